@@ -28,7 +28,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
@@ -40,19 +40,14 @@ import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.errors import ParetokenError
 from paretoken.points.published import published_points
-from paretoken.points.unstated import NONE, UNKNOWN
+from paretoken.points.unstated import NONE
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
-from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.parts import recipe_kv_dtype
 from paretoken.predict.pools.candidates import LOADS
-from paretoken.predict.pools.engines import pool_engine
 from paretoken.predict.pools.layout import PooledCase
-from paretoken.predict.pools.measured import point_pools
 from paretoken.predict.pools.predictor import predict_pools
-from paretoken.predict.settings import EngineSettings
+from paretoken.predict.pools.rows import pooled_cases, pooled_rows
 
 GROUP = ("model", "precision", "accelerator", "isl", "osl")
 LEAST_LAYOUTS, LEAST_IN_BAND = 10, 4
@@ -85,7 +80,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--predicted", type=Path, help="predictions at the loads of points")
     parser.add_argument("--plain", action="store_true", help="without speculative decoding")
     options = parser.parse_args(arguments)
-    points = in_bands(layouts(published_points().with_row_index("row")))
+    catalog = load_catalog()
+    points = in_bands(layouts(published_points().with_row_index("row"), catalog))
     if options.plain:
         points = points.filter(pl.col("speculation") == NONE)
     if options.predicted:
@@ -93,24 +89,14 @@ def main(arguments: Sequence[str]) -> None:
         points = points.join(table.cast({"row": pl.UInt32}), on="row")
     else:
         calibration = read_calibration(options.calibration) if options.calibration else shipped_calibration()
-        points = with_predictions(points, options.at, calibration, load_catalog())
+        points = with_predictions(points, options.at, calibration, catalog)
     report(list(ranked_bands(points)))
 
 
-def layouts(points: pl.DataFrame) -> pl.DataFrame:
-    """The points whose layout is stated, with `layout`, in groups with enough of them."""
-    rows = points.filter(
-        pl.col("disaggregated"),
-        pl.col("prefill_workers").is_not_null(),
-        pl.col("tput_per_gpu").is_not_null(),
-        pl.col("central_tpot_s").is_not_null(),
-        pl.col("suspicious").is_null(),
-        pl.col("speculation") != UNKNOWN,
-        pl.col("concurrency") >= 1,
-    )
-    nobody = Deployment(accelerator="", model="", precision="", engine="", gpus=1, tp=1)
-    names = [pools.layout if (pools := point_pools(r, nobody, "")) else None for r in rows.iter_rows(named=True)]
-    rows = rows.with_columns(layout=pl.Series(names, dtype=pl.String)).drop_nulls("layout")
+def layouts(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The points that a calibration may learn from, with `layout`, in groups with enough layouts."""
+    rows = pooled_rows(points, catalog).filter(pl.col("tput_per_gpu").is_not_null())
+    rows = rows.with_columns(layout=pl.Series([c.pools.layout for c in pooled_cases(rows, catalog)], dtype=pl.String))
     return rows.filter(pl.col("layout").n_unique().over(GROUP) >= LEAST_LAYOUTS)
 
 
@@ -122,17 +108,8 @@ def in_bands(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_predictions(points: pl.DataFrame, at: str, calibration: Calibration, catalog: Catalog) -> pl.DataFrame:
-    """The points with `predicted` tokens/s per GPU; those that cannot be predicted are left out."""
-    cases, kept = [], []
-    for n, point in enumerate(points.iter_rows(named=True)):
-        try:
-            case = pooled_case_of(point, catalog)
-        except ParetokenError:
-            continue
-        if case:
-            cases.append(case)
-            kept.append(n)
-    points = points[kept]
+    """The points with `predicted` tokens/s per GPU; at their loads, or where `at` says."""
+    cases = pooled_cases(points, catalog)
     if at == "load":
         predicted = predict_pools(cases, calibration=calibration, catalog=catalog).total_tput_per_gpu
     else:
@@ -162,29 +139,6 @@ def _highest(tpot: float, tpots: Floats, tputs: Floats) -> float:
     if beyond in (0, len(tpots)):
         return float(tputs[max(beyond - 1, 0)])
     return float(np.interp(tpot, tpots[beyond - 1 : beyond + 1], tputs[beyond - 1 : beyond + 1]))
-
-
-def pooled_case_of(point: Mapping[str, Any], catalog: Catalog) -> PooledCase | None:
-    """The case that a point ran."""
-    chosen = pool_engine(point["engine"], [point["accelerator"]], catalog)
-    day = point["date"] if len(point["date"] or "") == len("2026-01-01") else None
-    mean_osl = point["mean_osl"] or point["osl"]
-    one = Deployment(
-        accelerator=point["accelerator"],
-        model=point["model"],
-        precision=point["precision"],
-        engine=chosen.core,
-        gpus=1,
-        tp=1,
-        speculative=point["speculation"],
-        date=day,
-        settings=EngineSettings(kv_dtype=recipe_kv_dtype(point["precision"])),
-    )
-    pools = point_pools(point, one, chosen.engine)
-    ratio = min(max(2 * mean_osl / point["osl"] - 1, 0.01), 1.0)
-    lengths = Lengths(point["isl"], point["osl"], ratio)
-    period = ".." in (point["date"] or "")
-    return pools and PooledCase(pools=pools, lengths=lengths, concurrency=point["concurrency"], period=period)
 
 
 def ranked_bands(points: pl.DataFrame) -> Iterator[RankedBand]:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -61,6 +61,12 @@ KEY = re.compile(r"([\w-]+|\s+(?:dtype|free_gpu_memory_fraction|timeout_iters|en
 BALANCE_STEPS = "50"
 """Steps that TensorRT-LLM waits by default until each rank of attention DP has a request, if told to balance them."""
 SECONDS = 10
+METHOD = re.compile(r'(?:"method": *"|--method[ =]|--speculative-algorithm[ =]|decoding_type: *)(\w+)')
+DRAFTED = re.compile(
+    r'(?:"num_speculative_tokens": *|--num-speculative-tokens[ =]|--speculative-num-steps[ =]'
+    r"|num_nextn_predict_layers: *|max_draft_len: *)(\d+)"
+)
+"""The method of speculative decoding, and the tokens drafted a step. SGLang's steps of a chain are its tokens."""
 
 
 class Run(NamedTuple):
@@ -84,6 +90,8 @@ class Settings:
     max_batched_tokens: int | None
     receive_interval: int | None = None
     batch_wait: int | None = None
+    speculative: str | None = None
+    speculative_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +236,20 @@ def _settings(lines: Iterable[Sequence[str]], program: str, ranks: int) -> Setti
         max_batched_tokens=tokens // 1024 * 1024 if tokens and tokens > 1024 else tokens,
         receive_interval=_count(first("scheduler-recv-interval"), 1),
         batch_wait=_count(first("batch-wait-timeout-iters") or balance_wait, 1),
+        **_speculation(lines, program),
     )
+
+
+def _speculation(lines: Iterable[Sequence[str]], program: str) -> dict[str, Any]:
+    """How a server drafts, and how many tokens a step; EAGLE without a draft model is the model's own layer."""
+    text = "\n".join(" ".join(words[1:]) for words in lines if words[0] == "TEXT" or program in " ".join(words))
+    methods, counts = METHOD.findall(text), DRAFTED.findall(text)
+    if not methods or not counts:
+        return {}
+    method = methods[-1].lower()
+    if "mtp" in method or (method == "eagle" and "draft-model" not in text):
+        method = "mtp"
+    return {"speculative": method, "speculative_tokens": int(counts[-1])}
 
 
 def _count(text: str | None, ranks: int) -> int | None:

@@ -13,7 +13,7 @@ from paretoken.answers.predict_file import PredictFileAnswer, PredictFileQuestio
 from paretoken.answers.seam import json_schema, question_from_json, to_json
 from paretoken.answers.validate import ValidateAnswer, ValidateQuestion, validate
 from paretoken.errors import BadConfig
-from paretoken.predict.calibration.file import shipped_calibration
+from paretoken.predict.calibration.file import CALIBRATION_VERSION, shipped_calibration
 
 LLAMA = {"accelerator": "H100", "model": "llama-3-70b", "engine": "vllm", "precision": "fp8", "isl": 1024, "osl": 512}
 
@@ -111,6 +111,6 @@ def test_a_calibration_is_shown(call):
     shipped = shipped_calibration()
     assert f"points: {shipped.made_from['points']}\n" in out and f"effects: {len(shipped.effects):,}" in out
     document = json.loads(call("calibrate --show shipped --json")[1])
-    assert document["calibration_version"] == 5 and document["effects"]["kv"]["one"]
+    assert document["calibration_version"] == CALIBRATION_VERSION and document["effects"]["kv"]["one"]
     assert call("calibrate --show absent.parquet")[0] == 2
     assert call("calibrate --show shipped --out x")[0] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -214,6 +215,19 @@ def test_several_tokens_in_a_chunk_and_speculation(tmp_path):
         raw = ask(server, "POST", "/v1/completions", body(max_tokens=11))[2]
     texts = [json.loads(e)["choices"][0]["text"] for e in raw.decode().split("data: ")[1:-1]]
     assert [len(t) // WORD_CHARS for t in texts] == [1, 2, 3, 2, 3]
+
+
+def test_drafts_are_counted_under_vllms_names():
+    limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=256, kv_blocks=100, drafted_tokens=3)
+    with emulated(limits=limits, serving=ServingOptions(acceptance_length=2.5)) as server:
+        ask(server, "POST", "/v1/completions", body(max_tokens=11))
+        text = ask(server, "GET", "/metrics")[2].decode()
+    counts = dict(re.findall(r"vllm:spec_decode_num_(\w+)_total\{[^}]*\} (\S+)", text))
+    assert (counts["drafts"], counts["draft_tokens"], counts["accepted_tokens"]) == ("4.0", "12.0", "6.0")
+    positions = re.findall(r'per_pos_total\{[^}]*position="(\d)"\} (\S+)', text)
+    assert positions == [("0", "4.0"), ("1", "2.0"), ("2", "0.0")]
+    with emulated() as server:
+        assert "spec_decode" not in ask(server, "GET", "/metrics")[2].decode()
 
 
 def test_only_a_share_of_the_requests_meets_a_fault(tmp_path):

@@ -50,7 +50,7 @@ def test_another_version_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(file, "CALIBRATION_VERSION", 9)
     write_calibration(shipped_calibration(), tmp_path / "c.parquet")
     monkeypatch.undo()
-    with pytest.raises(BadFile, match="version 9, this program reads 5; recreate it"):
+    with pytest.raises(BadFile, match=f"version 9, this program reads {file.CALIBRATION_VERSION}; recreate it"):
         read_calibration(tmp_path / "c.parquet")
 
 

@@ -14,12 +14,13 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile
 from paretoken.predict.configure import case, replicated, sizes_that_fit
 from paretoken.predict.csvfile import ANSWERS, FIGURES, predict_rows, read_rows
-from paretoken.predict.deployment import SPECULATIVE, Deployment, Lengths, check, resolve
+from paretoken.predict.deployment import Deployment, Lengths, check, resolve
 from paretoken.predict.explain import explain_case
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.simulated import growth_of, simulate_rate, simulate_users
 from paretoken.predict.slo import highest_users, parse_slos
+from paretoken.predict.speculation import SPECULATIVE
 from tests.support.configurations import assert_refused
 
 CATALOG = load_catalog()

@@ -13,7 +13,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.emulate.engine import described
 from paretoken.errors import BadConfig
 from paretoken.predict.configure import case, configured
-from paretoken.predict.csvfile import OPTIONAL, RowReader, predict_rows
+from paretoken.predict.csvfile import OPTIONAL, CaseReader, predict_rows
 from paretoken.predict.deployment import Deployment, Lengths, check, resolve
 from paretoken.predict.request import SETTINGS, DeploymentRequest
 from paretoken.predict.settings import OTHER_NAMES, EngineSettings, kv_tokens_in, setting_fields
@@ -65,7 +65,7 @@ def test_options_columns_and_questions_state_the_same(call):
         "weights_gb": "stated",
     }
     cells = {name: str(value) for name, value in STATED.items()}
-    assert RowReader(CATALOG).case(ROW | cells).deployment.settings == SETTINGS_OF_ALL
+    assert CaseReader(CATALOG).case(ROW | cells).deployment.settings == SETTINGS_OF_ALL
     question = {
         "accelerator": "H200",
         "model": "llama-3-70b",
@@ -208,7 +208,7 @@ def test_redundant_experts_make_an_ep_size_divide(call):
     [("FP8", "fp8"), ("fp8_e4m3", "fp8"), ("mxfp4", "fp4"), ("NVFP4", "fp4"), ("w4a16", "int4"), ("fp16", "bf16")],
 )
 def test_precisions_of_all_engines_are_taken(name, word):
-    d = RowReader(CATALOG).case(ROW | {"precision": name, "n_gpus": "8", "tp": "8"}).deployment
+    d = CaseReader(CATALOG).case(ROW | {"precision": name, "n_gpus": "8", "tp": "8"}).deployment
     assert d.precision == word
 
 
@@ -220,7 +220,7 @@ def test_lengths_and_settings_are_printed(call):
 
 
 def test_one_default_of_the_spread_of_lengths():
-    spread = RowReader(CATALOG).case(ROW).lengths.ratio
+    spread = CaseReader(CATALOG).case(ROW).lengths.ratio
     question = PredictQuestion(accelerator="H200", model="llama-3-70b", engine="vllm", isl=1024, osl=1024)
     assert spread == question.length_range_ratio == 0.8
 

@@ -13,20 +13,31 @@ import pytest
 
 from paretoken.predict import published_settings as settings
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.published_settings import offline_settings, published_settings
+from paretoken.predict.published_settings import (
+    Drafts,
+    offline_settings,
+    published_drafts,
+    published_settings,
+    recipe_tokens,
+)
 from paretoken.predict.settings import EngineSettings
 
 TOOL = Path(__file__).parent.parent.parent / "tools" / "published_settings.py"
 HEADER = (
     "accelerator,engine,model,precision,drafting,since,isl,osl,tp,ep,dp_attention,users,"
-    "kv_dtype,memory_utilization,max_num_seqs,max_batched_tokens,receive_interval,batch_wait"
+    "kv_dtype,memory_utilization,max_num_seqs,max_batched_tokens,receive_interval,batch_wait,"
+    "speculative,speculative_tokens"
 )
 MADE_UP = f"""{HEADER}
-H200,vllm,llama-3-70b,fp8,False,2026-01-01,,,,,,,fp8,0.9,,8192,,
-H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,16,,0.95,64,,,
-H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,64,,0.95,128,,,
-H200,vllm,llama-3-70b,fp8,False,2026-02-01,8192,1024,8,,,,bf16,0.8,,16384,,
-B200,sglang,deepseek-r1,fp8,False,2026-01-01,,,,,True,,,0.8,512,4096,30,
+H200,vllm,llama-3-70b,fp8,False,2026-01-01,,,,,,,fp8,0.9,,8192,,,,
+H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,16,,0.95,64,,,,,
+H200,vllm,llama-3-70b,fp8,False,2026-02-01,1024,1024,,,,64,,0.95,128,,,,,
+H200,vllm,llama-3-70b,fp8,False,2026-02-01,8192,1024,8,,,,bf16,0.8,,16384,,,,
+B200,sglang,deepseek-r1,fp8,False,2026-01-01,,,,,True,,,0.8,512,4096,30,,,
+B200,sglang,deepseek-r1,fp8,True,2026-01-01,,,,,,8,,0.8,64,,,,mtp,3
+B200,sglang,deepseek-r1,fp8,True,2026-01-01,,,,,,64,,0.8,512,,,,mtp,1
+B200,sglang,deepseek-r1,fp4,True,2026-01-01,,,,,,,,0.8,512,,,,mtp,3
+B200,vllm,minimax-m3,fp8,True,2026-01-01,,,,,,,,0.8,512,,,,eagle3,3
 """
 D = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8)
 SHORT, LONG = Lengths(1024, 1024, 0.8), Lengths(8192, 1024, 0.8)
@@ -36,10 +47,11 @@ SHORT, LONG = Lengths(1024, 1024, 0.8), Lengths(8192, 1024, 0.8)
 def made_up(tmp_path, monkeypatch):
     (tmp_path / "settings.csv").write_text(MADE_UP)
     monkeypatch.setattr(settings, "DATA", tmp_path / "settings.csv")
-    for cached in (settings._by_recipe, settings._elsewhere, settings._matching, settings.published_settings):
+    caches = [f for f in vars(settings).values() if hasattr(f, "cache_clear")]
+    for cached in caches:
         cached.cache_clear()
     yield
-    for cached in (settings._by_recipe, settings._elsewhere, settings._matching, settings.published_settings):
+    for cached in caches:
         cached.cache_clear()
 
 
@@ -72,6 +84,33 @@ def test_a_row_of_attention_dp_is_for_attention_dp():
     d = Deployment(accelerator="B200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=8, ep=8)
     assert published_settings(replace(d, dp_attention=True), SHORT, 64).max_num_seqs == 512
     assert published_settings(d, SHORT, 64).max_num_seqs is None
+
+
+DRAFTING = Deployment(
+    accelerator="B200", model="deepseek-r1", precision="fp8", engine="sglang", gpus=8, tp=8, speculative="mtp"
+)
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize(
+    ("changes", "users", "expected"),
+    [
+        ({}, 8, Drafts("mtp", 3)),
+        ({}, 64, Drafts("mtp", 1)),
+        ({"engine": "vllm", "model": "minimax-m3"}, 64, Drafts("eagle3", 3)),
+        ({"accelerator": "H200"}, 8, None),
+        ({"speculative": "none"}, 8, None),
+    ],
+)
+def test_a_recipe_says_how_it_drafts(changes, users, expected):
+    assert published_drafts(replace(DRAFTING, **changes), SHORT, users) == expected
+
+
+@pytest.mark.usefixtures("made_up")
+def test_the_tokens_of_all_recipes_of_a_model_count_with_its_engine_or_core():
+    assert sorted(recipe_tokens("sglang", "sglang", "deepseek-r1", "mtp")) == [1, 3, 3]
+    assert sorted(recipe_tokens("atom-sglang", "sglang", "deepseek-r1", "mtp")) == [1, 3, 3]
+    assert recipe_tokens("vllm", "vllm", "deepseek-r1", "mtp") == ()
 
 
 def test_shipped_recipes_of_hopper_under_sglang_keep_their_cache_in_the_models_type():
@@ -124,6 +163,25 @@ def test_a_recipe_says_what_it_would_tell_its_server(tool, tmp_path):
     assert short == tool.Settings("fp8", 0.9, 512, 2048)
     assert long == tool.Settings("fp8", 0.9, 256, 16384)
     assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([["RUN", "vllm serve", "--speculative-config", '{"method": "mtp", "num_speculative_tokens": 2}']], ("mtp", 2)),
+        (
+            [["RUN", "vllm serve", "--speculative-config", '{"method":"eagle3","num_speculative_tokens":3}']],
+            ("eagle3", 3),
+        ),
+        ([["RUN", "vllm serve", "--speculative-algorithm EAGLE --speculative-num-steps 2"]], ("mtp", 2)),
+        ([["RUN", "vllm serve"], ["TEXT", "  decoding_type: MTP"], ["TEXT", "  max_draft_len: 3"]], ("mtp", 3)),
+        ([["RUN", "vllm serve", "--method", "mtp", "--num-speculative-tokens", "1"]], ("mtp", 1)),
+        ([["RUN", "vllm serve", "--method", "mtp"]], (None, None)),
+    ],
+)
+def test_a_recipe_tells_its_server_how_to_draft(tool, lines, expected):
+    settings = tool._settings([*lines, ["RUN", "vllm serve --tp 8"]], "vllm serve", 1)
+    assert (settings.speculative, settings.speculative_tokens) == expected
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the tool runs recipes in Bash")

@@ -7,6 +7,7 @@ from bisect import insort
 
 import numpy as np
 from hypothesis import given
+from hypothesis import strategies as st
 
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import simulate
@@ -59,6 +60,20 @@ def test_equals_the_simulation(case):
     np.testing.assert_allclose(found.first_s, first, rtol=1e-9)
     np.testing.assert_allclose(found.last_s, last, rtol=1e-9)
     assert found.preempted.tolist() == preempted
+
+
+@examples(20)
+@given(cases(), st.integers(1, 9))
+def test_equals_the_simulation_with_slots_for_drafted_tokens(case, drafted):
+    step_time, limits, source, serving = case
+    limits = dataclasses.replace(limits, drafted_tokens=drafted, kv_blocks=limits.kv_blocks + drafted)
+    serving = dataclasses.replace(serving, prefill=None)
+    found = simulate(step_time, limits, source, serving)
+    first, last, preempted = replay(step_time, limits, source, serving)
+    np.testing.assert_allclose(found.first_s, first, rtol=1e-9)
+    np.testing.assert_allclose(found.last_s, last, rtol=1e-9)
+    assert found.preempted.tolist() == preempted
+    assert max((e[7] for e in found.engines[-1].segments), default=0) <= limits.kv_blocks
 
 
 def test_a_user_who_leaves_gives_the_blocks_back():

@@ -39,8 +39,14 @@ def explain(question: ExplainQuestion, data: PredictionData | None = None) -> Ex
     deployments = question.deployments(data.catalog)
     notes = (network_assumptions(d, data.catalog) for d, _ in deployments)
     cases = ladder(deployments, question.lengths, (question.concurrency,), data.catalog)
+    explanations = tuple(explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases)
+    drafts = explanations[0].speculation
     return ExplainAnswer(
-        explanations=tuple(explain_case(c, calibration=data.calibration, catalog=data.catalog) for c in cases),
+        explanations=explanations,
         memory=tuple(memory_parts(c.deployment, data.catalog) for c in cases),
-        assumed=(*assumptions(data.catalog.models[question.model]), *dict.fromkeys(chain(*notes))),
+        assumed=(
+            *assumptions(data.catalog.models[question.model]),
+            *(drafts.notes if drafts else ()),
+            *dict.fromkeys(chain(*notes)),
+        ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +17,14 @@ from paretoken.answers.prediction import (
     PredictionData,
     SettingValue,
     assumptions,
+    network_assumptions,
     prepared,
     setting_values,
 )
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, quoted
 from paretoken.plural import counted
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
@@ -124,6 +127,8 @@ class PooledRow:
     prefill_gpus: int
     decode_gpus: int
     speculative: str
+    speculative_tokens: int | None
+    acceptance_length: float | None
     isl: int
     osl: int
     length_range_ratio: float
@@ -139,6 +144,9 @@ class PooledRow:
     median_ttft_ms: float | None
     median_ttft_ms_lo: float | None
     median_ttft_ms_hi: float | None
+    mean_ttft_ms: float | None
+    mean_ttft_ms_lo: float | None
+    mean_ttft_ms_hi: float | None
     median_tpot_ms: float | None
     median_tpot_ms_lo: float | None
     median_tpot_ms_hi: float | None
@@ -158,14 +166,15 @@ class PooledRow:
 class PoolsAnswer:
     """One row for each concurrency, or the one within the SLO; `or_more` if the search for it ended there.
 
-    `prefill_settings` and `decode_settings` are those of one worker in force. `notes` say how names were read, and
-    what was assumed about the model.
+    `prefill_settings` and `decode_settings` are those of one worker in force. `speculation` says how the workers draft,
+    None if they do not. `notes` say how names were read, and what was assumed about the model.
     """
 
     rows: tuple[PooledRow, ...]
     or_more: bool
     prefill_settings: dict[str, SettingValue]
     decode_settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
     notes: tuple[str, ...]
 
 
@@ -182,12 +191,19 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
         if pools.prefill.accelerator != pools.decode.accelerator:
             raise BadConfig("an operating point has one accelerator; leave --out out for pools of two")
         write_operating_points(pool_points(predictions, data.catalog), question.out)
+    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
     return PoolsAnswer(
         rows=tuple(pooled_rows(predictions, rents)),
         or_more=question.slo is not None and users[0] == MOST_USERS,
         prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
         decode_settings=setting_values(pools.decode, question.settings, data.catalog),
-        notes=(*filter(None, [note]), *assumptions(data.catalog.models[pools.model])),
+        speculation=speculation,
+        notes=(
+            *filter(None, [note]),
+            *assumptions(data.catalog.models[pools.model]),
+            *(speculation.notes if speculation else ()),
+            *_network(pools, data.catalog),
+        ),
     )
 
 
@@ -215,6 +231,11 @@ def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterat
             usd_per_gpu_h=usd,
             usd_per_mtok_total=usd_per_mtok(usd, tput) if usd and tput else None,
         )
+
+
+def _network(pools: Pools, catalog: Catalog) -> tuple[str, ...]:
+    notes = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
+    return tuple(dict.fromkeys(chain(*notes)))
 
 
 def _highest(question: PoolsQuestion, pools: Pools, data: PredictionData) -> int:

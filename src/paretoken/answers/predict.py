@@ -19,10 +19,10 @@ from paretoken.answers.prediction import (
     prepared,
     setting_values,
 )
-from paretoken.catalog.loader import Catalog
 from paretoken.csv_cells import with_quoted_cells
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import Replicas, case, ladder
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
@@ -58,8 +58,8 @@ class PredictQuestion(DeploymentQuestion):
 class DeploymentRow:
     """Which deployment a row is about; `n_gpus` are those of all replicas.
 
-    `settings` are those of its engine in force; `assumed` lists what was assumed about its model, and of a network
-    between nodes.
+    `settings` are those of its engine in force; `speculation` says how it drafts, None if it does not. `assumed` lists
+    what was assumed about its model, its drafts, and a network between nodes.
     """
 
     accelerator: str
@@ -72,6 +72,7 @@ class DeploymentRow:
     pp: int
     replicas: int
     settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
     assumed: tuple[str, ...]
 
     @property
@@ -190,14 +191,14 @@ def predict(question: PredictQuestion, data: PredictionData | None = None) -> Pr
     predictions = predict_cases(cases, calibration=data.calibration, catalog=data.catalog)
     if question.out:
         write_operating_points(predicted_points(predictions, data.catalog), question.out)
-    return PredictAnswer(rows=tuple(_predicted_rows(predictions, question.settings, data.catalog)))
+    return PredictAnswer(rows=tuple(_predicted_rows(predictions, question.settings, data)))
 
 
-def _predicted_rows(predictions: Predictions, stated: EngineSettings, catalog: Catalog) -> Iterator[PredictedRow]:
+def _predicted_rows(predictions: Predictions, stated: EngineSettings, data: PredictionData) -> Iterator[PredictedRow]:
     figures = result_rows(predictions)
     for c, kinds, values in zip(predictions.cases, predictions.novelty, figures, strict=True):
         yield PredictedRow(
-            **_deployment_fields(c.deployment, c.replicas, stated, catalog),
+            **_deployment_fields(c.deployment, c.replicas, stated, data),
             isl=c.lengths.isl,
             osl=c.lengths.osl,
             length_range_ratio=c.lengths.ratio,
@@ -217,12 +218,12 @@ def _within_slo(
             d, lengths, objectives, calibration=data.calibration, catalog=data.catalog, replicas=replicas
         )
         if not users:
-            yield UnmetSloRow(**_deployment_fields(d, replicas, question.settings, data.catalog))
+            yield UnmetSloRow(**_deployment_fields(d, replicas, question.settings, data))
             continue
         most = case(d, lengths, users, replicas=replicas, catalog=data.catalog)
         (values,) = result_rows(predict_cases([most], calibration=data.calibration, catalog=data.catalog))
         yield SloRow(
-            **_deployment_fields(d, replicas, question.settings, data.catalog),
+            **_deployment_fields(d, replicas, question.settings, data),
             users=users,
             or_more=users == MOST_USERS,
             **values,
@@ -242,7 +243,7 @@ def _at_rate(
             for quantile, value in values.items()
         }
         yield RateRow(
-            **_deployment_fields(d, replicas, question.settings, data.catalog),
+            **_deployment_fields(d, replicas, question.settings, data),
             rate_s=rate_s,
             total_tput_per_gpu_tok_s=load.total_tput_per_gpu,
             output_tput_per_gpu_tok_s=load.output_tput_per_gpu,
@@ -265,10 +266,12 @@ class _DeploymentFields(TypedDict):
     pp: int
     replicas: int
     settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
     assumed: tuple[str, ...]
 
 
-def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, catalog: Catalog) -> _DeploymentFields:
+def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, data: PredictionData) -> _DeploymentFields:
+    speculation = speculation_in_force(d, data.calibration, data.catalog)
     return {
         "accelerator": d.accelerator,
         "n_gpus": d.gpus * replicas,
@@ -279,8 +282,13 @@ def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, cat
         "ep": d.ep,
         "pp": d.pp,
         "replicas": replicas,
-        "settings": setting_values(d, stated, catalog),
-        "assumed": (*assumptions(catalog.models[d.model]), *network_assumptions(d, catalog)),
+        "settings": setting_values(d, stated, data.catalog),
+        "speculation": speculation,
+        "assumed": (
+            *assumptions(data.catalog.models[d.model]),
+            *(speculation.notes if speculation else ()),
+            *network_assumptions(d, data.catalog),
+        ),
     }
 
 

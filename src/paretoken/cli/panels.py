@@ -21,11 +21,11 @@ _MEASURE = {
 }
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
-    "--speculative --date --serve-command --ignore-unknown-flags",
+    "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
     "Workload": "--isl --osl --users --concurrency --rate --slo --length-range-ratio --prefix-hits",
     "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
     "--kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
-    "--scheduler-recv-interval --batch-wait-timeout-iters --acceptance",
+    "--scheduler-recv-interval --batch-wait-timeout-iters",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.run import ServingOptions
+from paretoken.predict.simulation.run import MOST_ACCEPTED, ServingOptions
+from paretoken.predict.speculation import check_speculation
 from paretoken.predict.steptime import AffineStepTime, StepTime
 
 if TYPE_CHECKING:
@@ -34,10 +37,21 @@ class EmulatedEngine:
 
 
 def described(
-    step_time: AffineStepTime, settings: EngineSettings, acceptance_length: float | None = None
+    step_time: AffineStepTime,
+    settings: EngineSettings,
+    acceptance_length: float | None = None,
+    speculative_tokens: int | None = None,
 ) -> EmulatedEngine:
-    """An engine described by figures; BadConfig for a setting that no engine takes."""
+    """An engine described by figures; BadConfig for a setting that no engine takes.
+
+    It drafts the fewest tokens that allow the acceptance length, if their number is not stated.
+    """
     settings.check()
+    accepted = acceptance_length or 1.0
+    if not 1 <= accepted <= MOST_ACCEPTED:
+        raise BadConfig(f"acceptance_length is {accepted:g}; a step yields 1 to {MOST_ACCEPTED} tokens")
+    if speculative_tokens is not None:
+        check_speculation("mtp", speculative_tokens, accepted, "")
     return EmulatedEngine(
         "emulated",
         step_time,
@@ -48,8 +62,9 @@ def described(
             block_tokens=BLOCK_TOKENS,
             receive_interval=settings.receive_interval,
             batch_wait=settings.batch_wait,
+            drafted_tokens=speculative_tokens or ceil(accepted) - 1,
         ),
-        ServingOptions(settings.prefix_hits, acceptance_length or 1.0),
+        ServingOptions(settings.prefix_hits, accepted),
         settings.max_model_len or CONTEXT,
     )
 
@@ -60,7 +75,6 @@ def predicted(
     *,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
-    acceptance_length: float | None = None,
 ) -> EmulatedEngine:
     """A deployment, under any names of the catalog, as a calibration predicts it at these lengths.
 
@@ -73,9 +87,6 @@ def predicted(
     check(deployment, catalog)
     check_lengths(deployment, lengths, catalog)
     engine = served(deployment, lengths, calibration=calibration, catalog=catalog)
-    serving = engine.serving
-    if acceptance_length:
-        serving = replace(serving, acceptance_length=acceptance_length)
     settings = deployment.settings
     context = settings.max_model_len or catalog.models[deployment.model].max_context or CONTEXT
-    return EmulatedEngine(deployment.model, engine.step_time, engine.limits, serving, context)
+    return EmulatedEngine(deployment.model, engine.step_time, engine.limits, engine.serving, context)

@@ -26,6 +26,8 @@ class Pacer:
         self.scheduler: Scheduler[Reply] = Scheduler(settings.limits, settings.acceptance)
         self.due: list[DueTokens] | None = None  # tokens of the running step, None while the engine is idle
         self.ends_s = self.lasts_s = inf
+        if drafted := settings.limits.drafted_tokens:
+            counters.count_drafts((), drafted)
 
     def submit(self, reply: Reply) -> None:
         """Queue a request; it is seen when the next step begins."""
@@ -62,8 +64,11 @@ class Pacer:
             return
         self.lasts_s = step.seconds(self.settings.step_time) / self.settings.time_scale
         self.ends_s = at_s + self.lasts_s
-        self.counters.step_tokens.observe(step.tokens + len(step.decodes))
-        gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in self.scheduler.finish(step)]
+        self.counters.step_tokens.observe(step.tokens + len(step.decodes) * (1 + self.settings.limits.drafted_tokens))
+        made = self.scheduler.finish(step)
+        if drafted := self.settings.limits.drafted_tokens:
+            self.counters.count_drafts([tokens for s, tokens in made if s not in step.starting], drafted)
+        gained = [(s.owner, tokens, self.scheduler.complete(s)) for s, tokens in made]
         self.due = [(reply, tokens, done) for reply, tokens, done in gained if reply is not None and (tokens or done)]
         self.due.sort(key=_place)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 _FAST_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
 _ITL_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
@@ -40,6 +41,17 @@ class EmulatorMetrics:
         self.ttft_s, self.itl_s, self.tpot_s = Histogram(_FAST_S), Histogram(_ITL_S), Histogram(_ITL_S)
         self.e2e_s, self.step_tokens = Histogram(_REQUEST_S), Histogram(_TOKENS)
         self.late_s, self.slipped_s = 0.0, 0.0
+        self.drafts = self.draft_tokens = 0
+        self.accepted: list[int] = []  # drafted tokens accepted, by their position
+
+    def count_drafts(self, gained: Sequence[int], drafted: int) -> None:
+        """Count a step in which sequences that drafted `drafted` tokens each gained so many."""
+        self.drafts += len(gained)
+        self.draft_tokens += len(gained) * drafted
+        self.accepted = self.accepted or [0] * drafted
+        for tokens in gained:
+            for position in range(min(tokens - 1, drafted)):
+                self.accepted[position] += 1
 
     def text(self, model: str, *, running: int, waiting: int, kv_used: float, preemptions: int) -> str:
         """The page at /metrics."""
@@ -59,6 +71,7 @@ class EmulatorMetrics:
         lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
         for (name, kind), value in numbers.items():
             lines += [f"# TYPE {name.removesuffix('_total')} {kind}", f"{name}{{{labels}}} {float(value)}"]
+        lines += self._speculation(labels)
         lines.append("# TYPE vllm:request_success counter")
         for reason, n in self.success.items():
             lines.append(f'vllm:request_success_total{{{labels},finished_reason="{reason}"}} {float(n)}')
@@ -71,6 +84,20 @@ class EmulatorMetrics:
         }.items():
             lines += [f"# TYPE {name} histogram", *histogram.lines(name, labels)]
         return "\n".join(lines) + "\n"
+
+    def _speculation(self, labels: str) -> list[str]:
+        """Counters of speculative decoding, which vLLM has with a speculative configuration only."""
+        if not self.accepted:
+            return []
+        totals = {"drafts": self.drafts, "draft_tokens": self.draft_tokens, "accepted_tokens": sum(self.accepted)}
+        lines = []
+        for name, value in totals.items():
+            full = f"vllm:spec_decode_num_{name}"
+            lines += [f"# TYPE {full} counter", f"{full}_total{{{labels}}} {float(value)}"]
+        per_position = "vllm:spec_decode_num_accepted_tokens_per_pos"
+        lines.append(f"# TYPE {per_position} counter")
+        lines += [f'{per_position}_total{{{labels},position="{i}"}} {float(n)}' for i, n in enumerate(self.accepted)]
+        return lines
 
 
 def _escape(text: str) -> str:

@@ -53,4 +53,5 @@ class EmulatorSettings:
     def most_tokens(self) -> int:
         """Prompt and answer that the context and the KV cache allow together."""
         room = self.limits.kv_blocks * self.limits.block_tokens - int(-(-self.acceptance // 1)) + 2
+        room -= self.limits.drafted_tokens
         return min(self.context, room)

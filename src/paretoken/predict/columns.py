@@ -13,11 +13,13 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Indices
 from paretoken.predict.deployment import NO_EVICT_CORES, PREFILL_FIRST_CORES, Deployment
+from paretoken.predict.drafting import drafted_tokens
 from paretoken.predict.imbalance import popular_load, rank_excess
 from paretoken.predict.memory import SHARED_DENSE_CORES, gpu_memory
 from paretoken.predict.numbers import (
     Columns,
     DeploymentNumbers,
+    DraftNumbers,
     EngineNumbers,
     GpuLayout,
     Group,
@@ -29,12 +31,11 @@ from paretoken.predict.numbers import (
 )
 from paretoken.predict.operations import INDEX_BYTES
 from paretoken.predict.parts import DeploymentParts, deployment_parts
+from paretoken.predict.speculation import METHODS, expected_length
 from paretoken.predict.topology import link_numbers
 
-DRAFT_TOKENS = 3.0
-"""Positions that a step verifies for each sequence with speculative decoding."""
-ACCEPTED_TOKENS = 2.2
-"""Tokens that such a step yields on random text, before calibration; predictable text yields more."""
+DRAFT_PASS_S = 0.15e-3
+"""Seconds of the host and of sampling for each pass of a draft."""
 LEAST_CACHE = 0.04
 """Share of memory used as KV cache for a published point whose model does not fit as computed: it did fit.
 `capacity.require_fit` refuses such a deployment from a user."""
@@ -50,6 +51,7 @@ def take(columns: Columns, index: Indices) -> Columns:
         rates=_taken(columns.rates, index),
         links=_taken(columns.links, index),
         engine=_taken(columns.engine, index),
+        draft=_taken(columns.draft, index),
     )
 
 
@@ -65,6 +67,7 @@ def deployment_columns(deployments: Sequence[Deployment], catalog: Catalog) -> C
         rates=_stacked(MachineRates, [r.rates for r in rows]),
         links=_stacked(LinkNumbers, [r.links for r in rows]),
         engine=_stacked(EngineNumbers, [r.engine for r in rows]),
+        draft=_stacked(DraftNumbers, [r.draft for r in rows]),
     )
 
 
@@ -95,7 +98,8 @@ def deployment_numbers(d: Deployment, catalog: Catalog) -> DeploymentNumbers[flo
         memory=_memory(d, parts),
         rates=_rates(d, parts),
         links=link_numbers(d, parts),
-        engine=_engine(d, parts),
+        engine=_engine(d, parts, drafted_tokens(d, catalog).tokens),
+        draft=_draft(d, parts),
     )
 
 
@@ -181,26 +185,63 @@ def _rates(d: Deployment, parts: DeploymentParts) -> MachineRates[float]:
     )
 
 
-def _engine(d: Deployment, parts: DeploymentParts) -> EngineNumbers[float]:
+def _engine(d: Deployment, parts: DeploymentParts, tokens: int) -> EngineNumbers[float]:
     o = parts.operations
     native = kernels.own_tflops(parts.accelerator, d.precision)
     gemm = kernels.of_core(kernels.GEMM_S[parts.dense_precision], parts.core)
     gemm += kernels.BLOCK_SCALES_S if parts.model.moe and parts.dense_precision == "fp8" else 0.0
     attention = kernels.LATENT_ATTENTION_S if parts.model.mla else kernels.ATTENTION_S + 2 * gemm
     dense_layers = o.layers - o.moe_layers
+    odds = METHODS[d.speculative].odds if tokens and d.acceptance_length is None else 0.0
     return EngineNumbers(
         layer_s=o.layers * (attention + kernels.SMALL_S) + dense_layers * 2 * gemm,
         routing_s=o.moe_layers * (kernels.ROUTING_S if native else kernels.DEQUANTISING_S),
         two_shot_s=kernels.of_core(kernels.TWO_SHOT_S, parts.core),
         booked=1.0 if parts.core in NO_EVICT_CORES else 0.5,
         mixed=parts.core not in PREFILL_FIRST_CORES,
-        drafted=DRAFT_TOKENS if d.drafting else 1.0,
-        accepted=ACCEPTED_TOKENS if d.drafting else 1.0,
+        drafted=1.0 + tokens,
+        accepted=expected_length(odds, tokens) if odds else d.acceptance_length or 1.0,
+        odds=odds,
         max_num_seqs=parts.settings.max_num_seqs,
         max_batched_tokens=parts.settings.max_batched_tokens,
         receive_interval=d.settings.receive_steps,
         batch_wait=d.settings.batch_wait,
         overlapped=d.settings.two_batch_overlap,
+    )
+
+
+def _draft(d: Deployment, parts: DeploymentParts) -> DraftNumbers[float]:
+    """What drafts tokens, over all GPUs of a stage; the last stage has it in a pipeline."""
+    draft, n = parts.draft, d.stage_gpus
+    if draft is None:
+        return DraftNumbers(**dict.fromkeys((f.name for f in fields(DraftNumbers)), 0.0))
+    rates, experts = _rates(d, parts), draft.expert_params > 0
+    own, shared = _placed(d, parts, draft.dense_bytes)
+    gemm = kernels.of_core(kernels.GEMM_S[parts.dense_precision], parts.core)
+    layer = kernels.ATTENTION_S + kernels.SMALL_S + 4 * gemm
+    return DraftNumbers(
+        passes=draft.passes,
+        positions=draft.positions,
+        weights_s=(own / d.attention_tp + shared / n) / rates.dense_bandwidth,
+        position_s=2 * draft.dense_params / n / rates.dense_rate,
+        experts=draft.experts if experts else 0.0,
+        active_experts=draft.active_experts if experts else 0.0,
+        expert_s=draft.expert_bytes / n / rates.expert_bandwidth + draft.moe_layers / d.ep * kernels.VISIT_S,
+        expert_position_s=2
+        * draft.active_experts
+        * draft.expert_params
+        / n
+        / (rates.expert_rate * kernels.EXPERT_PEAK),
+        cached_s=draft.kv_values
+        * parts.kv_read_bytes
+        / min(d.attention_tp, draft.kv_heads)
+        / (rates.bandwidth * kernels.CACHE_BANDWIDTH),
+        launch_s=DRAFT_PASS_S
+        + draft.layers * layer
+        + draft.moe_layers * (kernels.ROUTING_S - 2 * gemm)
+        + (draft.launches + 1) * gemm,
+        reductions=2 * draft.layers if n > 1 else 0.0,
+        width=draft.hidden / parts.operations.hidden,
     )
 
 

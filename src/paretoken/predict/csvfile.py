@@ -41,12 +41,13 @@ V = TypeVar("V")
 REQUIRED = ("accelerator", "n_gpus", "model", "precision", "engine", "tp", "ep", "isl", "osl", "concurrency")
 SETTING_COLUMNS = {name: s for s in setting_fields() for name in (*OTHER_NAMES.get(s.name, ()), s.name)}
 """Settings of the engine, by every name that their column may have."""
+SPECULATION = ("speculative", "speculative_tokens", "acceptance_length", "draft_model")
 POOL_COLUMNS = (
     *("prefill_workers", "prefill_tp", "prefill_ep", "prefill_dp_attention", "decode_workers"),
     *("prefill_gpus", "decode_gpus"),
 )
 """Columns of a disaggregated row (see `pools.csvrows`), whose `tp`, `ep` and `dp_attention` are of the decode pool."""
-OPTIONAL = ("date", "dp_attention", "speculative", "length_range_ratio", "pp", *SETTING_COLUMNS, *POOL_COLUMNS)
+OPTIONAL = ("date", "dp_attention", *SPECULATION, "length_range_ratio", "pp", *SETTING_COLUMNS, *POOL_COLUMNS)
 _LOAD_COLUMNS = ("isl", "osl", "concurrency", "length_range_ratio")
 _DEPLOYMENT_COLUMNS = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in _LOAD_COLUMNS)
 FIGURES = tuple(f"{name}{suffix}" for name in RESULTS for suffix in ("", "_lo", "_hi"))
@@ -122,7 +123,7 @@ def predict_rows(
     catalog = catalog or load_catalog()
     figures: list[FigureRow] = []
     by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
-    reader = RowReader(catalog)
+    reader = CaseReader(catalog)
     for n, row in enumerate(rows):
         figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
@@ -148,7 +149,7 @@ class _Served(NamedTuple):
 
 
 @dataclass(slots=True)
-class RowReader:
+class CaseReader:
     """Rows as cases. Each model and each deployment is looked up and checked once, or its error is kept.
 
     `models` has, for each model of the rows, a catalog that holds it and its id there.
@@ -211,6 +212,13 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
                 pp=_whole(row, "pp", 1),
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
+                speculative_tokens=_whole(row, "speculative_tokens", None)
+                if _stated(row, "speculative_tokens")
+                else None,
+                acceptance_length=_number(row, "acceptance_length", None)
+                if _stated(row, "acceptance_length")
+                else None,
+                draft_model=(row.get("draft_model") or "").strip(),
                 date=days[0] if len(days) == 1 else None,
                 settings=_settings(row),
             ),
@@ -222,6 +230,10 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     if period:
         check_released(d, days[0], catalog)
     return _Served(d, replicas, memory_parts(d, catalog), period)
+
+
+def _stated(row: Mapping[str, str], name: str) -> bool:
+    return bool((row.get(name) or "").strip())
 
 
 def _days(row: Mapping[str, str]) -> list[str]:

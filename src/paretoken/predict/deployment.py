@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from paretoken.catalog.engine_files import cores_with
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id, why_no_precision
-from paretoken.errors import BadConfig, nearest
+from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.operations import BYTES
 from paretoken.predict.settings import DEFAULT, EngineSettings
+from paretoken.predict.speculation import NONE, check_speculation, method_and_tokens
 
-SPECULATIVE = ("none", "mtp", "eagle", "eagle3", "medusa", "ngram", "draft_model")
-"""Kinds of speculative decoding, "none" first. The calibration has data for mtp only; others are predicted as mtp."""
 MOST_TOKENS = 10_000_000
+DRAFT_SIZE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)b")
+"""The size of a draft model."""
 NO_EVICT_CORES = cores_with("no_evict")
 """Cores that admit a request only if its whole output fits (TensorRT-LLM's default, GUARANTEED_NO_EVICT)."""
 PREFILL_FIRST_CORES = cores_with("prefill_first")
@@ -30,6 +31,10 @@ class Deployment:
     `ep` GPUs share the experts. With `dp_attention` each group of `tp` GPUs (each single GPU if tp = gpus) has its
     own attention and requests. `date` (ISO) is the day whose version of the engine runs. With `pp` the layers are
     split into pp stages of gpus / pp GPUs; the above then holds within a stage.
+
+    `speculative` is a method of `speculation.METHODS`, of which a step drafts `speculative_tokens` (None is what the
+    engine drafts by default, see `drafting`) and yields `acceptance_length` (None is the calibrated one).
+    `draft_model` is a model of the catalog or a size such as 1.5b, "" if it is not stated.
     """
 
     accelerator: str
@@ -40,11 +45,14 @@ class Deployment:
     tp: int
     ep: int = 1
     dp_attention: bool = False
-    speculative: str = "none"
+    speculative: str = NONE
     date: str | None = None
     engine_version: str = ""
     pp: int = 1
     settings: EngineSettings = DEFAULT
+    speculative_tokens: int | None = None
+    acceptance_length: float | None = None
+    draft_model: str = ""
 
     @property
     def stage_gpus(self) -> int:
@@ -74,7 +82,7 @@ class Deployment:
     @property
     def drafting(self) -> bool:
         """Whether tokens are drafted ahead and verified."""
-        return self.speculative not in ("", "none")
+        return self.speculative not in ("", NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +144,36 @@ class Case:
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
     """The deployment with catalog ids for names; UnknownName with the nearest ones otherwise.
 
-    The precision gets the catalog's name, speculative decoding is in lower case.
+    The precision gets the catalog's name. Drafted tokens behind the method, as in mtp:3, become `speculative_tokens`.
     """
     catalog = catalog or load_catalog()
+    method, tokens = method_and_tokens(deployment.speculative)
+    stated = deployment.speculative_tokens
+    if None not in (tokens, stated) and tokens != stated:
+        raise BadConfig(
+            f"speculative is {deployment.speculative}, but speculative_tokens is {stated}; state one of them"
+        )
     return replace(
         deployment,
         precision=precision_id(deployment.precision),
-        speculative=deployment.speculative.strip().lower() or "none",
+        speculative=method,
+        speculative_tokens=stated if tokens is None else tokens,
+        draft_model=draft_model_id(deployment.draft_model, catalog),
         accelerator=catalog.accelerators.id_of(deployment.accelerator),
         model=catalog.models.id_of(deployment.model),
         engine=catalog.engines.id_of(deployment.engine),
         settings=deployment.settings.resolved(),
     )
+
+
+def draft_model_id(text: str, catalog: Catalog) -> str:
+    """The catalog's id of a draft model, or its size in billions of weights as written: 1.5b; UnknownName otherwise."""
+    size = text.strip().lower()
+    if not (number := DRAFT_SIZE.fullmatch(size)):
+        return catalog.models.id_of(text) if size else ""
+    if not float(number[1]):
+        raise BadConfig(f"draft_model is {text}; state a model of the catalog, or a size such as 1.5b")
+    return size
 
 
 def require_experts(d: Deployment, catalog: Catalog) -> None:
@@ -198,10 +224,7 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
     if d.precision not in BYTES:
         why = why_no_precision(d.precision) or f"is unknown; use one of {', '.join(BYTES)}"
         raise BadConfig(f"precision {d.precision!r} {why}")
-    if d.speculative not in SPECULATIVE:
-        near = nearest(d.speculative, list(SPECULATIVE), 1)
-        hint = f"did you mean {near[0]}?" if near else f"use one of {', '.join(SPECULATIVE)}"
-        raise BadConfig(f"speculative {d.speculative!r} is unknown; {hint}")
+    check_speculation(d.speculative, d.speculative_tokens, d.acceptance_length, d.draft_model)
     if d.date is not None:
         check_day(d.date)
         check_released(d, d.date, catalog)

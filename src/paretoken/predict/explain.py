@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.effects import FACTORS, PACE
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
@@ -18,7 +19,7 @@ from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.steady import ttft_parts
-from paretoken.predict.terms import active_experts, decode_terms, micro_batch
+from paretoken.predict.terms import accepted_tokens, active_experts, decode_terms, micro_batch
 
 DECODE = {
     "dense": "GEMMs: attention projections, dense and shared FFN, output head",
@@ -31,6 +32,7 @@ DECODE = {
     "layer": "launches and small operators of each layer",
     "step": "host, once a step",
     "sequence": "host, for each sequence",
+    "draft": "drafting tokens, one pass after another",
 }
 PROMPT = {
     "compute": "GEMMs",
@@ -80,6 +82,7 @@ class Explanation:
     tpot_s: float
     ttft_s: float
     e2e_s: float
+    speculation: SpeculationInForce | None = None
 
 
 def explain_case(case: Case, *, calibration: Calibration | None = None, catalog: Catalog | None = None) -> Explanation:
@@ -94,7 +97,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
     step = term_seconds(decode_terms(columns, multipliers, predictions.batch, load.isl + load.osl / 2), stretch)
     pairs, others = prompt_pairs(columns, load), co_running(columns, load, slots)
     prompt = term_seconds(prompt_terms(columns, multipliers, load.computed, pairs, others), stretch)
-    decode_s = sum(step.values()) / float(columns.engine.accepted[0])
+    decode_s = sum(step.values()) / float(accepted_tokens(columns, multipliers)[0])
     tpot_s, ttft_s, e2e_s = (float(x[0]) for x in (predictions.tpot_s, predictions.ttft_s, predictions.e2e_s))
     ttft = _as_predicted(term_seconds(ttft_parts(columns, multipliers, load, slots=slots), stretch), ttft_s)
     exchanges = DISPATCHED if columns.links.dispatched[0] else {}
@@ -112,6 +115,7 @@ def explain_case(case: Case, *, calibration: Calibration | None = None, catalog:
         tpot_s=tpot_s,
         ttft_s=ttft_s,
         e2e_s=e2e_s,
+        speculation=speculation_in_force(case.deployment, calibration, catalog),
     )
 
 

@@ -20,10 +20,15 @@ REDUCE_S, REDUCE_PER_DOUBLING_S, HOP_S = 1e-6, 0.5e-6, 10e-6
 
 def reduce_latency(columns: Columns) -> Floats:
     """Seconds of latency of all exchanges in one step, without what `network_seconds` has of it."""
+    return columns.links.reductions * exchange_latency(columns)
+
+
+def exchange_latency(columns: Columns) -> Floats:
+    """Seconds of latency of one exchange within a domain."""
     links = columns.links
     reduced = REDUCE_S + REDUCE_PER_DOUBLING_S * np.log2(links.local_gpus)
     dispatched = np.where(links.network_trips > 0, 0.0, kernels.DISPATCH_S)
-    return links.reductions * np.where(links.dispatched > 0, dispatched, reduced)
+    return np.where(links.dispatched > 0, dispatched, reduced)
 
 
 def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
@@ -46,9 +51,14 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
 
 def network_seconds(columns: Columns, positions: Floats | float) -> Floats:
     """Seconds of all exchanges of a decode step over the network, latency included."""
+    return columns.links.reductions * exchange_network_seconds(columns, positions)
+
+
+def exchange_network_seconds(columns: Columns, positions: Floats | float) -> Floats:
+    """Seconds of one exchange over the network, latency included."""
     links = columns.links
     each = positions * links.network_bytes / (links.network * kernels.EXCHANGE)
-    return links.reductions * (links.network_trips * kernels.NETWORK_S + each)
+    return links.network_trips * kernels.NETWORK_S + each
 
 
 def prompt_network_seconds(columns: Columns, tokens: Floats | float) -> Floats:

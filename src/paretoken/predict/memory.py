@@ -87,10 +87,11 @@ class MemoryParts:
     cache_bytes: float
     layout: CacheLayout
     kv_tokens: int
+    draft_bytes: float = 0.0
 
     @property
     def weight_bytes(self) -> float:
-        return self.attention_bytes + self.dense_bytes + self.expert_bytes + self.embedding_bytes
+        return self.attention_bytes + self.dense_bytes + self.expert_bytes + self.embedding_bytes + self.draft_bytes
 
     def __str__(self) -> str:
         parts = {
@@ -113,7 +114,8 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
     """`memory_parts` from catalog entries that are already looked up."""
     attention, dense, experts, embedding = _weights(d, parts)
     rules, u, reported = parts.rules, _memory_share(d, parts), parts.accelerator.memory_bytes
-    weights = attention + dense + experts + embedding
+    draft = _draft_weights(d, parts)
+    weights = attention + dense + experts + embedding + draft
     activations, runtime = _activations(d, parts), _runtime(d, parts)
     graphs = 0.0 if d.settings.enforce_eager else (rules.layer_graph_gib or 0) * GIB * parts.operations.layers / d.pp
     if rules.cache_sizing == "pool":
@@ -139,6 +141,7 @@ def gpu_memory(d: Deployment, parts: DeploymentParts) -> MemoryParts:
         reserved_bytes=reported - weights - activations - graphs - runtime - cache,
         cache_bytes=cache,
         layout=layout,
+        draft_bytes=draft,
         kv_tokens=d.settings.kv_tokens or int(max(cache, 0) / token_bytes // BLOCK_TOKENS * BLOCK_TOKENS),
     )
 
@@ -175,6 +178,14 @@ def _weights(d: Deployment, parts: DeploymentParts) -> tuple[float, float, float
     return computed[0] * scale, computed[1] * scale, computed[2] * scale, computed[3] * scale
 
 
+def _draft_weights(d: Deployment, parts: DeploymentParts) -> float:
+    """Bytes of what drafts tokens on one GPU; SGLang takes them from what it leaves free (`drafting_mib`)."""
+    draft, reserved = parts.draft, parts.rules.reserved
+    if draft is None or (reserved and reserved.drafting_mib):
+        return 0.0
+    return draft.dense_bytes / d.attention_tp + draft.experts * draft.expert_bytes / d.stage_gpus
+
+
 def _activations(d: Deployment, parts: DeploymentParts) -> float:
     """Peak bytes of the largest step; the module's docstring has the formula."""
     o, model, s, qkv = parts.operations, parts.model, parts.settings, GroupedHeads.of(parts.model)
@@ -207,6 +218,8 @@ def _cache_layout(d: Deployment, parts: DeploymentParts) -> CacheLayout:
     shards = min(min(d.attention_tp, o.kv_heads) * shared, d.attention_tp)
     windowed = o.windowed_kv_values * parts.kv_bytes / shards
     growing = o.full_kv_values * parts.kv_bytes / shards + o.index_values * INDEX_BYTES / shared
+    if draft := parts.draft:
+        growing += draft.kv_values * parts.kv_bytes / min(d.attention_tp, draft.kv_heads) / shared
     state = o.state_bytes / d.attention_tp
     share = (rules.state_share or 0) if state else 0
     if rules.window_policy == "pools":

@@ -154,9 +154,11 @@ class EngineNumbers(Generic[N]):
 
     `layer_s` and `routing_s` are the constant times of all layers and of all MoE layers; for `two_shot_s` see
     `kernels`. `mixed` is 1 if prompts share the steps of decoding sequences, 0 if they have steps of their own.
-    `booked` is the mean share of an answer that occupies cache while a request is served. `drafted` multiplies the
-    positions of a step, `accepted` the tokens that it yields. `max_num_seqs` and `max_batched_tokens` limit a step of
-    one engine. `overlapped` is 1 if two halves of a batch take turns, one exchanging while the other computes.
+    `booked` is the mean share of an answer that occupies cache while a request is served. `drafted` are the positions
+    of a step for each sequence, `accepted` the tokens that it yields: as stated, or before calibration, which finds a
+    multiplier for the `odds` that a drafted token is accepted (0 where there is nothing to find). `max_num_seqs` and
+    `max_batched_tokens` limit a step of one engine. `overlapped` is 1 if two halves of a batch take turns, one
+    exchanging while the other computes.
     """
 
     layer_s: N
@@ -166,11 +168,35 @@ class EngineNumbers(Generic[N]):
     mixed: N
     drafted: N
     accepted: N
+    odds: N
     max_num_seqs: N
     max_batched_tokens: N
     receive_interval: N
     batch_wait: N
     overlapped: N
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftNumbers(Generic[N]):
+    """What drafts tokens: `passes` in a step one after another, each with `positions` of every sequence.
+
+    Seconds of one pass on one GPU: `weights_s` to read dense weights, `expert_s` those of one expert; `position_s` and
+    `expert_position_s` to compute one position, `cached_s` to read one cached token, `launch_s` for launches.
+    `reductions` are its all-reduces, of `width` times the bytes that the model's have.
+    """
+
+    passes: N
+    positions: N
+    weights_s: N
+    position_s: N
+    experts: N
+    active_experts: N
+    expert_s: N
+    expert_position_s: N
+    cached_s: N
+    launch_s: N
+    reductions: N
+    width: N
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +210,7 @@ class DeploymentNumbers(Generic[N]):
     rates: MachineRates[N]
     links: LinkNumbers[N]
     engine: EngineNumbers[N]
+    draft: DraftNumbers[N]
 
 
 Columns = DeploymentNumbers[Floats]

@@ -8,15 +8,17 @@ from paretoken.catalog.engine_files import DatedDefaults
 from paretoken.catalog.entries import Accelerator, Checkpoint, Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.deployment import Deployment
+from paretoken.predict.drafting import Draft, draft_of
 from paretoken.predict.engine_defaults import SettingsInForce, engine_rules, settings_in_force
 from paretoken.predict.operations import BYTES, Operations, dense_precision, operations, weight_bytes_by_part
+from paretoken.predict.settings import recipe_kv_dtype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentParts:
     """Catalog entries of a deployment, its model's operations in its stages, and its engine's settings and rules.
 
-    `weights` has the bytes of one weight, for each part of the model.
+    `weights` has the bytes of one weight, for each part of the model; `draft` is what drafts tokens, if anything does.
     """
 
     accelerator: Accelerator
@@ -29,11 +31,7 @@ class DeploymentParts:
     core: str
     settings: SettingsInForce
     rules: DatedDefaults
-
-
-def recipe_kv_dtype(precision: str) -> str:
-    """The KV cache format of the recipes of published points: FP8 where weights have eight or four bits."""
-    return "fp8" if precision in ("fp8", "fp4") else "bf16"
+    draft: Draft | None
 
 
 def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> DeploymentParts:
@@ -53,4 +51,5 @@ def deployment_parts(deployment: Deployment, catalog: Catalog | None = None) -> 
         core=core,
         settings=settings,
         rules=engine_rules(core, deployment.date).defaults,
+        draft=draft_of(deployment, model, catalog),
     )

@@ -3,7 +3,8 @@
 `data/published_settings.csv` is made by `tools/published_settings.py` from the recipes of InferenceX
 (github.com/SemiAnalysisAI/InferenceX, Apache-2.0). A row holds from the day `since` on, for the lengths, parallelism
 and users that it names; an empty cell is any, an empty setting the engine's default. Batched tokens are rounded down to
-1,024.
+1,024. `speculative` is the method that a recipe drafts by, whatever its published rows call it: those of MiniMax M3 say
+MTP and run EAGLE-3.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.parts import recipe_kv_dtype
-from paretoken.predict.settings import EngineSettings
+from paretoken.predict.settings import EngineSettings, recipe_kv_dtype
 
 DATA = Path(__file__).parent / "data" / "published_settings.csv"
 Key = tuple[str, str, str, str, bool]
@@ -60,6 +60,13 @@ OFFLINE: Mapping[str, OfflineSource] = {
 trtllm-bench sets itself. MoE models run with attention data and expert parallelism on all GPUs (its `llm_options`)."""
 
 
+class Drafts(NamedTuple):
+    """How a recipe drafts: the method, and the tokens a step."""
+
+    method: str
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """One line of the table; None is any."""
@@ -68,6 +75,7 @@ class _Row:
     conditions: tuple[int | None, ...]
     users: int | None
     settings: EngineSettings
+    drafts: Drafts | None
 
     def matches(self, run: Sequence[int]) -> bool:
         return all(c is None or c == x for c, x in zip(self.conditions, run, strict=True))
@@ -80,9 +88,31 @@ def published_settings(deployment: Deployment, lengths: Lengths, users: float) -
     That of the deployment's date, the newest without one. By default the cache is that of most of its recipes.
     """
     d = deployment
+    if recipe := _recipe_of(d, lengths, users):
+        return recipe.settings
+    return _elsewhere(d.engine, d.model, d.precision) or _usual(d.precision)
+
+
+@lru_cache(maxsize=32768)
+def published_drafts(deployment: Deployment, lengths: Lengths, users: float) -> Drafts | None:
+    """How InferenceX drafts for a configuration of one node that drafts; None where no recipe says."""
+    recipe = _recipe_of(deployment, lengths, users)
+    return recipe.drafts if recipe else None
+
+
+@lru_cache(maxsize=1024)
+def recipe_tokens(engine: str, core: str, model: str, method: str) -> tuple[int, ...]:
+    """Tokens drafted a step in the recipes of a model and a method: with the engine, or else with its core."""
+    rows = [(e, row.drafts) for (_, e, m, _, _), rows in _by_recipe().items() for row in rows if m == model]
+    by_engine = {
+        e: tuple(d.tokens for name, d in rows if name == e and d and d.method == method) for e in (engine, core)
+    }
+    return by_engine[engine] or by_engine[core]
+
+
+def _recipe_of(d: Deployment, lengths: Lengths, users: float) -> _Row | None:
     run = (lengths.isl, lengths.osl, d.tp if d.tp > 1 else d.gpus, d.ep, int(d.dp_attention))
-    key = (d.accelerator, d.engine, d.model, d.precision, d.drafting)
-    return _of_recipe(key, run, users, d.date) or _elsewhere(d.engine, d.model, d.precision) or _usual(d.precision)
+    return _of_recipe((d.accelerator, d.engine, d.model, d.precision, d.drafting), run, users, d.date)
 
 
 def offline_settings(source: str, precision: str, isl: int, osl: int) -> EngineSettings:
@@ -101,16 +131,15 @@ def offline_requests() -> list[tuple[str, int, int, float]]:
     return [(name, isl, osl, float(n)) for name, page in OFFLINE.items() for (isl, osl), n in page.requests.items()]
 
 
-def _of_recipe(key: Key, run: tuple[int, ...], users: float, date: str | None) -> EngineSettings | None:
-    """Those of the last version by the date that matches, or else of the first; of the nearest load, upwards first."""
+def _of_recipe(key: Key, run: tuple[int, ...], users: float, date: str | None) -> _Row | None:
+    """That of the last version by the date that matches, or else of the first; of the nearest load, upwards first."""
     versions = _matching(key, run)
     if not versions:
         return None
     since = max((day for day in versions if date is None or day <= date), default=min(versions))
-    nearest = min(
+    return min(
         versions[since], key=lambda r: (r.users is not None and r.users < users, abs((r.users or users) - users))
     )
-    return nearest.settings
 
 
 @lru_cache(maxsize=16384)
@@ -154,7 +183,9 @@ def _by_recipe() -> Mapping[Key, list[_Row]]:
                 receive_interval=_number(r["receive_interval"]) or 1,
                 batch_wait=_number(r["batch_wait"]) or 0,
             )
-            out.setdefault(key, []).append(_Row(r["since"], conditions, _number(r["users"]), settings))
+            tokens = _number(r["speculative_tokens"])
+            drafts = Drafts(r["speculative"], tokens) if tokens else None
+            out.setdefault(key, []).append(_Row(r["since"], conditions, _number(r["users"]), settings, drafts))
     return out
 
 

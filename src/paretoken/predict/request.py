@@ -27,7 +27,16 @@ class DeploymentRequest:
     ep: Annotated[int, Description("Expert-parallel size")] = 1
     gpus: Annotated[int | None, Description("Total GPUs, if more than tp x pp")] = None
     dp_attention: Annotated[bool, Description("Attention data parallelism")] = False
-    speculative: Annotated[str, Description("Speculative decoding: none, mtp, eagle, …")] = "none"
+    speculative: Annotated[
+        str, Description("Speculative decoding: none, or a method with the tokens drafted a step, as in mtp:3")
+    ] = "none"
+    speculative_tokens: Annotated[
+        int | None, Description("Tokens drafted a step; None for what recipes or the engine draft by default")
+    ] = None
+    acceptance_length: Annotated[
+        float | None, Description("Mean tokens that a step yields, 1 to 1 + drafted; None for the calibrated length")
+    ] = None
+    draft_model: Annotated[str, Description("Draft model: a name in the catalog, or its size, as in 1.5b")] = ""
     date: Annotated[str | None, Description("Date of the engine, YYYY-MM-DD; None for the published period")] = None
     settings: Annotated[EngineSettings, Description("Settings of the engine; its own defaults if left out")] = DEFAULT
 

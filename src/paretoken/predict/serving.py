@@ -20,8 +20,8 @@ from paretoken.predict.numbers import Columns
 from paretoken.predict.pace import ANCHORS, pace_at
 from paretoken.predict.prompts import prompt_terms, prompt_weights_seconds
 from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.run import ServingOptions
-from paretoken.predict.terms import decode_seconds, micro_batch, multiplier
+from paretoken.predict.simulation.run import MOST_ACCEPTED, ServingOptions
+from paretoken.predict.terms import accepted_tokens, decode_seconds, micro_batch, multiplier
 
 BLOCK_TOKENS = 16
 
@@ -72,13 +72,12 @@ def served(
     *,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
-    acceptance_length: float | None = None,
 ) -> Served:
     """Step times under the calibrated multipliers, and the limits of memory and scheduler.
 
-    `lengths` set the mean context that windowed layers see and the pace at these lengths. With drafting,
-    `acceptance_length` is the tokens a step yields (the calibrated base otherwise). BadConfig if it does not fit, or if
-    experts cannot be shared so. A pipeline's step is a round of its micro-batches: each has the budget
+    `lengths` set the mean context that windowed layers see and the pace at these lengths. BadConfig if it does not fit,
+    or if experts cannot be shared so. A step verifies what is drafted and yields the acceptance length, as stated or as
+    calibrated. A pipeline's step is a round of its micro-batches: each has the budget
     `max_batched_tokens`, and a prompt adds what it takes of one stage. All attention-DP ranks are one engine.
     """
     catalog = catalog or load_catalog()
@@ -91,13 +90,13 @@ def served(
     settings, ranks = settings_in_force(deployment, catalog), round(float(columns.layout.attention_groups[0]))
     max_num_seqs = settings.max_num_seqs * ranks
     context = lengths.mean_isl + lengths.mean_osl
-    accepted = float(columns.engine.accepted[0]) if acceptance_length is None else acceptance_length
     return Served(
         _step_time(columns, multipliers, pace, lengths, max_num_seqs),
         SchedulerLimits(
             max_num_seqs=max_num_seqs,
             receive_interval=deployment.settings.receive_steps,
             batch_wait=deployment.settings.batch_wait,
+            drafted_tokens=round(float(columns.engine.drafted[0])) - 1,
             max_batched_tokens=settings.max_batched_tokens * deployment.pp * ranks,
             kv_blocks=max(kv_tokens(deployment_numbers(deployment, catalog), context) // BLOCK_TOKENS, 1),
             block_tokens=BLOCK_TOKENS,
@@ -106,7 +105,7 @@ def served(
         ),
         ServingOptions(
             deployment.settings.prefix_hits,
-            accepted if deployment.drafting else 1.0,
+            min(float(accepted_tokens(columns, multipliers)[0]), MOST_ACCEPTED),
             frontend_s=LEAD_S * float(multiplier(multipliers[0], "ahead")),
             frontend_spread=LEAD_SPREAD,
             stages=deployment.pp,

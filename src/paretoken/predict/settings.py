@@ -121,6 +121,11 @@ class EngineSettings:
 DEFAULT = EngineSettings()
 
 
+def recipe_kv_dtype(precision: str) -> str:
+    """The KV cache format of the recipes of published points: FP8 where weights have eight or four bits."""
+    return "fp8" if precision in ("fp8", "fp4") else "bf16"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingField:
     """One setting: its name, what it holds (`kind` is bool, int, float or str), and what it means."""

@@ -54,7 +54,7 @@ from paretoken.predict.first_token import (
 from paretoken.predict.load import LoadColumns, co_running, in_service, prompt_pairs
 from paretoken.predict.numbers import Columns
 from paretoken.predict.prompts import prefill_latency, prompt_terms
-from paretoken.predict.terms import TERMS, decode_seconds, micro_batch, total
+from paretoken.predict.terms import TERMS, accepted_tokens, decode_seconds, micro_batch, total
 
 DIFFERENCE = 1e-4
 """Step of forward differences, in logarithms."""
@@ -100,7 +100,7 @@ def steady(
 ) -> SteadyState:
     """The steady state of each deployment; `slots` are the most sequences in service."""
     loop = _Loop(columns, multipliers, load, slots)
-    tpot, ttft = decode_seconds(columns, multipliers, loop.served, loop.context) / columns.engine.accepted, loop.prompt
+    tpot, ttft = decode_seconds(columns, multipliers, loop.served, loop.context) / loop.accepted, loop.prompt
     for k in range(iterations):
         share = RELAXATION / (1 + k / SLOWER)
         new = loop.round(tpot, ttft)
@@ -178,16 +178,18 @@ class _Loop:
         budget = columns.engine.max_batched_tokens / load.computed
         self.enough = np.where(ranks > 1, ranks * (np.log(ranks) + EULER + 0.5 / ranks), budget)
         self.lead = LEAD_S * multipliers[..., AHEAD]
+        self.accepted = accepted_tokens(columns, multipliers)
         self.tokens = columns.engine.max_batched_tokens * columns.layout.stages * columns.layout.attention_groups
 
     def round(self, tpot: Floats, ttft: Floats) -> _Round:
         """The next TPOT and TTFT, both of requests in service."""
         columns, served, decode_tokens = self.columns, self.served, self.decode_tokens
-        accepted, mixed = columns.engine.accepted, columns.engine.mixed
+        accepted, mixed = self.accepted, columns.engine.mixed
         life = ttft + tpot * decode_tokens
         batch = np.maximum(np.maximum(served * tpot * decode_tokens / life, np.minimum(served, 1.0) * 0.5), 0.7)
         step = decode_seconds(columns, self.multipliers, batch, self.context)
-        budget = np.maximum(self.tokens - mixed * batch, self.tokens / 8) / self.load.computed
+        positions = batch * columns.engine.drafted
+        budget = np.maximum(self.tokens - mixed * positions, self.tokens / 8) / self.load.computed
         prompts = served / life * tpot * accepted
         saved = self.shared * (1 + np.expm1(-prompts) / np.maximum(prompts, 1e-9))
         occupied = micro_batch(columns, served) * columns.layout.stages * (self.taken - saved) / life

@@ -12,7 +12,11 @@ A decode step of `batch` sequences over contexts of mean length `context` takes,
     sequence   a constant for each sequence of a rank    sampling, detokenisation, bookkeeping
     link       2 all-reduces a layer: latency + the quickest of three ways to move the bytes
     network    what of it crosses between scale-up domains: latency + bytes over each GPU's network card
+    draft      passes of what drafts tokens              each with weights, FLOPs, cache, launches and all-reduces
     hop        activations between stages: p − 1 times latency + 2·hidden bytes a position / link bandwidth
+
+With speculative decoding a step verifies K + 1 positions of each sequence: they multiply FLOPs, chosen experts and
+moved activations, not the cached bytes that a step reads. It yields `accepted_tokens` of them.
 
 With attention data parallelism each rank has sequences of its own. In place of all-reduces it gathers the activations
 of the others before the experts, and scatters sums after them. Where more than eight ranks share the experts, it sends
@@ -42,7 +46,15 @@ import numpy as np
 
 from paretoken.predict import kernels
 from paretoken.predict.arrays import Floats
-from paretoken.predict.links import hop_latency, hop_seconds, network_seconds, reduce_latency, reduce_seconds
+from paretoken.predict.links import (
+    exchange_latency,
+    exchange_network_seconds,
+    hop_latency,
+    hop_seconds,
+    network_seconds,
+    reduce_latency,
+    reduce_seconds,
+)
 from paretoken.predict.numbers import Columns, N
 from paretoken.predict.topology import NARROW
 
@@ -62,6 +74,8 @@ TERMS = (
     "prompt_overhead",
     "ahead",
     "start",
+    "acceptance",
+    "draft",
 )
 """The multipliers, in the order of every array of them, shape (…, terms)."""
 
@@ -159,7 +173,45 @@ def _batch_terms(columns: Columns, multipliers: Floats, batch: Floats, context: 
         "hop": hop_latency(columns) * multiplier(multipliers, "link_latency")
         + columns.links.crossings * kernels.NETWORK_S
         + hop_seconds(columns, multiplier(multipliers, "link_bandwidth"), positions),
+        "draft": draft_seconds(columns, multipliers, batch, context),
     }
+
+
+def accepted_tokens(columns: Columns, multipliers: Floats) -> Floats:
+    """Tokens that a step yields: as stated, or 1 + a + … + a^K, calibration multiplies the odds a / (1 − a)."""
+    odds = columns.engine.odds * multiplier(multipliers, "acceptance")
+    expected = (1 - (odds / (1 + odds)) ** columns.engine.drafted) * (1 + odds)
+    return np.where(columns.engine.odds > 0, expected, columns.engine.accepted)
+
+
+def draft_seconds(columns: Columns, multipliers: Floats, batch: Floats, context: Floats | float) -> Floats:
+    """Seconds to draft tokens for `batch` sequences, all passes one after another."""
+    if not columns.draft.passes.any():
+        return np.zeros(np.broadcast_shapes(np.shape(batch), columns.draft.passes.shape))
+    draft, positions = columns.draft, batch * columns.draft.positions
+    chosen = draft.active_experts * positions
+    active = draft.experts * chosen / np.maximum(draft.experts - draft.active_experts + chosen, 1e-9)
+    seconds = (
+        roofline(
+            draft.weights_s * multiplier(multipliers, "dense_memory"),
+            draft.position_s * positions * multiplier(multipliers, "compute"),
+        )
+        + active * draft.expert_s * multiplier(multipliers, "expert_memory")
+        + positions * draft.expert_position_s * multiplier(multipliers, "compute")
+        + batch
+        / columns.layout.attention_groups
+        * draft.cached_s
+        * cached_tokens(columns, context)
+        * multiplier(multipliers, "kv")
+        + draft.launch_s
+        + draft.reductions
+        * (
+            exchange_latency(columns) * multiplier(multipliers, "link_latency")
+            + reduce_seconds(columns, positions * draft.width) * multiplier(multipliers, "link_bandwidth")
+            + exchange_network_seconds(columns, positions * draft.width)
+        )
+    )
+    return draft.passes * seconds * multiplier(multipliers, "draft")
 
 
 def _dense(columns: Columns, multipliers: Floats, positions: Floats) -> Floats:

@@ -16,7 +16,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.points.bundles import manifest_toml, read_manifest, shipped
 from paretoken.predict.calibration.file import SHIPPED as CALIBRATION
 from paretoken.predict.calibration.file import read_calibration
-from paretoken.predict.csvfile import RowReader, read_rows
+from paretoken.predict.csvfile import CaseReader, read_rows
 from paretoken.predict.operations import operations
 from paretoken.prices.market.mapping import read_mapping
 from paretoken.prices.outlook.project import Today, project
@@ -194,7 +194,7 @@ def study(place: Path) -> None:
 
 def batch(place: Path) -> None:
     for row in read_rows(place / "batch.csv"):
-        RowReader(load_catalog()).case(row)
+        CaseReader(load_catalog()).case(row)
 
 
 def question(place: Path) -> None:

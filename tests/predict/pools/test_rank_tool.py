@@ -74,7 +74,7 @@ def test_the_shares_are_printed(tool, capsys):
 
 
 def test_predictions_made_elsewhere_are_taken(tool, capsys, tmp_path):
-    shipped = tool.layouts(tool.published_points().with_row_index("row"))
+    shipped = tool.layouts(tool.published_points().with_row_index("row"), tool.load_catalog())
     held_out = shipped.select("row", total_tput_per_gpu_tok_s="tput_per_gpu")
     held_out.write_parquet(tmp_path / "held_out.parquet")
     tool.main(["--predicted", str(tmp_path / "held_out.parquet")])

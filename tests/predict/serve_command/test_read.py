@@ -53,15 +53,15 @@ COMMANDS = [
     ),
     (
         f"""vllm serve {R1} -tp 8 --speculative-config '{{"method": "deepseek_mtp", "num_speculative_tokens": 3}}'""",
-        {"speculative": "mtp"},
+        {"speculative": "mtp", "speculative_tokens": 3},
     ),
     (
         f"vllm serve {R1} -tp 8 --speculative-config.method mtp --speculative-config.num_speculative_tokens 1",
-        {"speculative": "mtp"},
+        {"speculative": "mtp", "speculative_tokens": 1},
     ),
     (
         f"""vllm serve {OSS} --speculative-config '{{"model": "x/oss-Eagle3", "num_speculative_tokens": 3}}'""",
-        {"speculative": "eagle3"},
+        {"speculative": "eagle3", "speculative_tokens": 3},
     ),
     (
         f"""vllm serve {OSS} --speculative_config '{{"method": "ngram", "prompt_lookup_max": 4}}'""",
@@ -103,9 +103,36 @@ COMMANDS = [
     (f"{SGLANG} {LLAMA} --tp 2 --dp 4", {"tp": 2, "gpus": 8, "dp_attention": None}),
     (
         f"{SGLANG} {R1} --tp 8 --speculative-algorithm EAGLE --speculative-num-draft-tokens 4",
-        {"speculative": "mtp"},
+        {"speculative": "mtp", "speculative_tokens": 3},
     ),
     (f"{SGLANG} {LLAMA} --speculative-algorithm EAGLE3 --speculative-draft-model-path x/y", {"speculative": "eagle3"}),
+    (
+        f"{SGLANG} {R1} --tp 8 --speculative-algorithm EAGLE --speculative-num-steps 2 --speculative-eagle-topk 1 "
+        "--speculative-num-draft-tokens 3",
+        {"speculative": "mtp", "speculative_tokens": 2},
+    ),
+    (
+        f"{SGLANG} {LLAMA} --speculative-algorithm EAGLE --speculative-draft-model-path x/y --speculative-num-steps 5 "
+        "--speculative-eagle-topk 4 --speculative-num-draft-tokens 8",
+        {"speculative": "eagle", "speculative_tokens": 7},
+    ),
+    (
+        f"""vllm serve {LLAMA} --speculative-config '{{"model": "Qwen/Qwen3-8B", "num_speculative_tokens": 5}}'""",
+        {"speculative": "draft_model", "speculative_tokens": 5, "draft_model": "qwen3-8b"},
+    ),
+    (
+        f"""vllm serve {LLAMA} --speculative-config '{{"model": "a/b-1.5B-it", "num_speculative_tokens": 5}}'""",
+        {"speculative": "draft_model", "draft_model": "1.5b"},
+    ),
+    (
+        f"""vllm serve {LLAMA} --speculative-config '{{"model": "a/small", "num_speculative_tokens": 5}}'""",
+        {"speculative": "draft_model", "draft_model": None},
+    ),
+    (
+        f"""vllm serve {R1} -tp 8 --speculative-config '{{"method": "dspark", "num_speculative_tokens": 7, """
+        """"synthetic_acceptance_length": 3.5}'""",
+        {"speculative": "dspark", "speculative_tokens": 7, "acceptance_length": 3.5},
+    ),
     (
         f"{SGLANG} {R1} --tp 8 --chunked-prefill-size -1 --kv-cache-dtype bfloat16 --quantization modelopt_fp4",
         {"max_batched_tokens": None, "kv_dtype": "bf16", "precision": "fp4"},
@@ -241,11 +268,13 @@ def test_the_file_of_tensorrt_llm_overwrites_its_flags(tmp_path):
     file.write_text(
         "enable_attention_dp: true\nmax_num_tokens: 2048\n"
         "kv_cache_config:\n  dtype: fp8\n  free_gpu_memory_fraction: 0.8\n"
-        "speculative_config:\n  decoding_type: MTP\nmoe_config:\n  backend: CUTLASS\nstream_interval: 10\n"
+        "speculative_config:\n  decoding_type: MTP\n  num_nextn_predict_layers: 3\n"
+        "moe_config:\n  backend: CUTLASS\nstream_interval: 10\n"
     )
     line = f"trtllm-serve {R1} --tp_size 8 --ep_size 8 --max_num_tokens 8192 --extra_llm_api_options {file}"
     served = read_serve_command(line, CATALOG)
     expected = {**DEP, "max_batched_tokens": 2048, "kv_dtype": "fp8", "memory_utilization": 0.8, "speculative": "mtp"}
+    expected |= {"speculative_tokens": 3}
     expected.pop("gpus")
     assert {name: served.fields.get(name) for name in expected} == expected
     assert served.notices == ("the serve command has flags whose effect is not predicted: moe_config",)

@@ -156,7 +156,7 @@ def _highest_load(
     setup = probed(config, key, catalog)
     check_server(setup, question.speculative, catalog)
     if "speculative" not in setup.columns():  # the server does not state it
-        config = replace(config, speculative=question.speculative)
+        config = replace(config, speculative=question.speculative, speculative_tokens=question.speculative_tokens)
     batched = slots(setup)
     users = most_users(question.concurrency, batched)
     setup = probed(replace(config, concurrency=str(users)), key, catalog)

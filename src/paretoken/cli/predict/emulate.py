@@ -34,7 +34,6 @@ lengths = stack(
     click.option("--osl", type=COUNT, default=1024, show_default=True, help="Predict at this output length, tokens."),
     options.length_range_ratio,
 )
-acceptance = click.option("--acceptance", type=Finite(1, 16), help="Acceptance length of speculative decoding.")
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 server = stack(
     click.option("--name", help="Model name in requests."),
@@ -63,7 +62,6 @@ server = stack(
 @click.command()
 @options.deployment
 @lengths
-@acceptance
 @options.calibration
 @described
 @server
@@ -132,7 +130,12 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
         raise BadConfig(f"{stray[0]} needs a predicted engine; add --accelerator, --model and --engine")
     step_ms, per_seq_ms, per_context_us = values["decode_ms"], values["per_seq_ms"], values["per_context_us"]
     step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / values["prefill_tok_s"])
-    return described(step_time, options.settings_of_options(values), values["acceptance"])
+    return described(
+        step_time,
+        options.settings_of_options(values),
+        acceptance_length=values["acceptance_length"],
+        speculative_tokens=values["speculative_tokens"],
+    )
 
 
 def _predicted(values: dict[str, Any]) -> EmulatedEngine:
@@ -140,10 +143,11 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
     from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
     from paretoken.cli.predict.notes import print_notes
     from paretoken.emulate.engine import predicted
+    from paretoken.predict.drafting import speculation_notes
 
     question, data = prepared(DeploymentQuestion(**options.question_fields(values)), None)
-    print_notes(assumptions(data.catalog.models[question.model]))
     deployment, replicas = question.deployments(data.catalog)[0]
+    print_notes((*assumptions(data.catalog.models[question.model]), *speculation_notes(deployment, data.catalog)))
     if replicas > 1:
         raise BadConfig(
             f"--gpus {deployment.gpus * replicas} is {replicas} replicas of {deployment.hardware}; emulate one of them"
@@ -153,5 +157,4 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
         question.lengths,
         calibration=data.calibration,
         catalog=data.catalog,
-        acceptance_length=values["acceptance"],
     )

@@ -87,6 +87,7 @@ def _explain_layout(fields: dict[str, Any], as_json: bool) -> None:
 def _print(e: Explanation, memory: MemoryParts) -> None:
     from paretoken.cli.output import echo, print_table
     from paretoken.cli.predict.notes import memory_only_note
+    from paretoken.predict.acceptance import speculation_text
     from paretoken.predict.request import SETTINGS
 
     d, decodes = e.case.deployment, e.case.lengths.osl > 1
@@ -100,6 +101,8 @@ def _print(e: Explanation, memory: MemoryParts) -> None:
         note=f"Prefill takes {e.busy:.0%} of the time: TPOT {tpot}, TTFT {e.ttft_s * 1e3:.0f} ms, "
         f"E2E {e.e2e_s:.2f} s{experts}. Predicted, not measured.",
     )
+    if e.speculation:
+        echo(speculation_text([e.speculation]))
     echo(f"Memory of one GPU, GiB: {memory}.")
     if note := memory_only_note([name for name in SETTINGS if getattr(d.settings, name)]):
         echo(note)

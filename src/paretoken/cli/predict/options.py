@@ -21,6 +21,7 @@ from paretoken.predict.settings import (
     kv_tokens_in,
     setting_fields,
 )
+from paretoken.predict.speculation import method_and_tokens
 
 
 class KvTokens(ParamType[int]):
@@ -90,7 +91,27 @@ deployment = stack(
     ),
     click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert-parallel size."),
     click.option("--dp-attention", is_flag=True, help="Use attention data parallelism."),
-    click.option("--speculative", default="none", show_default=True, help="Speculative decoding: none, mtp, eagle, …"),
+    click.option(
+        "--speculative",
+        metavar="METHOD[:TOKENS]",
+        default="none",
+        show_default=True,
+        help="Speculative decoding, with the tokens drafted a step: mtp:3, eagle3, ngram, draft_model, medusa, dspark.",
+    ),
+    click.option("--speculative-tokens", type=int, help="Tokens drafted a step, if not in --speculative."),
+    click.option(
+        "--acceptance",
+        "--acceptance-length",
+        "acceptance_length",
+        type=Finite(),
+        help="Mean tokens that a step yields, from 1 to 1 + drafted (default: the calibrated length).",
+    ),
+    click.option(
+        "--draft-model",
+        metavar="NAME",
+        default="",
+        help="Draft model of --speculative draft_model: a name in the catalog, or its size, as in 1.5b.",
+    ),
     click.option("--date", help="Date of the engine, YYYY-MM-DD (default: that of the published points)."),
     settings,
     catalog_folders,
@@ -98,6 +119,7 @@ deployment = stack(
 """Every option of a deployment."""
 DEPLOYMENT_ONLY = (
     *("--tp", "--pp", "--gpus", "--ep", "--dp-attention", "--speculative", "--date", "--kv-dtype", "--calibration"),
+    "--draft-model",
     *("--gpu-memory-utilization", "--weights-gb", "--enforce-eager", "--redundant-experts", "--cp"),
     "--two-batch-overlap",
     *("--isl", "--osl", "--length-range-ratio"),
@@ -126,6 +148,7 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
     Prints notes on the parts of a serve command that are not predicted.
     """
     values = {name: options[name] for name in FIELDS} | {"tp": _tensor_parallel_size(options["tp"])}
+    values |= _method_and_tokens(values)
     if options["serve_command"] is not None:
         values = _served(values, options)
     elif options["ignore_unknown_flags"]:
@@ -133,6 +156,17 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("accelerator", "model", "engine"):
         _required(name, values[name])
     return nested(values)
+
+
+def _method_and_tokens(values: dict[str, Any]) -> dict[str, Any]:
+    """The method and the drafted tokens, which may stand behind it; BadConfig for two numbers."""
+    method, tokens = method_and_tokens(values["speculative"])
+    stated = values["speculative_tokens"]
+    if None not in (tokens, stated) and tokens != stated:
+        raise BadConfig(
+            f"--speculative is {values['speculative']}, but --speculative-tokens is {stated}; state one of them"
+        )
+    return {"speculative": method, "speculative_tokens": stated if tokens is None else tokens}
 
 
 def _served(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +179,11 @@ def _served(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     catalog = load_catalog(*options["catalog_folders"])
     served = read_serve_command(options["serve_command"], catalog, ignore_unknown_flags=options["ignore_unknown_flags"])
     print_notes(served.notices)
-    stated = frozenset(name for name in FIELDS if given(name) and values[name] is not None)
+    stated = frozenset(
+        name
+        for name in FIELDS
+        if (given(name) or (name == "speculative_tokens" and given("speculative"))) and values[name] is not None
+    )
     return with_serve_command(values, stated, served, catalog)
 
 

@@ -15,6 +15,7 @@ from paretoken.answers.predict import (
 )
 from paretoken.cli.output import echo_lines, number, print_table
 from paretoken.cli.predict.notes import memory_only_note, settings_note
+from paretoken.predict.acceptance import speculation_text
 
 NOT_MEASURED = "Predicted, not measured."
 
@@ -29,7 +30,8 @@ def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
     _print_slo([r for r in answer.rows if isinstance(r, UnmetSloRow)], question)
     _print_rate([r for r in answer.rows if isinstance(r, RateRow)], question)
     whole_run = WHOLE_RUN if any(isinstance(r, PredictedRow) for r in answer.rows) else ""
-    lines = (whole_run, _settings(answer.rows), memory_only_note(answer.rows[0].settings))
+    drafts = speculation_text([r.speculation for r in answer.rows if r.speculation])
+    lines = (whole_run, _settings(answer.rows), drafts, memory_only_note(answer.rows[0].settings))
     echo_lines("\n".join(filter(None, lines)))
 
 

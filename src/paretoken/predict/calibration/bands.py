@@ -95,7 +95,7 @@ def components(case: Case, new: Mapping[str, float], seen: Seen, crowding: float
     weights = {
         "known": 1.0,
         "few": known_curve / (1 + points),
-        "drafting": float(d.drafting),
+        "drafting": float(d.drafting and d.acceptance_length is None),
         "attention_dp": float(d.dp_attention),
         "saturation": min(crowding, MOST_CROWDED),
         "many_users": min(case.concurrency / MANY_USERS, MOST_USERS),

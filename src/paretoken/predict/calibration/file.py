@@ -25,7 +25,7 @@ from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.calibration.novelty import Cell, SeenCase
 from paretoken.predict.calibration.sample import OUTCOMES
 
-CALIBRATION_VERSION = 5
+CALIBRATION_VERSION = 6
 """Rises when terms, effects or base constants change their meaning: an older file then no longer fits."""
 SHIPPED = Path(__file__).parent.parent / "data" / "calibration.parquet"
 SMALLEST = 5e-4

@@ -120,6 +120,7 @@ def groups(case: Case, catalog: Catalog) -> dict[str, str]:
         "drafting": drafting,
         "drafting+engine": drafting and d.engine,
         "drafting+model": drafting and d.model,
+        "drafting+method": drafting and d.speculative,
         "drafting+cell": drafting and cell,
         "lab": lab,
         "lab+kind": lab and kind,

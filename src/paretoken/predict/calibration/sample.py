@@ -48,9 +48,9 @@ from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.first_token import length_spread
 from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
-from paretoken.predict.parts import recipe_kv_dtype
-from paretoken.predict.published_settings import offline_settings, published_settings
-from paretoken.predict.settings import KV_DTYPES, EngineSettings
+from paretoken.predict.published_settings import offline_settings, published_drafts, published_settings
+from paretoken.predict.settings import KV_DTYPES, EngineSettings, recipe_kv_dtype
+from paretoken.predict.speculation import published_method
 from paretoken.predict.steady import TIMES
 
 FALLING, STALLED, LIMITED = 1.25, 1.25, 0.25
@@ -194,7 +194,17 @@ def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with published runs of one source, configuration, load and month as their median, in mid-month."""
     month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
     alone = pl.int_range(pl.len()).cast(pl.String)
-    key = ["source", *LOADED, "speculative", "harness", "_isl", "_osl", "_month"]
+    key = [
+        "source",
+        *LOADED,
+        "speculative",
+        "speculative_tokens",
+        "acceptance_length",
+        "harness",
+        "_isl",
+        "_osl",
+        "_month",
+    ]
     several = pl.len().over(key) > 1
     return (
         rows.with_columns(_month=pl.coalesce(month, alone))
@@ -276,12 +286,28 @@ def _case(r: dict[str, Any]) -> Case:
         engine_version=_version(r["engine_version"]),
         pp=r["pp"],
     )
+    d = replace(_drafting(r, d, lengths), settings=_settings(r, d, lengths))
     return Case(
-        deployment=replace(d, settings=_settings(r, d, lengths)),
+        deployment=d,
         lengths=lengths,
         concurrency=r["concurrency"],
         harness=r["harness"],
         period=r["period"],
+    )
+
+
+def _drafting(r: dict[str, Any], d: Deployment, lengths: Lengths) -> Deployment:
+    """The deployment with what it drafts: as a row states it, else as its recipe does."""
+    if not d.drafting:
+        return d
+    method, tokens = published_method(d.speculative)
+    recipe = published_drafts(d, lengths, r["concurrency"]) if r["origin"] == "published" else None
+    stated = r["speculative_tokens"] or tokens
+    return replace(
+        d,
+        speculative=recipe.method if recipe and stated in (None, recipe.tokens) else method,
+        speculative_tokens=stated or (recipe.tokens if recipe else None),
+        acceptance_length=r["acceptance_length"],
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, ParetokenError, shown
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.csvfile import FIGURES, POOL_COLUMNS, FigureRow, RowReader
+from paretoken.predict.csvfile import FIGURES, POOL_COLUMNS, CaseReader, FigureRow
 from paretoken.predict.pools.engines import pool_engine
 from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, pooled_case
 from paretoken.predict.pools.predictor import predict_pools
@@ -32,7 +32,7 @@ def _states_pools(row: Row) -> bool:
 def predict_pool_rows(rows: Sequence[Row], *, calibration: Calibration, catalog: Catalog) -> list[FigureRow]:
     """The figures and the status of every row: ok, or one sentence that says why its figures are None."""
     figures: list[FigureRow] = [{**dict.fromkeys(FIGURES), "status": "ok"} for _ in rows]
-    reader = RowReader(catalog)
+    reader = CaseReader(catalog)
     by_catalog: dict[int, tuple[Catalog, list[tuple[int, PooledCase]]]] = {}
     for n, row in enumerate(rows):
         try:
@@ -49,7 +49,7 @@ def predict_pool_rows(rows: Sequence[Row], *, calibration: Calibration, catalog:
     return figures
 
 
-def _case(row: Row, reader: RowReader, catalog: Catalog) -> PooledCase:
+def _case(row: Row, reader: CaseReader, catalog: Catalog) -> PooledCase:
     """The case of a row, whose workers are read as two rows of one pool."""
     if not _states_pools(row):
         raise BadConfig(f"disaggregated is true, but no column states the pools; add {', '.join(POOL_COLUMNS[:5])}")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -59,8 +60,13 @@ def worker_case(c: PooledCase, worker: Deployment) -> Case:
 
 def bearing_on(c: PooledCase, catalog: Catalog) -> dict[str, PoolEffects]:
     """The effects that bear on a case, by term."""
-    sides = {DECODE: c.pools.decode, RUN: c.pools.decode, PREFILL: c.pools.prefill, LEAD: c.pools.prefill}
-    return {term: _effects_of(term, worker_case(c, worker), catalog) for term, worker in sides.items()}
+    return {term: _effects_of(term, case, catalog) for term, case in _worker_of_terms(c).items()}
+
+
+def _worker_of_terms(c: PooledCase) -> dict[str, Case]:
+    """The worker whose groups each term has."""
+    prefill, decode = worker_case(c, c.pools.prefill), worker_case(c, c.pools.decode)
+    return {DECODE: decode, RUN: decode, PREFILL: prefill, LEAD: prefill}
 
 
 def _effects_of(term: str, case: Case, catalog: Catalog) -> PoolEffects:
@@ -74,13 +80,16 @@ def _effects_of(term: str, case: Case, catalog: Catalog) -> PoolEffects:
 
 
 def pool_sums(cases: Sequence[PooledCase], values: Mapping[EffectKey, float], catalog: Catalog) -> PoolSums:
-    """The weighted sums of the effects on each case."""
-    bearing = [bearing_on(c, catalog) for c in cases]
+    """The weighted sums of the effects on each case; those of a worker are added up once."""
 
-    def summed(pairs: list[tuple[EffectKey, float]]) -> float:
-        return sum(values.get(key, 0.0) * weight for key, weight in pairs)
+    @cache
+    def summed(term: str, case: Case) -> tuple[float, float]:
+        effects = _effects_of(term, case, catalog)
+        level, slope = (sum(values.get(key, 0.0) * w for key, w in e) for e in (effects.level, effects.sloped))
+        return level, slope
 
+    workers = [_worker_of_terms(c) for c in cases]
     return PoolSums(
-        {term: np.array([summed(b[term].level) for b in bearing]) for term in TERMS},
-        np.array([summed(b[DECODE].sloped) for b in bearing]),
+        {term: np.array([summed(term, w[term])[0] for w in workers]) for term in TERMS},
+        np.array([summed(DECODE, w[DECODE])[1] for w in workers]),
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
-from paretoken.predict.explain import DECODE, LEAST_SHARE, PROMPT, TimeShare, term_seconds, time_shares
+from paretoken.predict.explain import DECODE, DISPATCHED, LEAST_SHARE, PROMPT, TimeShare, term_seconds, time_shares
 from paretoken.predict.load import kv_slots, prompt_pairs
+from paretoken.predict.numbers import Columns
 from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.predictor import pool_columns, predict_pools
 from paretoken.predict.pools.steady import LEAST_BATCH
 from paretoken.predict.prompts import prompt_terms
-from paretoken.predict.terms import decode_terms
+from paretoken.predict.terms import accepted_tokens, decode_terms, total
 
 ALONE = {**PROMPT, "alone": "a step of its own, and with attention data parallelism one rank at work for it"}
 FIRST_TOKEN = {
@@ -64,22 +67,28 @@ def explain_pools(
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     s = predict_pools([case], calibration=calibration, catalog=catalog).state
     x = pool_columns([case], calibration, catalog)
-    pace_p, pace_d = float(x.prefill_pace[0]), float(x.decode_pace[0])
+    pace = float(np.exp(x.prefill_pace[0]))
     batch, busy = float(s.batch[0]), float(s.prefill_busy[0])
     context = x.decode_load.isl + x.decode_load.osl / 2
     running = s.batch.clip(LEAST_BATCH)
-    step = term_seconds(decode_terms(x.decode, x.decode_multipliers, running, context), pace_d)
+    step = decode_terms(x.decode, x.decode_multipliers, running, context)
+    paced = float((s.tpot_s * accepted_tokens(x.decode, x.decode_multipliers) / total(step))[0])
     pairs = prompt_pairs(x.prefill, x.prefill_load)
-    prompt = term_seconds(prompt_terms(x.prefill, x.prefill_multipliers, x.prefill_load.computed, pairs), pace_p)
+    prompt = term_seconds(prompt_terms(x.prefill, x.prefill_multipliers, x.prefill_load.computed, pairs), pace)
     alone, ttft = float(s.prompt_s[0]), float(s.ttft_s[0])
-    first = {"prompt": alone, "waiting": float(s.waiting_s[0]), "transfer": float(s.transfer_s[0])}
+    first = {name: float(getattr(s, f"{name}_s")[0]) for name in FIRST_TOKEN}
     slots = float(kv_slots(x.decode, x.decode_load)[0])
     return PoolExplanation(
         case=case,
         parts=(
-            *time_shares("prompt", {**prompt, "alone": max(alone - sum(prompt.values()), 0.0)}, ALONE, LEAST_SHARE),
-            *time_shares("decode", step, DECODE),
-            *time_shares("ttft", {"lead": max(ttft - sum(first.values()), 0.0), **first}, FIRST_TOKEN),
+            *time_shares(
+                "prompt",
+                {**prompt, "alone": max(alone - sum(prompt.values()), 0.0)},
+                ALONE | _exchanges(x.prefill),
+                LEAST_SHARE,
+            ),
+            *time_shares("decode", term_seconds(step, paced), DECODE | _exchanges(x.decode)),
+            *time_shares("ttft", first, FIRST_TOKEN),
         ),
         gpus=_gpu_shares(case, busy, batch),
         prefill_busy=busy,
@@ -91,6 +100,10 @@ def explain_pools(
         ttft_s=ttft,
         e2e_s=float(s.e2e_s[0]),
     )
+
+
+def _exchanges(columns: Columns) -> dict[str, str]:
+    return DISPATCHED if columns.links.dispatched[0] else {}
 
 
 def _gpu_shares(case: PooledCase, busy: float, batch: float) -> tuple[GpuShare, ...]:

@@ -96,17 +96,27 @@ def base_columns(cases: Sequence[PooledCase], calibration: Calibration, catalog:
         run=zero,
         prefill_workers=np.array([c.pools.prefill_workers for c in cases], dtype=float),
         decode_workers=np.array([c.pools.decode_workers for c in cases], dtype=float),
-        transfer_s=np.array([transfer_seconds(c.pools, c.lengths, catalog) for c in cases]),
+        transfer_s=_transfers(cases, catalog),
         users=np.array([c.concurrency for c in cases], dtype=float),
     )
 
 
+def _transfers(cases: Sequence[PooledCase], catalog: Catalog) -> Floats:
+    """Seconds of the transfer of each case, computed once for all loads of a layout."""
+    layouts = {(c.pools, c.lengths) for c in cases}
+    seconds = {(pools, lengths): transfer_seconds(pools, lengths, catalog) for pools, lengths in layouts}
+    return np.array([seconds[c.pools, c.lengths] for c in cases])
+
+
 def _multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:
     """Multipliers of the terms, and ln of the pace at ANCHORS, shape (n, anchors)."""
-    at = [replace(c, concurrency=users) for c in cases for users in ANCHORS]
+    alike = {(c.deployment, c.lengths, c.period): c for c in cases}
+    at = [replace(c, concurrency=users) for c in alike.values() for users in ANCHORS]
     log_terms, factors = log_multipliers(at, calibration, catalog)
-    pace = factors[:, FACTORS.index(PACE)].reshape(len(cases), len(ANCHORS))
-    return np.exp(log_terms[:: len(ANCHORS)]), pace
+    pace = factors[:, FACTORS.index(PACE)].reshape(len(alike), len(ANCHORS))
+    place = {key: i for i, key in enumerate(alike)}
+    each = [place[c.deployment, c.lengths, c.period] for c in cases]
+    return np.exp(log_terms[:: len(ANCHORS)])[each], pace[each]
 
 
 def with_sums(x: PoolColumns, sums: PoolSums) -> PoolColumns:

@@ -18,6 +18,7 @@ POOL_RESULTS = {
     "total_tput_per_gpu_tok_s": ("tput", 1.0),
     "output_tput_per_gpu_tok_s": ("output", 1.0),
     "median_ttft_ms": ("ttft", 1e3),
+    "mean_ttft_ms": ("mean_ttft", 1e3),
     "median_tpot_ms": ("tpot", 1e3),
     "median_e2el_ms": ("e2e", 1e3),
 }
@@ -25,17 +26,15 @@ POOL_RESULTS = {
 
 
 def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | None]]:
-    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined.
-
-    The interval of the median TTFT is that of the mean, at the ratio of the two.
-    """
+    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
     tput = predictions.band("tput")
     share = predictions.output_tput_per_gpu / predictions.total_tput_per_gpu
     s, single = predictions.state, np.array([c.lengths.osl == 1 for c in predictions.cases])
     figures = {
         "tput": (predictions.total_tput_per_gpu, *tput),
         "output": (predictions.output_tput_per_gpu, tput[0] * share, tput[1] * share),
-        "ttft": (s.ttft_s, *(s.ttft_s / s.mean_ttft_s * end for end in predictions.band("mean_ttft"))),
+        "ttft": (s.ttft_s, *(s.ttft_s / s.mean_ttft_s * x for x in predictions.band("mean_ttft"))),
+        "mean_ttft": (s.mean_ttft_s, *predictions.band("mean_ttft")),
         "tpot": (np.where(single, np.nan, s.tpot_s), *(np.where(single, np.nan, x) for x in predictions.band("tpot"))),
         "e2e": (s.e2e_s, *predictions.band("e2e")),
     }
@@ -68,6 +67,8 @@ class PoolConfiguration(TypedDict):
     prefill_gpus: int
     decode_gpus: int
     speculative: str
+    speculative_tokens: int | None
+    acceptance_length: float | None
 
 
 def pool_configuration(pools: Pools) -> PoolConfiguration:
@@ -90,6 +91,8 @@ def pool_configuration(pools: Pools) -> PoolConfiguration:
         "prefill_gpus": pools.prefill_gpus,
         "decode_gpus": pools.decode_gpus,
         "speculative": d.speculative,
+        "speculative_tokens": d.speculative_tokens,
+        "acceptance_length": d.acceptance_length,
     }
 
 
@@ -132,6 +135,7 @@ def _point(case: PooledCase, kinds: Sequence[str], row: dict[str, float | None],
         "input_tput_per_gpu_tok_s": total - output,
         "output_tput_per_gpu_tok_s": output,
         **latencies,
+        "mean_ttft_s": _seconds(row["mean_ttft_ms"]),
     }
 
 

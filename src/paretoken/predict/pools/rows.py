@@ -20,11 +20,7 @@ denominator     requests of the configuration decode for one and the same share 
 limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
                 twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
-<<<<<<< HEAD
-                no source states. Most such rows decode just below 1, 2, 4, 8, 16, … sequences in each worker (332)
-=======
                 is not known. Rows that decode as many as their recipe allows (AT_LIMIT of it or more) are taken
->>>>>>> i24-recipes
 
 Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
 prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
@@ -44,6 +40,7 @@ from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.configure import with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools.drafts import with_published_drafts
 from paretoken.predict.pools.layout import PooledCase, Pools
 from paretoken.predict.published_pools import PoolSettings, published_pools
 from paretoken.predict.published_settings import published_settings
@@ -271,7 +268,8 @@ def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
     lengths = _lengths(r)
     pools = _as_served(_pools(r, lengths), lengths, r["concurrency"], catalog)
-    return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
+    case = PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
+    return with_published_drafts(case)
 
 
 def _lengths(r: dict[str, Any]) -> Lengths:

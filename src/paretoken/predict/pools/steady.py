@@ -36,7 +36,7 @@ from paretoken.predict.numbers import Columns
 from paretoken.predict.pace import pace_at
 from paretoken.predict.prompts import prompt_terms
 from paretoken.predict.steady import END
-from paretoken.predict.terms import decode_seconds, multiplier, total
+from paretoken.predict.terms import accepted_tokens, decode_seconds, multiplier, total
 
 BATCHES, HALVINGS = 48, 45
 FULL = 1 - 1e-9
@@ -128,7 +128,7 @@ class DecodeCurve:
         batch, context = np.exp(log_batch).T, load.isl + load.osl / 2
         step = decode_seconds(x.decode, x.decode_multipliers, np.maximum(batch, LEAST_BATCH), context)
         pace = pace_at(batch, x.decode_pace)
-        log_tpot = (np.log(step / x.decode.engine.accepted) + pace).T
+        log_tpot = (np.log(step / accepted_tokens(x.decode, x.decode_multipliers)) + pace).T
         return cls(log_batch, np.maximum.accumulate(log_tpot, axis=1))
 
     def tpot_s(self, log_batch: Floats) -> Floats:

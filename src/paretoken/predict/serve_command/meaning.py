@@ -10,15 +10,21 @@ from math import nan
 
 from paretoken.catalog.names import PRECISIONS, precision_id, precision_of
 from paretoken.errors import BadConfig, shown
-from paretoken.predict.deployment import SPECULATIVE
 from paretoken.predict.serve_command.flags import CommandFlags, require_set
 from paretoken.predict.settings import MAX_COUNT
+from paretoken.predict.speculation import SPECULATIVE
 
 Stated = int | float | str | bool
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _SIZES = {"": 1, "k": 1000, "K": 1024, "m": 1_000_000, "M": 1 << 20}
 """Suffixes of counts, as vLLM reads them."""
-_SPECULATION = {"nextn": "mtp", "standalone": "draft_model", "model": "draft_model", "drafttarget": "draft_model"}
+_SPECULATION = {
+    "nextn": "mtp",
+    "standalone": "draft_model",
+    "model": "draft_model",
+    "drafttarget": "draft_model",
+    "dflash": "dspark",
+}
 _SHARED_LIMITS = ("sglang",)
 """Engines that share the limits on sequences and on tokens of a step among the ranks of attention DP."""
 _AT_LEAST_ONE = ("max_num_seqs", "max_batched_tokens", "max_model_len", "kv_tokens", "kv_blocks")
@@ -100,7 +106,7 @@ def stated_fields(engine: str, command: CommandFlags, *, moe: bool | None) -> di
         fields["precision"] = precision
     fields |= _LAYOUTS[engine](p, moe)
     if speculative := _speculative(engine, p):
-        fields["speculative"] = speculative
+        fields |= {"speculative": speculative, **_drafts(engine, speculative, p)}
     ranks = int(fields.pop("ranks", 1))
     return fields | _settings(p, ranks if engine in _SHARED_LIMITS else 1)
 
@@ -129,9 +135,8 @@ def notices(command: CommandFlags) -> list[str]:
         lines.append(f"the serve command has flags whose effect is not predicted: {flags}")
     if p.text("chunked_prefill") == "false":
         lines.append("the serve command turns chunked prefill off; prefill is predicted in chunks")
-    tokens = p.text("draft_tokens") or str(_speculative_keys(p).get("num_speculative_tokens", ""))
-    if tokens:
-        lines.append(f"the serve command drafts {tokens} tokens; predicted at the calibrated acceptance length")
+    if p.count("draft_topk") > 1:
+        lines.append("the serve command drafts a tree of tokens; predicted as a chain of as many tokens")
     return lines
 
 
@@ -234,6 +239,32 @@ def _speculative(engine: str, p: _Parameters) -> str | None:
             f"the serve command drafts by {shown(method)!r}, which is not predicted; leave it out, or set --speculative"
         )
     return kind
+
+
+def _drafts(engine: str, method: str, p: _Parameters) -> dict[str, Stated]:
+    """Tokens drafted a step, an acceptance length that the engine is made to have, and the draft model's path."""
+    keys = _speculative_keys(p)
+    drafts: dict[str, Stated] = {}
+    if tokens := _tokens(engine, p, keys):
+        drafts["speculative_tokens"] = tokens
+    if isinstance(length := keys.get("synthetic_acceptance_length"), int | float):
+        drafts["acceptance_length"] = float(length)
+    if method == "draft_model" and (path := str(keys.get("model") or p.text("draft_model"))):
+        drafts["draft_model"] = path
+    return drafts
+
+
+def _tokens(engine: str, p: _Parameters, keys: Mapping[str, object]) -> int:
+    """Tokens drafted a step, 0 where the command leaves them to the engine.
+
+    SGLang drafts as many as its steps in a chain, and in a tree all that it verifies but one.
+    """
+    if engine != "sglang":
+        stated = str(keys.get("num_speculative_tokens", "")) or p.text("draft_tokens") or p.text("draft_length")
+        return int(stated) if stated.isdecimal() and len(stated) < 7 else 0
+    verified = max(p.count("draft_tokens", 0) - 1, 0)
+    steps = p.count("draft_steps", 0)
+    return (steps or verified) if p.count("draft_topk") == 1 else (verified or steps)
 
 
 def _settings(p: _Parameters, shared: int) -> dict[str, Stated]:

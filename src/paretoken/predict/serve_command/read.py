@@ -69,6 +69,8 @@ def read_serve_command(
     if command.unknown:
         lines.append(f"the serve command has unknown flags, which are ignored: {', '.join(command.unknown)}")
     fields = stated_fields(recipe.engine, command, moe=_moe(command.model, catalog))
+    if path := str(fields.pop("draft_model", "")):
+        fields |= _draft_model(path, catalog)
     return ServedDeployment(fields=fields, notices=tuple(lines))
 
 
@@ -79,6 +81,15 @@ def _one_pool(recipe: Recipe, command: CommandFlags, pool: str, catalog: Catalog
         f"the serve command starts a {pool} worker of separate pools, {kind}, and a command of one pool cannot be "
         f"predicted; leave it out and predict both pools, as in --disaggregated 1x{kind}+1x{kind}"
     )
+
+
+def _draft_model(path: str, catalog: Catalog) -> dict[str, Stated]:
+    """The draft model of a path by the catalog's name, or the size in its name; nothing where neither is there."""
+    try:
+        return {"draft_model": catalog.models.id_of(path)}
+    except UnknownName:
+        size = re.search(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3})?)[bB](?![a-zA-Z])", path.rsplit("/", 1)[-1])
+        return {"draft_model": f"{size[1]}b"} if size else {}
 
 
 def _version_notice(recipe: Recipe, text: str) -> list[str]:

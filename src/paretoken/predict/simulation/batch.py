@@ -21,10 +21,11 @@ NONE = -1
 class DecodeBatch:
     """Decoding sequences of requests 0 … `requests` − 1; counts of tokens are in units of 1/`unit`."""
 
-    def __init__(self, requests: int, block_tokens: int, acceptance: Fraction) -> None:
+    def __init__(self, requests: int, block_tokens: int, acceptance: Fraction, drafted_tokens: int = 0) -> None:
         self.requests = requests
         self.gain, self.unit = acceptance.numerator, acceptance.denominator
         self.cycle = block_tokens * self.unit
+        self.ahead = (drafted_tokens - 1) * self.unit  # of the units in a cache, the last that its blocks hold
         self.steps = 0
         self.context = 0  # units in all caches after the next step
         self.offset: dict[int, int] = {}  # by request, the latest admitted last
@@ -36,8 +37,8 @@ class DecodeBatch:
         return len(self.offset)
 
     def blocks(self, units: int) -> int:
-        """KV blocks that hold the units of one sequence."""
-        return (units - self.unit) // self.cycle + 1
+        """KV blocks that hold the units of one sequence and its drafted tokens."""
+        return (units + self.ahead) // self.cycle + 1
 
     def crossings(self, step: int, k: int) -> int:
         """Blocks that the sequences enter in steps `step` … `step` + k − 1."""
@@ -52,7 +53,7 @@ class DecodeBatch:
         """Let a sequence decode from the next step on: `units` are in its cache, `left` remain to be made."""
         offset = units - (self.steps - 1) * self.gain
         self.offset[request] = offset
-        self.phase[(offset - self.unit) % self.cycle] += 1
+        self.phase[(offset + self.ahead) % self.cycle] += 1
         self.context += units + self.gain
         self.ends[request] = end = self.steps - (-left // self.gain)
         heappush(self.heap, end * self.requests + request)
@@ -62,13 +63,13 @@ class DecodeBatch:
         offset = self.offset.pop(request)
         units = offset + (self.steps - 1) * self.gain
         self.context -= units + self.gain
-        self.phase[(offset - self.unit) % self.cycle] -= 1
+        self.phase[(offset + self.ahead) % self.cycle] -= 1
         self.ends[request] = NONE
         return units
 
     def crosses(self, units: int) -> bool:
         """Whether a sequence with these units enters a block in its next step."""
-        return (units + self.gain - self.unit) % self.cycle < self.gain
+        return (units + self.gain + self.ahead) % self.cycle < self.gain
 
     def move(self, k: int) -> None:
         """Decode k steps."""

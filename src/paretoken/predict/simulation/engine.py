@@ -52,13 +52,13 @@ class EngineSimulator:
         n = len(lengths.inputs)
         self.step_time, self.limits, self.on_finish, self.coupled = step_time, limits, on_finish, coupled
         self.inputs, self.outputs, self.skipped = lengths.inputs, lengths.outputs, lengths.cached
-        self.batch = DecodeBatch(n, limits.block_tokens, acceptance)
+        self.batch = DecodeBatch(n, limits.block_tokens, acceptance, limits.drafted_tokens)
         self.now = 0.0
         self.pending: list[tuple[float, int]] = []
         self.waiting: deque[int] = deque()
         self.used = 0  # KV blocks
         self.reserved = 0  # blocks that all running requests will hold at their ends, counted with `reserve_output`
-        self.per_step = ceil(acceptance)
+        self.acceptance, self.per_step = acceptance, ceil(acceptance)
         self.most = limits.sequences(self.per_step)
         self.held_until = 0  # the step from which the queue is looked at again, while others decode
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
@@ -112,7 +112,7 @@ class EngineSimulator:
         if calm and self._wants_prefill():
             self.used += self.batch.crossings(self.batch.steps, 1)
             grown = 1
-            budget = self.limits.max_batched_tokens - -(-len(self.batch) * self.batch.gain // self.batch.unit)
+            budget = self.limits.max_batched_tokens - self.limits.decode_tokens(len(self.batch), self.acceptance)
             calm, tokens, pairs, starting = self._plan(budget, 1)
             if tokens:
                 return self._run(len(self.batch), tokens, pairs, starting)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 
 from paretoken.errors import BadConfig
 
@@ -24,6 +26,7 @@ class SchedulerLimits:
     watermark: float = 0.0  # share of the blocks that an admission leaves free
     receive_interval: int = 1  # steps after which new requests are looked for again (SGLang)
     batch_wait: int = 0  # steps that a request waits for others to share its prefill (TensorRT-LLM)
+    drafted_tokens: int = 0  # verified with each decoding sequence, beside one token of its own; each has a KV slot
 
     def __post_init__(self) -> None:
         for name in ("max_num_seqs", "max_batched_tokens", "kv_blocks", "block_tokens", "receive_interval"):
@@ -32,8 +35,9 @@ class SchedulerLimits:
         if not 0 <= self.watermark < 1:
             raise BadConfig(f"watermark is {self.watermark:g}: it is a share of the KV blocks, from 0 to below 1")
 
-        if self.batch_wait < 0:
-            raise BadConfig(f"batch_wait is {self.batch_wait}: it must be 0 or more")
+        for name in ("batch_wait", "drafted_tokens"):
+            if getattr(self, name) < 0:
+                raise BadConfig(f"{name} is {getattr(self, name)}: it must be 0 or more")
 
     @property
     def holds(self) -> bool:
@@ -50,8 +54,8 @@ class SchedulerLimits:
         return int(self.watermark * self.kv_blocks)
 
     def blocks(self, tokens: int) -> int:
-        """Blocks that hold the tokens."""
-        return -(-tokens // self.block_tokens)
+        """Blocks that hold the tokens of a sequence and those drafted."""
+        return -(-(tokens + self.drafted_tokens) // self.block_tokens)
 
     def whole(self, prompt: int, output: int, tokens_per_step: int = 1) -> int:
         """Most blocks that a request ever holds; the last token made needs none, but a step may overshoot."""
@@ -59,4 +63,9 @@ class SchedulerLimits:
 
     def sequences(self, tokens_per_step: int = 1) -> int:
         """Sequences that may run at once: `max_num_seqs`, or fewer where each step could not feed them all."""
-        return max(min(self.max_num_seqs, self.max_batched_tokens // tokens_per_step), 1)
+        each = max(tokens_per_step, self.drafted_tokens + 1)
+        return max(min(self.max_num_seqs, self.max_batched_tokens // each), 1)
+
+    def decode_tokens(self, sequences: int, acceptance: Fraction) -> int:
+        """What decoding sequences take of the budget: all positions that are verified, at least those accepted."""
+        return max(sequences * (self.drafted_tokens + 1), ceil(sequences * acceptance))

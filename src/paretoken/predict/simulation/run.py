@@ -20,6 +20,8 @@ from paretoken.predict.simulation.sources import ClosedLoop, RequestSource
 from paretoken.predict.steptime import StepTime
 
 FINEST_ACCEPTANCE = 100
+MOST_ACCEPTED = 16
+"""The acceptance length is below the tokens of a KV block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ class ServingOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.prefix_hit_rate <= 1:
             raise BadConfig(f"prefix hit rate is {self.prefix_hit_rate:g}: it is a share from 0 to 1")
-        if not 1 <= self.acceptance_length <= 16:
-            raise BadConfig(f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to 16 is possible")
+        if not 1 <= self.acceptance_length <= MOST_ACCEPTED:
+            raise BadConfig(
+                f"acceptance length is {self.acceptance_length:g} tokens a step: 1 to {MOST_ACCEPTED} is possible"
+            )
         if not self.frontend_s >= 0:
             raise BadConfig(f"frontend time is {self.frontend_s:g} s: it cannot be negative")
         if not 0 <= self.frontend_spread <= 1:
@@ -146,7 +150,7 @@ def check_capacity(limits: SchedulerLimits, inputs: Ints, outputs: Ints, serving
         raise BadConfig(
             f"acceptance length {serving.acceptance_length:g} is above the {limits.block_tokens} tokens of a KV block"
         )
-    needs = inputs + outputs + ceil(serving.acceptance) - 2
+    needs = inputs + outputs + ceil(serving.acceptance) - 2 + limits.drafted_tokens
     if needs.size and needs.max() > room:
         worst = int(needs.argmax())
         raise BadConfig(

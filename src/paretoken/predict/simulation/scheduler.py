@@ -55,7 +55,7 @@ class Scheduler(Generic[Owner]):
     def __init__(self, limits: SchedulerLimits, acceptance: Fraction = Fraction(1)) -> None:
         self.limits = limits
         self.gain, self.unit = acceptance.numerator, acceptance.denominator
-        self.per_step = ceil(acceptance)
+        self.acceptance, self.per_step = acceptance, ceil(acceptance)
         self.most = limits.sequences(self.per_step)
         self.block = limits.block_tokens * self.unit
         self.waiting: deque[Sequence[Owner]] = deque()
@@ -88,7 +88,8 @@ class Scheduler(Generic[Owner]):
         step: EngineStep[Owner] = EngineStep()
         if self.limits.mixed:
             if self._decode(step):
-                self._prefill(step, self.limits.max_batched_tokens - -(-len(step.decodes) * self.gain // self.unit))
+                taken = self.limits.decode_tokens(len(step.decodes), self.acceptance)
+                self._prefill(step, self.limits.max_batched_tokens - taken)
         else:
             self._prefill(step, self.limits.max_batched_tokens)
             if not step.tokens:
@@ -133,8 +134,10 @@ class Scheduler(Generic[Owner]):
         return self.preemptions == before
 
     def _grow(self, s: Sequence[Owner], units: int, *, preempt: bool) -> bool:
-        """Give a sequence room for `units`, at the cost of the latest admitted; False if that was itself."""
-        whole = units // self.unit * self.unit
+        """Give a sequence room for `units` and what is drafted, at the cost of the latest admitted; False if that was
+        itself.
+        """
+        whole = (units // self.unit + self.limits.drafted_tokens) * self.unit
         while s.room < whole:
             if self.used < self.limits.kv_blocks:
                 self.used += 1
