@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from paretoken.answers.pool_frontiers import PoolFrontiers
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow
@@ -10,55 +10,27 @@ from paretoken.answers.pools import PooledRow
 
 
 def pooled_row(interactivity: float, tput: float, layout: str = "4xDEP4+1xDEP32", gpus: int = 48) -> PooledRow:
-    """A prediction with an interval of a factor of 1.5 to either side."""
-    tpot_ms = 1e3 / interactivity
-    return PooledRow(
-        layout=layout,
-        accelerator="GB200",
-        n_gpus=gpus,
-        model="deepseek-r1",
-        precision="fp4",
-        engine="dynamo-trtllm",
-        tp=32,
-        ep=32,
-        dp_attention=True,
-        prefill_tp=4,
-        prefill_ep=4,
-        prefill_dp_attention=True,
-        prefill_workers=4,
-        decode_workers=1,
-        prefill_gpus=16,
-        decode_gpus=32,
-        speculative="none",
-        isl=8192,
-        osl=1024,
-        length_range_ratio=0.8,
-        concurrency=256,
-        origin="predicted",
-        new_to_calibration=["cell"],
-        total_tput_per_gpu_tok_s=tput,
-        total_tput_per_gpu_tok_s_lo=tput / 1.5,
-        total_tput_per_gpu_tok_s_hi=tput * 1.5,
-        output_tput_per_gpu_tok_s=tput / 9,
-        output_tput_per_gpu_tok_s_lo=tput / 13.5,
-        output_tput_per_gpu_tok_s_hi=tput / 6,
-        median_ttft_ms=800,
-        median_ttft_ms_lo=400,
-        median_ttft_ms_hi=1600,
-        median_tpot_ms=tpot_ms,
-        median_tpot_ms_lo=tpot_ms / 1.3,
-        median_tpot_ms_hi=tpot_ms * 1.3,
-        median_e2el_ms=800 + 1023 * tpot_ms,
-        median_e2el_ms_lo=None,
-        median_e2el_ms_hi=None,
-        interactivity_tok_s=interactivity,
-        prefill_busy=0.5,
-        decode_batch=8,
-        transfer_ms=5,
-        queue_ms=10,
-        usd_per_gpu_h=None,
-        usd_per_mtok_total=None,
-    )
+    """A prediction with an interval of a factor of 1.5 to either side; what no figure shows is None."""
+    figures = {
+        "layout": layout,
+        "accelerator": "GB200",
+        "n_gpus": gpus,
+        "model": "deepseek-r1",
+        "precision": "fp4",
+        "engine": "dynamo-trtllm",
+        "isl": 8192,
+        "osl": 1024,
+        "concurrency": 256,
+        "origin": "predicted",
+        "new_to_calibration": ["cell"],
+        "total_tput_per_gpu_tok_s": tput,
+        "total_tput_per_gpu_tok_s_lo": tput / 1.5,
+        "total_tput_per_gpu_tok_s_hi": tput * 1.5,
+        "median_ttft_ms": 800,
+        "median_tpot_ms": 1e3 / interactivity,
+        "interactivity_tok_s": interactivity,
+    }
+    return PooledRow(**dict.fromkeys(f.name for f in fields(PooledRow)) | figures)
 
 
 def aggregated_row(interactivity: float, tput: float) -> AggregatedRow:
@@ -78,7 +50,7 @@ def aggregated_row(interactivity: float, tput: float) -> AggregatedRow:
     )
 
 
-def run_row(interactivity: float, tput: float, **fields: object) -> MeasuredRow:
+def run_row(interactivity: float, tput: float, **changes: object) -> MeasuredRow:
     row = MeasuredRow(
         serving="disaggregated",
         layout="2xDEP8+1xDEP16",
@@ -93,10 +65,10 @@ def run_row(interactivity: float, tput: float, **fields: object) -> MeasuredRow:
         central_tpot_ms=1e3 / interactivity,
         interactivity_tok_s=interactivity,
     )
-    return replace(row, **fields)
+    return replace(row, **changes)
 
 
-def planted_frontiers(**fields: object) -> PoolFrontiers:
+def planted_frontiers(**changes: object) -> PoolFrontiers:
     """Curves over 10 to 100 tokens/s and user on GB200, and three points that were run."""
     frontiers = PoolFrontiers(
         model="deepseek-r1",
@@ -116,4 +88,4 @@ def planted_frontiers(**fields: object) -> PoolFrontiers:
         ),
         crossings_tok_s=(81.25,),
     )
-    return replace(frontiers, **fields)
+    return replace(frontiers, **changes)
