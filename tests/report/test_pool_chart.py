@@ -96,6 +96,15 @@ def test_a_thinned_curve_keeps_the_most_tokens_of_each_band():
     assert [r.total_tput_per_gpu_tok_s for r in thinned(rows, 1.25)] == [20, 30]
 
 
+def test_a_curve_ends_where_less_load_gains_no_interactivity():
+    rows = (pooled_row(100.4, 20), pooled_row(100.2, 900), pooled_row(50, 4000))
+    frontiers = planted_frontiers(predicted=rows, aggregated=(), measured=())
+    (own,) = pool_chart(frontiers, "t").series
+    assert len(places(own.line)) == 2 and len(own.dots) == 2
+    assert "900 tok/s/GPU" in own.dots[0].text
+    assert next(label for _, label in pool_chart(frontiers, "t").y_ticks) == "1,000"
+
+
 def test_an_svg_is_xml_with_a_mark_for_every_point(tmp_path):
     write_pool_chart(planted_frontiers(), tmp_path / "pools.svg", load_catalog())
     root = ET.parse(tmp_path / "pools.svg").getroot()
