@@ -8,7 +8,7 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import CannotWrite
-from paretoken.report.pool_chart import chart_title, point_text, pool_chart, thinned, write_pool_chart
+from paretoken.report.pool_chart import chart_title, corners, point_text, pool_chart, thinned, write_pool_chart
 from tests.support.pooled import planted_frontiers, pooled_row, run_row
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -98,6 +98,7 @@ def test_a_thinned_curve_keeps_the_most_tokens_of_each_band():
 
 def test_a_curve_ends_where_less_load_gains_no_interactivity():
     rows = (pooled_row(100.4, 20), pooled_row(100.2, 900), pooled_row(50, 4000))
+    assert [r.total_tput_per_gpu_tok_s for r in corners(rows)] == [900, 4000]
     frontiers = planted_frontiers(predicted=rows, aggregated=(), measured=())
     (own,) = pool_chart(frontiers, "t").series
     assert len(places(own.line)) == 2 and len(own.dots) == 2

@@ -77,7 +77,7 @@ class PoolChart:
 
 def pool_chart(frontiers: PoolFrontiers, title: str) -> PoolChart:
     """The predicted curves with their bands, and over them the points that were measured."""
-    predicted: list[Predicted] = [*thinned(frontiers.predicted, LINE_STEP), *thinned(frontiers.aggregated, LINE_STEP)]
+    predicted: list[Predicted] = [*corners(frontiers.predicted), *corners(frontiers.aggregated)]
     xs = [r.interactivity_tok_s for r in (*predicted, *frontiers.measured) if r.interactivity_tok_s]
     ends = chain.from_iterable((r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi) for r in predicted)
     ys = [tput for tput in (*ends, *(r.total_tput_per_gpu_tok_s for r in frontiers.measured)) if tput]
@@ -122,6 +122,15 @@ def thinned(rows: Sequence[Row], step: float) -> list[Row]:
     return list({floor(log(r.interactivity_tok_s or 1) / log(step)): r for r in rows}.values())
 
 
+def corners(rows: Sequence[Row]) -> list[Row]:
+    """Of rows by falling interactivity, the last, and each that is faster by `LINE_STEP` than the one kept before."""
+    kept: list[Row] = []
+    for r in reversed(rows):
+        if not kept or (r.interactivity_tok_s or 0) >= LINE_STEP * (kept[-1].interactivity_tok_s or 0):
+            kept.append(r)
+    return kept[::-1]
+
+
 def point_text(r: Predicted | MeasuredRow) -> str:
     """Layout, GPUs, load, figures and origin of a point in one line."""
     layout = r.layout or "layout not stated"
@@ -158,7 +167,7 @@ def _series(f: PoolFrontiers, x: Scale, y: Scale, legend_top: float) -> Iterable
 
 
 def _curve(serving: str, rows: Sequence[Predicted], label: str, x: Scale, y: Scale, legend_y: float) -> ChartSeries:
-    at = thinned(rows, LINE_STEP)
+    at = corners(rows)
     low = [(r.interactivity_tok_s, r.total_tput_per_gpu_tok_s_lo) for r in at]
     high = [(r.interactivity_tok_s, r.total_tput_per_gpu_tok_s_hi) for r in at]
     return ChartSeries(
