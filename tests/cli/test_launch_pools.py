@@ -74,7 +74,7 @@ def test_a_parameter_holds_for_both_pools(run):
         ((*POOLS, "--tp", "8"), "--tp does not go with --disaggregated"),
         ((*POOLS, "--container"), "--container does not go with --disaggregated"),
         ((*POOLS, "--print", "docker"), "--print docker does not go with --disaggregated; use --print shell"),
-        ((*POOLS, "--speculative", "mtp:0"), "drafts '0' tokens a step; write 1 to 64"),
+        ((*POOLS, "--speculative", "mtp:0"), "speculative_tokens is 0; draft 1 to 64 tokens a step"),
         ((*POOLS, "--speculative", "medusa"), "has no flags for speculative 'medusa'"),
         ((*POOLS[:-1], "2xTP8"), "disaggregated layout '2xTP8' is not one"),
         ((*POOLS[:-1], "0xTP8+1xTP8"), "prefill_workers is 0; it must be at least 1"),

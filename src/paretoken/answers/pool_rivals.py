@@ -130,10 +130,15 @@ def aggregated_frontier(
     return rows, None if rows else "no aggregated deployment meets the limits"
 
 
-def measured_frontiers(one: Deployment, lengths: Lengths) -> tuple[MeasuredRow, ...]:
-    """The shipped points of the model, precision, accelerator, lengths and speculation on each serving's frontier."""
+def measured_frontiers(
+    one: Deployment, lengths: Lengths, points: pl.DataFrame | None = None
+) -> tuple[MeasuredRow, ...]:
+    """The points of the model, precision, accelerator, lengths and speculation on each serving's frontier.
+
+    Of the shipped points, if `points` is None.
+    """
     drafting = pl.col("speculation") != NONE
-    cell = published_points().filter(
+    cell = (published_points() if points is None else points).filter(
         pl.col("model") == one.model,
         pl.col("precision") == one.precision,
         pl.col("accelerator") == one.accelerator,

@@ -24,6 +24,7 @@ from paretoken.answers.prediction import (
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, quoted
 from paretoken.plural import counted
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
@@ -126,6 +127,8 @@ class PooledRow:
     prefill_gpus: int
     decode_gpus: int
     speculative: str
+    speculative_tokens: int | None
+    acceptance_length: float | None
     isl: int
     osl: int
     length_range_ratio: float
@@ -163,14 +166,15 @@ class PooledRow:
 class PoolsAnswer:
     """One row for each concurrency, or the one within the SLO; `or_more` if the search for it ended there.
 
-    `prefill_settings` and `decode_settings` are those of one worker in force. `notes` say how names were read, and
-    what was assumed about the model.
+    `prefill_settings` and `decode_settings` are those of one worker in force. `speculation` says how the workers draft,
+    None if they do not. `notes` say how names were read, and what was assumed about the model.
     """
 
     rows: tuple[PooledRow, ...]
     or_more: bool
     prefill_settings: dict[str, SettingValue]
     decode_settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
     notes: tuple[str, ...]
 
 
@@ -187,12 +191,19 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
         if pools.prefill.accelerator != pools.decode.accelerator:
             raise BadConfig("an operating point has one accelerator; leave --out out for pools of two")
         write_operating_points(pool_points(predictions, data.catalog), question.out)
+    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
     return PoolsAnswer(
         rows=tuple(pooled_rows(predictions, rents)),
         or_more=question.slo is not None and users[0] == MOST_USERS,
         prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
         decode_settings=setting_values(pools.decode, question.settings, data.catalog),
-        notes=(*filter(None, [note]), *assumptions(data.catalog.models[pools.model]), *_network(pools, data.catalog)),
+        speculation=speculation,
+        notes=(
+            *filter(None, [note]),
+            *assumptions(data.catalog.models[pools.model]),
+            *(speculation.notes if speculation else ()),
+            *_network(pools, data.catalog),
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from paretoken.report.left_out import newer, withheld
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
 from paretoken.report.payload import shown_accelerators, styles
+from paretoken.report.pools import disaggregated
 from paretoken.report.summary import MarkCell, cells, panels_of, verdict_of
 from paretoken.report.text import AXIS_NAMES, AXIS_UNITS, CONFIDENCE, panel_title, priced_as
 
@@ -189,6 +190,7 @@ SECTIONS = (
     Section("verdicts", "Every verdict", _verdicts),
     Section("withheld", "Withheld verdicts", withheld),
     Section("newer", "Newer releases, not ranked", newer),
+    Section("disaggregated", "Disaggregated serving, predicted", disaggregated),
     Section("owners", "What a GPU-hour costs its owner", owners),
     Section("market", "The rental market", market),
     Section("outlook", "Outlook", outlook),

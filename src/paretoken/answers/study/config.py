@@ -10,6 +10,7 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
+from paretoken.answers.pool_search import MOST_GPUS
 from paretoken.catalog.loader import Catalog, explain
 from paretoken.errors import BadConfig, nearest
 from paretoken.plain_files import read_toml
@@ -52,6 +53,9 @@ class Predicted(BaseModel):
     engines: list[str]
     users: list[PositiveInt] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
     length_range_ratio: float = Field(0.8, gt=0, le=1)
+    disaggregated_gpus: int | None = Field(
+        None, ge=2, le=MOST_GPUS, description="also search disaggregated layouts of at most this number of GPUs"
+    )
 
 
 class Study(BaseModel):

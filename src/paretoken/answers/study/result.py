@@ -13,6 +13,7 @@ from paretoken.answers.frontier import FrontierPoint
 from paretoken.answers.rent_curve import BreakevenPoint
 from paretoken.answers.study.config import ServingFilter, Study
 from paretoken.answers.study.economy import Economy
+from paretoken.answers.study.pooled import PooledCell
 from paretoken.catalog.loader import Catalog
 from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.curve import Curve
@@ -68,6 +69,7 @@ class StudyResult:
     """A whole study. `study` is the resolved one: run again, it gives the same result.
 
     `n_points` counts all points read and predicted, `n_predicted` those predicted.
+    `pooled` are the disaggregated frontiers that the study predicts; no verdict rests on them.
     `gaps` are the (model id, workload id) pairs of the study that no point answers in any precision.
     """
 
@@ -82,5 +84,6 @@ class StudyResult:
     n_flagged: dict[str, int]
     version: str
     made_on: str
+    pooled: tuple[PooledCell, ...]
     economy: Economy
     ecosystem: OverviewAnswer

@@ -11,6 +11,7 @@ from paretoken.answers.points import Data
 from paretoken.answers.study.config import Study, resolved, with_ids
 from paretoken.answers.study.economy import economy
 from paretoken.answers.study.panels import panels
+from paretoken.answers.study.pooled import pooled_cells
 from paretoken.answers.study.predicted import with_predictions
 from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -52,6 +53,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
         n_flagged=dict(flagged.iter_rows()),
         version=__version__,
         made_on=day.isoformat(),
+        pooled=pooled_cells(stored, study.predict, catalog),
         economy=economy(study, data, study.as_of or day),
         ecosystem=overview(OverviewQuestion(gates=(*study.gates, *gates_beside(study.points)))),
     )

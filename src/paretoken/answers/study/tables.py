@@ -13,6 +13,7 @@ from paretoken.answers.frontier import FrontierAnswer
 from paretoken.answers.rent_curve import BreakevenPoint
 from paretoken.answers.seam import to_json
 from paretoken.answers.study.economy import Economy
+from paretoken.answers.study.pooled import pooled_table
 from paretoken.answers.study.result import FrontierVerdict, Panel, StudyResult
 from paretoken.frontier.compare import from_axis
 from paretoken.frontier.consistency import Inconsistency
@@ -28,9 +29,14 @@ _BREAKEVEN = tuple(field.name for field in fields(BreakevenPoint))
 
 
 def study_tables(result: StudyResult) -> dict[str, list[Row]]:
-    """The rows of frontiers.csv, costs.csv and breakeven.csv over all panels, of tco.csv and rents.csv, by stem."""
+    """The rows of frontiers.csv, costs.csv and breakeven.csv over all panels, of tco.csv and rents.csv, by stem.
+
+    Those of disaggregated.csv, too, if the study predicts any.
+    """
     tables: dict[str, list[Row]] = {"frontiers": [], "costs": [], "breakeven": []}
     tables |= {"tco": list(_owner_rows(result.economy)), "rents": list(_rent_rows(result.economy))}
+    if pooled := pooled_table(result.pooled):
+        tables["disaggregated"] = pooled
     for panel in result.panels:
         cell = panel_row(panel)
         tables["frontiers"] += ({**cell, **row} for row in to_json(FrontierAnswer(panel.frontier))["points"])

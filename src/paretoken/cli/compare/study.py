@@ -33,6 +33,7 @@ def command(
 
     Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
     rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
+    A study that predicts disaggregated serving also gets disaggregated.csv.
 
     \b
     Examples:

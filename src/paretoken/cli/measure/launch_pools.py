@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 from click.core import ParameterSource
 
-from paretoken.errors import BadConfig, shown
+from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible_lines
 
 _TAKEN = frozenset(
@@ -47,10 +47,11 @@ def print_pools(options: dict[str, Any]) -> None:
     from paretoken.engines.request import longest_of, set_values
     from paretoken.predict.deployment import Deployment
     from paretoken.predict.pools.layout import checked_pools, parse_layout
+    from paretoken.predict.speculation import method_and_tokens
 
     catalog = load_catalog()
     engine, model = catalog.engines.id_of(options["engine"]), catalog.models.id_of(options["model"])
-    method, _, tokens = options["speculative"].partition(":")
+    method, tokens = method_and_tokens(options["speculative"])
     worker = Deployment(
         accelerator=catalog.accelerators.id_of(options["accelerator"]),
         model=model,
@@ -59,6 +60,7 @@ def print_pools(options: dict[str, Any]) -> None:
         gpus=1,
         tp=1,
         speculative=method,
+        speculative_tokens=tokens,
     )
     pools = checked_pools(parse_layout(options["disaggregated"], worker, worker, engine), catalog)
     steps = pool_launch(
@@ -66,7 +68,6 @@ def print_pools(options: dict[str, Any]) -> None:
         catalog,
         path=options["path"] or "",
         longest=longest_of(catalog, options["workload"]) if options["workload"] else 0,
-        draft_tokens=_count(tokens) if tokens else 0,
         draft_model=options["draft_model"],
         sets=set_values(options["sets"]),
     )
@@ -76,9 +77,3 @@ def print_pools(options: dict[str, Any]) -> None:
         text = launch_text(pools, steps, catalog)
         # A script is the same byte for byte; a terminal shows what it would obey.
         click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
-        raise BadConfig(f"--speculative drafts {shown(text)!r} tokens a step; write 1 to 64, such as mtp:3")
-    return int(text)

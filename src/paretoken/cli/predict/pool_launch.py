@@ -21,7 +21,6 @@ def pool_launch(
     *,
     path: str = "",
     longest: int = 0,
-    draft_tokens: int = 0,
     draft_model: str = "",
     sets: Mapping[str, Value] | None = None,
 ) -> list[LaunchStep]:
@@ -41,7 +40,7 @@ def pool_launch(
         path=path,
         precision=d.precision,
         speculative=d.speculative,
-        draft_tokens=draft_tokens,
+        draft_tokens=d.speculative_tokens or 0,
         draft_model=draft_model,
         longest=longest,
         catalog=catalog,

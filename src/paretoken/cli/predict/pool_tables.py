@@ -14,6 +14,7 @@ from paretoken.cli.output import echo, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
 from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
 from paretoken.plural import counted
+from paretoken.predict.acceptance import speculation_text
 
 Row = TypeVar("Row", PooledRow, AggregatedRow, MeasuredRow)
 STEP = 1.25
@@ -44,6 +45,9 @@ def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
         f"{lengths_note(question.length_range_ratio)}",
     )
     echo_lines(settings_note((("prefill", answer.prefill_settings), ("decode", answer.decode_settings))))
+    if answer.speculation:
+        echo(speculation_text([answer.speculation]))
+    _print_launch(first)
 
 
 def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
@@ -97,6 +101,17 @@ def _print_best(best: Sequence[RankedLayout], question: PoolSearchQuestion, layo
     )
     if not any(word in (question.slo or "") for word in ("ttft", "e2e")):
         echo("Without a limit of TTFT the best loads queue long for prefill; add --slo ttft=2s.")
+    _print_launch(first)
+
+
+def _print_launch(r: PooledRow) -> None:
+    """The command that prints the commands of a layout."""
+    tokens = f":{r.speculative_tokens}" if r.speculative_tokens else ""
+    drafts = f" --speculative {r.speculative}{tokens}" if r.speculative != "none" else ""
+    echo(
+        f"Commands to start it: paretoken launch {r.engine} {r.model} --accelerator {r.accelerator.split('+')[0]} "
+        f"--precision {r.precision} --disaggregated {r.layout}{drafts}"
+    )
 
 
 def _print_frontier(rows: Sequence[PooledRow]) -> None:

@@ -21,6 +21,7 @@ from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
+    from paretoken.answers.pool_frontiers import PoolFrontiers
     from paretoken.answers.predict_file import PredictFileAnswer
 
 
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Write operating points (.parquet, .csv), or with --in a CSV of predictions.",
 )
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw disaggregated, aggregated and measured throughput over interactivity (.svg or .html).",
+)
 @rent
 @top
 @options.calibration
@@ -48,6 +54,7 @@ def command(
     slo: str | None,
     source: Path | None,
     out: Path | None,
+    plot: Path | None,
     rents: tuple[str, ...],
     top: int,
     as_json: bool,
@@ -76,7 +83,7 @@ def command(
       paretoken predict --accelerator MI355X --model deepseek-r1 \\
                         --precision fp8 --engine sglang --isl 8192 --osl 1024 \\
                         --disaggregated auto --gpus 32 \\
-                        --slo ttft=2s,interactivity=40
+                        --slo ttft=2s,interactivity=40 --plot pools.svg
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
@@ -88,6 +95,8 @@ def command(
 
     _require_one_question()
     require_pool_options(disaggregated)
+    if plot and disaggregated is None:
+        raise BadConfig("--plot draws disaggregated serving; add --disaggregated")
     if source:
         file_question = PredictFileQuestion(
             source=source, out=out, calibration=deployment["calibration"], catalog=deployment["catalog_folders"]
@@ -100,9 +109,9 @@ def command(
         users = _users(concurrency) if "--concurrency" in options.on_the_command_line() else None
         fields = pooled_fields(deployment) | {"slo": slo, "rents": rents} | ({"concurrency": users} if users else {})
         if disaggregated.lower() == AUTO:
-            _search(fields | {"top": top}, as_json)
+            _search(fields | {"top": top}, plot, as_json)
         else:
-            _predict_layout(fields | {"layout": disaggregated, "out": out}, as_json)
+            _predict_layout(fields | {"layout": disaggregated, "out": out}, plot, as_json)
         return
     question = PredictQuestion(
         **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
@@ -115,7 +124,8 @@ def command(
         print_predictions(answer, question)
 
 
-def _predict_layout(fields: dict[str, Any], as_json: bool) -> None:
+def _predict_layout(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
+    from paretoken.answers.pool_frontiers import layout_frontiers
     from paretoken.answers.pools import PoolsQuestion, predict_disaggregated
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -129,9 +139,12 @@ def _predict_layout(fields: dict[str, Any], as_json: bool) -> None:
         print_json(to_json(answer))
     else:
         print_pools(answer, question)
+    if plot:
+        _draw(layout_frontiers(question, answer), plot, question.catalog)
 
 
-def _search(fields: dict[str, Any], as_json: bool) -> None:
+def _search(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
+    from paretoken.answers.pool_frontiers import search_frontiers
     from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -145,6 +158,15 @@ def _search(fields: dict[str, Any], as_json: bool) -> None:
         print_json(to_json(answer))
     else:
         print_pool_search(answer, question)
+    if plot:
+        _draw(search_frontiers(question, answer), plot, question.catalog)
+
+
+def _draw(frontiers: PoolFrontiers, plot: Path, catalog_folders: tuple[Path, ...]) -> None:
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.report.pool_chart import write_pool_chart
+
+    write_pool_chart(frontiers, plot, load_catalog(*catalog_folders))
 
 
 def _require_one_question() -> None:

@@ -67,6 +67,8 @@ class PoolConfiguration(TypedDict):
     prefill_gpus: int
     decode_gpus: int
     speculative: str
+    speculative_tokens: int | None
+    acceptance_length: float | None
 
 
 def pool_configuration(pools: Pools) -> PoolConfiguration:
@@ -89,6 +91,8 @@ def pool_configuration(pools: Pools) -> PoolConfiguration:
         "prefill_gpus": pools.prefill_gpus,
         "decode_gpus": pools.decode_gpus,
         "speculative": d.speculative,
+        "speculative_tokens": d.speculative_tokens,
+        "acceptance_length": d.acceptance_length,
     }
 
 
