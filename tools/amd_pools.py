@@ -26,13 +26,14 @@ def amd_worker(
 ) -> WorkerSettings:
     """One worker of a side of an entry's search space."""
     own = space[side]
+    drafted = int(variables.get("DECODE_MTP_SIZE", 0)) or None
     entry = _entry(show(UTILITIES + TABLES[engine]), model.rpartition("/")[2])
     if entry is None:
-        return WorkerSettings()
+        return WorkerSettings(speculative_tokens=drafted)
     users = max(space["conc-list"])
     worker = {"sglang": _sglang, "vllm": _vllm, "atom": _atom}[engine](show, entry, own, side, users)
-    drafted = int(variables.get("DECODE_MTP_SIZE", 0)) or None
-    return replace(worker, gpus=max(own["tp"], own["ep"]), draft_tokens=drafted)
+    method = ENGINES[engine](flags(entry.get("mtp_flags") or ""), 0).speculative
+    return replace(worker, gpus=max(own["tp"], own["ep"]), speculative=method, speculative_tokens=drafted)
 
 
 def _entry(text: str | None, name: str) -> Mapping[str, Any] | None:

@@ -28,7 +28,8 @@ class WorkerSettings:
     kv_dtype: str | None = None
     memory_utilization: float | None = None
     redundant_experts: int | None = None
-    draft_tokens: int | None = None
+    speculative: str | None = None
+    speculative_tokens: int | None = None
 
 
 def options(table: Mapping[str, Any], within: str = "") -> dict[str, object]:
@@ -60,7 +61,8 @@ def trtllm(o: Options, experts: int) -> WorkerSettings:
         kv_dtype=_kv_dtype(o.get("kv-cache-config.dtype")),
         memory_utilization=_share(o.get("kv-cache-config.free-gpu-memory-fraction")),
         redundant_experts=slots - experts if slots and experts and slots > experts else None,
-        draft_tokens=_count(
+        speculative=_method(o.get("speculative-config.decoding-type"), eagle="eagle3"),
+        speculative_tokens=_count(
             _first(o, "speculative-config.num-nextn-predict-layers", "speculative-config.max-draft-len")
         ),
     )
@@ -79,7 +81,10 @@ def sglang(o: Options, experts: int) -> WorkerSettings:
         kv_dtype=_kv_dtype(o.get("kv-cache-dtype")),
         memory_utilization=_share(o.get("mem-fraction-static")),
         redundant_experts=_count(o.get("ep-num-redundant-experts")),
-        draft_tokens=steps or (drafted - 1 if drafted else None),
+        speculative=_method(
+            o.get("speculative-algorithm"), eagle="eagle" if o.get("speculative-draft-model-path") else "mtp"
+        ),
+        speculative_tokens=steps or (drafted - 1 if drafted else None),
     )
 
 
@@ -99,7 +104,8 @@ def vllm(o: Options, experts: int) -> WorkerSettings:
         kv_dtype=_kv_dtype(o.get("kv-cache-dtype")),
         memory_utilization=_share(o.get("gpu-memory-utilization")),
         redundant_experts=_count(o.get("eplb-config.num-redundant-experts")),
-        draft_tokens=_count(_first(o, "speculative-config.num-speculative-tokens", "num-speculative-tokens")),
+        speculative=_method(_first(o, "speculative-config.method", "method")),
+        speculative_tokens=_count(_first(o, "speculative-config.num-speculative-tokens", "num-speculative-tokens")),
     )
 
 
@@ -152,6 +158,12 @@ def product(text: object, values: Mapping[str, int]) -> int | None:
             return None
         total *= factor
     return total
+
+
+def _method(word: object, eagle: str = "eagle") -> str | None:
+    """A method of drafting by our name, with what the engine means by EAGLE."""
+    name = str(word or "").lower()
+    return "mtp" if "mtp" in name or name == "nextn" else {"eagle": eagle}.get(name, name) or None
 
 
 def _first(o: Options, *names: str) -> object:

@@ -99,9 +99,10 @@ class Use:
     users: set[int] = field(default_factory=set)
 
 
-SETTINGS = [f.name for f in fields(WorkerSettings) if f.name not in ("gpus", "draft_tokens")]
+DRAFTS = ("speculative", "speculative_tokens")
+SETTINGS = [f.name for f in fields(WorkerSettings) if f.name not in ("gpus", *DRAFTS)]
 CELLS = [(s, n) for s in SIDES for n in SETTINGS if (s, n) != ("decode", "max_batched_tokens")]
-COLUMNS = (*Layout._fields, "users", "since", "until", *(f"{s}_{n}" for s, n in CELLS), "draft_tokens")
+COLUMNS = (*Layout._fields, "users", "since", "until", *(f"{s}_{n}" for s, n in CELLS), *DRAFTS)
 
 
 def main(configurations: Clone, recipes: Clone) -> None:
@@ -122,8 +123,9 @@ def main(configurations: Clone, recipes: Clone) -> None:
     writer.writerow(COLUMNS)
     for row, use in sorted(table.items(), key=lambda kv: (kv[0].layout, kv[1].since, sorted(kv[1].users))):
         settings = [getattr(getattr(row, side), n) for side, n in CELLS]
+        settings += [getattr(row.decode, n) for n in DRAFTS]
         cells = (*row.layout, " ".join(map(str, sorted(use.users))), use.since, use.until, *settings)
-        writer.writerow(["" if x is None else x for x in (*cells, row.decode.draft_tokens)])
+        writer.writerow(["" if x is None else x for x in cells])
 
 
 def _layouts() -> set[tuple[object, ...]]:
@@ -169,7 +171,7 @@ def pool_rows(at: Commit, entry: Mapping[str, Any]) -> Iterator[tuple[Row, set[i
                 continue
             workers = [_worker(at, engine, entry, space, side) for side in SIDES]
             prefill, decode = workers
-            drafting = space.get("spec-decoding", "none") != "none"
+            method = space.get("spec-decoding", "none")
             sides = (
                 (space[side]["num-worker"], w.gpus, space[side]["dp-attn"])
                 for side, w in zip(SIDES, workers, strict=True)
@@ -179,17 +181,23 @@ def pool_rows(at: Commit, entry: Mapping[str, Any]) -> Iterator[tuple[Row, set[i
                 engine,
                 model,
                 entry["precision"],
-                drafting,
+                method != "none",
                 run["isl"],
                 run["osl"],
                 *(x for side in sides for x in side),
             )
             row = Row(
                 layout,
-                replace(prefill, draft_tokens=None),
-                replace(decode, max_batched_tokens=None, draft_tokens=decode.draft_tokens if drafting else None),
+                replace(prefill, speculative=None, speculative_tokens=None),
+                replace(_drafting(decode, method), max_batched_tokens=None),
             )
             yield row, set(space["conc-list"])
+
+
+def _drafting(worker: WorkerSettings, method: str) -> WorkerSettings:
+    """A worker with the entry's own word for the method where its recipe names none; without, if it does not draft."""
+    tokens = worker.speculative_tokens if method != "none" else None
+    return replace(worker, speculative=(worker.speculative or method) if tokens else None, speculative_tokens=tokens)
 
 
 def _worker(at: Commit, engine: str, entry: Mapping[str, Any], space: Mapping[str, Any], side: str) -> WorkerSettings:

@@ -13,7 +13,8 @@ import pytest
 from paretoken.predict import published_pools as table
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import Pools
-from paretoken.predict.published_pools import published_pools
+from paretoken.predict.published_pools import PoolSettings, published_pools
+from paretoken.predict.published_settings import Drafts
 from paretoken.predict.settings import EngineSettings
 
 TOOLS = Path(__file__).parent.parent.parent / "tools"
@@ -21,15 +22,22 @@ HEADER = (
     "accelerator,engine,model,precision,drafting,isl,osl,prefill_workers,prefill_gpus,prefill_dp_attention,"
     "decode_workers,decode_gpus,decode_dp_attention,users,since,until,prefill_max_num_seqs,prefill_max_batched_tokens,"
     "prefill_kv_dtype,prefill_memory_utilization,prefill_redundant_experts,decode_max_num_seqs,decode_kv_dtype,"
-    "decode_memory_utilization,decode_redundant_experts,draft_tokens"
+    "decode_memory_utilization,decode_redundant_experts,speculative,speculative_tokens"
 )
 LAYOUT = "GB200,trtllm,deepseek-r1,fp4,False,8192,1024,2,4,True,1,16"
+DRAFTED = LAYOUT.replace("False", "True")
 MADE_UP = f"""{HEADER}
-{LAYOUT},True,64 128,2026-01-01,2026-02-01,2,16640,fp8,0.6,,8,fp8,0.8,32,
-{LAYOUT},True,64 128,2026-02-01,,2,16640,fp8,0.6,,16,fp8,0.9,,
-{LAYOUT},True,1024,2026-01-01,,2,16640,fp8,0.6,,64,fp8,0.8,,
-{LAYOUT},False,64,2026-01-01,,2,16640,fp8,0.6,,4,fp8,0.8,,
-{LAYOUT},False,64,2026-07-01,,,,,,,,,,,
+{LAYOUT},True,64 128,2026-01-01,2026-02-01,2,16640,fp8,0.6,,8,fp8,0.8,32,,
+{LAYOUT},True,64 128,2026-02-01,,2,16640,fp8,0.6,,16,fp8,0.9,,,
+{LAYOUT},True,1024,2026-01-01,,2,16640,fp8,0.6,,64,fp8,0.8,,,
+{LAYOUT},False,64,2026-01-01,,2,16640,fp8,0.6,,4,fp8,0.8,,,
+{LAYOUT},False,64,2026-07-01,,,,,,,,,,,,
+{DRAFTED},True,64,2026-01-01,,2,16640,fp8,0.6,,8,fp8,0.8,,mtp,3
+{DRAFTED},True,1024,2026-01-01,2026-02-01,,,,,,,,,,mtp,2
+{DRAFTED},True,1024,2026-02-01,,,,,,,32,fp8,0.8,,mtp,1
+{DRAFTED.replace("1,16", "2,8")},True,64,2026-01-01,,,,,,,8,,,,eagle3,3
+{DRAFTED.replace("1,16", "3,8")},True,64,2026-01-01,,,,,,,8,,,,eagle3,3
+{DRAFTED.replace("1,16", "4,8")},True,64,2026-01-01,,2,16640,fp8,0.6,,8,fp8,0.8,,,
 """
 LENGTHS = Lengths(8192, 1024, 0.8)
 WORKER = Deployment(
@@ -47,9 +55,12 @@ POOLS = Pools(
 def made_up(tmp_path, monkeypatch):
     (tmp_path / "pools.csv").write_text(MADE_UP)
     monkeypatch.setattr(table, "DATA", tmp_path / "pools.csv")
-    table._by_layout.cache_clear()
+    caches = (table._by_layout, table._usual_drafts)
+    for cached in caches:
+        cached.cache_clear()
     yield
-    table._by_layout.cache_clear()
+    for cached in caches:
+        cached.cache_clear()
 
 
 @pytest.mark.usefixtures("made_up")
@@ -78,13 +89,42 @@ def test_both_sides_have_their_own_settings():
         kv_dtype="fp8", memory_utilization=0.6, max_num_seqs=2, max_batched_tokens=16640
     )
     assert served.decode == EngineSettings(kv_dtype="fp8", memory_utilization=0.8, max_num_seqs=8, redundant_experts=32)
-    assert served.draft_tokens is None
+    assert served.drafts is None
 
 
 @pytest.mark.usefixtures("made_up")
 @pytest.mark.parametrize("change", [{"prefill_workers": 3}, {"decode": WORKER}])
 def test_another_layout_has_none(change):
-    assert published_pools(replace(POOLS, **change), LENGTHS, 64) is None
+    served = published_pools(replace(POOLS, **change), LENGTHS, 64)
+    assert served == PoolSettings(EngineSettings(), EngineSettings(), None)
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.parametrize(
+    ("date", "users", "workers", "precision", "expected"),
+    [
+        (None, 64, 1, "fp4", Drafts("mtp", 3)),
+        ("2026-01-15", 1024, 1, "fp4", Drafts("mtp", 2)),
+        ("2026-03-01", 1024, 1, "fp4", Drafts("mtp", 1)),
+        (None, 64, 2, "fp4", Drafts("eagle3", 3)),
+        (None, 64, 4, "fp4", Drafts("eagle3", 3)),
+        (None, 64, 5, "fp4", Drafts("eagle3", 3)),
+        (None, 64, 1, "fp8", None),
+    ],
+    ids=["users", "day", "later day", "method", "recipe without", "layout without", "precision without"],
+)
+def test_the_recipe_of_the_layout_drafts_then_most_of_the_model_s(date, users, workers, precision, expected):
+    gpus = 16 if workers == 1 else 8
+    decode = replace(WORKER, gpus=gpus, tp=gpus, ep=gpus, precision=precision, date=date, speculative="mtp")
+    pools = replace(POOLS, decode=decode, decode_workers=workers)
+    assert published_pools(pools, LENGTHS, users).drafts == expected
+
+
+@pytest.mark.usefixtures("made_up")
+def test_a_recipe_that_states_only_what_it_drafts_leaves_the_settings_to_the_nearest_other():
+    decode = replace(POOLS.decode, date="2026-01-15", speculative="mtp")
+    served = published_pools(replace(POOLS, decode=decode), LENGTHS, 1024)
+    assert (served.decode.max_num_seqs, served.drafts) == (32, Drafts("mtp", 2))
 
 
 def test_every_shipped_row_has_users_and_positive_limits():
@@ -94,7 +134,9 @@ def test_every_shipped_row_has_users_and_positive_limits():
     for r in rows:
         assert r["users"].split() and r["since"] <= (r["until"] or "9999")
         assert all(int(r[n]) > 0 for n in r if n.endswith(("_seqs", "_tokens")) and r[n])
-        assert not r["draft_tokens"] or r["drafting"] == "True"
+        drafts = (r["speculative"] in ("mtp", "eagle3"), r["speculative_tokens"] in ("1", "2", "3"))
+        assert drafts == ((True, True) if r["drafting"] == "True" else (False, False))
+    assert {r["speculative"] for r in rows if r["model"] == "minimax-m3"} == {"", "eagle3"}
 
 
 @pytest.fixture
@@ -111,16 +153,33 @@ def test_each_engine_names_its_limits_in_its_own_way(recipes):
             "max_num_tokens": 128,
             "kv_cache_config": {"dtype": "fp8", "free_gpu_memory_fraction": 0.8},
             "moe_config": {"load_balancer": {"num_slots": 288}},
-            "speculative_config": {"num_nextn_predict_layers": 3},
+            "speculative_config": {"decoding_type": "MTP", "num_nextn_predict_layers": 3},
         }
     )
-    assert recipes.trtllm(trtllm, 256) == recipes.WorkerSettings(16, 64, 128, "fp8", 0.8, 32, 3)
+    assert recipes.trtllm(trtllm, 256) == recipes.WorkerSettings(16, 64, 128, "fp8", 0.8, 32, "mtp", 3)
     sglang = {"tp-size": 32, "dp-size": 32, "enable-dp-attention": True, "max-running-requests": 4096}
     sglang |= {"chunked-prefill-size": 131072, "speculative-num-draft-tokens": 3, "kv-cache-dtype": "fp8_e4m3"}
-    assert recipes.sglang(sglang, 256) == recipes.WorkerSettings(32, 128, 4096, "fp8", draft_tokens=2)
+    assert recipes.sglang(sglang, 256) == recipes.WorkerSettings(32, 128, 4096, "fp8", speculative_tokens=2)
     vllm = recipes.options({"tensor-parallel-size": 2, "data-parallel-size": 8, "max-num-seqs": 256})
-    vllm |= recipes.options({"speculative-config": '{"num_speculative_tokens": 4}'})
-    assert recipes.vllm(vllm, 256) == recipes.WorkerSettings(16, 256, draft_tokens=4)
+    vllm |= recipes.options({"speculative-config": '{"method": "eagle3", "num_speculative_tokens": 4}'})
+    assert recipes.vllm(vllm, 256) == recipes.WorkerSettings(16, 256, speculative="eagle3", speculative_tokens=4)
+
+
+@pytest.mark.parametrize(
+    ("engine", "stated", "expected"),
+    [
+        ("trtllm", {"speculative-config.decoding-type": "Eagle"}, "eagle3"),
+        ("sglang", {"speculative-algorithm": "EAGLE"}, "mtp"),
+        ("sglang", {"speculative-algorithm": "EAGLE", "speculative-draft-model-path": "a"}, "eagle"),
+        ("sglang", {"speculative-algorithm": "EAGLE3", "speculative-draft-model-path": "a"}, "eagle3"),
+        ("sglang", {"speculative-algorithm": "NEXTN", "speculative-draft-model-path": "a"}, "mtp"),
+        ("vllm", {"speculative-config.method": "deepseek_mtp"}, "mtp"),
+        ("atom", {"method": "eagle3"}, "eagle3"),
+        ("vllm", {}, None),
+    ],
+)
+def test_each_engine_names_its_method_in_its_own_way(recipes, engine, stated, expected):
+    assert recipes.ENGINES[engine](stated, 0).speculative == expected
 
 
 @pytest.mark.parametrize(
@@ -194,6 +253,7 @@ made-up-mi355x:
       prefill: {num-worker: 1, tp: 8, ep: 1, dp-attn: false}
       decode: {num-worker: 2, tp: 8, ep: 8, dp-attn: true, additional-settings: ["DECODE_MTP_SIZE=0"]}
 """
+AMD_FOLDER = "benchmarks/multi_node/amd_utils"
 AMD_TABLE = """
 Made-Up:
   base_flags: "--kv-cache-dtype fp8_e4m3"
@@ -255,9 +315,8 @@ def test_a_row_holds_from_the_day_of_its_recipe_until_it_is_replaced(tool, clone
         ("2026-01-10", "2026-02-10", "64", "8"),
         ("2026-02-10", "", "64 128", "16"),
     ]
-    assert {(r["prefill_max_batched_tokens"], r["decode_gpus"], r["draft_tokens"]) for r in rows} == {
-        ("8320", "16", "3")
-    }
+    assert {(r["prefill_max_batched_tokens"], r["decode_gpus"]) for r in rows} == {("8320", "16")}
+    assert {(r["speculative"], r["speculative_tokens"]) for r in rows} == {("mtp", "3")}
 
 
 def test_a_recipe_in_the_repository_of_the_configurations_comes_first(tool, clones, capsys):
@@ -271,11 +330,32 @@ def test_a_recipe_in_the_repository_of_the_configurations_comes_first(tool, clon
 @pytest.mark.parametrize(("script", "expected"), [("", "160"), ("[DP+EP override]", "64")])
 def test_amd_shares_users_among_ranks_where_its_script_does(tool, clones, capsys, script, expected):
     path, commit = clones
-    folder = "benchmarks/multi_node/amd_utils"
-    files = {"configs/amd-master.yaml": AMD_ENTRY, f"{folder}/models.yaml": AMD_TABLE, f"{folder}/server.sh": script}
-    commit("configurations", "2026-03-01", files | {f"{folder}/env.sh": "export TOKENS=512\n"})
+    files = {f"{AMD_FOLDER}/models.yaml": AMD_TABLE, f"{AMD_FOLDER}/server.sh": script}
+    files |= {"configs/amd-master.yaml": AMD_ENTRY, f"{AMD_FOLDER}/env.sh": "export TOKENS=512\n"}
+    commit("configurations", "2026-03-01", files)
     commit("recipes", "2026-01-01", {"README": ""})
     (row,) = _rows(tool, path, capsys)
     assert (row["accelerator"], row["engine"], row["decode_max_num_seqs"]) == ("MI355X", "sglang", expected)
     assert (row["prefill_max_num_seqs"], row["prefill_max_batched_tokens"]) == ("128", "16384")
-    assert (row["decode_kv_dtype"], row["decode_memory_utilization"], row["draft_tokens"]) == ("fp8", "0.85", "")
+    assert (row["decode_kv_dtype"], row["decode_memory_utilization"]) == ("fp8", "0.85")
+    assert (row["speculative"], row["speculative_tokens"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("table", "method"),
+    [
+        (AMD_TABLE + '  mtp_flags: "--speculative-algorithm EAGLE3 --speculative-draft-model-path x"\n', "eagle3"),
+        (AMD_TABLE, "mtp"),
+        (AMD_TABLE.replace("Made-Up:", "Other:"), "mtp"),
+    ],
+    ids=["of the table", "of the entry", "no table"],
+)
+def test_amd_drafts_by_the_flags_of_its_table_else_as_its_entry_says(tool, clones, capsys, table, method):
+    path, commit = clones
+    entry = AMD_ENTRY.replace("MTP_SIZE=0", "MTP_SIZE=2").replace(
+        "- conc-list", "- spec-decoding: mtp\n      conc-list"
+    )
+    commit("configurations", "2026-03-01", {"configs/amd-master.yaml": entry, f"{AMD_FOLDER}/models.yaml": table})
+    commit("recipes", "2026-01-01", {"README": ""})
+    (row,) = _rows(tool, path, capsys)
+    assert (row["drafting"], row["speculative"], row["speculative_tokens"]) == ("True", method, "2")

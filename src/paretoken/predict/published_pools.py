@@ -3,13 +3,15 @@
 `data/published_pools.csv` is made by `tools/published_pools.py` from the configurations of InferenceX
 (github.com/SemiAnalysisAI/InferenceX) and the recipes that they name (github.com/NVIDIA/srt-slurm), both Apache-2.0. A
 row holds for one layout and lengths from the day `since` to the day `until`, for the users that it names; an empty
-setting is the engine's default.
+setting is the engine's default. `speculative` is the method that a recipe drafts by, whatever its published rows call
+it: those of MiniMax M3 say MTP and run EAGLE-3.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,31 +20,35 @@ from pathlib import Path
 
 from paretoken.predict.deployment import Lengths
 from paretoken.predict.pools.layout import Pools
+from paretoken.predict.published_settings import Drafts
 from paretoken.predict.settings import EngineSettings
 
 DATA = Path(__file__).parent / "data" / "published_pools.csv"
 LAST_DAY = "2026-07-19"
 """The last day of the runs whose medians over a period are shipped."""
-Key = tuple[str, str, str, str, bool, int, int, int, int, int, int]
-"""Accelerator, core, model, precision, drafting, ISL, OSL, then workers and GPUs of one, of prefill and of decode."""
+Served = tuple[str, str, str, str, bool]
+"""Accelerator, core, model, precision and drafting."""
+Layout = tuple[int, ...]
+"""ISL, OSL, then workers and GPUs of one, of prefill and of decode."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """Settings of one worker of each pool, and the tokens drafted in a step; None is the engine's default."""
+    """Settings of one worker of each pool, and how both draft; None where no recipe drafts."""
 
     prefill: EngineSettings
     decode: EngineSettings
-    draft_tokens: int | None
+    drafts: Drafts | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Recipe:
     since: str
     until: str
     dp_attention: tuple[bool, bool]
     users: tuple[int, ...]
-    settings: PoolSettings
+    settings: tuple[EngineSettings, EngineSettings]
+    drafts: Drafts | None
 
     def distance(self, dp_attention: tuple[bool, bool], users: float, day: str | None) -> tuple[float, ...]:
         """How unlike a run is, what matters most first; without a day, that of a median over all runs."""
@@ -57,14 +63,21 @@ class _Recipe:
         return max(_days(day, self.since), _days(self.until, day), 0)
 
 
-def published_pools(pools: Pools, lengths: Lengths, users: float) -> PoolSettings | None:
-    """How InferenceX serves a layout: by the nearest day to the deployment's, the most usual without one."""
+def published_pools(pools: Pools, lengths: Lengths, users: float) -> PoolSettings:
+    """How InferenceX serves a layout: by the nearest day to the deployment's, the most usual without one.
+
+    Settings are the engine's defaults where no recipe of the layout states any. Where none drafts, the workers draft as
+    most recipes of the same accelerator, core, model and precision do.
+    """
     p, d = pools.prefill, pools.decode
-    workers = (pools.prefill_workers, p.gpus, pools.decode_workers, d.gpus)
-    key = (d.accelerator, d.engine, d.model, d.precision, d.drafting, lengths.isl, lengths.osl, *workers)
-    rows = _by_layout().get(key, [])
+    served = (d.accelerator, d.engine, d.model, d.precision, d.drafting)
+    layout = (lengths.isl, lengths.osl, pools.prefill_workers, p.gpus, pools.decode_workers, d.gpus)
     sides = (p.dp_attention, d.dp_attention)
-    return min(rows, key=lambda r: r.distance(sides, users, d.date)).settings if rows else None
+    alike = _by_layout().get(served, {}).get(layout, ())
+    nearest = sorted(alike, key=lambda r: r.distance(sides, users, d.date))
+    prefill, decode = next((r.settings for r in nearest if r.settings != _DEFAULTS), _DEFAULTS)
+    drafts = next((r.drafts for r in nearest if r.drafts), None)
+    return PoolSettings(prefill, decode, drafts or _usual_drafts(served))
 
 
 def _days(since: str, until: str) -> int:
@@ -72,30 +85,35 @@ def _days(since: str, until: str) -> int:
 
 
 @cache
-def _by_layout() -> Mapping[Key, list[_Recipe]]:
-    out: dict[Key, list[_Recipe]] = {}
+def _usual_drafts(served: Served) -> Drafts | None:
+    """How most recipes draft; of two as usual, the fewer tokens."""
+    recipes = [r for rows in _by_layout().get(served, {}).values() for r in rows]
+    counts = Counter(r.drafts for r in recipes if r.drafts)
+    return max(counts, key=lambda drafts: (counts[drafts], -drafts.tokens), default=None)
+
+
+@cache
+def _by_layout() -> Mapping[Served, Mapping[Layout, list[_Recipe]]]:
+    out: dict[Served, dict[Layout, list[_Recipe]]] = {}
+    layout = ("isl", "osl", "prefill_workers", "prefill_gpus", "decode_workers", "decode_gpus")
     with DATA.open(encoding="utf-8", newline="") as lines:
         for r in csv.DictReader(lines):
-            key = (
-                r["accelerator"],
-                r["engine"],
-                r["model"],
-                r["precision"],
-                r["drafting"] == "True",
-                int(r["isl"]),
-                int(r["osl"]),
-                int(r["prefill_workers"]),
-                int(r["prefill_gpus"]),
-                int(r["decode_workers"]),
-                int(r["decode_gpus"]),
-            )
-            settings = PoolSettings(_side(r, "prefill"), _side(r, "decode"), _count(r["draft_tokens"]))
-            if settings == _NONE:
-                continue
-            flags = (r["prefill_dp_attention"] == "True", r["decode_dp_attention"] == "True")
-            users = tuple(int(n) for n in r["users"].split())
-            out.setdefault(key, []).append(_Recipe(r["since"], r["until"] or "9999-12-31", flags, users, settings))
+            served = (r["accelerator"], r["engine"], r["model"], r["precision"], r["drafting"] == "True")
+            rows = out.setdefault(served, {}).setdefault(tuple(int(r[name]) for name in layout), [])
+            rows.append(_recipe(r))
     return out
+
+
+def _recipe(r: Mapping[str, str]) -> _Recipe:
+    tokens = _count(r["speculative_tokens"])
+    return _Recipe(
+        since=r["since"],
+        until=r["until"] or "9999-12-31",
+        dp_attention=(r["prefill_dp_attention"] == "True", r["decode_dp_attention"] == "True"),
+        users=tuple(int(n) for n in r["users"].split()),
+        settings=(_side(r, "prefill"), _side(r, "decode")),
+        drafts=Drafts(r["speculative"], tokens) if tokens else None,
+    )
 
 
 def _side(r: Mapping[str, str], side: str) -> EngineSettings:
@@ -113,4 +131,4 @@ def _count(text: str) -> int | None:
     return int(text) if text else None
 
 
-_NONE = PoolSettings(EngineSettings(), EngineSettings(), None)
+_DEFAULTS = (EngineSettings(), EngineSettings())

@@ -7,7 +7,11 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.points.published import published_points
+from paretoken.predict.pools.layout import Pools
 from paretoken.predict.pools.rows import RULES, laid_out, pooled_cases, pooled_rows, single_runs
+from paretoken.predict.published_pools import PoolSettings
+from paretoken.predict.published_settings import Drafts
+from paretoken.predict.settings import EngineSettings
 from tests.support.points import prepared, row
 
 POOLS = {
@@ -127,6 +131,19 @@ def test_limited_decode_workers(catalog):
     assert loads(*held, busy | {"prefill_tp": 2}, catalog=catalog) == [64, 128, 2048]
 
 
+@pytest.mark.parametrize(
+    ("dp_attention", "stated", "left"),
+    [(True, None, []), (True, 8, [128]), (True, 6, [128]), (True, 5, [64, 128]), (True, 12, []), (False, 64, [128])],
+)
+def test_a_limit_that_the_recipe_states_explains_the_wait(catalog, monkeypatch, dp_attention, stated, left):
+    """31 and 61 sequences decode at once; a limit is of each of eight ranks, or of the one without data parallelism."""
+    served = PoolSettings(EngineSettings(), EngineSettings(max_num_seqs=stated), None)
+    monkeypatch.setattr("paretoken.predict.pools.rows.published_pools", lambda *_: served)
+    held = [pooled(users, 0.008, 9.0, dp_attention=dp_attention) for users in (64.0, 128.0)]
+    busy = pooled(2048.0, 0.02, 8.0, decode_workers=2, decode_gpus=16, n_gpus=24)
+    assert loads(*held, busy, catalog=catalog) == [*left, 2048]
+
+
 def test_a_busy_prefill_pool_is_no_limit(catalog):
     waiting = [pooled(1024.0, 0.02, 20.0), pooled(2048.0, 0.02, 62.0)]
     assert loads(*waiting, catalog=catalog) == [1024, 2048]
@@ -179,6 +196,24 @@ def test_cases_have_workers_of_the_engine_s_core(catalog):
     assert c.pools.decode.settings.kv_dtype == "fp8"
 
 
+@pytest.mark.parametrize(
+    ("speculative", "tokens", "expected"),
+    [("mtp", None, ("eagle3", 3)), ("mtp", 3, ("eagle3", 3)), ("mtp", 2, ("mtp", 2)), ("none", None, ("none", None))],
+)
+def test_both_pools_draft_as_their_recipe_unless_the_row_states_other_tokens(
+    catalog, monkeypatch, speculative, tokens, expected
+):
+    def served(pools: Pools, *_: object) -> PoolSettings:
+        drafts = Drafts("eagle3", 3) if pools.decode.drafting else None
+        return PoolSettings(EngineSettings(), EngineSettings(), drafts)
+
+    monkeypatch.setattr("paretoken.predict.pools.rows.published_pools", served)
+    rows = pooled_rows(prepared(pooled(speculative=speculative, speculative_tokens=tokens)), catalog)
+    [case] = pooled_cases(rows, catalog)
+    workers = (case.pools.prefill, case.pools.decode)
+    assert [(d.speculative, d.speculative_tokens) for d in workers] == [expected] * 2
+
+
 def test_the_shipped_rows(catalog):
     """As many rows are left out by each rule as its documentation says."""
     points = published_points()
@@ -189,12 +224,17 @@ def test_the_shipped_rows(catalog):
         left = rows.filter(~pl.col("_row").is_in(broken(rows).implode()))
         left_out[name] = left_out.get(name, 0) + rows.height - left.height
         rows = left
-    assert left_out == {"stalled": 19, "falling": 0, "idle": 19, "denominator": 10, "limited": 332}
+    assert left_out == {"stalled": 19, "falling": 0, "idle": 19, "denominator": 10, "limited": 146}
     taken = pooled_rows(points, catalog)
     assert dict(taken.group_by("source").len().iter_rows()) == {
-        "aiconfigurator-silicon": 573,
-        "inferencex-2026-07": 1974,
-        "inferencex-runs-dsr1": 337,
+        "aiconfigurator-silicon": 613,
+        "inferencex-2026-07": 2103,
+        "inferencex-runs-dsr1": 351,
     }
-    assert len(pooled_cases(taken, catalog)) == taken.height
+    cases = pooled_cases(taken, catalog)
+    assert len(cases) == taken.height
+    workers = [d for c in cases for d in (c.pools.prefill, c.pools.decode) if d.drafting]
+    assert len(workers) == 2 * 946
+    assert all(d.speculative_tokens for d in workers)
+    assert {d.speculative for d in workers if d.model == "minimax-m3"} == {"eagle3"}
     assert taken.filter(pl.col("prefill_worker_gpus") * pl.col("prefill_workers") != pl.col("prefill_gpus")).is_empty()

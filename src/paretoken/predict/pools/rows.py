@@ -1,9 +1,9 @@
 """Disaggregated operating points that a calibration can learn from, and what was served as cases.
 
 Taken are closed loops of two pools on a catalog's accelerator, model and engine with a TPOT. In brackets are the
-shipped rows, of 4,653, that each rule leaves out in this order:
+shipped rows, of 4,646, that each rule leaves out in this order:
 
-without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (284)
+without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (277)
 suspicious      see `points.suspicious` (30)
 unknown         speculation is not stated by any row that agrees, and the model comes with a draft layer (0)
 same run        another row is the same run and stated better (753); a median over runs that has the TPOT and the
@@ -20,10 +20,10 @@ denominator     requests of the configuration decode for one and the same share 
 limited         requests decode for less than 70 % of their time (or for less than 80 %, and otherwise take more than
                 twice the shortest time beside decoding at this ISL and prefill worker), yet the prefill pool takes
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
-                is not known. Rows that decode as many as their recipe allows (AT_LIMIT of it or more) are taken
+                is not known (146). Rows that decode as many as their recipe allows (AT_LIMIT of it or more) are taken
 
 Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
-prediction. Published runs of one source, layout, load and month then are one row, their median (140 fewer): 2,884.
+prediction. Published runs of one source, layout, load and month then are one row, their median (143 fewer): 3,067.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ from paretoken.points.same_run import best_stated
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.configure import with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.pools.drafts import with_published_drafts
 from paretoken.predict.pools.layout import PooledCase, Pools
-from paretoken.predict.published_pools import PoolSettings, published_pools
-from paretoken.predict.published_settings import published_settings
+from paretoken.predict.published_pools import published_pools
+from paretoken.predict.published_settings import Drafts, published_settings
 from paretoken.predict.settings import EngineSettings
 
 SAME_FIGURE = 1e-4
@@ -204,7 +203,7 @@ def _decode_limit(r: dict[str, Any]) -> float | None:
     """Sequences that a decode worker of a row may run at once, as its recipe states."""
     lengths = _lengths(r)
     served, decode = published_pools(_pools(r, lengths), lengths, r["concurrency"]), _worker(r, "decode", lengths)
-    seqs = served.decode.max_num_seqs if served else None
+    seqs = served.decode.max_num_seqs
     return seqs * (decode.gpus // decode.attention_tp) if seqs else None
 
 
@@ -268,8 +267,7 @@ def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
     lengths = _lengths(r)
     pools = _as_served(_pools(r, lengths), lengths, r["concurrency"], catalog)
-    case = PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
-    return with_published_drafts(case)
+    return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
 
 
 def _lengths(r: dict[str, Any]) -> Lengths:
@@ -288,14 +286,21 @@ def _pools(r: dict[str, Any], lengths: Lengths) -> Pools:
 
 
 def _as_served(pools: Pools, lengths: Lengths, users: float, catalog: Catalog) -> Pools:
-    """The pools with the settings of their recipe, where there is one."""
-    served = published_pools(pools, lengths, users) or PoolSettings(EngineSettings(), EngineSettings(), None)
+    """The pools with the settings of their recipe, and with what it drafts."""
+    served = published_pools(pools, lengths, users)
     sides = ((pools.prefill, served.prefill), (pools.decode, served.decode))
     prefill, decode = (
         with_redundant_experts(replace(d, settings=replace(s, kv_dtype=s.kv_dtype or d.settings.kv_dtype)), catalog)
         for d, s in sides
     )
-    return replace(pools, prefill=prefill, decode=decode)
+    return replace(pools, prefill=_drafting(prefill, served.drafts), decode=_drafting(decode, served.drafts))
+
+
+def _drafting(worker: Deployment, drafts: Drafts | None) -> Deployment:
+    """A worker that drafts as its recipe does, unless its row states another number of tokens."""
+    if drafts is None or worker.speculative_tokens not in (None, drafts.tokens):
+        return worker
+    return replace(worker, speculative=drafts.method, speculative_tokens=drafts.tokens)
 
 
 def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
@@ -311,6 +316,7 @@ def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
         ep=r[f"{own}ep"],
         dp_attention=r[f"{own}dp_attention"],
         speculative=r["speculative"] or NONE,
+        speculative_tokens=r["speculative_tokens"],
         date=r["date"],
         engine_version="" if version.startswith("median") else version,
     )
