@@ -27,10 +27,10 @@ from paretoken.predict.pools.steady import (
     pooled_steady,
 )
 
-SPREAD = (0.05, 0.06, 0.3)
+SPREAD = (0.1, 0.1, 0.3)
 """Deviation of ln of TPOT, E2E and mean TTFT that is not explained."""
-FREEDOM = 4.0
-STEPS, DIFFERENCE, SMALLEST = 6, 1e-3, 1e-4
+FREEDOM = 1.0
+STEPS, DIFFERENCE, SMALLEST = 8, 1e-3, 1e-4
 REST = (PREFILL, LEAD, RUN)
 """The terms of the second step."""
 
