@@ -19,7 +19,7 @@ from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL, RUN, PoolSums
 from paretoken.predict.pools.intervals import log_ends, pool_novelty
 from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.steady import PoolColumns, PooledState, pooled_steady
-from paretoken.predict.pools.transfer import transfer_seconds
+from paretoken.predict.pools.transfer import transfer_seconds, transfers_per_s
 
 OUTCOMES = ("tpot", "e2e", "mean_ttft")
 
@@ -82,7 +82,7 @@ def base_columns(cases: Sequence[PooledCase], calibration: Calibration, catalog:
     (p, p_load, p_terms, p_pace), (d, d_load, d_terms, d_pace) = (
         (*case_columns(side, catalog), *_multipliers(side, calibration, catalog)) for side in (prefill, decode)
     )
-    zero = np.zeros(len(cases))
+    zero, (transfer_s, transfers) = np.zeros(len(cases)), _transfers(cases, catalog)
     return PoolColumns(
         prefill=p,
         decode=d,
@@ -96,16 +96,21 @@ def base_columns(cases: Sequence[PooledCase], calibration: Calibration, catalog:
         run=zero,
         prefill_workers=np.array([c.pools.prefill_workers for c in cases], dtype=float),
         decode_workers=np.array([c.pools.decode_workers for c in cases], dtype=float),
-        transfer_s=_transfers(cases, catalog),
+        transfer_s=transfer_s,
+        transfers_per_s=transfers,
         users=np.array([c.concurrency for c in cases], dtype=float),
     )
 
 
-def _transfers(cases: Sequence[PooledCase], catalog: Catalog) -> Floats:
-    """Seconds of the transfer of each case, computed once for all loads of a layout."""
-    layouts = {(c.pools, c.lengths) for c in cases}
-    seconds = {(pools, lengths): transfer_seconds(pools, lengths, catalog) for pools, lengths in layouts}
-    return np.array([seconds[c.pools, c.lengths] for c in cases])
+def _transfers(cases: Sequence[PooledCase], catalog: Catalog) -> tuple[Floats, Floats]:
+    """Seconds of the transfer of each case, and transfers per second, computed once for all loads of a layout."""
+    layouts = list(dict.fromkeys((c.pools, c.lengths) for c in cases))
+    figures = {
+        (pools, lengths): (transfer_seconds(pools, lengths, catalog), transfers_per_s(pools, lengths, catalog))
+        for pools, lengths in layouts
+    }
+    seconds, rates = np.array([figures[c.pools, c.lengths] for c in cases]).reshape(-1, 2).T
+    return seconds, rates
 
 
 def _multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catalog) -> tuple[Floats, Floats]:

@@ -7,6 +7,7 @@ With N users, P prefill and D decode workers, X requests/s and B sequences that 
     u    = X·s/P                             share of the prefill pool's time in use; s = p + o/m a prompt of full steps
     W    = max(Q, R) + β·u²·N·s/P            the latter of users who come in bunches, as they all began at once
            + h·t_d(B)/2                      until the decode worker reserves blocks, between two steps
+           + v/(1 − v)/2L                    for the links, which carry L prompts/s, the share v = X/L of it (M/D/1)
     Q    = s/2·u^(√(2c + 2) − 1)/(1 − u)     queue of a worker with c = max(m, 1) places (M/D/c, Sakasegawa, 1977)
     R    = b^(√(2P + 2) − 1)·(T/2 + p·λT)    the rest of the step that runs, and the others who wait for it too
     T    = o + p·(λT + e^(−λT))              a prefill step takes the prompts that came in the one before, or the next
@@ -59,7 +60,8 @@ class PoolColumns:
 
     The load of both sides is that of one worker if all users were in its pool. `prefill_pace` is ln of a factor on the
     times of prompts, `decode_pace` on steps at the batches `pace.ANCHORS`, shape (n, anchors); `lead` on the way to
-    the scheduler, and `run` on the time that a whole run takes beside its steady state.
+    the scheduler, and `run` on the time that a whole run takes beside its steady state. All links together carry
+    `transfers_per_s`.
     """
 
     prefill: Columns
@@ -75,6 +77,7 @@ class PoolColumns:
     prefill_workers: Floats
     decode_workers: Floats
     transfer_s: Floats
+    transfers_per_s: Floats
     users: Floats
 
 
@@ -156,7 +159,8 @@ class DecodeCurve:
         low = np.minimum(np.log(LEAST_BATCH), np.log(most) - 1)
         log_batch = low[:, None] + (np.log(most) - low)[:, None] * np.linspace(0, 1, BATCHES)
         batch, context = np.exp(log_batch).T, load.isl + load.osl / 2
-        step = decode_seconds(x.decode, x.decode_multipliers, np.maximum(batch, LEAST_BATCH), context)
+        batch = np.maximum(batch, LEAST_BATCH)
+        step = decode_seconds(x.decode, x.decode_multipliers, batch, context)
         pace = pace_at(batch, x.decode_pace)
         log_tpot = (np.log(step / accepted_tokens(x.decode, x.decode_multipliers)) + pace).T
         return cls(log_batch, np.maximum.accumulate(log_tpot, axis=1))
@@ -217,6 +221,8 @@ def _solved(x: PoolColumns, prompt: PrefillTimes, lead: Floats, curve: DecodeCur
         inside = np.minimum(used, FULL)
         waiting = np.maximum(prompt.queue_s(inside), prompt.rest_s(rate * others, x.prefill_workers))
         waiting += BUNCHED * inside**2 * x.users * prompt.full_s / x.prefill_workers
+        sent = np.minimum(rate / x.transfers_per_s, FULL)
+        waiting += sent / (1 - sent) / (2 * x.transfers_per_s)
         waiting += half_step * tpot * -np.expm1(-np.exp(log_batch) * others)
         return tpot, rate, used, waiting
 
@@ -225,14 +231,15 @@ def _solved(x: PoolColumns, prompt: PrefillTimes, lead: Floats, curve: DecodeCur
         middle = (low + high) / 2
         _, rate, used, waiting = at(middle)
         users = rate * (lead + prompt.alone_s + waiting + x.transfer_s) + np.exp(middle) * x.decode_workers
-        over = (users > x.users) | (used > FULL)
+        over = (users > x.users) | (used > FULL) | (rate > FULL * x.transfers_per_s)
         low, high = np.where(over, low, middle), np.where(over, middle, high)
     tpot, rate, used, _ = at(low)
     e2e = x.users / rate
     ttft = e2e - tpot * tokens
-    line = lead + prompt.alone_s + x.transfer_s + x.users * prompt.full_s / (2 * x.prefill_workers)
+    each = np.maximum(prompt.full_s / x.prefill_workers, 1 / x.transfers_per_s)
+    line = lead + prompt.alone_s + x.transfer_s + x.users * each / 2
     longer = START * np.maximum(line - ttft, 0.0)
-    empty = END * (1 - 1 / np.maximum(x.users, 1.0)) * (1 - used)
+    empty = END * others
     return PooledState(
         tpot_s=tpot,
         ttft_s=ttft,

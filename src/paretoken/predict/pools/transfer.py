@@ -20,6 +20,14 @@ def transfer_bytes(pools: Pools, tokens: float, catalog: Catalog) -> float:
     return float(numbers.memory.sequence_bytes(tokens)) * pools.decode.attention_tp
 
 
+def transfers_per_s(pools: Pools, lengths: Lengths, catalog: Catalog) -> float:
+    """Prompts whose KV cache the links carry in a second, those of all GPUs of the pool that has fewer."""
+    one, other = (catalog.accelerators[d.accelerator] for d in (pools.prefill, pools.decode))
+    links = min(pools.prefill_gpus, pools.decode_gpus)
+    rate = links * between_pools_bytes_per_s(one, other, pools.gpus) * REACHED
+    return rate / transfer_bytes(pools, lengths.mean_isl, catalog)
+
+
 def transfer_seconds(pools: Pools, lengths: Lengths, catalog: Catalog) -> float:
     """Seconds until a decode worker has a prompt's KV cache, of which each GPU sends its part over its own link."""
     senders = min(pools.prefill.attention_tp, pools.decode.attention_tp)
