@@ -72,14 +72,25 @@ class PooledQuestion(DeploymentQuestion):
         """The limits of medians; BadConfig for other quantiles, which are not predicted."""
         if self.slo is None:
             return ()
-        limits = parse_slos(self.slo, METRICS, (MEDIAN,))
+        limits = parse_slos(self.slo, METRICS)
+        if tail := next((limit for limit in limits if limit.statistic != MEDIAN), None):
+            raise BadConfig(
+                f"{quoted(tail.text)} limits {tail.statistic}; disaggregated serving is predicted as medians, so leave "
+                f"_{tail.statistic} out"
+            )
         if not limits:
             raise BadConfig(f"SLO {quoted(self.slo)} is empty; write for example ttft=2s,interactivity=40")
         return limits
 
     def rent_of(self, accelerators: Sequence[str], catalog: Catalog) -> dict[str, float]:
         """USD per GPU-hour of each accelerator; empty without rents, BadConfig if one of them has none."""
-        rents = dict(_rent(text, catalog) for text in self.rents)
+        rents = dict[str, float]()
+        for text in self.rents:
+            name, usd = _rent(text, catalog)
+            if name in rents:
+                of = f"of {name}" if name else "of every accelerator"
+                raise BadConfig(f"the rent {of} is stated twice; state it once")
+            rents[name] = usd
         by_name = {a: rents.get(a, rents.get("")) for a in accelerators}
         if rents and (missing := [a for a, usd in by_name.items() if usd is None]):
             raise BadConfig(f"the rent of {missing[0]} is missing; add {missing[0]}=USD")

@@ -76,7 +76,7 @@ def _settings(settings: Mapping[str, SettingValue]) -> str:
     parts = [*([f"{', '.join(stated)} (stated)"] if stated else []), *other]
     if defaults:
         date, version = max(versions)
-        parts.append(f"{', '.join(defaults)} (defaults of {version}, {date})")
+        parts.append(f"{', '.join(defaults)} (defaults of {version} since {date})")
     return "; ".join(parts)
 
 

@@ -87,12 +87,12 @@ def _worker(row: Row, pool: str, core: str) -> dict[str, str]:
 
 
 def _count(row: Row, name: str) -> int:
-    """A whole number of at least 1; an empty or missing cell and 0 are 1."""
+    """A whole number of at least 1; an empty or missing cell is 1."""
     text = (row.get(name) or "").strip()
     try:
         value = float(text or 1)
-        if value != int(value) or not 0 <= value <= MOST_WORKERS:
+        if value != int(value) or not 1 <= value <= MOST_WORKERS:
             raise ValueError(text)
     except (ValueError, OverflowError) as e:
-        raise BadConfig(f"column {name} holds {shown(text)!r}; write a whole number up to {MOST_WORKERS:,}") from e
-    return max(int(value), 1)
+        raise BadConfig(f"column {name} holds {shown(text)!r}; write a whole number from 1 to {MOST_WORKERS:,}") from e
+    return int(value)
