@@ -55,6 +55,14 @@ def require_pool_options(layout: str | None) -> None:
         raise BadConfig("--top is for --disaggregated auto; leave it out")
 
 
-def pooled_fields(deployment: dict[str, Any]) -> dict[str, Any]:
-    """The options as the fields of a question on two pools, whose layout states the parallelism."""
+def pooled_fields(deployment: dict[str, Any], layout: str) -> dict[str, Any]:
+    """The options as the fields of a question on two pools, whose layout states the parallelism.
+
+    It may state both accelerators, too.
+    """
+    from paretoken.predict.pools.layout import layout_accelerators
+
+    if deployment["accelerator"] is None and layout.lower() != AUTO:
+        stated = layout_accelerators(layout, "")
+        deployment = deployment | ({"accelerator": stated[1]} if all(stated) else {})
     return options.question_fields(deployment | {"tp": AUTO})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Print coverage and width of intervals by this group (repeatable).",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw nominal and observed coverage (.html or .svg).")
+@click.option("--plot", type=options.FileToWrite(".html", ".svg"), help="Draw nominal and observed coverage (.html or .svg).")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Run in N processes.")
 @bundles
 @catalog_folders
