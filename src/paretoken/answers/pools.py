@@ -28,7 +28,7 @@ from paretoken.predict.acceptance import SpeculationInForce, speculation_in_forc
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
-from paretoken.predict.pools.layout import Pools, layout_accelerators, parse_layout, pooled_case
+from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators, parse_layout, pooled_case
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.predict.pools.results import pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.rows import new_kinds
@@ -63,7 +63,7 @@ class PooledQuestion(DeploymentQuestion):
         """The pools of a layout, and a note on their engine; BadConfig if they take more than `gpus`."""
         self.check()
         chosen, one = self.worker(layout_accelerators(layout, self.accelerator), catalog)
-        pools = parse_layout(layout, one, one, chosen.engine)
+        pools = parse_layout(layout, one, decoding(one), chosen.engine)
         if self.gpus is not None and pools.gpus > self.gpus:
             raise BadConfig(f"{pools.layout} has {counted(pools.gpus, 'GPU')}, more than --gpus {self.gpus}")
         return pools, chosen.note
@@ -209,12 +209,7 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
         prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
         decode_settings=setting_values(pools.decode, question.settings, data.catalog),
         speculation=speculation,
-        notes=(
-            *filter(None, [note]),
-            *assumptions(data.catalog.models[pools.model]),
-            *(speculation.notes if speculation else ()),
-            *_network(pools, data.catalog),
-        ),
+        notes=pool_notes(pools, note, speculation, data.catalog),
     )
 
 
@@ -244,9 +239,17 @@ def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterat
         )
 
 
-def _network(pools: Pools, catalog: Catalog) -> tuple[str, ...]:
-    notes = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
-    return tuple(dict.fromkeys(chain(*notes)))
+def pool_notes(
+    pools: Pools, engine_note: str, speculation: SpeculationInForce | None, catalog: Catalog
+) -> tuple[str, ...]:
+    """How the engine was chosen, and what was assumed about the model, its drafts and the network, in words."""
+    network = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
+    return (
+        *filter(None, [engine_note]),
+        *assumptions(catalog.models[pools.model]),
+        *(speculation.notes if speculation else ()),
+        *dict.fromkeys(chain(*network)),
+    )
 
 
 def _highest(question: PoolsQuestion, pools: Pools, data: PredictionData) -> int:

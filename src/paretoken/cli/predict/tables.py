@@ -155,7 +155,9 @@ def lengths_note(ratio: float) -> str:
 
 
 def _settings(rows: Sequence[DeploymentRow]) -> str:
-    return settings_note((f"{_size_heading(r)} {r.size}", r.settings) for r in {r.size: r for r in rows}.values())
+    sizes = {f"{_size_heading(r)} {r.size}": r for r in rows}
+    ranked = {name for name, r in sizes.items() if r.dp_attention}
+    return settings_note(((name, r.settings) for name, r in sizes.items()), ranked)
 
 
 def _size_heading(row: DeploymentRow) -> str:

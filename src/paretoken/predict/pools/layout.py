@@ -121,6 +121,12 @@ def worker(kind: str, gpus: int, one: Deployment) -> Deployment:
     return replace(one, gpus=gpus, tp=gpus, ep=ep, dp_attention=kind in ("DP", "DEP"))
 
 
+def decoding(one: Deployment) -> Deployment:
+    """A worker as one of the decode pool: with the engine's own limit of tokens in a step, as a stated one is meant
+    for prompts."""
+    return replace(one, settings=replace(one.settings, max_batched_tokens=None))
+
+
 def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
     """The pools with catalog ids for names; UnknownName or BadConfig if they cannot exist or do not fit."""
     catalog = catalog or load_catalog()
