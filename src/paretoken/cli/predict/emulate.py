@@ -98,7 +98,7 @@ def command(
     Examples:
       paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 \\
                         --engine vllm --tp 8
-      paretoken emulate --accelerator GB200 --model deepseek-r1 --precision fp4 \
+      paretoken emulate --accelerator GB200 --model deepseek-r1 --precision fp4 \\
                         --engine dynamo-trtllm --disaggregated 2xDEP4+1xDEP16
       paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 \\
                         --time-scale 10

@@ -54,7 +54,9 @@ def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_j
     if disaggregated is not None:
         if plot:
             raise BadConfig("--plot draws aggregated serving; leave it out with --disaggregated")
-        _explain_layout(pooled_fields(deployment, disaggregated) | {"layout": disaggregated, "concurrency": concurrency}, as_json)
+        _explain_layout(
+            pooled_fields(deployment, disaggregated) | {"layout": disaggregated, "concurrency": concurrency}, as_json
+        )
         return
     answer = explain(ExplainQuestion(**options.question_fields(deployment), concurrency=concurrency))
     print_notes(answer.assumed)

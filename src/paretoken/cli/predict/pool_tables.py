@@ -170,7 +170,18 @@ def _print_measured(rows: Sequence[MeasuredRow]) -> None:
         return
     print_table(
         "\nFrontiers of the shipped points, any engine",
-        ("tok/s/user", "total tok/s/GPU", "serving", "layout", "GPUs", "engine", "concurrency", "origin", "source", "date"),
+        (
+            "tok/s/user",
+            "total tok/s/GPU",
+            "serving",
+            "layout",
+            "GPUs",
+            "engine",
+            "concurrency",
+            "origin",
+            "source",
+            "date",
+        ),
         [
             [
                 r.interactivity_tok_s,

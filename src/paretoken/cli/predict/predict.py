@@ -121,7 +121,11 @@ def command(
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
         users = _users(concurrency) if "--concurrency" in options.on_the_command_line() else None
-        fields = pooled_fields(deployment, disaggregated) | {"slo": slo, "rents": rents} | ({"concurrency": users} if users else {})
+        fields = (
+            pooled_fields(deployment, disaggregated)
+            | {"slo": slo, "rents": rents}
+            | ({"concurrency": users} if users else {})
+        )
         if searched:
             _search(fields | {"top": top}, plot, as_json)
         else:
