@@ -63,7 +63,7 @@ def test_settings_say_what_is_of_a_rank_and_the_commands_have_them_and_the_draft
 
 @pytest.mark.slow
 def test_a_search_within_an_slo_may_state_its_loads(call):
-    line = f"predict {R1} --disaggregated 'auto ' --gpus 8 --concurrency 8,16 --slo interactivity=40 --speculative mtp"
+    line = f"predict {R1} --disaggregated auto --gpus 8 --concurrency 8,16 --slo interactivity=40 --speculative mtp"
     code, out, _ = call(line)
     assert code == 0 and "Speculation: mtp, 3 tokens" in out and "Settings" in out
 
@@ -119,7 +119,7 @@ def test_an_explanation_as_a_table_and_as_json(call):
         (f"predict {R1} {LAYOUT} --out o.txt", "--out is 'o.txt'; end the file name in .parquet or .csv"),
         (f"predict {R1} --tp 8 --out o.txt", "end the file name in .parquet or .csv"),
         ("predict --in x.csv --out o.parquet", "--in writes a CSV"),
-        (f"predict {R1} {LAYOUT} --speculative ''", "--speculative is empty"),
+        (f"predict {R1} {LAYOUT} --speculative=", "--speculative is empty"),
         (f"predict {UNPLACED} --disaggregated 4xDEP4@GB200+1xDEP32", "--accelerator is missing"),
         (f"explain {R1} --tp 8 --plot x.svg", "end the file name in .html"),
         (f"predict {R1} --disaggregated auto", "add --gpus"),
