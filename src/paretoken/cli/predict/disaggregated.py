@@ -13,17 +13,20 @@ AUTO = "auto"
 ONE_POOL_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--serve-command", "--ignore-unknown-flags")
 """Options that a layout of two pools takes the place of."""
 POOLS_ONLY = ("--rent", "--top")
+HELP = (
+    "Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
+    "--max-num-batched-tokens is then of prefill workers."
+)
 
 disaggregated = click.option(
     "--disaggregated",
     metavar="LAYOUT",
-    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP.",
+    help=HELP,
 )
 disaggregated_or_auto = click.option(
     "--disaggregated",
     metavar="LAYOUT",
-    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
-    "auto searches the layouts of --gpus.",
+    help=f"{HELP} auto searches the layouts of --gpus.",
 )
 rent = click.option(
     "--rent",
