@@ -39,6 +39,17 @@ from paretoken.slo import MEDIAN, Slo, parse_slos
 EXAMPLE = "4xDEP4+1xDEP32"
 
 
+def median_limits(text: str) -> tuple[Slo, ...]:
+    """The limits of a text; BadConfig for one of another statistic, which is not predicted of pools."""
+    limits = parse_slos(text, METRICS)
+    if tail := next((limit for limit in limits if limit.statistic != MEDIAN), None):
+        raise BadConfig(
+            f"{quoted(tail.text)} limits {tail.statistic}; disaggregated serving is predicted as medians, so leave "
+            f"_{tail.statistic} out"
+        )
+    return limits
+
+
 @dataclass(frozen=True, kw_only=True)
 class PooledQuestion(DeploymentQuestion):
     """A model served disaggregated. `engine` is a disaggregated engine, or the core that its workers run."""
@@ -72,12 +83,7 @@ class PooledQuestion(DeploymentQuestion):
         """The limits of medians; BadConfig for other quantiles, which are not predicted."""
         if self.slo is None:
             return ()
-        limits = parse_slos(self.slo, METRICS)
-        if tail := next((limit for limit in limits if limit.statistic != MEDIAN), None):
-            raise BadConfig(
-                f"{quoted(tail.text)} limits {tail.statistic}; disaggregated serving is predicted as medians, so leave "
-                f"_{tail.statistic} out"
-            )
+        limits = median_limits(self.slo)
         if not limits:
             raise BadConfig(f"SLO {quoted(self.slo)} is empty; write for example ttft=2s,interactivity=40")
         return limits

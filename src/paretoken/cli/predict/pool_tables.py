@@ -126,7 +126,7 @@ def _print_launch(first: PooledRow, question: PooledQuestion) -> None:
 def _print_frontier(rows: Sequence[PooledRow]) -> None:
     print_table(
         "\nFrontier, disaggregated, predicted",
-        ("tok/s/user", "total tok/s/GPU", "90 %", "layout", "GPUs", "concurrency", "TTFT ms"),
+        ("tok/s/user", "tok/s/GPU", "90 %", "layout", "GPUs", "concurrency", "TTFT ms"),
         [
             [
                 r.interactivity_tok_s,
@@ -148,7 +148,7 @@ def _print_aggregated(rows: Sequence[AggregatedRow], why_not: str | None) -> Non
         return
     print_table(
         f"\nFrontier, aggregated on the same GPUs, predicted ({rows[0].engine})",
-        ("tok/s/user", "total tok/s/GPU", "90 %", "replicas", "GPUs", "concurrency", "TTFT ms"),
+        ("tok/s/user", "tok/s/GPU", "90 %", "replicas", "GPUs", "concurrency", "TTFT ms"),
         [
             [
                 r.interactivity_tok_s,
