@@ -21,6 +21,7 @@ from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.points.files import read_points
 from paretoken.points.published import published_points
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.settings import EngineSettings
 
 R1 = {"accelerator": "GB200", "model": "deepseek-r1", "precision": "fp4", "engine": "trtllm", "isl": 8192, "osl": 1024}
 LAYOUT = "4xDEP4+1xDEP32"
@@ -91,7 +92,9 @@ def test_operating_points_have_the_layout_in_the_columns_of_the_schema(tmp_path)
     [
         ({"layout": "4xDEP4"}, BadConfig, "write WORKERSxKINDGPUS"),
         ({"layout": "0xDEP4+1xDEP8"}, BadConfig, "prefill_workers is 0"),
-        ({"layout": "1xDEP0+1xDEP8"}, BadConfig, "n_gpus is 0"),
+        ({"layout": "1xDEP0+1xDEP8"}, BadConfig, "a prefill worker has 0 GPUs"),
+        ({"layout": "1xTP4+1xDP4", "model": "llama-3-70b", "precision": "fp8"}, BadConfig, "for models with experts"),
+        ({"settings": EngineSettings(redundant_experts=1000)}, BadConfig, "redundant_experts is 1,000, more than"),
         ({"layout": "1xDEP4+1xDEP99999999"}, BadConfig, "at most 512"),
         ({"layout": "1xTP3+1xTP8"}, BadConfig, "tp 3 does not divide the 128 attention heads"),
         ({"layout": "1xTP1+1xTP8"}, BadConfig, "does not fit 1 x GB200"),
@@ -100,11 +103,14 @@ def test_operating_points_have_the_layout_in_the_columns_of_the_schema(tmp_path)
         ({"tp": 4}, BadConfig, "tp is stated beside a disaggregated layout"),
         ({"dp_attention": True}, BadConfig, "dp_attention is stated"),
         ({"osl": 1}, BadConfig, "osl is 1"),
-        ({"slo": "ttft_p99=1s"}, BadConfig, "unknown SLO statistic 'p99'"),
+        ({"slo": "ttft_p99=1s"}, BadConfig, "limits p99; disaggregated serving is predicted as medians"),
         ({"slo": ""}, BadConfig, "SLO '' is empty"),
         ({"slo": "ttft=1ms"}, NoData, "misses ttft=1ms with one user"),
         ({"rents": ("x",)}, BadConfig, "rent 'x' is not one"),
         ({"rents": ("nan",)}, BadConfig, "rent 'nan' is not one"),
+        ({"rents": ("3", "4")}, BadConfig, "the rent of every accelerator is stated twice"),
+        ({"rents": ("GB200=3", "gb200=4")}, BadConfig, "the rent of GB200 is stated twice"),
+        ({"layout": "2xTP8@H200+1xTP8@MI355X", "engine": "sglang"}, BadConfig, r"on H200 \(NVIDIA\) and MI355X"),
         ({"rents": ("H200=3",)}, BadConfig, "the rent of GB200 is missing"),
         ({"engine": "mori-sglang"}, BadConfig, "does not serve disaggregated on NVIDIA"),
         ({"concurrency": (0,)}, BadConfig, "concurrency is 0"),
@@ -119,6 +125,22 @@ def test_an_explanation_by_json():
     answer = to_json(explain_disaggregated(question_from_json(ExplainPoolsQuestion, {**R1, "layout": LAYOUT})))
     assert sum(g["share"] for g in answer["explanation"]["gpus"]) == pytest.approx(1)
     assert answer["explanation"]["case"]["pools"]["decode_workers"] == 1 and answer["prefill_memory"]
+
+
+def test_batched_tokens_are_those_of_prefill_workers():
+    default, stated = answered(), answered(settings=EngineSettings(max_batched_tokens=32768))
+    assert stated.prefill_settings["max_batched_tokens"].value == "32768"
+    assert stated.decode_settings == default.decode_settings
+    assert stated.rows[0].median_tpot_ms == pytest.approx(default.rows[0].median_tpot_ms, rel=0.01)
+
+
+def test_the_search_and_an_explanation_state_settings_and_speculation():
+    explained = explain_disaggregated(ExplainPoolsQuestion(**R1, layout=LAYOUT, speculative="mtp"))
+    searched = search_disaggregated(PoolSearchQuestion(**R1, gpus=8, concurrency=(16,), speculative="mtp"))
+    for result in (explained, searched):
+        assert result.speculation == answered(speculative="mtp").speculation
+        assert result.decode_settings["kv_dtype"].value == "fp8"
+    assert searched.notes and explained.notes
 
 
 def test_a_file_may_mix_rows_of_one_pool_and_of_two(tmp_path):

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.pools import PooledQuestion
-from paretoken.answers.prediction import PredictionData, assumptions, prepared
+from paretoken.answers.pools import PooledQuestion, pool_notes
+from paretoken.answers.prediction import PredictionData, SettingValue, prepared, setting_values
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.pools.explain import PoolExplanation, explain_pools
 from paretoken.predict.pools.layout import pooled_case
@@ -26,12 +27,16 @@ class ExplainPoolsQuestion(PooledQuestion):
 class ExplainPoolsAnswer:
     """The explanation, and the memory of one GPU of each pool.
 
-    `notes` say how the engine was chosen, and what was assumed about the model.
+    `prefill_settings` and `decode_settings` are those of one worker in force. `speculation` says how the workers draft,
+    None if they do not. `notes` say how the engine was chosen, and what was assumed about the model and the network.
     """
 
     explanation: PoolExplanation
     prefill_memory: MemoryParts
     decode_memory: MemoryParts
+    prefill_settings: dict[str, SettingValue]
+    decode_settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
     notes: tuple[str, ...]
 
 
@@ -40,9 +45,13 @@ def explain_disaggregated(question: ExplainPoolsQuestion, data: PredictionData |
     question, data = prepared(question, data)
     pools, note = question.pools(question.layout, data.catalog)
     case = pooled_case(pools, question.lengths, question.concurrency, catalog=data.catalog)
+    speculation = speculation_in_force(case.pools.decode, data.calibration, data.catalog)
     return ExplainPoolsAnswer(
         explanation=explain_pools(case, calibration=data.calibration, catalog=data.catalog),
         prefill_memory=memory_parts(case.pools.prefill, data.catalog),
         decode_memory=memory_parts(case.pools.decode, data.catalog),
-        notes=(*filter(None, [note]), *assumptions(data.catalog.models[case.pools.model])),
+        prefill_settings=setting_values(case.pools.prefill, question.settings, data.catalog),
+        decode_settings=setting_values(case.pools.decode, question.settings, data.catalog),
+        speculation=speculation,
+        notes=pool_notes(case.pools, note, speculation, data.catalog),
     )

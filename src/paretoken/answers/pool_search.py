@@ -17,12 +17,14 @@ from paretoken.answers.pool_rivals import (
     measured_frontiers,
     worth,
 )
-from paretoken.answers.pools import PooledQuestion, PooledRow, pooled_rows
-from paretoken.answers.prediction import PredictionData, assumptions, prepared
+from paretoken.answers.pools import PooledQuestion, PooledRow, pool_notes, pooled_rows
+from paretoken.answers.prediction import PredictionData, SettingValue, prepared, setting_values
 from paretoken.errors import BadConfig, NoData
 from paretoken.plural import counted
+from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import check_count
 from paretoken.predict.pools.candidates import LOADS, SearchSpace, worker_kinds
+from paretoken.predict.pools.layout import decoding
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.search import PoolSearch, search_pools
 
@@ -62,6 +64,7 @@ class PoolSearchAnswer:
     `aggregated` of one pool, both predicted, and `measured` of the shipped points, which no SLO leaves out.
     `crossings_tok_s` are the interactivities where the predicted frontiers cross. `worth` compares them at equal
     interactivity. `layouts` is the number of layouts compared. `no_aggregated` says why there is no such frontier.
+    `prefill_settings`, `decode_settings`, `speculation` and `notes` are those of the best layout, as in `PoolsAnswer`.
     """
 
     best: tuple[RankedLayout, ...]
@@ -72,6 +75,9 @@ class PoolSearchAnswer:
     worth: tuple[WorthRow, ...]
     layouts: int
     no_aggregated: str | None
+    prefill_settings: dict[str, SettingValue]
+    decode_settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
     notes: tuple[str, ...]
 
 
@@ -89,7 +95,7 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
     space = SearchSpace(
         engine=chosen.engine,
         prefill=worker_kinds(one, gpus, lengths, data.catalog, prefill=True),
-        decode=worker_kinds(one, gpus, lengths, data.catalog, prefill=False),
+        decode=worker_kinds(decoding(one), gpus, lengths, data.catalog, prefill=False),
         gpus=gpus,
         lengths=lengths,
         loads=tuple(sorted(set(question.concurrency))) or LOADS,
@@ -103,6 +109,8 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
     rows = tuple(pooled_rows(predict_pools(cases, calibration=data.calibration, catalog=data.catalog), rents))
     aggregated, why_not = aggregated_frontier(one, gpus, lengths, limits, space.loads, data)
     served = (search.tpot_s[frontier], search.tput[frontier])
+    pools = cases[0].pools
+    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
     return PoolSearchAnswer(
         best=tuple(_ranked(row, gpus) for row in rows[: len(best)]),
         frontier=rows[len(best) :],
@@ -112,7 +120,10 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
         worth=worth(served, aggregated, rents.get(one.accelerator)),
         layouts=search.layouts,
         no_aggregated=why_not,
-        notes=(*filter(None, [chosen.note]), *assumptions(data.catalog.models[one.model])),
+        prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
+        decode_settings=setting_values(pools.decode, question.settings, data.catalog),
+        speculation=speculation,
+        notes=pool_notes(pools, chosen.note, speculation, data.catalog),
     )
 
 

@@ -28,7 +28,7 @@ from paretoken.predict.acceptance import SpeculationInForce, speculation_in_forc
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
-from paretoken.predict.pools.layout import Pools, layout_accelerators, parse_layout, pooled_case
+from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators, parse_layout, pooled_case
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.predict.pools.results import pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.rows import new_kinds
@@ -37,6 +37,17 @@ from paretoken.prices.cost import usd_per_mtok
 from paretoken.slo import MEDIAN, Slo, parse_slos
 
 EXAMPLE = "4xDEP4+1xDEP32"
+
+
+def median_limits(text: str) -> tuple[Slo, ...]:
+    """The limits of a text; BadConfig for one of another statistic, which is not predicted of pools."""
+    limits = parse_slos(text, METRICS)
+    if tail := next((limit for limit in limits if limit.statistic != MEDIAN), None):
+        raise BadConfig(
+            f"{quoted(tail.text)} limits {tail.statistic}; disaggregated serving is predicted as medians, so leave "
+            f"_{tail.statistic} out"
+        )
+    return limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +74,7 @@ class PooledQuestion(DeploymentQuestion):
         """The pools of a layout, and a note on their engine; BadConfig if they take more than `gpus`."""
         self.check()
         chosen, one = self.worker(layout_accelerators(layout, self.accelerator), catalog)
-        pools = parse_layout(layout, one, one, chosen.engine)
+        pools = parse_layout(layout, one, decoding(one), chosen.engine)
         if self.gpus is not None and pools.gpus > self.gpus:
             raise BadConfig(f"{pools.layout} has {counted(pools.gpus, 'GPU')}, more than --gpus {self.gpus}")
         return pools, chosen.note
@@ -72,14 +83,20 @@ class PooledQuestion(DeploymentQuestion):
         """The limits of medians; BadConfig for other quantiles, which are not predicted."""
         if self.slo is None:
             return ()
-        limits = parse_slos(self.slo, METRICS, (MEDIAN,))
+        limits = median_limits(self.slo)
         if not limits:
             raise BadConfig(f"SLO {quoted(self.slo)} is empty; write for example ttft=2s,interactivity=40")
         return limits
 
     def rent_of(self, accelerators: Sequence[str], catalog: Catalog) -> dict[str, float]:
         """USD per GPU-hour of each accelerator; empty without rents, BadConfig if one of them has none."""
-        rents = dict(_rent(text, catalog) for text in self.rents)
+        rents = dict[str, float]()
+        for text in self.rents:
+            name, usd = _rent(text, catalog)
+            if name in rents:
+                of = f"of {name}" if name else "of every accelerator"
+                raise BadConfig(f"the rent {of} is stated twice; state it once")
+            rents[name] = usd
         by_name = {a: rents.get(a, rents.get("")) for a in accelerators}
         if rents and (missing := [a for a, usd in by_name.items() if usd is None]):
             raise BadConfig(f"the rent of {missing[0]} is missing; add {missing[0]}=USD")
@@ -198,12 +215,7 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
         prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
         decode_settings=setting_values(pools.decode, question.settings, data.catalog),
         speculation=speculation,
-        notes=(
-            *filter(None, [note]),
-            *assumptions(data.catalog.models[pools.model]),
-            *(speculation.notes if speculation else ()),
-            *_network(pools, data.catalog),
-        ),
+        notes=pool_notes(pools, note, speculation, data.catalog),
     )
 
 
@@ -233,9 +245,17 @@ def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterat
         )
 
 
-def _network(pools: Pools, catalog: Catalog) -> tuple[str, ...]:
-    notes = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
-    return tuple(dict.fromkeys(chain(*notes)))
+def pool_notes(
+    pools: Pools, engine_note: str, speculation: SpeculationInForce | None, catalog: Catalog
+) -> tuple[str, ...]:
+    """How the engine was chosen, and what was assumed about the model, its drafts and the network, in words."""
+    network = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
+    return (
+        *filter(None, [engine_note]),
+        *assumptions(catalog.models[pools.model]),
+        *(speculation.notes if speculation else ()),
+        *dict.fromkeys(chain(*network)),
+    )
 
 
 def _highest(question: PoolsQuestion, pools: Pools, data: PredictionData) -> int:

@@ -65,8 +65,8 @@ def _check_weights(d: Deployment, catalog: Catalog) -> None:
     stated = d.settings.weights_gb
     if stated and not 1 / MOST_APART <= stated / computed <= MOST_APART:
         raise BadConfig(
-            f"weights_gb is {stated:,.10g}, but {d.model} in {d.precision} has {computed:,.4g} GB of weights; state "
-            f"the size of its checkpoint, from {computed / MOST_APART:,.3g} to {computed * MOST_APART:,.3g} GB"
+            f"weights_gb is {stated:,.10g}, but {d.model} in {d.precision} has {computed:,.2f} GB of weights; state "
+            f"the size of its checkpoint, from {computed / MOST_APART:,.1f} to {computed * MOST_APART:,.1f} GB"
         )
 
 

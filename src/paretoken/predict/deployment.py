@@ -183,6 +183,11 @@ def require_experts(d: Deployment, catalog: Catalog) -> None:
         raise BadConfig(f"ep is {d.ep}, but {d.model} is dense and has no experts to share; leave ep at 1")
     if d.settings.redundant_experts and not moe:
         raise BadConfig(f"redundant_experts is {d.settings.redundant_experts}, but {d.model} is dense; leave it out")
+    if moe and d.settings.redundant_experts > max(moe.experts, d.ep):
+        raise BadConfig(
+            f"redundant_experts is {d.settings.redundant_experts:,}, more than the {moe.experts} experts of {d.model}; "
+            "lower it"
+        )
     if moe and (moe.experts + d.settings.redundant_experts) % d.ep:
         copies = f" and {d.settings.redundant_experts} redundant ones" if d.settings.redundant_experts else ""
         raise BadConfig(

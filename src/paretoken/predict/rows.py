@@ -91,9 +91,13 @@ RESULTS = {
 """Columns of a prediction: the figure that each holds, and the factor to its unit (seconds to ms)."""
 
 
+KNOWN_LAYOUT = "load"
+"""What a load of a known layout of pools is called, where nothing else is new."""
+
+
 def new_kinds(kinds: Sequence[str]) -> list[str]:
-    """The kinds in which a case is new to the calibration, without the one that means none."""
-    return [kind for kind in kinds if kind not in NOTHING_NEW]
+    """The kinds in which a case is new to the calibration, without those that mean none."""
+    return [kind for kind in kinds if kind not in (*NOTHING_NEW, KNOWN_LAYOUT)]
 
 
 def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:

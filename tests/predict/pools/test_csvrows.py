@@ -10,6 +10,7 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.csvrows import is_pooled, predict_pool_rows
 from paretoken.predict.pools.layout import parse_layout, pooled_case
 from paretoken.predict.pools.predictor import predict_pools
+from paretoken.predict.rows import new_kinds
 
 CATALOG = load_catalog()
 ROW = {
@@ -68,6 +69,8 @@ def test_pools_of_two_accelerators():
         ({"n_gpus": "40"}, "n_gpus is 40, but the pools of 4xDEP4+1xDEP32 have 16 and 32 GPUs"),
         ({"prefill_gpus": "18"}, "which its 4 workers cannot share evenly"),
         ({"prefill_workers": "x"}, "column prefill_workers holds 'x'"),
+        ({"prefill_workers": "0"}, "column prefill_workers holds '0'; write a whole number from 1"),
+        ({"prefill_tp": "0"}, "column tp holds '0'"),
         ({"prefill_workers": "nan"}, "column prefill_workers holds 'nan'"),
         ({"decode_workers": "inf"}, "column decode_workers holds 'inf'"),
         ({"decode_workers": "1.5"}, "column decode_workers holds '1.5'"),
@@ -80,6 +83,11 @@ def test_pools_of_two_accelerators():
 def test_a_wrong_row_says_why(changed, words):
     figures = row(**changed)
     assert words in figures["status"] and figures["total_tput_per_gpu_tok_s"] is None
+
+
+def test_a_known_layout_at_a_new_load_is_not_new():
+    assert new_kinds(("load",)) == []
+    assert new_kinds(("configuration", "cell")) == ["configuration", "cell"]
 
 
 def test_rows_of_one_pool_are_told_apart():

@@ -40,7 +40,7 @@ def test_the_note_names_the_others():
         ("trtllm", ["MI355X"], "does not serve disaggregated on AMD; use mori-sglang"),
         ("mori-sglang", ["GB200"], "does not serve disaggregated on NVIDIA; use dynamo-trtllm"),
         ("llamacpp", ["H100"], "does not serve disaggregated on NVIDIA"),
-        ("trtllm", ["GB200", "MI355X"], "on AMD and NVIDIA"),
+        ("trtllm", ["GB200", "MI355X"], r"on GB200 \(NVIDIA\) and MI355X \(AMD\); use accelerators of one vendor"),
     ],
 )
 def test_what_no_engine_serves_is_refused(name, accelerators, words):

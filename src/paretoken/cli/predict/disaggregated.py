@@ -13,17 +13,20 @@ AUTO = "auto"
 ONE_POOL_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--serve-command", "--ignore-unknown-flags")
 """Options that a layout of two pools takes the place of."""
 POOLS_ONLY = ("--rent", "--top")
+HELP = (
+    "Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
+    "--max-num-batched-tokens is then of prefill workers."
+)
 
 disaggregated = click.option(
     "--disaggregated",
     metavar="LAYOUT",
-    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP.",
+    help=HELP,
 )
 disaggregated_or_auto = click.option(
     "--disaggregated",
     metavar="LAYOUT",
-    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
-    "auto searches the layouts of --gpus.",
+    help=f"{HELP} auto searches the layouts of --gpus.",
 )
 rent = click.option(
     "--rent",
@@ -55,6 +58,14 @@ def require_pool_options(layout: str | None) -> None:
         raise BadConfig("--top is for --disaggregated auto; leave it out")
 
 
-def pooled_fields(deployment: dict[str, Any]) -> dict[str, Any]:
-    """The options as the fields of a question on two pools, whose layout states the parallelism."""
+def pooled_fields(deployment: dict[str, Any], layout: str) -> dict[str, Any]:
+    """The options as the fields of a question on two pools, whose layout states the parallelism.
+
+    It may state both accelerators, too.
+    """
+    from paretoken.predict.pools.layout import layout_accelerators
+
+    if deployment["accelerator"] is None and layout.lower() != AUTO:
+        stated = layout_accelerators(layout, "")
+        deployment = deployment | ({"accelerator": stated[1]} if all(stated) else {})
     return options.question_fields(deployment | {"tp": AUTO})

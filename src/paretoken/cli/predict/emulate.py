@@ -98,7 +98,7 @@ def command(
     Examples:
       paretoken emulate --accelerator MI355X --model llama-3-70b --precision fp8 \\
                         --engine vllm --tp 8
-      paretoken emulate --accelerator GB200 --model deepseek-r1 --precision fp4 \
+      paretoken emulate --accelerator GB200 --model deepseek-r1 --precision fp4 \\
                         --engine dynamo-trtllm --disaggregated 2xDEP4+1xDEP16
       paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 \\
                         --time-scale 10
@@ -180,13 +180,13 @@ def _predicted_pools(values: dict[str, Any], stated: set[str]) -> EmulatedEngine
     from paretoken.emulate.engine import predicted_pools
     from paretoken.predict.configure import configured
     from paretoken.predict.drafting import speculation_notes
-    from paretoken.predict.pools.layout import parse_layout
+    from paretoken.predict.pools.layout import decoding, parse_layout
 
     if stray := sorted(stated & set(ONE_ENGINE_ONLY)):
         raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(stray)}")
     question, data = prepared(DeploymentQuestion(**options.question_fields(values | {"tp": "auto"})), None)
     engine = data.catalog.engines.id_of(question.engine)
     worker = configured(replace(question, engine=data.catalog.engines[engine].core, tp=1), data.catalog)
-    pools = parse_layout(values["disaggregated"], worker, worker, engine)
+    pools = parse_layout(values["disaggregated"], worker, decoding(worker), engine)
     print_notes((*assumptions(data.catalog.models[question.model]), *speculation_notes(pools.decode, data.catalog)))
     return predicted_pools(pools, question.lengths, calibration=data.calibration, catalog=data.catalog)

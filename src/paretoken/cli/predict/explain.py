@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.lengths
 @click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Concurrent requests.")
 @options.calibration
-@click.option("--plot", type=click.Path(path_type=Path), help="Write the plot as an HTML file.")
+@click.option("--plot", type=options.FileToWrite(".html"), help="Write the plot as an HTML file.")
 @as_json
 def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_json: bool, **deployment: Any) -> None:
     """Break a prediction down into the terms of a decode step, of prefill and of TTFT.
@@ -47,13 +47,16 @@ def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_j
     from paretoken.cli.output import print_json
     from paretoken.cli.predict.notes import print_notes
 
+    disaggregated = disaggregated and disaggregated.strip()
     if disaggregated and disaggregated.lower() == AUTO:
         raise BadConfig("explain takes one layout; `paretoken predict --disaggregated auto` names the best ones")
     require_pool_options(disaggregated)
     if disaggregated is not None:
         if plot:
             raise BadConfig("--plot draws aggregated serving; leave it out with --disaggregated")
-        _explain_layout(pooled_fields(deployment) | {"layout": disaggregated, "concurrency": concurrency}, as_json)
+        _explain_layout(
+            pooled_fields(deployment, disaggregated) | {"layout": disaggregated, "concurrency": concurrency}, as_json
+        )
         return
     answer = explain(ExplainQuestion(**options.question_fields(deployment), concurrency=concurrency))
     print_notes(answer.assumed)

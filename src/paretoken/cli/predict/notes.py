@@ -28,7 +28,7 @@ _NAMES = {
     "receive_interval": "requests received every {} steps",
     "batch_wait": "batches wait {} steps",
 }
-
+_OF_A_RANK = ("max_num_seqs", "max_batched_tokens", "kv_tokens")
 _MEMORY_ONLY = {"enforce_eager": "--enforce-eager", "weights_gb": "--weights-gb"}
 
 
@@ -38,11 +38,14 @@ def print_notes(lines: Sequence[str]) -> None:
         echo(f"note: {line}", err=True)
 
 
-def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]]) -> str:
-    """The settings in force with their origin; for each size, if sizes differ."""
+def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]], ranked: Container[str] = ()) -> str:
+    """The settings in force with their origin; for each size, if sizes differ.
+
+    The limits of `ranked` sizes are those of one rank of attention data parallelism.
+    """
     sizes: dict[str, list[str]] = {}
     for size, settings in by_size:
-        sizes.setdefault(_settings(settings), []).append(size)
+        sizes.setdefault(_settings(settings, ranked=size in ranked), []).append(size)
     if len(sizes) == 1:
         return f"Settings: {next(iter(sizes))}."
     return "\n".join(f"Settings at {', '.join(names)}: {text}." for text, names in sizes.items())
@@ -59,13 +62,15 @@ def memory_only_note(settings: Container[str]) -> str:
     )
 
 
-def _settings(settings: Mapping[str, SettingValue]) -> str:
+def _settings(settings: Mapping[str, SettingValue], *, ranked: bool) -> str:
     """Stated settings, then the engine's defaults with the newest version that set one of them."""
     stated, other, defaults, versions = [], [], [], set[tuple[str, str]]()
     for name, setting in settings.items():
         words = _NAMES[name].format(_figure(setting.value))
         if setting.value == "1":
             words = re.sub(r"(sequence|token|expert|step)s\b", r"\1", words)
+        if ranked and name in _OF_A_RANK:
+            words += " per rank"
         if default := _DEFAULT.match(setting.origin):
             defaults.append(words)
             versions.add((default[2], f"{default[1]} {default[3] or ''}".strip()))
@@ -76,7 +81,7 @@ def _settings(settings: Mapping[str, SettingValue]) -> str:
     parts = [*([f"{', '.join(stated)} (stated)"] if stated else []), *other]
     if defaults:
         date, version = max(versions)
-        parts.append(f"{', '.join(defaults)} (defaults of {version}, {date})")
+        parts.append(f"{', '.join(defaults)} (defaults of {version} since {date})")
     return "; ".join(parts)
 
 

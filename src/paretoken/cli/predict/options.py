@@ -12,7 +12,7 @@ from click.types import ParamType
 
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
 from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, quoted
 from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
 from paretoken.predict.settings import (
     OTHER_NAMES,
@@ -31,6 +31,22 @@ class KvTokens(ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return value if isinstance(value, int) else kv_tokens_in(value)
+
+
+class FileToWrite(ParamType[Path]):
+    """A file to write, in the format that the ending of its name states."""
+
+    name = "path"
+
+    def __init__(self, *endings: str) -> None:
+        self.endings = endings
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.suffix.lower() not in self.endings:
+            option = f"{param.opts[0]} is " if param else ""
+            raise BadConfig(f"{option}{quoted(str(path))}; end the file name in {' or '.join(self.endings)}")
+        return path
 
 
 _OLDER_SPELLINGS = {"max_batched_tokens": ("--max-batched-tokens",), "max_model_len": ("--context",)}
@@ -159,7 +175,9 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _method_and_tokens(values: dict[str, Any]) -> dict[str, Any]:
-    """The method and the drafted tokens, which may stand behind it; BadConfig for two numbers."""
+    """The method and the drafted tokens, which may stand behind it; BadConfig for two numbers, or for no word."""
+    if not values["speculative"].strip():
+        raise BadConfig("--speculative is empty; write a method such as mtp:3, or none")
     method, tokens = method_and_tokens(values["speculative"])
     stated = values["speculative_tokens"]
     if None not in (tokens, stated) and tokens != stated:

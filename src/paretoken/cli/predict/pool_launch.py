@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ def pool_launch(
     """The commands that start checked pools, in order; BadConfig if their engine documents no such layout.
 
     `path` are the weights, by default the model's id. `longest` is the most tokens of a request, 0 for the model's
-    context. `sets` are further parameters of the recipe for both pools.
+    context. `sets` are further parameters of the recipe for both pools, or for one, as in `prefill.max_batched_tokens`.
     """
     from paretoken.engines.pool_launch import launch_lines
 
     d = pools.decode
     return launch_lines(
         pools.engine,
-        _workers(pools.prefill, pools.prefill_workers, sets or {}),
-        _workers(d, pools.decode_workers, sets or {}),
+        _workers(pools.prefill, pools.prefill_workers, _of_pool(sets or {}, "prefill")),
+        _workers(d, pools.decode_workers, _of_pool(sets or {}, "decode")),
         model=d.model,
         path=path,
         precision=d.precision,
@@ -60,8 +61,29 @@ def launch_text(pools: Pools, steps: Sequence[LaunchStep], catalog: Catalog) -> 
     return head + "".join(parts)
 
 
-def _workers(d: Deployment, workers: int, sets: Mapping[str, Value]) -> PoolWorkers:
-    from paretoken.engines.pool_places import PoolWorkers
+def launch_command(pools: Pools, catalog: Catalog) -> str:
+    """The command that prints the commands of a layout, with its stated settings and the tokens drafted in force."""
+    from paretoken.predict.deployment import DRAFT_SIZE
+    from paretoken.predict.drafting import drafted_tokens
+
+    p, d = pools.prefill, pools.decode
+    words = [pools.engine, pools.model, "--accelerator", d.accelerator, "--precision", d.precision]
+    words += ["--disaggregated", pools.layout]
+    if d.drafting:
+        words += ["--speculative", f"{d.speculative}:{drafted_tokens(d, catalog).tokens}"]
+    if d.draft_model and not DRAFT_SIZE.fullmatch(d.draft_model):
+        words += ["--draft-model", d.draft_model]
+    prefill, decode = parameters(p), parameters(d)
+    both = {name for name, value in prefill.items() if decode.get(name) == value}
+    sets = [f"{name}={_text(prefill[name])}" for name in prefill if name in both]
+    for pool, values in (("prefill", prefill), ("decode", decode)):
+        sets += [f"{pool}.{name}={_text(value)}" for name, value in values.items() if name not in both]
+    words += [word for text in sets for word in ("--set", text)]
+    return shlex.join(["paretoken", "launch", *words])
+
+
+def parameters(d: Deployment) -> dict[str, Value]:
+    """The stated settings of a worker as parameters of recipes; limits of ranks as those of a worker, if shared."""
     from paretoken.predict.engine_defaults import engine_rules
 
     s, shared = d.settings, engine_rules(d.engine, d.date).defaults.ranks_share_tokens
@@ -74,7 +96,28 @@ def _workers(d: Deployment, workers: int, sets: Mapping[str, Value]) -> PoolWork
         "max_model_len": s.max_model_len,
         "redundant_experts": s.redundant_experts or None,
         "prefill_cp": s.context_parallel if s.context_parallel > 1 else None,
+        "two_batch_overlap": s.two_batch_overlap or None,
+        "eager": s.enforce_eager or None,
+        "receive_interval": s.receive_interval if s.receive_interval > 1 else None,
+        "batch_wait": s.batch_wait or None,
     }
+    return {name: value for name, value in stated.items() if value is not None}
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _of_pool(sets: Mapping[str, Value], pool: str) -> dict[str, Value]:
+    """The parameters for one pool, its own after those for both."""
+    both = {name: value for name, value in sets.items() if not name.startswith(("prefill.", "decode."))}
+    own = f"{pool}."
+    return both | {name.removeprefix(own): value for name, value in sets.items() if name.startswith(own)}
+
+
+def _workers(d: Deployment, workers: int, sets: Mapping[str, Value]) -> PoolWorkers:
+    from paretoken.engines.pool_places import PoolWorkers
+
     return PoolWorkers(
         accelerator=d.accelerator,
         gpus=d.gpus,
@@ -83,5 +126,5 @@ def _workers(d: Deployment, workers: int, sets: Mapping[str, Value]) -> PoolWork
         ep=d.ep,
         pp=d.pp,
         dp_attention=d.dp_attention,
-        set={name: value for name, value in stated.items() if value is not None} | dict(sets),
+        set=parameters(d) | dict(sets),
     )

@@ -9,9 +9,11 @@ from typing import TypeVar
 from paretoken.answers.pool_explain import ExplainPoolsAnswer
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
-from paretoken.answers.pools import PooledRow, PoolsAnswer, PoolsQuestion
+from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
+from paretoken.answers.prediction import prepared
 from paretoken.cli.output import echo, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
+from paretoken.cli.predict.pool_launch import launch_command
 from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
@@ -44,22 +46,23 @@ def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
         f"{first.decode_gpus} decode. Decoding: sequences in each decode worker. {_novelty(answer.rows)} "
         f"{lengths_note(question.length_range_ratio)}",
     )
-    echo_lines(settings_note((("prefill", answer.prefill_settings), ("decode", answer.decode_settings))))
-    if answer.speculation:
-        echo(speculation_text([answer.speculation]))
-    _print_launch(first)
+    _print_in_force(answer, prefill_ranks=first.prefill_dp_attention, decode_ranks=first.dp_attention)
+    _print_launch(first, question)
 
 
 def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
     """The tables of a search: the best layouts, the frontiers, what is worth what."""
     _print_best(answer.best, question, answer.layouts)
+    first = answer.best[0].row
+    _print_in_force(answer, prefill_ranks=first.prefill_dp_attention, decode_ranks=first.dp_attention)
+    _print_launch(first, question)
     _print_frontier(answer.frontier)
     _print_aggregated(answer.aggregated, answer.no_aggregated)
     _print_measured(answer.measured)
     _print_worth(answer.worth, answer.crossings_tok_s)
 
 
-_FIGURES = ("concurrency", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
+_FIGURES = ("concurrency", "total tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
 
 
 def _figures(r: PooledRow) -> list[object]:
@@ -101,17 +104,23 @@ def _print_best(best: Sequence[RankedLayout], question: PoolSearchQuestion, layo
     )
     if not any(word in (question.slo or "") for word in ("ttft", "e2e")):
         echo("Without a limit of TTFT the best loads queue long for prefill; add --slo ttft=2s.")
-    _print_launch(first)
 
 
-def _print_launch(r: PooledRow) -> None:
+def _print_in_force(
+    answer: PoolsAnswer | PoolSearchAnswer | ExplainPoolsAnswer, *, prefill_ranks: bool, decode_ranks: bool
+) -> None:
+    """The settings of each pool, and how its workers draft."""
+    ranked = {name for name, ranks in (("prefill", prefill_ranks), ("decode", decode_ranks)) if ranks}
+    echo_lines(settings_note((("prefill", answer.prefill_settings), ("decode", answer.decode_settings)), ranked))
+    if answer.speculation:
+        echo(speculation_text([answer.speculation]))
+
+
+def _print_launch(first: PooledRow, question: PooledQuestion) -> None:
     """The command that prints the commands of a layout."""
-    tokens = f":{r.speculative_tokens}" if r.speculative_tokens else ""
-    drafts = f" --speculative {r.speculative}{tokens}" if r.speculative != "none" else ""
-    echo(
-        f"Commands to start it: paretoken launch {r.engine} {r.model} --accelerator {r.accelerator.split('+')[0]} "
-        f"--precision {r.precision} --disaggregated {r.layout}{drafts}"
-    )
+    question, data = prepared(question, None)
+    pools, _ = question.pools(first.layout, data.catalog)
+    echo_lines(f"Commands to start it: {launch_command(pools, data.catalog)}")
 
 
 def _print_frontier(rows: Sequence[PooledRow]) -> None:
@@ -161,7 +170,18 @@ def _print_measured(rows: Sequence[MeasuredRow]) -> None:
         return
     print_table(
         "\nFrontiers of the shipped points, any engine",
-        ("tok/s/user", "tok/s/GPU", "serving", "layout", "GPUs", "engine", "concurrency", "origin", "source", "date"),
+        (
+            "tok/s/user",
+            "total tok/s/GPU",
+            "serving",
+            "layout",
+            "GPUs",
+            "engine",
+            "concurrency",
+            "origin",
+            "source",
+            "date",
+        ),
         [
             [
                 r.interactivity_tok_s,
@@ -243,6 +263,7 @@ def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:
         note=f"{_LIMITS[e.limited_by]} {e.batch / e.slots:.0%} of the {e.slots:,.0f} KV cache slots of a decode worker "
         "are in use.",
     )
+    _print_in_force(answer, prefill_ranks=pools.prefill.dp_attention, decode_ranks=pools.decode.dp_attention)
     echo(f"Memory of one prefill GPU, GiB: {answer.prefill_memory}.")
     echo(f"Memory of one decode GPU, GiB: {answer.decode_memory}.")
 

@@ -17,7 +17,7 @@ from paretoken.cli.predict.disaggregated import (
     require_pool_options,
     top,
 )
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, quoted
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -29,18 +29,28 @@ if TYPE_CHECKING:
 @options.deployment
 @disaggregated_or_auto
 @options.lengths
-@click.option("--concurrency", default="1:256:x2", show_default=True, help="Concurrent requests: 1,2,4 or 1:256:x2.")
+@click.option(
+    "--concurrency",
+    default="1:256:x2",
+    show_default=True,
+    help="Concurrent requests: 1,2,4 or 1:256:x2. With --disaggregated LAYOUT the default is 4:4096:x4; "
+    "auto searches them.",
+)
 @click.option("--rate", type=Finite(), help="Requests per second, Poisson arrivals; simulated.")
-@click.option("--slo", help="Find the highest load within an SLO: ttft=1s,tpot=50ms,e2e_p99=30s.")
+@click.option(
+    "--slo",
+    help="Find the highest load within an SLO: ttft=1s,tpot=50ms,interactivity=40,e2e_p99=30s. "
+    "With --disaggregated, limits are of medians.",
+)
 @click.option("--in", "source", type=click.Path(path_type=Path), help="Predict every row of a CSV of configurations.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.FileToWrite(".parquet", ".csv"),
     help="Write operating points (.parquet, .csv), or with --in a CSV of predictions.",
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=options.FileToWrite(".svg", ".html"),
     help="Draw disaggregated, aggregated and measured throughput over interactivity (.svg or .html).",
 )
 @rent
@@ -93,22 +103,30 @@ def command(
     from paretoken.cli.predict.notes import print_notes
     from paretoken.cli.predict.tables import print_predictions
 
-    _require_one_question()
+    disaggregated = disaggregated and disaggregated.strip()
+    searched = (disaggregated or "").lower() == AUTO
+    _require_one_question(searched=searched)
     require_pool_options(disaggregated)
     if plot and disaggregated is None:
         raise BadConfig("--plot draws disaggregated serving; add --disaggregated")
     if source:
+        if out and out.suffix.lower() != ".csv":
+            raise BadConfig(f"--in writes a CSV, but --out is {quoted(str(out))}; end the file name in .csv")
         file_question = PredictFileQuestion(
             source=source, out=out, calibration=deployment["calibration"], catalog=deployment["catalog_folders"]
         )
         _print_file(predict_file(file_question), out, as_json)
         return
-    if out and not deployment["accelerator"]:
+    if out and not deployment["accelerator"] and disaggregated is None:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
         users = _users(concurrency) if "--concurrency" in options.on_the_command_line() else None
-        fields = pooled_fields(deployment) | {"slo": slo, "rents": rents} | ({"concurrency": users} if users else {})
-        if disaggregated.lower() == AUTO:
+        fields = (
+            pooled_fields(deployment, disaggregated)
+            | {"slo": slo, "rents": rents}
+            | ({"concurrency": users} if users else {})
+        )
+        if searched:
             _search(fields | {"top": top}, plot, as_json)
         else:
             _predict_layout(fields | {"layout": disaggregated, "out": out}, plot, as_json)
@@ -169,13 +187,16 @@ def _draw(frontiers: PoolFrontiers, plot: Path, catalog_folders: tuple[Path, ...
     write_pool_chart(frontiers, plot, load_catalog(*catalog_folders))
 
 
-def _require_one_question() -> None:
-    """BadConfig for options that exclude each other, so that none is silently ignored."""
+def _require_one_question(*, searched: bool) -> None:
+    """BadConfig for options that exclude each other, so that none is silently ignored.
+
+    Layouts are `searched` within an SLO, also at stated concurrencies.
+    """
     options_set = options.on_the_command_line()
     if "--in" in options_set and (other := options_set - {"--in", "--out", "--calibration", "--catalog", "--json"}):
         raise BadConfig(f"--in reads the deployments from its file; leave out {', '.join(sorted(other))}")
     loads = sorted(options_set & {"--concurrency", "--rate", "--slo"})
-    if len(loads) > 1:
+    if len(loads) > 1 and not (searched and "--rate" not in loads):
         raise BadConfig(f"{' and '.join(loads)} cannot be combined; use one of them")
     if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
         raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")

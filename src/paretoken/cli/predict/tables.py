@@ -31,7 +31,7 @@ def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
     _print_rate([r for r in answer.rows if isinstance(r, RateRow)], question)
     whole_run = WHOLE_RUN if any(isinstance(r, PredictedRow) for r in answer.rows) else ""
     drafts = speculation_text([r.speculation for r in answer.rows if r.speculation])
-    lines = (whole_run, _settings(answer.rows), drafts, memory_only_note(answer.rows[0].settings))
+    lines = (whole_run, _settings(answer.rows, question), drafts, memory_only_note(answer.rows[0].settings))
     echo_lines("\n".join(filter(None, lines)))
 
 
@@ -154,8 +154,11 @@ def lengths_note(ratio: float) -> str:
     return "Lengths equal." if ratio == 1 else f"Lengths uniform in {ratio * 100:g}–100 % of nominal."
 
 
-def _settings(rows: Sequence[DeploymentRow]) -> str:
-    return settings_note((f"{_size_heading(r)} {r.size}", r.settings) for r in {r.size: r for r in rows}.values())
+def _settings(rows: Sequence[DeploymentRow], question: PredictQuestion) -> str:
+    sizes = {f"{_size_heading(r)} {r.size}": r for r in rows}
+    gpus = {name: r.n_gpus // r.replicas // r.pp for name, r in sizes.items()}
+    ranked = {name for name, r in sizes.items() if gpus[name] > (1 if question.dp_attention else r.tp)}
+    return settings_note(((name, r.settings) for name, r in sizes.items()), ranked)
 
 
 def _size_heading(row: DeploymentRow) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli.options import as_json, bundles, catalog_folders
+from paretoken.cli.predict.options import FileToWrite
 
 if TYPE_CHECKING:
     from paretoken.answers.validate import ValidateAnswer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Print coverage and width of intervals by this group (repeatable).",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw nominal and observed coverage (.html or .svg).")
+@click.option("--plot", type=FileToWrite(".html", ".svg"), help="Draw nominal and observed coverage (.html or .svg).")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Run in N processes.")
 @bundles
 @catalog_folders

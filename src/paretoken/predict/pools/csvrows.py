@@ -13,7 +13,7 @@ from paretoken.errors import BadConfig, ParetokenError, shown
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.csvfile import FIGURES, POOL_COLUMNS, CaseReader, FigureRow
 from paretoken.predict.pools.engines import pool_engine
-from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, pooled_case
+from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, decoding, pooled_case
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.results import pool_result_rows
 
@@ -61,7 +61,7 @@ def _case(row: Row, reader: CaseReader, catalog: Catalog) -> PooledCase:
     pools = Pools(
         engine=chosen.engine,
         prefill=prefill.deployment,
-        decode=decode.deployment,
+        decode=decoding(decode.deployment),
         prefill_workers=_count(row, "prefill_workers"),
         decode_workers=_count(row, "decode_workers"),
     )
@@ -87,12 +87,12 @@ def _worker(row: Row, pool: str, core: str) -> dict[str, str]:
 
 
 def _count(row: Row, name: str) -> int:
-    """A whole number of at least 1; an empty or missing cell and 0 are 1."""
+    """A whole number of at least 1; an empty or missing cell is 1."""
     text = (row.get(name) or "").strip()
     try:
         value = float(text or 1)
-        if value != int(value) or not 0 <= value <= MOST_WORKERS:
+        if value != int(value) or not 1 <= value <= MOST_WORKERS:
             raise ValueError(text)
     except (ValueError, OverflowError) as e:
-        raise BadConfig(f"column {name} holds {shown(text)!r}; write a whole number up to {MOST_WORKERS:,}") from e
-    return max(int(value), 1)
+        raise BadConfig(f"column {name} holds {shown(text)!r}; write a whole number from 1 to {MOST_WORKERS:,}") from e
+    return int(value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, quoted
+from paretoken.plural import counted
 from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.configure import check_count, with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
@@ -120,6 +121,12 @@ def worker(kind: str, gpus: int, one: Deployment) -> Deployment:
     return replace(one, gpus=gpus, tp=gpus, ep=ep, dp_attention=kind in ("DP", "DEP"))
 
 
+def decoding(one: Deployment) -> Deployment:
+    """A worker as one of the decode pool: with the engine's own limit of tokens in a step, as a stated one is meant
+    for prompts."""
+    return replace(one, settings=replace(one.settings, max_batched_tokens=None))
+
+
 def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
     """The pools with catalog ids for names; UnknownName or BadConfig if they cannot exist or do not fit."""
     catalog = catalog or load_catalog()
@@ -130,9 +137,16 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
             raise BadConfig(f"{name} is {workers:,}; it must be at least 1 and at most {MOST_WORKERS:,}")
     if prefill.model != decode.model:
         raise BadConfig(f"the pools serve {prefill.model} and {decode.model}; both must serve one model")
-    for d in (prefill, decode):
-        if d.gpus > MOST_WORKER_GPUS:
-            raise BadConfig(f"a worker has {d.gpus:,} GPUs; it may have at most {MOST_WORKER_GPUS}")
+    for name, d in (("prefill", prefill), ("decode", decode)):
+        if not 1 <= d.gpus <= MOST_WORKER_GPUS:
+            raise BadConfig(
+                f"a {name} worker has {counted(d.gpus, 'GPU')}; give it at least 1 and at most {MOST_WORKER_GPUS}"
+            )
+        if d.dp_attention and not catalog.models[d.model].moe:
+            raise BadConfig(
+                f"a {name} worker is {worker_kind(d)}, but attention data parallelism is for models with experts and "
+                f"{d.model} is dense; use TP"
+            )
         check(d, catalog)
         bf16_tflops(catalog.accelerators[d.accelerator])
         require_fit(d, catalog)
