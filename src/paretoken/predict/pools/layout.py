@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from paretoken.catalog.disaggregation import worker_nodes
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, quoted
 from paretoken.predict.capacity import require_fit, require_room
@@ -130,10 +131,11 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
             raise BadConfig(f"{name} is {workers:,}; it must be at least 1 and at most {MOST_WORKERS:,}")
     if prefill.model != decode.model:
         raise BadConfig(f"the pools serve {prefill.model} and {decode.model}; both must serve one model")
-    for d in (prefill, decode):
+    for pool, d in (("prefill", prefill), ("decode", decode)):
         if d.gpus > MOST_WORKER_GPUS:
             raise BadConfig(f"a worker has {d.gpus:,} GPUs; it may have at most {MOST_WORKER_GPUS}")
         check(d, catalog)
+        worker_nodes(pool, d.gpus, d.accelerator, catalog.accelerators[d.accelerator])
         bf16_tflops(catalog.accelerators[d.accelerator])
         require_fit(d, catalog)
     require_shared_kv(pools.engine, prefill, decode, catalog)
