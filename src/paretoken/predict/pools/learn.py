@@ -14,7 +14,7 @@ from paretoken.predict.pools.fit import PoolProblem, fit_pools
 from paretoken.predict.pools.intervals import fit_pool_bands, seen_names
 from paretoken.predict.pools.sample import pool_sample
 from paretoken.predict.pools.splits import SPLITS
-from paretoken.predict.pools.validate import hold_out, pool_scores
+from paretoken.predict.pools.validate import PoolCell, hold_out, pool_scores, worst_pool_cells
 
 OnProgress = Callable[[str], None]
 FEWEST_POINTS = 3
@@ -57,10 +57,14 @@ def cross_validate_pools(
     catalog: Catalog,
     splits: Sequence[str] = tuple(SPLITS),
     on_progress: OnProgress = lambda text: None,
-) -> list[Score]:
-    """Errors of disaggregated points held back, on top of a calibration of single deployments; [] with too few."""
+) -> tuple[list[Score], list[PoolCell]]:
+    """Errors of disaggregated points held back, on top of a calibration of single deployments, and the worst cells.
+
+    None with too few points; cells only where the split `cell` is among the splits.
+    """
     learned = pool_sample(points, catalog)
     if len(learned) < FEWEST_POINTS:
-        return []
+        return [], []
     p = PoolProblem.of(learned, calibration, catalog)
-    return pool_scores(hold_out(p, learned.cases, catalog, splits, on_progress), learned.cases, catalog)
+    folds = hold_out(p, learned.cases, catalog, splits, on_progress)
+    return pool_scores(folds, learned.cases, catalog), worst_pool_cells(folds, learned.cases)
