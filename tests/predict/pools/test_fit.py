@@ -12,7 +12,7 @@ from paretoken.predict.calibration.splits import Fold
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL
 from paretoken.predict.pools.fit import PoolProblem, fit_pools
-from paretoken.predict.pools.intervals import fit_pool_bands, log_ends, pool_novelty, seen_names
+from paretoken.predict.pools.intervals import fit_pool_bands, log_ends, pool_novelty, learned_names
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.sample import PoolSample
 from paretoken.predict.pools.splits import SPLITS, pool_folds
@@ -135,7 +135,7 @@ def test_the_widest_way_of_being_new_counts(cases, catalog):
     size = {"load": 0.02, "configuration": 0.1, "accelerator": 0.4}
     held_out = [HeldOut(f, rng.normal(0, size[f.split], (int(f.mask.sum()), 3))) for f in folds]
     bands = fit_pool_bands(held_out, cases, catalog)
-    seen = seen_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
+    seen = learned_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
     known, new = case_of(LAYOUTS[0], 8), case_of(LAYOUTS[0], 8, accelerator="GB300")
     assert pool_novelty(known, seen, catalog) == ("load",)
     kinds = pool_novelty(new, seen, catalog)

@@ -25,21 +25,21 @@ def pool_engine(name: str, accelerators: Iterable[str], catalog: Catalog) -> Poo
     """
     key = catalog.engines.id_of(name)
     vendors = {catalog.accelerators[a].vendor for a in accelerators}
-    there = {k: e for k, e in catalog.engines.items() if e.disaggregated and vendors <= set(e.vendors)}
+    serving = {k: e for k, e in catalog.engines.items() if e.disaggregated and vendors <= set(e.vendors)}
     entry = catalog.engines[key]
-    if key in there:
+    if key in serving:
         return PoolEngine(key, catalog.engines.id_of(entry.core))
-    of_core = [k for k, e in there.items() if catalog.engines.find(e.core) == catalog.engines.find(entry.core)]
+    of_core = [k for k, e in serving.items() if catalog.engines.find(e.core) == catalog.engines.find(entry.core)]
     if not of_core or entry.disaggregated:
-        raise BadConfig(_no_engine(entry.name, vendors, list(there)))
+        raise BadConfig(_no_engine(entry.name, vendors, list(serving)))
     others = f"; {', '.join(of_core[1:])} would too" if of_core[1:] else ""
     served = catalog.engines[of_core[0]]
     note = f"{entry.name} is served disaggregated by {served.name} ({of_core[0]}){others}"
     return PoolEngine(of_core[0], catalog.engines.id_of(served.core), note)
 
 
-def _no_engine(name: str, vendors: set[str], there: list[str]) -> str:
+def _no_engine(name: str, vendors: set[str], serving: list[str]) -> str:
     on = " and ".join(sorted(vendors))
-    if there:
-        return f"{name} does not serve disaggregated on {on}; use {', '.join(there)}"
+    if serving:
+        return f"{name} does not serve disaggregated on {on}; use {', '.join(serving)}"
     return f"no engine of the catalog serves disaggregated on {on}; leave --disaggregated out"
