@@ -13,7 +13,7 @@ from paretoken.catalog.engine_files import disaggregation_of, engine_files, stat
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.pool_recipe import PoolRecipe, RouterRecipe
 from paretoken.catalog.recipe import Recipe, Value
-from paretoken.engines.command import Ask, command
+from paretoken.engines.command import ServerSpec, command
 from paretoken.engines.pool_places import ROUTER, PoolWorkers, WorkerPlace, filled, worker_places
 from paretoken.engines.recipes import Override
 from paretoken.engines.render import render, shell_lines
@@ -47,7 +47,7 @@ class _Launch:
     name: str
     recipe: PoolRecipe
     worker: Recipe
-    spec: Ask
+    spec: ServerSpec
     draft_tokens: int
     draft_model: str
 
@@ -78,7 +78,7 @@ def launch_lines(
     """
     catalog = catalog or load_catalog()
     recipe, worker = pool_recipe(engine, catalog)
-    spec = Ask(
+    spec = ServerSpec(
         model=model,
         model_path=path or model,
         kind=kind_of(catalog, model),
@@ -248,7 +248,7 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: WorkerPlace,
 
 
 def _parameters(launch: _Launch, workers: PoolWorkers) -> dict[str, Value]:
-    """Parameters by our names beyond those that follow from an `Ask`."""
+    """Parameters by our names beyond those that follow from a `ServerSpec`."""
     wanted: dict[str, Value] = dict(workers.set)
     if workers.ep == 1:
         wanted["ep"] = ""

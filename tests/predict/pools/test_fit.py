@@ -12,7 +12,7 @@ from paretoken.predict.calibration.splits import Fold
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL
 from paretoken.predict.pools.fit import PoolProblem, fit_pools
-from paretoken.predict.pools.intervals import fit_pool_bands, log_ends, pool_novelty, learned_names
+from paretoken.predict.pools.intervals import fit_pool_bands, learned_names, log_ends, pool_novelty
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.sample import PoolSample
 from paretoken.predict.pools.splits import SPLITS, pool_folds
