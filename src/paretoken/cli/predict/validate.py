@@ -45,9 +45,9 @@ def command(
     """Cross-validate: refit without part of the points, predict that part, report the error.
 
     POINTS are files of operating points; those of all bundles by default. Scores of aggregated serving cover closed
-    loops without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline
-    of eight parameters for each cell is fitted and scored on the same cases. For all models, the report also says
-    how often predicted frontiers name the accelerator that wins at equal latency.
+    loops on one node without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A
+    crude baseline of eight parameters for each cell is fitted and scored on the same cases. For all models, the
+    report also says how often predicted frontiers name the accelerator that wins at equal latency.
 
     Disaggregated serving, all models, has splits of its own: load, configuration and vendor. It shares cell,
     accelerator, engine and model with aggregated serving: a split of such a name holds out both. Its scores are
