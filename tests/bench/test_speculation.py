@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from paretoken.bench.stats.prometheus import MetricsReading, merge, parse
 from paretoken.bench.stats.scrape import summed
 from paretoken.bench.stats.speculation import NO_DRAFTS, RESTARTED, LevelSpeculation, speculation
 from paretoken.bench.stats.warnings import speculation_warnings
+from paretoken.points.acceptance import MOST_TOKENS
 from tests.support.drafting_server import Drafting, drafting_server
 
 RECORDED = Path(__file__).parent.parent / "data" / "metrics"
@@ -114,6 +116,30 @@ def test_counters_that_stand_still_or_are_absent():
     assert speculation(silent, None).problem == "the server does not count its verification steps"
 
 
+@pytest.mark.parametrize(
+    ("tokens", "per_draft", "length", "problem"),
+    [
+        (None, 60, 61.0, ""),
+        (None, 1_000_000, None, "the server reports 1e+06 tokens a step, above 65, the most that is taken for true"),
+        (3, 1_000_000, None, "the server reports 1e+06 tokens a step, above K + 1 = 4"),
+        (3, 3, 4.0, ""),
+        (3, 3.02, 4.0, ""),
+        (3, 3.3, None, "the server reports 4.3 tokens a step, above K + 1 = 4"),
+    ],
+)
+def test_no_step_accepts_more_than_it_drafts(tokens, per_draft, length, problem):
+    first = reading(0, 0, 0, per=10**6)
+    last = replace(reading(1, 100, 100 * per_draft, per=10**6), accepted_by_position=(50.0,) * 70)
+    measured = speculation(summed([replace(first, accepted_by_position=(0.0,) * 70), last]), None, tokens)
+    assert (measured.acceptance_length, measured.problem) == (length, problem)
+    assert len(measured.acceptance_by_position) == (0 if length is None else tokens or MOST_TOKENS)
+
+
+def test_a_gauge_above_the_limit_is_no_acceptance():
+    server = summed([MetricsReading(at_s=t, engine="sglang", acceptance_length=900.0) for t in (0, 1)])
+    assert speculation(server, None, 3).acceptance_length is None
+
+
 def test_a_gauge_stands_in_for_counters():
     server = summed([MetricsReading(at_s=t, engine="sglang", acceptance_length=a) for t, a in enumerate((2.0, 2.6))])
     found = speculation(server, None)
@@ -130,6 +156,8 @@ def test_a_counter_that_a_server_shows_late_is_read_from_there():
     [
         (LevelSpeculation(acceptance_length=2.0), {"speculative": "none"}, "drafts", "though speculative is none"),
         (LevelSpeculation(problem=RESTARTED), {"speculative": "mtp"}, "no_acceptance", "fell while the level ran"),
+        (LevelSpeculation(drafts=9, problem="above K + 1 = 4"), {"speculative_tokens": 3}, "no_acceptance", "above K"),
+        (LevelSpeculation(drafts=9), {"speculative": "none"}, "drafts", "though speculative is none"),
         (LevelSpeculation(drafted_per_step=2.4), {}, "draft_length", "2.40 tokens drafted a step on average"),
         (LevelSpeculation(drafted_per_step=3.0), {"speculative_tokens": 1}, "draft_length", "speculative_tokens is 1"),
     ],
@@ -161,23 +189,27 @@ LINE = "bench {} --prompt-unit words --isl 8 --osl 40 --concurrency 2 --until 3s
     [
         (Drafting(), "", ("on", 3, 2.5)),
         (Drafting(), "--speculative none", ("on", 3, 2.5)),
+        (Drafting(), "--speculative mtp --speculative-tokens 1", ("mtp", 1, None)),
         (Drafting(counts=False), "--speculative mtp", ("mtp", None, None)),
         (Drafting(drafts=False), "--speculative mtp", ("mtp", None, None)),
         (Drafting(falls=True), "--speculative mtp", ("mtp", None, None)),
     ],
-    ids=["counts", "contradicts", "absent", "still", "falls"],
+    ids=["counts", "contradicts", "above K + 1", "absent", "still", "falls"],
 )
 def test_a_live_server_is_measured(call, tmp_path, drafting, options, expected):
     with drafting_server(drafting) as url:
-        code, _, err = call(f"{LINE.format(url)} {options}")
+        code, out, err = call(f"{LINE.format(url)} {options}")
     assert code == 0, err
+    assert "does not say whether it drafts" not in out + err
     (level,) = RunFolder(tmp_path / "run").levels()
     point, found = level.summary.point, level.summary.speculation
     method, tokens, length = expected
     assert (point["speculative"], point["speculative_tokens"]) == (method, tokens)
     assert point["acceptance_length"] == (None if length is None else pytest.approx(length, rel=0.03))
+    assert (", acceptance length 2." in out) == bool(length)
     if length:
+        assert f"speculative {method}, K 3, " in out
         shares = [float(share) for share in point["acceptance_by_position"].split()]
         assert shares == pytest.approx([0.75, 0.5, 0.25], rel=0.03) and found.basis == "counters"
-    if drafting.falls or not drafting.drafts:
+    if drafting.falls or not drafting.drafts or tokens == 1:
         assert "acceptance length not measured" in point["notes"]

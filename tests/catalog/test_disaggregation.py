@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from paretoken.catalog.disaggregation import Disaggregation, KvExchange
+from paretoken.catalog.disaggregation import Disaggregation, KvExchange, worker_nodes
 from paretoken.catalog.engine_files import disaggregation_of, engine_files, read_engine_file
+from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
+from tests.support.published_pools import published_pairs
 
 ENTRY = """name = "E"
 core = "e"
@@ -69,3 +71,17 @@ def test_every_disaggregated_engine_has_both_tables(key):
     tables = disaggregation_of(key)
     assert tables.exchange
     assert tables.launch
+
+
+@pytest.mark.parametrize(("gpus", "nodes"), [(1, 1), (4, 1), (8, 1), (16, 2), (72, 9)])
+def test_a_worker_is_part_of_a_node_or_whole_nodes(gpus, nodes):
+    assert worker_nodes("decode", gpus, "H200", load_catalog().accelerators["H200"]) == nodes
+
+
+def test_every_published_worker_is_part_of_a_node_or_whole_nodes():
+    catalog = load_catalog()
+    pairs = published_pairs(catalog)
+    assert len(pairs) > 100
+    for _, prefill, decode in pairs:
+        for pool, d in (("prefill", prefill), ("decode", decode)):
+            assert worker_nodes(pool, d.gpus, d.accelerator, catalog.accelerators[d.accelerator]) >= 1

@@ -21,7 +21,7 @@ from paretoken.catalog.engine_files import (
     usual_ports,
 )
 from paretoken.catalog.loader import ENGINES, SHIPPED, load_catalog
-from paretoken.engines.command import Ask, command
+from paretoken.engines.command import ServerSpec, command
 from paretoken.engines.recipes import CPU, read_recipe, recipe
 from paretoken.engines.render import FORMS, render
 from paretoken.engines.telemetry.snapshot import snapshot
@@ -130,14 +130,14 @@ class TestMetrics:
 
 @pytest.mark.parametrize("key", WITH_RECIPE)
 class TestRecipe:
-    def ask(self, key, vendor):
+    def spec(self, key, vendor):
         accelerator = {"NVIDIA": "H200", "AMD": "MI300X", CPU: CPU}[vendor]
-        return Ask(model="m", model_path="/m", accelerator=accelerator, vendor=vendor, precision="bf16", users=4)
+        return ServerSpec(model="m", model_path="/m", accelerator=accelerator, vendor=vendor, precision="bf16", users=4)
 
     def test_every_vendor_has_a_command_that_can_be_printed(self, key):
         made = recipe(key)
         for vendor in made.vendors:
-            server = command(made, self.ask(key, vendor))
+            server = command(made, self.spec(key, vendor))
             assert (server.engine, server.dialect) == (key, key)
             assert not [a for a in server.arguments if re.search(r"\{(model|gpus|python|here|)\}", a)]
             for form in FORMS:
@@ -196,7 +196,7 @@ def test_one_file_is_all_that_an_engine_needs(tmp_path):
         '[recipe.flags]\nport = ["--port", "{}"]\n'
     )
     engine = read_engine_file(tmp_path / "mine.toml")
-    made = command(engine.recipe, Ask(model="m", model_path="/m", port=9))
+    made = command(engine.recipe, ServerSpec(model="m", model_path="/m", port=9))
     assert (made.engine, made.arguments) == ("mine", ("mine", "/m", "--port", "9"))
 
 

@@ -68,6 +68,12 @@ def test_a_parameter_holds_for_both_pools(run):
     assert out.count("--kv-cache-dtype fp8_e4m3") == 4
 
 
+def test_the_layout_may_name_the_accelerators(run):
+    code, out, _ = run(*R1[:-2], "--precision", "fp8", "--disaggregated", "1xTP8@H200+1xTP8@B200")
+    assert code == 0
+    assert out.startswith("# DeepSeek V3/R1 with SGLang: 1xTP8@H200+1xTP8@B200 on 16 x H200+B200\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -83,6 +89,11 @@ def test_a_parameter_holds_for_both_pools(run):
             (*R1, "--speculative", "mtp:2", "--print", "shell"),
             "--speculative is for separate pools; add",
         ),
+        ((*R1[:-2], "--disaggregated", "1xTP8+1xTP8"), "--accelerator is missing; add it, or name one in each pool"),
+        ((*R1[:-2], "--disaggregated", "1xTP8@H200+1xTP8"), "--accelerator is missing; add it, or name one in"),
+        ((*POOLS[:-1], "auto"), "is a search: run it with paretoken predict --disaggregated auto, and launch"),
+        ((*POOLS[:-1], "2xTP8+1xDEP12"), "12 GPUs of a decode worker do not divide evenly over nodes of 8"),
+        (("launch", "trtllm", *POOLS[2:-1], "2xTP8+1xDEP24"), "ep 24 of the decode workers needs redundant experts"),
         (("launch", "transformers", *R1[2:], "--disaggregated", "1xTP8+1xTP8"), "does not serve from separate pools"),
     ],
 )

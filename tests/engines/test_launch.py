@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.engines.command import Ask, command
+from paretoken.engines.command import ServerSpec, command
 from paretoken.engines.diagnose import KINDS, kind_of, oom_kills
 from paretoken.engines.embedded.tiny_model import cached_model
 from paretoken.engines.launch import Launched
@@ -26,8 +26,8 @@ from paretoken.errors import BadConfig, EngineFailed
 
 def llama(port: int | None = None, **laid):
     model = cached_model("tiny")
-    ask = Ask(model=model.name, model_path=str(model.gguf), port=port or free_port(), users=2, longest=128)
-    return command(recipe("llamacpp"), ask, Override(**laid))
+    spec = ServerSpec(model=model.name, model_path=str(model.gguf), port=port or free_port(), users=2, longest=128)
+    return command(recipe("llamacpp"), spec, Override(**laid))
 
 
 def program(code: str, ready_within_s: float = 10.0, port: int | None = None):
@@ -143,7 +143,7 @@ class TestRealEngine:
     def test_no_model(self, tmp_path):
         model = tmp_path / "model.gguf"
         model.write_bytes(b"no GGUF")
-        made = command(recipe("llamacpp"), Ask(model="m", model_path=str(model), port=free_port()))
+        made = command(recipe("llamacpp"), ServerSpec(model="m", model_path=str(model), port=free_port()))
         with pytest.raises(EngineFailed, match=r"cannot find its model.*exit status 1") as e, Launched(made, tmp_path):
             pass
         assert e.value.kind == "no model"
@@ -226,12 +226,12 @@ class TestBefore:
                 pass
 
     def test_not_installed(self, tmp_path):
-        made = command(recipe("vllm"), Ask(model="m", model_path="m"), Override(program=["no-such-vllm"]))
+        made = command(recipe("vllm"), ServerSpec(model="m", model_path="m"), Override(program=["no-such-vllm"]))
         with pytest.raises(BadConfig, match="pip install vllm"), Launched(made, tmp_path):
             pass
         made = command(
             recipe("vllm"),
-            Ask(model="m", model_path="m", accelerator="H100", vendor="NVIDIA"),
+            ServerSpec(model="m", model_path="m", accelerator="H100", vendor="NVIDIA"),
             Override(container=True),
         )
         assert made.container
@@ -248,7 +248,9 @@ def test_folders_that_an_engine_wants(tmp_path, monkeypatch):
     words = {"program": [sys.executable, "-c", "raise SystemExit(3)"], "env": {"HF_HOME": str(tmp_path / "hf")}}
     for env in (words["env"], {}):
         made = command(
-            recipe("transformers"), Ask(model="m", model_path="m", port=free_port()), Override(**words | {"env": env})
+            recipe("transformers"),
+            ServerSpec(model="m", model_path="m", port=free_port()),
+            Override(**words | {"env": env}),
         )
         with pytest.raises(EngineFailed), Launched(made, tmp_path / "log"):
             pass

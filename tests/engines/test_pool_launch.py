@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from paretoken.catalog.engine_files import disaggregation_of
+from paretoken.catalog.engine_files import disaggregation_of, states_redundant_experts
 from paretoken.catalog.loader import load_catalog
 from paretoken.engines.pool_launch import LaunchStep, launch_lines, pool_recipe
 from paretoken.engines.pool_places import PoolWorkers
@@ -245,6 +245,15 @@ def test_a_parameter_without_a_flag_is_named():
     assert decode.note == "without redundant_experts = 8: the recipe has no flag for it"
 
 
+def test_redundant_experts_are_stated_where_a_layout_needs_them():
+    cores = {CATALOG.engines[e].core for e in ENGINES if states_redundant_experts(e)}
+    assert cores == {"sglang", "vllm"}
+    assert not states_redundant_experts("no-engine")
+    workers = dep("sglang", 24, set={"redundant_experts": 8})
+    steps = on(lines("sglang", tp("sglang", 8), workers), "decode")
+    assert [option(s, "--ep-num-redundant-experts") for s in steps] == ["8"] * 3
+
+
 def test_pipeline_stages():
     (prefill,) = on(lines("sglang", tp("sglang", 8, pp=2), tp("sglang", 8)), "prefill")
     assert (option(prefill, "--tp-size"), option(prefill, "--pp-size")) == ("4", "2")
@@ -255,7 +264,9 @@ def test_pipeline_stages():
     [
         ("llamacpp", tp("sglang", 8), r"llama\.cpp has no launch recipe for separate pools; use .*dynamo-sglang"),
         ("mori-sglang", tp("sglang", 8), r"does not run on B200 \(NVIDIA\)"),
-        ("sglang", tp("sglang", 9), "9 GPUs of a prefill worker do not divide evenly over nodes of 8"),
+        ("sglang", tp("sglang", 9), "9 GPUs of a prefill worker do not divide evenly over nodes of 8.*; use 8 or 16"),
+        ("sglang", tp("sglang", 3), "3 GPUs of a prefill worker do not divide evenly over nodes of 8.*; use 2 or 4"),
+        ("trtllm", dep("trtllm", 24), "ep 24 of the prefill workers needs redundant experts .*; use ep 16 or 32"),
     ],
 )
 def test_layouts_that_cannot_be_launched(engine, workers, sentence):

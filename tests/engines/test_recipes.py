@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 
 from paretoken.catalog.loader import ENGINES
-from paretoken.engines.command import Ask, command
+from paretoken.engines.command import ServerSpec, command
 from paretoken.engines.recipes import Override, read_recipe, recipe, shipped
 from paretoken.engines.render import render
 from paretoken.engines.request import LaunchRequest, launch_command
 from paretoken.errors import BadConfig, BadFile, UnknownName
 
-H200 = Ask(
+H200 = ServerSpec(
     model="llama-3-70b",
     model_path="meta/llama",
     accelerator="H200",
@@ -30,8 +30,8 @@ H200 = Ask(
 )
 
 
-def arguments(engine: str, ask: Ask = H200, **laid) -> list[str]:
-    return list(command(recipe(engine), ask, Override(**laid)).arguments)
+def arguments(engine: str, spec: ServerSpec = H200, **laid) -> list[str]:
+    return list(command(recipe(engine), spec, Override(**laid)).arguments)
 
 
 class TestCommands:
@@ -70,7 +70,7 @@ class TestCommands:
             assert of.version and of.date >= "2026-01-01" and of.source and of.install
 
     def test_data_parallel_attention(self):
-        ask = Ask(
+        spec = ServerSpec(
             model="deepseek-r1",
             model_path="ds",
             accelerator="MI300X",
@@ -80,17 +80,19 @@ class TestCommands:
             gpus=8,
             dp_attention=True,
         )
-        made = command(recipe("vllm"), ask)
+        made = command(recipe("vllm"), spec)
         assert shlex.join(made.arguments).count(
             "--tensor-parallel-size 1 --data-parallel-size 8 --enable-expert-parallel"
         )
         assert made.env["VLLM_ROCM_USE_AITER"] == "1"
         assert made.gpus == 8
-        assert "--dp-size 8 --enable-dp-attention" in shlex.join(command(recipe("sglang"), ask).arguments)
+        assert "--dp-size 8 --enable-dp-attention" in shlex.join(command(recipe("sglang"), spec).arguments)
 
     def test_images_by_accelerator(self):
         def image(engine, accelerator, vendor):
-            return command(recipe(engine), Ask(model="m", model_path="m", accelerator=accelerator, vendor=vendor)).image
+            return command(
+                recipe(engine), ServerSpec(model="m", model_path="m", accelerator=accelerator, vendor=vendor)
+            ).image
 
         assert image("sglang", "MI355X", "AMD") != image("sglang", "MI300X", "AMD")
         assert "rocm" in image("vllm", "MI300X", "AMD")
@@ -129,7 +131,7 @@ class TestMistakes:
 
     def test_an_engine_for_another_vendor(self):
         with pytest.raises(BadConfig, match=r"TensorRT-LLM does not run on MI300X \(AMD\)"):
-            command(recipe("trtllm"), Ask(model="m", model_path="m", accelerator="MI300X", vendor="AMD"))
+            command(recipe("trtllm"), ServerSpec(model="m", model_path="m", accelerator="MI300X", vendor="AMD"))
 
     def test_an_engine_without_a_recipe(self):
         with pytest.raises(UnknownName, match="vllm"):
@@ -183,7 +185,7 @@ class TestPrinted:
         assert nvidia[at + 1] == "vllm" and nvidia[at + 2].startswith("vllm/vllm-openai:v")
         assert nvidia[at + 3 :] == list(command(recipe("vllm"), H200).arguments[1:])
         amd = render(
-            command(recipe("vllm"), Ask(model="m", model_path="m", accelerator="MI300X", vendor="AMD")), "docker"
+            command(recipe("vllm"), ServerSpec(model="m", model_path="m", accelerator="MI300X", vendor="AMD")), "docker"
         )
         assert "--device=/dev/kfd" in amd and "--gpus" not in amd
 
@@ -193,9 +195,9 @@ class TestPrinted:
 
     def test_a_folder_that_docker_cannot_mount(self, tmp_path):
         (tmp_path / "a:b").mkdir()
-        ask = replace(H200, model_path=str(tmp_path / "a:b"))
+        spec = replace(H200, model_path=str(tmp_path / "a:b"))
         with pytest.raises(BadConfig, match="a colon ends the path"):
-            render(command(recipe("vllm"), ask), "docker")
+            render(command(recipe("vllm"), spec), "docker")
 
     def test_sbatch_asks_for_the_gpus(self):
         text = render(command(recipe("vllm"), H200), "sbatch", job=["--partition=h200"])
@@ -204,7 +206,7 @@ class TestPrinted:
 
     def test_no_image_no_container(self):
         with pytest.raises(BadConfig, match="has no image for CPU"):
-            render(command(recipe("llamacpp"), Ask(model="m", model_path="m.gguf")), "docker")
+            render(command(recipe("llamacpp"), ServerSpec(model="m", model_path="m.gguf")), "docker")
 
 
 class TestHostileValues:
@@ -231,8 +233,8 @@ class TestHostileValues:
     @pytest.mark.parametrize("path", ["-x", "--config", "-", "--"])
     @pytest.mark.parametrize("engine", shipped())
     def test_a_model_is_never_an_option(self, engine, path):
-        ask = Ask(model="m", model_path=path, accelerator="H200", vendor="NVIDIA")
-        for names in (ask, replace(ask, model=path, model_path="m")):
+        spec = ServerSpec(model="m", model_path=path, accelerator="H200", vendor="NVIDIA")
+        for names in (spec, replace(spec, model=path, model_path="m")):
             with pytest.raises(BadConfig, match=r"begins with '-'|does not run on"):
                 command(recipe(engine), names)
 

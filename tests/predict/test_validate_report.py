@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
+from paretoken.cli.predict.validate import _missed
 from paretoken.cli.predict.validate_plot import figure, lines, picture, write_plot
 from paretoken.errors import CannotWrite
 from paretoken.points.files import write_points
 from paretoken.points.published import published_points
 from paretoken.predict.calibration.coverage import NominalCoverage
+from paretoken.predict.calibration.scoreboard import score_of
 
 COVERAGES = [
     NominalCoverage(split=split, outcome=outcome, nominal=nominal, observed=nominal - 0.02)
@@ -40,6 +43,14 @@ def test_the_suffix_decides_the_format(tmp_path):
     assert "plotly" in (tmp_path / "c.html").read_text()
     with pytest.raises(CannotWrite, match="cannot be written"):
         write_plot(COVERAGES, tmp_path / "none" / "c.svg")
+
+
+def test_rows_above_their_target_are_marked():
+    def score(mape, target):
+        left = np.full(5, -np.log1p(mape))
+        return score_of("cell", "tpot", left, np.ones(5, dtype=bool), np.full(5, 2.0), target)
+
+    assert [_missed(score(*s)) for s in ((0.2, 0.15), (0.1, 0.15), (0.2, None))] == ["missed", "", ""]
 
 
 @pytest.mark.slow

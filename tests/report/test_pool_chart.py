@@ -8,7 +8,7 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import CannotWrite
-from paretoken.report.pool_chart import chart_title, corners, point_text, pool_chart, thinned, write_pool_chart
+from paretoken.report.pool_chart import chart_title, corners, point_text, pool_chart, write_pool_chart
 from tests.support.pooled import planted_frontiers, pooled_row, run_row
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -89,11 +89,6 @@ def test_what_a_pointer_shows():
 def test_one_point_alone_can_be_drawn():
     chart = pool_chart(planted_frontiers(predicted=(pooled_row(50, 4000),), aggregated=(), measured=()), "t")
     assert len(chart.series) == 1 and chart.series[0].dots
-
-
-def test_a_thinned_curve_keeps_the_most_tokens_of_each_band():
-    rows = [pooled_row(100, 10), pooled_row(99, 20), pooled_row(50, 30)]
-    assert [r.total_tput_per_gpu_tok_s for r in thinned(rows, 1.25)] == [20, 30]
 
 
 def test_a_curve_ends_where_less_load_gains_no_interactivity():

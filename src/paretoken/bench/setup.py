@@ -21,6 +21,7 @@ from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
 from paretoken.bench.stats.quantiles import QUANTILES, needed
+from paretoken.bench.stats.scrape import Scraper, fetch
 from paretoken.bench.stats.steady import MIN_REQUESTS
 from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
@@ -203,7 +204,7 @@ def prepare(
         notes=(
             *_emulated(servers),
             *_unlike(servers, models),
-            *_unstated(config, configuration),
+            *_unstated(config, configuration, servers, access),
             *trial_notes,
             *prompts.notes,
         ),
@@ -245,10 +246,15 @@ def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
     ]
 
 
-def _unstated(config: BenchConfig, configuration: Mapping[str, object]) -> list[str]:
+def _unstated(
+    config: BenchConfig, configuration: Mapping[str, object], servers: Sequence[ProbedServer], access: Access
+) -> list[str]:
     """The note that points meant for comparison do not state their speculative decoding."""
     if not config.accelerator or "speculative" in configuration:
         return []
+    reading = Scraper([s.base_url for s in servers], fetch=partial(fetch, tls=access.tls)).read()
+    if reading and (reading.drafts or reading.acceptance_length):
+        return ["the server's counters show that it drafts tokens; state how: --speculative METHOD"]
     return [
         "the server does not say whether it drafts tokens, so comparisons of plain serving leave these points out; "
         "state it: --speculative none, or the method"

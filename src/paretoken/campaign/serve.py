@@ -11,7 +11,7 @@ from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
 from paretoken.catalog.recipe import Recipe
-from paretoken.engines.command import Ask, Command, command
+from paretoken.engines.command import Command, ServerSpec, command
 from paretoken.engines.recipes import Override, recipe
 from paretoken.engines.request import kind_of, longest_of, random_path, vendor_of
 from paretoken.errors import BadConfig
@@ -33,7 +33,7 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], us
     serving = cells[0].serving
     of = recipe_of(campaign, serving.engine)
     workloads = [catalog.workload(cell.workload) for cell in cells]
-    ask = Ask(
+    spec = ServerSpec(
         model=serving.model,
         model_path=model_path(campaign, serving, of),
         accelerator=serving.accelerator,
@@ -49,7 +49,7 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], us
         users=users,
         port=port,
     )
-    return command(of, ask, overrides_of(campaign, catalog, cells))
+    return command(of, spec, overrides_of(campaign, catalog, cells))
 
 
 def overrides_of(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell]) -> Override:

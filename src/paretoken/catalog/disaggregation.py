@@ -6,7 +6,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from paretoken.catalog.entries import Accelerator
 from paretoken.catalog.pool_recipe import PoolRecipe
+from paretoken.errors import BadConfig
+from paretoken.plural import counted
 
 Split = Literal["same", "fan-out", "unreplicated", "multiple", "any"]
 """Attention TP of prefill (P) and decode workers (D): the same; D a multiple of P; either a multiple of the other,
@@ -61,3 +64,16 @@ class Disaggregation(BaseModel):
             elif date is None or table.since <= date:
                 merged = merged.model_copy(update={k: getattr(table, k) for k in table.model_fields_set})
         return merged
+
+
+def worker_nodes(pool: str, gpus: int, name: str, accelerator: Accelerator) -> int:
+    """Nodes of a worker of a pool; BadConfig if it neither shares a node evenly with others nor fills whole ones."""
+    node = accelerator.gpus_per_node
+    if node % gpus and gpus % node:
+        below = max(n for n in range(1, gpus) if node % n == 0 or n % node == 0)
+        above = next(n for n in range(gpus, gpus + node + 1) if node % n == 0 or n % node == 0)
+        raise BadConfig(
+            f"{counted(gpus, 'GPU')} of a {pool} worker do not divide evenly over nodes of {node} GPUs of {name}; "
+            f"use {below} or {above}"
+        )
+    return max(gpus // node, 1)

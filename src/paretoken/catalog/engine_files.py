@@ -236,6 +236,20 @@ def disaggregation_of(engine: str) -> Disaggregation | None:
     return Disaggregation(exchange=own.exchange or core.exchange, launch=own.launch or core.launch)
 
 
+@cache
+def states_redundant_experts(engine: str) -> bool:
+    """Whether the launch recipe of an engine's pools can state redundant experts.
+
+    Without them no worker can have an EP size that does not divide the experts of its model.
+    """
+    pools = disaggregation_of(engine)
+    if pools is None or pools.launch is None:
+        return False
+    own = engine_files()[engine]
+    worker = pools.launch.worker_recipe(engine_files()[own.core].recipe, engine, own.name, own.vendors)
+    return "redundant_experts" in worker.parameters()
+
+
 def read_engine_file(path: Path) -> EngineFile:
     """One engine's file; BadFile or BadConfig, with the key that is wrong."""
     table = read_toml(path, "engine file")

@@ -23,7 +23,7 @@ _PLACE = re.compile(r"\{(\w*)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ServerSpec:
     """What to serve, on what hardware, for which load.
 
     `vendor` is that of the accelerator, CPU where there is none. `gpus` is TP, or the GPUs that hold the replicas of
@@ -102,22 +102,22 @@ class Command:
         return asdict(self)
 
 
-def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Command:
-    """The command that serves `ask`: defaults, then `ask`, then rules, then the user's own values."""
+def command(recipe: Recipe, spec: ServerSpec, override: Override | None = None) -> Command:
+    """The command that serves `spec`: defaults, then `spec`, then rules, then the user's own values."""
     override = override or Override()
     recipe.check_parameters(override.set)
-    _check_vendor(recipe, ask)
-    rules = [rule for rule in recipe.rules if ask.matches(rule)]
-    values = dict(recipe.defaults) | _from_ask(recipe, ask)
+    _check_vendor(recipe, spec)
+    rules = [rule for rule in recipe.rules if spec.matches(rule)]
+    values = dict(recipe.defaults) | _from_spec(recipe, spec)
     for rule in rules:
         values |= rule.set
     values |= override.set
     values = {k: v for k, v in values.items() if v != ""}
-    extra = [*(_fill(part, ask.places) for rule in rules for part in rule.extra), *override.extra]
-    env = {k: _fill(v, ask.places) for more in (recipe.env, *(rule.env for rule in rules)) for k, v in more.items()}
+    extra = [*(_fill(part, spec.places) for rule in rules for part in rule.extra), *override.extra]
+    env = {k: _fill(v, spec.places) for more in (recipe.env, *(rule.env for rule in rules)) for k, v in more.items()}
     env |= override.env
-    _check_names(ask, override, values)
-    arguments, files = _arguments(recipe, ask, values, override.program or recipe.program)
+    _check_names(spec, override, values)
+    arguments, files = _arguments(recipe, spec, values, override.program or recipe.program)
     _check_words(recipe, (*arguments, *extra, *override.volumes), env)
     return Command(
         engine=recipe.engine,
@@ -126,12 +126,12 @@ def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Comma
         arguments=(*arguments, *extra),
         env=env,
         files=files,
-        image=override.image or recipe.images.get(ask.accelerator) or recipe.images.get(ask.vendor, ""),
-        vendor=ask.vendor,
-        gpus=0 if ask.vendor == CPU else ask.gpus,
-        host=ask.host,
-        port=int(values.get("port", ask.port)),
-        served_name=str(values.get("served_name", ask.model_path)),
+        image=override.image or recipe.images.get(spec.accelerator) or recipe.images.get(spec.vendor, ""),
+        vendor=spec.vendor,
+        gpus=0 if spec.vendor == CPU else spec.gpus,
+        host=spec.host,
+        port=int(values.get("port", spec.port)),
+        served_name=str(values.get("served_name", spec.model_path)),
         dialect=recipe.dialect,
         metrics=recipe.metrics,
         install=recipe.install,
@@ -146,16 +146,16 @@ def command(recipe: Recipe, ask: Ask, override: Override | None = None) -> Comma
     )
 
 
-def _check_vendor(recipe: Recipe, ask: Ask) -> None:
-    if ask.vendor not in recipe.vendors:
+def _check_vendor(recipe: Recipe, spec: ServerSpec) -> None:
+    if spec.vendor not in recipe.vendors:
         raise BadConfig(
-            f"{recipe.name} does not run on {ask.accelerator} ({ask.vendor}); it runs on {', '.join(recipe.vendors)}"
+            f"{recipe.name} does not run on {spec.accelerator} ({spec.vendor}); it runs on {', '.join(recipe.vendors)}"
         )
 
 
-def _check_names(ask: Ask, override: Override, values: Mapping[str, Value]) -> None:
+def _check_names(spec: ServerSpec, override: Override, values: Mapping[str, Value]) -> None:
     """BadConfig for a name that a program would take for an option."""
-    names = {"model path": ask.model_path, "model": ask.model, "image": override.image, **values}
+    names = {"model path": spec.model_path, "model": spec.model, "image": override.image, **values}
     for what, name in names.items():
         if isinstance(name, str) and name.startswith("-") and not _NUMBER.fullmatch(name):
             raise BadConfig(f"the {what} {name!r} begins with '-', as an option does; for a path, write ./{name}")
@@ -181,28 +181,28 @@ def _check_words(recipe: Recipe, words: Sequence[str], env: Mapping[str, str]) -
         raise BadConfig(f"the command of {recipe.name} holds a null character; remove it")
 
 
-def _from_ask(recipe: Recipe, ask: Ask) -> dict[str, Value]:
-    """Parameters that follow from `ask`, of those that the engine takes."""
+def _from_spec(recipe: Recipe, spec: ServerSpec) -> dict[str, Value]:
+    """Parameters that follow from `spec`, of those that the engine takes."""
     wanted: dict[str, Value] = {
-        "host": ask.host,
-        "port": ask.port,
-        "served_name": ask.model,
-        "model": ask.model_path,
-        "tp": ask.gpus if ask.vendor != CPU or ask.gpus > 1 else "",
-        "ep": ask.ep if ask.ep > 1 else "",
-        "dp_attention": ask.dp_attention or "",
-        "max_num_seqs": ask.users or "",
-        "max_model_len": ask.longest + CONTEXT_BESIDE if ask.longest else "",
+        "host": spec.host,
+        "port": spec.port,
+        "served_name": spec.model,
+        "model": spec.model_path,
+        "tp": spec.gpus if spec.vendor != CPU or spec.gpus > 1 else "",
+        "ep": spec.ep if spec.ep > 1 else "",
+        "dp_attention": spec.dp_attention or "",
+        "max_num_seqs": spec.users or "",
+        "max_model_len": spec.longest + CONTEXT_BESIDE if spec.longest else "",
     }
     taken = recipe.parameters()
     return {k: v for k, v in wanted.items() if k in taken and v != ""}
 
 
 def _arguments(
-    recipe: Recipe, ask: Ask, values: Mapping[str, Value], program: list[str]
+    recipe: Recipe, spec: ServerSpec, values: Mapping[str, Value], program: list[str]
 ) -> tuple[list[str], dict[str, str]]:
-    places = {"model": ask.model_path, "gpus": str(ask.gpus), "python": sys.executable, "here": str(PROGRAMS)}
-    places |= ask.places
+    places = {"model": spec.model_path, "gpus": str(spec.gpus), "python": sys.executable, "here": str(PROGRAMS)}
+    places |= spec.places
     arguments = [_fill(part, places) for part in program]
     for name, flag in recipe.flags.items():
         if name in values:

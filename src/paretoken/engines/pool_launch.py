@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from paretoken.catalog.disaggregation import Disaggregation
-from paretoken.catalog.engine_files import disaggregation_of, engine_files
+from paretoken.catalog.engine_files import disaggregation_of, engine_files, states_redundant_experts
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.pool_recipe import PoolRecipe, RouterRecipe
 from paretoken.catalog.recipe import Recipe, Value
-from paretoken.engines.command import Ask, command
+from paretoken.engines.command import ServerSpec, command
 from paretoken.engines.pool_places import ROUTER, PoolWorkers, WorkerPlace, filled, worker_places
 from paretoken.engines.recipes import Override
 from paretoken.engines.render import render, shell_lines
@@ -47,7 +47,7 @@ class _Launch:
     name: str
     recipe: PoolRecipe
     worker: Recipe
-    ask: Ask
+    spec: ServerSpec
     draft_tokens: int
     draft_model: str
 
@@ -78,7 +78,7 @@ def launch_lines(
     """
     catalog = catalog or load_catalog()
     recipe, worker = pool_recipe(engine, catalog)
-    ask = Ask(
+    spec = ServerSpec(
         model=model,
         model_path=path or model,
         kind=kind_of(catalog, model),
@@ -92,24 +92,32 @@ def launch_lines(
         name=catalog.engines[engine].name,
         recipe=recipe,
         worker=worker,
-        ask=ask,
+        spec=spec,
         draft_tokens=draft_tokens,
         draft_model=draft_model,
     )
     _require_drafting(launch)
     pools = {"prefill": prefill, "decode": decode}
+    for pool, workers in pools.items():
+        _require_experts(launch, pool, workers, catalog)
+    steps = _steps(launch, pools, catalog)
+    return [replace(steps[0], note="; ".join(filter(None, (steps[0].note, recipe.notes)))), *steps[1:]]
+
+
+def _steps(launch: _Launch, pools: Mapping[str, PoolWorkers], catalog: Catalog) -> list[LaunchStep]:
+    """Services, workers and router, in the order in which they start."""
+    recipe = launch.recipe
     places = {pool: worker_places(pool, workers, recipe, launch.name, catalog) for pool, workers in pools.items()}
     services = [launch.step(s.title, filled(s.host, {}), filled(s.command, {})) for s in recipe.services]
-    workers = [
+    started = [
         step
-        for pool, of_pool in pools.items()
+        for pool, workers in pools.items()
         for place in (places[pool][:1] if recipe.container else places[pool])
-        for step in _worker_steps(launch, pool, of_pool, place, catalog)
+        for step in _worker_steps(launch, pool, workers, place, catalog)
     ]
     router = [_router_step(launch, recipe.router, places)] if recipe.router else []
     first = recipe.router is not None and recipe.router.first
-    steps = [*services, *router, *workers] if first else [*services, *workers, *router]
-    return [replace(steps[0], note="; ".join(filter(None, (steps[0].note, recipe.notes)))), *steps[1:]]
+    return [*services, *router, *started] if first else [*services, *started, *router]
 
 
 def pool_recipe(engine: str, catalog: Catalog) -> tuple[PoolRecipe, Recipe]:
@@ -117,20 +125,33 @@ def pool_recipe(engine: str, catalog: Catalog) -> tuple[PoolRecipe, Recipe]:
     pools = disaggregation_of(engine) or Disaggregation()
     entry = catalog.engines[engine]
     if pools.launch is None:
-        able = [key for key in catalog.engines.entries if (d := disaggregation_of(key)) and d.launch]
-        raise BadConfig(f"{entry.name} has no launch recipe for separate pools; use {', '.join(able)}")
+        others = [key for key in catalog.engines.entries if (d := disaggregation_of(key)) and d.launch]
+        raise BadConfig(f"{entry.name} has no launch recipe for separate pools; use {', '.join(others)}")
     core = engine_files()[entry.core].recipe
     return pools.launch, pools.launch.worker_recipe(core, engine, entry.name, entry.vendors)
 
 
 def _require_drafting(launch: _Launch) -> None:
     """BadConfig for a way of speculative decoding that the recipe has no flags for."""
-    method = launch.ask.speculative
+    method = launch.spec.speculative
     rules = [rule.when.get("speculative", []) for rule in launch.worker.rules]
-    known = sorted({str(m) for rule in rules for m in (rule if isinstance(rule, list) else [rule])})
-    if method != "none" and method not in known:
-        hint = f"use {', '.join(known)}" if known else "leave it out"
+    methods = sorted({str(m) for rule in rules for m in (rule if isinstance(rule, list) else [rule])})
+    if method != "none" and method not in methods:
+        hint = f"use {', '.join(methods)}" if methods else "leave it out"
         raise BadConfig(f"the launch recipe of {launch.name} has no flags for speculative {method!r}; {hint}")
+
+
+def _require_experts(launch: _Launch, pool: str, workers: PoolWorkers, catalog: Catalog) -> None:
+    """BadConfig for an EP size that needs redundant experts where the recipe cannot state any."""
+    model = launch.spec.model
+    moe = catalog.models[model].moe if model in catalog.models else None
+    if moe and moe.experts % workers.ep and not states_redundant_experts(launch.engine):
+        sizes = [n for n in range(1, moe.experts + 1) if moe.experts % n == 0]
+        below, above = max(n for n in sizes if n < workers.ep), min((n for n in sizes if n > workers.ep), default=0)
+        raise BadConfig(
+            f"ep {workers.ep} of the {pool} workers needs redundant experts beside the {moe.experts} of {model}, and "
+            f"the launch recipe of {launch.name} cannot state them; use ep {below}" + (f" or {above}" if above else "")
+        )
 
 
 def _worker_steps(
@@ -162,8 +183,8 @@ def _worker_step(
 ) -> LaunchStep:
     places = _words(launch, pool, workers, place, node)
     stage, accelerator = workers.gpus // workers.pp, workers.accelerator
-    ask = replace(
-        launch.ask,
+    spec = replace(
+        launch.spec,
         accelerator=accelerator,
         vendor=catalog.accelerators[accelerator].vendor,
         gpus=stage,
@@ -177,8 +198,8 @@ def _worker_step(
     )
     taken = launch.worker.parameters()
     wanted = _parameters(launch, workers)
-    override = Override(set={k: v for k, v in wanted.items() if k in taken}, env=_devices(launch, ask.vendor, place))
-    made = command(launch.worker, ask, override)
+    override = Override(set={k: v for k, v in wanted.items() if k in taken}, env=_devices(launch, spec.vendor, place))
+    made = command(launch.worker, spec, override)
     launcher = launch.recipe.worker.launcher if len(place.hosts) > 1 else []
     made = replace(made, arguments=(*(filled(word, places) for word in launcher), *made.arguments))
     text = render(made, "shell")
@@ -204,7 +225,7 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: WorkerPlace,
     tokens = launch.draft_tokens
     words = {
         "pool": pool,
-        "speculative": launch.ask.speculative,
+        "speculative": launch.spec.speculative,
         "worker": str(place.number),
         "host": place.hosts[node],
         "head": place.hosts[0],
@@ -227,17 +248,17 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: WorkerPlace,
 
 
 def _parameters(launch: _Launch, workers: PoolWorkers) -> dict[str, Value]:
-    """Parameters by our names beyond those that follow from an `Ask`."""
+    """Parameters by our names beyond those that follow from a `ServerSpec`."""
     wanted: dict[str, Value] = dict(workers.set)
     if workers.ep == 1:
         wanted["ep"] = ""
     if workers.pp > 1:
         wanted["pp"] = workers.pp
     document = launch.worker.document
-    if launch.ask.speculative != "none" and document and "draft_tokens" in document.keys:  # others have rules
+    if launch.spec.speculative != "none" and document and "draft_tokens" in document.keys:  # others have rules
         wanted["draft_tokens"] = launch.draft_tokens or DRAFT_TOKENS
-    if launch.ask.longest:
-        wanted["transfer_tokens"] = launch.ask.longest
+    if launch.spec.longest:
+        wanted["transfer_tokens"] = launch.spec.longest
     return wanted
 
 
@@ -250,18 +271,16 @@ def _devices(launch: _Launch, vendor: str, place: WorkerPlace) -> dict[str, str]
 
 def _router_step(launch: _Launch, router: RouterRecipe, places: Mapping[str, list[WorkerPlace]]) -> LaunchStep:
     base = launch.recipe.worker.port
-    each = {"prefill": router.each_prefill, "decode": router.each_decode}
+    arguments = {"prefill": router.each_prefill, "decode": router.each_decode}
     words = [filled(word, {}) for word in router.program]
-    for pool, of_pool in places.items():
-        for place in of_pool:
-            words += [filled(word, {"host": place.hosts[0], **place.ports(base)}) for word in each[pool]]
+    for pool, workers in places.items():
+        for place in workers:
+            words += [filled(word, {"host": place.hosts[0], **place.ports(base)}) for word in arguments[pool]]
     words += [filled(word, {}) for word in router.arguments]
     files = ""
     if file := router.file:
         urls = {pool: [f"{p.hosts[0]}:{base + p.slot}" for p in places[pool]] for pool in places}
-        servers = {
-            getattr(file, pool): {"num_instances": len(of_pool), "urls": of_pool} for pool, of_pool in urls.items()
-        }
+        servers = {getattr(file, pool): {"num_instances": len(at), "urls": at} for pool, at in urls.items()}
         files = f"cat > {file.file} <<'END'\n{json.dumps(dict(file.keys) | servers, indent=2)}\nEND\n"
         words += [file.flag, file.file]
     env = "".join(f"{k}={shlex.quote(filled(v, {}))} " for k, v in router.env.items())

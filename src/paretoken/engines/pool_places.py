@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from paretoken.catalog.disaggregation import worker_nodes
 from paretoken.catalog.loader import Catalog
 from paretoken.catalog.pool_recipe import PoolRecipe
 from paretoken.catalog.recipe import Value
@@ -58,13 +59,8 @@ def worker_places(
     pool: str, workers: PoolWorkers, recipe: PoolRecipe, name: str, catalog: Catalog
 ) -> list[WorkerPlace]:
     """Where each worker of a pool runs: on whole nodes, or several on one. BadConfig for what is not documented."""
-    node = catalog.accelerators[workers.accelerator].gpus_per_node
-    nodes = -(-workers.gpus // node)
-    if workers.gpus % nodes:
-        raise BadConfig(
-            f"{counted(workers.gpus, 'GPU')} of a {pool} worker do not divide evenly over nodes of {node}; use "
-            f"{nodes * (workers.gpus // nodes)} or {nodes * node}"
-        )
+    accelerator = catalog.accelerators[workers.accelerator]
+    node, nodes = accelerator.gpus_per_node, worker_nodes(pool, workers.gpus, workers.accelerator, accelerator)
     most = recipe.worker.most_nodes
     if most and nodes > most:
         raise BadConfig(
@@ -76,14 +72,14 @@ def worker_places(
             f"{name} gives each GPU its own requests with attention data parallelism; this {pool} worker has "
             f"groups of {workers.tp} GPUs"
         )
-    each, gpus = max(node // workers.gpus, 1), workers.gpus // nodes
+    on_node, gpus = max(node // workers.gpus, 1), workers.gpus // nodes
     return [
         WorkerPlace(
             number=i + 1,
-            hosts=tuple(f"{pool.upper()}_HOST_{i // each * nodes + n + 1}" for n in range(nodes)),
+            hosts=tuple(f"{pool.upper()}_HOST_{i // on_node * nodes + n + 1}" for n in range(nodes)),
             gpus=gpus,
-            slot=i % each,
-            devices=tuple(range(i % each * gpus, (i % each + 1) * gpus)) if gpus < node else (),
+            slot=i % on_node,
+            devices=tuple(range(i % on_node * gpus, (i % on_node + 1) * gpus)) if gpus < node else (),
         )
         for i in range(workers.workers)
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.recipe import Value
-from paretoken.engines.command import Ask, Command, command
+from paretoken.engines.command import Command, ServerSpec, command
 from paretoken.engines.recipes import CPU, Override, recipe
 from paretoken.errors import BadConfig, UnknownName
 
@@ -50,7 +50,7 @@ def launch_command(request: LaunchRequest) -> Command:
     if path.startswith(RANDOM):
         path = random_path(path.removeprefix(RANDOM), of.model_form)
     workload = catalog.workload(request.workload) if request.workload else None
-    ask = Ask(
+    spec = ServerSpec(
         model=request.model,
         model_path=str(Path(path).resolve()) if Path(path).exists() else path,
         accelerator=accelerator,
@@ -66,7 +66,7 @@ def launch_command(request: LaunchRequest) -> Command:
         users=request.users,
         port=request.port,
     )
-    return command(of, ask, _override(request))
+    return command(of, spec, _override(request))
 
 
 def vendor_of(catalog: Catalog, accelerator: str) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from math import floor, log, log10
+from math import floor, log10
 from pathlib import Path
-from typing import TypeVar
 
 from markupsafe import Markup
 
 from paretoken.answers.pool_frontiers import PoolFrontiers
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow
+from paretoken.answers.pool_thinned import Row, thinned
 from paretoken.answers.pools import PooledRow
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import CannotWrite
@@ -32,7 +32,6 @@ LINE_STEP = 1.01
 """The same between its corners. Less is no gain of interactivity, but may cost most of the throughput."""
 
 Predicted = PooledRow | AggregatedRow
-Row = TypeVar("Row", bound=PooledRow | AggregatedRow | MeasuredRow)
 Place = tuple[float, float]
 Scale = Callable[[float], float]
 
@@ -115,11 +114,6 @@ def write_pool_chart(frontiers: PoolFrontiers, path: Path, catalog: Catalog) -> 
 def chart_title(f: PoolFrontiers, catalog: Catalog) -> str:
     """`DeepSeek R1 fp4 on GB200, 8192/1024`."""
     return f"{catalog.models.title(f.model)} {f.precision} on {f.accelerator}, {f.isl}/{f.osl}"
-
-
-def thinned(rows: Sequence[Row], step: float) -> list[Row]:
-    """The last row of each band of interactivity: of rows by falling interactivity, that with the most tokens."""
-    return list({floor(log(r.interactivity_tok_s or 1) / log(step)): r for r in rows}.values())
 
 
 def corners(rows: Sequence[Row]) -> list[Row]:

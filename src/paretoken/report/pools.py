@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from paretoken.answers.pool_frontiers import PoolFrontiers
 from paretoken.answers.pool_rivals import MeasuredRow
+from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.study.result import StudyResult
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.payload import styles
 from paretoken.report.picks import engine_name
-from paretoken.report.pool_chart import Predicted, chart_title, interval_text, pool_chart, thinned
-
-STEP = 1.25
-"""Ratio of interactivities between two rows of the table; disaggregated.csv has every point."""
+from paretoken.report.pool_chart import Predicted, chart_title, interval_text, pool_chart
 
 
 def disaggregated(result: StudyResult) -> Mapping[str, object]:
@@ -54,7 +52,7 @@ def crossing_words(f: PoolFrontiers) -> str:
 def _rows(f: PoolFrontiers) -> Iterator[dict[str, str | None]]:
     sides: tuple[tuple[str, Sequence[Predicted]], ...] = (("disaggregated", f.predicted), ("aggregated", f.aggregated))
     for serving, rows in sides:
-        for r in thinned(rows, STEP):
+        for r in thinned(rows):
             yield {**_row(r, serving), "interval": interval_text(r), "ttft": _seconds(r.median_ttft_ms)}
     for m in f.measured:
         yield {**_row(m, m.serving), "interval": None, "ttft": _seconds(m.central_ttft_ms)}

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
+from paretoken.predict.calibration.splits import Fold
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL
 from paretoken.predict.pools.fit import PoolProblem, fit_pools
-from paretoken.predict.pools.intervals import fit_pool_bands, log_ends, pool_novelty, seen_names
+from paretoken.predict.pools.intervals import fit_pool_bands, learned_names, log_ends, pool_novelty
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.sample import PoolSample
 from paretoken.predict.pools.splits import SPLITS, pool_folds
-from paretoken.predict.pools.validate import hold_out, pool_scores
+from paretoken.predict.pools.validate import hold_out, pool_scores, worst_pool_cells
 from tests.predict.pools.conftest import case_of
 
 LAYOUTS = ("1xDEP4+1xDEP8", "1xTP4+4xTP8", "2xDEP4+1xDEP16", "4xDEP4+1xDEP32", "1xTEP4+3xTEP8", "6xDEP4+1xDEP32")
@@ -106,13 +107,35 @@ def test_errors_and_coverage_of_what_was_held_out(truth, cases, catalog):
     assert 0.7 <= tpot.coverage <= 1.0
 
 
+def test_the_worst_cells_are_those_of_whole_cells_held_back(cases, catalog):
+    at = np.arange(len(cases)) % 2 == 0
+    mixed = on_two_accelerators(cases, at)
+    left = np.zeros((len(cases), 3))
+    left[at, 0], left[at, 1], left[~at, 0] = np.log(2), np.nan, np.log(1.25)
+    everything = np.ones(len(cases), dtype=bool)
+    folds = [HeldOut(Fold("cell", "quarter 1", everything), left), HeldOut(Fold("load", "", everything), left + 9)]
+    first, second = worst_pool_cells(folds, mixed)
+    assert (first.accelerator, first.cases, first.tpot, first.throughput) == ("GB300", at.sum(), 0.5, None)
+    assert (second.accelerator, second.tpot, second.throughput) == ("GB200", pytest.approx(0.2), 0.0)
+    assert not worst_pool_cells(folds[1:], mixed)
+    assert not worst_pool_cells([HeldOut(Fold("cell", "", everything[:2]), left[:2])], mixed[:2]), "too few cases"
+
+
+def on_two_accelerators(cases, at):
+    """The cases, on GB300 at some places and on GB200 at the others."""
+    return [
+        case_of(LAYOUTS[0], c.concurrency, accelerator="GB300" if on else "GB200")
+        for c, on in zip(cases, at, strict=True)
+    ]
+
+
 def test_the_widest_way_of_being_new_counts(cases, catalog):
     rng = np.random.default_rng(0)
     folds = list(pool_folds(cases, ["load", "configuration", "accelerator"], catalog))
     size = {"load": 0.02, "configuration": 0.1, "accelerator": 0.4}
     held_out = [HeldOut(f, rng.normal(0, size[f.split], (int(f.mask.sum()), 3))) for f in folds]
     bands = fit_pool_bands(held_out, cases, catalog)
-    seen = seen_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
+    seen = learned_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
     known, new = case_of(LAYOUTS[0], 8), case_of(LAYOUTS[0], 8, accelerator="GB300")
     assert pool_novelty(known, seen, catalog) == ("load",)
     kinds = pool_novelty(new, seen, catalog)

@@ -47,6 +47,8 @@ def test_kinds_say_how_a_worker_shares_the_model():
         ("1xDEP4+20000xDEP8", {}, "decode_workers is 20,000"),
         ("1xTP3+1xTP8", {"model": "llama-3-70b", "precision": "fp8"}, "does not divide"),
         ("1xTP1+1xDEP8", {}, "does not fit"),
+        ("4xDEP4+1xDEP18", {}, "18 GPUs of a decode worker .* nodes of 4 GPUs of GB200; use 16 or 20"),
+        ("1xDEP6@GB200+1xDEP8", {}, "6 GPUs of a prefill worker .* nodes of 4 GPUs of GB200; use 4 or 8"),
     ],
 )
 def test_pools_that_cannot_exist(layout, fields, words):

@@ -97,14 +97,13 @@ def _figures(summary: LevelSummary) -> dict[str, object]:
 
 
 def _drafting(drafted: LevelSpeculation | None, columns: Mapping[str, object]) -> dict[str, object]:
-    """What the server's counters say of speculative decoding; the stated method and K stay where they can be true."""
-    if drafted is None or drafted.acceptance_length is None:
+    """What the server's counters say of speculative decoding; the stated method and K stay."""
+    if drafted is None or not drafted.drafting:
         return {}
-    method, tokens = columns.get("speculative"), columns.get("speculative_tokens")
-    possible = isinstance(tokens, int) and drafted.acceptance_length <= tokens + 1
+    method = columns.get("speculative")
     return {
         "speculative": ACTIVE if method in (None, NONE) else method,
-        "speculative_tokens": tokens if possible else whole_tokens(drafted.drafted_per_step),
+        "speculative_tokens": columns.get("speculative_tokens") or whole_tokens(drafted.drafted_per_step),
         "acceptance_length": drafted.acceptance_length,
         "acceptance_by_position": shares_text(drafted.acceptance_by_position),
     }

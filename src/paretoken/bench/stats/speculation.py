@@ -12,12 +12,13 @@ statistics of requests, export a gauge alone: its mean then stands in. Sources: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, count, pairwise, takewhile
 from typing import Literal
 
 from paretoken.bench.stats.prometheus import DRAFTING
 from paretoken.bench.stats.scrape import ACCEPTED_AT, ServerMetrics
+from paretoken.points.acceptance import MOST_TOKENS, WHOLE, whole_tokens
 
 Readings = Sequence[float | None]
 RESTARTED = "a counter of speculative decoding fell while the level ran, as after a restart of the server"
@@ -41,11 +42,18 @@ class LevelSpeculation:
     span: Literal["window", "level"] = "window"
     problem: str = ""
 
+    @property
+    def drafting(self) -> bool:
+        """Whether the servers drafted tokens."""
+        return bool(self.drafts) or self.acceptance_length is not None
 
-def speculation(server: ServerMetrics | None, window_s: tuple[float, float] | None) -> LevelSpeculation | None:
+
+def speculation(
+    server: ServerMetrics | None, window_s: tuple[float, float] | None, tokens: int | None = None
+) -> LevelSpeculation | None:
     """The figures of a level; None if the servers export none on speculative decoding.
 
-    `window_s` is the steady window on the scraper's clock, None if that is not known.
+    `window_s` is the steady window on the scraper's clock, None if that is not known. `tokens` is K where it is stated.
     """
     if server is None or not any(name in server.series for name in (*DRAFTING, "acceptance_length")):
         return None
@@ -59,8 +67,21 @@ def speculation(server: ServerMetrics | None, window_s: tuple[float, float] | No
     counted = _counted(series, span)
     gauge = _mean(series.get("acceptance_length", ()))
     if counted.acceptance_length is None and counted.problem != RESTARTED and gauge:
-        return LevelSpeculation(acceptance_length=gauge, basis="gauge", span=span)
-    return counted
+        counted = LevelSpeculation(acceptance_length=gauge, basis="gauge", span=span)
+    return _possible(counted, tokens)
+
+
+def _possible(read: LevelSpeculation, tokens: int | None) -> LevelSpeculation:
+    """The figures without an acceptance length above K + 1, and without positions beyond K."""
+    stated = tokens or whole_tokens(read.drafted_per_step)
+    most = stated or MOST_TOKENS
+    length = read.acceptance_length
+    if length is None or length <= (most + 1) * (1 + WHOLE):  # readings of two counters are not of one moment
+        length = length and min(length, most + 1.0)
+        return replace(read, acceptance_length=length, acceptance_by_position=read.acceptance_by_position[:most])
+    limit = f"K + 1 = {most + 1}" if stated else f"{most + 1}, the most that is taken for true"
+    problem = f"the server reports {length:,.6g} tokens a step, above {limit}"
+    return replace(read, acceptance_length=None, acceptance_by_position=(), problem=problem)
 
 
 def _counted(series: dict[str, list[float | None]], span: Literal["window", "level"]) -> LevelSpeculation:

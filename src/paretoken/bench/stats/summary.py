@@ -109,7 +109,7 @@ def summarise_samples(
         lengths=_lengths(samples, chosen),
         errors=_errors(samples, outcomes),
         server=server,
-        speculation=speculation(server, _on_clock(window, context.times)),
+        speculation=speculation(server, _on_clock(window, context.times), _drafted_tokens(context.columns)),
         fidelity=fidelity,
         warnings=(),
     )
@@ -147,6 +147,12 @@ def _window(window: Window, chosen: Mask, samples: Samples) -> WindowSummary:
         mean_active_users=window.mean_active,
         trends=window.trends,
     )
+
+
+def _drafted_tokens(columns: Mapping[str, object]) -> int | None:
+    """K as the configuration states it."""
+    tokens = columns.get("speculative_tokens")
+    return tokens if isinstance(tokens, int) else None
 
 
 def _on_clock(window: Window, times: LevelTimes) -> tuple[float, float] | None:

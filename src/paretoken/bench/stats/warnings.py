@@ -233,11 +233,11 @@ def speculation_warnings(drafted: LevelSpeculation | None, columns: Mapping[str,
     stated, tokens = columns.get("speculative"), columns.get("speculative_tokens")
     if drafted is None:
         return
-    if stated == NONE and drafted.acceptance_length:
+    if stated == NONE and drafted.drafting:
         yield LevelWarning(
             "drafts", f"the server drafted tokens, though speculative is {NONE}; the points say {ACTIVE}"
         )
-    elif stated not in (None, NONE) and drafted.problem:
+    if drafted.problem and (drafted.drafting or stated not in (None, NONE)):
         yield LevelWarning("no_acceptance", f"acceptance length not measured: {drafted.problem}")
     mean, whole = drafted.drafted_per_step, whole_tokens(drafted.drafted_per_step)
     if mean and whole is None:

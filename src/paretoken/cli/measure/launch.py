@@ -14,7 +14,10 @@ from paretoken.cli.output import echo
 from paretoken.foreign_text import visible_lines
 
 if TYPE_CHECKING:
+    from paretoken.engines.command import Command
     from paretoken.engines.launch import Launched
+
+Form = Literal["shell", "docker", "sbatch"]
 
 
 @click.command("launch", no_args_is_help=True)
@@ -84,7 +87,7 @@ def command(
     image: str,
     container: bool,
     volumes: tuple[str, ...],
-    form: Literal["shell", "docker", "sbatch"] | None,
+    form: Form | None,
     folder: Path,
     disaggregated: str | None,
     speculative: str,
@@ -117,8 +120,6 @@ def command(
     if disaggregated is not None:
         print_pools(ctx.params)
         return
-    from paretoken.engines.launch import Launched
-    from paretoken.engines.render import render
     from paretoken.engines.request import LaunchRequest, launch_command
 
     request = LaunchRequest(
@@ -141,20 +142,34 @@ def command(
         volumes=volumes,
     )
     server_command = launch_command(request)
-    if form:
-        text = render(server_command, form)
-        # A script is the same byte for byte; a terminal shows what it would obey.
-        click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
-    elif as_json:
+    if form or as_json:
+        _show(server_command, form)
+    else:
+        _serve(server_command, folder)
+
+
+def _show(server_command: Command, form: Form | None) -> None:
+    """Print the command as text, or as JSON without a form."""
+    if form is None:
         from paretoken.cli.output import print_json
 
         print_json(server_command.as_dict() | {"base_url": server_command.base_url})
-    else:
-        name = server_command.name
-        echo(f"starting {name}; log: {folder / 'server.log'}", err=True)
-        with Launched(server_command, folder) as server:
-            echo(f"{name} is ready at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")
-            _watch(server)
+        return
+    from paretoken.engines.render import render
+
+    text = render(server_command, form)
+    # A script is the same byte for byte; a terminal shows what it would obey.
+    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def _serve(server_command: Command, folder: Path) -> None:
+    from paretoken.engines.launch import Launched
+
+    name = server_command.name
+    echo(f"starting {name}; log: {folder / 'server.log'}", err=True)
+    with Launched(server_command, folder) as server:
+        echo(f"{name} is ready at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")
+        _watch(server)
 
 
 def _watch(server: Launched) -> None:

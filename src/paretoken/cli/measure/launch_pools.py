@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
 
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible_lines
+
+if TYPE_CHECKING:
+    from paretoken.catalog.loader import Catalog
 
 _TAKEN = frozenset(
     {"engine", "model", "path", "accelerator", "precision", "workload", "sets", "form", "as_json"}
@@ -49,11 +52,11 @@ def print_pools(options: dict[str, Any]) -> None:
     from paretoken.predict.pools.layout import checked_pools, parse_layout
     from paretoken.predict.speculation import method_and_tokens
 
-    catalog = load_catalog()
+    catalog, layout = load_catalog(), _stated_layout(options["disaggregated"])
     engine, model = catalog.engines.id_of(options["engine"]), catalog.models.id_of(options["model"])
     method, tokens = method_and_tokens(options["speculative"])
     worker = Deployment(
-        accelerator=catalog.accelerators.id_of(options["accelerator"]),
+        accelerator=_accelerator(layout, options["accelerator"], catalog),
         model=model,
         precision=options["precision"] or catalog.models[model].native_precision,
         engine=catalog.engines[engine].core,
@@ -62,7 +65,7 @@ def print_pools(options: dict[str, Any]) -> None:
         speculative=method,
         speculative_tokens=tokens,
     )
-    pools = checked_pools(parse_layout(options["disaggregated"], worker, worker, engine), catalog)
+    pools = checked_pools(parse_layout(layout, worker, worker, engine), catalog)
     steps = pool_launch(
         pools,
         catalog,
@@ -77,3 +80,22 @@ def print_pools(options: dict[str, Any]) -> None:
         text = launch_text(pools, steps, catalog)
         # A script is the same byte for byte; a terminal shows what it would obey.
         click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def _stated_layout(text: str) -> str:
+    if text.strip().lower() == "auto":
+        raise BadConfig(
+            "--disaggregated auto is a search: run it with paretoken predict --disaggregated auto, and launch a layout "
+            "of its table"
+        )
+    return text
+
+
+def _accelerator(layout: str, stated: str, catalog: Catalog) -> str:
+    """The accelerator of both pools; that of the layout where it names its own. BadConfig where a pool has none."""
+    from paretoken.predict.pools.layout import layout_accelerators
+
+    names = layout_accelerators(layout, "" if stated == "CPU" else stated)
+    if not all(names):
+        raise BadConfig("--accelerator is missing; add it, or name one in each pool, as in 2xTP8@H200+1xDEP32@GB200")
+    return catalog.accelerators.id_of(names[-1] if stated == "CPU" else stated)

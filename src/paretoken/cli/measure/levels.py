@@ -68,6 +68,9 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
     for name, summary in numbered:
         for warning in _warnings(summary):
             out.print(f"{name}: {warning}", style="yellow")
+    for name, summary in numbered:
+        if drafting := _drafting(summary):
+            out.print(f"{name}: {drafting}", style="dim")
     if blank := _blank_p99(numbered):
         out.print(blank, style="dim")
     if summaries and (client := summaries[-1].fidelity):
@@ -122,6 +125,19 @@ def _row(name: str, s: LevelSummary) -> tuple[object, ...]:
         s.errors.failed,
         "yes" if s.window.steady else "no",
         "limited" if s.client_limited else "ok",
+    )
+
+
+def _drafting(summary: LevelSummary) -> str:
+    """`speculative mtp, K 3, acceptance length 2.33 (0.75 0.5 0.25 by position)`; "" where none was measured."""
+    point = summary.point
+    if point.get("acceptance_length") is None:
+        return ""
+    tokens = point.get("speculative_tokens")
+    shares = point.get("acceptance_by_position")
+    return (
+        f"speculative {point.get('speculative')}, {'K not stated' if tokens is None else f'K {tokens}'}, "
+        f"acceptance length {point['acceptance_length']:.3g}" + (f" ({shares} by position)" if shares else "")
     )
 
 

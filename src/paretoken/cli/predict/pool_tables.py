@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import floor, log
-from typing import TypeVar
 
 from paretoken.answers.pool_explain import ExplainPoolsAnswer
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
+from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import prepared
 from paretoken.cli.output import echo, echo_lines, print_table
@@ -17,10 +16,6 @@ from paretoken.cli.predict.pool_launch import launch_command
 from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
-
-Row = TypeVar("Row", PooledRow, AggregatedRow, MeasuredRow)
-STEP = 1.25
-"""Ratio of interactivities of the frontier that the tables show; --json has every point."""
 
 
 def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
@@ -137,7 +132,7 @@ def _print_frontier(rows: Sequence[PooledRow]) -> None:
                 int(r.concurrency),
                 r.median_ttft_ms,
             ]
-            for r in _thinned(rows)
+            for r in thinned(rows)
         ],
     )
 
@@ -159,7 +154,7 @@ def _print_aggregated(rows: Sequence[AggregatedRow], why_not: str | None) -> Non
                 int(r.concurrency),
                 r.median_ttft_ms,
             ]
-            for r in _thinned(rows)
+            for r in thinned(rows)
         ],
     )
 
@@ -196,7 +191,7 @@ def _print_measured(rows: Sequence[MeasuredRow]) -> None:
                 r.date,
             ]
             for serving in ("disaggregated", "aggregated")
-            for r in _thinned([r for r in rows if r.serving == serving])
+            for r in thinned([r for r in rows if r.serving == serving])
         ],
         spare=("date", "source"),
     )
@@ -231,12 +226,6 @@ def _crossings(crossings: Sequence[float]) -> str:
     if not crossings:
         return "The frontiers do not cross."
     return f"The frontiers cross at {', '.join(f'{x:.3g}' for x in crossings)} tok/s/user."
-
-
-def _thinned(rows: Sequence[Row]) -> list[Row]:
-    """The row with the most tokens in each band of interactivity, of rows by falling interactivity."""
-    last = {floor(log(r.interactivity_tok_s or 1) / log(STEP)): r for r in rows}
-    return list(last.values())
 
 
 def _novelty(rows: Sequence[PooledRow]) -> str:

@@ -13,6 +13,7 @@ from paretoken.cli.predict.options import FileToWrite
 
 if TYPE_CHECKING:
     from paretoken.answers.validate import ValidateAnswer
+    from paretoken.predict.calibration.scoreboard import Score
 
 
 @click.command("validate")
@@ -44,12 +45,17 @@ def command(
 ) -> None:
     """Cross-validate: refit without part of the points, predict that part, report the error.
 
-    POINTS are files of operating points; those of all bundles by default. Scores cover closed loops on one node
-    without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A crude baseline of
-    eight parameters for each cell is fitted and scored on the same cases. For all models, the report also says how
-    often predicted frontiers name the accelerator that wins at equal latency. Intervals are scored by the share of
-    cases inside (coverage) and by the upper over the lower end (width); each was made without the points it is
-    scored on.
+    POINTS are files of operating points; those of all bundles by default. Scores of aggregated serving cover closed
+    loops on one node without speculative decoding; `targets` are Llama 70B, DeepSeek R1/V3 and gpt-oss-120b. A
+    crude baseline of eight parameters for each cell is fitted and scored on the same cases. For all models, the
+    report also says how often predicted frontiers name the accelerator that wins at equal latency.
+
+    Disaggregated serving, all models, has splits of its own: load, configuration and vendor. It shares cell,
+    accelerator, engine and model with aggregated serving: a split of such a name holds out both. Its scores are
+    apart for each vendor, with and without speculative decoding, and its ten worst cells are named.
+
+    Intervals are scored by the share of cases inside (coverage) and by the upper over the lower end (width); each
+    was made without the points it is scored on.
 
     \b
     Examples:
@@ -103,7 +109,7 @@ def _print_groups(answer: ValidateAnswer, by: str) -> None:
             for g in answer.groups
             if g.by == by
         ],
-        note=f"groups of at least 20 cases, all models; marked if coverage is not {low:.0%} to {high:.0%}",
+        note=f"Groups of at least 20 cases, all models; marked if coverage is not {low:.0%} to {high:.0%}",
     )
 
 
@@ -119,18 +125,29 @@ def _print_pools(answer: ValidateAnswer) -> None:
 
     print_table(
         "Disaggregated serving, held out: error of the prediction against the observation",
-        ("held out", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "hi/lo"),
+        ("held out", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "hi/lo", ""),
         [
             [
                 *(s.split, s.outcome, s.cases),
                 *map(_percent, (s.mape, s.target, s.median, s.bias, s.coverage)),
                 s.width,
+                _missed(s),
             ]
             for s in answer.pools
         ],
-        note="disaggregated points are held out; single deployments of the same names are learned from. Throughput is "
-        "per GPU of both pools",
+        note="Disaggregated points are held out; single deployments of the same names are learned from. Throughput is "
+        "per GPU of both pools. Missed: the MAPE is above the target.",
     )
+    if answer.pool_cells:
+        print_table(
+            "Disaggregated cells with the largest median error, whole cells held out",
+            ("accelerator", "engine", "model", "precision", "cases", "TPOT %", "tok/s/GPU %"),
+            [
+                [c.accelerator, c.engine, c.model, c.precision, c.cases, _percent(c.tpot), _percent(c.throughput)]
+                for c in answer.pool_cells
+            ],
+            note="Sorted by the larger of the two median errors; cells of at least three cases.",
+        )
 
 
 def _print_single(answer: ValidateAnswer) -> None:
@@ -138,16 +155,18 @@ def _print_single(answer: ValidateAnswer) -> None:
 
     print_table(
         "Held out: error of the prediction against the observation",
-        ("held out", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %", "hi/lo"),
+        ("held out", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %", "hi/lo", ""),
         [
             [
                 *(s.split, s.outcome, s.cases),
                 *map(_percent, (s.mape, s.crude, s.target, s.median, s.bias, s.coverage)),
                 s.width if s.width == s.width else None,
+                _missed(s),
             ]
             for s in answer.scores
         ],
-        note="in 90 %: cases inside the 90 % interval; hi/lo: the median of its upper over its lower end; "
+        note="Missed: the MAPE is above the target; "
+        "in 90 %: cases inside the 90 % interval; hi/lo: the median of its upper over its lower end; "
         "crude: MAPE of a closed form with eight parameters for each cell, on the same cases; "
         "noise floor, the same configuration run again within three days (median): "
         + (", ".join(f"{k} {v:.1%}" for k, v in answer.noise.items() if v == v) or "no such runs"),
@@ -159,15 +178,20 @@ def _print_single(answer: ValidateAnswer) -> None:
             [split, r.pairs, _percent(r.right), _percent(r.crude), r.latencies, _percent(r.winner)]
             for split, r in answer.ranks.items()
         ],
-        note="by throughput per GPU on frontiers of observed and of predicted points, all models; a pair counts "
+        note="By throughput per GPU on frontiers of observed and of predicted points, all models; a pair counts "
         "at each latency that all four reach, if observed more than 5 % apart; winner: the best of all at a latency",
     )
     print_table(
         "Cells with the largest median error of TPOT",
         ("held out", "accelerator", "engine", "model", "precision", "cases", "factor", "reason"),
         [[c.split, c.accelerator, c.engine, c.model, c.precision, c.cases, c.factor, c.reason] for c in answer.worst],
-        note="each cell in the split where it is furthest off; factor: larger over smaller of predicted and observed",
+        note="Each cell in the split where it is furthest off; factor: larger over smaller of predicted and observed",
     )
+
+
+def _missed(score: Score) -> str:
+    """A word where the error is above its target."""
+    return "missed" if score.target is not None and score.mape > score.target else ""
 
 
 def _percent(share: float | None) -> float | None:

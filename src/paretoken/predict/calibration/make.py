@@ -37,6 +37,7 @@ from paretoken.predict.calibration.worst import WorstCell, worst_cells
 from paretoken.predict.deployment import Case
 from paretoken.predict.pools.learn import cross_validate_pools, with_pools
 from paretoken.predict.pools.splits import SPLITS as POOL_SPLITS
+from paretoken.predict.pools.validate import PoolCell
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.steady import TIMES
 from paretoken.version import __version__
@@ -101,7 +102,7 @@ def calibrate(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoreboard:
     """Scores; intervals by group and at several nominal coverages; by split who wins at equal latency; the worst cells;
-    noise of repeated runs. `pools` are the scores of disaggregated serving.
+    noise of repeated runs. `pools` are the scores of disaggregated serving, `pool_cells` its worst cells.
     """
 
     scores: list[Score]
@@ -111,6 +112,7 @@ class Scoreboard:
     worst: list[WorstCell]
     noise: dict[str, float]
     pools: list[Score]
+    pool_cells: list[PoolCell]
 
 
 def cross_validate(
@@ -127,10 +129,12 @@ def cross_validate(
     `splits` are names of `SPLITS`, of `POOL_SPLITS` or of both: each is held out where there is one of that name.
     """
     catalog = catalog or load_catalog()
-    pools = _pool_scores(points, splits, catalog, on_progress)
+    pools, pool_cells = _pool_scores(points, splits, catalog, on_progress)
     of_one = [name for name in splits if name in SPLITS]
     if not of_one:
-        return Scoreboard(scores=[], groups=[], intervals=[], ranks={}, worst=[], noise={}, pools=pools)
+        return Scoreboard(
+            scores=[], groups=[], intervals=[], ranks={}, worst=[], noise={}, pools=pools, pool_cells=pool_cells
+        )
     learned = _enough(points, catalog)
     folds = _held_out(learned, of_one, workers, catalog, on_progress)
     baseline = crude.hold_out(learned, [h.fold for h in folds], catalog)
@@ -145,14 +149,17 @@ def cross_validate(
         worst=worst_cells(judged, learned.table, counts(learned.table, models)),
         noise=noise(single_runs(points, catalog)),
         pools=pools,
+        pool_cells=pool_cells,
     )
 
 
-def _pool_scores(points: pl.DataFrame, splits: Sequence[str], catalog: Catalog, on_progress: OnProgress) -> list[Score]:
+def _pool_scores(
+    points: pl.DataFrame, splits: Sequence[str], catalog: Catalog, on_progress: OnProgress
+) -> tuple[list[Score], list[PoolCell]]:
     """Errors of disaggregated points by the splits of these names, on top of a fit to all single deployments."""
     names = [name for name in POOL_SPLITS if name in splits]
     if not names:
-        return []
+        return [], []
     single = calibrate(points, splits=(), catalog=catalog, on_progress=on_progress)
     return cross_validate_pools(points, single, catalog, names, on_progress)
 

@@ -29,20 +29,20 @@ def pool_engine(name: str, accelerators: Iterable[str], catalog: Catalog) -> Poo
         raise BadConfig(
             f"the pools run on {' and '.join(f'{a} ({v})' for v, a in vendors.items())}; use accelerators of one vendor"
         )
-    there = {k: e for k, e in catalog.engines.items() if e.disaggregated and set(vendors) <= set(e.vendors)}
+    serving = {k: e for k, e in catalog.engines.items() if e.disaggregated and set(vendors) <= set(e.vendors)}
     entry = catalog.engines[key]
-    if key in there:
+    if key in serving:
         return PoolEngine(key, catalog.engines.id_of(entry.core))
-    of_core = [k for k, e in there.items() if catalog.engines.find(e.core) == catalog.engines.find(entry.core)]
+    of_core = [k for k, e in serving.items() if catalog.engines.find(e.core) == catalog.engines.find(entry.core)]
     if not of_core or entry.disaggregated:
-        raise BadConfig(_no_engine(entry.name, next(iter(vendors), ""), list(there)))
+        raise BadConfig(_no_engine(entry.name, next(iter(vendors), ""), list(serving)))
     others = f"; {', '.join(of_core[1:])} would too" if of_core[1:] else ""
     served = catalog.engines[of_core[0]]
     note = f"{entry.name} is served disaggregated by {served.name} ({of_core[0]}){others}"
     return PoolEngine(of_core[0], catalog.engines.id_of(served.core), note)
 
 
-def _no_engine(name: str, on: str, there: list[str]) -> str:
-    if there:
-        return f"{name} does not serve disaggregated on {on}; use {', '.join(there)}"
+def _no_engine(name: str, on: str, serving: list[str]) -> str:
+    if serving:
+        return f"{name} does not serve disaggregated on {on}; use {', '.join(serving)}"
     return f"no engine of the catalog serves disaggregated on {on}; leave --disaggregated out"

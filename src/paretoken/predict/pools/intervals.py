@@ -54,13 +54,13 @@ def _ends(left: Floats) -> list[list[float]]:
     """Both ends for each outcome; those of TPOT where nothing was observed."""
     ends: list[list[float]] = []
     for column in left.T:
-        known = column[np.isfinite(column)]
-        ends.append([round(float(x), 4) for x in np.quantile(known, ENDS)] if known.size else ends[0])
+        observed = column[np.isfinite(column)]
+        ends.append([round(float(x), 4) for x in np.quantile(observed, ENDS)] if observed.size else ends[0])
     return ends
 
 
-def seen_names(cases: Iterable[PooledCase], catalog: Catalog) -> dict[str, frozenset[str]]:
-    """What a calibration has seen of each way."""
+def learned_names(cases: Iterable[PooledCase], catalog: Catalog) -> dict[str, frozenset[str]]:
+    """The names that a calibration has learned from, by the way of being new."""
     names: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for c in cases:
         for kind, name in _names(c, catalog).items():
@@ -80,10 +80,10 @@ def _names(c: PooledCase, catalog: Catalog) -> dict[str, str]:
     }
 
 
-def pool_novelty(c: PooledCase, seen: Mapping[str, frozenset[str]], catalog: Catalog) -> tuple[str, ...]:
+def pool_novelty(c: PooledCase, learned: Mapping[str, frozenset[str]], catalog: Catalog) -> tuple[str, ...]:
     """The ways in which a case is new, the narrowest first; ("load",) if in none."""
     names = _names(c, catalog)
-    return tuple(kind for kind in KINDS[1:] if names[kind] not in seen.get(kind, frozenset())) or ("load",)
+    return tuple(kind for kind in KINDS[1:] if names[kind] not in learned.get(kind, frozenset())) or ("load",)
 
 
 def log_ends(c: PooledCase, new: Sequence[str], bands: PoolBands, catalog: Catalog) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from paretoken.catalog.disaggregation import worker_nodes
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig, quoted
 from paretoken.plural import counted
@@ -137,17 +138,18 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
             raise BadConfig(f"{name} is {workers:,}; it must be at least 1 and at most {MOST_WORKERS:,}")
     if prefill.model != decode.model:
         raise BadConfig(f"the pools serve {prefill.model} and {decode.model}; both must serve one model")
-    for name, d in (("prefill", prefill), ("decode", decode)):
+    for pool, d in (("prefill", prefill), ("decode", decode)):
         if not 1 <= d.gpus <= MOST_WORKER_GPUS:
             raise BadConfig(
-                f"a {name} worker has {counted(d.gpus, 'GPU')}; give it at least 1 and at most {MOST_WORKER_GPUS}"
+                f"a {pool} worker has {counted(d.gpus, 'GPU')}; give it at least 1 and at most {MOST_WORKER_GPUS}"
             )
         if d.dp_attention and not catalog.models[d.model].moe:
             raise BadConfig(
-                f"a {name} worker is {worker_kind(d)}, but attention data parallelism is for models with experts and "
+                f"a {pool} worker is {worker_kind(d)}, but attention data parallelism is for models with experts and "
                 f"{d.model} is dense; use TP"
             )
         check(d, catalog)
+        worker_nodes(pool, d.gpus, d.accelerator, catalog.accelerators[d.accelerator])
         bf16_tflops(catalog.accelerators[d.accelerator])
         require_fit(d, catalog)
     require_shared_kv(pools.engine, prefill, decode, catalog)

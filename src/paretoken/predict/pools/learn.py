@@ -11,10 +11,10 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.calibration.file import Calibration, PoolCalibration
 from paretoken.predict.calibration.scoreboard import Score, score_values
 from paretoken.predict.pools.fit import PoolProblem, fit_pools
-from paretoken.predict.pools.intervals import fit_pool_bands, seen_names
+from paretoken.predict.pools.intervals import fit_pool_bands, learned_names
 from paretoken.predict.pools.sample import pool_sample
 from paretoken.predict.pools.splits import SPLITS
-from paretoken.predict.pools.validate import hold_out, pool_scores
+from paretoken.predict.pools.validate import PoolCell, hold_out, pool_scores, worst_pool_cells
 
 OnProgress = Callable[[str], None]
 FEWEST_POINTS = 3
@@ -34,19 +34,19 @@ def with_pools(
     On top of a base its effects are where the priors are, and its intervals hold. Without points there is nothing to
     add, and `calibration` comes back with what its base knows of pools.
     """
-    known = base.pools if base else PoolCalibration()
+    earlier = base.pools if base else PoolCalibration()
     learned = pool_sample(points, catalog)
     if len(learned) < FEWEST_POINTS:
-        return replace(calibration, pools=known)
+        return replace(calibration, pools=earlier)
     p = PoolProblem.of(learned, base or calibration, catalog, on_top=base is not None)
     on_progress(f"fitting {len(p.keys):,} effects to {len(learned):,} disaggregated points")
     fitted = dict(zip(p.keys, map(float, fit_pools(p)), strict=True))
     folds = hold_out(p, learned.cases, catalog, on_progress=on_progress) if validate and not base else []
-    seen = seen_names(learned.cases, catalog)
+    names = learned_names(learned.cases, catalog)
     pools = PoolCalibration(
-        bands=known.bands or fit_pool_bands(folds, learned.cases, catalog),
-        seen={kind: names | known.seen.get(kind, frozenset()) for kind, names in seen.items()},
-        errors=known.errors or [score_values(s) for s in pool_scores(folds, learned.cases, catalog)],
+        bands=earlier.bands or fit_pool_bands(folds, learned.cases, catalog),
+        seen={kind: own | earlier.seen.get(kind, frozenset()) for kind, own in names.items()},
+        errors=earlier.errors or [score_values(s) for s in pool_scores(folds, learned.cases, catalog)],
     )
     return replace(calibration, effects={**calibration.effects, **fitted}, pools=pools)
 
@@ -57,10 +57,14 @@ def cross_validate_pools(
     catalog: Catalog,
     splits: Sequence[str] = tuple(SPLITS),
     on_progress: OnProgress = lambda text: None,
-) -> list[Score]:
-    """Errors of disaggregated points held back, on top of a calibration of single deployments; [] with too few."""
+) -> tuple[list[Score], list[PoolCell]]:
+    """Errors of disaggregated points held back, on top of a calibration of single deployments, and the worst cells.
+
+    None with too few points; cells only where the split `cell` is among the splits.
+    """
     learned = pool_sample(points, catalog)
     if len(learned) < FEWEST_POINTS:
-        return []
+        return [], []
     p = PoolProblem.of(learned, calibration, catalog)
-    return pool_scores(hold_out(p, learned.cases, catalog, splits, on_progress), learned.cases, catalog)
+    folds = hold_out(p, learned.cases, catalog, splits, on_progress)
+    return pool_scores(folds, learned.cases, catalog), worst_pool_cells(folds, learned.cases)

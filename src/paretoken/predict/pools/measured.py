@@ -32,10 +32,10 @@ def _worker(point: Mapping[str, Any], prefix: str, pool: str, one: Deployment) -
     workers, gpus = point[f"{pool}_workers"], point[f"{pool}_gpus"]
     if not workers or not gpus or gpus % workers:
         return None
-    each = gpus // workers
+    worker_gpus = gpus // workers
     ep, ranks = point[f"{prefix}ep"] or 1, bool(point[f"{prefix}dp_attention"])
-    tp = min(point[f"{prefix}tp"] or each, each)
-    return replace(one, gpus=each, tp=tp, ep=ep, dp_attention=ranks)
+    tp = min(point[f"{prefix}tp"] or worker_gpus, worker_gpus)
+    return replace(one, gpus=worker_gpus, tp=tp, ep=ep, dp_attention=ranks)
 
 
 def point_layout(point: Mapping[str, Any]) -> str:

@@ -193,10 +193,10 @@ def _limited(rows: pl.DataFrame) -> pl.Series:
     long = beside > IDLE_TIMES * beside.min().over(*PREFILL_WORKER, "isl")
     share = pl.col("_decoding") / pl.col("_life")
     waiting = (share < DECODING) | ((share < DECODING_SHORT) & long)
-    held = rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)
-    limits = pl.Series([_decode_limit(r) for r in held.iter_rows(named=True)], dtype=pl.Float64)
+    limited = rows.filter((rate < PREFILL_SHARE * rate.max().over(PREFILL_WORKER)) & waiting)
+    limits = pl.Series([_decode_limit(r) for r in limited.iter_rows(named=True)], dtype=pl.Float64)
     batch = pl.col("concurrency") / pl.col("decode_workers") * pl.col("_decoding") / pl.col("_life")
-    return held.filter((batch < AT_LIMIT * limits).fill_null(True))["_row"]
+    return limited.filter((batch < AT_LIMIT * limits).fill_null(True))["_row"]
 
 
 def _decode_limit(r: dict[str, Any]) -> float | None:
@@ -210,7 +210,7 @@ def _decode_limit(r: dict[str, Any]) -> float | None:
 def _other_denominator(rows: pl.DataFrame) -> pl.Series:
     share = pl.col("_decoding") / pl.col("_life")
     configuration = ["source", "n_gpus", *LAYOUT]
-    alike = (
+    unchanging = (
         rows.filter(share.is_not_null())
         .group_by(*configuration, "isl", "osl")
         .agg(
@@ -222,7 +222,7 @@ def _other_denominator(rows: pl.DataFrame) -> pl.Series:
         .filter(pl.col("high") < LEAST_SHARE, pl.col("high") - pl.col("low") < SAME_SHARE)
         .filter(pl.col("loads") >= LOADS, pl.col("span") >= LOAD_SPAN)
     )
-    return rows.join(alike, on=configuration, how="semi", nulls_equal=True)["_row"]
+    return rows.join(unchanging, on=configuration, how="semi", nulls_equal=True)["_row"]
 
 
 def _pairs(rows: pl.DataFrame) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.scoreboard import Score, score_of
 from paretoken.predict.calibration.validate import HeldOut
+from paretoken.predict.calibration.worst import FEWEST_CASES, MOST
 from paretoken.predict.pools.fit import PoolProblem, fit_pools
 from paretoken.predict.pools.intervals import fit_pool_bands, group_of, log_ends
 from paretoken.predict.pools.layout import PooledCase
@@ -19,6 +21,19 @@ SCORED = {"tpot": 0, "throughput": 1, "mean ttft": 2}
 TARGETS = {"cell": 0.15, "configuration": 0.15, "accelerator": 0.25}
 """Mean absolute error of TPOT and of throughput that the project has set itself."""
 OnProgress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCell:
+    """Median errors of a disaggregated cell that was held back, as shares; None for what was not observed."""
+
+    accelerator: str
+    engine: str
+    model: str
+    precision: str
+    cases: int
+    tpot: float | None
+    throughput: float | None
 
 
 def hold_out(
@@ -56,14 +71,42 @@ def pool_scores(folds: Sequence[HeldOut], cases: Sequence[PooledCase], catalog: 
     return out
 
 
+def worst_pool_cells(folds: Sequence[HeldOut], cases: Sequence[PooledCase]) -> list[PoolCell]:
+    """The cells with the largest median error of TPOT or throughput where whole cells were held back, worst first."""
+    residuals: dict[tuple[str, str, str, str], list[Floats]] = {}
+    for h in (h for h in folds if h.fold.split == "cell"):
+        for i, left in zip(np.flatnonzero(h.fold.mask).tolist(), h.residual, strict=True):
+            pools = cases[i].pools
+            name = (pools.accelerator, pools.engine, pools.model, pools.decode.precision)
+            residuals.setdefault(name, []).append(left)
+    cells = [_cell(*name, np.array(left)) for name, left in residuals.items() if len(left) >= FEWEST_CASES]
+    return sorted(cells, key=lambda c: -max(c.tpot or 0.0, c.throughput or 0.0))[:MOST]
+
+
+def _cell(accelerator: str, engine: str, model: str, precision: str, left: Floats) -> PoolCell:
+    return PoolCell(
+        accelerator=accelerator,
+        engine=engine,
+        model=model,
+        precision=precision,
+        cases=len(left),
+        tpot=_median(np.expm1(-left[:, SCORED["tpot"]])),
+        throughput=_median(np.expm1(left[:, SCORED["throughput"]])),
+    )
+
+
+def _median(errors: Floats) -> float | None:
+    """The median of absolute errors; None where nothing was observed."""
+    observed = np.abs(errors[np.isfinite(errors)])
+    return float(np.median(observed)) if observed.size else None
+
+
 def _scored(
     split: str, outcome: str, left: Floats, inside: Mask, width: Floats, target: float | None
 ) -> Iterator[Score]:
-    known = np.isfinite(left)
-    if known.any():
-        yield score_of(
-            split, outcome, left[known], inside[known], width[known], target if outcome != "mean ttft" else None
-        )
+    at = np.isfinite(left)
+    if at.any():
+        yield score_of(split, outcome, left[at], inside[at], width[at], target if outcome != "mean ttft" else None)
 
 
 def _covered(
