@@ -26,13 +26,18 @@ LENGTHS = Lengths(8192, 1024, 0.8)
 MANY = (1, 4, 16, 64, 256, 1024, 4096)
 
 
-def space(gpus=16, lengths=LENGTHS, loads=MANY, prefill=("DEP4", "TP2"), decode=("DEP4", "DEP8", "TP4")):
+MI355X = replace(ONE, accelerator="MI355X", precision="fp8", engine="sglang")
+H200 = replace(MI355X, accelerator="H200")
+
+
+def space(gpus=16, lengths=LENGTHS, loads=MANY, prefill=("DEP4", "TP2"), decode=("DEP4", "DEP8", "TP4"), one=ONE):
     kinds = [
-        tuple(worker(name.rstrip("0123456789"), int(name.lstrip("TDEP")), ONE) for name in names)
+        tuple(worker(name.rstrip("0123456789"), int(name.lstrip("TDEP")), one) for name in names)
         for names in (prefill, decode)
     ]
+    engine = {"GB200": "dynamo-trtllm", "MI355X": "mori-sglang", "H200": "dynamo-sglang"}[one.accelerator]
     return SearchSpace(
-        engine="dynamo-trtllm", prefill=kinds[0], decode=kinds[1], gpus=gpus, lengths=lengths, loads=loads
+        engine=engine, prefill=kinds[0], decode=kinds[1], gpus=gpus, lengths=lengths, loads=loads
     )
 
 
@@ -69,6 +74,29 @@ def test_a_search_names_the_best_of_brute_force(slo):
     assert result.cases[best].pools.layout == case.pools.layout
 
 
+@pytest.mark.parametrize(
+    ("one", "isl", "osl", "slo"),
+    [
+        (MI355X, 1024, 1024, "ttft=500ms"),
+        (MI355X, 8192, 1024, "ttft=2s,interactivity=20"),
+        (ONE, 1024, 1024, "ttft=500ms"),
+        (ONE, 1024, 8192, "ttft=1s"),
+        (H200, 1024, 4096, "ttft=1s"),
+    ],
+)
+def test_long_outputs_under_a_short_limit_of_ttft(one, isl, osl, slo):
+    """The start and the end of a run are no part of the TTFT, however long the outputs."""
+    kinds = {} if one is ONE else {"prefill": ("DEP8", "TP8"), "decode": ("DEP8", "TP8")}
+    s = space(gpus=16 if one is ONE else 48, lengths=Lengths(isl, osl, 0.8), one=one, **kinds)
+    tput, _ = brute_force(s, slo)
+    result = searched(s, slo)
+    assert result.tput[result.best(1)[0]] == pytest.approx(tput, rel=0.005)
+
+
+def users_of(cases):
+    return np.array([c.concurrency for c in cases])
+
+
 def planted(monkeypatch, prefill_per_s=1.0, step_s=0.01, sequence_s=1e-4):
     """Workers of known pace: a prefill GPU takes `prefill_per_s` prompts, a decode GPU steps in closed form."""
 
@@ -87,7 +115,7 @@ def planted(monkeypatch, prefill_per_s=1.0, step_s=0.01, sequence_s=1e-4):
             rows.append((tpot, c.concurrency / rate - tpot * tokens + 0.1, rate))
         tpot, ttft, rate = np.array(rows).T
         per_gpu = (c.lengths.mean_isl + c.lengths.mean_osl) / np.array([c.pools.gpus for c in cases])
-        state = SimpleNamespace(tpot_s=tpot, ttft_s=ttft, requests_per_s=rate)
+        state = SimpleNamespace(tpot_s=tpot, ttft_s=ttft, requests_per_s=rate, e2e_s=users_of(cases) / rate)
         return SimpleNamespace(state=state, total_tput_per_gpu=rate * per_gpu)
 
     monkeypatch.setattr(search_file, "predict_pools", predicted)

@@ -1,6 +1,7 @@
 """Which layouts a search predicts: the worker kinds of each pool, and the layouts that are best by rough figures.
 
-Rough figures come from workers alone. With r(n) requests per second and TPOT(n) of a decode worker with n users, and
+Rough figures come from workers alone, in their steady state: throughputs of whole runs have a start and an end, which
+in Little's law would pass for seconds of TTFT. With r(n) requests per second and TPOT(n) of a decode worker with n users, and
 c requests per second of a full prefill worker, D decode workers and N users take D·r(N/D) requests per second, for
 which D·r/(c·u) prefill workers are busy the share u of their time. With fewer, they set the rate, and TPOT is that of
 the decode workers at this rate.
@@ -146,7 +147,7 @@ def _prefill_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats
     kinds = range(len(space.prefill))
     full = predict([space.case(p, biggest, 1, MOST_WORKERS, SATURATING) for p in kinds])
     alone = predict([space.case(p, biggest, 1, 1, 1) for p in kinds])
-    return full.state.requests_per_s, alone.state.ttft_s
+    return SATURATING / full.state.e2e_s, alone.state.ttft_s
 
 
 def _decode_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats]:
@@ -155,7 +156,7 @@ def _decode_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats]
     cases = [space.case(biggest, d, MOST_WORKERS, 1, n) for d in range(len(space.decode)) for n in USERS_OF_A_WORKER]
     s = predict(cases).state
     shape = len(space.decode), len(USERS_OF_A_WORKER)
-    return s.tpot_s.reshape(shape), s.requests_per_s.reshape(shape)
+    return s.tpot_s.reshape(shape), USERS_OF_A_WORKER / s.e2e_s.reshape(shape)
 
 
 def _of_decode_kind(
