@@ -15,8 +15,9 @@ from paretoken.predict.pools.candidates import LOADS
 class PoolFrontiers:
     """One model on one accelerator at one pair of lengths. `predicted` has the curve of one layout, or of a search.
 
-    Predicted throughput is per rented GPU: `gpus` are rented, and those that no replica takes count. `aggregated` is predicted for the same GPUs, at most `gpus`; `no_aggregated` says why there is none. `measured` are
-    shipped points on the frontiers of both kinds of serving, by any engine. Rows are by rising TPOT.
+    Predicted throughput is per rented GPU: those of `gpus` that no replica takes count. `aggregated` is predicted for
+    the same GPUs; `no_aggregated` says why there is none. `measured` are shipped points on the frontiers of both kinds
+    of serving, by any engine, per GPU that ran. Rows are by rising TPOT.
     """
 
     model: str

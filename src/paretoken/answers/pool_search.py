@@ -192,7 +192,7 @@ def _nearest(search: PoolSearch, question: PoolSearchQuestion) -> str:
     i = int(np.argmin(search.excess))
     c = search.cases[i]
     return (
-        f"no layout of at most {counted(question.gpus or 0, 'GPU')} meets {question.slo_in_force() or 'the loads'}; the nearest is "
+        f"no layout of at most {counted(question.gpus or 0, 'GPU')} meets {question.slo_in_force()}; the nearest is "
         f"{c.pools.layout} at concurrency {c.concurrency:g}: TTFT {search.ttft_s[i]:.3g} s, "
         f"TPOT {search.tpot_s[i] * 1e3:.3g} ms"
     )

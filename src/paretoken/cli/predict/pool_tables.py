@@ -59,7 +59,8 @@ def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) ->
     _print_worth(answer.worth, answer.crossings_tok_s)
 
 
-_FIGURES = ("concurrency", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
+_LATENCIES = ("TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
+_FIGURES = ("concurrency", "tok/s/GPU", "90 %", *_LATENCIES)
 
 
 def _figures(r: PooledRow) -> list[object]:
@@ -67,6 +68,12 @@ def _figures(r: PooledRow) -> list[object]:
         int(r.concurrency),
         r.total_tput_per_gpu_tok_s,
         interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+        *_latencies(r),
+    ]
+
+
+def _latencies(r: PooledRow) -> list[object]:
+    return [
         r.median_tpot_ms,
         interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
         r.median_ttft_ms,
@@ -82,8 +89,8 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
         f"Best disaggregated layouts: {first.model} {first.precision} on at most {question.gpus} {first.accelerator}, "
         f"{first.engine}, {first.isl}/{first.osl}, " + (f"within {answer.slo}" if answer.slo else "no limits"),
         (
-            *("layout", "GPUs", "replicas", "idle", "tok/s/rented GPU"),
-            *(*_FIGURES, "tok/s/user", *(["USD/M tok"] if priced else []), "unmeasured workers"),
+            *("layout", "GPUs", "replicas", "idle", "tok/s/rented GPU", "90 %"),
+            *("concurrency", *_LATENCIES, "tok/s/user", *(["USD/M tok"] if priced else []), "unmeasured workers"),
         ),
         [
             [
@@ -92,7 +99,9 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
                 b.replicas,
                 b.idle_gpus,
                 b.total_tput_per_rented_gpu_tok_s,
-                *_figures(b.row),
+                interval(b.total_tput_per_rented_gpu_tok_s_lo, b.total_tput_per_rented_gpu_tok_s_hi),
+                int(b.row.concurrency),
+                *_latencies(b.row),
                 b.row.interactivity_tok_s,
                 *([b.usd_per_mtok_rented] if priced else []),
                 ", ".join(b.unmeasured) or None,
@@ -100,11 +109,11 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
             for b in best
         ],
         note=f"{NOT_MEASURED} The best load of each of {answer.layouts:,} layouts; one for each pair of workers. "
-        f"Ranked by tokens per rented GPU: idle ones count{' in them and in the price' if priced else ''}. All else is "
-        f"of one replica: concurrency is its users, tok/s/GPU is per GPU of it. Unmeasured workers: no shipped point of "
+        f"Ranked by tokens per rented GPU: idle ones count{' in them and in the price' if priced else ''}. Concurrency "
+        f"is the users of one replica. Unmeasured workers: no shipped point of "
         f"this model on {first.accelerator} has such a worker in this pool. {_novelty([b.row for b in best])} "
         f"{lengths_note(question.length_range_ratio)}",
-        spare=("E2E s", "replicas", "90 %"),
+        spare=("E2E s", "replicas", "tok/s/user"),
     )
     limited = any(name in answer.slo.lower() for name in ("ttft", "e2e"))
     if not limited and not question.concurrency:
@@ -220,8 +229,8 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
             for r in rows
         ],
         note="Ratio: what a GPU-hour of the disaggregated system may cost, as a multiple of the other's, before "
-        "aggregated tokens are as cheap. Both are per rented GPU; the interval takes the errors of the two predictions as "
-        "independent. Measured ratio: of the shipped points, any engine and TTFT. " + _crossings(crossings),
+        "aggregated tokens are as cheap. Both are per rented GPU; the interval takes their errors as independent. "
+        "Measured ratio: of the shipped points, any engine and TTFT. " + _crossings(crossings),
     )
 
 

@@ -1,10 +1,11 @@
 """Which layouts a search predicts: those that are best by rough figures.
 
-Rough figures come from workers alone, in their steady state: throughputs of whole runs have a start and an end, which
-in Little's law would pass for seconds of TTFT. With r(n) requests per second and TPOT(n) of a decode worker with n users, and
+Rough figures come from workers alone. With r(n) requests per second and TPOT(n) of a decode worker with n users, and
 c requests per second of a full prefill worker, D decode workers and N users take D·r(N/D) requests per second, for
 which D·r/(c·u) prefill workers are busy the share u of their time. With fewer, they set the rate, and TPOT is that of
 the decode workers at this rate.
+
+All rates are of the steady state. Those of whole runs have a start and an end, which would pass for seconds of TTFT.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 1.3, 2.0, 4.0)
 FULL = 0.98
 """The most of the prefill pool's time that is in use."""
 BAND, OF_A_BAND, OF_A_PAIR = 1.15, 80, 2
-"""Ratio of a band's ends in TPOT; layouts of a size that stay of each band, and of each pair of kinds and `FILLED` in it.
+"""Ratio of a band's ends in TPOT; layouts of a size that stay of each band, and of each pair of kinds at each `FILLED`.
 
 Rough figures leave the queue out, so those of full prefill pools look best, and may all miss the limits.
 """
@@ -171,7 +172,7 @@ def _of_decode_kind(
 
 
 def promising(rough: RoughLayouts, limits: Sequence[Slo], lengths: Lengths) -> list[int]:
-    """Places of the best layouts of each band of TPOT and size that nearly meet the limits; of the nearest, if none does."""
+    """Places of the best layouts of each band of TPOT and size that nearly meet the limits, or of the nearest."""
     over = excess(limits, lengths, rough.ttft_s, rough.tpot_s)
     near = np.flatnonzero(over <= max(SLACK, float(over.min()) * SLACK))
     band = np.floor(np.log(rough.tpot_s) / np.log(BAND)).astype(int) * MOST_OF_A_LAYOUT

@@ -12,7 +12,6 @@ from paretoken.points.published import published_points
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.layout import Pools, worker_kind
 
-
 _ANY = Deployment(accelerator="", model="", precision="", engine="", gpus=1, tp=1)
 _LAYOUT = (
     *("tp", "ep", "dp_attention", "decode_workers", "decode_gpus"),

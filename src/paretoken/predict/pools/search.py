@@ -50,7 +50,7 @@ class PoolSearch:
     layouts: int
 
     def best(self, most: int) -> list[int]:
-        """Places of the best cases within the limits by throughput per rented GPU, one for each pair of worker kinds."""
+        """Places of the best cases within the limits per rented GPU, one for each pair of worker kinds."""
         by_layout: dict[Pools, list[int]] = {}
         for i in np.flatnonzero(self.excess <= 1).tolist():
             by_layout.setdefault(self.cases[i].pools, []).append(i)
@@ -70,7 +70,7 @@ class PoolSearch:
         return (False, -max(self.rented[within])) if within else (True, min(self.excess[places]))
 
     def frontier(self) -> list[int]:
-        """Places of the cases within all limits but those of TPOT that no other beats in TPOT and throughput per rented GPU."""
+        """Places of the cases within all limits but those of TPOT that no other beats in TPOT and per rented GPU."""
         return pareto_places(self.tpot_s, self.rented, self.excess_but_tpot <= 1)
 
 
