@@ -17,7 +17,7 @@ class PoolFrontiers:
 
     Predicted throughput is per rented GPU: those of `gpus` that no replica takes count. `aggregated` is predicted for
     the same GPUs; `no_aggregated` says why there is none. `measured` are shipped points on the frontiers of both kinds
-    of serving, by any engine, per GPU that ran. Rows are by rising TPOT.
+    of serving, by any engine, per GPU that ran. `slo` are the limits of predictions, "" without any. Rows are by rising TPOT.
     """
 
     model: str
@@ -32,6 +32,7 @@ class PoolFrontiers:
     no_aggregated: str | None
     measured: tuple[MeasuredRow, ...]
     crossings_tok_s: tuple[float, ...]
+    slo: str = ""
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -41,13 +42,14 @@ class PoolFrontiers:
 
 def search_frontiers(question: PoolSearchQuestion, answer: PoolSearchAnswer) -> PoolFrontiers:
     """The frontiers of a search."""
-    return _frontiers(
+    frontiers = _frontiers(
         tuple(_rented(point) for point in answer.frontier),
         question.gpus or 0,
         (answer.aggregated, answer.no_aggregated),
         answer.measured,
         answer.crossings_tok_s,
     )
+    return replace(frontiers, slo=answer.slo)
 
 
 def _rented(point: RankedLayout) -> PooledRow:

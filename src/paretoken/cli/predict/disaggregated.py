@@ -23,7 +23,7 @@ disaggregated_or_auto = click.option(
     "--disaggregated",
     metavar="LAYOUT",
     help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
-    "auto searches the layouts of --gpus.",
+    "auto searches the layouts of --gpus, within ttft=5s unless --slo limits TTFT or E2E, or has ttft=none.",
 )
 rent = click.option(
     "--rent",
