@@ -17,7 +17,8 @@ class PoolFrontiers:
 
     Predicted throughput is per rented GPU: those of `gpus` that no replica takes count. `aggregated` is predicted for
     the same GPUs; `no_aggregated` says why there is none. `measured` are shipped points on the frontiers of both kinds
-    of serving, by any engine, per GPU that ran. `slo` are the limits of predictions, "" without any. Rows are by rising TPOT.
+    of serving, by any engine, per GPU that ran. `slo` are the limits of predictions, "" without any. Rows are by rising
+    TPOT.
     """
 
     model: str
