@@ -109,12 +109,8 @@ class RoughLayouts:
 def rough_layouts(space: SearchSpace, predict: Predict) -> RoughLayouts:
     """Every layout in lowest terms at every load that needs its prefill workers."""
     capacity, first_s = _prefill_alone(space, predict)
-    tpot_s, rate = _decode_alone(space, predict)
-    parts = [
-        part
-        for d in range(len(space.decode))
-        for part in _of_decode_kind(space, d, tpot_s[d], rate[d], capacity, first_s)
-    ]
+    alone = _decode_alone(space, predict)
+    parts = [part for d in range(len(space.decode)) for part in _of_decode_kind(space, d, alone[d], capacity, first_s)]
     return RoughLayouts(**{f.name: np.concatenate([getattr(x, f.name) for x in parts]) for f in fields(RoughLayouts)})
 
 
@@ -127,17 +123,30 @@ def _prefill_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats
     return SATURATING / full.state.e2e_s, alone.state.ttft_s
 
 
-def _decode_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats]:
-    """TPOT and requests per second of one worker of each decode kind, shape (kinds, users of a worker)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodeAlone:
+    """A decode worker whose prefill pool is never busy, shape (USERS_OF_A_WORKER,): ln of TPOT and of requests/s.
+
+    `waiting_s` is the TTFT beyond that of one user: for a slot.
+    """
+
+    tpot: Floats
+    rate: Floats
+    waiting_s: Floats
+
+
+def _decode_alone(space: SearchSpace, predict: Predict) -> list[DecodeAlone]:
+    """One worker of each decode kind."""
     biggest = max(range(len(space.prefill)), key=lambda p: space.prefill[p].gpus)
     cases = [space.case(biggest, d, MOST_WORKERS, 1, n) for d in range(len(space.decode)) for n in USERS_OF_A_WORKER]
     s = predict(cases).state
-    shape = len(space.decode), len(USERS_OF_A_WORKER)
-    return s.tpot_s.reshape(shape), USERS_OF_A_WORKER / s.e2e_s.reshape(shape)
+    tpot_s, e2e_s, ttft_s = (x.reshape(len(space.decode), -1) for x in (s.tpot_s, s.e2e_s, s.ttft_s))
+    rate = np.maximum.accumulate(np.log(USERS_OF_A_WORKER / e2e_s), axis=1)
+    return [DecodeAlone(np.log(tpot_s[d]), rate[d], ttft_s[d] - ttft_s[d, 0]) for d in range(len(space.decode))]
 
 
 def _of_decode_kind(
-    space: SearchSpace, d: int, tpot_s: Floats, rate: Floats, capacity: Floats, first_s: Floats
+    space: SearchSpace, d: int, alone: DecodeAlone, capacity: Floats, first_s: Floats
 ) -> Iterator[RoughLayouts]:
     """The layouts of one decode kind, for each prefill kind and share of its pool in use."""
     gpus, tokens = space.decode[d].gpus, space.lengths.mean_isl + space.lengths.mean_osl
@@ -145,8 +154,8 @@ def _of_decode_kind(
     workers, load = (x.ravel() for x in grid)
     users = np.array(space.loads, dtype=float)[load]
     workers, load, users = (x[users >= workers] for x in (workers, load, users))
-    rates = np.maximum.accumulate(np.log(rate))
-    wanted = workers * np.exp(np.interp(np.log(users / workers), np.log(USERS_OF_A_WORKER), rates))
+    ln_users = np.log(USERS_OF_A_WORKER)
+    wanted = workers * np.exp(np.interp(np.log(users / workers), ln_users, alone.rate))
     for p, one in enumerate(space.prefill):
         needed = [np.ceil(wanted / (capacity[p] * u)).astype(int) for u in FILLED]
         for i, prefill_workers in enumerate(needed):
@@ -155,8 +164,10 @@ def _of_decode_kind(
             for other in needed[:i]:
                 keep &= prefill_workers != other
             served = np.minimum(wanted, FULL * capacity[p] * prefill_workers)[keep]
-            tpot = np.exp(np.interp(np.log(served / workers[keep]), rates, np.log(tpot_s)))
-            queued = users[keep] / served - tpot * (space.lengths.mean_osl - 1)
+            there = users[keep] / workers[keep]
+            decoding = np.exp(np.interp(np.log(served / workers[keep]), alone.rate, ln_users))
+            decoding = np.where(served < wanted[keep], np.minimum(decoding, there), there)
+            queued_s = (there - decoding) * workers[keep] / served
             yield RoughLayouts(
                 prefill=np.full(keep.sum(), p),
                 decode=np.full(keep.sum(), d),
@@ -165,8 +176,8 @@ def _of_decode_kind(
                 load=load[keep],
                 filled=np.full(keep.sum(), i),
                 gpus=used[keep],
-                tpot_s=tpot,
-                ttft_s=np.maximum(queued, first_s[p]),
+                tpot_s=np.exp(np.interp(np.log(decoding), ln_users, alone.tpot)),
+                ttft_s=first_s[p] + queued_s + np.interp(np.log(decoding), ln_users, alone.waiting_s),
                 tput=served * tokens / used[keep] * space.used(used[keep]),
             )
 
