@@ -29,7 +29,7 @@ LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(33)))
 USERS_OF_A_WORKER = np.array([2.0**i for i in range(17)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
-FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 1.3, 2.0, 4.0)
+FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 0.15, 1.3, 2.0, 4.0)
 """Shares of the prefill pool's time in use for which prefill workers are tried; beyond 1 the decode pool waits."""
 FULL = 0.98
 """The most of the prefill pool's time that is in use."""
