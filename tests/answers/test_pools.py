@@ -11,17 +11,29 @@ import pytest
 
 from paretoken.answers import pool_rivals
 from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
-from paretoken.answers.pool_rivals import AggregatedRow, crossings, measured_frontiers, worth
+from paretoken.answers.pool_frontiers import search_frontiers
+from paretoken.answers.pool_rivals import (
+    AggregatedRow,
+    Curve,
+    aggregated_frontier,
+    calibrated_engines,
+    crossings,
+    measured_frontiers,
+    worth,
+)
 from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
 from paretoken.answers.pools import PoolsQuestion, predict_disaggregated
 from paretoken.answers.predict import PredictQuestion, predict
 from paretoken.answers.predict_file import PredictFileQuestion, predict_file
+from paretoken.answers.prediction import prepared
 from paretoken.answers.seam import question_from_json, to_json
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.points.files import read_points
 from paretoken.points.published import published_points
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools.measured import measured_workers
 from paretoken.predict.settings import EngineSettings
+from tests.support.pooled import run_row
 
 R1 = {"accelerator": "GB200", "model": "deepseek-r1", "precision": "fp4", "engine": "trtllm", "isl": 8192, "osl": 1024}
 LAYOUT = "4xDEP4+1xDEP32"
@@ -169,14 +181,15 @@ def answer():
 
 def test_the_best_layouts_meet_the_slo_and_fill_the_gpus(answer):
     assert len(answer.best) == 5 and answer.layouts > 100
-    tput = [b.row.total_tput_per_gpu_tok_s for b in answer.best]
-    assert tput == sorted(tput, reverse=True)
+    tput = [b.total_tput_per_rented_gpu_tok_s for b in answer.best]
+    assert answer.slo == "ttft=2s,interactivity=40" and tput == sorted(tput, reverse=True)
     for b in answer.best:
         assert b.row.median_ttft_ms <= 2000 and b.row.interactivity_tok_s >= 40
         assert b.replicas * b.row.n_gpus + b.idle_gpus == 24 and 0 <= b.idle_gpus < b.row.n_gpus
         used = b.replicas * b.row.n_gpus / 24
         assert b.total_tput_per_rented_gpu_tok_s == pytest.approx(b.row.total_tput_per_gpu_tok_s * used)
-        assert b.row.usd_per_mtok_total == pytest.approx(3 / (b.row.total_tput_per_gpu_tok_s * 3600 / 1e6))
+        assert b.usd_per_mtok_rented == pytest.approx(3 / (b.total_tput_per_rented_gpu_tok_s * 3600 / 1e6))
+        assert b.total_tput_per_rented_gpu_tok_s_lo < b.total_tput_per_rented_gpu_tok_s
 
 
 def test_a_row_of_the_search_is_the_prediction_of_its_layout(answer):
@@ -186,13 +199,60 @@ def test_a_row_of_the_search_is_the_prediction_of_its_layout(answer):
 
 
 def test_frontiers_rise_and_keep_their_origin(answer):
-    for frontier in (answer.frontier, answer.aggregated):
+    own = search_frontiers(PoolSearchQuestion(**R1, gpus=24), answer).predicted
+    for frontier in (own, answer.aggregated):
         assert {r.origin for r in frontier} == {"predicted"}
         assert [r.median_tpot_ms for r in frontier] == sorted(r.median_tpot_ms for r in frontier)
         assert [r.total_tput_per_gpu_tok_s for r in frontier] == sorted(r.total_tput_per_gpu_tok_s for r in frontier)
         assert all(r.median_ttft_ms <= 2000 for r in frontier)
     assert {r.origin for r in answer.measured} == {"published"}
-    assert all(r.n_gpus <= 24 for r in answer.aggregated)
+    assert all(r.n_gpus + r.idle_gpus == 24 for r in answer.aggregated)
+    assert [r.total_tput_per_gpu_tok_s for r in own] == [p.total_tput_per_rented_gpu_tok_s for p in answer.frontier]
+
+
+def test_a_worker_that_no_shipped_point_has_is_marked(answer):
+    prefill, decode = measured_workers("deepseek-r1", "GB200")
+    for b in (*answer.best, *answer.frontier):
+        first, second = (side.split("x")[1] for side in b.row.layout.split("+"))
+        assert ("prefill" in b.unmeasured) == (first not in prefill)
+        assert ("decode" in b.unmeasured) == (second not in decode)
+
+
+@pytest.mark.parametrize(
+    ("slo", "users", "in_force"),
+    [
+        (None, (), "ttft=5s"),
+        ("interactivity=20", (), "ttft=5s,interactivity=20"),
+        ("tpot=9ms,e2e=9s", (), "tpot=9ms,e2e=9s"),
+        ("TTFT=none", (), ""),
+        ("ttft = none,tpot=9ms", (), "tpot=9ms"),
+        (None, (32,), ""),
+    ],
+)
+def test_a_search_limits_the_ttft_unless_it_is_lifted(slo, users, in_force):
+    question = PoolSearchQuestion(**R1, gpus=16, slo=slo, concurrency=users)
+    assert question.slo_in_force() == in_force
+    assert len(question.limits()) == len(in_force.split(",")) - (not in_force)
+
+
+def test_idle_gpus_of_aggregated_replicas_count():
+    data = prepared(PoolSearchQuestion(**R1, gpus=20), None)[1]
+    even, uneven = (aggregated_frontier(ONE, n, Lengths(8192, 1024), (), (64,), data)[0] for n in (16, 20))
+    of = {r.layout: r for r in uneven}
+    assert any(r.idle_gpus for r in uneven) or {r.n_gpus for r in uneven} == {20}
+    assert all(r.n_gpus + r.idle_gpus == 20 for r in uneven) and all(r.idle_gpus == 0 for r in even)
+    for r in even:
+        if other := of.get(r.layout):
+            assert other.total_tput_per_gpu_tok_s == pytest.approx(r.total_tput_per_gpu_tok_s * 16 / 20)
+
+
+def test_aggregated_serving_is_by_the_engines_that_were_calibrated_there():
+    data = prepared(PoolSearchQuestion(**R1, gpus=20), None)[1]
+    amd = replace(ONE, accelerator="MI355X", precision="fp8", engine="sglang")
+    engines = calibrated_engines(amd, data)
+    assert len(engines) > 1 and not any(data.catalog.engines[name].disaggregated for name in engines)
+    assert calibrated_engines(replace(amd, model="gemma-3-27b"), data) == ["sglang"]
+    assert calibrated_engines(replace(amd, speculative="mtp"), data) == ["sglang"]
 
 
 def test_what_a_gpu_hour_may_cost_is_the_ratio_of_throughputs(answer):
@@ -204,7 +264,7 @@ def test_what_a_gpu_hour_may_cost_is_the_ratio_of_throughputs(answer):
 
 def test_stated_loads_are_the_only_ones():
     result = search_disaggregated(PoolSearchQuestion(**R1, gpus=16, concurrency=(32, 128)))
-    assert {r.concurrency for r in result.frontier} <= {32, 128}
+    assert {p.row.concurrency for p in result.frontier} <= {32, 128} and result.slo == ""
 
 
 @pytest.mark.parametrize(
@@ -234,12 +294,13 @@ def line(points):
             layout="",
             engine="",
             n_gpus=8,
+            idle_gpus=0,
             concurrency=1.0,
             origin="predicted",
             new_to_calibration=[],
             total_tput_per_gpu_tok_s=tput,
-            total_tput_per_gpu_tok_s_lo=tput,
-            total_tput_per_gpu_tok_s_hi=tput,
+            total_tput_per_gpu_tok_s_lo=tput / 1.5,
+            total_tput_per_gpu_tok_s_hi=tput * 1.5,
             median_ttft_ms=1.0,
             median_tpot_ms=1e3 / tok_s,
             interactivity_tok_s=tok_s,
@@ -249,7 +310,8 @@ def line(points):
 
 
 def served(points):
-    return np.array([1 / tok_s for tok_s, _ in points]), np.array([float(tput) for _, tput in points])
+    tput = np.array([float(tput) for _, tput in points])
+    return Curve(np.array([1 / tok_s for tok_s, _ in points]), tput, tput / 2, tput * 2)
 
 
 def test_frontiers_cross_where_they_serve_as_much():
@@ -268,6 +330,27 @@ def test_a_demand_below_the_slowest_point_is_served_by_that_point():
     at = {w.interactivity_tok_s: w for w in worth(served(disaggregated), line(aggregated), None)}
     assert at[10].ratio == pytest.approx(2000 / 6000) and at[50].ratio == pytest.approx(2000 / 1200)
     assert max(at) == 200 and at[10].break_even_usd_per_gpu_h is None
+
+
+def test_a_ratio_has_the_interval_of_both_predictions():
+    (w,) = [w for w in worth(served([(60, 2000), (40, 2000)]), line([(60, 1000), (40, 1000)]), 3.0) if w.ratio > 1][:1]
+    spread = np.hypot(np.log(2), np.log(1.5))
+    assert w.ratio == pytest.approx(2) and w.break_even_usd_per_gpu_h == pytest.approx(6)
+    assert (w.ratio_lo, w.ratio_hi) == pytest.approx((2 * np.exp(-spread), 2 * np.exp(spread)))
+
+
+def test_the_ratio_that_was_measured_stands_where_both_were():
+    runs = [
+        run_row(60, 3000),
+        run_row(20, 8000),
+        run_row(50, 1000, serving="aggregated"),
+        run_row(10, 4000, serving="aggregated"),
+    ]
+    runs.sort(key=lambda r: r.central_tpot_ms)
+    rows = worth(served([(100, 3000), (5, 9000)]), line([(100, 1000), (5, 4000)]), None, runs)
+    at = {w.interactivity_tok_s: w.measured_ratio for w in rows}
+    assert at[10] is None and at[60] is None and at[50] == pytest.approx(3 * 1.2 ** (np.log(8 / 3) / np.log(3)))
+    assert at[20] == pytest.approx(8000 / 4000 * 2 ** (2 * np.log(2) / np.log(5)), rel=0.01)
 
 
 def test_leads_of_a_few_per_cent_do_not_count():

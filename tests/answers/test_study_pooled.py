@@ -102,6 +102,14 @@ def test_a_count_of_gpus_out_of_range_is_refused(tmp_path, gpus):
         load_study(path)
 
 
+def test_the_search_has_the_limits_of_the_study_or_the_default_one(searches):
+    cells()
+    cells(disaggregated_slo="ttft=2s,interactivity=20")
+    assert [q.slo_in_force() for q in searches] == ["ttft=5s", "ttft=2s,interactivity=20"]
+    with pytest.raises(BadConfig, match="unknown SLO metric"):
+        cells(disaggregated_slo="speed=3")
+
+
 @pytest.mark.slow
 def test_no_verdict_rests_on_a_disaggregated_prediction():
     base = Study(models=["deepseek-r1"], precisions=["fp4"], workloads=["8192/1024"], draws=200, outlooks=[])

@@ -75,12 +75,21 @@ def test_the_best_layouts_as_tables(call):
     for title in (
         "Best disaggregated layouts: deepseek-r1 fp4 on at most 16 GB200",
         "Frontier, disaggregated, predicted",
-        "Frontier, aggregated on the same GPUs, predicted (trtllm)",
+        "Frontier, aggregated on the same GPUs, predicted",
         "Frontiers of the shipped points",
         "Worth of disaggregated serving",
     ):
         assert title in out
-    assert "add --slo ttft=2s" not in out
+    assert "tok/s/rented GPU" in out and "unmeasured workers" in out
+    assert "queue long" not in out and "default limit" not in out
+
+
+@pytest.mark.slow
+def test_a_search_without_a_limit_of_ttft_has_one_that_can_be_lifted(call):
+    code, out, _ = call(f"predict {R1} --disaggregated auto --gpus 8 --slo interactivity=20 --top 1")
+    assert code == 0 and "within ttft=5s,interactivity=20" in out and "ttft=5s is the default limit" in out
+    code, out, _ = call(f"predict {R1} --disaggregated auto --gpus 8 --slo ttft=none --top 1")
+    assert code == 0 and "no limits" in out and "queue long for prefill" in out
 
 
 @pytest.mark.slow

@@ -52,6 +52,12 @@ def test_a_study_that_does_not_ask_says_how_to(plain):
     assert "predicts no disaggregated serving" in html and "disaggregated_gpus" in html and "<svg" not in html
 
 
+def test_the_limits_of_the_predictions_are_stated(plain):
+    limited = replace(CELL, frontiers=planted_frontiers(slo="ttft=5s"))
+    assert "Predicted within ttft=5s." in section(with_cells(plain, limited))
+    assert "Predicted without limits." in section(with_cells(plain, CELL))
+
+
 def test_every_row_states_serving_origin_layout_gpus_and_predicted_ones_their_interval(plain):
     rows = cells_of_rows(section(with_cells(plain, CELL)))
     assert rows[0] == [

@@ -38,6 +38,7 @@ def aggregated_row(interactivity: float, tput: float) -> AggregatedRow:
         layout="9xTP8",
         engine="trtllm",
         n_gpus=72,
+        idle_gpus=0,
         concurrency=128,
         origin="predicted",
         new_to_calibration=[],

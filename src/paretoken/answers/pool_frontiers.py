@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, aggregated_frontier, measured_frontiers
-from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion
+from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
 from paretoken.answers.pools import PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.predict.pools.candidates import LOADS
@@ -15,8 +15,10 @@ from paretoken.predict.pools.candidates import LOADS
 class PoolFrontiers:
     """One model on one accelerator at one pair of lengths. `predicted` has the curve of one layout, or of a search.
 
-    `aggregated` is predicted for the same GPUs, at most `gpus`; `no_aggregated` says why there is none. `measured` are
-    shipped points on the frontiers of both kinds of serving, by any engine. Rows are by rising TPOT.
+    Predicted throughput is per rented GPU: those of `gpus` that no replica takes count. `aggregated` is predicted for
+    the same GPUs; `no_aggregated` says why there is none. `measured` are shipped points on the frontiers of both kinds
+    of serving, by any engine, per GPU that ran. `slo` are the limits of predictions, "" without any. Rows are by rising
+    TPOT.
     """
 
     model: str
@@ -31,6 +33,7 @@ class PoolFrontiers:
     no_aggregated: str | None
     measured: tuple[MeasuredRow, ...]
     crossings_tok_s: tuple[float, ...]
+    slo: str = ""
 
     @property
     def layouts(self) -> tuple[str, ...]:
@@ -40,12 +43,23 @@ class PoolFrontiers:
 
 def search_frontiers(question: PoolSearchQuestion, answer: PoolSearchAnswer) -> PoolFrontiers:
     """The frontiers of a search."""
-    return _frontiers(
-        answer.frontier,
+    frontiers = _frontiers(
+        tuple(_rented(point) for point in answer.frontier),
         question.gpus or 0,
         (answer.aggregated, answer.no_aggregated),
         answer.measured,
         answer.crossings_tok_s,
+    )
+    return replace(frontiers, slo=answer.slo)
+
+
+def _rented(point: RankedLayout) -> PooledRow:
+    """The row with its throughput per rented GPU."""
+    return replace(
+        point.row,
+        total_tput_per_gpu_tok_s=point.total_tput_per_rented_gpu_tok_s,
+        total_tput_per_gpu_tok_s_lo=point.total_tput_per_rented_gpu_tok_s_lo,
+        total_tput_per_gpu_tok_s_hi=point.total_tput_per_rented_gpu_tok_s_hi,
     )
 
 

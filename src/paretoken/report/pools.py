@@ -26,6 +26,7 @@ def disaggregated(result: StudyResult) -> Mapping[str, object]:
                 "chart": pool_chart(f, chart_title(f, result.catalog)),
                 "rows": list(_rows(f)),
                 "crossings": crossing_words(f),
+                "slo": f.slo,
                 "new": ", ".join(sorted({kind for r in f.predicted for kind in r.new_to_calibration})),
             }
             for _, f in drawn

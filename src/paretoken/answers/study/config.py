@@ -10,7 +10,7 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
-from paretoken.answers.pool_search import MOST_GPUS
+from paretoken.answers.pool_search import DEFAULT_TTFT, MOST_GPUS
 from paretoken.catalog.loader import Catalog, explain
 from paretoken.errors import BadConfig, nearest
 from paretoken.plain_files import read_toml
@@ -55,6 +55,9 @@ class Predicted(BaseModel):
     length_range_ratio: float = Field(0.8, gt=0, le=1)
     disaggregated_gpus: int | None = Field(
         None, ge=2, le=MOST_GPUS, description="also search disaggregated layouts of at most this number of GPUs"
+    )
+    disaggregated_slo: str | None = Field(
+        None, description=f"limits of medians in this search; {DEFAULT_TTFT} if none is of TTFT or E2E"
     )
 
 

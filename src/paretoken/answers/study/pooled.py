@@ -108,7 +108,7 @@ def _cells(points: pl.DataFrame, config: Predicted, gpus: int, data: PredictionD
         if not engines:
             yield cell
         for engine in engines:
-            yield _searched(replace(cell, engine=engine, why_not=None), config.length_range_ratio, gpus, points, data)
+            yield _searched(replace(cell, engine=engine, why_not=None), config, gpus, points, data)
 
 
 def _engines(names: list[str], accelerator: str, catalog: Catalog) -> tuple[list[str], list[str]]:
@@ -122,7 +122,8 @@ def _engines(names: list[str], accelerator: str, catalog: Catalog) -> tuple[list
     return list(dict.fromkeys(engines)), refusals
 
 
-def _searched(cell: PooledCell, ratio: float, gpus: int, points: pl.DataFrame, data: PredictionData) -> PooledCell:
+def _searched(cell: PooledCell, config: Predicted, gpus: int, points: pl.DataFrame, data: PredictionData) -> PooledCell:
+    """The cell with its frontiers, or why there are none; BadConfig for limits that are wrong in every cell."""
     question = PoolSearchQuestion(
         accelerator=cell.accelerator,
         model=cell.model,
@@ -130,9 +131,11 @@ def _searched(cell: PooledCell, ratio: float, gpus: int, points: pl.DataFrame, d
         engine=cell.engine or "",
         isl=cell.isl,
         osl=cell.osl,
-        length_range_ratio=ratio,
+        length_range_ratio=config.length_range_ratio,
         gpus=gpus,
+        slo=config.disaggregated_slo,
     )
+    question.limits()
     try:
         frontiers = search_frontiers(question, search_disaggregated(question, data))
     except (BadConfig, NoData) as e:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from paretoken.answers.pool_explain import ExplainPoolsAnswer
 from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
-from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, RankedLayout
+from paretoken.answers.pool_search import DEFAULT_TTFT, PoolSearchAnswer, PoolSearchQuestion, RankedLayout
 from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import prepared
@@ -47,7 +47,7 @@ def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
 
 def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
     """The tables of a search: the best layouts, the frontiers, what is worth what."""
-    _print_best(answer.best, question, answer.layouts)
+    _print_best(answer, question)
     first = answer.best[0].row
     _print_in_force(answer, prefill_ranks=first.prefill_dp_attention, decode_ranks=first.dp_attention)
     _print_launch(first, question)
@@ -57,7 +57,8 @@ def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) ->
     _print_worth(answer.worth, answer.crossings_tok_s)
 
 
-_FIGURES = ("concurrency", "total tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
+_LATENCIES = ("TPOT ms", "90 %", "TTFT ms", "90 %", "E2E s")
+_FIGURES = ("concurrency", "total tok/s/GPU", "90 %", *_LATENCIES)
 
 
 def _figures(r: PooledRow) -> list[object]:
@@ -65,6 +66,12 @@ def _figures(r: PooledRow) -> list[object]:
         int(r.concurrency),
         r.total_tput_per_gpu_tok_s,
         interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
+        *_latencies(r),
+    ]
+
+
+def _latencies(r: PooledRow) -> list[object]:
+    return [
         r.median_tpot_ms,
         interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
         r.median_ttft_ms,
@@ -73,32 +80,44 @@ def _figures(r: PooledRow) -> list[object]:
     ]
 
 
-def _print_best(best: Sequence[RankedLayout], question: PoolSearchQuestion, layouts: int) -> None:
-    first = best[0].row
-    priced = first.usd_per_mtok_total is not None
+def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
+    best, first = answer.best, answer.best[0].row
+    priced = best[0].usd_per_mtok_rented is not None
     print_table(
         f"Best disaggregated layouts: {first.model} {first.precision} on at most {question.gpus} {first.accelerator}, "
-        f"{first.engine}, {first.isl}/{first.osl}" + (f", within {question.slo}" if question.slo else ""),
-        ("layout", "GPUs", "replicas", "idle", *_FIGURES, "tok/s/user", *(["USD/M tok"] if priced else [])),
+        f"{first.engine}, {first.isl}/{first.osl}, " + (f"within {answer.slo}" if answer.slo else "no limits"),
+        (
+            *("layout", "GPUs", "replicas", "idle", "total tok/s/rented GPU", "90 %"),
+            *("concurrency", *_LATENCIES, "tok/s/user", *(["USD/M tok"] if priced else []), "unmeasured workers"),
+        ),
         [
             [
                 b.row.layout,
                 b.row.n_gpus,
                 b.replicas,
                 b.idle_gpus,
-                *_figures(b.row),
+                b.total_tput_per_rented_gpu_tok_s,
+                interval(b.total_tput_per_rented_gpu_tok_s_lo, b.total_tput_per_rented_gpu_tok_s_hi),
+                int(b.row.concurrency),
+                *_latencies(b.row),
                 b.row.interactivity_tok_s,
-                *([b.row.usd_per_mtok_total] if priced else []),
+                *([b.usd_per_mtok_rented] if priced else []),
+                ", ".join(b.unmeasured) or None,
             ]
             for b in best
         ],
-        note=f"{NOT_MEASURED} The best load of each of {layouts:,} layouts; one for each pair of workers. Figures are "
-        f"per GPU of the layout; replicas fill the rest, and idle GPUs do not count. {_novelty([b.row for b in best])} "
+        note=f"{NOT_MEASURED} The best load of each of {answer.layouts:,} layouts; one for each pair of workers. "
+        f"Ranked by tokens per rented GPU: idle ones count{' in them and in the price' if priced else ''}. Concurrency "
+        f"is the users of one replica. Unmeasured workers: no shipped point of "
+        f"this model on {first.accelerator} has such a worker in this pool. {_novelty([b.row for b in best])} "
         f"{lengths_note(question.length_range_ratio)}",
-        spare=("replicas", "E2E s", "idle"),
+        spare=("E2E s", "replicas", "tok/s/user"),
     )
-    if not any(word in (question.slo or "") for word in ("ttft", "e2e")):
-        echo("Without a limit of TTFT the best loads queue long for prefill; add --slo ttft=2s.")
+    limited = any(name in answer.slo.lower() for name in ("ttft", "e2e"))
+    if not limited and not question.concurrency:
+        echo("Without a limit of TTFT the best loads queue long for prefill.")
+    elif answer.slo != (question.slo or ""):
+        echo(f"{DEFAULT_TTFT} is the default limit; state another in --slo, or ttft=none for no limit.")
 
 
 def _print_in_force(
@@ -118,21 +137,34 @@ def _print_launch(first: PooledRow, question: PooledQuestion) -> None:
     echo_lines(f"Commands to start it: {launch_command(pools, data.catalog)}")
 
 
-def _print_frontier(rows: Sequence[PooledRow]) -> None:
+def _print_frontier(points: Sequence[RankedLayout]) -> None:
+    by_row = {id(p.row): p for p in points}
     print_table(
         "\nFrontier, disaggregated, predicted",
-        ("tok/s/user", "tok/s/GPU", "90 %", "layout", "GPUs", "concurrency", "TTFT ms"),
+        (
+            "tok/s/user",
+            "total tok/s/rented GPU",
+            "90 %",
+            "layout",
+            "GPUs",
+            "replicas",
+            "idle",
+            "concurrency",
+            "TTFT ms",
+        ),
         [
             [
-                r.interactivity_tok_s,
-                r.total_tput_per_gpu_tok_s,
-                interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
-                r.layout,
-                r.n_gpus,
-                int(r.concurrency),
-                r.median_ttft_ms,
+                p.row.interactivity_tok_s,
+                p.total_tput_per_rented_gpu_tok_s,
+                interval(p.total_tput_per_rented_gpu_tok_s_lo, p.total_tput_per_rented_gpu_tok_s_hi),
+                p.row.layout,
+                p.row.n_gpus,
+                p.replicas,
+                p.idle_gpus,
+                int(p.row.concurrency),
+                p.row.median_ttft_ms,
             ]
-            for r in thinned(rows)
+            for p in (by_row[id(row)] for row in thinned([p.row for p in points]))
         ],
     )
 
@@ -142,15 +174,27 @@ def _print_aggregated(rows: Sequence[AggregatedRow], why_not: str | None) -> Non
         echo(f"\nNo aggregated frontier: {why_not}.")
         return
     print_table(
-        f"\nFrontier, aggregated on the same GPUs, predicted ({rows[0].engine})",
-        ("tok/s/user", "tok/s/GPU", "90 %", "replicas", "GPUs", "concurrency", "TTFT ms"),
+        "\nFrontier, aggregated on the same GPUs, predicted",
+        (
+            "tok/s/user",
+            "total tok/s/rented GPU",
+            "90 %",
+            "replicas",
+            "engine",
+            "GPUs",
+            "idle",
+            "concurrency",
+            "TTFT ms",
+        ),
         [
             [
                 r.interactivity_tok_s,
                 r.total_tput_per_gpu_tok_s,
                 interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
                 r.layout,
+                r.engine,
                 r.n_gpus,
+                r.idle_gpus,
                 int(r.concurrency),
                 r.median_ttft_ms,
             ]
@@ -204,22 +248,30 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
     print_table(
         "\nWorth of disaggregated serving at equal interactivity, predicted",
         (
-            *("tok/s/user", "disaggregated", "aggregated", "ratio"),
+            *("tok/s/user", "disaggregated", "aggregated", "ratio", "90 %", "measured ratio"),
             *(["break-even USD/GPU-h"] if priced else []),
         ),
         [
             [
                 r.interactivity_tok_s,
-                r.disaggregated_tput_per_gpu_tok_s,
-                r.aggregated_tput_per_gpu_tok_s,
-                r.ratio,
-                *([r.break_even_usd_per_gpu_h] if priced else []),
+                _rough(r.disaggregated_tput_per_gpu_tok_s),
+                _rough(r.aggregated_tput_per_gpu_tok_s),
+                _rough(r.ratio),
+                interval(_rough(r.ratio_lo), _rough(r.ratio_hi)),
+                _rough(r.measured_ratio),
+                *([_rough(r.break_even_usd_per_gpu_h)] if priced else []),
             ]
             for r in rows
         ],
         note="Ratio: what a GPU-hour of the disaggregated system may cost, as a multiple of the other's, before "
-        "aggregated tokens are as cheap. " + _crossings(crossings),
+        "aggregated tokens are as cheap. Both are per rented GPU; the interval takes their errors as independent. "
+        "Measured ratio: of the shipped points, any engine and TTFT. " + _crossings(crossings),
     )
+
+
+def _rough(value: float | None) -> float | None:
+    """The value to two digits, of which a ratio of predictions has no more."""
+    return value and float(f"{value:.2g}")
 
 
 def _crossings(crossings: Sequence[float]) -> str:

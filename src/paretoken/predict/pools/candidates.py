@@ -1,44 +1,45 @@
-"""Which layouts a search predicts: the worker kinds of each pool, and the layouts that are best by rough figures.
+"""Which layouts a search predicts: those that are best by rough figures.
 
 Rough figures come from workers alone. With r(n) requests per second and TPOT(n) of a decode worker with n users, and
 c requests per second of a full prefill worker, D decode workers and N users take D·r(N/D) requests per second, for
 which D·r/(c·u) prefill workers are busy the share u of their time. With fewer, they set the rate, and TPOT is that of
 the decode workers at this rate.
+
+All rates are of the steady state. Those of whole runs have a start and an end, which would pass for seconds of TTFT.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from paretoken.catalog.loader import Catalog
-from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.arrays import Floats, Ints, Mask
-from paretoken.predict.capacity import require_fit, require_room
-from paretoken.predict.configure import with_redundant_experts
-from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, node_gpus
-from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, worker
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools
 from paretoken.predict.pools.predictor import PoolPredictions
 from paretoken.slo import Slo
 
-SHARED_SIZES = (1, 2, 4, 8, 16)
-"""GPUs of a worker that share the attention of each request, and of any prefill worker: as in all published layouts."""
-RANK_SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72)
-"""GPUs of a decode worker with attention data parallelism."""
+MOST_OF_A_LAYOUT = 144
+"""GPUs of a layout. More GPUs serve replicas, which is as good: larger units have finer ratios alone."""
 LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(33)))
 """Users that a search tries if no loads are stated: 1 to 65,536, twice a doubling."""
 USERS_OF_A_WORKER = np.array([2.0**i for i in range(17)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
-FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 1.3, 2.0, 4.0)
+FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 0.15, 1.3, 2.0, 4.0)
 """Shares of the prefill pool's time in use for which prefill workers are tried; beyond 1 the decode pool waits."""
 FULL = 0.98
 """The most of the prefill pool's time that is in use."""
-BAND, OF_A_BAND, OF_A_PAIR = 1.15, 100, 8
-"""Ratio of a band's ends in TPOT; layouts that stay of each band, and of each pair of kinds in it."""
+BAND, OF_A_BAND, OF_A_PAIR = 1.15, 80, 2
+"""Ratio of a band's ends in TPOT; layouts of a size that stay of each band, and of each pair of kinds at each `FILLED`.
+
+Rough figures leave the queue out, so those of full prefill pools look best, and may all miss the limits.
+"""
+CLASS = 2
+"""Ratio of GPUs of layouts of a size. Large ones have finer ratios, and would crowd out small ones that are as good."""
 SLACK = 1.2
 """How far a rough figure may exceed a limit."""
 
@@ -47,7 +48,7 @@ Predict = Callable[[Sequence[PooledCase]], PoolPredictions]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSpace:
-    """What a search chooses from: workers of each kind, at most `gpus` in all, under a disaggregated `engine`."""
+    """What a search chooses from: workers of each kind on rented `gpus`, under a disaggregated `engine`."""
 
     engine: str
     prefill: tuple[Deployment, ...]
@@ -55,6 +56,15 @@ class SearchSpace:
     gpus: int
     lengths: Lengths
     loads: tuple[int, ...] = LOADS
+
+    @property
+    def most(self) -> int:
+        """The most GPUs of a layout."""
+        return min(self.gpus, MOST_OF_A_LAYOUT)
+
+    def used(self, gpus: Ints) -> Floats:
+        """The share of the rented GPUs that replicas of layouts of `gpus` use, shape (n,)."""
+        return self.gpus // gpus * gpus / self.gpus
 
     def case(self, p: int, d: int, prefill_workers: int, decode_workers: int, users: float) -> PooledCase:
         """A layout of prefill kind p and decode kind d under a load, unchecked."""
@@ -70,13 +80,16 @@ class SearchSpace:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RoughLayouts:
-    """Layouts at loads with rough figures, shape (n,): places of kinds and loads, workers; seconds, tokens/s/GPU."""
+    """Layouts at loads with rough figures, shape (n,): places of kinds, loads and shares `FILLED`, workers, GPUs;
+    seconds, tokens/s per rented GPU."""
 
     prefill: Ints
     decode: Ints
     prefill_workers: Ints
     decode_workers: Ints
     load: Ints
+    filled: Ints
+    gpus: Ints
     tpot_s: Floats
     ttft_s: Floats
     tput: Floats
@@ -93,50 +106,11 @@ class RoughLayouts:
         return key
 
 
-def worker_kinds(
-    one: Deployment, gpus: int, lengths: Lengths, catalog: Catalog, *, prefill: bool
-) -> tuple[Deployment, ...]:
-    """Every worker that leaves at least one of `gpus` for the other pool and has room for a request of the lengths.
-
-    BadConfig, with why, if there is none. A worker that shares the attention stays within a scale-up domain, unless the
-    model fits none of its kind there.
-    """
-    own = replace(lengths, osl=1) if prefill else lengths
-    domain, fitting = node_gpus(one.accelerator, catalog), list[Deployment]()
-    problem: ParetokenError = BadConfig(f"--gpus is {gpus}; two pools need at least 2")
-    for kind in ("TP", "TEP", "DP", "DEP") if catalog.models[one.model].moe else ("TP",):
-        ranks, of_kind = kind in ("DP", "DEP"), list[Deployment]()
-        for n in RANK_SIZES if ranks and not prefill else SHARED_SIZES:
-            if n > gpus - 1 or (n == 1 and kind != "TP") or (n > domain and of_kind and not ranks):
-                continue
-            try:
-                of_kind.append(_checked(worker(kind, n, one), own, catalog))
-            except BadConfig as e:
-                problem = e
-        fitting += of_kind
-    if not fitting:
-        raise problem
-    return tuple(fitting)
-
-
-def _checked(d: Deployment, lengths: Lengths, catalog: Catalog) -> Deployment:
-    d = with_redundant_experts(d, catalog)
-    check(d, catalog)
-    require_fit(d, catalog)
-    check_lengths(d, lengths, catalog)
-    require_room(d, lengths, catalog)
-    return d
-
-
 def rough_layouts(space: SearchSpace, predict: Predict) -> RoughLayouts:
     """Every layout in lowest terms at every load that needs its prefill workers."""
     capacity, first_s = _prefill_alone(space, predict)
-    tpot_s, rate = _decode_alone(space, predict)
-    parts = [
-        part
-        for d in range(len(space.decode))
-        for part in _of_decode_kind(space, d, tpot_s[d], rate[d], capacity, first_s)
-    ]
+    alone = _decode_alone(space, predict)
+    parts = [part for d in range(len(space.decode)) for part in _of_decode_kind(space, d, alone[d], capacity, first_s)]
     return RoughLayouts(**{f.name: np.concatenate([getattr(x, f.name) for x in parts]) for f in fields(RoughLayouts)})
 
 
@@ -146,58 +120,76 @@ def _prefill_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats
     kinds = range(len(space.prefill))
     full = predict([space.case(p, biggest, 1, MOST_WORKERS, SATURATING) for p in kinds])
     alone = predict([space.case(p, biggest, 1, 1, 1) for p in kinds])
-    return full.state.requests_per_s, alone.state.ttft_s
+    return SATURATING / full.state.e2e_s, alone.state.ttft_s
 
 
-def _decode_alone(space: SearchSpace, predict: Predict) -> tuple[Floats, Floats]:
-    """TPOT and requests per second of one worker of each decode kind, shape (kinds, users of a worker)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodeAlone:
+    """A decode worker whose prefill pool is never busy, shape (USERS_OF_A_WORKER,): ln of TPOT and of requests/s.
+
+    `waiting_s` is the TTFT beyond that of one user: for a slot.
+    """
+
+    tpot: Floats
+    rate: Floats
+    waiting_s: Floats
+
+
+def _decode_alone(space: SearchSpace, predict: Predict) -> list[DecodeAlone]:
+    """One worker of each decode kind."""
     biggest = max(range(len(space.prefill)), key=lambda p: space.prefill[p].gpus)
     cases = [space.case(biggest, d, MOST_WORKERS, 1, n) for d in range(len(space.decode)) for n in USERS_OF_A_WORKER]
     s = predict(cases).state
-    shape = len(space.decode), len(USERS_OF_A_WORKER)
-    return s.tpot_s.reshape(shape), s.requests_per_s.reshape(shape)
+    tpot_s, e2e_s, ttft_s = (x.reshape(len(space.decode), -1) for x in (s.tpot_s, s.e2e_s, s.ttft_s))
+    rate = np.maximum.accumulate(np.log(USERS_OF_A_WORKER / e2e_s), axis=1)
+    return [DecodeAlone(np.log(tpot_s[d]), rate[d], ttft_s[d] - ttft_s[d, 0]) for d in range(len(space.decode))]
 
 
 def _of_decode_kind(
-    space: SearchSpace, d: int, tpot_s: Floats, rate: Floats, capacity: Floats, first_s: Floats
+    space: SearchSpace, d: int, alone: DecodeAlone, capacity: Floats, first_s: Floats
 ) -> Iterator[RoughLayouts]:
     """The layouts of one decode kind, for each prefill kind and share of its pool in use."""
-    gpus = space.decode[d].gpus
-    grid = np.meshgrid(np.arange(1, (space.gpus - 1) // gpus + 1), np.arange(len(space.loads)), indexing="ij")
+    gpus, tokens = space.decode[d].gpus, space.lengths.mean_isl + space.lengths.mean_osl
+    grid = np.meshgrid(np.arange(1, (space.most - 1) // gpus + 1), np.arange(len(space.loads)), indexing="ij")
     workers, load = (x.ravel() for x in grid)
     users = np.array(space.loads, dtype=float)[load]
     workers, load, users = (x[users >= workers] for x in (workers, load, users))
-    rates = np.maximum.accumulate(np.log(rate))
-    wanted = workers * np.exp(np.interp(np.log(users / workers), np.log(USERS_OF_A_WORKER), rates))
+    ln_users = np.log(USERS_OF_A_WORKER)
+    wanted = workers * np.exp(np.interp(np.log(users / workers), ln_users, alone.rate))
     for p, one in enumerate(space.prefill):
         needed = [np.ceil(wanted / (capacity[p] * u)).astype(int) for u in FILLED]
         for i, prefill_workers in enumerate(needed):
             used = prefill_workers * one.gpus + workers * gpus
-            keep = (used <= space.gpus) & (np.gcd(prefill_workers, workers) == 1)
+            keep = (used <= space.most) & (np.gcd(prefill_workers, workers) == 1)
             for other in needed[:i]:
                 keep &= prefill_workers != other
             served = np.minimum(wanted, FULL * capacity[p] * prefill_workers)[keep]
-            tpot = np.exp(np.interp(np.log(served / workers[keep]), rates, np.log(tpot_s)))
-            queued = users[keep] / served - tpot * (space.lengths.mean_osl - 1)
+            there = users[keep] / workers[keep]
+            decoding = np.exp(np.interp(np.log(served / workers[keep]), alone.rate, ln_users))
+            decoding = np.where(served < wanted[keep], np.minimum(decoding, there), there)
+            queued_s = (there - decoding) * workers[keep] / served
             yield RoughLayouts(
                 prefill=np.full(keep.sum(), p),
                 decode=np.full(keep.sum(), d),
                 prefill_workers=prefill_workers[keep],
                 decode_workers=workers[keep],
                 load=load[keep],
-                tpot_s=tpot,
-                ttft_s=np.maximum(queued, first_s[p]),
-                tput=served * (space.lengths.mean_isl + space.lengths.mean_osl) / used[keep],
+                filled=np.full(keep.sum(), i),
+                gpus=used[keep],
+                tpot_s=np.exp(np.interp(np.log(decoding), ln_users, alone.tpot)),
+                ttft_s=first_s[p] + queued_s + np.interp(np.log(decoding), ln_users, alone.waiting_s),
+                tput=served * tokens / used[keep] * space.used(used[keep]),
             )
 
 
 def promising(rough: RoughLayouts, limits: Sequence[Slo], lengths: Lengths) -> list[int]:
-    """Places of the best layouts of each band of TPOT that nearly meet the limits; of the nearest, if none does."""
+    """Places of the best layouts of each band of TPOT and size that nearly meet the limits, or of the nearest."""
     over = excess(limits, lengths, rough.ttft_s, rough.tpot_s)
     near = np.flatnonzero(over <= max(SLACK, float(over.min()) * SLACK))
-    band = np.floor(np.log(rough.tpot_s) / np.log(BAND)).astype(int)
+    band = np.floor(np.log(rough.tpot_s) / np.log(BAND)).astype(int) * MOST_OF_A_LAYOUT
+    band += np.ceil(np.log(rough.gpus) / np.log(CLASS)).astype(int)
     near = near[np.lexsort((-rough.tput[near], band[near]))]
-    pair = (rough.prefill * MOST_WORKERS + rough.decode)[near].tolist()
+    pair = ((rough.prefill * MOST_WORKERS + rough.decode) * len(FILLED) + rough.filled)[near].tolist()
     layout, bands = rough.layouts()[near].tolist(), band[near].tolist()
     in_band, of_pair, there = Counter[int](), Counter[tuple[int, int]](), set[tuple[int, int]]()
     places: list[int] = []

@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
+
+from paretoken.points.published import published_points
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.layout import Pools, worker_kind
+
+_ANY = Deployment(accelerator="", model="", precision="", engine="", gpus=1, tp=1)
+_LAYOUT = (
+    *("tp", "ep", "dp_attention", "decode_workers", "decode_gpus"),
+    *("prefill_tp", "prefill_ep", "prefill_dp_attention", "prefill_workers", "prefill_gpus"),
+)
 
 
 def point_pools(point: Mapping[str, Any], one: Deployment, engine: str) -> Pools | None:
@@ -38,9 +47,19 @@ def _worker(point: Mapping[str, Any], prefix: str, pool: str, one: Deployment) -
     return replace(one, gpus=worker_gpus, tp=tp, ep=ep, dp_attention=ranks)
 
 
+def measured_workers(model: str, accelerator: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The workers in short, TP8, DEP24, …, of the prefill and the decode pools of shipped points."""
+    points = published_points().filter(
+        pl.col("disaggregated"), pl.col("model") == model, pl.col("accelerator") == accelerator
+    )
+    pools = [point_pools(point, _ANY, "") for point in points.select(*_LAYOUT).unique().iter_rows(named=True)]
+    prefill = frozenset(worker_kind(p.prefill) for p in pools if p)
+    return prefill, frozenset(worker_kind(p.decode) for p in pools if p)
+
+
 def point_layout(point: Mapping[str, Any]) -> str:
     """The layout of a point in short: 4xDEP4+1xDEP32, or of one pool TP8; "" where it states none."""
-    one = Deployment(accelerator="", model="", precision="", engine="", gpus=1, tp=1)
+    one = _ANY
     if point["disaggregated"]:
         pools = point_pools(point, one, "")
         return pools.layout if pools else ""

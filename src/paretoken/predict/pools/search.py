@@ -1,7 +1,8 @@
 """The best layouts of a disaggregated deployment: worker kinds of each pool, their ratio, and the load.
 
 A layout is counted in lowest terms: 2xTP8+2xTP8 is two replicas of 1xTP8+1xTP8, and serves as many tokens per GPU. It
-has at most the GPUs of the space. Throughput is per GPU of the layout: the others serve further replicas, or idle.
+has at most the GPUs of the space, and at most `MOST_OF_A_LAYOUT`. The others serve further replicas, or idle. Layouts
+compete by throughput per rented GPU, so idle ones count.
 
 Layouts that are best by rough figures (see `candidates`) are predicted at their loads and the next ones. Then the loads
 of the best are narrowed down to the limits.
@@ -33,8 +34,9 @@ NEARLY = 0.995
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PoolSearch:
-    """What a search predicted, shape (n,): seconds, tokens/s per GPU, and the largest ratio of a median to its limit.
+    """What a search predicted, shape (n,): seconds, tokens/s, and the largest ratio of a median to its limit.
 
+    `tput` is per GPU of the layout, `rented` per GPU of the space. A case has the users of one replica.
     `excess_but_tpot` leaves out the limits of TPOT, which is the axis of a frontier. `layouts` counts those compared.
     """
 
@@ -42,18 +44,19 @@ class PoolSearch:
     ttft_s: Floats
     tpot_s: Floats
     tput: Floats
+    rented: Floats
     excess: Floats
     excess_but_tpot: Floats
     layouts: int
 
     def best(self, most: int) -> list[int]:
-        """Places of the best cases within the limits by throughput per GPU, one for each pair of worker kinds."""
+        """Places of the best cases within the limits per rented GPU, one for each pair of worker kinds."""
         by_layout: dict[Pools, list[int]] = {}
         for i in np.flatnonzero(self.excess <= 1).tolist():
             by_layout.setdefault(self.cases[i].pools, []).append(i)
         each = [self._fewest_users(places) for places in by_layout.values()]
         by_pair: dict[object, int] = {}
-        for i in sorted(each, key=lambda i: (-self.tput[i], self.cases[i].pools.gpus, self.cases[i].pools.layout)):
+        for i in sorted(each, key=lambda i: (-self.rented[i], self.cases[i].pools.gpus, self.cases[i].pools.layout)):
             by_pair.setdefault((self.cases[i].pools.prefill, self.cases[i].pools.decode), i)
         return list(by_pair.values())[:most]
 
@@ -64,11 +67,11 @@ class PoolSearch:
     def rank(self, places: Sequence[int]) -> tuple[bool, float]:
         """The sort key of a layout with cases at places: by throughput within the limits, else by how far it is off."""
         within = [i for i in places if self.excess[i] <= 1]
-        return (False, -max(self.tput[within])) if within else (True, min(self.excess[places]))
+        return (False, -max(self.rented[within])) if within else (True, min(self.excess[places]))
 
     def frontier(self) -> list[int]:
-        """Places of the cases within all limits but those of TPOT that no other beats in TPOT and throughput."""
-        return pareto_places(self.tpot_s, self.tput, self.excess_but_tpot <= 1)
+        """Places of the cases within all limits but those of TPOT that no other beats in TPOT and per rented GPU."""
+        return pareto_places(self.tpot_s, self.rented, self.excess_but_tpot <= 1)
 
 
 def pareto_places(tpot_s: Floats, tput: Floats, among: Mask) -> list[int]:
@@ -101,6 +104,7 @@ def search_pools(
             ttft_s=ttft_s,
             tpot_s=tpot_s,
             tput=p.total_tput_per_gpu,
+            rented=p.total_tput_per_gpu * space.used(np.array([c.pools.gpus for c in cases])),
             excess=excess(limits, space.lengths, ttft_s, tpot_s),
             excess_but_tpot=excess(but_tpot, space.lengths, ttft_s, tpot_s),
             layouts=len(np.unique(rough.layouts())),
