@@ -27,7 +27,7 @@ from paretoken.plural import counted
 from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import check_count
 from paretoken.predict.pools.candidates import LOADS, SearchSpace
-from paretoken.predict.pools.layout import PooledCase, decoding, worker_kind
+from paretoken.predict.pools.layout import PooledCase, decoding, prefilling, worker_kind
 from paretoken.predict.pools.measured import measured_workers
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.search import PoolSearch, search_pools
@@ -132,7 +132,7 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
     measured = measured_workers(one.model, one.accelerator)
     prefill, decode = (
         worker_kinds(
-            one if first else decoding(one),
+            prefilling(one) if first else decoding(one),
             gpus,
             lengths,
             data.catalog,

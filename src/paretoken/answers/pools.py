@@ -28,7 +28,7 @@ from paretoken.predict.acceptance import SpeculationInForce, speculation_in_forc
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
-from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators, parse_layout, pooled_case
+from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators, parse_layout, pooled_case, prefilling
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.predict.pools.results import pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.rows import new_kinds
@@ -74,7 +74,7 @@ class PooledQuestion(DeploymentQuestion):
         """The pools of a layout, and a note on their engine; BadConfig if they take more than `gpus`."""
         self.check()
         chosen, one = self.worker(layout_accelerators(layout, self.accelerator), catalog)
-        pools = parse_layout(layout, one, decoding(one), chosen.engine)
+        pools = parse_layout(layout, prefilling(one), decoding(one), chosen.engine)
         if self.gpus is not None and pools.gpus > self.gpus:
             raise BadConfig(f"{pools.layout} has {counted(pools.gpus, 'GPU')}, more than --gpus {self.gpus}")
         return pools, chosen.note

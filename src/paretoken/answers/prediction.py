@@ -71,6 +71,8 @@ def setting_values(d: Deployment, stated: EngineSettings, catalog: Catalog) -> d
         settings["context_parallel"] = replace(cp, origin=f"{cp.origin}, without effect here")
     if (redundant := d.settings.redundant_experts) != stated.redundant_experts:
         settings["redundant_experts"] = SettingValue(value=str(redundant), origin=f"implied by ep {d.ep}")
+    if (tokens := d.settings.max_batched_tokens) != stated.max_batched_tokens and tokens:
+        settings["max_batched_tokens"] = SettingValue(value=f"{tokens:,}", origin="most public recipes")
     return settings
 
 

@@ -26,7 +26,8 @@ disaggregated = click.option(
 disaggregated_or_auto = click.option(
     "--disaggregated",
     metavar="LAYOUT",
-    help=f"{HELP} auto searches the layouts of --gpus, within ttft=5s unless --slo limits TTFT or E2E, or has ttft=none.",
+    help=f"{HELP} auto searches the layouts of --gpus, within ttft=5s unless --slo limits TTFT or E2E, or has "
+    "ttft=none.",
 )
 rent = click.option(
     "--rent",

@@ -180,13 +180,13 @@ def _predicted_pools(values: dict[str, Any], stated: set[str]) -> EmulatedEngine
     from paretoken.emulate.engine import predicted_pools
     from paretoken.predict.configure import configured
     from paretoken.predict.drafting import speculation_notes
-    from paretoken.predict.pools.layout import decoding, parse_layout
+    from paretoken.predict.pools.layout import decoding, parse_layout, prefilling
 
     if stray := sorted(stated & set(ONE_ENGINE_ONLY)):
         raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(stray)}")
     question, data = prepared(DeploymentQuestion(**options.question_fields(values | {"tp": "auto"})), None)
     engine = data.catalog.engines.id_of(question.engine)
     worker = configured(replace(question, engine=data.catalog.engines[engine].core, tp=1), data.catalog)
-    pools = parse_layout(values["disaggregated"], worker, decoding(worker), engine)
+    pools = parse_layout(values["disaggregated"], prefilling(worker), decoding(worker), engine)
     print_notes((*assumptions(data.catalog.models[question.model]), *speculation_notes(pools.decode, data.catalog)))
     return predicted_pools(pools, question.lengths, calibration=data.calibration, catalog=data.catalog)

@@ -13,7 +13,7 @@ from paretoken.errors import BadConfig, ParetokenError, shown
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.csvfile import FIGURES, POOL_COLUMNS, CaseReader, FigureRow
 from paretoken.predict.pools.engines import pool_engine
-from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, decoding, pooled_case
+from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, decoding, pooled_case, prefilling
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.results import pool_result_rows
 
@@ -60,7 +60,7 @@ def _case(row: Row, reader: CaseReader, catalog: Catalog) -> PooledCase:
     prefill, decode = (reader.case(side) for side in sides)
     pools = Pools(
         engine=chosen.engine,
-        prefill=prefill.deployment,
+        prefill=prefilling(prefill.deployment),
         decode=decoding(decode.deployment),
         prefill_workers=_count(row, "prefill_workers"),
         decode_workers=_count(row, "decode_workers"),

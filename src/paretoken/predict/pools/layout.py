@@ -21,6 +21,8 @@ from paretoken.predict.kernels import bf16_tflops
 from paretoken.predict.pools.kv_layout import require_shared_kv
 
 MOST_WORKERS = 10_000
+PREFILL_BATCHED_TOKENS = 16_384
+"""Tokens in a step of a rank that most recipes of `data/published_pools.csv` give prefill workers."""
 MOST_WORKER_GPUS = 512
 _SIDE = re.compile(r"(?:(\d{1,9})\s*x\s*)?(TP|TEP|DP|DEP)(\d{1,9})(?:@(.+))?", re.IGNORECASE)
 _HINT = "write WORKERSxKINDGPUS for each pool, as in 4xDEP4+1xDEP32; kinds are TP, TEP, DP, DEP"
@@ -120,6 +122,12 @@ def worker(kind: str, gpus: int, one: Deployment) -> Deployment:
     kind = kind.upper()
     ep = gpus if kind in ("TEP", "DEP") else 1
     return replace(one, gpus=gpus, tp=gpus, ep=ep, dp_attention=kind in ("DP", "DEP"))
+
+
+def prefilling(one: Deployment) -> Deployment:
+    """A worker as one of the prefill pool: with the tokens in a step of most public recipes, unless they are stated."""
+    tokens = one.settings.max_batched_tokens or PREFILL_BATCHED_TOKENS
+    return replace(one, settings=replace(one.settings, max_batched_tokens=tokens))
 
 
 def decoding(one: Deployment) -> Deployment:
