@@ -14,7 +14,7 @@ from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggr
 from paretoken.answers.pool_frontiers import search_frontiers
 from paretoken.answers.pool_rivals import (
     AggregatedRow,
-    Curve,
+    RentedCurve,
     aggregated_frontier,
     calibrated_engines,
     crossings,
@@ -311,7 +311,7 @@ def line(points):
 
 def served(points):
     tput = np.array([float(tput) for _, tput in points])
-    return Curve(np.array([1 / tok_s for tok_s, _ in points]), tput, tput / 2, tput * 2)
+    return RentedCurve(np.array([1 / tok_s for tok_s, _ in points]), tput, tput / 2, tput * 2)
 
 
 def test_frontiers_cross_where_they_serve_as_much():

@@ -37,7 +37,7 @@ Serving = Literal["disaggregated", "aggregated"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curve:
+class RentedCurve:
     """A frontier, shape (n,), by rising TPOT in seconds: throughput per rented GPU, and its 90 % interval."""
 
     tpot_s: Floats
@@ -216,7 +216,7 @@ def measured_frontiers(
     )
 
 
-def crossings(disaggregated: Curve, aggregated: Sequence[AggregatedRow]) -> tuple[float, ...]:
+def crossings(disaggregated: RentedCurve, aggregated: Sequence[AggregatedRow]) -> tuple[float, ...]:
     """The interactivities, rising, at which the lead passes from one frontier to the other; `LEAD` counts as one."""
     if not aggregated:
         return ()
@@ -235,7 +235,7 @@ def crossings(disaggregated: Curve, aggregated: Sequence[AggregatedRow]) -> tupl
 
 
 def worth(
-    disaggregated: Curve,
+    disaggregated: RentedCurve,
     aggregated: Sequence[AggregatedRow],
     rent_usd: float | None,
     measured: Sequence[MeasuredRow] = (),
@@ -249,7 +249,9 @@ def worth(
     return tuple(_worth_at(float(tok_s), disaggregated, other, rent_usd, measured) for tok_s in speeds)
 
 
-def _worth_at(tok_s: float, a: Curve, b: Curve, rent_usd: float | None, measured: Sequence[MeasuredRow]) -> WorthRow:
+def _worth_at(
+    tok_s: float, a: RentedCurve, b: RentedCurve, rent_usd: float | None, measured: Sequence[MeasuredRow]
+) -> WorthRow:
     x = float(np.log(tok_s))
     (a_low, own, a_high), (b_low, other, b_high) = (
         [float(c.at(x, figure)) for figure in ("low", "tput", "high")] for c in (a, b)
@@ -276,15 +278,15 @@ def _measured_ratio(speed: float, measured: Sequence[MeasuredRow]) -> float | No
             np.array([r.central_tpot_ms / 1e3 for r in rows]),
             np.array([r.total_tput_per_gpu_tok_s for r in rows]),
         )
-        curve = Curve(tpot, tput, tput, tput)
+        curve = RentedCurve(tpot, tput, tput, tput)
         if not rows or not curve.speeds[0] <= speed <= curve.speeds[-1]:
             return None
         ln.append(float(curve.at(speed)))
     return exp(ln[0] - ln[1])
 
 
-def _curve(rows: Sequence[AggregatedRow]) -> Curve:
-    return Curve(
+def _curve(rows: Sequence[AggregatedRow]) -> RentedCurve:
+    return RentedCurve(
         np.array([r.median_tpot_ms / 1e3 for r in rows]),
         np.array([r.total_tput_per_gpu_tok_s for r in rows]),
         np.array([r.total_tput_per_gpu_tok_s_lo for r in rows]),

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from paretoken.answers.pool_rivals import (
     AggregatedRow,
-    Curve,
     MeasuredRow,
+    RentedCurve,
     WorthRow,
     aggregated_frontier,
     crossings,
@@ -196,8 +196,8 @@ def _ranked(case: PooledCase, row: PooledRow, gpus: int, measured: Sequence[Coll
     )
 
 
-def _curve(frontier: Sequence[RankedLayout]) -> Curve:
-    return Curve(
+def _curve(frontier: Sequence[RankedLayout]) -> RentedCurve:
+    return RentedCurve(
         np.array([(r.row.median_tpot_ms or 0.0) / 1e3 for r in frontier]),
         np.array([r.total_tput_per_rented_gpu_tok_s for r in frontier]),
         np.array([r.total_tput_per_rented_gpu_tok_s_lo for r in frontier]),

@@ -81,6 +81,7 @@ def test_a_search_names_the_best_of_brute_force(slo):
     ("one", "isl", "osl", "slo"),
     [
         (MI355X, 1024, 1024, "ttft=500ms"),
+        (MI355X, 1024, 8192, "ttft=500ms"),
         (MI355X, 8192, 1024, "ttft=2s,interactivity=20"),
         (ONE, 1024, 1024, "ttft=500ms"),
         (ONE, 1024, 8192, "ttft=1s"),

@@ -26,10 +26,10 @@ MOST_OF_A_LAYOUT = 144
 """GPUs of a layout. More GPUs serve replicas, which is as good: larger units have finer ratios alone."""
 LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(33)))
 """Users that a search tries if no loads are stated: 1 to 65,536, twice a doubling."""
-USERS_OF_A_WORKER = np.array([2.0**i for i in range(17)])
+USERS_OF_A_WORKER = np.array([2.0 ** (i / 2) for i in range(33)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
-FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 0.15, 1.3, 2.0, 4.0)
+FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 0.2, 0.1, 1.3, 2.0, 4.0)
 """Shares of the prefill pool's time in use for which prefill workers are tried; beyond 1 the decode pool waits."""
 FULL = 0.98
 """The most of the prefill pool's time that is in use."""
@@ -168,6 +168,7 @@ def _of_decode_kind(
             decoding = np.exp(np.interp(np.log(served / workers[keep]), alone.rate, ln_users))
             decoding = np.where(served < wanted[keep], np.minimum(decoding, there), there)
             queued_s = (there - decoding) * workers[keep] / served
+            before = np.searchsorted(USERS_OF_A_WORKER, decoding * (1 + 1e-9), side="right") - 1
             yield RoughLayouts(
                 prefill=np.full(keep.sum(), p),
                 decode=np.full(keep.sum(), d),
@@ -177,7 +178,7 @@ def _of_decode_kind(
                 filled=np.full(keep.sum(), i),
                 gpus=used[keep],
                 tpot_s=np.exp(np.interp(np.log(decoding), ln_users, alone.tpot)),
-                ttft_s=first_s[p] + queued_s + np.interp(np.log(decoding), ln_users, alone.waiting_s),
+                ttft_s=first_s[p] + queued_s + alone.waiting_s[before],
                 tput=served * tokens / used[keep] * space.used(used[keep]),
             )
 
