@@ -39,11 +39,11 @@ def validate(
     question: ValidateQuestion, data: Data | None = None, on_progress: Callable[[str], None] = lambda text: None
 ) -> ValidateAnswer:
     """Cross-validate."""
-    known = list(dict.fromkeys((*SPLITS, *POOL_SPLITS)))
+    names = list(dict.fromkeys((*SPLITS, *POOL_SPLITS)))
     for name in question.splits:
-        if name not in known:
-            near = nearest(name, known) or sorted(known)
-            raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(known)}")
+        if name not in names:
+            near = nearest(name, names) or sorted(names)
+            raise BadConfig(f"no split {name!r}; did you mean {near[0]!r}? Splits: {', '.join(names)}")
     if question.models not in MODELS:
         raise BadConfig(f"--models is {question.models!r}; use {' or '.join(MODELS)}")
     data = data or points_data(
@@ -51,7 +51,7 @@ def validate(
     )
     return cross_validate(
         data.points,
-        question.splits or tuple(known),
+        question.splits or tuple(names),
         everything=question.models == "all",
         workers=question.workers,
         catalog=data.catalog,

@@ -164,10 +164,10 @@ def _of_decode_kind(
             for other in needed[:i]:
                 keep &= prefill_workers != other
             served = np.minimum(wanted, FULL * capacity[p] * prefill_workers)[keep]
-            there = users[keep] / workers[keep]
+            per_worker = users[keep] / workers[keep]
             decoding = np.exp(np.interp(np.log(served / workers[keep]), alone.rate, ln_users))
-            decoding = np.where(served < wanted[keep], np.minimum(decoding, there), there)
-            queued_s = (there - decoding) * workers[keep] / served
+            decoding = np.where(served < wanted[keep], np.minimum(decoding, per_worker), per_worker)
+            queued_s = (per_worker - decoding) * workers[keep] / served
             before = np.searchsorted(USERS_OF_A_WORKER, decoding * (1 + 1e-9), side="right") - 1
             yield RoughLayouts(
                 prefill=np.full(keep.sum(), p),
@@ -192,11 +192,11 @@ def promising(rough: RoughLayouts, limits: Sequence[Slo], lengths: Lengths) -> l
     near = near[np.lexsort((-rough.tput[near], band[near]))]
     pair = ((rough.prefill * MOST_WORKERS + rough.decode) * len(FILLED) + rough.filled)[near].tolist()
     layout, bands = rough.layouts()[near].tolist(), band[near].tolist()
-    in_band, of_pair, there = Counter[int](), Counter[tuple[int, int]](), set[tuple[int, int]]()
+    in_band, of_pair, taken = Counter[int](), Counter[tuple[int, int]](), set[tuple[int, int]]()
     places: list[int] = []
     for i, b, kinds, key in zip(near.tolist(), bands, pair, layout, strict=True):
-        if in_band[b] < OF_A_BAND and of_pair[b, kinds] < OF_A_PAIR and (b, key) not in there:
-            there.add((b, key))
+        if in_band[b] < OF_A_BAND and of_pair[b, kinds] < OF_A_PAIR and (b, key) not in taken:
+            taken.add((b, key))
             in_band[b] += 1
             of_pair[b, kinds] += 1
             places.append(i)

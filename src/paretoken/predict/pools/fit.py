@@ -58,7 +58,7 @@ class PoolProblem:
 
         On top of a calibration its effects on pools are expected, and move by a tenth of their priors.
         """
-        cases, known = sample.cases, calibration.effects if on_top else {}
+        cases, expected = sample.cases, calibration.effects if on_top else {}
         bearing = [bearing_on(c, catalog) for c in cases]
         keys = tuple(
             sorted({key for b in bearing for e in b.values() for pairs in (e.level, e.sloped) for key, _ in pairs})
@@ -75,8 +75,8 @@ class PoolProblem:
             observed=sample.observed,
             weight=sample.weight,
             keys=keys,
-            deviation=np.array([prior(key) * (KEPT if key in known else 1.0) for key in keys]),
-            centre=np.array([known.get(key, 0.0) for key in keys]),
+            deviation=np.array([prior(key) * (KEPT if key in expected else 1.0) for key in keys]),
+            centre=np.array([expected.get(key, 0.0) for key in keys]),
             design={term: matrix([b[term].level for b in bearing]) for term in TERMS},
             sloped=matrix([b[DECODE].sloped for b in bearing]),
         )
@@ -123,23 +123,23 @@ def _fit_decode(p: PoolProblem, weight: Floats) -> tuple[Floats, Floats]:
     curve = DecodeCurve.of(p.columns)
     target = p.observed[:, 0] - np.log(curve.tpot_s(np.log(batch)))
     matrix = (p.design[DECODE] + sp.diags(load_weight(np.clip(batch, 0.25, 1024))) @ p.sloped).tocsr()
-    seen = np.isfinite(target)
-    target = np.where(seen, target, 0.0)
+    observed = np.isfinite(target)
+    target = np.where(observed, target, 0.0)
     values = p.centre_of(DECODE)
     for _ in range(STEPS):
         left = target - matrix @ values
-        w = weight * seen * _outlier_weight(left / SPREAD[0]) / SPREAD[0] ** 2
+        w = weight * observed * _outlier_weight(left / SPREAD[0]) / SPREAD[0] ** 2
         new = _solve([matrix], [w], [target], p.deviation, p.centre_of(DECODE))
         moved, values = np.abs(new - values).max(), new
         if moved < SMALLEST:
             break
-    return values, np.where(seen, target, 0.0)
+    return values, np.where(observed, target, 0.0)
 
 
 def _fit_rest(p: PoolProblem, weight: Floats, decode: Floats) -> Floats:
     """Effects on the other terms, where ln of the decode pace of each case is off by `decode`."""
     shifted = replace(p.columns, decode_pace=p.columns.decode_pace + decode[:, None])
-    seen = np.isfinite(p.observed)
+    observed = np.isfinite(p.observed)
     curve = DecodeCurve.of(shifted)
 
     def logs(at: dict[str, Floats]) -> Floats:
@@ -150,14 +150,14 @@ def _fit_rest(p: PoolProblem, weight: Floats, decode: Floats) -> Floats:
     for _ in range(STEPS):
         at = {term: p.design[term] @ values for term in REST}
         base = logs(at)
-        left = np.where(seen[:, 1:], p.observed[:, 1:] - base, 0.0)
+        left = np.where(observed[:, 1:], p.observed[:, 1:] - base, 0.0)
         slopes = {term: (logs(at | {term: at[term] + DIFFERENCE}) - base) / DIFFERENCE for term in REST}
         matrices, weights, targets = [], [], []
         for k in range(2):
             m = sp.csr_matrix(sum(sp.diags(slopes[term][:, k]) @ p.design[term] for term in REST))
             matrices.append(m)
             spread = SPREAD[k + 1]
-            weights.append(weight * seen[:, k + 1] * _outlier_weight(left[:, k] / spread) / spread**2)
+            weights.append(weight * observed[:, k + 1] * _outlier_weight(left[:, k] / spread) / spread**2)
             targets.append(left[:, k] + m @ values)
         new = _solve(matrices, weights, targets, p.deviation, centre)
         moved, values = np.abs(new - values).max(), new

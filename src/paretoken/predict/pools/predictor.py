@@ -57,14 +57,14 @@ def predict_pools(
     s = pooled_steady(columns)
     gpus = np.array([c.pools.gpus for c in cases], dtype=float)
     osl, pools = columns.decode_load.osl, calibration.pools
-    new = [pool_novelty(c, pools.seen, catalog) for c in cases]
+    novelty = [pool_novelty(c, pools.seen, catalog) for c in cases]
     return PoolPredictions(
         cases=cases,
         state=s,
         total_tput_per_gpu=s.requests_per_s * (columns.decode_load.isl + osl) / gpus,
         output_tput_per_gpu=s.requests_per_s * osl / gpus,
-        novelty=new,
-        log_band=np.array([log_ends(c, n, pools.bands, catalog) for c, n in zip(cases, new, strict=True)]),
+        novelty=novelty,
+        log_band=np.array([log_ends(c, n, pools.bands, catalog) for c, n in zip(cases, novelty, strict=True)]),
     )
 
 
