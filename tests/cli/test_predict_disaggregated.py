@@ -103,7 +103,7 @@ def test_the_best_layouts_as_json(call):
 def test_an_explanation_as_a_table_and_as_json(call):
     code, out, _ = call(f"explain {R1} {LAYOUT} --concurrency 1024")
     assert code == 0
-    assert "Settings: KV cache fp8" in out
+    assert "16,384 batched tokens per rank (most public recipes)" in out and "Settings at decode: KV cache fp8" in out
     assert "The prefill pool limits the throughput" in out and "Memory of one decode GPU" in out
     answer = json.loads(call(f"explain {R1} {LAYOUT} --json")[1])
     assert answer["explanation"]["limited_by"] == "users"

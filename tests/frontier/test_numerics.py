@@ -32,10 +32,18 @@ def test_pchip_of_one_point():
     assert Pchip.through([2.0], [7.0]).at(2.0) == 7.0
 
 
-@given(coefficient, coefficient, coefficient, coefficient, end, end)
-def test_brent_is_that_of_scipy(a, b, c, d, low, high):
+@given(st.floats(0.05, 0.95), coefficient, coefficient, coefficient, end, end)
+def test_brent_is_that_of_scipy(share, b, c, d, low, high):
+    """A cubic that takes the value between those of its ends which a share says."""
+    assume(low != high)
+
+    def through_zero(x: float) -> float:
+        return b * x + c * x**2 + d * x**3
+
+    middle = share * through_zero(low) + (1 - share) * through_zero(high)
+
     def cubic(x: float) -> float:
-        return a + b * x + c * x**2 + d * x**3
+        return through_zero(x) - middle
 
     assume(cubic(low) * cubic(high) < 0)
     expected, outcome = brentq(cubic, low, high, full_output=True, disp=False)

@@ -8,7 +8,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.csvrows import is_pooled, predict_pool_rows
-from paretoken.predict.pools.layout import parse_layout, pooled_case
+from paretoken.predict.pools.layout import parse_layout, pooled_case, prefilling
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.rows import new_kinds
 
@@ -43,7 +43,7 @@ def row(**changed):
 
 def test_a_row_is_the_layout_that_it_states():
     one = Deployment(accelerator="GB200", model="deepseek-r1", precision="fp4", engine="trtllm", gpus=1, tp=1)
-    pools = parse_layout("4xDEP4+1xDEP32", one, one, "dynamo-trtllm")
+    pools = parse_layout("4xDEP4+1xDEP32", prefilling(one), one, "dynamo-trtllm")
     predictions = predict_pools([pooled_case(pools, Lengths(8192, 1024, 0.8), 256)])
     figures = row()
     assert figures["status"] == "ok"
