@@ -40,9 +40,17 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
-from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.offline import OFFLINE, is_offline, with_requests
+from paretoken.predict.calibration.runs import (
+    little_e2e_s,
+    monthly,
+    row_lengths,
+    run_columns,
+    speculation_stated,
+    stated_e2e_s,
+    stated_version,
+)
 from paretoken.predict.columns import deployment_columns
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.first_token import length_spread
@@ -113,8 +121,7 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
         table.select(pl.coalesce(*names).alias("x"))["x"].to_numpy()
         for names in (("median_ttft_s",), ("mean_ttft_s", "ttft_s"))
     )
-    stated = table["total_tput_per_gpu_tok_s"] * table["n_gpus"]
-    little = (table["concurrency"] * (table["_isl"] + table["_osl"]) / stated).to_numpy()
+    little = table.select(little_e2e_s().alias("x"))["x"].to_numpy()
     first = np.where(np.isfinite(ttft), ttft, mean_ttft)
     e2e = np.where(np.isfinite(little), little, first + tpot * (table["_osl"].to_numpy() - 1))
     closed = (table["harness"] != OFFLINE).to_numpy()
@@ -128,7 +135,8 @@ def sample(points: pl.DataFrame, catalog: Catalog) -> CalibrationSample:
 
 def usable(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """The rows taken, those of `single_runs` by month."""
-    return _monthly(single_runs(points, catalog))
+    drafted = ("speculative", "speculative_tokens", "acceptance_length")
+    return monthly(single_runs(points, catalog), ("source", *LOADED, *drafted, "harness", "_isl", "_osl"), FIGURES)
 
 
 def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
@@ -137,8 +145,6 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     `date` is a single day or null. A table without a column `pp` holds no pipelines.
     """
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
-    drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
-    method = pl.col("speculation").replace(UNKNOWN, NONE)
     in_step = (
         (pl.col("origin") == "published")
         & pl.col("n_gpus").is_not_null()
@@ -156,7 +162,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
             pl.col("suspicious").is_null(),
             of_origins(),
             ~in_step.fill_null(False),
-            (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
+            speculation_stated(catalog),
             ~pl.col("disaggregated").fill_null(False),
             ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
         )
@@ -168,17 +174,12 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
             dp_attention=pl.col("dp_attention").fill_null(False),
             tp=pl.coalesce("tp", pl.col("n_gpus") // stages).fill_null(1),
             pp=stages,
-            speculative=method,
-            drafting=method != NONE,
             harness=pl.when(is_offline())
             .then(pl.lit(OFFLINE))
             .when(pl.col("n_gpus").is_null())
             .then(pl.lit("lab"))
             .otherwise(pl.lit("public")),
-            period=pl.col("date").fill_null("").str.contains("..", literal=True),
-            date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
-            _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
-            _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+            **run_columns(),
         )
     )
     in_stage = pl.max_horizontal("tp", "ep") * pl.col("pp")
@@ -186,36 +187,8 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.with_columns(dp_attention=pl.col("dp_attention") | (pl.col("tp") * pl.col("pp") < pl.col("gpus")))
     rows = rows.filter(pl.col("gpus") <= 8, pl.col("_osl") > 1).with_row_index("_row")
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
-    rows = rows.filter(~_stalled().fill_null(False))
+    rows = rows.filter(~(little_e2e_s() > STALLED * stated_e2e_s()).fill_null(False))
     return best_stated(rows).drop("_row")
-
-
-def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with published runs of one source, configuration, load and month as their median, in mid-month."""
-    month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
-    alone = pl.int_range(pl.len()).cast(pl.String)
-    key = [
-        "source",
-        *LOADED,
-        "speculative",
-        "speculative_tokens",
-        "acceptance_length",
-        "harness",
-        "_isl",
-        "_osl",
-        "_month",
-    ]
-    several = pl.len().over(key) > 1
-    return (
-        rows.with_columns(_month=pl.coalesce(month, alone))
-        .with_columns(
-            *(pl.col(name).median().over(key) for name in FIGURES),
-            date=pl.when(several).then(pl.col("_month") + "-15").otherwise("date"),
-            engine_version=pl.when(~several).then("engine_version"),
-        )
-        .unique(subset=key, maintain_order=True, keep="first")
-        .drop("_month")
-    )
 
 
 def _falling(rows: pl.DataFrame) -> pl.Series:
@@ -223,15 +196,6 @@ def _falling(rows: pl.DataFrame) -> pl.Series:
     pairs = rows.rename({"concurrency": "load"}).join(fastest, on=CONFIGURATION)
     lower = pl.col("concurrency") <= pl.col("load") / 2
     return pairs.filter(lower, pl.col("central_tpot_s") < pl.col("fastest") / FALLING)["_row"].unique()
-
-
-def _stalled() -> pl.Expr:
-    little = (
-        pl.col("concurrency")
-        * (pl.col("_isl") + pl.col("_osl"))
-        / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
-    )
-    return little > STALLED * (pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.col("_osl") - 1))
 
 
 def within_slots(cases: Sequence[Case], catalog: Catalog) -> list[Case]:
@@ -271,7 +235,7 @@ def _cases(table: pl.DataFrame) -> list[Case]:
 
 
 def _case(r: dict[str, Any]) -> Case:
-    lengths = Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
+    lengths = row_lengths(r)
     d = Deployment(
         accelerator=r["accelerator"],
         model=r["model"],
@@ -283,7 +247,7 @@ def _case(r: dict[str, Any]) -> Case:
         dp_attention=r["dp_attention"],
         speculative=r["speculative"] or "none",
         date=r["date"],
-        engine_version=_version(r["engine_version"]),
+        engine_version=stated_version(r["engine_version"]),
         pp=r["pp"],
     )
     d = replace(_drafting(r, d, lengths), settings=_settings(r, d, lengths))
@@ -326,10 +290,6 @@ def _kv_dtype(stated: object) -> str | None:
     """Our word for a stated type of the cache; None where there is none."""
     text = str(stated or "").lower()
     return next((ours for ours in KV_DTYPES if text.startswith((ours, {"bf16": "bfloat16"}.get(ours, ours)))), None)
-
-
-def _version(stated: str | None) -> str:
-    return "" if not stated or stated.startswith("median") else stated
 
 
 def case_columns(cases: Sequence[Case], catalog: Catalog) -> tuple[Columns, LoadColumns]:

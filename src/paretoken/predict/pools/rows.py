@@ -37,7 +37,16 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
-from paretoken.points.unstated import NONE, UNKNOWN
+from paretoken.points.unstated import NONE
+from paretoken.predict.calibration.runs import (
+    little_e2e_s,
+    monthly,
+    row_lengths,
+    run_columns,
+    speculation_stated,
+    stated_e2e_s,
+    stated_version,
+)
 from paretoken.predict.configure import with_redundant_experts
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import PooledCase, Pools
@@ -86,14 +95,13 @@ def pooled_rows(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = single_runs(laid_out(points, catalog))
     for _, broken in RULES:
         rows = rows.filter(~pl.col("_row").is_in(broken(rows).implode()))
-    return _monthly(rows.drop("_row", "_life", "_decoding"))
+    alike = ("source", "engine", *AT_LENGTHS, "speculative", "concurrency", "_isl", "_osl")
+    return monthly(rows.drop("_row", "_life", "_decoding"), alike, FIGURES)
 
 
 def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """Closed loops with a known layout, before the rules, with the columns of `pooled_rows` and of a row's time."""
     cores = {name: catalog.engines[name].core or name for name in catalog.engines}
-    drafting = [name for name in catalog.models if catalog.models[name].multi_token_prediction]
-    method = pl.col("speculation").replace(UNKNOWN, NONE)
     rows = (
         points.filter(
             pl.col("disaggregated").fill_null(False),
@@ -105,17 +113,12 @@ def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
             pl.col("concurrency") >= 1,
             pl.col("central_tpot_s").is_not_null(),
             pl.col("suspicious").is_null(),
-            (pl.col("speculation") != UNKNOWN) | ~pl.col("model").is_in(drafting),
+            speculation_stated(catalog),
             pl.coalesce("mean_osl", "osl") > 1,
         )
         .with_columns(
             core=pl.col("engine").replace(cores),
-            speculative=method,
-            drafting=method != NONE,
-            period=pl.col("date").fill_null("").str.contains("..", literal=True),
-            date=pl.when(pl.col("date").str.len_chars() == 10).then("date"),
-            _isl=pl.coalesce("mean_isl", pl.col("isl").cast(pl.Float64)),
-            _osl=pl.coalesce("mean_osl", pl.col("osl").cast(pl.Float64)),
+            **run_columns(),
             **{f"{side}_worker_gpus": _worker_gpus(side) for side in ("prefill", "decode")},
         )
         .with_columns(
@@ -126,12 +129,13 @@ def laid_out(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
         )
         .filter(*_whole("decode_worker_gpus", "tp", "ep"), *_whole("prefill_worker_gpus", "prefill_tp", "prefill_ep"))
     )
-    tokens = pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl"))
-    little = tokens / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus"))
-    timed = rows.with_columns(_decoding=pl.col("central_tpot_s") * (pl.col("_osl") - 1))
-    return timed.with_columns(_life=pl.coalesce(little, pl.col("central_ttft_s") + pl.col("_decoding"))).with_row_index(
-        "_row"
-    )
+    decoding_s = pl.col("central_tpot_s") * (pl.col("_osl") - 1)
+    return rows.with_columns(_decoding=decoding_s, _life=e2e_s()).with_row_index("_row")
+
+
+def e2e_s() -> pl.Expr:
+    """E2E of a row, seconds: by Little's law where a throughput is stated, else of its TTFT and TPOT."""
+    return pl.coalesce(little_e2e_s(), stated_e2e_s())
 
 
 def single_runs(rows: pl.DataFrame) -> pl.DataFrame:
@@ -161,8 +165,7 @@ def _whole(gpus: str, tp: str, ep: str) -> list[pl.Expr]:
 
 
 def _stalled(rows: pl.DataFrame) -> pl.Series:
-    own = pl.col("central_ttft_s") + pl.col("_decoding")
-    return rows.filter(pl.col("_life") > STALLED * own)["_row"]
+    return rows.filter(pl.col("_life") > STALLED * stated_e2e_s())["_row"]
 
 
 def _sinking(rows: pl.DataFrame) -> pl.Series:
@@ -201,7 +204,7 @@ def _limited(rows: pl.DataFrame) -> pl.Series:
 
 def _decode_limit(r: dict[str, Any]) -> float | None:
     """Sequences that a decode worker of a row may run at once, as its recipe states."""
-    lengths = _lengths(r)
+    lengths = row_lengths(r)
     served, decode = published_pools(_pools(r, lengths), lengths, r["concurrency"]), _worker(r, "decode", lengths)
     seqs = served.decode.max_num_seqs
     return seqs * (decode.gpus // decode.attention_tp) if seqs else None
@@ -241,37 +244,15 @@ RULES: tuple[tuple[str, Rule], ...] = (
 )
 
 
-def _monthly(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with published runs of one source, layout, load and month as their median, in mid-month."""
-    month = pl.when(pl.col("origin") == "published").then(pl.col("date").str.slice(0, len("2026-01")))
-    alone = pl.int_range(pl.len()).cast(pl.String)
-    key = ["source", "engine", *AT_LENGTHS, "speculative", "concurrency", "_isl", "_osl", "_month"]
-    several = pl.len().over(key) > 1
-    return (
-        rows.with_columns(_month=pl.coalesce(month, alone))
-        .with_columns(
-            *(pl.col(name).median().over(key) for name in FIGURES),
-            date=pl.when(several).then(pl.col("_month") + "-15").otherwise("date"),
-            engine_version=pl.when(~several).then("engine_version"),
-        )
-        .unique(subset=key, maintain_order=True, keep="first")
-        .drop("_month")
-    )
-
-
 def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
     """The rows of `pooled_rows` as cases: each worker runs the engine's core with the settings of its recipe."""
     return [_case(r, catalog) for r in rows.iter_rows(named=True)]
 
 
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
-    lengths = _lengths(r)
+    lengths = row_lengths(r)
     pools = _as_served(_pools(r, lengths), lengths, r["concurrency"], catalog)
     return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
-
-
-def _lengths(r: dict[str, Any]) -> Lengths:
-    return Lengths(r["isl"], r["osl"], min(max(2 * r["_osl"] / r["osl"] - 1, 0.01), 1.0))
 
 
 def _pools(r: dict[str, Any], lengths: Lengths) -> Pools:
@@ -305,7 +286,6 @@ def _drafting(worker: Deployment, drafts: Drafts | None) -> Deployment:
 
 def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
     own = "prefill_" if side == "prefill" else ""
-    version = r["engine_version"] or ""
     d = Deployment(
         accelerator=r["accelerator"],
         model=r["model"],
@@ -318,7 +298,7 @@ def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
         speculative=r["speculative"] or NONE,
         speculative_tokens=r["speculative_tokens"],
         date=r["date"],
-        engine_version="" if version.startswith("median") else version,
+        engine_version=stated_version(r["engine_version"]),
     )
     cache = published_settings(d, lengths, r["concurrency"] / r[f"{side}_workers"]).kv_dtype
     return replace(d, settings=EngineSettings(kv_dtype=cache))

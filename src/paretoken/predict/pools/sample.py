@@ -10,7 +10,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats
 from paretoken.predict.pools.layout import PooledCase
-from paretoken.predict.pools.rows import AT_LENGTHS, pooled_cases, pooled_rows
+from paretoken.predict.pools.rows import AT_LENGTHS, e2e_s, pooled_cases, pooled_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,15 +32,9 @@ class PoolSample:
 def pool_sample(points: pl.DataFrame, catalog: Catalog) -> PoolSample:
     """What can be learned from the disaggregated ones of prepared points."""
     rows = pooled_rows(points, catalog)
-    tokens = pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl"))
     figures = rows.select(
         pl.col("central_tpot_s").log(),
-        pl.coalesce(
-            tokens / (pl.col("total_tput_per_gpu_tok_s") * pl.col("n_gpus")),
-            pl.col("central_ttft_s") + pl.col("central_tpot_s") * (pl.col("_osl") - 1),
-        )
-        .log()
-        .alias("e2e"),
+        e2e_s().log().alias("e2e"),
         pl.coalesce("mean_ttft_s", "ttft_s", "median_ttft_s").log().alias("ttft"),
     )
     weight = rows.select(pl.len().over(*AT_LENGTHS, "concurrency").cast(pl.Float64).pow(-0.5).alias("w"))["w"]
