@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
@@ -33,6 +33,7 @@ from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators,
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.predict.pools.results import PoolConfiguration, pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.rows import new_kinds
+from paretoken.predict.settings import EngineSettings
 from paretoken.predict.slo import METRICS, MOST_USERS, last_that
 from paretoken.prices.cost import usd_per_mtok
 from paretoken.slo import MEDIAN, Slo, parse_slos
@@ -166,14 +167,10 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
         if pools.prefill.accelerator != pools.decode.accelerator:
             raise BadConfig("an operating point has one accelerator; leave --out out for pools of two")
         write_operating_points(pool_points(predictions, data.catalog), question.out)
-    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
     return PoolsAnswer(
         rows=tuple(pooled_rows(predictions, rents)),
         or_more=question.slo is not None and users[0] == MOST_USERS,
-        prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
-        decode_settings=setting_values(pools.decode, question.settings, data.catalog),
-        speculation=speculation,
-        notes=pool_notes(pools, note, speculation, data.catalog),
+        **pools_in_force(pools, note, question.settings, data),
     )
 
 
@@ -201,9 +198,27 @@ def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterat
         )
 
 
-def pool_notes(
-    pools: Pools, engine_note: str, speculation: SpeculationInForce | None, catalog: Catalog
-) -> tuple[str, ...]:
+class PoolsInForce(TypedDict):
+    """The fields of answers that say how the workers of two pools are set up."""
+
+    prefill_settings: dict[str, SettingValue]
+    decode_settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
+    notes: tuple[str, ...]
+
+
+def pools_in_force(pools: Pools, engine_note: str, stated: EngineSettings, data: PredictionData) -> PoolsInForce:
+    """The settings of one worker of each pool, how it drafts, and notes on the engine, the model and the network."""
+    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
+    return {
+        "prefill_settings": setting_values(pools.prefill, stated, data.catalog),
+        "decode_settings": setting_values(pools.decode, stated, data.catalog),
+        "speculation": speculation,
+        "notes": _notes(pools, engine_note, speculation, data.catalog),
+    }
+
+
+def _notes(pools: Pools, engine_note: str, speculation: SpeculationInForce | None, catalog: Catalog) -> tuple[str, ...]:
     """How the engine was chosen, and what was assumed about the model, its drafts and the network, in words."""
     network = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
     return (
