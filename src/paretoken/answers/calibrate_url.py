@@ -33,7 +33,7 @@ MEASURED = {"tpot": "central_tpot_s", "ttft": "central_ttft_s", "tput": "total_t
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateUrlQuestion(DeploymentQuestion):
-    """The deployment behind a URL, the loads that matter, and the file for its calibration."""
+    """The deployment that a URL serves, the loads that matter, and the file for its calibration."""
 
     out: Annotated[Path, Field(description="The calibration file to write")]
     concurrency: Annotated[tuple[int, ...], Field(description="Concurrent requests that matter")] = (1, 4, 16)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.pools import PooledQuestion, pool_notes
-from paretoken.answers.prediction import PredictionData, SettingValue, prepared, setting_values
-from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
+from paretoken.answers.pools import PooledQuestion, pools_in_force
+from paretoken.answers.prediction import PredictionData, SettingValue, prepared
+from paretoken.predict.acceptance import SpeculationInForce
 from paretoken.predict.memory import MemoryParts, memory_parts
 from paretoken.predict.pools.explain import PoolExplanation, explain_pools
 from paretoken.predict.pools.layout import pooled_case
@@ -45,13 +45,9 @@ def explain_disaggregated(question: ExplainPoolsQuestion, data: PredictionData |
     question, data = prepared(question, data)
     pools, note = question.pools(question.layout, data.catalog)
     case = pooled_case(pools, question.lengths, question.concurrency, catalog=data.catalog)
-    speculation = speculation_in_force(case.pools.decode, data.calibration, data.catalog)
     return ExplainPoolsAnswer(
         explanation=explain_pools(case, calibration=data.calibration, catalog=data.catalog),
         prefill_memory=memory_parts(case.pools.prefill, data.catalog),
         decode_memory=memory_parts(case.pools.decode, data.catalog),
-        prefill_settings=setting_values(case.pools.prefill, question.settings, data.catalog),
-        decode_settings=setting_values(case.pools.decode, question.settings, data.catalog),
-        speculation=speculation,
-        notes=pool_notes(case.pools, note, speculation, data.catalog),
+        **pools_in_force(case.pools, note, question.settings, data),
     )

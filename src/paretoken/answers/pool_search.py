@@ -1,4 +1,4 @@
-"""The best disaggregated layouts of so many GPUs, beside aggregated serving and what was measured."""
+"""Search the disaggregated layouts of a number of GPUs, and compare the best with aggregated and measured serving."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from paretoken.answers.pool_rivals import (
     measured_frontiers,
     worth,
 )
-from paretoken.answers.pools import PooledQuestion, PooledRow, median_limits, pool_notes, pooled_rows
-from paretoken.answers.prediction import PredictionData, SettingValue, prepared, setting_values
+from paretoken.answers.pools import PooledQuestion, PooledRow, median_limits, pooled_rows, pools_in_force
+from paretoken.answers.prediction import PredictionData, SettingValue, prepared
 from paretoken.errors import BadConfig, NoData
 from paretoken.plural import counted
-from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
+from paretoken.predict.acceptance import SpeculationInForce
 from paretoken.predict.configure import check_count
 from paretoken.predict.pools.candidates import LOADS, SearchSpace
 from paretoken.predict.pools.layout import PooledCase, decoding, prefilling, worker_kind
@@ -159,8 +159,6 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
     predictions = predict_pools(cases, calibration=data.calibration, catalog=data.catalog)
     rows = tuple(_ranked(c, row, gpus, measured) for c, row in zip(cases, pooled_rows(predictions, rents), strict=True))
     aggregated, why_not = aggregated_frontier(one, gpus, lengths, limits, space.loads, data)
-    pools = cases[0].pools
-    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
     measured_points, served = measured_frontiers(one, lengths), _curve(rows[len(best) :])
     return PoolSearchAnswer(
         slo=question.slo_in_force(),
@@ -172,10 +170,7 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
         worth=worth(served, aggregated, rents.get(one.accelerator), measured_points),
         layouts=search.layouts,
         no_aggregated=why_not,
-        prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
-        decode_settings=setting_values(pools.decode, question.settings, data.catalog),
-        speculation=speculation,
-        notes=pool_notes(pools, chosen.note, speculation, data.catalog),
+        **pools_in_force(cases[0].pools, chosen.note, question.settings, data),
     )
 
 

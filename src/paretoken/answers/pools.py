@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 from pydantic import Field
 
 from paretoken.answers.predict import write_operating_points
+from paretoken.answers.predicted_figures import PredictedLoad, ThroughputAndTtft, TpotAndE2e
 from paretoken.answers.prediction import (
     DeploymentQuestion,
     PredictionData,
@@ -30,8 +31,9 @@ from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.engines import PoolEngine, pool_engine
 from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators, parse_layout, pooled_case, prefilling
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
-from paretoken.predict.pools.results import pool_configuration, pool_points, pool_result_rows
+from paretoken.predict.pools.results import PoolConfiguration, pool_configuration, pool_points, pool_result_rows
 from paretoken.predict.rows import new_kinds
+from paretoken.predict.settings import EngineSettings
 from paretoken.predict.slo import METRICS, MOST_USERS, last_that
 from paretoken.prices.cost import usd_per_mtok
 from paretoken.slo import MEDIAN, Slo, parse_slos
@@ -120,56 +122,13 @@ class PoolsQuestion(PooledQuestion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PooledRow:
+class PooledRow(TpotAndE2e, ThroughputAndTtft, PredictedLoad, PoolConfiguration):
     """One layout at one concurrency: medians, per-GPU figures over the GPUs of both pools, and 90 % intervals.
 
     `prefill_busy` is the share of the prefill pool's time in use, `decode_batch` the sequences that decode in one
     worker. `transfer_ms` and `queue_ms` are parts of the TTFT.
     """
 
-    layout: str
-    accelerator: str
-    n_gpus: int
-    model: str
-    precision: str
-    engine: str
-    tp: int
-    ep: int
-    dp_attention: bool
-    prefill_tp: int
-    prefill_ep: int
-    prefill_dp_attention: bool
-    prefill_workers: int
-    decode_workers: int
-    prefill_gpus: int
-    decode_gpus: int
-    speculative: str
-    speculative_tokens: int | None
-    acceptance_length: float | None
-    isl: int
-    osl: int
-    length_range_ratio: float
-    concurrency: float
-    origin: str
-    new_to_calibration: list[str]
-    total_tput_per_gpu_tok_s: float | None
-    total_tput_per_gpu_tok_s_lo: float | None
-    total_tput_per_gpu_tok_s_hi: float | None
-    output_tput_per_gpu_tok_s: float | None
-    output_tput_per_gpu_tok_s_lo: float | None
-    output_tput_per_gpu_tok_s_hi: float | None
-    median_ttft_ms: float | None
-    median_ttft_ms_lo: float | None
-    median_ttft_ms_hi: float | None
-    mean_ttft_ms: float | None
-    mean_ttft_ms_lo: float | None
-    mean_ttft_ms_hi: float | None
-    median_tpot_ms: float | None
-    median_tpot_ms_lo: float | None
-    median_tpot_ms_hi: float | None
-    median_e2el_ms: float | None
-    median_e2el_ms_lo: float | None
-    median_e2el_ms_hi: float | None
     interactivity_tok_s: float | None
     prefill_busy: float
     decode_batch: float
@@ -208,14 +167,10 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
         if pools.prefill.accelerator != pools.decode.accelerator:
             raise BadConfig("an operating point has one accelerator; leave --out out for pools of two")
         write_operating_points(pool_points(predictions, data.catalog), question.out)
-    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
     return PoolsAnswer(
         rows=tuple(pooled_rows(predictions, rents)),
         or_more=question.slo is not None and users[0] == MOST_USERS,
-        prefill_settings=setting_values(pools.prefill, question.settings, data.catalog),
-        decode_settings=setting_values(pools.decode, question.settings, data.catalog),
-        speculation=speculation,
-        notes=pool_notes(pools, note, speculation, data.catalog),
+        **pools_in_force(pools, note, question.settings, data),
     )
 
 
@@ -226,15 +181,13 @@ def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterat
         tpot_ms, tput = figures["median_tpot_ms"], figures["total_tput_per_gpu_tok_s"]
         usd = _usd_per_gpu_h(c.pools, rents)
         yield PooledRow(
-            layout=c.pools.layout,
-            **pool_configuration(c.pools),
+            **(asdict(pool_configuration(c.pools)) | figures),
             isl=c.lengths.isl,
             osl=c.lengths.osl,
             length_range_ratio=c.lengths.ratio,
             concurrency=c.concurrency,
             origin="predicted",
             new_to_calibration=new_kinds(predictions.novelty[i]),
-            **figures,
             interactivity_tok_s=tpot_ms and 1e3 / tpot_ms,
             prefill_busy=float(s.prefill_busy[i]),
             decode_batch=float(s.batch[i]),
@@ -245,9 +198,27 @@ def pooled_rows(predictions: PoolPredictions, rents: dict[str, float]) -> Iterat
         )
 
 
-def pool_notes(
-    pools: Pools, engine_note: str, speculation: SpeculationInForce | None, catalog: Catalog
-) -> tuple[str, ...]:
+class PoolsInForce(TypedDict):
+    """The fields of answers that say how the workers of two pools are set up."""
+
+    prefill_settings: dict[str, SettingValue]
+    decode_settings: dict[str, SettingValue]
+    speculation: SpeculationInForce | None
+    notes: tuple[str, ...]
+
+
+def pools_in_force(pools: Pools, engine_note: str, stated: EngineSettings, data: PredictionData) -> PoolsInForce:
+    """The settings of one worker of each pool, how it drafts, and notes on the engine, the model and the network."""
+    speculation = speculation_in_force(pools.decode, data.calibration, data.catalog)
+    return {
+        "prefill_settings": setting_values(pools.prefill, stated, data.catalog),
+        "decode_settings": setting_values(pools.decode, stated, data.catalog),
+        "speculation": speculation,
+        "notes": _notes(pools, engine_note, speculation, data.catalog),
+    }
+
+
+def _notes(pools: Pools, engine_note: str, speculation: SpeculationInForce | None, catalog: Catalog) -> tuple[str, ...]:
     """How the engine was chosen, and what was assumed about the model, its drafts and the network, in words."""
     network = (network_assumptions(d, catalog) for d in (pools.prefill, pools.decode))
     return (

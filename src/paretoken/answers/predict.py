@@ -10,6 +10,7 @@ from typing import Annotated, TypedDict
 import polars as pl
 from pydantic import Field
 
+from paretoken.answers.predicted_figures import PredictedLoad, ThroughputAndTtft, TpotAndE2e
 from paretoken.answers.prediction import (
     DeploymentQuestion,
     PredictionData,
@@ -86,51 +87,22 @@ class DeploymentRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Figures:
-    """Figures with the ends of their 90 % interval; None for what is undefined.
-
-    Medians and other quantiles cover the steady part of a run. The mean TTFT covers a whole run of ten requests for
-    each user, whose first requests all arrive at once.
-    """
-
-    total_tput_per_gpu_tok_s: float | None
-    total_tput_per_gpu_tok_s_lo: float | None
-    total_tput_per_gpu_tok_s_hi: float | None
-    output_tput_per_gpu_tok_s: float | None
-    output_tput_per_gpu_tok_s_lo: float | None
-    output_tput_per_gpu_tok_s_hi: float | None
-    median_ttft_ms: float | None
-    median_ttft_ms_lo: float | None
-    median_ttft_ms_hi: float | None
-    mean_ttft_ms: float | None
-    mean_ttft_ms_lo: float | None
-    mean_ttft_ms_hi: float | None
+class _TtftQuantiles:
     p90_ttft_ms: float | None
     p90_ttft_ms_lo: float | None
     p90_ttft_ms_hi: float | None
     p99_ttft_ms: float | None
     p99_ttft_ms_lo: float | None
     p99_ttft_ms_hi: float | None
-    median_tpot_ms: float | None
-    median_tpot_ms_lo: float | None
-    median_tpot_ms_hi: float | None
-    median_e2el_ms: float | None
-    median_e2el_ms_lo: float | None
-    median_e2el_ms_hi: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Load:
-    isl: int
-    osl: int
-    length_range_ratio: float
-    concurrency: float
-    origin: str
-    new_to_calibration: list[str]
+class _Figures(TpotAndE2e, _TtftQuantiles, ThroughputAndTtft):
+    """The figures of one pool."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictedRow(_Figures, _Load, DeploymentRow):
+class PredictedRow(_Figures, PredictedLoad, DeploymentRow):
     """One deployment at one concurrency."""
 
 

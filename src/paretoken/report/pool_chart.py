@@ -117,7 +117,10 @@ def chart_title(f: PoolFrontiers, catalog: Catalog) -> str:
 
 
 def corners(rows: Sequence[Row]) -> list[Row]:
-    """Of rows by falling interactivity, the last, and each that is faster by `LINE_STEP` than the one kept before."""
+    """Rows by falling interactivity without those that are less than `LINE_STEP` times as fast as the next one left.
+
+    The slowest row stays.
+    """
     kept: list[Row] = []
     for r in reversed(rows):
         if not kept or (r.interactivity_tok_s or 0) >= LINE_STEP * (kept[-1].interactivity_tok_s or 0):

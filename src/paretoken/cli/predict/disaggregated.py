@@ -11,18 +11,14 @@ from paretoken.errors import BadConfig
 
 AUTO = "auto"
 ONE_POOL_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--serve-command", "--ignore-unknown-flags")
-"""Options that a layout of two pools takes the place of."""
+"""Options that a layout of two pools replaces."""
 POOLS_ONLY = ("--rent", "--top")
-HELP = (
-    "Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP. "
-    "--max-num-batched-tokens is then of prefill workers."
+LAYOUT_HELP = (
+    "Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP."
 )
+HELP = f"{LAYOUT_HELP} --max-num-batched-tokens then applies to prefill workers."
 
-disaggregated = click.option(
-    "--disaggregated",
-    metavar="LAYOUT",
-    help=HELP,
-)
+disaggregated = click.option("--disaggregated", metavar="LAYOUT", help=HELP)
 disaggregated_or_auto = click.option(
     "--disaggregated",
     metavar="LAYOUT",
@@ -40,14 +36,13 @@ top = click.option("--top", type=click.IntRange(1, 100), default=5, show_default
 
 
 def require_pool_options(layout: str | None) -> None:
-    """BadConfig for options of the other kind of serving than the layout, or none, asks for."""
+    """BadConfig for options of disaggregated serving without a layout, and for those of aggregated serving with one."""
     options_set = options.on_the_command_line()
     if layout is None:
         if stray := options_set & set(POOLS_ONLY):
             raise BadConfig(f"{min(stray)} needs --disaggregated")
         return
-    if stray := options_set & set(ONE_POOL_ONLY):
-        raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(sorted(stray))}")
+    refuse_options_of_workers(options_set)
     if "--rate" in options_set:
         raise BadConfig("--rate does not predict disaggregated serving; use --concurrency or --slo")
     if layout.lower() == AUTO:
@@ -59,10 +54,15 @@ def require_pool_options(layout: str | None) -> None:
         raise BadConfig("--top is for --disaggregated auto; leave it out")
 
 
-def pooled_fields(deployment: dict[str, Any], layout: str) -> dict[str, Any]:
-    """The options as the fields of a question on two pools, whose layout states the parallelism.
+def refuse_options_of_workers(options_set: set[str], *others: str) -> None:
+    """BadConfig for options that the layout of two pools replaces, and for `others`."""
+    if stray := options_set & {*ONE_POOL_ONLY, *others}:
+        raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(sorted(stray))}")
 
-    It may state both accelerators, too.
+
+def pooled_fields(deployment: dict[str, Any], layout: str) -> dict[str, Any]:
+    """The options as the fields of a question on two pools. The layout states the parallelism, and may state both
+    accelerators.
     """
     from paretoken.predict.pools.layout import layout_accelerators
 

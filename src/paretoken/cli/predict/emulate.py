@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import rich_click as click
 from paretoken.cli.options import Finite, stack
 from paretoken.cli.output import echo
 from paretoken.cli.predict import options
+from paretoken.cli.predict.disaggregated import LAYOUT_HELP, pooled_fields, refuse_options_of_workers
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -35,13 +35,7 @@ lengths = stack(
     click.option("--osl", type=COUNT, default=1024, show_default=True, help="Predict at this output length, tokens."),
     options.length_range_ratio,
 )
-disaggregated = click.option(
-    "--disaggregated",
-    metavar="LAYOUT",
-    help="Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP.",
-)
-ONE_ENGINE_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--gpus", "--serve-command")
-"""Options that a layout of two pools takes the place of."""
+disaggregated = click.option("--disaggregated", metavar="LAYOUT", help=LAYOUT_HELP)
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 server = stack(
     click.option("--name", help="Model name in requests."),
@@ -175,18 +169,16 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
 
 def _predicted_pools(values: dict[str, Any], stated: set[str]) -> EmulatedEngine:
     """The stated layout of a prefill and a decode pool."""
-    from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
+    from paretoken.answers.pools import PooledQuestion
+    from paretoken.answers.prediction import assumptions, prepared
     from paretoken.cli.predict.notes import print_notes
     from paretoken.emulate.engine import predicted_pools
-    from paretoken.predict.configure import configured
     from paretoken.predict.drafting import speculation_notes
-    from paretoken.predict.pools.layout import decoding, parse_layout, prefilling
 
-    if stray := sorted(stated & set(ONE_ENGINE_ONLY)):
-        raise BadConfig(f"--disaggregated states the workers of both pools; leave out {', '.join(stray)}")
-    question, data = prepared(DeploymentQuestion(**options.question_fields(values | {"tp": "auto"})), None)
-    engine = data.catalog.engines.id_of(question.engine)
-    worker = configured(replace(question, engine=data.catalog.engines[engine].core, tp=1), data.catalog)
-    pools = parse_layout(values["disaggregated"], prefilling(worker), decoding(worker), engine)
-    print_notes((*assumptions(data.catalog.models[question.model]), *speculation_notes(pools.decode, data.catalog)))
+    layout = values["disaggregated"]
+    refuse_options_of_workers(stated, "--gpus")
+    question, data = prepared(PooledQuestion(**pooled_fields(values, layout)), None)
+    pools, engine_note = question.pools(layout, data.catalog)
+    assumed = (*assumptions(data.catalog.models[question.model]), *speculation_notes(pools.decode, data.catalog))
+    print_notes((*filter(None, [engine_note]), *assumed))
     return predicted_pools(pools, question.lengths, calibration=data.calibration, catalog=data.catalog)

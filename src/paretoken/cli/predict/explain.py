@@ -74,17 +74,11 @@ def command(disaggregated: str | None, concurrency: int, plot: Path | None, as_j
 
 def _explain_layout(fields: dict[str, Any], as_json: bool) -> None:
     from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
-    from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.notes import print_answer
     from paretoken.cli.predict.pool_tables import print_pool_explanation
 
     answer = explain_disaggregated(ExplainPoolsQuestion(**fields))
-    print_notes(answer.notes)
-    if as_json:
-        print_json(to_json(answer))
-    else:
-        print_pool_explanation(answer)
+    print_answer(answer, answer.notes, lambda: print_pool_explanation(answer), as_json=as_json)
 
 
 def _print(e: Explanation, memory: MemoryParts) -> None:

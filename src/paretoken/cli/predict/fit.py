@@ -51,19 +51,13 @@ def command(as_json: bool, accelerators: tuple[str, ...], catalog_folders: tuple
                     --gpu-memory-utilization 0.95 --enforce-eager
     """
     from paretoken.answers.fit import FitQuestion, fit
-    from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.notes import print_answer
 
     settings = options.settings_of_options(values)
     fields = {name: values[name] for name in FitQuestion.__dataclass_fields__ if name in values}
     question = FitQuestion(**fields, accelerators=accelerators, settings=settings, catalog=catalog_folders)
     answer = fit(question)
-    print_notes(answer.assumed)
-    if as_json:
-        print_json(to_json(answer))
-    else:
-        _print(answer, question)
+    print_answer(answer, answer.assumed, lambda: _print(answer, question), as_json=as_json)
 
 
 def _print(answer: FitAnswer, question: FitQuestion) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from paretoken.cli.output import echo
+from paretoken.cli.output import echo, print_json
 
 if TYPE_CHECKING:
     from paretoken.answers.prediction import SettingValue
@@ -36,6 +36,17 @@ def print_notes(lines: Sequence[str]) -> None:
     """Print each line as a note, to standard error."""
     for line in lines:
         echo(f"note: {line}", err=True)
+
+
+def print_answer(answer: object, notes: Sequence[str], show: Callable[[], None], *, as_json: bool) -> None:
+    """Print the notes, then the answer as JSON or as `show` does."""
+    from paretoken.answers.seam import to_json
+
+    print_notes(notes)
+    if as_json:
+        print_json(to_json(answer))
+    else:
+        show()
 
 
 def settings_note(by_size: Iterable[tuple[str, Mapping[str, SettingValue]]], ranked: Container[str] = ()) -> str:

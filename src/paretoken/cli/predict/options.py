@@ -175,7 +175,7 @@ def request_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _method_and_tokens(values: dict[str, Any]) -> dict[str, Any]:
-    """The method and the drafted tokens, which may stand behind it; BadConfig for two numbers, or for no word."""
+    """The method and the drafted tokens, which it may state; BadConfig for two numbers, or an empty method."""
     if not values["speculative"].strip():
         raise BadConfig("--speculative is empty; write a method such as mtp:3, or none")
     method, tokens = method_and_tokens(values["speculative"])

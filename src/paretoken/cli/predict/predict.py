@@ -145,18 +145,12 @@ def command(
 def _predict_layout(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
     from paretoken.answers.pool_frontiers import layout_frontiers
     from paretoken.answers.pools import PoolsQuestion, predict_disaggregated
-    from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.notes import print_answer
     from paretoken.cli.predict.pool_tables import print_pools
 
     question = PoolsQuestion(**fields)
     answer = predict_disaggregated(question)
-    print_notes(answer.notes)
-    if as_json:
-        print_json(to_json(answer))
-    else:
-        print_pools(answer, question)
+    print_answer(answer, answer.notes, lambda: print_pools(answer, question), as_json=as_json)
     if plot:
         _draw(layout_frontiers(question, answer), plot, question.catalog)
 
@@ -164,18 +158,12 @@ def _predict_layout(fields: dict[str, Any], plot: Path | None, as_json: bool) ->
 def _search(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
     from paretoken.answers.pool_frontiers import search_frontiers
     from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
-    from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.notes import print_answer
     from paretoken.cli.predict.pool_tables import print_pool_search
 
     question = PoolSearchQuestion(**fields)
     answer = search_disaggregated(question)
-    print_notes(answer.notes)
-    if as_json:
-        print_json(to_json(answer))
-    else:
-        print_pool_search(answer, question)
+    print_answer(answer, answer.notes, lambda: print_pool_search(answer, question), as_json=as_json)
     if plot:
         _draw(search_frontiers(question, answer), plot, question.catalog)
 

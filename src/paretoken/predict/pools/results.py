@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
@@ -48,9 +48,14 @@ def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | Non
     ]
 
 
-class PoolConfiguration(TypedDict):
-    """The layout of a disaggregated deployment, in the columns of an operating point."""
+@dataclass(frozen=True, kw_only=True)
+class PoolConfiguration:
+    """A disaggregated deployment: its layout as text, and in the columns of an operating point.
 
+    `tp`, `ep` and `dp_attention` are those of the decode pool.
+    """
+
+    layout: str
     accelerator: str
     n_gpus: int
     model: str
@@ -72,28 +77,29 @@ class PoolConfiguration(TypedDict):
 
 
 def pool_configuration(pools: Pools) -> PoolConfiguration:
-    """The layout in the columns of an operating point; `tp`, `ep` and `dp_attention` are those of the decode pool."""
+    """The configuration of two pools."""
     p, d = pools.prefill, pools.decode
-    return {
-        "accelerator": pools.accelerator,
-        "n_gpus": pools.gpus,
-        "model": pools.model,
-        "precision": d.precision,
-        "engine": pools.engine,
-        "tp": d.tp,
-        "ep": d.ep,
-        "dp_attention": d.dp_attention,
-        "prefill_tp": p.tp,
-        "prefill_ep": p.ep,
-        "prefill_dp_attention": p.dp_attention,
-        "prefill_workers": pools.prefill_workers,
-        "decode_workers": pools.decode_workers,
-        "prefill_gpus": pools.prefill_gpus,
-        "decode_gpus": pools.decode_gpus,
-        "speculative": d.speculative,
-        "speculative_tokens": d.speculative_tokens,
-        "acceptance_length": d.acceptance_length,
-    }
+    return PoolConfiguration(
+        layout=pools.layout,
+        accelerator=pools.accelerator,
+        n_gpus=pools.gpus,
+        model=pools.model,
+        precision=d.precision,
+        engine=pools.engine,
+        tp=d.tp,
+        ep=d.ep,
+        dp_attention=d.dp_attention,
+        prefill_tp=p.tp,
+        prefill_ep=p.ep,
+        prefill_dp_attention=p.dp_attention,
+        prefill_workers=pools.prefill_workers,
+        decode_workers=pools.decode_workers,
+        prefill_gpus=pools.prefill_gpus,
+        decode_gpus=pools.decode_gpus,
+        speculative=d.speculative,
+        speculative_tokens=d.speculative_tokens,
+        acceptance_length=d.acceptance_length,
+    )
 
 
 def pool_points(predictions: PoolPredictions, catalog: Catalog) -> pl.DataFrame:
@@ -115,8 +121,10 @@ def _point(case: PooledCase, kinds: Sequence[str], row: dict[str, float | None],
     low, high = row["total_tput_per_gpu_tok_s_lo"], row["total_tput_per_gpu_tok_s_hi"]
     latencies = {f"median_{name}_s": _seconds(row[f"median_{word}_ms"]) for name, word in _LATENCIES.items()}
     node = catalog.accelerators[case.pools.decode.accelerator].gpus_per_node
+    configuration = asdict(pool_configuration(case.pools))
+    layout = configuration.pop("layout")
     return {
-        **pool_configuration(case.pools),
+        **configuration,
         "disaggregated": True,
         "date": case.pools.decode.date,
         "multinode": case.pools.gpus > node,
@@ -129,7 +137,7 @@ def _point(case: PooledCase, kinds: Sequence[str], row: dict[str, float | None],
         "origin": "predicted",
         "source": SOURCE,
         "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
-        "notes": f"{case.pools.layout}; 90 % interval of throughput {low:.4g} to {high:.4g} tok/s/GPU; "
+        "notes": f"{layout}; 90 % interval of throughput {low:.4g} to {high:.4g} tok/s/GPU; "
         f"new to the calibration: {', '.join(new_kinds(kinds)) or 'nothing'}",
         "total_tput_per_gpu_tok_s": total,
         "input_tput_per_gpu_tok_s": total - output,
