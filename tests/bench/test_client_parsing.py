@@ -266,6 +266,7 @@ def test_error_words_and_keys():
     assert error_text({"detail": [{"msg": "bad", "loc": []}]}) == "bad"
     assert error_text({"object": "error", "message": "long"}) == "long"
     assert error_text({"error": "plain"}) == "plain"
+    assert error_text({"message": [""], "detail": True}) == '{"message":[""],"detail":true}'
     assert "secret" not in one_line("Incorrect key: Bearer secret-123 given") + one_line("key sk-secretsecret is wrong")
     assert len(one_line("x" * 1000)) == 300
 
