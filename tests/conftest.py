@@ -49,6 +49,7 @@ SLOW_FILES = {
     "emulate/test_emulate_pools",
     "engines/test_engines",
     "engines/test_launch",
+    "engines/test_tiny_model",
     "fuzz/test_fuzz",
     "history/test_at_load",
     "history/test_history",

@@ -84,7 +84,10 @@ def without_secret(words: str, secret: str) -> str:
 
 
 def error_text(document: object) -> str:
-    """The message in an error document, in the forms of OpenAI, FastAPI, SGLang, llama.cpp and gateways."""
+    """The message in an error document, in the forms of OpenAI, FastAPI, SGLang, llama.cpp and gateways.
+
+    The document itself if its message is empty.
+    """
     words: object = document
     for _ in range(_DEEPEST):
         if isinstance(words, list) and words:
@@ -95,8 +98,10 @@ def error_text(document: object) -> str:
             words = words[name]
         else:
             break
+    if isinstance(words, str) and words.strip():
+        return words
     try:
-        return words if isinstance(words, str) else orjson.dumps(words).decode()
+        return orjson.dumps(document if isinstance(words, str) else words).decode()
     except TypeError:  # nested too deeply to be written
         return "an error nested too deeply to show"
 

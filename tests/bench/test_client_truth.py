@@ -141,9 +141,9 @@ def test_a_loop_that_is_blocked_past_the_next_token_says_how_wrong_its_ttft_may_
 def test_selftest_reads_the_truth():
     if compiler() is None:
         pytest.skip("no C compiler")
-    seen = []
-    test = selftest((4, 8), seconds=0.4, pace=QUICK, on_reading=seen.append, stop_at_first_miss=False)
-    assert [r.concurrency for r in test.readings] == [4, 8] == [r.concurrency for r in seen]
+    readings = []
+    test = selftest((4, 8), seconds=0.4, pace=QUICK, on_reading=readings.append, stop_at_first_miss=False)
+    assert [r.concurrency for r in test.readings] == [4, 8] == [r.concurrency for r in readings]
     assert [r.failed for r in test.readings] == [0, 0]
     assert all(undisturbed(r.fidelity) <= (abs(r.itl_error) < 0.05) for r in test.readings)
 

@@ -57,9 +57,9 @@ def test_sglang_counts_steps_and_its_accepted_tokens_are_the_rest():
 @pytest.mark.parametrize("name", ["vllm", "sglang", "llama.cpp"])
 def test_a_recorded_server_that_drafts_nothing_has_no_acceptance(name):
     reading = parse((RECORDED / f"{name}.txt").read_text())
-    found = speculation(summed([reading, reading]), None)
-    assert found is None or (found.acceptance_length is None and found.problem == NO_DRAFTS)
-    assert (found is None) == (name != "llama.cpp")
+    measured = speculation(summed([reading, reading]), None)
+    assert measured is None or (measured.acceptance_length is None and measured.problem == NO_DRAFTS)
+    assert (measured is None) == (name != "llama.cpp")
 
 
 def test_replicas_add_up_and_their_gauges_are_averaged():
@@ -86,8 +86,8 @@ def reading(at_s: float, drafts: float | None, accepted: float | None = None, pe
 def test_the_steady_window_counts_and_ramp_and_tail_do_not():
     """1 accepted token a step while the load ramps up, 2 in the window."""
     server = summed([reading(100, 0, 0), reading(110, 50, 50), reading(120, 150, 250), reading(130, 200, 250)])
-    found = speculation(server, (105, 125))
-    assert found == LevelSpeculation(
+    measured = speculation(server, (105, 125))
+    assert measured == LevelSpeculation(
         acceptance_length=3.0,
         drafted_per_step=3.0,
         acceptance_by_position=(pytest.approx(1.0), pytest.approx(0.8)),
@@ -120,7 +120,7 @@ def test_counters_that_stand_still_or_are_absent():
     ("tokens", "per_draft", "length", "problem"),
     [
         (None, 60, 61.0, ""),
-        (None, 1_000_000, None, "the server reports 1e+06 tokens a step, above 65, the most that is taken for true"),
+        (None, 1_000_000, None, "the server reports 1e+06 tokens a step, above 65, the highest plausible value"),
         (3, 1_000_000, None, "the server reports 1e+06 tokens a step, above K + 1 = 4"),
         (3, 3, 4.0, ""),
         (3, 3.02, 4.0, ""),
@@ -142,8 +142,8 @@ def test_a_gauge_above_the_limit_is_no_acceptance():
 
 def test_a_gauge_stands_in_for_counters():
     server = summed([MetricsReading(at_s=t, engine="sglang", acceptance_length=a) for t, a in enumerate((2.0, 2.6))])
-    found = speculation(server, None)
-    assert (found.acceptance_length, found.basis, found.drafts) == (pytest.approx(2.3), "gauge", None)
+    measured = speculation(server, None)
+    assert (measured.acceptance_length, measured.basis, measured.drafts) == (pytest.approx(2.3), "gauge", None)
 
 
 def test_a_counter_that_a_server_shows_late_is_read_from_there():
@@ -152,7 +152,7 @@ def test_a_counter_that_a_server_shows_late_is_read_from_there():
 
 
 @pytest.mark.parametrize(
-    ("found", "columns", "code", "text"),
+    ("measured", "columns", "code", "text"),
     [
         (LevelSpeculation(acceptance_length=2.0), {"speculative": "none"}, "drafts", "though speculative is none"),
         (LevelSpeculation(problem=RESTARTED), {"speculative": "mtp"}, "no_acceptance", "fell while the level ran"),
@@ -162,13 +162,13 @@ def test_a_counter_that_a_server_shows_late_is_read_from_there():
         (LevelSpeculation(drafted_per_step=3.0), {"speculative_tokens": 1}, "draft_length", "speculative_tokens is 1"),
     ],
 )
-def test_what_disagrees_is_a_warning(found, columns, code, text):
-    (warning,) = speculation_warnings(found, columns)
+def test_what_disagrees_is_a_warning(measured, columns, code, text):
+    (warning,) = speculation_warnings(measured, columns)
     assert warning.code == code and text in warning.text
 
 
 @pytest.mark.parametrize(
-    ("found", "columns"),
+    ("measured", "columns"),
     [
         (None, {"speculative": "mtp"}),
         (LevelSpeculation(problem=NO_DRAFTS), {"speculative": "none"}),
@@ -176,8 +176,8 @@ def test_what_disagrees_is_a_warning(found, columns, code, text):
         (LevelSpeculation(drafted_per_step=2.97), {"speculative": "mtp", "speculative_tokens": 3}),
     ],
 )
-def test_what_agrees_is_none(found, columns):
-    assert not list(speculation_warnings(found, columns))
+def test_what_agrees_is_none(measured, columns):
+    assert not list(speculation_warnings(measured, columns))
 
 
 LINE = "bench {} --prompt-unit words --isl 8 --osl 40 --concurrency 2 --until 3s --out run"
@@ -202,7 +202,7 @@ def test_a_live_server_is_measured(call, tmp_path, drafting, options, expected):
     assert code == 0, err
     assert "does not say whether it drafts" not in out + err
     (level,) = RunFolder(tmp_path / "run").levels()
-    point, found = level.summary.point, level.summary.speculation
+    point, measured = level.summary.point, level.summary.speculation
     method, tokens, length = expected
     assert (point["speculative"], point["speculative_tokens"]) == (method, tokens)
     assert point["acceptance_length"] == (None if length is None else pytest.approx(length, rel=0.03))
@@ -210,6 +210,6 @@ def test_a_live_server_is_measured(call, tmp_path, drafting, options, expected):
     if length:
         assert f"speculative {method}, K 3, " in out
         shares = [float(share) for share in point["acceptance_by_position"].split()]
-        assert shares == pytest.approx([0.75, 0.5, 0.25], rel=0.03) and found.basis == "counters"
+        assert shares == pytest.approx([0.75, 0.5, 0.25], rel=0.03) and measured.basis == "counters"
     if drafting.falls or not drafting.drafts or tokens == 1:
         assert "acceptance length not measured" in point["notes"]

@@ -55,7 +55,7 @@ def test_unlike_acceptance_gives_no_verdict_and_one_sentence(one, other):
 def test_an_acceptance_that_is_not_stated_is_named(one, other, names):
     at, parts = verdict(one, other)
     assert at.withheld is None
-    assert at.acceptance == f"acceptance length not stated for {names}; on another text the order may be another"
+    assert at.acceptance == f"acceptance length not stated for {names}; on another text the ranking may differ"
     assert all(s.acceptance for s in parts if s.runner_up)
 
 

@@ -44,7 +44,7 @@ def _reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
 
 
 def _metrics(url: str, reader: JsonReader) -> str:
-    """The Prometheus text at a URL, without lines out of reason."""
+    """The Prometheus text at a URL, without lines above `LONGEST_LINE` characters."""
     return "\n".join(line for line in reader.try_text(url).splitlines() if len(line) <= LONGEST_LINE)
 
 

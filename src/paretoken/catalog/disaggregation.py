@@ -1,4 +1,4 @@
-"""Disaggregated serving by one engine: what its transfer of the KV cache bridges, and how its pools are launched."""
+"""Disaggregated serving by one engine: which layouts its KV cache transfer supports, and how its pools are launched."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Stages = Literal["none", "prefill", "same or one", "any"]
 
 
 class KvExchange(BaseModel):
-    """What a transfer bridges from a day on; an absent key keeps the value of the table before.
+    """What a KV cache transfer supports from a day on; an absent key keeps the value of the table before.
 
-    A key that no table sets is not checked: the documentation does not say.
+    A key that no table sets is not checked, since the documentation does not say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,7 +41,7 @@ class KvExchange(BaseModel):
 
 
 class Disaggregation(BaseModel):
-    """Separate prefill and decode pools of an engine. What an orchestrator's table lacks is that of its core."""
+    """Separate prefill and decode pools of an engine. A part that an orchestrator omits is that of its core."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     exchange: tuple[KvExchange, ...] = Field((), description="oldest first; the first also covers earlier days")
@@ -56,7 +56,7 @@ class Disaggregation(BaseModel):
         return tables
 
     def exchange_on(self, date: str | None) -> KvExchange | None:
-        """What the transfer bridges on a day (ISO), the newest without one; None if nothing is documented."""
+        """What the transfer supports on a day (ISO), by default the newest; None if nothing is documented."""
         merged: KvExchange | None = None
         for table in self.exchange:
             if merged is None:

@@ -76,9 +76,9 @@ class EngineApi(_EngineTable):
 
 
 class ByPosition(_EngineTable):
-    """A counter of accepted tokens by their place in the draft, from 0, in a label.
+    """A counter whose label is the place of an accepted token in the draft, from 0.
 
-    `of_steps`: of verification steps by the number of tokens that they accepted.
+    With `of_steps` it counts verification steps, and the label is the number of tokens that they accepted.
     """
 
     names: tuple[str, ...]
@@ -87,9 +87,9 @@ class ByPosition(_EngineTable):
 
 
 class EngineMetrics(_EngineTable):
-    """Prometheus metrics: where, and under which names, the first that is there being taken.
+    """Prometheus metrics: their paths and names. Of several names the first that the server exports counts.
 
-    A name may choose one value of a label, as Prometheus writes it: `name{label="value"}`.
+    A name may select one value of a label, as Prometheus writes it: `name{label="value"}`.
     """
 
     paths: tuple[str, ...] = ("/metrics",)
@@ -226,7 +226,7 @@ def engine_files() -> dict[str, EngineFile]:
 
 @cache
 def disaggregation_of(engine: str) -> Disaggregation | None:
-    """How an engine serves from separate pools, what it lacks from its core; None for one that does not."""
+    """How an engine serves from separate pools, completed by its core; None if neither documents it."""
     files = engine_files()
     if engine not in files:
         return None

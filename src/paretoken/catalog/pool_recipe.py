@@ -18,9 +18,8 @@ class _PoolTable(BaseModel):
 class WorkerRecipe(_PoolTable):
     """What differs from the core's recipe; `without` are parameters that the program does not take.
 
-    A parameter with a key in `document` has no flag.
-
-    `launcher` starts all nodes of a worker with one command; without it each node has its own.
+    A parameter with a key in `document` has no flag. `launcher` starts all nodes of a worker with one command; without
+    it each node has its own.
     """
 
     program: list[str] = Field(default_factory=list)
@@ -35,10 +34,10 @@ class WorkerRecipe(_PoolTable):
     own_requests: bool = Field(
         False, description="with attention data parallelism each GPU has requests of its own, never a group"
     )
-    most_nodes: int | None = Field(None, description="nodes of a worker that are documented, where it is few")
+    most_nodes: int | None = Field(None, description="most nodes of a worker that are documented; None without a limit")
 
     def over(self, core: Recipe | None, engine: str, name: str, vendors: list[str], version: str) -> Recipe:
-        """The recipe of a worker: this on top of the core's, where it has one."""
+        """The recipe of a worker: these values on top of the core's recipe, if it has one."""
         base: dict[str, object] = (
             core.model_dump()
             if core
@@ -72,7 +71,7 @@ class WorkerRecipe(_PoolTable):
 
 
 class RouterFile(_PoolTable):
-    """A file that names the workers, as JSON, which is YAML too; `flag` names it on the command line."""
+    """A file that names the workers, in JSON, which is also YAML; `flag` passes it on the command line."""
 
     flag: str
     file: str
@@ -82,7 +81,7 @@ class RouterFile(_PoolTable):
 
 
 class RouterRecipe(_PoolTable):
-    """What takes requests. `each_prefill` and `each_decode` are repeated for each worker."""
+    """The server that receives requests. `each_prefill` and `each_decode` are repeated for each worker."""
 
     name: str
     program: list[str]
@@ -96,7 +95,7 @@ class RouterRecipe(_PoolTable):
 
 
 class ServiceRecipe(_PoolTable):
-    """What must run before the workers: one command."""
+    """One command that must run before the workers."""
 
     title: str
     host: str
@@ -104,7 +103,7 @@ class ServiceRecipe(_PoolTable):
 
 
 class PoolRecipe(_PoolTable):
-    """How pools of one engine are launched; `version` is the one that it was written for.
+    """How pools of one engine are launched; `version` is the version of the engine that it was written for.
 
     With `container` a pool is one step: the command of its containers, which an orchestrator starts and places.
     """

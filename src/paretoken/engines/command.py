@@ -113,8 +113,8 @@ def command(recipe: Recipe, spec: ServerSpec, override: Override | None = None) 
         values |= rule.set
     values |= override.set
     values = {k: v for k, v in values.items() if v != ""}
-    extra = [*(_fill(part, spec.places) for rule in rules for part in rule.extra), *override.extra]
-    env = {k: _fill(v, spec.places) for more in (recipe.env, *(rule.env for rule in rules)) for k, v in more.items()}
+    extra = [*(fill(part, spec.places) for rule in rules for part in rule.extra), *override.extra]
+    env = {k: fill(v, spec.places) for more in (recipe.env, *(rule.env for rule in rules)) for k, v in more.items()}
     env |= override.env
     _check_names(spec, override, values)
     arguments, files = _arguments(recipe, spec, values, override.program or recipe.program)
@@ -203,7 +203,7 @@ def _arguments(
 ) -> tuple[list[str], dict[str, str]]:
     places = {"model": spec.model_path, "gpus": str(spec.gpus), "python": sys.executable, "here": str(PROGRAMS)}
     places |= spec.places
-    arguments = [_fill(part, places) for part in program]
+    arguments = [fill(part, places) for part in program]
     for name, flag in recipe.flags.items():
         if name in values:
             arguments += _flag(recipe, name, flag, values[name], places)
@@ -212,7 +212,7 @@ def _arguments(
     text = json.dumps(_document(recipe.document.keys, values))
     if not recipe.document.flag:
         return [*arguments, text], {}
-    file = _fill(recipe.document.file, places)
+    file = fill(recipe.document.file, places)
     return [*arguments, recipe.document.flag, file], {file: text + "\n"}
 
 
@@ -222,10 +222,11 @@ def _flag(recipe: Recipe, name: str, flag: Flag, value: Value, places: Mapping[s
         if word not in flag and not isinstance(value, bool):
             raise BadConfig(f"{recipe.name} takes {name} = {', '.join(flag)}, not {word!r}")
         flag = flag.get(word, [])
-    return [_fill(part, {**places, "": word}) for part in flag]
+    return [fill(part, {**places, "": word}) for part in flag]
 
 
-def _fill(part: str, places: Mapping[str, str]) -> str:
+def fill(part: str, places: Mapping[str, str]) -> str:
+    """A text with the words for its places; a place without a word stays."""
     return _PLACE.sub(lambda m: places.get(m[1], m[0]), part)
 
 

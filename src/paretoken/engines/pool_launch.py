@@ -22,9 +22,9 @@ from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
 _RANKS = re.compile(r"\{(?:local_ranks|start_rank)\}")
-"""Places that have no word where a rank spans nodes."""
+"""Places that have no word if a rank spans nodes."""
 DRAFT_TOKENS, DRAFT_MODEL = "DRAFT_TOKENS", "DRAFT_MODEL"
-"""What a line holds where the number of drafted tokens, or the draft model, is not stated."""
+"""Placeholders in a line for a number of drafted tokens, or a draft model, that is not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def launch_lines(
     longest: int = 0,
     catalog: Catalog | None = None,
 ) -> list[LaunchStep]:
-    """What to run on which host to serve a model from two pools. BadConfig where the engine documents no such layout.
+    """What to run on which host to serve a model from two pools. BadConfig if the engine documents no such layout.
 
     `engine` is a disaggregated engine of the catalog, or a core that can be split (sglang, vllm, trtllm, atom). Hosts
     are placeholders: PREFILL_HOST_1, DECODE_HOST_1, ROUTER_HOST. `longest` is the most tokens of a request, 0 for the
@@ -121,7 +121,7 @@ def _steps(launch: _Launch, pools: Mapping[str, PoolWorkers], catalog: Catalog) 
 
 
 def pool_recipe(engine: str, catalog: Catalog) -> tuple[PoolRecipe, Recipe]:
-    """How an engine's pools are launched, and the recipe of a worker; BadConfig for an engine without."""
+    """How an engine's pools are launched, and the recipe of a worker; BadConfig if the engine has no launch recipe."""
     pools = disaggregation_of(engine) or Disaggregation()
     entry = catalog.engines[engine]
     if pools.launch is None:
@@ -132,7 +132,7 @@ def pool_recipe(engine: str, catalog: Catalog) -> tuple[PoolRecipe, Recipe]:
 
 
 def _require_drafting(launch: _Launch) -> None:
-    """BadConfig for a way of speculative decoding that the recipe has no flags for."""
+    """BadConfig for a method of speculative decoding that the recipe has no flags for."""
     method = launch.spec.speculative
     rules = [rule.when.get("speculative", []) for rule in launch.worker.rules]
     methods = sorted({str(m) for rule in rules for m in (rule if isinstance(rule, list) else [rule])})
@@ -248,7 +248,7 @@ def _words(launch: _Launch, pool: str, workers: PoolWorkers, place: WorkerPlace,
 
 
 def _parameters(launch: _Launch, workers: PoolWorkers) -> dict[str, Value]:
-    """Parameters by our names beyond those that follow from a `ServerSpec`."""
+    """Parameters by the recipe's names beyond those that follow from a `ServerSpec`."""
     wanted: dict[str, Value] = dict(workers.set)
     if workers.ep == 1:
         wanted["ep"] = ""
@@ -263,7 +263,7 @@ def _parameters(launch: _Launch, workers: PoolWorkers) -> dict[str, Value]:
 
 
 def _devices(launch: _Launch, vendor: str, place: WorkerPlace) -> dict[str, str]:
-    """The GPUs of a worker that does not take all of its host."""
+    """The environment that selects the GPUs of a worker that does not use all of its host."""
     if not place.devices or launch.recipe.container:
         return {}
     return {"HIP_VISIBLE_DEVICES" if vendor == "AMD" else "CUDA_VISIBLE_DEVICES": ",".join(map(str, place.devices))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,18 +9,18 @@ from paretoken.catalog.disaggregation import worker_nodes
 from paretoken.catalog.loader import Catalog
 from paretoken.catalog.pool_recipe import PoolRecipe
 from paretoken.catalog.recipe import Value
+from paretoken.engines.command import fill
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
 ROUTER = "ROUTER_HOST"
 _FIRST_PORTS = {"bootstrap_port": 8998, "side_port": 5600, "handshake_port": 6301, "notify_port": 61005}
-"""Ports of a transfer, of the first worker on a host; the next worker's are 100 higher."""
-_PLACE = re.compile(r"\{(\w+)\}")
+"""KV cache transfer ports of the first worker on a host; those of each next worker are 100 higher."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolWorkers:
-    """The workers of one pool, which are alike: `gpus` of one worker in `pp` stages, of which `tp` share a request.
+    """The equal workers of one pool. A worker has `gpus` GPUs in `pp` stages, of which `tp` share a request.
 
     `set` holds further parameters of the recipe by our names: kv_dtype, gpu_memory, max_num_seqs, …
     """
@@ -86,5 +85,5 @@ def worker_places(
 
 
 def filled(text: str, places: Mapping[str, str]) -> str:
-    """A text with the words for its places; the router's host is one everywhere."""
-    return _PLACE.sub(lambda m: {"router": ROUTER, **places}.get(m[1], m[0]), text)
+    """A text with the words for its places and the router's host."""
+    return fill(text, {"router": ROUTER, **places})

@@ -1,9 +1,9 @@
-"""Whether two curves drafted tokens at like acceptance, so that their throughputs can be set against each other.
+"""Whether two curves drafted tokens at like acceptance, so that their throughputs can be compared.
 
-Throughput with speculative decoding grows with the tokens that a step accepts, and how many it accepts belongs to the
-text as much as to the engine: random tokens and forced acceptance give other figures than prose or code. Two curves
-that both draft are therefore ranked where they accept alike (`points.acceptance.ALIKE`). Where both are stated and
-differ there is no verdict; where one is not stated the verdict says so. A curve that drafts nothing is what it is.
+Throughput with speculative decoding grows with the tokens that a step accepts. Acceptance depends on the text as much
+as on the engine: random tokens and forced acceptance give other figures than prose or code. Two curves that both draft
+are therefore ranked only if they accept alike (`points.acceptance.ALIKE`). If both acceptances are stated and differ,
+there is no verdict; if one is not stated, the verdict says so. A curve that drafts no tokens is always ranked.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from paretoken.points.acceptance import ALIKE, DraftAcceptance, acceptance_of, d
 
 
 def acceptances(curve: Curve, latency_s: float) -> list[DraftAcceptance]:
-    """What the one or two points state that the curve's value at a limit rests on; those that draft nothing aside."""
+    """Acceptances of the one or two points that give the curve's value at a limit, without points that do not draft."""
     around = curve.rows[curve.around(min(latency_s, curve.range_s[1]))]
     return [stated for point in around if (stated := acceptance_of(point))]
 
 
 def unlike(one: Curve, other: Curve, latency_s: float) -> str | None:
-    """Why two curves that both draft tokens cannot be compared at a limit; None if they can, or do not say."""
+    """Why two curves that both draft tokens cannot be compared at a limit; None if they can, or if unknown."""
     pairs = product(acceptances(one, latency_s), acceptances(other, latency_s))
     apart = [(by, a, b) for a, b in pairs if (by := difference(a, b)) is not None]
     by, first, second = max(apart, key=lambda pair: pair[0], default=(0.0, None, None))
@@ -34,7 +34,7 @@ def unlike(one: Curve, other: Curve, latency_s: float) -> str | None:
 
 
 def unstated(one: Curve, other: Curve, latency_s: float) -> str | None:
-    """Whose acceptance length is not stated where the verdict between the two rests on drafted tokens."""
+    """Which of the two curves draft tokens at a limit without a stated acceptance length; None if neither does."""
     silent = {
         f"{curve.accelerator} ({stated.method.upper()})": None
         for curve in (one, other)
@@ -43,4 +43,4 @@ def unstated(one: Curve, other: Curve, latency_s: float) -> str | None:
     }
     if not silent:
         return None
-    return f"acceptance length not stated for {' and '.join(silent)}; on another text the order may be another"
+    return f"acceptance length not stated for {' and '.join(silent)}; on another text the ranking may differ"

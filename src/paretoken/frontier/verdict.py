@@ -48,7 +48,7 @@ class Verdict:
     has under 4 points, and "predicted" if either is predicted (then the bounds are 15 % and 45 %); "uncontested" if
     nobody else meets the limit. `fragile` says why a little change would turn it; `data_end` which accelerators led
     until their data end, below the limit, and may serve more there; `withheld` why there is no verdict: then nobody
-    counts as winner. `acceptance` says whose acceptance length is not stated, of those that draft tokens. `days_apart`
+    counts as winner. `acceptance` names the sides that draft tokens without a stated acceptance length. `days_apart`
     is the time between the software dates of the two sides.
     """
 
@@ -333,7 +333,7 @@ def _withheld(grid: CurveGrid, winner: npt.NDArray[np.int64], second: npt.NDArra
 
 
 def _unlike(grid: CurveGrid, winner: npt.NDArray[np.int64], second: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Where winner and runner-up draft tokens at an acceptance that is not alike."""
+    """Where winner and runner-up draft tokens at unlike acceptance."""
     out = np.zeros(len(grid.latency_s), dtype=bool)
     states = [c.points["acceptance_length"].is_not_null().any() for c in grid.curves]
     if sum(states) < 2:

@@ -163,7 +163,7 @@ def _doubts(a: Levels, b: Levels) -> tuple[str, ...]:
 
 
 def _unlike_acceptance(a: LevelSummary, b: LevelSummary) -> list[str]:
-    """That two levels drafted tokens at unlike acceptance, or that one of them does not say at which."""
+    """The doubt that two levels drafted tokens at unlike acceptance, or that one acceptance length is not known."""
     one, other = (acceptance_of({**side.point, "speculation": side.point.get("speculative")}) for side in (a, b))
     if one is None or other is None:
         return []
@@ -172,7 +172,9 @@ def _unlike_acceptance(a: LevelSummary, b: LevelSummary) -> list[str]:
         return [f"{a.load.name}: drafts tokens, and the acceptance length of {' and '.join(silent)} is not known"]
     if (by := difference(one, other)) is None or by <= ALIKE:
         return []
-    return [f"{a.load.name}: unlike acceptance, {one.text} in A and {other.text} in B; part of a difference is that"]
+    return [
+        f"{a.load.name}: unlike acceptance, {one.text} in A and {other.text} in B; it explains part of any difference"
+    ]
 
 
 def _by_load(levels: Sequence[ComparedLevel]) -> Levels:

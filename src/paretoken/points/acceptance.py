@@ -1,4 +1,4 @@
-"""Acceptance of drafted tokens: what a point states of it, and whether two points accept alike.
+"""Acceptance of drafted tokens: what a point states about it, and whether two points accept alike.
 
     acceptance length    tokens that a verification step emits: 1 + accepted tokens / steps, from 1 to K + 1
     by position          share of the steps that accept the token at each place of the draft, first to last; the sum
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import isfinite
 
 from paretoken.points.unstated import NONE, UNKNOWN
@@ -23,8 +23,9 @@ ALIKE = 0.05
 WHOLE = 0.02
 """Relative difference up to which mean drafted tokens are a whole number: the last step of a request drafts less."""
 MOST_TOKENS = 64
+"""Highest plausible K: above it a counter or a column is wrong."""
 DRAFTING_COLUMNS = ("speculation", "speculative_tokens", "acceptance_length", "acceptance_by_position")
-"""What `acceptance_of` reads of a point."""
+"""The columns of a point that `acceptance_of` reads."""
 _HALVINGS = 50
 
 
@@ -59,7 +60,7 @@ class DraftAcceptance:
 
 
 def acceptance_of(point: Mapping[str, object]) -> DraftAcceptance | None:
-    """What a point states; None if it drafts no tokens, or does not say whether it does."""
+    """The acceptance of a point; None if it drafts no tokens, or does not state whether it does."""
     method = point.get("speculation")
     if method in (None, NONE, UNKNOWN):
         return None
@@ -69,10 +70,10 @@ def acceptance_of(point: Mapping[str, object]) -> DraftAcceptance | None:
 
 
 def difference(one: DraftAcceptance, other: DraftAcceptance) -> float | None:
-    """By how much the longer acceptance exceeds the shorter, as a fraction; None if either is not stated.
+    """By how much the longer acceptance length exceeds the shorter, as a fraction; None if either is not stated.
 
-    Of two K the smaller counts for both, since K is a choice and not the text. Where a K is not stated the lengths are
-    compared as they are.
+    Both are taken at the smaller K, since K is a setting and does not depend on the text. If a K is not stated, the
+    lengths are compared unchanged.
     """
     tokens = min(one.tokens or 0, other.tokens or 0)
     lengths = [side.up_to(tokens) if tokens else side.length for side in (one, other)]
@@ -100,7 +101,7 @@ def shares_text(shares: Sequence[float]) -> str | None:
 
 
 def shares_of(text: object) -> tuple[float, ...] | None:
-    """The shares of a point; None if the text is no list of shares that do not rise."""
+    """The shares of a point; None unless the text is a list of shares from 0 to 1, none above the one before it."""
     values = [number(word) for word in str(text or "").split()]
     shares = [v for v in values if v is not None and isfinite(v) and 0 <= v <= 1]
     falling = all(a >= b for a, b in pairwise(shares))
@@ -109,11 +110,11 @@ def shares_of(text: object) -> tuple[float, ...] | None:
 
 def _length(probability: float, tokens: int) -> float:
     """1 + p + … + p^K."""
-    return sum(accumulate(range(tokens), lambda power, _: power * probability, initial=1.0))
+    return sum(probability**place for place in range(tokens + 1))
 
 
 def _probability(length: float, tokens: int) -> float:
-    """The p of which 1 + p + … + p^K is the length, by bisection."""
+    """The p with 1 + p + … + p^K equal to the length, by bisection."""
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -10,7 +10,7 @@ from paretoken.points.schema import BY_NAME, STORED, Column, conform
 from paretoken.points.unstated import NONE
 
 ROUNDED = 0.005
-"""Sources state acceptance lengths with two digits."""
+"""Tokens a step: sources state acceptance lengths with two decimals."""
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -51,7 +51,7 @@ def check_header(names: list[str], file: str) -> None:
 
 
 def contradictions(table: pl.DataFrame, file: str) -> list[RowError]:
-    """An error for each acceptance that cannot be."""
+    """An error for each impossible acceptance."""
     length, most = pl.col("acceptance_length"), pl.col("speculative_tokens") + 1
     drafting = table.with_row_index("_row").filter(
         length.is_not_null() | pl.col("acceptance_by_position").is_not_null()

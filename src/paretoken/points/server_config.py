@@ -58,13 +58,13 @@ def vllm_metrics(text: str) -> Columns:
 
 
 def trtllm_metrics(text: str) -> Columns:
-    """The columns that the labels tell; nothing where the metrics are not TensorRT-LLM's."""
+    """The columns that the labels state; empty if the metrics are not TensorRT-LLM's."""
     infos = {name: dict(_LABEL.findall(labels)) for name, labels in _TRTLLM_INFO.findall(text)}
     if "model" not in infos:
         return {}
     columns = _kv_cache(infos.get("kv_cache", infos.get("cache", {})).get("cache_dtype"))
     spec = infos.get("speculative")
-    if spec is None:  # written only where there is such a configuration
+    if spec is None:  # the server writes the gauge only if it drafts
         return {**columns, "speculative": "none"}
     tokens = spec.get("spec_num_tokens", "")
     method, depth = _method(spec.get("spec_method") or ACTIVE), int(tokens) if tokens.isdecimal() else None

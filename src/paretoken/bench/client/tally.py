@@ -308,7 +308,7 @@ class Tally(ArrivedChunks):
         return stated.output
 
     def _believed(self, stated: TokenUsage) -> TokenUsage:
-        """A usage without its counts of output if no answer to this request can have so many tokens."""
+        """The usage; without output counts if they exceed the most that an answer to this request can have."""
         if stated.output <= self._most:
             return stated
         self._unbelieved = stated.output

@@ -97,7 +97,7 @@ def _figures(summary: LevelSummary) -> dict[str, object]:
 
 
 def _drafting(drafted: LevelSpeculation | None, columns: Mapping[str, object]) -> dict[str, object]:
-    """What the server's counters say of speculative decoding; the stated method and K stay."""
+    """Columns from the server's counters of speculative decoding; a stated method and K take precedence."""
     if drafted is None or not drafted.drafting:
         return {}
     method = columns.get("speculative")

@@ -31,6 +31,7 @@ from itertools import zip_longest
 from statistics import fmean
 
 from paretoken.catalog.engine_files import EngineMetrics, engine_files
+from paretoken.points.acceptance import MOST_TOKENS
 
 DRAFTING = ("drafts", "drafted_tokens", "accepted_tokens")
 """Counters of speculative decoding, beside `accepted_by_position`."""
@@ -50,7 +51,6 @@ _RANKS = ("tp_rank", "pp_rank", "moe_ep_rank", "pid")
 LONGEST_LINE = 8192
 MOST_COUNTED = 1e18
 """A count beyond this is none, and sums of it would end at infinity."""
-MOST_POSITIONS = 64
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 _LABEL = re.compile(r'\s*([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"\s*,?\s*')
 
@@ -98,16 +98,16 @@ class _Series:
             self.values[key] = (rank, value)
 
     def choose(self, labels: Mapping[str, str]) -> list[float]:
-        """The values under these labels, whatever the others."""
+        """The values with these labels, whatever other labels they have."""
         chosen = set(labels.items())
         return [value for key, (_, value) in self.values.items() if chosen <= set(key)]
 
     def by(self, label: str) -> dict[int, float]:
-        """The sums by the whole number in a label; where there is none, or one out of reason, the value is left out."""
+        """Sums by the whole number in a label; values without one up to `MOST_TOKENS` are left out."""
         sums: dict[int, float] = {}
         for key, (_, value) in self.values.items():
             text = dict(key).get(label, "")
-            if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MOST_POSITIONS:
+            if text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MOST_TOKENS:
                 sums[int(text)] = sums.get(int(text), 0.0) + value
         return sums
 
@@ -213,12 +213,12 @@ def _fold(ours: str, values: Sequence[float]) -> float | None:
 
 
 def _rest(generated: float | None, requests: float | None, drafts: float | None) -> float | None:
-    """Tokens that neither the prefill of a request nor a verification step gave by itself."""
+    """Accepted tokens: those generated, less one for each request's prefill and one for each verification step."""
     return None if generated is None or requests is None or drafts is None else generated - requests - drafts
 
 
 def _by_position(metrics: EngineMetrics, series: Mapping[str, _Series]) -> tuple[float, ...]:
-    """Accepted tokens by their place in the draft; nothing where the engine does not count them."""
+    """Accepted tokens by their place in the draft; empty if the engine does not count them."""
     source = metrics.accepted_by_position
     name = next((n for n in source.names if n in series), None) if source else None
     if source is None or name is None:

@@ -53,7 +53,7 @@ def speculation(
 ) -> LevelSpeculation | None:
     """The figures of a level; None if the servers export none on speculative decoding.
 
-    `window_s` is the steady window on the scraper's clock, None if that is not known. `tokens` is K where it is stated.
+    `window_s` is the steady window on the scraper's clock, None if unknown. `tokens` is K as stated, None if it is not.
     """
     if server is None or not any(name in server.series for name in (*DRAFTING, "acceptance_length")):
         return None
@@ -72,14 +72,14 @@ def speculation(
 
 
 def _possible(read: LevelSpeculation, tokens: int | None) -> LevelSpeculation:
-    """The figures without an acceptance length above K + 1, and without positions beyond K."""
+    """The figures without positions beyond K, and with a problem in place of an acceptance length above K + 1."""
     stated = tokens or whole_tokens(read.drafted_per_step)
     most = stated or MOST_TOKENS
     length = read.acceptance_length
-    if length is None or length <= (most + 1) * (1 + WHOLE):  # readings of two counters are not of one moment
+    if length is None or length <= (most + 1) * (1 + WHOLE):  # two counters are not read at the same moment
         length = length and min(length, most + 1.0)
         return replace(read, acceptance_length=length, acceptance_by_position=read.acceptance_by_position[:most])
-    limit = f"K + 1 = {most + 1}" if stated else f"{most + 1}, the most that is taken for true"
+    limit = f"K + 1 = {most + 1}" if stated else f"{most + 1}, the highest plausible value"
     problem = f"the server reports {length:,.6g} tokens a step, above {limit}"
     return replace(read, acceptance_length=None, acceptance_by_position=(), problem=problem)
 
@@ -98,7 +98,7 @@ def _counted(series: dict[str, list[float | None]], span: Literal["window", "lev
         )
     names = takewhile(series.__contains__, (f"{ACCEPTED_AT}{place}" for place in count()))
     if drafted is not None and accepted is not None:
-        accepted = min(accepted, drafted)  # readings of two counters are not of one moment
+        accepted = min(accepted, drafted)  # two counters are not read at the same moment
     shares = [min(max(_rise(series[name]) or 0.0, 0.0) / drafts, 1.0) for name in names]
     possible = accepted is not None and accepted >= 0
     return LevelSpeculation(
@@ -114,7 +114,7 @@ def _counted(series: dict[str, list[float | None]], span: Literal["window", "lev
 
 
 def _rise(values: Readings) -> float | None:
-    """How far a counter rose; one that a server first exports when it counts rose from 0."""
+    """How far a counter rose: from 0 if the first reading lacks it, since servers export some only once they count."""
     ends = [v for v in values if v is not None]
     return ends[-1] - (ends[0] if values[0] is not None else 0.0) if ends else None
 

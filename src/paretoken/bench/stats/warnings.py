@@ -229,7 +229,7 @@ def server_warnings(
 
 
 def speculation_warnings(drafted: LevelSpeculation | None, columns: Mapping[str, object]) -> Iterator[LevelWarning]:
-    """Where the server's counters and the configuration disagree on speculative decoding, or no acceptance is known."""
+    """Where counters and configuration disagree on speculative decoding, or the acceptance length is unknown."""
     stated, tokens = columns.get("speculative"), columns.get("speculative_tokens")
     if drafted is None:
         return

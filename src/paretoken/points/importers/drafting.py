@@ -12,9 +12,10 @@ PERCENT = 0.01
 
 
 def accepted(length: object, by_position: object = None) -> dict[str, object]:
-    """The acceptance length, and the shares by position, as fractions or in percent; 0 stands for nothing drafted.
+    """The acceptance length, and the shares by position, which are fractions or percent; a length of 0 is left out.
 
-    Shares that cannot be are left out; a length that cannot be stays, for the check to name.
+    Servers write 0 if they drafted nothing. Impossible shares are left out; an impossible length stays, so that the
+    check reports it.
     """
     columns: dict[str, object] = {}
     if length is not None and number(length) != 0:
@@ -29,19 +30,19 @@ def accepted(length: object, by_position: object = None) -> dict[str, object]:
 
 
 def drafted(drafted_tokens: object, drafts: object) -> dict[str, object]:
-    """K from the tokens drafted in so many steps, if it is a whole number."""
+    """K as drafted tokens / verification steps; no column if that is no whole number."""
     tokens = whole_tokens(ratio(drafted_tokens, drafts))
     return {} if tokens is None else {"speculative_tokens": tokens}
 
 
 def drafted_at(length: object, rate: object) -> dict[str, object]:
-    """K from the acceptance length and the share of drafted tokens that was accepted, if it is a whole number."""
+    """K from the acceptance length and the share of drafted tokens accepted; no column if that is no whole number."""
     tokens = tokens_of_rate(length, rate)
     return {} if tokens is None else {"speculative_tokens": tokens}
 
 
 def shares_of_steps(steps: object) -> list[float] | None:
-    """Shares by position from the number of steps by accepted tokens, as `{"0": 2, "1": 3}`."""
+    """Shares by position from the number of steps by accepted tokens, such as `{"0": 2, "1": 3}`."""
     if not isinstance(steps, Mapping):
         return None
     counts = {int(key): number(n) or 0.0 for key, n in steps.items() if str(key).isdecimal() and len(str(key)) < 4}
