@@ -241,7 +241,7 @@ def _speculative(engine: str, p: _Parameters) -> str | None:
 
 
 def _drafts(engine: str, method: str, p: _Parameters) -> dict[str, Stated]:
-    """Tokens drafted a step, an acceptance length that the engine is made to have, and the draft model's path."""
+    """Tokens drafted a step, the engine's synthetic acceptance length, and the draft model's path."""
     keys = _speculative_keys(p)
     drafts: dict[str, Stated] = {}
     if tokens := _tokens(engine, p, keys):
