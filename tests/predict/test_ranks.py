@@ -17,31 +17,31 @@ from tests.support.points import prepared, row
 NONE = (np.nan, 0, np.nan, np.nan, 0)
 
 
-def at(accelerator: str, e2e_s: float, load: float, guess: float = 1.0, drafting: bool = False, **changes) -> dict:
-    """A case with load/E2E · 256 tok/s/GPU, and a predicted E2E of `guess` times what was observed."""
-    known = {"e2e": e2e_s, "guess": guess, "drafting": drafting}
+def at(accelerator: str, e2e_s: float, load: float, ratio: float = 1.0, drafting: bool = False, **changes) -> dict:
+    """A case with load/E2E · 256 tok/s/GPU, and a predicted E2E of `ratio` times what was observed."""
+    known = {"e2e": e2e_s, "ratio": ratio, "drafting": drafting}
     return row(accelerator=accelerator, concurrency=float(load), **changes) | known
 
 
-def line(accelerator: str, start: float, slope: float, *, guess: float = 1.0, **changes) -> list[dict]:
+def line(accelerator: str, start: float, slope: float, *, ratio: float = 1.0, **changes) -> list[dict]:
     """A frontier of start + slope · E2E (in 256 tok/s/GPU) from 1 to 128 s; two points have a straight line."""
-    return [at(accelerator, e, (start + slope * e) * e, guess, **changes) for e in (1.0, 128.0)]
+    return [at(accelerator, e, (start + slope * e) * e, ratio, **changes) for e in (1.0, 128.0)]
 
 
 def ranked(*cases: dict, crude: float = 1.0) -> Ranks:
     """Ranks where each accelerator is a fold, and the baseline takes E2E for `crude` times what was observed."""
-    table = prepared(*({k: v for k, v in c.items() if k not in ("e2e", "guess", "drafting")} for c in cases))
+    table = prepared(*({k: v for k, v in c.items() if k not in ("e2e", "ratio", "drafting")} for c in cases))
     assert table["concurrency"].to_list() == [c["concurrency"] for c in cases]
     table = table.with_columns(
         drafting=pl.Series([c["drafting"] for c in cases]), gpus=pl.lit(8), _isl=pl.lit(1024.0), _osl=pl.lit(1024.0)
     )
-    observed, guess = (np.log([[c[name]] * 3 for c in cases]) for name in ("e2e", "guess"))
+    observed, ratio = (np.log([[c[name]] * 3 for c in cases]) for name in ("e2e", "ratio"))
     folds = [
         Fold("accelerator", name, (table["accelerator"] == name).to_numpy())
         for name in table["accelerator"].unique(maintain_order=True)
     ]
-    ours = [HeldOut(f, -guess[f.mask]) for f in folds]
-    theirs = [HeldOut(f, np.full_like(guess[f.mask], -np.log(crude))) for f in folds]
+    ours = [HeldOut(f, -ratio[f.mask]) for f in folds]
+    theirs = [HeldOut(f, np.full_like(ratio[f.mask], -np.log(crude))) for f in folds]
     n = len(table)
     return ranks(ours, theirs, CalibrationSample([], observed, np.empty((n, 0)), np.ones(n), table), "accelerator")
 
@@ -57,7 +57,7 @@ def test_winners_at_equal_latency_are_counted():
     11.6 s on, so 16 and 32 s are named wrong of seven readings; against A100 all seven are right, and all eight of
     MI300X. At 1 s MI300X is the best of the two that can be read, and is named.
     """
-    cases = [*line("H200", 99, 1, guess=1.5), *line("MI300X", 48, 2), *line("A100", 10, 0.01)]
+    cases = [*line("H200", 99, 1, ratio=1.5), *line("MI300X", 48, 2), *line("A100", 10, 0.01)]
     assert is_(ranked(*cases), 20 / 22, 22, 1, 6 / 8, 8)
 
 
@@ -97,7 +97,7 @@ def test_a_split_that_holds_back_drafting_alone_has_no_pairs():
 
 
 def test_a_predicted_frontier_is_not_extrapolated():
-    assert is_(ranked(*line("H200", 99, 1, guess=1000), *line("MI300X", 48, 2)), np.nan, 0, 1, np.nan, 0)
+    assert is_(ranked(*line("H200", 99, 1, ratio=1000), *line("MI300X", 48, 2)), np.nan, 0, 1, np.nan, 0)
 
 
 @pytest.mark.parametrize(("lead", "pairs"), [(1.04, 0), (1.06, LATENCIES)])
@@ -110,12 +110,12 @@ def test_an_accelerator_gives_what_its_best_engine_gives():
     """H200 is ahead with TensorRT-LLM alone; with it predicted out of reach, with vLLM it is named the slower."""
     with_vllm, other = line("H200", 40, 1), line("MI300X", 48, 2)
     assert is_(ranked(*with_vllm, *line("H200", 120, 3, engine="trtllm"), *other), 1, LATENCIES, 1, 1, LATENCIES)
-    lost = line("H200", 120, 3, engine="trtllm", guess=1000)
+    lost = line("H200", 120, 3, engine="trtllm", ratio=1000)
     assert is_(ranked(*with_vllm, *lost, *other), 0, LATENCIES, 1, 0, LATENCIES)
 
 
 def test_of_several_dates_the_latest_stands():
     """A run of H200 at the same loads from before, predicted ten times as fast, is nobody's answer today."""
-    before = line("H200", 99, 1, guess=0.1, date="2025-06-01")
+    before = line("H200", 99, 1, ratio=0.1, date="2025-06-01")
     cases = [*before, *line("H200", 99, 1), *line("MI300X", 48, 2)]
     assert is_(ranked(*cases), 1, LATENCIES, 1, 1, LATENCIES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
+from paretoken.predict.memory import BLOCK_TOKENS
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import WorkerPools
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from paretoken.predict.calibration.file import Calibration
     from paretoken.predict.pools.layout import Pools
 
-BLOCK_TOKENS = 16
 CONTEXT = 131_072
 """Longest request, tokens, where neither a setting nor the catalog states one."""
 MOST_SEQUENCES, BATCHED_TOKENS, KV_TOKENS = 256, 8192, 500_000

@@ -1,7 +1,7 @@
 """The acceptance length that a prediction uses: as stated, or as calibrated, with its 90 % interval.
 
-What calibration finds of a level is known to half of its prior deviation, as machines that are slow when they verify
-look alike; of a level that it has not seen, to all of it.
+The deviation of an effect that the calibration has is half of its prior deviation: runs do not tell a low acceptance
+from slow verification. That of any other effect is its prior deviation.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from math import exp, sqrt
 import numpy as np
 
 from paretoken.catalog.loader import Catalog
+from paretoken.plural import counted
+from paretoken.predict.calibration.bands import NORMAL_90
 from paretoken.predict.calibration.effects import EffectKey, deviations
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.levels import groups
@@ -25,8 +27,7 @@ from paretoken.predict.speculation import expected_length
 from paretoken.predict.terms import accepted_tokens, multiplier
 
 LEARNED = 0.5
-NINETY = 1.645
-"""Deviations of a normal distribution to either end of its middle 90 %."""
+"""Deviation of a calibrated effect over its prior deviation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def speculation_in_force(d: Deployment, calibration: Calibration, catalog: Catal
     low = high = length
     if d.acceptance_length is None:
         odds = float((columns.engine.odds * multiplier(multipliers, "acceptance"))[0])
-        reach = NINETY * _deviation(case, calibration, catalog)
+        reach = NORMAL_90 * _deviation(case, calibration, catalog)
         low, high = (expected_length(odds * exp(x), float(columns.engine.drafted[0]) - 1) for x in (-reach, reach))
     drafted = drafted_tokens(d, catalog)
     return SpeculationInForce(
@@ -94,5 +95,5 @@ def _text(s: SpeculationInForce) -> str:
     length = f"acceptance length {s.acceptance_length:.3g} ({s.acceptance_origin}"
     if s.acceptance_origin == "calibrated":
         length += f"; 90 % {s.acceptance_length_lo:.3g} to {s.acceptance_length_hi:.3g}"
-    tokens = "1 token" if s.speculative_tokens == 1 else f"{s.speculative_tokens} tokens"
+    tokens = counted(s.speculative_tokens, "token")
     return f"Speculation: {s.method}, {tokens} drafted a step ({s.tokens_origin}), {length})."

@@ -144,7 +144,7 @@ class Case:
 def resolve(deployment: Deployment, catalog: Catalog | None = None) -> Deployment:
     """The deployment with catalog ids for names; UnknownName with the nearest ones otherwise.
 
-    The precision gets the catalog's name. Drafted tokens behind the method, as in mtp:3, become `speculative_tokens`.
+    The precision gets the catalog's name. Drafted tokens after the method, as in mtp:3, become `speculative_tokens`.
     """
     catalog = catalog or load_catalog()
     method, tokens = method_and_tokens(deployment.speculative)

@@ -150,10 +150,10 @@ class FirstToken(NamedTuple):
         at = QUANTILES[name]
         denser = density(EARLY[name] * decay) / density(decay) - 1
         mean = self.others * (1 + denser * self.others / (1 + self.others))
-        each = self.shared_s / np.maximum(self.others, 1e-9)
+        prompt_s = self.shared_s / np.maximum(self.others, 1e-9)
         odds = np.maximum(used, 1e-9)
         queue = self.queue_s / odds * np.maximum(np.log(odds / (1 - at)), 0.0)
-        return self.alone_s + each * poisson_quantile(mean, name) + queue + _UNIFORM[name] * jitter_s
+        return self.alone_s + prompt_s * poisson_quantile(mean, name) + queue + _UNIFORM[name] * jitter_s
 
 
 _UNIFORM = {"p50": 0.0, "p90": 1.3, "p99": 1.8}
@@ -175,10 +175,10 @@ def first_token(x: StepLoad) -> FirstToken:
     )
     in_running = _least(x.prompts, x.budget)
     chance = -np.expm1(-x.prompts) / np.maximum(x.prompts, 1e-9)
-    each = x.further_s + (x.prompt_s - x.further_s) * chance
-    window = np.minimum(x.lead_s, each)
+    mean_s = x.further_s + (x.prompt_s - x.further_s) * chance
+    window = np.minimum(x.lead_s, mean_s)
     later = np.maximum(window / x.decode_s - 0.5, 0.0)
-    before = in_running * (np.maximum(each - x.lead_s, each / 2) + later * (each - window / 2))
+    before = in_running * (np.maximum(mean_s - x.lead_s, mean_s / 2) + later * (mean_s - window / 2))
     together = x.prompts * np.maximum(np.maximum(x.interval, x.batch_wait), 1.0)
     beside = _least(together, np.maximum(x.budget - 1, 0.0))
     others = in_running * (1 + later) + beside

@@ -60,9 +60,9 @@ def practical_sizes(deployment: Deployment, catalog: Catalog) -> Iterator[Deploy
 def _replicated(d: Deployment, tokens: int, users: int, catalog: Catalog) -> Fit | None:
     """The deployment with the replicas that `users` need; None if one replica holds no request."""
     parts = memory_parts(d, catalog)
-    each = sequences_that_fit(parts, tokens, d.pp) * (d.stage_gpus // d.attention_tp)
-    if each < 1:
+    per_replica = sequences_that_fit(parts, tokens, d.pp) * (d.stage_gpus // d.attention_tp)
+    if per_replica < 1:
         return None
-    replicas = -(-users // each)
+    replicas = -(-users // per_replica)
     longest = parts.layout.longest_sequence(parts.cache_bytes * d.pp)
-    return Fit(deployment=d, replicas=replicas, parts=parts, users=each * replicas, longest=longest)
+    return Fit(deployment=d, replicas=replicas, parts=parts, users=per_replica * replicas, longest=longest)

@@ -38,6 +38,6 @@ def popular_load(ranks: int, experts: int, redundant: int) -> float:
 
 def _busiest(ranks: int, experts: int) -> float:
     """Load of the busiest rank over the mean, with experts of exponential popularity and no balancer."""
-    each = experts / ranks
-    root = 1 - 1 / (9 * each) + rank_excess(ranks) / 3 / sqrt(each)
+    per_rank = experts / ranks
+    root = 1 - 1 / (9 * per_rank) + rank_excess(ranks) / 3 / sqrt(per_rank)
     return root * root * root

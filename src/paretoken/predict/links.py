@@ -39,13 +39,14 @@ def reduce_seconds(columns: Columns, positions: Floats | float) -> Floats:
     part. Dispatch and combine use the network at the same time: counted is what takes longer than that.
     """
     links = columns.links
-    each = positions * links.reduced_bytes / links.link
-    one_shot = each * links.one_shot_copies / kernels.ONE_SHOT
+    sent_s = positions * links.reduced_bytes / links.link
+    one_shot = sent_s * links.one_shot_copies / kernels.ONE_SHOT
     reduced = np.minimum(
-        one_shot, np.minimum(columns.engine.two_shot_s + each / kernels.TWO_SHOT, kernels.RING_S + each / kernels.RING)
+        one_shot,
+        np.minimum(columns.engine.two_shot_s + sent_s / kernels.TWO_SHOT, kernels.RING_S + sent_s / kernels.RING),
     )
     beyond = positions * links.network_bytes / links.network
-    seconds: Floats = np.where(links.dispatched > 0, np.maximum(each - beyond, 0.0) / kernels.EXCHANGE, reduced)
+    seconds: Floats = np.where(links.dispatched > 0, np.maximum(sent_s - beyond, 0.0) / kernels.EXCHANGE, reduced)
     return seconds
 
 
@@ -57,8 +58,8 @@ def network_seconds(columns: Columns, positions: Floats | float) -> Floats:
 def exchange_network_seconds(columns: Columns, positions: Floats | float) -> Floats:
     """Seconds of one exchange over the network, latency included."""
     links = columns.links
-    each = positions * links.network_bytes / (links.network * kernels.EXCHANGE)
-    return links.network_trips * kernels.NETWORK_S + each
+    sent_s = positions * links.network_bytes / (links.network * kernels.EXCHANGE)
+    return links.network_trips * kernels.NETWORK_S + sent_s
 
 
 def prompt_network_seconds(columns: Columns, tokens: Floats | float) -> Floats:

@@ -36,8 +36,8 @@ class LoadColumns:
 def kv_slots(columns: Columns, load: LoadColumns) -> Floats:
     """Sequences that may run at once: what the KV cache holds with a slot for each drafted token, at least one."""
     tokens = load.isl + load.osl * columns.engine.booked + (columns.engine.drafted - 1)
-    held = columns.memory.cache_bytes / columns.memory.sequence_bytes(tokens) * columns.layout.stages
-    return np.maximum(np.minimum(held, columns.engine.max_num_seqs) * columns.layout.attention_groups, 1.0)
+    sequences = columns.memory.cache_bytes / columns.memory.sequence_bytes(tokens) * columns.layout.stages
+    return np.maximum(np.minimum(sequences, columns.engine.max_num_seqs) * columns.layout.attention_groups, 1.0)
 
 
 def in_service(load: LoadColumns, slots: Floats) -> Floats:

@@ -37,7 +37,7 @@ GPU."""
 SHARED_DENSE_CORES = ("sglang",)
 """Cores whose ranks of attention data parallelism shard the dense layers, the embedding and the head."""
 BLOCK_TOKENS = 16
-"""Tokens in a block of the KV cache; vLLM's log counts whole blocks."""
+"""Tokens in a block of the KV cache: vLLM's default of --block-size, whose log counts whole blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

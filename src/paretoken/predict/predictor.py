@@ -108,7 +108,7 @@ def novelty(case: Case, calibration: Calibration) -> tuple[str, ...]:
 
 
 def _weights_of(case: Case, calibration: Calibration, catalog: Catalog) -> NoveltyWeights:
-    """The ways, with that layers are shared over several nodes, of which nothing was learned."""
+    """The ways in which a case is new; layers shared over several nodes are one, as no run has them."""
     several = case.deployment.stage_gpus > node_gpus(case.deployment.accelerator, catalog)
     return novelty_weights(case, Seen.of(calibration.seen), several_nodes=several)
 

@@ -15,6 +15,7 @@ from paretoken.predict.columns import deployment_columns, deployment_numbers
 from paretoken.predict.deployment import NO_EVICT_CORES, Case, Deployment, Lengths, require_experts
 from paretoken.predict.engine_defaults import settings_in_force
 from paretoken.predict.first_token import LEAD_S, LEAD_SPREAD, START_S
+from paretoken.predict.memory import BLOCK_TOKENS
 from paretoken.predict.multipliers import log_multipliers
 from paretoken.predict.numbers import Columns
 from paretoken.predict.pace import ANCHORS, pace_at
@@ -22,8 +23,6 @@ from paretoken.predict.prompts import attention_pairs, prompt_terms, prompt_weig
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import MOST_ACCEPTED, ServingOptions
 from paretoken.predict.terms import accepted_tokens, decode_seconds, micro_batch, multiplier
-
-BLOCK_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -50,7 +50,7 @@ _WITH_TOKENS = re.compile(r"([^:]*):(.*)", re.DOTALL)
 
 
 def method_and_tokens(text: str) -> tuple[str, int | None]:
-    """The method and, behind a colon, the drafted tokens a step: mtp:3. BadConfig for no number."""
+    """The method and, after a colon, the drafted tokens a step: mtp:3. BadConfig for a colon without a number."""
     parts = _WITH_TOKENS.fullmatch(text.strip())
     word = (parts[1] if parts else text).strip().lower().replace("-", "_")
     method = _OTHER_NAMES.get(word, word) or NONE

@@ -92,7 +92,7 @@ class SteadyState:
 
 
 TIMES = ("tpot", "ttft", "mean_ttft", "e2e", "mean_e2e", "run")
-"""What a steady state says of time, in the order of every array of it; each is an attribute with `_s` behind."""
+"""The times of a steady state, in the order of its arrays; the attribute of each ends in `_s`."""
 
 
 def steady(
@@ -198,7 +198,7 @@ class _Loop:
         neighbours = np.maximum(micro_batch(columns, served) * columns.layout.stages - 1, 0.0)
         between = step + neighbours * (self.taken - saved) * accepted / decode_tokens
         slowed = np.where(mixed > 0, _smaller(between, step + full), between) / accepted
-        each = mixed * step / budget + self.taken - self.shared + self.shared / np.maximum(budget, 1.0)
+        per_request = mixed * step / budget + self.taken - self.shared + self.shared / np.maximum(budget, 1.0)
         decoding = np.minimum(step / (tpot * accepted), 1.0)
         decay = bunch_decay(busy, self.load.spread * tpot * decode_tokens / life, self.load.users)
         x = StepLoad(
@@ -215,7 +215,7 @@ class _Loop:
             batch_wait=np.minimum(columns.engine.batch_wait, self.enough / np.maximum(prompts, 1e-9)),
         )
         first = first_token(x)
-        whole = _larger(first.mean_s + slowed * decode_tokens, self.company * served * each)
+        whole = _larger(first.mean_s + slowed * decode_tokens, self.company * served * per_request)
         return _Round(slowed, whole - slowed * decode_tokens, batch, busy, decay, x, first)
 
     def state(self, tpot: Floats, ttft: Floats, last: _Round) -> SteadyState:

@@ -29,6 +29,8 @@ COVERAGES = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Nominal coverages whose quantiles a calibration keeps."""
 NORMAL_QUANTILES = (0.41, 0.78, 1.0, 1.19, 1.57)
 """How far a normal distribution reaches at COVERAGES, over its reach at 90 %."""
+NORMAL_90 = 1.645
+"""Half-width of the middle 90 % of a normal distribution, in standard deviations."""
 NOMINAL = 0.9
 ASSUMED: Mapping[str, float] = {
     "known": 0.1,

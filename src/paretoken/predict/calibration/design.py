@@ -56,7 +56,7 @@ class Design:
 
     @classmethod
     def of(cls, cases: Sequence[Case], effects: Effects, catalog: Catalog) -> Design:
-        """The design of the cases; effects that are not among `effects` are left out, as their best guess is zero."""
+        """The design of the cases; effects that are not among `effects` are left out, as zero is expected of them."""
         machines: dict[object, int] = {}
         machine = np.empty(len(cases), dtype=int)
         rows = {name: _Rows() for name in ("terms", *FACTORS)}

@@ -38,7 +38,7 @@ OWN = ("site", "cell", "split", "curve", "load")
 """Levels whose groups lie within one accelerator."""
 KEPT = 0.1
 UNLEARNED = {"accelerator": 1.0, "arch": 1.0, "engine": 0.5, "model": 0.5}
-"""Prior deviation of the terms of what the base has not learned: a data sheet alone is a factor of three off."""
+"""Prior deviations of terms without runs in the base: a prediction from data sheets may be off by a factor of 3."""
 OF_A_RUN = {"start": 2.0, "ahead": 3.0}
 """Prior deviations, in a user's own cells, of what a server does once and of what is before its scheduler: runs in a
 steady state have none of the first, and a client beside the server little of the second."""
@@ -152,8 +152,8 @@ def priors_on_top(keys: Sequence[EffectKey], base: Mapping[EffectKey, float]) ->
 
     An effect of the base that covers more than their own cell moves by a tenth of its prior; the cell instead as far as
     elsewhere a whole architecture's. So a slow server moves its own cell and what the base does not have, and not every
-    machine with the same engine. Of an accelerator, an engine or a model that the base has not learned, only the
-    data sheet is there: its terms move as far as the runs say.
+    machine with the same engine. For an accelerator, an engine or a model without runs in the base, only data sheets
+    exist: the deviations of `UNLEARNED` let its terms follow the runs.
     """
     groups = {(key.effect, key.group) for key in base}
     for key in keys:

@@ -163,7 +163,7 @@ def covariates(case: Case, catalog: Catalog) -> dict[str, float]:
 
 
 def load_covariates(case: Case) -> dict[str, float]:
-    """Those of the load, in the order of `LOAD_COVARIATES`; of more than `MOST_GPUS` GPUs, those that so many serve."""
+    """The covariates of `LOAD_COVARIATES`, in that order: users of a stage, or of `MOST_GPUS` GPUs of a larger one."""
     share = min(1.0, MOST_GPUS / case.deployment.stage_gpus)
     users = (log2(case.concurrency * share) - 4) / 3
     return {"users": users, "users2": users * users}

@@ -6,7 +6,7 @@ import numpy as np
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats
-from paretoken.predict.calibration.bands import BandModel, Bands, Side, components, groups_of
+from paretoken.predict.calibration.bands import NORMAL_90, BandModel, Bands, Side, components, groups_of
 from paretoken.predict.calibration.fit import Problem, fit
 from paretoken.predict.calibration.novelty import Seen, SeenCase, cell_of, novelty_weights
 from paretoken.predict.calibration.sample import OUTCOMES, CalibrationSample, case_columns
@@ -14,9 +14,8 @@ from paretoken.predict.load import kv_slots
 
 FEWEST_LOADS, MOST_LEFT_OUT = 3, 5
 """Fewest distinct loads for a width of one's own, and most parts that they are split into to be left out in turn."""
-PRIOR_POINTS, NORMAL = 4.0, 1.645
-"""Points that the expected width counts as, an assumption; and the 90 % half-width of a normal distribution, in
-standard deviations."""
+PRIOR_POINTS = 4.0
+"""Points that the expected width counts as, an assumption."""
 
 
 def bands_with_own(
@@ -54,7 +53,7 @@ def _multipliers(
         for c, new in zip(cases.cases, novelties, strict=True)
     ]
     expected = BandModel(bands).half_widths(weights, groups).mean(axis=2)
-    z = NORMAL * residual / expected
+    z = NORMAL_90 * residual / expected
     multipliers: dict[str, list[float]] = {}
     cells = [f"cell {' '.join(cell_of(c.deployment))}" for c in cases.cases]
     for cell in dict.fromkeys(cells):

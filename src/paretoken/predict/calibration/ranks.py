@@ -62,23 +62,25 @@ def ranks(ours: Sequence[HeldOut], crude: Sequence[HeldOut], sample: Calibration
 
 
 def _pooled(folds: Sequence[HeldOut], sample: CalibrationSample, split: str) -> pl.DataFrame:
-    """One row for each configuration and load, with E2E `seen` and `guess`, s, and `per_gpu`, throughput · E2E."""
+    """One row for each configuration and load, with E2E `observed` and `predicted`, s; `per_gpu`: throughput · E2E."""
     folds = [h for h in folds if h.fold.split == split]
     at = np.concatenate([np.flatnonzero(h.fold.mask) for h in folds])
-    seen = sample.observed[at, E2E]
-    guess = seen - np.concatenate([h.residual[:, E2E] for h in folds])
+    observed = sample.observed[at, E2E]
+    predicted = observed - np.concatenate([h.residual[:, E2E] for h in folds])
     rows = sample.table[at].with_columns(
-        seen=pl.Series(np.exp(seen)),
-        guess=pl.Series(np.exp(guess)),
+        observed=pl.Series(np.exp(observed)),
+        predicted=pl.Series(np.exp(predicted)),
         software=pl.lit("any"),
         per_gpu=pl.col("concurrency") * (pl.col("_isl") + pl.col("_osl")) / pl.col("gpus"),
     )
-    return one_per_load(rows.filter(~pl.col("drafting"), pl.col("seen").is_finite(), pl.col("guess").is_finite()))
+    return one_per_load(
+        rows.filter(~pl.col("drafting"), pl.col("observed").is_finite(), pl.col("predicted").is_finite())
+    )
 
 
 def _counts(table: pl.DataFrame) -> list[int]:
     """(pairs in the same order, pairs, latencies with the same winner, latencies) over all panels."""
-    observed, predicted = _curves(table, "seen"), _curves(table, "guess")
+    observed, predicted = _curves(table, "observed"), _curves(table, "predicted")
     panels = [_panel(curves, predicted[key]) for key, curves in observed.items()]
     return np.sum(panels, axis=0, dtype=int).tolist() if panels else [0] * 4
 
@@ -133,19 +135,19 @@ def _best(curves: Sequence[Curve], names: Sequence[str], at: Floats) -> Floats:
     return np.array([np.fmax.reduce([c.at(at) for c in curves if c.accelerator == name]) for name in names])
 
 
-def _pairs(seen: Floats, guess: Floats) -> tuple[int, int]:
+def _pairs(observed: Floats, predicted: Floats) -> tuple[int, int]:
     """(in the same order, all) of the pairs that differ enough, from ln of throughput."""
-    one, other = np.triu_indices(len(seen), 1)
-    gap, guessed = seen[one] - seen[other], guess[one] - guess[other]
+    one, other = np.triu_indices(len(observed), 1)
+    gap, predicted_gap = observed[one] - observed[other], predicted[one] - predicted[other]
     apart = np.abs(gap) > np.log(MARGIN)
-    return (apart & (np.sign(gap) == np.sign(guessed))).sum(), apart.sum()
+    return (apart & (np.sign(gap) == np.sign(predicted_gap))).sum(), apart.sum()
 
 
-def _winners(seen: Floats, guess: Floats) -> tuple[int, int]:
+def _winners(observed: Floats, predicted: Floats) -> tuple[int, int]:
     """(with the same best, all) of the latencies whose best leads enough, from throughput, 0 where not read."""
-    second, first = np.sort(seen, axis=0)[-2:]
+    second, first = np.sort(observed, axis=0)[-2:]
     led = (second > 0) & (first > MARGIN * second)
-    return (led & (seen.argmax(axis=0) == guess.argmax(axis=0))).sum(), led.sum()
+    return (led & (observed.argmax(axis=0) == predicted.argmax(axis=0))).sum(), led.sum()
 
 
 def _share(part: int, whole: int) -> float:

@@ -41,7 +41,7 @@ def validate(
 ) -> Iterator[HeldOut]:
     """Refit without each fold and predict it, fold by fold as they are done.
 
-    Every refit begins at the priors: a fit of everything would be a start that has seen what is held back.
+    Every refit begins at the priors: a fit of everything would have learned from what is held back.
     """
     folds = [fold for name in names for fold in SPLITS[name](sample.table) if fold.mask.any() and not fold.mask.all()]
     jobs = [(f, sample.take(~f.mask).weight) for f in folds]

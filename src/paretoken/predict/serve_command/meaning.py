@@ -10,6 +10,7 @@ from math import nan
 
 from paretoken.catalog.names import PRECISIONS, precision_id, precision_of
 from paretoken.errors import BadConfig, shown
+from paretoken.predict.memory import BLOCK_TOKENS
 from paretoken.predict.serve_command.flags import CommandFlags, require_set
 from paretoken.predict.settings import MAX_COUNT
 from paretoken.predict.speculation import SPECULATIVE
@@ -32,8 +33,6 @@ _ROLES = {"kv_producer": "prefill", "kv_consumer": "decode"}
 """Roles in vLLM's --kv-transfer-config that leave decode or prefill to another server."""
 _ONE_POOL = re.compile(rf"(?:{'|'.join(_ROLES)})\b")
 _NO_TRANSFER = ("", "none")
-_BLOCK_TOKENS = 16
-"""vLLM's default of --block-size."""
 
 
 @dataclass(slots=True)
@@ -242,7 +241,7 @@ def _speculative(engine: str, p: _Parameters) -> str | None:
 
 
 def _drafts(engine: str, method: str, p: _Parameters) -> dict[str, Stated]:
-    """Tokens drafted a step, an acceptance length that the engine is made to have, and the draft model's path."""
+    """Tokens drafted a step, the engine's synthetic acceptance length, and the draft model's path."""
     keys = _speculative_keys(p)
     drafts: dict[str, Stated] = {}
     if tokens := _tokens(engine, p, keys):
@@ -278,7 +277,7 @@ def _settings(p: _Parameters, shared: int) -> dict[str, Stated]:
         "max_num_seqs": sequences // shared or min(sequences, 1),
         "max_batched_tokens": p.count("max_batched_tokens", 0) // shared,
         "max_model_len": p.count("max_model_len", 0),
-        "kv_tokens": p.count("kv_tokens", 0) or p.count("kv_blocks", 0) * p.count("kv_block_size", _BLOCK_TOKENS),
+        "kv_tokens": p.count("kv_tokens", 0) or p.count("kv_blocks", 0) * p.count("kv_block_size", BLOCK_TOKENS),
     }
     fields |= {name: value for name, value in counts.items() if value}
     switches = {"enforce_eager": "eager", "two_batch_overlap": "two_batch_overlap"}
