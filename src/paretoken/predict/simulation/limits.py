@@ -39,12 +39,12 @@ class SchedulerLimits:
                 raise BadConfig(f"{name} is {getattr(self, name)}: it must be 0 or more")
 
     @property
-    def holds(self) -> bool:
-        """Whether requests wait for a step that the scheduler chooses."""
+    def delays_requests(self) -> bool:
+        """Whether the scheduler admits requests only at certain steps."""
         return self.receive_interval > 1 or self.batch_wait > 0
 
-    def held_until(self, steps: int) -> int:
-        """The step before which a request does not start that comes to an empty queue after `steps` steps."""
+    def opens_at(self, steps: int) -> int:
+        """The first step that may admit a request which comes to an empty queue after `steps` steps."""
         return -(-steps // self.receive_interval) * self.receive_interval + self.batch_wait
 
     @property
@@ -71,5 +71,5 @@ class SchedulerLimits:
         return max(min(self.max_num_seqs, self.max_batched_tokens // each), 1)
 
     def decode_tokens(self, sequences: int, acceptance: Fraction) -> int:
-        """What decoding sequences take of the budget: all positions that are verified, at least those accepted."""
+        """Tokens of the budget for decoding sequences: all verified positions, at least the accepted ones."""
         return max(sequences * (self.drafted_tokens + 1), ceil(sequences * acceptance))
