@@ -57,9 +57,14 @@ class SchedulerLimits:
         return -(-(tokens + self.drafted_tokens) // self.block_tokens)
 
     @property
+    def kv_tokens(self) -> int:
+        """Tokens that the KV cache holds."""
+        return self.kv_blocks * self.block_tokens
+
+    @property
     def most_prompt(self) -> int:
         """Tokens of the longest prompt that the KV cache holds."""
-        return self.kv_blocks * self.block_tokens - self.drafted_tokens
+        return self.kv_tokens - self.drafted_tokens
 
     def whole(self, prompt: int, output: int, tokens_per_step: int = 1) -> int:
         """Most blocks that a request ever holds; the last token made needs none, but a step may overshoot."""
