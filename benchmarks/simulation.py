@@ -2,8 +2,8 @@
 
 CPU time of one core, median of five runs after one to warm up. The base case is 1k/1k (lengths uniform in 80-100 %
 of it) and 128 users; each group of rows changes one thing: the number of requests, their tokens, the users, the room
-in the KV cache (as a share of what all users need), and what the engine does beyond plain decoding. Disaggregated
-cases have as many workers as their name says, each of them such an engine.
+in the KV cache (as a share of what all users need), and what the engine does beyond plain decoding. The name of
+a disaggregated case has its numbers of workers; each worker is such an engine.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Case:
             source = poisson_loop(self.rate_s, self.requests, self.isl, self.osl, ratio=0.8)
         else:
             source = closed_loop(self.users, self.requests, self.isl, self.osl, ratio=0.8)
-        run = simulate(STEP, limits, source, self.serving) if self.workers is None else self.apart(limits, source)
+        run = simulate(STEP, limits, source, self.serving) if self.workers is None else self.pooled(limits, source)
         took = time.process_time() - start
         events = sum(len(e.segments) for e in run.engines)
         return {"seconds": took, "events": events, "steps": run.steps, "preemptions": run.preemptions}
 
-    def apart(self, limits: SchedulerLimits, source: RequestSource) -> SimulationResult:
+    def pooled(self, limits: SchedulerLimits, source: RequestSource) -> SimulationResult:
         """The same engine as each worker of a disaggregated server."""
         prefill, decode = ([Worker(STEP, limits)] * n for n in self.workers or (1, 1))
         transfer = KvTransfer(latency_s=0.001, s_per_token=1e-6)
@@ -95,21 +95,21 @@ def plot(rows: list[dict], file: Path) -> None:
     groups = [g for g in dict.fromkeys(r["group"] for r in rows) if sum(r["group"] == g for r in rows) > 1]
     figure = make_subplots(rows=1, cols=len(groups), subplot_titles=groups, shared_yaxes=True)
     for i, group in enumerate(groups, 1):
-        mine = [r for r in rows if r["group"] == group]
-        figure.add_scatter(x=[r["at"] for r in mine], y=[r["requests_s"] for r in mine], row=1, col=i, name=group)
+        panel = [r for r in rows if r["group"] == group]
+        figure.add_scatter(x=[r["at"] for r in panel], y=[r["requests_s"] for r in panel], row=1, col=i, name=group)
         figure.update_xaxes(type="linear" if group == "KV room" else "log", row=1, col=i)
     figure.add_hline(y=50_000, line_dash="dot", line_color="grey")
     figure.update_yaxes(rangemode="tozero", matches="y")
     figure.update_yaxes(title_text="simulated requests/s", row=1, col=1)
-    figure.update_layout(showlegend=False, title="Cost of a simulated request (1k/1k, 128 users unless said)")
+    figure.update_layout(showlegend=False, title="Cost of a simulated request (1k/1k, 128 users by default)")
     figure.write_html(file, include_plotlyjs=True)
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser()
-    ask.add_argument("--plot", type=Path)
-    ask.add_argument("--json", action="store_true")
-    options = ask.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
     rows = []
     for case in cases():
         rows.append(row := measure(case))

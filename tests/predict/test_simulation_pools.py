@@ -183,7 +183,7 @@ def test_transfers_of_one_sender_queue_on_its_link_while_it_prefills_on():
     assert two.first_s == pytest.approx([1.8, 1.8, 2.8, 2.3])
 
 
-def test_blocks_are_reserved_before_the_transfer_and_freed_behind_it():
+def test_blocks_are_reserved_before_the_transfer_and_freed_after_it():
     """Decode has room for one request at a time, and prefill for two: the third prompt waits for the first's link."""
     limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=2, block_tokens=64)
     step = AffineStepTime(0.0, per_prompt_token_s=0.001)

@@ -39,11 +39,11 @@ class Pacer:
             counters.count_drafts((), self.drafted)
 
     def loads(self) -> list[WorkerLoad]:
-        """What is in the engine."""
+        """The load of the engine."""
         return [WorkerLoad.of(self.scheduler)]
 
     def submit(self, reply: Reply) -> None:
-        """Queue a request; it is seen when the next step begins."""
+        """Queue a request; the next step considers it."""
         self.scheduler.add(reply.sequence)
 
     def abandon(self, reply: Reply) -> None:

@@ -24,11 +24,16 @@ NOWHERE = -1
 
 @dataclass(slots=True, eq=False)
 class Journey:
-    """Where a request is: its prompt in a prefill worker, and its decode worker from the end of its prompt on."""
+    """Where a request is: its prompt at a prefill worker, then its decode worker once the prompt is computed."""
 
     prompt: Sequence[Reply]
     sender: int
     receiver: int = NOWHERE
+
+    @property
+    def prompt_load(self) -> int:
+        """Prompt tokens to compute."""
+        return self.prompt.prompt - self.prompt.cached
 
 
 class PrefillPacer(Pacer):
@@ -42,7 +47,7 @@ class PrefillPacer(Pacer):
 
 
 class DecodePacer(Pacer):
-    """A decode worker, which tells when a reply is over."""
+    """A decode worker, which reports the end of each reply."""
 
     ended: Callable[[Reply], None]
 
@@ -75,8 +80,8 @@ class PoolPacer:
             prefill.hand_over = self._hand_over
         for decode in self.decode:
             decode.ended = self._forget
-        of_time = {name: getattr(pools.transfer, name) / scale for name in ("latency_s", "s_per_token")}
-        self.links = [SenderLinks(replace(pools.transfer, **of_time)) for _ in pools.prefill]
+        scaled = {name: getattr(pools.transfer, name) / scale for name in ("latency_s", "s_per_token")}
+        self.links = [SenderLinks(replace(pools.transfer, **scaled)) for _ in pools.prefill]
         self.prefill_router = Router(len(pools.prefill), pools.prefill_router)
         self.decode_router = Router(len(pools.decode), pools.decode_router)
         self.journeys: dict[Reply, Journey] = {}
@@ -90,7 +95,7 @@ class PoolPacer:
         return min(steps_s, self.transfers[0][0]) if self.transfers else steps_s
 
     def loads(self) -> list[WorkerLoad]:
-        """What is in each worker, the prefill pool first."""
+        """The load of each worker, the prefill pool first."""
         return [WorkerLoad.of(p.scheduler) for p in (*self.prefill, *self.decode)]
 
     def submit(self, reply: Reply) -> None:
@@ -123,7 +128,7 @@ class PoolPacer:
     def _hand_over(self, reply: Reply, at_s: float) -> None:
         """A prompt is computed: choose a decode worker, where it waits for a place and blocks."""
         journey = self.journeys[reply]
-        self.prefill_router.remove(journey.sender, journey.prompt.prompt - journey.prompt.cached)
+        self.prefill_router.remove(journey.sender, journey.prompt_load)
         journey.receiver = self.decode_router.choose(1)
         reply.sequence.remote = True
         self.decode[journey.receiver].scheduler.add(reply.sequence)
@@ -138,7 +143,7 @@ class PoolPacer:
             heappush(self.transfers, (arrives_s, next(self.numbers), reply))
 
     def _transferred(self, at_s: float, number: int, reply: Reply) -> None:
-        """A KV cache is there: the first token is out."""
+        """A transfer has ended: the first token is out."""
         journey = self.journeys.get(reply)
         if journey is None:
             return
@@ -150,13 +155,13 @@ class PoolPacer:
         receiver.start(at_s)
 
     def _forget(self, reply: Reply) -> None:
-        """A request is over, or its user left: nothing of it stays."""
+        """Remove all of a request that has ended or whose user left."""
         journey = self.journeys.pop(reply, None)
         if journey is None:
             return
         self.prefill[journey.sender].scheduler.remove(journey.prompt)
         if journey.receiver == NOWHERE:
-            self.prefill_router.remove(journey.sender, journey.prompt.prompt - journey.prompt.cached)
+            self.prefill_router.remove(journey.sender, journey.prompt_load)
         else:
             self.decode[journey.receiver].scheduler.remove(reply.sequence)
             self.decode_router.remove(journey.receiver, 1)

@@ -64,7 +64,7 @@ class EmulatorMetrics:
         self.accepted: list[int] = []  # drafted tokens accepted, by their position
 
     def count_drafts(self, gained: Sequence[int], drafted: int) -> None:
-        """Count a step in which sequences that drafted `drafted` tokens each gained so many."""
+        """Count a step: `gained` are the tokens that each sequence made of `drafted` drafted ones and its own."""
         self.drafts += len(gained)
         self.draft_tokens += len(gained) * drafted
         self.accepted = self.accepted or [0] * drafted
@@ -73,15 +73,15 @@ class EmulatorMetrics:
                 self.accepted[position] += 1
 
     def text(self, model: str, loads: list[WorkerLoad]) -> str:
-        """The page at /metrics; each engine has its own load, all have the rest together."""
-        labels = f'engine="0",model_name="{_escape(model)}"'
-        each: dict[tuple[str, str], list[float]] = {
+        """The page at /metrics: loads by engine, all else as totals under engine 0."""
+        labels = _labels(model, 0)
+        by_engine: dict[tuple[str, str], list[float]] = {
             ("vllm:num_requests_running", "gauge"): [load.running for load in loads],
             ("vllm:num_requests_waiting", "gauge"): [load.waiting for load in loads],
             ("vllm:kv_cache_usage_perc", "gauge"): [load.kv_used for load in loads],
             ("vllm:num_preemptions_total", "counter"): [load.preemptions for load in loads],
         }
-        numbers = {
+        totals = {
             ("vllm:prefix_cache_queries_total", "counter"): self.cache_queries,
             ("vllm:prefix_cache_hits_total", "counter"): self.cache_hits,
             ("vllm:prompt_tokens_total", "counter"): self.prompt_tokens,
@@ -90,10 +90,10 @@ class EmulatorMetrics:
             ("paretoken:emulate_slipped_seconds_total", "counter"): self.slipped_s,
         }
         lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
-        for (name, kind), values in each.items():
+        for (name, kind), values in by_engine.items():
             lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
-            lines += [f"{name}{{{labels.replace('0', str(i), 1)}}} {float(v)}" for i, v in enumerate(values)]
-        for (name, kind), value in numbers.items():
+            lines += [f"{name}{{{_labels(model, i)}}} {float(v)}" for i, v in enumerate(values)]
+        for (name, kind), value in totals.items():
             lines += [f"# TYPE {name.removesuffix('_total')} {kind}", f"{name}{{{labels}}} {float(value)}"]
         lines += self._speculation(labels)
         lines.append("# TYPE vllm:request_success counter")
@@ -124,5 +124,6 @@ class EmulatorMetrics:
         return lines
 
 
-def _escape(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _labels(model: str, engine: int) -> str:
+    name = model.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return f'engine="{engine}",model_name="{name}"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 from paretoken.emulate.faults import Fault
 from paretoken.emulate.request import Count, estimate
@@ -57,6 +58,5 @@ class EmulatorSettings:
     @property
     def most_tokens(self) -> int:
         """Prompt and answer that the context and the KV cache allow together."""
-        room = self.limits.kv_blocks * self.limits.block_tokens - int(-(-self.acceptance // 1)) + 2
-        room -= self.limits.drafted_tokens
+        room = self.limits.most_prompt - ceil(self.acceptance) + 2
         return min(self.context, room, self.first.limits.most_prompt + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil, isfinite
 
 import numpy as np
@@ -15,6 +16,7 @@ from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.first_token import EVEN, FEWEST, START
 from paretoken.predict.serving import served
+from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, poisson_loop
@@ -36,8 +38,8 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 class SimulatedLoad:
     """The figures of a simulated load: quantiles in seconds by metric, tokens per second per GPU.
 
-    Quantiles are of the steady part. The mean TTFT of a closed loop is that of its whole run, with the start when all
-    users come at once and wait for what a server does once; of arrivals, that of the steady part.
+    Quantiles are of the steady part. The mean TTFT of a closed loop is that of its whole run, which includes
+    the start, when all users come at once; that of arrivals is of the steady part.
 
     A TPOT that is not defined, of single tokens, is NaN. `overloaded` says that answers come ever later: then TTFT and
     E2E would be longer, had there been more requests.
@@ -64,8 +66,7 @@ def simulate_users(
 ) -> SimulatedLoad:
     """Simulate a closed loop of `users`; without `requests` there are as many as a steady state needs."""
     s = served(deployment, lengths, calibration=calibration, catalog=catalog)
-    n = requests or max(ROUNDS * users, FEWEST)
-    source = users_source(users, n, lengths, s.limits.kv_blocks * s.limits.block_tokens, seed)
+    source = users_source(users, requests, lengths, s.limits, seed)
     run = simulate(s.step_time, s.limits, source, s.serving)
     return replace(summarise(run, deployment.gpus), mean_ttft_s=_whole_run(run.ttft_s, users, s.start_s))
 
@@ -76,14 +77,18 @@ def _whole_run(ttft_s: Floats, users: int, start_s: float) -> float:
     return float(START * first.mean() + (1 - START) * rest.mean()) if rest.size else float(first.mean())
 
 
-def users_source(users: int, requests: int, lengths: Lengths, room: int, seed: int) -> ClosedLoop:
-    """Users whose lengths are drawn as stated, but answers never all alike; `room` are the tokens of the KV cache."""
-    source = closed_loop(users, requests, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
+def users_source(users: int, requests: int | None, lengths: Lengths, limits: SchedulerLimits, seed: int) -> ClosedLoop:
+    """A closed loop of `requests`, by default as many as a steady state needs.
+
+    Output lengths are never all alike; input and output fit into the KV cache of `limits`.
+    """
+    n = requests or max(ROUNDS * users, FEWEST)
+    source = closed_loop(users, n, lengths.isl, lengths.osl, ratio=lengths.ratio, think_s=CLIENT_S, seed=seed)
     if lengths.ratio <= 1 - 2 * EVEN:
         return source
     mean = lengths.mean_osl
-    drawn = np.random.default_rng(seed).uniform(mean * (1 - EVEN), mean * (1 + EVEN), requests)
-    outputs = np.maximum(np.minimum(np.rint(drawn), room - source.input_tokens), 1).astype(np.int64)
+    drawn = np.random.default_rng(seed).uniform(mean * (1 - EVEN), mean * (1 + EVEN), n)
+    outputs = np.maximum(np.minimum(np.rint(drawn), limits.kv_tokens - source.input_tokens), 1).astype(np.int64)
     return replace(source, output_tokens=outputs)
 
 
@@ -99,10 +104,7 @@ def simulate_rate(
 ) -> SimulatedLoad:
     """Simulate Poisson arrivals at `rate_s` requests per second; without `requests` as many as a steady state needs."""
     s = served(deployment, lengths, calibration=calibration, catalog=catalog)
-
-    def run(source: OpenLoop) -> SimulationResult:
-        return simulate(s.step_time, s.limits, source, s.serving)
-
+    run = partial(simulate, s.step_time, s.limits, serving=s.serving)
     return arrivals(run, lengths, rate_s, deployment.gpus, requests=requests, seed=seed)
 
 

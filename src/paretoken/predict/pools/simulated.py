@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -11,24 +12,21 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.deployment import Lengths
-from paretoken.predict.first_token import FEWEST
 from paretoken.predict.pace import ANCHORS
 from paretoken.predict.pools.layout import PooledCase, Pools, pooled_case
 from paretoken.predict.pools.predictor import pool_columns
 from paretoken.predict.pools.steady import PoolColumns, prefill_times
 from paretoken.predict.pools.transfer import LATENCY_S
 from paretoken.predict.serving import Served, served_with
-from paretoken.predict.simulated import ROUNDS, SimulatedLoad, arrivals, summarise, users_source
+from paretoken.predict.simulated import SimulatedLoad, arrivals, summarise, users_source
 from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
-from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.router import LEAST, KvTransfer
 from paretoken.predict.simulation.run import ServingOptions
-from paretoken.predict.simulation.sources import RequestSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedPools:
-    """Pools ready to be simulated or emulated: workers, links and routers, and what is of all requests."""
+    """Pools ready to be simulated or emulated: workers, links and routers, and the options of both pools."""
 
     workers: WorkerPools
     serving: ServingOptions
@@ -50,9 +48,7 @@ def simulate_pooled_users(
     The mean TTFT is that of the steady part. `router` is the policy of both pools (`simulation.router.POLICIES`).
     """
     s = served_pools(pools, lengths, users, router=router, calibration=calibration, catalog=catalog)
-    limits = s.workers.decode[0].limits
-    n = requests or max(ROUNDS * users, FEWEST)
-    source = users_source(users, n, lengths, limits.kv_blocks * limits.block_tokens, seed)
+    source = users_source(users, requests, lengths, s.workers.decode[0].limits, seed)
     return summarise(simulate_pools(s.workers, source, s.serving), pools.gpus)
 
 
@@ -69,10 +65,7 @@ def simulate_pooled_rate(
 ) -> SimulatedLoad:
     """Simulate Poisson arrivals at `rate_s` requests per second; without `requests` as many as a steady state needs."""
     s = served_pools(pools, lengths, 1, router=router, calibration=calibration, catalog=catalog)
-
-    def run(source: RequestSource) -> SimulationResult:
-        return simulate_pools(s.workers, source, s.serving)
-
+    run = partial(simulate_pools, s.workers, serving=s.serving)
     return arrivals(run, lengths, rate_s, pools.gpus, requests=requests, seed=seed)
 
 
@@ -85,7 +78,7 @@ def served_pools(
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
 ) -> ServedPools:
-    """Step times, limits and transfer under the multipliers that the closed form has for these users.
+    """Step times, limits and transfer with the multipliers of the closed form for these users.
 
     Raises UnknownName or BadConfig as `pooled_case` does.
     """
@@ -97,10 +90,11 @@ def served_pools(
 def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Catalog) -> ServedPools:
     pools, lengths = case.pools, case.lengths
     x = pool_columns([case], calibration, catalog)
-    prompts, pace = replace(lengths, osl=1), _log_paces(x)
-    prefill = served_with(pools.prefill, prompts, x.prefill, x.prefill_multipliers, pace[0], catalog=catalog)
-    decode = served_with(pools.decode, lengths, x.decode, x.decode_multipliers, pace[1], catalog=catalog)
-    prompt_s = float(prefill_times(x.prefill, x.prefill_multipliers, x.prefill_load).alone_s[0] * np.exp(pace[0][1]))
+    prompts, (prefill_pace, decode_pace) = replace(lengths, osl=1), _log_paces(x)
+    prefill = served_with(pools.prefill, prompts, x.prefill, x.prefill_multipliers, prefill_pace, catalog=catalog)
+    decode = served_with(pools.decode, lengths, x.decode, x.decode_multipliers, decode_pace, catalog=catalog)
+    times = prefill_times(x.prefill, x.prefill_multipliers, x.prefill_load)
+    prompt_s = float(times.alone_s[0] * np.exp(prefill_pace[1]))
     tokens = float(x.prefill_load.computed[0])
     own_s = _own_rank_seconds(prefill, prompt_s, tokens, lengths.mean_isl) if pools.prefill.dp_attention else 0.0
     workers = WorkerPools(
@@ -110,12 +104,12 @@ def _served(case: PooledCase, router: str, calibration: Calibration, catalog: Ca
         prefill_router=router,
         decode_router=router,
     )
-    of_prompts = prefill.serving
+    prompt_options = prefill.serving
     serving = replace(
         decode.serving,
-        prefix_hit_rate=of_prompts.prefix_hit_rate,
-        frontend_s=of_prompts.frontend_s * _lead_factor(x),
-        stages=of_prompts.stages,
+        prefix_hit_rate=prompt_options.prefix_hit_rate,
+        frontend_s=prompt_options.frontend_s * float(np.exp(x.lead[0])),
+        stages=prompt_options.stages,
         own_rank_s=own_s,
     )
     return ServedPools(workers, serving)
@@ -126,13 +120,8 @@ def _log_paces(x: PoolColumns) -> tuple[Floats, Floats]:
     return np.repeat(x.prefill_pace, len(ANCHORS)), x.decode_pace[0]
 
 
-def _lead_factor(x: PoolColumns) -> float:
-    """What the calibration of pools makes of the way to the scheduler."""
-    return float(np.exp(x.lead[0]))
-
-
 def _transfer(pools: Pools, lengths: Lengths, seconds: float) -> KvTransfer:
-    """The transfer of a mean prompt in `seconds`, over the links of the GPUs that send it: a worker may have more."""
+    """The links of a prefill worker; the transfer of a mean prompt takes `seconds` on one of them."""
     latency_s = min(LATENCY_S, seconds)
     senders = min(pools.prefill.attention_tp, pools.decode.attention_tp)
     return KvTransfer(
@@ -143,9 +132,9 @@ def _transfer(pools: Pools, lengths: Lengths, seconds: float) -> KvTransfer:
 
 
 def _own_rank_seconds(prefill: Served, prompt_s: float, tokens: float, mean_isl: float) -> float:
-    """Seconds for each token to compute that a prompt takes on its own rank of attention DP beside the engine's steps.
+    """Seconds for each computed token that a prompt takes on its own rank of attention DP, beyond the engine's steps.
 
-    `prompt_s` is what the closed form has for a prompt alone.
+    `prompt_s` is the time of a prompt alone in the closed form.
     """
     step, budget = prefill.step_time, prefill.limits.max_batched_tokens
     chunks = ceil(tokens / budget)

@@ -27,7 +27,7 @@ class EngineSimulator:
 
     Cached prompt tokens need no compute, but KV memory. `begin` starts a step, or steps alike, and `finish` ends them
     at `ends_s`. A prefill worker `keeps` the cache of a prompt until `release`. A decode worker calls `on_reserve` when
-    a request that was put in by `offer` has its blocks; `arrive` says that the cache is there.
+    a request queued by `offer` has its blocks; `arrive` reports that its cache is complete.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class EngineSimulator:
         self.reserved = 0  # blocks that all running requests will hold at their ends, counted with `reserve_output`
         self.acceptance, self.per_step = acceptance, ceil(acceptance)
         self.most = limits.sequences(self.per_step)
-        self.held_until = 0  # the step from which the queue is looked at again, while others decode
+        self.opens_at = 0  # the step from which the queue is admitted again, while others decode
         self.partial, self.done = NONE, 0  # the prompt that is only begun, and its tokens so far
         self.starting: list[int] = []  # requests whose prompt ends with the running step
         self.alike, self.jump = 0, (0.0, 0.0, 0, 0)  # steps alike: first s, more s, grown, end
         self.moves = 0  # 1 if sequences decode in the running step with prompts
         self.progress: dict[int, int] = {}  # units made by sequences that were preempted
-        self.remote: set[int] = set()  # requests whose prompt's KV has no blocks here yet
-        self.coming = 0  # requests that have, while their KV is on its way
-        self.arrived: list[int] = []  # and those that join with the next step
+        self.remote: set[int] = set()  # requests prefilled elsewhere that have no blocks here yet
+        self.coming = 0  # requests that have blocks, but whose KV cache does not decode yet
+        self.arrived: list[int] = []  # of those, the ones that join with the next step
         self.coefficients: dict[int, tuple[float, float]] = {}
         self.preemptions = 0
         self.segments: list[Segment] = []
@@ -77,10 +77,10 @@ class EngineSimulator:
                 return
 
     def offer(self, request: int, at_s: float) -> None:
-        """Put in a request whose prompt is prefilled elsewhere."""
+        """Queue a request whose prompt is prefilled elsewhere."""
         self.remote.add(request)
         heappush(self.pending, (at_s, request))
-        if self.alike > 1 and self._looks_out():
+        if self.alike > 1 and self._cuts_for_requests():
             self._cut(at_s)
 
     def arrive(self, request: int, at_s: float) -> None:
@@ -100,7 +100,7 @@ class EngineSimulator:
         pending, waiting = self.pending, self.waiting
         while pending and pending[0][0] <= self.now:
             if not waiting:
-                self.held_until = self.limits.held_until(self.batch.steps)
+                self.opens_at = self.limits.opens_at(self.batch.steps)
             waiting.append(heappop(pending)[1])
         if self.arrived:
             self._join_arrived()
@@ -135,7 +135,7 @@ class EngineSimulator:
         if self.batch.offset:
             self._jump(calm, grown)
         elif not calm:
-            self._start()  # all were preempted for caches on their way
+            self._start()  # every sequence was preempted: plan again without them
 
     def _join_arrived(self) -> None:
         for request in self.arrived:
@@ -151,15 +151,15 @@ class EngineSimulator:
         return len(self.batch) + len(self.starting) + self.coming < self.most
 
     def _wants_prefill(self) -> bool:
-        return self.partial != NONE or (bool(self.waiting) and self._places() and not self._holds())
+        return self.partial != NONE or (bool(self.waiting) and self._places() and not self._queue_closed())
 
-    def _holds(self) -> bool:
-        """Whether the queue is not looked at yet; it is where nothing else is to do."""
-        return self.batch.steps < self.held_until and bool(self.batch.offset)
+    def _queue_closed(self) -> bool:
+        """Whether the scheduler does not admit yet; an idle engine always admits."""
+        return self.batch.steps < self.opens_at and bool(self.batch.offset)
 
-    def _looks_out(self) -> bool:
-        """Whether a request that comes during steps alike is looked at before they end."""
-        return not self.waiting and (self._places() or self.limits.holds)
+    def _cuts_for_requests(self) -> bool:
+        """Whether a request that comes during steps alike ends them early."""
+        return not self.waiting and (self._places() or self.limits.delays_requests)
 
     # ---- KV blocks
 
@@ -180,9 +180,7 @@ class EngineSimulator:
 
     def _drop_partial(self) -> None:
         self.used -= self.limits.blocks(self.done)
-        self.waiting.appendleft(self.partial)
-        self.log.preempted[self.partial] += 1
-        self.preemptions += 1
+        self._requeue(self.partial)
         self.partial = NONE
 
     def _preempt(self) -> int:
@@ -193,10 +191,13 @@ class EngineSimulator:
         self.progress[request] = units - (self.inputs[request] - 1) * self.batch.unit
         log = self.log
         log.lost.append((request, log.stint_s[request], log.joined[request], self.batch.steps))
+        self._requeue(request)
+        return int(self.batch.crosses(units))
+
+    def _requeue(self, request: int) -> None:
         self.waiting.appendleft(request)
         self.log.preempted[request] += 1
         self.preemptions += 1
-        return int(self.batch.crosses(units))
 
     # ---- prompts
 
@@ -214,8 +215,9 @@ class EngineSimulator:
             pairs = tokens * done + tokens * (tokens + 1) // 2
             budget -= tokens
             self._advance(request, done + tokens)
-        held = self._holds()
-        while self.waiting and not held and budget > 0 and self._places():
+        if self._queue_closed():
+            return True, tokens, pairs
+        while self.waiting and budget > 0 and self._places():
             request = self.waiting[0]
             if request in self.remote:
                 if not self._expect(request):
@@ -319,14 +321,14 @@ class EngineSimulator:
         k = end - batch.steps if calm else 1
         if k > 1 and self.used + n * (k * batch.gain // batch.cycle + 1) > self.limits.kv_blocks:
             k = self._steps_that_fit(k, grown)
-        if self.waiting and self._holds():
-            k = min(k, self.held_until - batch.steps)
+        if self.waiting and self._queue_closed():
+            k = min(k, self.opens_at - batch.steps)
         fixed, per_token = self.coefficients.get(n) or self._coefficients(n)
         first = fixed + per_token * (batch.context / batch.unit)
         more = per_token * (n * batch.gain / batch.unit)
         self.alike, self.jump = k, (first, more, grown, end)
         self.ends_s = self.now + (k * first + more * (k * (k - 1) // 2))
-        if k > 1 and self.pending and self.pending[0][0] < self.ends_s and self._looks_out():
+        if k > 1 and self.pending and self.pending[0][0] < self.ends_s and self._cuts_for_requests():
             self._cut(self.pending[0][0])
 
     def _cut(self, at_s: float) -> None:
@@ -389,7 +391,7 @@ class EngineSimulator:
             self.on_finish(request, self.now)
 
     def _record(self, moves: int, first: float, more: float, batch: int, tokens: int) -> None:
-        """Keep a segment: start, decode steps, seconds of the first and of each one more, batch, …"""
+        """Append a segment, whose fields are those of `result.Timeline`."""
         self.segments.append(
             (self.now, moves, first, more, batch, tokens, len(self.waiting), self.used, self.preemptions)
         )

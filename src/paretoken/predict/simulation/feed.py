@@ -23,7 +23,7 @@ class Feed:
             self.user = [-1] * n
 
     def open(self) -> None:
-        """Put in what is due by the clock, or each user's first request."""
+        """Put every request of an open loop, or the first request of each user."""
         for i in range(self.next):
             self.put((self.due[i] + self.before_s[i], i))
 

@@ -39,12 +39,12 @@ class SchedulerLimits:
                 raise BadConfig(f"{name} is {getattr(self, name)}: it must be 0 or more")
 
     @property
-    def holds(self) -> bool:
-        """Whether requests wait for a step that the scheduler chooses."""
+    def delays_requests(self) -> bool:
+        """Whether the scheduler admits requests only at certain steps."""
         return self.receive_interval > 1 or self.batch_wait > 0
 
-    def held_until(self, steps: int) -> int:
-        """The step before which a request does not start that comes to an empty queue after `steps` steps."""
+    def opens_at(self, steps: int) -> int:
+        """The first step that may admit a request which comes to an empty queue after `steps` steps."""
         return -(-steps // self.receive_interval) * self.receive_interval + self.batch_wait
 
     @property
@@ -57,9 +57,14 @@ class SchedulerLimits:
         return -(-(tokens + self.drafted_tokens) // self.block_tokens)
 
     @property
+    def kv_tokens(self) -> int:
+        """Tokens that the KV cache holds."""
+        return self.kv_blocks * self.block_tokens
+
+    @property
     def most_prompt(self) -> int:
         """Tokens of the longest prompt that the KV cache holds."""
-        return self.kv_blocks * self.block_tokens - self.drafted_tokens
+        return self.kv_tokens - self.drafted_tokens
 
     def whole(self, prompt: int, output: int, tokens_per_step: int = 1) -> int:
         """Most blocks that a request ever holds; the last token made needs none, but a step may overshoot."""
@@ -71,5 +76,5 @@ class SchedulerLimits:
         return max(min(self.max_num_seqs, self.max_batched_tokens // each), 1)
 
     def decode_tokens(self, sequences: int, acceptance: Fraction) -> int:
-        """What decoding sequences take of the budget: all positions that are verified, at least those accepted."""
+        """Tokens of the budget for decoding sequences: all verified positions, at least the accepted ones."""
         return max(sequences * (self.drafted_tokens + 1), ceil(sequences * acceptance))

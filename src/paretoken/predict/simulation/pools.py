@@ -1,11 +1,11 @@
 """A prefill pool and a decode pool of several workers each, moved together from event to event.
 
 A request goes to a prefill worker through a router. When its prompt is computed, it goes to a decode worker, which
-reserves a place and blocks for it at the start of a step. Then its KV cache is sent; the first token is out, and the
-blocks of the prefill worker are free, when all of it is there. It decodes from the next step on.
+reserves a place and blocks for it at the start of a step. Then its KV cache is sent. When the transfer ends, the first
+token is out and the blocks of the prefill worker are free. The request decodes from the next step on.
 
-At one time, steps end before requests reach a router, those before transfers end, and all of them before steps start;
-among equals the lowest index is first.
+Events at the same time have an order: steps end, requests reach a router, transfers end, steps start. Among equals the
+lowest index is first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerPools:
-    """The workers of both pools, what is between them, and the policies of their routers (`router.POLICIES`).
+    """The workers of both pools, the links between them, and the policies of their routers (`router.POLICIES`).
 
     The load of a prefill worker is the prompt tokens sent to it that are not computed yet, that of a decode worker the
     sequences sent to it that have not ended.
@@ -54,10 +54,10 @@ class WorkerPools:
 
 
 def simulate_pools(pools: WorkerPools, source: RequestSource, serving: ServingOptions = PLAIN) -> SimulationResult:
-    """Serve every request of the source to its end; `engines` of the result are the prefill workers, then the others.
+    """Serve every request of the source to its end. Deterministic.
 
-    `serving` is of both pools; its stages are those of the prefill workers. Deterministic. Raises BadConfig where a
-    request is larger than the KV cache of a worker.
+    `engines` of the result are the prefill workers, then the decode workers. `serving` applies to both pools; its
+    stages are those of the prefill workers. Raises BadConfig where a request is larger than the KV cache of a worker.
     """
     return _PoolSimulation(pools, source, serving).run()
 
@@ -124,7 +124,7 @@ class _PoolSimulation:
     # ---- events
 
     def _end(self, engine: EngineSimulator, kind: int, index: int) -> None:
-        """End a step, unless a cut has ended it earlier, and start the next when nothing else is due now."""
+        """End a step, unless it was cut and has ended already. Start the next one once nothing else is due now."""
         if engine.ends_s == self.clock_s:
             engine.finish()
             if self.events and self.events[0][0] <= self.clock_s:
@@ -150,9 +150,9 @@ class _PoolSimulation:
         self.prefill_router.remove(self.sender[request], self._prompt(request))
         self.receiver[request] = index = self.decode_router.choose(1)
         engine = self.decode[index]
-        before_s = engine.ends_s
+        planned_s = engine.ends_s
         engine.offer(request, at_s)
-        self._after(engine, before_s, index)
+        self._reschedule(engine, planned_s, index)
 
     def _send(self, request: int, at_s: float) -> None:
         """A decode worker has reserved its blocks."""
@@ -165,9 +165,9 @@ class _PoolSimulation:
         self._wake(self.prefill[sender], PREFILL_STARTS, sender)
         log, engine = self.log, self.decode[receiver]
         log.first[request] = log.stint_s[request] = at_s
-        before_s = engine.ends_s
+        planned_s = engine.ends_s
         engine.arrive(request, at_s)
-        self._after(engine, before_s, receiver)
+        self._reschedule(engine, planned_s, receiver)
         if self.lengths.outputs[request] == 1:
             log.last[request] = at_s
             self._ended(request, at_s)
@@ -185,11 +185,11 @@ class _PoolSimulation:
         if engine.ends_s == inf:
             heappush(self.events, (self.clock_s, starts, index))
 
-    def _after(self, engine: EngineSimulator, before_s: float, index: int) -> None:
-        """Something came to a decode worker: it starts if it is idle, or its steps end earlier than `before_s`."""
-        if before_s == inf:
+    def _reschedule(self, engine: EngineSimulator, planned_s: float, index: int) -> None:
+        """Start a decode worker that was idle, or note the end of its steps if it is now earlier than `planned_s`."""
+        if planned_s == inf:
             heappush(self.events, (self.clock_s, DECODE_STARTS, index))
-        elif engine.ends_s < before_s:
+        elif engine.ends_s < planned_s:
             heappush(self.events, (engine.ends_s, DECODE_ENDS, index))
 
     def _prompt(self, request: int) -> int:

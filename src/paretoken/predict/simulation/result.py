@@ -40,7 +40,7 @@ class SimulationResult:
     preempted: Ints
     prefilled_s: Floats
     engine: Ints
-    engines: tuple[EngineSimulator, ...]  # one, or those of the prefill pool and of the decode pool behind them
+    engines: tuple[EngineSimulator, ...]  # one, or the prefill pool followed by the decode pool
 
     @property
     def ttft_s(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Who serves a request, and when its KV cache has moved: the router and the links of a disaggregated server."""
+"""The router and the links of a disaggregated server: which worker serves a request, when its KV cache arrives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Router:
         self.policy, self.loads, self.turn = policy, [0] * workers, -1
 
     def choose(self, load: int) -> int:
-        """The worker of the next request, which has the request's load from now on."""
+        """The worker of the next request, whose load is added to it."""
         if self.policy == ROUND_ROBIN:
             self.turn = worker = (self.turn + 1) % len(self.loads)
         else:
@@ -50,7 +50,7 @@ class Router:
         return worker
 
     def remove(self, worker: int, load: int) -> None:
-        """A worker is done with a request."""
+        """Take the load of a request off its worker."""
         self.loads[worker] -= load
 
 
@@ -62,7 +62,7 @@ class SenderLinks:
         self.free_s = [0.0] * transfer.links
 
     def send(self, tokens: int, at_s: float) -> float:
-        """Start or queue the transfer of a prompt's KV cache; when all of it is there, s."""
+        """Start or queue the transfer of a prompt's KV cache; when it ends, s."""
         done_s = max(at_s, self.free_s[0]) + tokens * self.transfer.s_per_token
         heapreplace(self.free_s, done_s)
         return done_s + self.transfer.latency_s

@@ -35,9 +35,10 @@ class ServingOptions:
     finer. `frontend_s`: from due to the scheduler's queue, for each request uniform within `frontend_spread` of it (0.5
     is from half to one and a half times as long), with the same draws every time.
 
-    `stages` of the pipeline that prefills: a step is a round of that many micro-batches, which share the step's token
-    budget. A prompt takes of the step what it takes of one stage, and is on its way through the others besides. With
-    attention data parallelism it runs on one rank alone, which takes `own_rank_s` more for each token to compute.
+    `stages` are those of the pipeline that prefills. A step is a round of one micro-batch for each stage; they share
+    the token budget of the step. A prompt adds to the step its time in one stage, and passes the other stages before
+    it is queued. `own_rank_s`: with attention data parallelism, the further seconds for each token to compute that a
+    prompt takes because it runs on one rank alone.
     """
 
     prefix_hit_rate: float = 0.0
@@ -76,10 +77,10 @@ class ServingOptions:
         return self.frontend_s + self.beside_s(step_time, limits, prompt, cached)
 
     def beside_s(self, step_time: StepTime, limits: SchedulerLimits, prompt: int, cached: int) -> float:
-        """Seconds that a prompt takes beside the engine's steps: in further stages, and on its own rank.
+        """Seconds that a prompt takes beyond the engine's steps: in further stages, and on its own rank.
 
-        The former are (stages − 1) times the last chunk. All is put first, as it delays this request and holds up no
-        other.
+        The further stages take (stages − 1) times the last chunk. Both come before the queue, because they delay this
+        request and no other.
         """
         own_s = self.own_rank_s * (prompt - cached)
         if self.stages == 1:
@@ -114,7 +115,7 @@ def simulate(
 
 
 def request_lengths(source: RequestSource, serving: ServingOptions) -> SimulatedLengths:
-    """Tokens of every request of a source, and those of its prompt that the prefix cache holds."""
+    """Tokens of every request of a source: input, output, and input tokens in the prefix cache."""
     inputs, outputs = np.asarray(source.input_tokens), np.asarray(source.output_tokens)
     skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
     return SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
@@ -130,7 +131,7 @@ def before_queue_s(
 
 def check_capacity(limits: SchedulerLimits, lengths: SimulatedLengths, serving: ServingOptions = PLAIN) -> None:
     """Raise BadConfig unless every request alone fits into the KV cache."""
-    room = limits.kv_blocks * limits.block_tokens
+    room = limits.kv_tokens
     if serving.acceptance > limits.block_tokens:
         raise BadConfig(
             f"acceptance length {serving.acceptance_length:g} is above the {limits.block_tokens} tokens of a KV block"

@@ -34,7 +34,7 @@ class Sequence(Generic[Owner]):
     room: int = 0  # units that its blocks hold
     decoding: bool = False
     preempted: int = 0
-    remote: bool = False  # its prompt is prefilled elsewhere, and has no blocks here yet
+    remote: bool = False  # prefilled elsewhere, without blocks here yet
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +55,7 @@ class Scheduler(Generic[Owner]):
     """Queue, batch and KV blocks of one engine. Counts are in units of 1/`unit` token (1 without speculation).
 
     A prefill worker `keeps` the blocks of a prompt until it is removed. A decode worker calls `on_reserve` for a remote
-    sequence that has its blocks now; `arrive` says that its cache is there.
+    sequence that has its blocks now; `arrive` reports that its cache is complete.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Scheduler(Generic[Owner]):
         self.used = 0
         self.preemptions = 0
         self.steps = 0  # in which sequences decoded
-        self.held_until = 0  # the step from which the queue is looked at again, while others decode
+        self.opens_at = 0  # the step from which the queue is admitted again, while others decode
 
     @property
     def busy(self) -> bool:
@@ -87,7 +87,7 @@ class Scheduler(Generic[Owner]):
 
     def add(self, sequence: Sequence[Owner]) -> None:
         if not self.waiting:
-            self.held_until = self.limits.held_until(self.steps)
+            self.opens_at = self.limits.opens_at(self.steps)
         self.waiting.append(sequence)
 
     def remove(self, sequence: Sequence[Owner]) -> None:
@@ -180,8 +180,9 @@ class Scheduler(Generic[Owner]):
         return self.preemptions == before
 
     def _grow(self, s: Sequence[Owner], units: int, *, preempt: bool) -> bool:
-        """Give a sequence room for `units` and what is drafted, at the cost of the latest admitted; False if that was
-        itself.
+        """Give a sequence room for `units` and its drafted tokens; False without blocks.
+
+        With `preempt` the latest admitted pay for it; False then means that the sequence itself was the latest.
         """
         whole = (units // self.unit + self.limits.drafted_tokens) * self.unit
         while s.room < whole:
@@ -208,7 +209,7 @@ class Scheduler(Generic[Owner]):
             budget -= self._chunk(step, self.partial, self.partial.units // self.unit, budget)
             if not step.tokens:
                 return
-        if self.steps < self.held_until and any(s.decoding for s in self.running):
+        if self.steps < self.opens_at and any(s.decoding for s in self.running):
             return
         while self.waiting and budget > 0 and self._places():
             s = self.waiting[0]
