@@ -43,13 +43,13 @@ def with_layouts_of_runs(points: pl.DataFrame) -> pl.DataFrame:
     stated, bare = rows.filter(~CARRIED & laid), rows.filter(without)
     of_run = _only(bare.filter(CARRIED).join(_donors(stated, "run"), on="run"), OF_RUN)
     others = bare.join(of_run, on="_at", how="anti")
-    found = pl.concat([of_run, _only(_alike(others, stated), OF_CONFIGURATION)])
-    joined = rows.join(found, on="_at", how="left", maintain_order="left")
-    taken = pl.col("_layout").is_not_null()
+    taken = pl.concat([of_run, _only(_alike(others, stated), OF_CONFIGURATION)])
+    joined = rows.join(taken, on="_at", how="left", maintain_order="left")
+    takes = pl.col("_layout").is_not_null()
     note = pl.concat_str("notes", "_layout", separator="; ", ignore_nulls=True)
     return joined.with_columns(
-        *(pl.when(taken).then(f"_{c}").otherwise(c).alias(c) for c in UPSTREAM),
-        notes=pl.when(taken).then(note).otherwise("notes"),
+        *(pl.when(takes).then(f"_{c}").otherwise(c).alias(c) for c in UPSTREAM),
+        notes=pl.when(takes).then(note).otherwise("notes"),
     ).select(points.columns)
 
 

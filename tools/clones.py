@@ -32,13 +32,13 @@ class Clone:
 
     def _show(self, commit: str, path: str) -> str | None:
         """The text of a file of a commit, None where it has none."""
-        asks, answers = self._reader.stdin, self._reader.stdout
-        if asks is None or answers is None:
+        requests, replies = self._reader.stdin, self._reader.stdout
+        if requests is None or replies is None:
             return None
-        asks.write(f"{commit}:{path}\n".encode())
-        asks.flush()
-        kind, _, size = answers.readline().rstrip().rpartition(b" ")
-        return answers.read(int(size) + 1).decode() if kind.endswith(b" blob") else None
+        requests.write(f"{commit}:{path}\n".encode())
+        requests.flush()
+        kind, _, size = replies.readline().rstrip().rpartition(b" ")
+        return replies.read(int(size) + 1).decode() if kind.endswith(b" blob") else None
 
     def _on_day(self, path: str, day: str, branches: Sequence[str]) -> str | None:
         """The last version up to a day on the first branch that has one, else the first version after it."""

@@ -126,11 +126,9 @@ def _element(value: Any, at: int) -> Any:
     """Every list of a section at one place; one of one element is for every place."""
     if isinstance(value, Mapping):
         return {key: _element(inner, at) for key, inner in value.items()}
-    return (
-        value[at if len(value) > 1 else 0]
-        if isinstance(value, list) and len(value) in (1, *range(at + 1, 99))
-        else value
-    )
+    if not isinstance(value, list) or at >= len(value) > 1 or not value:
+        return value
+    return value[at if len(value) > 1 else 0]
 
 
 def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,8 +129,8 @@ def at_tpot(cases: Sequence[PooledCase], tpot_s: Floats, calibration: Calibratio
     tpots = np.maximum.accumulate(np.log(p.state.tpot_s.reshape(shape)), axis=1)
     tputs = np.maximum.accumulate(np.log(p.total_tput_per_gpu.reshape(shape)), axis=1)
     place = {c: i for i, c in enumerate(distinct)}
-    each = zip(first, np.log(tpot_s), strict=True)
-    return np.exp([_highest(x, tpots[place[c]], tputs[place[c]]) for c, x in each])
+    limits = zip(first, np.log(tpot_s), strict=True)
+    return np.exp([_highest(limit, tpots[place[c]], tputs[place[c]]) for c, limit in limits])
 
 
 def _highest(tpot: float, tpots: Floats, tputs: Floats) -> float:

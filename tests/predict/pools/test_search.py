@@ -129,7 +129,7 @@ def planted(monkeypatch, prefill_per_s=1.0, step_s=0.01, sequence_s=1e-4):
     ("prefill_for_one_decode", "layout"), [(2, "2xTP2+1xTP2"), (1, "1xTP2+1xTP2"), (3, "3xTP2+1xTP2")]
 )
 def test_the_ratio_is_that_of_the_planted_paces(monkeypatch, prefill_for_one_decode, layout):
-    """At the limit of TPOT a decode GPU needs the prompts of so many prefill GPUs, just below 0.98 of them."""
+    """At the limit of TPOT one decode GPU takes 0.97 of what this number of prefill GPUs can prefill."""
     batch, tpot = 200, 0.01 + 200e-4
     needed = batch / (tpot * (LENGTHS.mean_osl - 1))
     planted(monkeypatch, prefill_per_s=needed / prefill_for_one_decode / 0.97)
@@ -248,7 +248,7 @@ def test_experts_are_shared_without_redundant_ones():
 
 
 def test_a_worker_needs_memory_to_work_in():
-    """A prefill rank holds the prompts of a full step, any rank two requests; where no worker does, all that start."""
+    """A prefill rank has room for the prompts of one full step, every rank for two requests; else all count."""
     long = Lengths(100_000, 1024, 0.8)
     wide, tight = worker("TP", 8, ONE), worker("TP", 2, ONE)
     assert headroom(wide, LENGTHS, CATALOG, prefill=True) and not headroom(tight, LENGTHS, CATALOG, prefill=True)
