@@ -38,7 +38,7 @@ def with_pools(
     learned = pool_sample(points, catalog)
     if len(learned) < FEWEST_POINTS:
         return replace(calibration, pools=earlier)
-    p = PoolProblem.of(learned, base or calibration, catalog, on_top=base is not None)
+    p = PoolProblem.of(learned, calibration, catalog, on_top=base is not None)
     on_progress(f"fitting {len(p.keys):,} effects to {len(learned):,} disaggregated points")
     fitted = dict(zip(p.keys, map(float, fit_pools(p)), strict=True))
     folds = hold_out(p, learned.cases, catalog, on_progress=on_progress) if validate and not base else []
