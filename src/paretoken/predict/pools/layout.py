@@ -109,7 +109,7 @@ def _sides(text: str) -> list[re.Match[str]]:
     parsed = [_SIDE.fullmatch(side) for side in text.replace(" ", "").split("+")]
     sides = [side for side in parsed if side]
     if len(parsed) != 2 or len(sides) != 2:
-        raise BadConfig(f"disaggregated layout {quoted(text)} is not one; {_HINT}")
+        raise BadConfig(f"unknown disaggregated layout {quoted(text)}; {_HINT}")
     return sides
 
 

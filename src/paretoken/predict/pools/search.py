@@ -54,9 +54,9 @@ class PoolSearch:
         by_layout: dict[Pools, list[int]] = {}
         for i in np.flatnonzero(self.excess <= 1).tolist():
             by_layout.setdefault(self.cases[i].pools, []).append(i)
-        each = [self._fewest_users(places) for places in by_layout.values()]
+        fewest = [self._fewest_users(places) for places in by_layout.values()]
         by_pair: dict[object, int] = {}
-        for i in sorted(each, key=lambda i: (-self.rented[i], self.cases[i].pools.gpus, self.cases[i].pools.layout)):
+        for i in sorted(fewest, key=lambda i: (-self.rented[i], self.cases[i].pools.gpus, self.cases[i].pools.layout)):
             by_pair.setdefault((self.cases[i].pools.prefill, self.cases[i].pools.decode), i)
         return list(by_pair.values())[:most]
 
