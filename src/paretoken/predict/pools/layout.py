@@ -164,12 +164,17 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
     return pools
 
 
+def require_decode(lengths: Lengths) -> None:
+    """BadConfig for a single output token, which the prefill pool alone makes."""
+    if lengths.osl == 1:
+        raise BadConfig("osl is 1, which leaves nothing to the decode pool; give osl 2 or more")
+
+
 def pooled_case(pools: Pools, lengths: Lengths, concurrency: float, *, catalog: Catalog | None = None) -> PooledCase:
     """A checked case; UnknownName or BadConfig for wrong names, parallelism, memory, context or users."""
     catalog = catalog or load_catalog()
     check_count("concurrency", concurrency)
-    if lengths.osl == 1:
-        raise BadConfig("osl is 1, which leaves nothing to the decode pool; give osl 2 or more")
+    require_decode(lengths)
     pools = checked_pools(pools, catalog)
     for d in (pools.prefill, pools.decode):
         check_lengths(d, lengths, catalog)

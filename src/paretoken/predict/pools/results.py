@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
@@ -16,16 +15,16 @@ from paretoken.predict.rows import SOURCE, figure_rows, new_kinds
 
 
 def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | None]]:
-    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
+    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`."""
     tput = predictions.band("tput")
     share = predictions.output_tput_per_gpu / predictions.total_tput_per_gpu
-    s, single = predictions.state, np.array([c.lengths.osl == 1 for c in predictions.cases])
+    s = predictions.state
     figures = {
         "tput": (predictions.total_tput_per_gpu, *tput),
         "output": (predictions.output_tput_per_gpu, tput[0] * share, tput[1] * share),
         "ttft": (s.ttft_s, *(s.ttft_s / s.mean_ttft_s * x for x in predictions.band("mean_ttft"))),
         "mean_ttft": (s.mean_ttft_s, *predictions.band("mean_ttft")),
-        "tpot": (np.where(single, np.nan, s.tpot_s), *(np.where(single, np.nan, x) for x in predictions.band("tpot"))),
+        "tpot": (s.tpot_s, *predictions.band("tpot")),
         "e2e": (s.e2e_s, *predictions.band("e2e")),
     }
     return figure_rows(figures)
