@@ -82,7 +82,7 @@ def test_the_layout_may_name_the_accelerators(run):
         ((*POOLS, "--print", "docker"), "--print docker does not go with --disaggregated; use --print shell"),
         ((*POOLS, "--speculative", "mtp:0"), "speculative_tokens is 0; draft 1 to 64 tokens a step"),
         ((*POOLS, "--speculative", "medusa"), "has no flags for speculative 'medusa'"),
-        ((*POOLS[:-1], "2xTP8"), "disaggregated layout '2xTP8' is not one"),
+        ((*POOLS[:-1], "2xTP8"), "unknown disaggregated layout '2xTP8'"),
         ((*POOLS[:-1], "0xTP8+1xTP8"), "prefill_workers is 0; it must be at least 1"),
         ((*R1, "--disaggregated", "1xTP8@MI355X+1xTP8"), "no engine documents a transfer between vendors"),
         (

@@ -120,21 +120,38 @@ def predict_rows(
     rows: Iterable[Mapping[str, str]], *, calibration: Calibration | None = None, catalog: Catalog | None = None
 ) -> list[FigureRow]:
     """The figures and the status of every row: ok, or one sentence that says why its figures are None."""
-    catalog = catalog or load_catalog()
+    reader = CaseReader(catalog or load_catalog())
+    return figures_by_catalog(
+        rows,
+        reader,
+        lambda row, _: reader.case(row),
+        lambda cases, of: result_rows(predict_cases(cases, calibration=calibration, catalog=of)),
+    )
+
+
+def figures_by_catalog(
+    rows: Iterable[Mapping[str, str]],
+    reader: CaseReader,
+    case_of: Callable[[Mapping[str, str], Catalog], V],
+    predict: Callable[[Sequence[V], Catalog], Sequence[Mapping[str, float | None]]],
+) -> list[FigureRow]:
+    """The figures and the status of every row, whose cases are predicted together for each catalog that `reader` uses.
+
+    A row whose case cannot be made has the error as its status.
+    """
     figures: list[FigureRow] = []
-    by_catalog: dict[int, tuple[Catalog, list[tuple[int, Case]]]] = {}
-    reader = CaseReader(catalog)
+    by_catalog: dict[int, tuple[Catalog, list[tuple[int, V]]]] = {}
     for n, row in enumerate(rows):
         figures.append({**dict.fromkeys(FIGURES), "status": "ok"})
         try:
-            (with_model, _), case = reader.model(row), reader.case(row)
+            with_model, _ = reader.model(row)
+            case = case_of(row, with_model)
         except ParetokenError as e:
             figures[n]["status"] = str(e)
         else:
             by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, case))
     for with_model, cases in by_catalog.values():
-        predictions = predict_cases([case for _, case in cases], calibration=calibration, catalog=with_model)
-        for (n, _), values in zip(cases, result_rows(predictions), strict=True):
+        for (n, _), values in zip(cases, predict([case for _, case in cases], with_model), strict=True):
             figures[n] |= values
     return figures
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.points.schema import conform
+from paretoken.predict.arrays import Floats
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import NOTHING_NEW, Predictions
 from paretoken.version import __version__
@@ -119,11 +120,17 @@ def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:
         "output": (tput[0] * share, tput[1] * share),
         **{k: predictions.band(k) for k in ("ttft", "mean_ttft", "p90_ttft", "p99_ttft", "tpot", "e2e")},
     }
+    return figure_rows({key: (values, *band[key]) for key, values in middle.items()})
+
+
+def figure_rows(figures: Mapping[str, Sequence[Floats]]) -> list[dict[str, float | None]]:
+    """The columns `RESULTS` of some figures: of each its middle, lower and upper values, shape (n,); None for NaN."""
     return [
         {
             f"{name}{suffix}": None if np.isnan(values[i]) else float(values[i] * factor)
             for name, (key, factor) in RESULTS.items()
-            for suffix, values in (("", middle[key]), ("_lo", band[key][0]), ("_hi", band[key][1]))
+            if key in figures
+            for suffix, values in zip(("", "_lo", "_hi"), figures[key], strict=True)
         }
-        for i in range(len(predictions.cases))
+        for i in range(len(figures["tput"][0]))
     ]

@@ -135,14 +135,14 @@ def test_the_widest_way_of_being_new_counts(cases, catalog):
     size = {"load": 0.02, "configuration": 0.1, "accelerator": 0.4}
     held_out = [HeldOut(f, rng.normal(0, size[f.split], (int(f.mask.sum()), 3))) for f in folds]
     bands = fit_pool_bands(held_out, cases, catalog)
-    seen = learned_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
-    known, new = case_of(LAYOUTS[0], 8), case_of(LAYOUTS[0], 8, accelerator="GB300")
-    assert pool_novelty(known, seen, catalog) == ("load",)
-    kinds = pool_novelty(new, seen, catalog)
+    learned = learned_names([c for c in cases if c.pools.accelerator == "GB200"], catalog)
+    fitted, new = case_of(LAYOUTS[0], 8), case_of(LAYOUTS[0], 8, accelerator="GB300")
+    assert pool_novelty(fitted, learned, catalog) == ("load",)
+    kinds = pool_novelty(new, learned, catalog)
     assert kinds == ("configuration", "cell", "accelerator")
-    narrow, wide = (log_ends(c, w, bands, catalog) for c, w in ((known, ("load",)), (new, kinds)))
+    narrow, wide = (log_ends(c, w, bands, catalog) for c, w in ((fitted, ("load",)), (new, kinds)))
     assert (wide[:, 1] - wide[:, 0] > 5 * (narrow[:, 1] - narrow[:, 0])).all()
-    assert (log_ends(known, ("vendor",), {}, catalog) == [-0.7, 0.7]).all()
+    assert (log_ends(fitted, ("vendor",), {}, catalog) == [-0.7, 0.7]).all()
 
 
 def test_a_file_keeps_what_was_learned_of_pools(cases, catalog, tmp_path):

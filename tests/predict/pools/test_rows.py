@@ -124,11 +124,11 @@ def test_idle_at_a_light_load(catalog):
 
 def test_limited_decode_workers(catalog):
     """Half of the requests wait at a prefill pool that takes four times as many tokens with two decode workers."""
-    held = [pooled(users, 0.008, 9.0) for users in (64.0, 128.0)]
+    limited = [pooled(users, 0.008, 9.0) for users in (64.0, 128.0)]
     busy = pooled(2048.0, 0.02, 8.0, decode_workers=2, decode_gpus=16, n_gpus=24)
-    assert loads(*held, catalog=catalog) == [64, 128]
-    assert loads(*held, busy, catalog=catalog) == [2048]
-    assert loads(*held, busy | {"prefill_tp": 2}, catalog=catalog) == [64, 128, 2048]
+    assert loads(*limited, catalog=catalog) == [64, 128]
+    assert loads(*limited, busy, catalog=catalog) == [2048]
+    assert loads(*limited, busy | {"prefill_tp": 2}, catalog=catalog) == [64, 128, 2048]
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_a_limit_that_the_recipe_states_explains_the_wait(catalog, monkeypatch, 
     """31 and 61 sequences decode at once; a limit is of each of eight ranks, or of the one without data parallelism."""
     served = PoolSettings(EngineSettings(), EngineSettings(max_num_seqs=stated), None)
     monkeypatch.setattr("paretoken.predict.pools.rows.published_pools", lambda *_: served)
-    held = [pooled(users, 0.008, 9.0, dp_attention=dp_attention) for users in (64.0, 128.0)]
+    limited = [pooled(users, 0.008, 9.0, dp_attention=dp_attention) for users in (64.0, 128.0)]
     busy = pooled(2048.0, 0.02, 8.0, decode_workers=2, decode_gpus=16, n_gpus=24)
-    assert loads(*held, busy, catalog=catalog) == [*left, 2048]
+    assert loads(*limited, busy, catalog=catalog) == [*left, 2048]
 
 
 def test_a_busy_prefill_pool_is_no_limit(catalog):

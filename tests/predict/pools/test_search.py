@@ -281,3 +281,10 @@ def test_too_few_gpus_are_refused(gpus, words):
                 decode=worker_kinds(ONE, gpus, LENGTHS, CATALOG, prefill=False),
             )
         )
+
+
+def test_a_search_with_nothing_to_decode_is_refused():
+    one = (worker("TP", 4, ONE),)
+    space = SearchSpace(engine="dynamo-trtllm", prefill=one, decode=one, gpus=16, lengths=Lengths(1024, 1))
+    with pytest.raises(BadConfig, match="osl is 1"):
+        search_pools(space, calibration=shipped_calibration(), catalog=CATALOG)

@@ -59,16 +59,16 @@ def test_twice_the_workers_serve_twice_the_users(columns):
 def test_a_prefill_step_takes_what_came_in_the_one_before():
     """Rates from none to full: a step of 10 ms takes 5 ms more for each prompt that came in it, or for one."""
     rate = np.array([0.0, 1.0, 20.0, 80.0, 150.0, 199.0])
-    once, each = np.full(6, 0.01), np.full(6, 0.005)
-    times = PrefillTimes(once + each, each + once / 50, np.full(6, 50.0), once, each)
+    per_step, per_prompt = np.full(6, 0.01), np.full(6, 0.005)
+    times = PrefillTimes(per_step + per_prompt, per_prompt + per_step / 50, np.full(6, 50.0), per_step, per_prompt)
     waits = times.rest_s(rate, np.ones(6))
     assert waits[0] == 0 and (np.diff(waits) > 0).all()
     step = np.full(6, 0.015)
     for _ in range(3000):
         came = np.minimum(rate * step, 50)
-        step = once + each * np.minimum(came + np.exp(-came), 50)
+        step = per_step + per_prompt * np.minimum(came + np.exp(-came), 50)
     busy = came / (came + np.exp(-came))
-    np.testing.assert_allclose(waits, busy * (step / 2 + each * came), rtol=1e-4)
+    np.testing.assert_allclose(waits, busy * (step / 2 + per_prompt * came), rtol=1e-4)
     assert (times.rest_s(2 * rate, np.full(6, 2.0)) <= waits).all()
     assert (replace(times, places=np.ones(6)).rest_s(rate, np.ones(6)) == 0).all()
 

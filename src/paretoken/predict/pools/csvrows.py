@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paretoken.catalog.loader import Catalog
-from paretoken.errors import BadConfig, ParetokenError, shown
+from paretoken.errors import BadConfig, shown
 from paretoken.predict.calibration.file import Calibration
-from paretoken.predict.csvfile import FIGURES, POOL_COLUMNS, CaseReader, FigureRow
+from paretoken.predict.csvfile import POOL_COLUMNS, CaseReader, FigureRow, figures_by_catalog
 from paretoken.predict.pools.engines import pool_engine
 from paretoken.predict.pools.layout import MOST_WORKERS, PooledCase, Pools, decoding, pooled_case, prefilling
 from paretoken.predict.pools.predictor import predict_pools
@@ -31,22 +31,13 @@ def _states_pools(row: Row) -> bool:
 
 def predict_pool_rows(rows: Sequence[Row], *, calibration: Calibration, catalog: Catalog) -> list[FigureRow]:
     """The figures and the status of every row: ok, or one sentence that says why its figures are None."""
-    figures: list[FigureRow] = [{**dict.fromkeys(FIGURES), "status": "ok"} for _ in rows]
     reader = CaseReader(catalog)
-    by_catalog: dict[int, tuple[Catalog, list[tuple[int, PooledCase]]]] = {}
-    for n, row in enumerate(rows):
-        try:
-            with_model, _ = reader.model(row)
-            case = _case(row, reader, with_model)
-        except ParetokenError as e:
-            figures[n]["status"] = str(e)
-        else:
-            by_catalog.setdefault(id(with_model), (with_model, []))[1].append((n, case))
-    for with_model, cases in by_catalog.values():
-        predictions = predict_pools([case for _, case in cases], calibration=calibration, catalog=with_model)
-        for (n, _), values in zip(cases, pool_result_rows(predictions), strict=True):
-            figures[n] |= values
-    return figures
+    return figures_by_catalog(
+        rows,
+        reader,
+        lambda row, of: _case(row, reader, of),
+        lambda cases, of: pool_result_rows(predict_pools(cases, calibration=calibration, catalog=of)),
+    )
 
 
 def _case(row: Row, reader: CaseReader, catalog: Catalog) -> PooledCase:

@@ -111,8 +111,8 @@ def _gpu_shares(case: PooledCase, busy: float, batch: float) -> tuple[GpuShare, 
     pools, decoding = case.pools, min(batch, 1.0)
     uses = (
         ("prefill", "busy", "prefill of prompts", pools.prefill_gpus * busy),
-        ("prefill", "idle", "no prompt there", pools.prefill_gpus * (1 - busy)),
+        ("prefill", "idle", "waiting for prompts", pools.prefill_gpus * (1 - busy)),
         ("decode", "busy", "decode steps", pools.decode_gpus * decoding),
-        ("decode", "idle", "no sequence there", pools.decode_gpus * (1 - decoding)),
+        ("decode", "idle", "waiting for sequences", pools.decode_gpus * (1 - decoding)),
     )
     return tuple(GpuShare(pool, use, what, gpus, gpus / pools.gpus) for pool, use, what, gpus in uses)

@@ -1,4 +1,4 @@
-"""The 90 % intervals of pooled predictions: what cross-validation left unexplained of cases as new as these.
+"""The 90 % intervals of pooled predictions: the errors of cross-validation for cases that are as new.
 
 A case is new in the widest way that applies: a load of a known layout, a layout, a cell, an accelerator, an engine, a
 model, a vendor. The ends of an interval are quantiles of ln(observed/predicted) where such cases were held back, of one
@@ -15,7 +15,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.pools.layout import PooledCase
-from paretoken.predict.pools.splits import cell, configuration, vendor
+from paretoken.predict.pools.splits import SPLITS, cell, configuration, vendor
 
 ENDS = (0.05, 0.95)
 FEWEST = 60
@@ -24,7 +24,7 @@ ALL = ""
 OUTCOME_COUNT = 3
 UNKNOWN = (-0.7, 0.7)
 """ln of both ends where a calibration was not validated: a factor of two either way."""
-KINDS = ("load", "configuration", "cell", "accelerator", "engine", "model", "vendor")
+KINDS = tuple(SPLITS)
 """Ways of being new, by the split that holds such cases back, the narrowest first."""
 PoolBands = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
 """By way and group, ln of both ends for each outcome, shape (outcomes, 2)."""
@@ -60,7 +60,7 @@ def _ends(left: Floats) -> list[list[float]]:
 
 
 def learned_names(cases: Iterable[PooledCase], catalog: Catalog) -> dict[str, frozenset[str]]:
-    """The names that a calibration has learned from, by the way of being new."""
+    """The names in the cases that a calibration is fitted to, by the way of being new."""
     names: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for c in cases:
         for kind, name in _names(c, catalog).items():

@@ -109,7 +109,7 @@ def _sides(text: str) -> list[re.Match[str]]:
     parsed = [_SIDE.fullmatch(side) for side in text.replace(" ", "").split("+")]
     sides = [side for side in parsed if side]
     if len(parsed) != 2 or len(sides) != 2:
-        raise BadConfig(f"disaggregated layout {quoted(text)} is not one; {_HINT}")
+        raise BadConfig(f"unknown disaggregated layout {quoted(text)}; {_HINT}")
     return sides
 
 
@@ -164,12 +164,17 @@ def checked_pools(pools: Pools, catalog: Catalog | None = None) -> Pools:
     return pools
 
 
+def require_decode(lengths: Lengths) -> None:
+    """BadConfig for a single output token, which the prefill pool alone makes."""
+    if lengths.osl == 1:
+        raise BadConfig("osl is 1, which leaves nothing to the decode pool; give osl 2 or more")
+
+
 def pooled_case(pools: Pools, lengths: Lengths, concurrency: float, *, catalog: Catalog | None = None) -> PooledCase:
     """A checked case; UnknownName or BadConfig for wrong names, parallelism, memory, context or users."""
     catalog = catalog or load_catalog()
     check_count("concurrency", concurrency)
-    if lengths.osl == 1:
-        raise BadConfig("osl is 1, which leaves nothing to the decode pool; give osl 2 or more")
+    require_decode(lengths)
     pools = checked_pools(pools, catalog)
     for d in (pools.prefill, pools.decode):
         check_lengths(d, lengths, catalog)

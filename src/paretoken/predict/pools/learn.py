@@ -1,4 +1,4 @@
-"""The part of a calibration that is of disaggregated serving: fit, cross-validation, intervals."""
+"""The calibration of disaggregated serving: fit, cross-validation, intervals."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def with_pools(
 ) -> Calibration:
     """The calibration of single deployments with what disaggregated points add to it.
 
-    On top of a base its effects are where the priors are, and its intervals hold. Without points there is nothing to
-    add, and `calibration` comes back with what its base knows of pools.
+    On top of a base, the priors are centred on its effects, and its intervals are kept. With fewer than `FEWEST_POINTS`
+    points, `calibration` is returned with the part on pools of its base.
     """
     earlier = base.pools if base else PoolCalibration()
     learned = pool_sample(points, catalog)

@@ -20,9 +20,9 @@ _LAYOUT = (
 
 
 def point_pools(point: Mapping[str, Any], one: Deployment, engine: str) -> Pools | None:
-    """The pools of a point, with all that it does not state of its layout from `one`; None if it states none.
+    """The pools of a point; None if it states no layout, or GPUs of a pool that its workers cannot share evenly.
 
-    GPUs of a pool that its workers cannot share evenly are no layout.
+    Workers have what a layout does not state, such as model and precision, from `one`.
     """
     prefill = _worker(point, "prefill_", "prefill", one)
     decode = _worker(point, "", "decode", one)
@@ -41,10 +41,13 @@ def _worker(point: Mapping[str, Any], prefix: str, pool: str, one: Deployment) -
     workers, gpus = point[f"{pool}_workers"], point[f"{pool}_gpus"]
     if not workers or not gpus or gpus % workers:
         return None
-    worker_gpus = gpus // workers
+    return _of_gpus(point, prefix, gpus // workers, one)
+
+
+def _of_gpus(point: Mapping[str, Any], prefix: str, gpus: int, one: Deployment) -> Deployment:
+    """A worker of GPUs with the parallelism that a point states; without TP, that of all GPUs."""
     ep, ranks = point[f"{prefix}ep"] or 1, bool(point[f"{prefix}dp_attention"])
-    tp = min(point[f"{prefix}tp"] or worker_gpus, worker_gpus)
-    return replace(one, gpus=worker_gpus, tp=tp, ep=ep, dp_attention=ranks)
+    return replace(one, gpus=gpus, tp=min(point[f"{prefix}tp"] or gpus, gpus), ep=ep, dp_attention=ranks)
 
 
 def measured_workers(model: str, accelerator: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -59,12 +62,8 @@ def measured_workers(model: str, accelerator: str) -> tuple[frozenset[str], froz
 
 def point_layout(point: Mapping[str, Any]) -> str:
     """The layout of a point in short: 4xDEP4+1xDEP32, or of one pool TP8; "" where it states none."""
-    one = _ANY
     if point["disaggregated"]:
-        pools = point_pools(point, one, "")
+        pools = point_pools(point, _ANY, "")
         return pools.layout if pools else ""
     gpus = point["n_gpus"] or max(point["tp"] or 0, point["ep"] or 0)
-    if not gpus:
-        return ""
-    ep, ranks = point["ep"] or 1, bool(point["dp_attention"])
-    return worker_kind(replace(one, gpus=gpus, tp=min(point["tp"] or gpus, gpus), ep=ep, dp_attention=ranks))
+    return worker_kind(_of_gpus(point, "", gpus, _ANY)) if gpus else ""

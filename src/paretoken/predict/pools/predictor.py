@@ -51,7 +51,7 @@ class PoolPredictions:
 def predict_pools(
     cases: Sequence[PooledCase], *, calibration: Calibration | None = None, catalog: Catalog | None = None
 ) -> PoolPredictions:
-    """Predict checked cases; the TPOT of single tokens is NaN."""
+    """Predict checked cases, of 2 output tokens or more."""
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     columns = pool_columns(cases, calibration, catalog)
     s = pooled_steady(columns)
@@ -120,8 +120,8 @@ def _multipliers(cases: Sequence[Case], calibration: Calibration, catalog: Catal
     log_terms, factors = log_multipliers(at, calibration, catalog)
     pace = factors[:, FACTORS.index(PACE)].reshape(len(alike), len(ANCHORS))
     place = {key: i for i, key in enumerate(alike)}
-    each = [place[c.deployment, c.lengths, c.period] for c in cases]
-    return np.exp(log_terms[:: len(ANCHORS)])[each], pace[each]
+    places = [place[c.deployment, c.lengths, c.period] for c in cases]
+    return np.exp(log_terms[:: len(ANCHORS)])[places], pace[places]
 
 
 def with_sums(x: PoolColumns, sums: PoolSums) -> PoolColumns:

@@ -5,47 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import polars as pl
 
 from paretoken.catalog.loader import Catalog
 from paretoken.points.schema import conform
 from paretoken.predict.pools.layout import PooledCase, Pools
 from paretoken.predict.pools.predictor import PoolPredictions
-from paretoken.predict.rows import SOURCE, new_kinds
-
-POOL_RESULTS = {
-    "total_tput_per_gpu_tok_s": ("tput", 1.0),
-    "output_tput_per_gpu_tok_s": ("output", 1.0),
-    "median_ttft_ms": ("ttft", 1e3),
-    "mean_ttft_ms": ("mean_ttft", 1e3),
-    "median_tpot_ms": ("tpot", 1e3),
-    "median_e2el_ms": ("e2e", 1e3),
-}
-"""Columns of a prediction: the figure that each holds, and the factor to its unit (seconds to ms)."""
+from paretoken.predict.rows import SOURCE, figure_rows, new_kinds
 
 
 def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | None]]:
-    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`; None for what is undefined."""
+    """The figures of every case with the ends of their 90 % interval as `_lo` and `_hi`."""
     tput = predictions.band("tput")
     share = predictions.output_tput_per_gpu / predictions.total_tput_per_gpu
-    s, single = predictions.state, np.array([c.lengths.osl == 1 for c in predictions.cases])
+    s = predictions.state
     figures = {
         "tput": (predictions.total_tput_per_gpu, *tput),
         "output": (predictions.output_tput_per_gpu, tput[0] * share, tput[1] * share),
         "ttft": (s.ttft_s, *(s.ttft_s / s.mean_ttft_s * x for x in predictions.band("mean_ttft"))),
         "mean_ttft": (s.mean_ttft_s, *predictions.band("mean_ttft")),
-        "tpot": (np.where(single, np.nan, s.tpot_s), *(np.where(single, np.nan, x) for x in predictions.band("tpot"))),
+        "tpot": (s.tpot_s, *predictions.band("tpot")),
         "e2e": (s.e2e_s, *predictions.band("e2e")),
     }
-    return [
-        {
-            f"{name}{suffix}": None if np.isnan(values[i]) else float(values[i] * factor)
-            for name, (key, factor) in POOL_RESULTS.items()
-            for suffix, values in zip(("", "_lo", "_hi"), figures[key], strict=True)
-        }
-        for i in range(len(predictions.cases))
-    ]
+    return figure_rows(figures)
 
 
 @dataclass(frozen=True, kw_only=True)

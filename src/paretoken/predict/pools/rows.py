@@ -1,7 +1,7 @@
 """Disaggregated operating points that a calibration can learn from, and what was served as cases.
 
-Taken are closed loops of two pools on a catalog's accelerator, model and engine with a TPOT. In brackets are the
-shipped rows, of 4,646, that each rule leaves out in this order:
+A row is taken if it is a closed loop of two pools with a TPOT, on an accelerator, model and engine of the catalog. In
+brackets are the shipped rows, of 4,646, that each rule leaves out in this order:
 
 without layout  workers or GPUs of a pool, or its TP size, are not known or do not divide each other (277)
 suspicious      see `points.suspicious` (30)
@@ -22,8 +22,8 @@ limited         requests decode for less than 70 % of their time (or for less th
                 fewer than half of the tokens/s that its workers take in another row: decode workers have a limit that
                 is not known (146). Rows that decode as many as their recipe allows (AT_LIMIT of it or more) are taken
 
-Time beside decoding is that of Little's law where a throughput is stated, else TTFT. None of the rules looks at a
-prediction. Published runs of one source, layout, load and month then are one row, their median (143 fewer): 3,067.
+Time beside decoding is that of Little's law where a throughput is stated, else TTFT. No rule uses a prediction.
+Published runs of one source, layout, load and month then become one row, their median (143 fewer): 3,067.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from paretoken.predict.arrays import Floats, Mask
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import MAX_USERS
 from paretoken.predict.pools.candidates import LOADS, RoughLayouts, SearchSpace, excess, promising, rough_layouts
-from paretoken.predict.pools.layout import PooledCase, Pools, checked_pools
+from paretoken.predict.pools.layout import PooledCase, Pools, checked_pools, require_decode
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.slo import Slo
 
@@ -54,9 +54,9 @@ class PoolSearch:
         by_layout: dict[Pools, list[int]] = {}
         for i in np.flatnonzero(self.excess <= 1).tolist():
             by_layout.setdefault(self.cases[i].pools, []).append(i)
-        each = [self._fewest_users(places) for places in by_layout.values()]
+        fewest = [self._fewest_users(places) for places in by_layout.values()]
         by_pair: dict[object, int] = {}
-        for i in sorted(each, key=lambda i: (-self.rented[i], self.cases[i].pools.gpus, self.cases[i].pools.layout)):
+        for i in sorted(fewest, key=lambda i: (-self.rented[i], self.cases[i].pools.gpus, self.cases[i].pools.layout)):
             by_pair.setdefault((self.cases[i].pools.prefill, self.cases[i].pools.decode), i)
         return list(by_pair.values())[:most]
 
@@ -88,9 +88,9 @@ def search_pools(
 ) -> PoolSearch:
     """Predict the layouts that may be best, under limits of the medians of TTFT, TPOT and E2E.
 
-    BadConfig if no workers of the space make a layout of its GPUs.
+    BadConfig if no workers of the space make a layout of its GPUs, or with nothing to decode.
     """
-
+    require_decode(space.lengths)
     but_tpot = [limit for limit in limits if limit.metric != "tpot"]
 
     def predict(cases: Sequence[PooledCase]) -> PoolPredictions:

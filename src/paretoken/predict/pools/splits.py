@@ -43,7 +43,7 @@ SPLITS: dict[str, Callable[[PooledCase, Catalog], str]] = {
     "model": lambda c, _: c.pools.model,
     "vendor": vendor,
 }
-"""By name, the part that a case is held back with."""
+"""By way of being new, the narrowest first: the part that a case is held back with."""
 
 
 def pool_folds(cases: Sequence[PooledCase], names: Sequence[str], catalog: Catalog) -> Iterator[Fold]:

@@ -22,8 +22,8 @@ with B of others. A router prefers prefill workers that run none. Where a step h
 from the client to the scheduler, through the router. K is the transfer of the prompt's KV cache (see `transfer`).
 Requests beyond the slots of the decode pool wait before their first token.
 
-These are of a steady state. A run has a start besides, when all users come at once, and a share `START` of its requests
-with them: the first prompts wait for half of N·s/P on average, which is in the mean TTFT and in the throughput.
+These are of a steady state. At the start of a run all users come at once, with a share `START` of its requests. The
+first prompts wait for half of N·s/P on average, which the mean TTFT and the throughput include.
 
 All of N grows with B, so X is where N is the number of users. t_d is computed at `BATCHES` between one sequence and all
 users, and read off straight lines between their logarithms.
@@ -106,20 +106,20 @@ class PooledState:
 class PrefillTimes:
     """Seconds of a prompt in a prefill worker: `alone_s` with nothing else there, `full_s` of full steps.
 
-    `places` are the prompts that a step holds, `once_s` and `each_s` what it takes once and for each of them.
+    A step holds `places` prompts. It takes `per_step_s`, and `per_prompt_s` for each of them.
     """
 
     alone_s: Floats
     full_s: Floats
     places: Floats
-    once_s: Floats
-    each_s: Floats
+    per_step_s: Floats
+    per_prompt_s: Floats
 
     def stretched(self, factor: Floats) -> PrefillTimes:
         """The times multiplied by a factor."""
-        times = (self.alone_s, self.full_s, self.once_s, self.each_s)
-        alone_s, full_s, once_s, each_s = (seconds * factor for seconds in times)
-        return PrefillTimes(alone_s, full_s, self.places, once_s, each_s)
+        times = (self.alone_s, self.full_s, self.per_step_s, self.per_prompt_s)
+        alone_s, full_s, per_step_s, per_prompt_s = (seconds * factor for seconds in times)
+        return PrefillTimes(alone_s, full_s, self.places, per_step_s, per_prompt_s)
 
     def queue_s(self, busy: Floats) -> Floats:
         """Q of the module for a worker that is busy for this share of the time."""
@@ -128,17 +128,17 @@ class PrefillTimes:
 
     def rest_s(self, rate: Floats, workers: Floats) -> Floats:
         """R of the module where requests of others come at `rate` per second to all workers."""
-        once = rate / workers * self.once_s
-        each = np.minimum(rate / workers * self.each_s, FULL)
-        came = np.zeros_like(once)  # λT
+        step = rate / workers * self.per_step_s
+        prompt = np.minimum(rate / workers * self.per_prompt_s, FULL)
+        came = np.zeros_like(step)  # λT
         for _ in range(ROUNDS):
             none = np.exp(-came)
-            came = came + (once + each * none - (1 - each) * came) / (1 - each + each * none)
+            came = came + (step + prompt * none - (1 - prompt) * came) / (1 - prompt + prompt * none)
         came = np.minimum(came, self.places)
         none = np.exp(-came)
-        step_s = self.once_s + self.each_s * np.minimum(came + none, self.places)
+        step_s = self.per_step_s + self.per_prompt_s * np.minimum(came + none, self.places)
         running = (came / (came + none)) ** (np.sqrt(2 * (workers + 1)) - 1)
-        return np.where(self.places > LONE, running * (step_s / 2 + self.each_s * came), 0.0)
+        return np.where(self.places > LONE, running * (step_s / 2 + self.per_prompt_s * came), 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,19 +178,20 @@ class DecodeCurve:
 def prefill_times(columns: Columns, multipliers: Floats, load: LoadColumns) -> PrefillTimes:
     """What a prompt takes of a worker that only prefills."""
     parts = prompt_terms(columns, multipliers, load.computed, prompt_pairs(columns, load))
-    each = total(parts) - parts["overhead"] - parts["weights"]
+    per_prompt_s = total(parts) - parts["overhead"] - parts["weights"]
     chunks = np.maximum(load.computed / columns.engine.max_batched_tokens, 1.0)
-    once = parts["overhead"] + parts["weights"] / chunks
-    once = once + columns.engine.mixed * decode_seconds(columns, multipliers, np.zeros_like(once), load.isl)
+    per_step_s = parts["overhead"] + parts["weights"] / chunks
+    no_batch = np.zeros_like(per_step_s)
+    per_step_s = per_step_s + columns.engine.mixed * decode_seconds(columns, multipliers, no_batch, load.isl)
     ranks = columns.layout.attention_groups
     own = parts["attention"] + parts["compute"] * _own_share(columns)
     places = columns.engine.max_batched_tokens * ranks * columns.layout.stages / load.computed
     return PrefillTimes(
-        alone_s=each + (ranks - 1) * own + once * np.maximum(1.0, ranks / places),
-        full_s=each + once / places,
+        alone_s=per_prompt_s + (ranks - 1) * own + per_step_s * np.maximum(1.0, ranks / places),
+        full_s=per_prompt_s + per_step_s / places,
         places=np.maximum(places, 1.0),
-        once_s=once,
-        each_s=each,
+        per_step_s=per_step_s,
+        per_prompt_s=per_prompt_s,
     )
 
 
@@ -236,8 +237,8 @@ def _solved(x: PoolColumns, prompt: PrefillTimes, lead: Floats, curve: DecodeCur
     tpot, rate, used, _ = at(low)
     e2e = x.users / rate
     ttft = e2e - tpot * tokens
-    each = np.maximum(prompt.full_s / x.prefill_workers, 1 / x.transfers_per_s)
-    line = lead + prompt.alone_s + x.transfer_s + x.users * each / 2
+    between_prompts_s = np.maximum(prompt.full_s / x.prefill_workers, 1 / x.transfers_per_s)
+    line = lead + prompt.alone_s + x.transfer_s + x.users * between_prompts_s / 2
     longer = START * np.maximum(line - ttft, 0.0)
     empty = END * others
     return PooledState(

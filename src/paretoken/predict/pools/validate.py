@@ -1,4 +1,4 @@
-"""Cross-validation of pooled cases: what the fit makes of those it has not learned from, and how it scores."""
+"""Cross-validation of pooled cases: predictions for those that the fit leaves out, and their errors."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _scored(
 def _covered(
     h: HeldOut, folds: Sequence[HeldOut], cases: Sequence[PooledCase], catalog: Catalog
 ) -> tuple[Mask, Floats]:
-    """Which outcomes lie inside intervals that have not seen their part, and upper over lower end, (n, outcomes)."""
+    """Which outcomes lie inside intervals fitted without their part, and upper over lower end, (n, outcomes)."""
     others = [o for o in folds if o is not h] or [h]
     bands = fit_pool_bands(others, cases, catalog)
     ends = np.array([log_ends(cases[i], (h.fold.split,), bands, catalog) for i in np.flatnonzero(h.fold.mask).tolist()])
