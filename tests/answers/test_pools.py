@@ -13,7 +13,6 @@ from paretoken.answers import pool_rivals
 from paretoken.answers.pool_explain import ExplainPoolsQuestion, explain_disaggregated
 from paretoken.answers.pool_frontiers import search_frontiers
 from paretoken.answers.pool_rivals import (
-    AggregatedRow,
     RentedCurve,
     aggregated_frontier,
     calibrated_engines,
@@ -33,7 +32,7 @@ from paretoken.points.published import published_points
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.measured import measured_workers
 from paretoken.predict.settings import EngineSettings
-from tests.support.pooled import run_row
+from tests.support.pooled import aggregated_row, run_row
 
 R1 = {"accelerator": "GB200", "model": "deepseek-r1", "precision": "fp4", "engine": "trtllm", "isl": 8192, "osl": 1024}
 LAYOUT = "4xDEP4+1xDEP32"
@@ -289,24 +288,7 @@ def test_a_search_that_cannot_be_is_refused(changed, kind, words):
 
 
 def line(points):
-    return [
-        AggregatedRow(
-            layout="",
-            engine="",
-            n_gpus=8,
-            idle_gpus=0,
-            concurrency=1.0,
-            origin="predicted",
-            new_to_calibration=[],
-            total_tput_per_gpu_tok_s=tput,
-            total_tput_per_gpu_tok_s_lo=tput / 1.5,
-            total_tput_per_gpu_tok_s_hi=tput * 1.5,
-            median_ttft_ms=1.0,
-            median_tpot_ms=1e3 / tok_s,
-            interactivity_tok_s=tok_s,
-        )
-        for tok_s, tput in points
-    ]
+    return [aggregated_row(tok_s, tput, factor=1.5) for tok_s, tput in points]
 
 
 def served(points):

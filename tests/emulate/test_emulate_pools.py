@@ -230,6 +230,8 @@ def test_our_benchmark_measures_what_the_closed_form_predicts(call, tmp_path):
     ("options", "words"),
     [
         (f"{PREDICTED} --disaggregated 4xDEP4", "4xDEP4"),
+        (f"{PREDICTED} --disaggregated 1xDEP4@MI355X+1xDEP8", "use accelerators of one vendor"),
+        (f"{PREDICTED} --disaggregated 1xDEP4+1xDEP8 --gpus 12", "leave out --gpus"),
         (f"{PREDICTED} --disaggregated 1xDEP4+1xDEP8 --tp 4", "leave out --tp"),
         ("--disaggregated 1xDEP4+1xDEP8", "add --accelerator"),
         (f"{PREDICTED} --disaggregated 0xDEP4+1xDEP8", "it must be at least 1"),

@@ -33,7 +33,8 @@ def pooled_row(interactivity: float, tput: float, layout: str = "4xDEP4+1xDEP32"
     return PooledRow(**dict.fromkeys(f.name for f in fields(PooledRow)) | figures)
 
 
-def aggregated_row(interactivity: float, tput: float) -> AggregatedRow:
+def aggregated_row(interactivity: float, tput: float, factor: float = 2.0) -> AggregatedRow:
+    """A prediction with an interval of `factor` to either side."""
     return AggregatedRow(
         layout="9xTP8",
         engine="trtllm",
@@ -43,8 +44,8 @@ def aggregated_row(interactivity: float, tput: float) -> AggregatedRow:
         origin="predicted",
         new_to_calibration=[],
         total_tput_per_gpu_tok_s=tput,
-        total_tput_per_gpu_tok_s_lo=tput / 2,
-        total_tput_per_gpu_tok_s_hi=tput * 2,
+        total_tput_per_gpu_tok_s_lo=tput / factor,
+        total_tput_per_gpu_tok_s_hi=tput * factor,
         median_ttft_ms=900,
         median_tpot_ms=1e3 / interactivity,
         interactivity_tok_s=interactivity,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.pools import PooledQuestion, pools_in_force
+from paretoken.answers.pools import EXAMPLE, PooledQuestion, pools_in_force
 from paretoken.answers.prediction import PredictionData, SettingValue, prepared
 from paretoken.predict.acceptance import SpeculationInForce
 from paretoken.predict.memory import MemoryParts, memory_parts
@@ -19,7 +19,7 @@ from paretoken.predict.pools.layout import pooled_case
 class ExplainPoolsQuestion(PooledQuestion):
     """Which disaggregated prediction to break down."""
 
-    layout: Annotated[str, Field(description="Workers of the prefill and the decode pool: 4xDEP4+1xDEP32")]
+    layout: Annotated[str, Field(description=f"Workers of the prefill and the decode pool: {EXAMPLE}")]
     concurrency: Annotated[int, Field(description="Concurrent requests of a closed loop")] = 64
 
 

@@ -274,10 +274,8 @@ def _measured_ratio(speed: float, measured: Sequence[MeasuredRow]) -> float | No
     ln = []
     for serving in ("disaggregated", "aggregated"):
         rows = [r for r in measured if r.serving == serving]
-        tpot, tput = (
-            np.array([r.central_tpot_ms / 1e3 for r in rows]),
-            np.array([r.total_tput_per_gpu_tok_s for r in rows]),
-        )
+        tpot = np.array([r.central_tpot_ms / 1e3 for r in rows])
+        tput = np.array([r.total_tput_per_gpu_tok_s for r in rows])
         curve = RentedCurve(tpot, tput, tput, tput)
         if not rows or not curve.speeds[0] <= speed <= curve.speeds[-1]:
             return None

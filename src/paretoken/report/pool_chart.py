@@ -60,7 +60,7 @@ class ChartSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolChart:
-    """All that the SVG shows; places in its own units."""
+    """Everything that the SVG shows; coordinates are in SVG units."""
 
     title: str
     width: float

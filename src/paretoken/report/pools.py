@@ -17,7 +17,7 @@ from paretoken.report.pool_chart import Predicted, chart_title, interval_text, p
 
 def disaggregated(result: StudyResult) -> Mapping[str, object]:
     """Every cell that was searched, and why others were not."""
-    drawn = [(c, c.frontiers) for c in result.pooled if c.frontiers]
+    drawn = [c.frontiers for c in result.pooled if c.frontiers]
     return {
         "cells": [
             {
@@ -29,7 +29,7 @@ def disaggregated(result: StudyResult) -> Mapping[str, object]:
                 "slo": f.slo,
                 "new": ", ".join(sorted({kind for r in f.predicted for kind in r.new_to_calibration})),
             }
-            for _, f in drawn
+            for f in drawn
         ],
         "missing": [
             (f"{result.catalog.models.title(c.model)} {c.precision} on {c.accelerator}, {c.workload}", c.why_not)

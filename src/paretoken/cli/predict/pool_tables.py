@@ -46,7 +46,7 @@ def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
 
 
 def print_pool_search(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
-    """The tables of a search: the best layouts, the frontiers, what is worth what."""
+    """The tables of a search: the best layouts, the frontiers, and the worth of disaggregated serving."""
     _print_best(answer, question)
     first = answer.best[0].row
     _print_in_force(answer, prefill_ranks=first.prefill_dp_attention, decode_ranks=first.dp_attention)
