@@ -8,7 +8,6 @@ from paretoken.bench.keys import key_for
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.errors import BadConfig
 
-
 KEY = "sk-very-secret-0123456789"
 
 
