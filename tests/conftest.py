@@ -27,6 +27,7 @@ SLOW_FILES = {
     "answers/test_pools",
     "answers/test_study",
     "bench/test_bench",
+    "bench/test_bench_mistakes",
     "bench/test_client_faults",
     "bench/test_client_limits",
     "bench/test_client_run",

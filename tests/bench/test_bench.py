@@ -15,13 +15,11 @@ import polars as pl
 import pytest
 
 from paretoken.bench.client.journal import read_journal
-from paretoken.bench.keys import key_for
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.server_url import base_url
 from paretoken.bench.stats.level_summary import ErrorSummary
 from paretoken.bench.sweep import _why_failed
 from paretoken.bench.truth.server import Pace, truth_server
-from paretoken.errors import BadConfig
 from paretoken.points.files import read_points
 
 TTFT_S, ITL_S, TOKENS = 0.020, 0.004, 16
@@ -32,8 +30,8 @@ KEY = "sk-very-secret-0123456789"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     log = tmp_path_factory.mktemp("truth") / "log"
-    with truth_server(Pace(ttft_ms=TTFT_S * 1000, itl_ms=ITL_S * 1000), log=log) as found:
-        yield found
+    with truth_server(Pace(ttft_ms=TTFT_S * 1000, itl_ms=ITL_S * 1000), log=log) as server:
+        yield server
 
 
 def background(line: str, place: Path, **environment: str) -> subprocess.Popen:
@@ -47,10 +45,10 @@ def background(line: str, place: Path, **environment: str) -> subprocess.Popen:
     )
 
 
-def right_or_said(level: dict, figure: float, truth: float) -> None:
+def right_or_doubted(level: dict, figure: float, truth: float) -> None:
     """A figure agrees with the truth; or the machine was too busy for that, and the client says so itself."""
-    said = level["fidelity"]["client_limited"] or not level["window"]["steady"]
-    assert said or figure == pytest.approx(truth, rel=0.1)
+    doubted = level["fidelity"]["client_limited"] or not level["window"]["steady"]
+    assert doubted or figure == pytest.approx(truth, rel=0.1)
 
 
 def wait_for(condition, seconds: float = 20.0) -> None:
@@ -68,10 +66,10 @@ def test_a_ladder_gives_points_that_agree_with_the_truth(call, server, tmp_path)
     levels = json.loads(out)["levels"]
     assert [level["load"]["users"] for level in levels] == [2, 4]
     for level, users in zip(levels, (2, 4), strict=True):
-        right_or_said(level, level["latency"]["ttft_s"]["p50"], TTFT_S)
-        right_or_said(level, level["latency"]["tpot_s"]["p50"], ITL_S)
+        right_or_doubted(level, level["latency"]["ttft_s"]["p50"], TTFT_S)
+        right_or_doubted(level, level["latency"]["tpot_s"]["p50"], ITL_S)
         e2e = TTFT_S + (TOKENS - 1) * ITL_S
-        right_or_said(level, level["throughput"]["window"]["output_tok_s"], users * TOKENS / e2e)
+        right_or_doubted(level, level["throughput"]["window"]["output_tok_s"], users * TOKENS / e2e)
         assert level["errors"]["failed"] == 0
     points, errors = read_points(tmp_path / "run" / "points.parquet")
     assert errors == [] and points["concurrency"].to_list() == [2.0, 4.0]
@@ -109,7 +107,7 @@ def test_an_open_loop_sends_at_the_rate_asked(call, server):
     (level,) = json.loads(out)["levels"]
     assert level["load"]["rate"] == pytest.approx(40, rel=0.01)
     assert level["errors"]["requests"] == pytest.approx(120, abs=1)
-    right_or_said(level, level["latency"]["ttft_s"]["p50"], TTFT_S)
+    right_or_doubted(level, level["latency"]["ttft_s"]["p50"], TTFT_S)
 
 
 def test_search_within_objectives(call, server):
@@ -235,18 +233,6 @@ def test_the_key_is_nowhere(server, tmp_path):
         assert KEY.encode() not in where
 
 
-@pytest.mark.parametrize("key", ["one\ntwo", "kéy", "k\x00ey", "кey"])
-def test_a_key_that_no_header_takes_is_not_blamed_on_the_server(tmp_path, key):
-    here = ("http://127.0.0.1:8000",)
-    with pytest.raises(BadConfig, match="OPENAI_API_KEY holds"):
-        key_for(here, {"OPENAI_API_KEY": key})
-    (tmp_path / "key").write_text(key, encoding="utf-8")
-    with pytest.raises(BadConfig, match="key file"):
-        key_for(here, {}, tmp_path / "key")
-    assert key_for(here, {"PARETOKEN_API_KEY": f"{KEY}\n", "OPENAI_API_KEY": key}).value == KEY
-    assert key_for(here, {"PARETOKEN_API_KEY": ""}).value is None
-
-
 def test_two_runs_are_compared_with_significance(call, server, tmp_path):
     for name in ("a", "b"):
         assert call(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 3s --out {name}")[0] == 0
@@ -301,51 +287,6 @@ def test_a_level_with_too_many_errors_fails_loudly(call, server, tmp_path):
     assert pl.read_parquet(tmp_path / "run" / "points.parquet").is_empty()
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("bench http://127.0.0.1:9", "nothing answers"),
-        ("bench not-a-url:", "not the URL|nothing answers|host"),
-        ("bench http://user:pw@127.0.0.1:9", "PARETOKEN_API_KEY"),
-        ("bench {url} --prompt-unit words --seed -1", "--seed -1"),
-        ("bench {url} --prompt-unit words --rate 2 --export inferencex", "--export vllm"),
-        ("bench {url}?api_key=hunter2", "PARETOKEN_API_KEY"),
-        ("bench {url} --model other --prompt-unit words", "truth"),
-        ("bench {url} --tokenizer /no/where", "--tokenizer"),
-        ("bench {url} --prompt-unit words --concurrency 0", "1 or more|above 0|0"),
-        ("bench {url} --prompt-unit words --concurrency 1:8", "step"),
-        ("bench {url} --prompt-unit words --concurrency 1000000", "open files|--workers"),
-        ("bench {url} --prompt-unit words --rate 0", "above 0|0"),
-        ("bench {url} --prompt-unit words --slo tpott_p50=3s", "tpot"),
-        ("bench {url} --prompt-unit words --search slo", "--slo"),
-        ("bench {url} --prompt-unit words --no-stream --slo e2e_p50=9s,ttft_p99=2s", "ttft_p99=2s cannot be measured"),
-        ("bench {url} --prompt-unit words --no-stream --slo interactivity_p50=20", "--no-stream"),
-        ("bench {url} --prompt-unit words --search knee --rate ramp:1:8:5s", "ramp"),
-        ("bench {url} --prompt-unit words --rate 2 --concurrency 4", "not both"),
-        ("bench {url} --prompt-unit words --concurrency ramp:8:1:5s", "rise"),
-        ("bench {url} --prompt-unit words --until 5", "5s"),
-        ("bench {url} --prompt-unit words --isl gaussian:3", "isl|length|gaussian"),
-        ("bench {url} --prompt-unit words --workload chatt", "chat"),
-        ("bench {url} --prompt-unit words --trace bad.csv", "negative|time|0"),
-        ("bench {url} --prompt-unit words --api-key-file nokey", "key file"),
-        ("bench --resume nowhere", "holds no run"),
-        ("bench --compare nowhere nowhere", "holds no run"),
-    ],
-)
-def test_a_mistake_is_one_sentence(call, server, tmp_path, line, says):
-    (tmp_path / "bad.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n-5.0,10,10\n1.0,10,10\n")
-    code, out, err = call(
-        line.format(url=server.base_url) + ("" if "compare" in line or "resume" in line else " --out run")
-    )
-    last = err.strip().splitlines()[-1]
-    assert "hunter2" not in err
-    assert code == 2, (out, err)
-    assert last.startswith("error: ")
-    assert any(word in last for word in says.split("|")), last
-    late = "open files" in says  # known when the level begins
-    assert late or not (tmp_path / "run" / "run.json").exists()
-
-
 def test_repeats_are_shown_with_their_spread_and_give_one_point(call, server, tmp_path):
     code, out, err = call(
         f"bench {server.base_url} {SHAPE} --concurrency 2,ramp:1:4:400ms --until 1s --repeat 3 --out run"
@@ -388,24 +329,6 @@ def test_a_run_is_not_written_over(call, server):
     assert call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")[0] == 0
     code, _, err = call(f"bench {server.base_url} {SHAPE} --concurrency 1 --until 1s --out run")
     assert code == 2 and "--resume run" in err
-
-
-def test_a_web_page_is_no_endpoint(call, tmp_path):
-    from http.server import HTTPServer, SimpleHTTPRequestHandler
-    from threading import Thread
-
-    class Silent(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    page = HTTPServer(("127.0.0.1", 0), Silent)
-    Thread(target=page.serve_forever, daemon=True).start()
-    try:
-        code, _, err = call(f"bench http://127.0.0.1:{page.server_port} --out run")
-    finally:
-        page.shutdown()
-        page.server_close()
-    assert code == 2 and "not an OpenAI-compatible server" in err
 
 
 def test_a_real_engine_end_to_end(call, tmp_path):

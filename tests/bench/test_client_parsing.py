@@ -173,10 +173,10 @@ def test_usage_decides_the_total_and_text_shares_it_out():
 def test_the_total_is_exact_whatever_the_chunks(lengths, total):
     last = {"choices": [], "usage": {"completion_tokens": total}}
     t = tally(*[{"choices": [{"text": "x" * n}]} for n in lengths], last)
-    said = t.settle()
+    note = t.settle()
     assert sum(t.chunk_tokens) == t.tokens == max(total, len(lengths))
     assert min(t.chunk_tokens) >= 1
-    assert bool(said) == (total not in (0, len(lengths)))  # text of 0 tokens is not believed
+    assert bool(note) == (total not in (0, len(lengths)))  # text of 0 tokens is not believed
 
 
 def test_a_count_by_evidence_is_not_bent_to_the_usage():
@@ -274,15 +274,15 @@ def test_error_words_and_keys():
 @pytest.mark.parametrize("before", [0, 200, 270, 285, 290, 296, 299])
 def test_no_part_of_the_key_remains_where_a_message_is_cut(before):
     key = "topsecret.0123456789"
-    said = one_line("x" * before + key + " was given", key)
-    assert not any(key[k : k + 4] in said for k in range(len(key) - 3))
+    line = one_line("x" * before + key + " was given", key)
+    assert not any(key[k : k + 4] in line for k in range(len(key) - 3))
 
 
 def test_no_part_of_the_key_remains_where_an_excerpt_breaks_off():
     key = "topsecret.0123456789"
     for at in range(40, 60):
-        said = one_line(f"no JSON: {excerpt(b'x' * at + key.encode())}", key)
-        assert not any(key[k : k + 4] in said for k in range(len(key) - 3)), said
+        line = one_line(f"no JSON: {excerpt(b'x' * at + key.encode())}", key)
+        assert not any(key[k : k + 4] in line for k in range(len(key) - 3)), line
 
 
 def test_one_byte_at_a_time_is_read_in_linear_time():

@@ -33,7 +33,7 @@ MOST_GROWTH = 96_000_000
 def port():
     """The port of the server, a process of its own: a worker that is forked from here has none of its sockets."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.fault_server"],
+        [sys.executable, "-m", "tests.support.fault_kinds_server"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """What a server can do wrong, kind by kind, and what the client must call it.
 
-`fault_server.py` plays them. A kind is either raw bytes of an HTTP answer (`RAW`, the same for every request),
+`fault_kinds_server.py` plays them. A kind is either raw bytes of an HTTP answer (`RAW`, the same for every request),
 something that a connection does (`ACTS`), or the events of a stream (`EVENTS`), which become one JSON body if the
 request asks for no stream. Each names the statuses that are right: for a stream, and for
 an answer in one piece where that differs.
