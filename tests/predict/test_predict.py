@@ -15,23 +15,16 @@ from paretoken.errors import BadConfig, BadFile, UnknownName
 from paretoken.points.check import checked
 from paretoken.points.published import published_points
 from paretoken.predict.calibration.file import read_calibration, shipped_calibration
-from paretoken.predict.calibration.sample import case_columns, sample, single_runs
+from paretoken.predict.calibration.sample import sample, single_runs
 from paretoken.predict.calibration.scoreboard import noise
 from paretoken.predict.configure import case, sizes_that_fit
 from paretoken.predict.csvfile import FIGURES, predict_rows, read_rows
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.explain import explain_case
-from paretoken.predict.first_token import START, START_S
-from paretoken.predict.load import kv_slots
 from paretoken.predict.predictor import novelty, predict_cases
 from paretoken.predict.rows import predicted_points
 from paretoken.predict.serving import served
-from paretoken.predict.simulated import simulate_users
-from paretoken.predict.simulation.run import simulate
-from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.slo import highest_users, last_that, parse_slos
-from paretoken.predict.steady import steady
-from paretoken.predict.terms import TERMS
+from tests.support import configurations
 
 CATALOG = load_catalog()
 LLAMA = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
@@ -149,19 +142,7 @@ def test_auto_takes_every_size_that_fits():
         sizes_that_fit(replace(LLAMA, accelerator="H100", model="llama-3.1-405b", precision="bf16"))
 
 
-ROW = {
-    "accelerator": "h200",
-    "n_gpus": "4",
-    "model": "llama-3-70b",
-    "precision": "fp8",
-    "engine": "vllm",
-    "tp": "4",
-    "ep": "1",
-    "isl": "1024",
-    "osl": "1024",
-    "concurrency": "16",
-    "length_range_ratio": "0.8",
-}
+ROW = {**configurations.ROW, "accelerator": "h200", "length_range_ratio": "0.8"}
 
 
 def test_a_bad_row_says_why_and_the_others_go_on():
@@ -198,92 +179,6 @@ def test_a_csv_without_a_column_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("accelerator,gpus\nH200,8\n")
     with pytest.raises(BadFile, match="n_gpus"):
         read_rows(tmp_path / "x.csv")
-
-
-def test_terms_add_up_to_the_step():
-    e = explain_case(case(LLAMA, CHAT, 64), catalog=CATALOG)
-    decode = [p for p in e.parts if p.phase == "decode"]
-    assert sum(p.share for p in decode) == pytest.approx(1)
-    assert sum(p.seconds for p in decode) == pytest.approx(e.tpot_s * (1 - e.busy))
-
-
-PIPELINE = replace(LLAMA, gpus=8, pp=2)
-
-
-@pytest.mark.parametrize(
-    ("d", "lengths", "users"),
-    [
-        (Deployment(accelerator="H100", model="llama-3-70b", precision="fp8", engine="vllm", gpus=8, tp=8), CHAT, 1),
-        (LLAMA, CHAT, 64),
-        (LLAMA, CHAT, 7),
-        (LLAMA, CHAT, 2000),
-        (PIPELINE, Lengths(32_768, 1024, 0.8), 16),
-        (replace(LLAMA, engine="sglang"), Lengths(1024, 1024), 16),
-    ],
-    ids=str,
-)
-def test_parts_lead_to_the_ttft(d, lengths, users):
-    """The prompt, the way to the scheduler, decode steps, and waiting; none of them negative."""
-    asked = case(d, lengths, users)
-    e = explain_case(asked, catalog=CATALOG)
-    parts = {p.name: p for p in e.parts if p.phase == "ttft"}
-    assert sum(p.seconds for p in parts.values()) == pytest.approx(e.ttft_s)
-    assert e.ttft_s == predict_cases([asked], catalog=CATALOG).ttft_s[0]
-    assert parts["prompt"].seconds <= sum(p.seconds for p in e.parts if p.phase == "prompt") * (1 + 1e-9)
-    assert min(p.seconds for p in parts.values()) > 0
-
-
-def test_a_case_of_a_laboratory_is_taken_apart_as_it_is_predicted():
-    """Its parts add up to what is predicted with the laboratory's effects."""
-    d, lengths = (
-        Deployment(accelerator="H200", model="llama-3.1-8b", precision="fp8", engine="vllm", gpus=1, tp=1),
-        Lengths(128, 128),
-    )
-    e = explain_case(case(d, lengths, 16), catalog=CATALOG)
-    p = predict_cases([case(d, lengths, 16)], catalog=CATALOG)
-    assert e.case.harness == p.cases[0].harness == "lab"
-    assert sum(x.seconds for x in e.parts if x.phase == "decode") == pytest.approx(e.tpot_s * (1 - e.busy))
-
-
-@pytest.mark.parametrize(
-    "d", [LLAMA, PIPELINE, replace(PIPELINE, tp=2, pp=4), replace(PIPELINE, engine="sglang")], ids=str
-)
-def test_the_simulation_agrees_with_the_fixed_point(d):
-    """Two ways through the same step times: request by request, and in the mean."""
-    for users in (4, 64):
-        s = simulate_users(d, CHAT, users)
-        p = predict_cases([case(d, CHAT, users)], catalog=CATALOG)
-        assert s.quantiles["tpot"]["p50"] == pytest.approx(p.tpot_s[0], rel=0.12)
-        steady_rate = users * (CHAT.mean_isl + CHAT.mean_osl) / (p.e2e_s[0] * d.gpus)
-        assert s.total_tput_per_gpu == pytest.approx(steady_rate, rel=0.12)
-
-
-@pytest.mark.parametrize(
-    ("isl", "osl", "users"), [(1024, 1024, 4), (1024, 1024, 64), (8192, 1024, 16), (1024, 4096, 64)]
-)
-def test_a_whole_run_begins_and_ends_as_simulated(isl, osl, users):
-    """Ten requests a user, all users at once: means, the median TTFT and the rate of the run, without calibration."""
-    plain, lengths = replace(shipped_calibration(), effects={}), Lengths(isl, osl, 0.8)
-    one = served(LLAMA, lengths, calibration=plain, catalog=CATALOG)
-    sources = [closed_loop(users, 10 * users, isl, osl, ratio=0.8, seed=seed) for seed in range(8)]
-    runs = [simulate(one.step_time, one.limits, source, one.serving) for source in sources]
-    median, mean, ends = np.mean(
-        [(np.median(r.ttft_s), r.ttft_s.mean(), (r.last_s.max() - r.due_s.min()) / 10 / r.e2e_s.mean()) for r in runs],
-        axis=0,
-    )
-    c, load = case_columns([case(LLAMA, lengths, users)], CATALOG)
-    s = steady(c, np.ones((1, len(TERMS))), load, slots=kv_slots(c, load))
-    assert s.ttft_s[0] == pytest.approx(median, rel=0.2)
-    assert s.mean_ttft_s[0] - START * START_S == pytest.approx(mean, rel=0.2)  # what is simulated is warm
-    assert s.run_s[0] / s.mean_e2e_s[0] == pytest.approx(ends, abs=0.008)
-
-
-def test_step_times_are_affine_in_the_context_and_grow_with_the_batch():
-    step = served(LLAMA, CHAT).step_time
-    a, b = step.decode(32)
-    assert step.step(32, 50_000, 0, 0.0) == pytest.approx(a + b * 50_000)
-    assert step.decode(64)[0] >= a
-    assert step.step(32, 50_000, 1024, 1024**2 / 2) > step.step(32, 50_000, 0, 0.0)
 
 
 def test_objectives_are_read_and_met():

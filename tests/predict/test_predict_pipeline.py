@@ -38,6 +38,7 @@ from paretoken.predict.simulation.sources import OpenLoop
 from paretoken.predict.steady import steady
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.predict.terms import TERMS, decode_seconds, decode_terms, micro_batch, total
+from tests.support import configurations
 
 CATALOG = load_catalog()
 ONES = np.ones((1, len(TERMS)))
@@ -325,20 +326,7 @@ def test_a_stage_has_the_calibrated_effects_of_its_size(users, tp):
     assert 1 <= ratio < 1.01 if users == 1 else ratio < 1
 
 
-ROW = {
-    "accelerator": "h200",
-    "n_gpus": "8",
-    "model": "llama-3-70b",
-    "precision": "fp8",
-    "engine": "vllm",
-    "tp": "4",
-    "ep": "1",
-    "isl": "1024",
-    "osl": "1024",
-    "concurrency": "16",
-    "length_range_ratio": "0.8",
-    "pp": "2",
-}
+ROW = {**configurations.ROW, "accelerator": "h200", "n_gpus": "8", "length_range_ratio": "0.8", "pp": "2"}
 
 
 def test_a_csv_may_say_the_stages():

@@ -230,12 +230,10 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
                 dp_attention=_flag(row, "dp_attention"),
                 speculative=row.get("speculative") or "none",
                 speculative_tokens=_whole(row, "speculative_tokens", None)
-                if _stated(row, "speculative_tokens")
+                if _text(row, "speculative_tokens")
                 else None,
-                acceptance_length=_number(row, "acceptance_length", None)
-                if _stated(row, "acceptance_length")
-                else None,
-                draft_model=(row.get("draft_model") or "").strip(),
+                acceptance_length=_number(row, "acceptance_length", None) if _text(row, "acceptance_length") else None,
+                draft_model=_text(row, "draft_model"),
                 date=days[0] if len(days) == 1 else None,
                 settings=_settings(row),
             ),
@@ -249,13 +247,14 @@ def _served(row: Mapping[str, str], catalog: Catalog) -> _Served:
     return _Served(d, replicas, memory_parts(d, catalog), period)
 
 
-def _stated(row: Mapping[str, str], name: str) -> bool:
-    return bool((row.get(name) or "").strip())
+def _text(row: Mapping[str, str], name: str) -> str:
+    """What a column states; "" without the column."""
+    return (row.get(name) or "").strip()
 
 
 def _days(row: Mapping[str, str]) -> list[str]:
     """No day, one (of a month, its middle), or the first and last day of a period."""
-    date = _MONTH.sub(r"\1-15", (row.get("date") or "").strip())
+    date = _MONTH.sub(r"\1-15", _text(row, "date"))
     days = date.split("..") if date else []
     for day in days:
         check_day(day)
@@ -268,7 +267,7 @@ def _settings(row: Mapping[str, str]) -> EngineSettings:
     """The settings of the engine that a row states; BadConfig if two columns state one differently."""
     stated: dict[str, tuple[str, bool | int | float | str]] = {}
     for column, setting in SETTING_COLUMNS.items():
-        if not (row.get(column) or "").strip():
+        if not _text(row, column):
             continue
         value = _setting(row, column, setting)
         first, other = stated.setdefault(setting.name, (column, value))
@@ -289,7 +288,7 @@ def _setting(row: Mapping[str, str], column: str, setting: SettingField) -> bool
 
 
 def _number(row: Mapping[str, str], name: str, default: float | None) -> float:
-    text = (row.get(name) or "").strip()
+    text = _text(row, name)
     if not text and default is not None:
         return default
     try:
@@ -309,7 +308,7 @@ def _whole(row: Mapping[str, str], name: str, default: int | None) -> int:
 
 
 def _flag(row: Mapping[str, str], name: str) -> bool:
-    text = (row.get(name) or "").strip().lower()
+    text = _text(row, name).lower()
     if text in _TRUE | _FALSE:
         return text in _TRUE
     raise BadConfig(f"column {name} holds {shown(text)!r}; write true or false")

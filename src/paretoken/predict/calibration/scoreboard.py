@@ -42,9 +42,9 @@ class Score:
     mape: float
     median: float
     bias: float
-    coverage: float
-    width: float
-    crude: float
+    coverage: float = NAN
+    width: float = NAN
+    crude: float = NAN
     target: float | None = None
 
 
@@ -89,20 +89,20 @@ def _score(split: str, name: str, folds: list[Floats], targets: tuple[float, flo
     log = np.concatenate(folds, axis=1)
     ours, theirs = np.expm1(log if name == "throughput" else -log)
     if not ours.size:
-        return Score(
-            split=split, outcome=name, cases=0, mape=NAN, median=NAN, bias=NAN, coverage=NAN, width=NAN, crude=NAN
-        )
+        return Score(split=split, outcome=name, cases=0, mape=NAN, median=NAN, bias=NAN)
     target = dict(zip(("tpot", "throughput"), targets or (), strict=False)).get(name)
+    return replace(_errors(split, name, ours, target), crude=float(np.abs(theirs).mean()))
+
+
+def _errors(split: str, outcome: str, error: Floats, target: float | None) -> Score:
+    """The score of these errors, shares of what was observed, without an interval or a crude baseline."""
     return Score(
         split=split,
-        outcome=name,
-        cases=ours.size,
-        mape=float(np.abs(ours).mean()),
-        median=float(np.median(np.abs(ours))),
-        bias=float(np.median(ours)),
-        coverage=NAN,
-        width=NAN,
-        crude=float(np.abs(theirs).mean()),
+        outcome=outcome,
+        cases=error.size,
+        mape=float(np.abs(error).mean()),
+        median=float(np.median(np.abs(error))),
+        bias=float(np.median(error)),
         target=target,
     )
 
@@ -113,18 +113,8 @@ def score_of(split: str, outcome: str, left: Floats, inside: Mask, width: Floats
     `inside` says which lie in their interval, `width` is its upper over its lower end.
     """
     error = np.expm1(left if outcome == "throughput" else -left)
-    return Score(
-        split=split,
-        outcome=outcome,
-        cases=left.size,
-        mape=float(np.abs(error).mean()),
-        median=float(np.median(np.abs(error))),
-        bias=float(np.median(error)),
-        coverage=float(inside.mean()),
-        width=float(np.median(width)),
-        crude=NAN,
-        target=target,
-    )
+    score = _errors(split, outcome, error, target)
+    return replace(score, coverage=float(inside.mean()), width=float(np.median(width)))
 
 
 def score_values(score: Score) -> dict[str, object]:
