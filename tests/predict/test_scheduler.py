@@ -54,11 +54,11 @@ def replay(step_time, limits, source, serving):
 @given(cases())
 def test_equals_the_simulation(case):
     step_time, limits, source, serving = case
-    found = simulate(step_time, limits, source, serving)
+    run = simulate(step_time, limits, source, serving)
     first, last, preempted = replay(step_time, limits, source, serving)
-    np.testing.assert_allclose(found.first_s, first, rtol=1e-9)
-    np.testing.assert_allclose(found.last_s, last, rtol=1e-9)
-    assert found.preempted.tolist() == preempted
+    np.testing.assert_allclose(run.first_s, first, rtol=1e-9)
+    np.testing.assert_allclose(run.last_s, last, rtol=1e-9)
+    assert run.preempted.tolist() == preempted
 
 
 @examples(20)
@@ -66,12 +66,12 @@ def test_equals_the_simulation(case):
 def test_equals_the_simulation_with_slots_for_drafted_tokens(case, drafted):
     step_time, limits, source, serving = case
     limits = dataclasses.replace(limits, drafted_tokens=drafted, kv_blocks=limits.kv_blocks + drafted)
-    found = simulate(step_time, limits, source, serving)
+    run = simulate(step_time, limits, source, serving)
     first, last, preempted = replay(step_time, limits, source, serving)
-    np.testing.assert_allclose(found.first_s, first, rtol=1e-9)
-    np.testing.assert_allclose(found.last_s, last, rtol=1e-9)
-    assert found.preempted.tolist() == preempted
-    assert max((e[7] for e in found.engines[-1].segments), default=0) <= limits.kv_blocks
+    np.testing.assert_allclose(run.first_s, first, rtol=1e-9)
+    np.testing.assert_allclose(run.last_s, last, rtol=1e-9)
+    assert run.preempted.tolist() == preempted
+    assert max((e[7] for e in run.engines[-1].segments), default=0) <= limits.kv_blocks
 
 
 def test_a_user_who_leaves_gives_the_blocks_back():

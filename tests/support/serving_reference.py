@@ -21,9 +21,9 @@ class Sequence:
     user: int
     due: float
     arrival: float
-    remote: bool = False  # its prompt is prefilled elsewhere, and has no blocks here yet
+    remote: bool = False  # prefilled elsewhere, without blocks here yet
     made: Fraction = Fraction(0)  # tokens generated, with the fractions of a mean acceptance length
-    held: Fraction = Fraction(0)  # tokens in the KV cache
+    cache: Fraction = Fraction(0)  # tokens in the KV cache
     decoding: bool = False
     first: float | None = None
     last: float | None = None
@@ -43,7 +43,7 @@ class Pool:
     one_token: bool = False
     waiting: list[Sequence] = field(default_factory=list)
     running: list[Sequence] = field(default_factory=list)
-    holding: list[Sequence] = field(default_factory=list)  # blocks, but are not in the batch: on the way here or away
+    holding: list[Sequence] = field(default_factory=list)  # with blocks, but not in the batch: on the way here or away
     landed: list[Sequence] = field(default_factory=list)  # of those, the ones that join with the next step
     reserved_now: list[Sequence] = field(default_factory=list)
     coming: list[Sequence] = field(default_factory=list)
@@ -51,14 +51,13 @@ class Pool:
     doing: list[tuple[Sequence, str]] = field(default_factory=list)
     kv_trace: list[int] = field(default_factory=list)
     steps: int = 0  # that decoded
-    opens: int = 0  # the step from which the queue is looked at, while others decode
+    opens: int = 0  # the step from which the queue is admitted, while others decode
 
     def blocks(self, tokens) -> int:
         return math.ceil(Fraction(math.floor(tokens) + self.limits.drafted_tokens, self.limits.block_tokens))
 
     def used(self) -> int:
-        held = sum(self.blocks(s.held) for s in self.running)
-        return held + sum(self.blocks(s.prompt) for s in self.holding)
+        return sum(self.blocks(s.cache) for s in self.running) + sum(self.blocks(s.prompt) for s in self.holding)
 
     def places_taken(self) -> int:
         return len(self.running) + (0 if self.one_token else len(self.holding))
@@ -74,13 +73,13 @@ class Pool:
         self.coming.sort(key=lambda s: (s.arrival, s.index))
         while self.coming and self.coming[0].arrival <= now:
             if not self.waiting:
-                looked_at = math.ceil(Fraction(self.steps, self.limits.receive_interval))
-                self.opens = looked_at * self.limits.receive_interval + self.limits.batch_wait
+                intervals = math.ceil(Fraction(self.steps, self.limits.receive_interval))
+                self.opens = intervals * self.limits.receive_interval + self.limits.batch_wait
             self.waiting.append(self.coming.pop(0))
         for s in self.landed:
             self.holding.remove(s)
             if s.output > 1:
-                s.held, s.made, s.decoding = Fraction(s.prompt), Fraction(1), True
+                s.cache, s.made, s.decoding = Fraction(s.prompt), Fraction(1), True
                 self.running.append(s)
         self.landed = []
         while self.running or self.waiting:
@@ -95,7 +94,7 @@ class Pool:
         if self.limits.mixed:
             calm = self.grow_decodes(decodes)
             if calm:
-                verified = sum(1 + self.limits.drafted_tokens for _ in decodes)
+                verified = len(decodes) * (1 + self.limits.drafted_tokens)
                 left = self.limits.max_batched_tokens - max(verified, math.ceil(len(decodes) * self.accept))
                 self.fill_with_prompts(left, decodes, prompts)
         else:
@@ -104,12 +103,12 @@ class Pool:
                 self.grow_decodes(decodes)
         tokens = sum(n for _, n, _ in prompts)
         pairs = sum(sum(before + i for i in range(1, n + 1)) for _, n, before in prompts)
-        context = sum(s.held for s in decodes)
+        context = sum(s.cache for s in decodes)
         if not (decodes or prompts):
             return False
         took = self.step_time.step(len(decodes), float(context), tokens, pairs)
         self.doing = [(s, "decode") for s in decodes]
-        self.doing += [(s, "prompt") for s, _, _ in prompts if s.held == s.prompt + math.floor(s.made)]
+        self.doing += [(s, "prompt") for s, _, _ in prompts if s.cache == s.prompt + math.floor(s.made)]
         self.busy_until = now + took
         self.kv_trace.append(self.used())
         self.steps += 1 if decodes else 0
@@ -122,37 +121,37 @@ class Pool:
         for s in queue:
             if s not in self.running:
                 continue
-            while self.used() - self.blocks(s.held) + self.blocks(s.held + self.accept) > self.limits.kv_blocks:
+            while self.used() - self.blocks(s.cache) + self.blocks(s.cache + self.accept) > self.limits.kv_blocks:
                 calm = False
                 victim = ([r for r in self.running if not r.decoding] or self.running)[-1]
                 self.evict(victim)
                 if victim is s:
                     break
             if s in self.running:
-                s.held += self.accept
+                s.cache += self.accept
                 decodes.append(s)
         return calm
 
     def evict(self, victim: Sequence) -> None:
         self.running.remove(victim)
-        victim.held, victim.decoding = Fraction(0), False
+        victim.cache, victim.decoding = Fraction(0), False
         victim.preempted += 1
         self.waiting.insert(0, victim)
 
     def fill_with_prompts(self, left: int, decodes, prompts) -> bool:
         for s in [s for s in self.running if not s.decoding]:
             goal = s.prompt + math.floor(s.made)
-            n = min(goal - int(s.held), left)
-            if self.used() - self.blocks(s.held) + self.blocks(s.held + n) > self.limits.kv_blocks:
+            n = min(goal - int(s.cache), left)
+            if self.used() - self.blocks(s.cache) + self.blocks(s.cache + n) > self.limits.kv_blocks:
                 self.evict(s)
                 return False
-            prompts.append((s, int(n), int(s.held)))
-            s.held += n
+            prompts.append((s, int(n), int(s.cache)))
+            s.cache += n
             left -= n
         if self.steps < self.opens and any(s.decoding for s in self.running):
             return True
-        each = max(math.ceil(self.accept), 1 + self.limits.drafted_tokens)
-        cap = min(self.limits.max_num_seqs, self.limits.max_batched_tokens // each)
+        per_sequence = max(math.ceil(self.accept), 1 + self.limits.drafted_tokens)
+        cap = min(self.limits.max_num_seqs, self.limits.max_batched_tokens // per_sequence)
         while self.waiting and left > 0 and self.places_taken() < max(cap, 1):
             s = self.waiting[0]
             spare = int(self.limits.watermark * self.limits.kv_blocks) if self.used() else 0
@@ -181,7 +180,7 @@ class Pool:
             self.waiting.pop(0)
             self.running.append(s)
             prompts.append((s, n, s.cached))
-            s.held = Fraction(s.cached + n)
+            s.cache = Fraction(s.cached + n)
             left -= n
         return True
 
@@ -192,7 +191,7 @@ class Pool:
         for s, kind in self.doing:
             before = min(math.floor(s.made), self.output_of(s))
             if kind == "prompt":
-                s.held = s.prompt + s.made  # a fraction of a token, left from before a preemption, stays
+                s.cache = s.prompt + s.made  # a fraction of a token, left from before a preemption, stays
             s.made += self.accept if kind == "decode" else 1
             if not s.decoding:
                 s.decoding = True
@@ -205,7 +204,7 @@ class Pool:
             if after == self.output_of(s):
                 self.running.remove(s)
                 if self.one_token:
-                    s.held, s.made, s.decoding = Fraction(0), Fraction(0), False
+                    s.cache, s.made, s.decoding = Fraction(0), Fraction(0), False
                     self.holding.append(s)
                 done.append(s)
         self.doing = []
@@ -285,10 +284,10 @@ def serve_disaggregated(
     links=1,
     turns=(False, False),
 ):
-    """The same over workers, each (step_time, limits); `turns`: whether each router takes its workers in turn.
+    """The same over workers, each (step_time, limits). `turns`: whether the routers of (prefill, decode) go in turn.
 
-    An agenda of what is due is searched anew for each event. Of one time: ends of steps, arrivals at the router, caches
-    that are there, starts of steps; prefill first, then by index.
+    The agenda is made anew for each event. At the same time steps end, requests reach the router, transfers end and
+    steps start, in this order; prefill first, then by index.
     """
     senders = [Pool(s, limits, Fraction(1), one_token=True) for s, limits in prefill]
     receivers = [Pool(s, limits, accept) for s, limits in decode]
@@ -298,7 +297,7 @@ def serve_disaggregated(
     at_router: list[Sequence] = loop.begin()
     on_link: list[tuple[float, Sequence]] = []
     free_at = [[0.0] * links for _ in senders]
-    restless: dict[int, float] = {}  # pools that look whether they can start
+    idle: dict[int, float] = {}  # pools that may start a step, and when
     pools = senders + receivers
     sent = [0, 0]
     now = 0.0
@@ -313,7 +312,7 @@ def serve_disaggregated(
         agenda = [(p.busy_until, 0, i) for i, p in enumerate(pools) if p.busy_until is not None]
         agenda += [(s.arrival, 1, s.index) for s in at_router]
         agenda += [(at, 2, s.index) for at, s in on_link]
-        agenda += [(at, 3, i) for i, at in restless.items()]
+        agenda += [(at, 3, i) for i, at in idle.items()]
         if not agenda:
             return loop.everyone, pools
         now, kind, i = min(agenda)
@@ -326,10 +325,10 @@ def serve_disaggregated(
                     s.remote, s.arrival = True, now
                     receivers[s.decoded_at].coming.append(s)
                     if receivers[s.decoded_at].busy_until is None:
-                        restless[len(senders) + s.decoded_at] = now
+                        idle[len(senders) + s.decoded_at] = now
                 else:
                     at_router += loop.ended(s, now)
-            restless[i] = now
+            idle[i] = now
         elif kind == 1:
             s = loop.everyone[i]
             at_router.remove(s)
@@ -337,7 +336,7 @@ def serve_disaggregated(
             sent[0] += 1
             senders[s.prefilled_at].coming.append(s)
             if senders[s.prefilled_at].busy_until is None:
-                restless[s.prefilled_at] = now
+                idle[s.prefilled_at] = now
         elif kind == 2:
             s = loop.everyone[i]
             on_link.remove((now, s))
@@ -349,9 +348,9 @@ def serve_disaggregated(
                 at_router += loop.ended(s, now)
             for j in (s.prefilled_at, len(senders) + s.decoded_at):
                 if pools[j].busy_until is None:
-                    restless[j] = now
+                    idle[j] = now
         else:
-            del restless[i]
+            del idle[i]
             pools[i].start_step(now)
             for s in pools[i].reserved_now:
                 links_of = free_at[s.prefilled_at]

@@ -72,8 +72,8 @@ class SchedulerLimits:
 
     def sequences(self, tokens_per_step: int = 1) -> int:
         """Sequences that may run at once: `max_num_seqs`, or fewer where each step could not feed them all."""
-        each = max(tokens_per_step, self.drafted_tokens + 1)
-        return max(min(self.max_num_seqs, self.max_batched_tokens // each), 1)
+        per_sequence = max(tokens_per_step, self.drafted_tokens + 1)
+        return max(min(self.max_num_seqs, self.max_batched_tokens // per_sequence), 1)
 
     def decode_tokens(self, sequences: int, acceptance: Fraction) -> int:
         """Tokens of the budget for decoding sequences: all verified positions, at least the accepted ones."""
