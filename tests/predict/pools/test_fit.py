@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
+from paretoken.points.published import prepare
+from paretoken.predict.calibration.effects import EffectKey
 from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
 from paretoken.predict.calibration.splits import Fold
 from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL
 from paretoken.predict.pools.fit import PoolProblem, fit_pools
 from paretoken.predict.pools.intervals import fit_pool_bands, learned_names, log_ends, pool_novelty
+from paretoken.predict.pools.learn import with_pools
 from paretoken.predict.pools.predictor import predict_pools
+from paretoken.predict.pools.results import pool_points
 from paretoken.predict.pools.sample import PoolSample
 from paretoken.predict.pools.splits import SPLITS, pool_folds
 from paretoken.predict.pools.validate import hold_out, pool_scores, worst_pool_cells
@@ -164,3 +169,15 @@ def test_throughput_is_per_gpu_of_both_pools(cases, catalog):
     np.testing.assert_allclose(predictions.output_tput_per_gpu, rate * lengths.mean_osl / gpus)
     low, high = predictions.band("tput")
     assert (low <= predictions.total_tput_per_gpu).all() and (predictions.total_tput_per_gpu <= high).all()
+
+
+def test_own_pools_are_learned_on_top_of_own_workers(cases, catalog):
+    """Points that a calibration of own workers already predicts leave its effects on pools where they are."""
+    shipped = shipped_calibration()
+    slower = EffectKey("pace", "engine", "trtllm")
+    own = replace(shipped, effects={**shipped.effects, slower: shipped.effects.get(slower, 0.0) + 0.3})
+    predictions = predict_pools(cases, calibration=own, catalog=catalog)
+    points = pool_points(predictions, catalog).with_columns(origin=pl.lit("measured"), source=pl.lit("own"))
+    learned = with_pools(own, prepare(points), catalog, base=shipped)
+    again = predict_pools(cases, calibration=learned, catalog=catalog)
+    np.testing.assert_allclose(again.state.tpot_s, predictions.state.tpot_s, rtol=0.03)

@@ -12,10 +12,12 @@ from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, Pool
 from paretoken.answers.prediction import prepared
 from paretoken.cli.output import echo, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
-from paretoken.cli.predict.pool_launch import launch_command
+from paretoken.cli.predict.pool_launch import launch_command, pool_launch
 from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
+from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
+from paretoken.predict.pools.layout import checked_pools
 
 
 def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
@@ -115,7 +117,7 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
     )
     limited = any(name in answer.slo.lower() for name in ("ttft", "e2e"))
     if not limited and not question.concurrency:
-        echo("Without a limit of TTFT the best loads queue long for prefill.")
+        echo("Without a limit on TTFT, prompts wait long for prefill at the best load.")
     elif answer.slo != (question.slo or ""):
         echo(f"{DEFAULT_TTFT} is the default limit; state another in --slo, or ttft=none for no limit.")
 
@@ -134,7 +136,13 @@ def _print_launch(first: PooledRow, question: PooledQuestion) -> None:
     """The command that prints the commands of a layout."""
     question, data = prepared(question, None)
     pools, _ = question.pools(first.layout, data.catalog)
-    echo_lines(f"Commands to start it: {launch_command(pools, data.catalog)}")
+    pools = checked_pools(pools, data.catalog)
+    try:
+        pool_launch(pools, data.catalog)
+    except BadConfig as e:
+        echo_lines(f"No commands to start {pools.layout} as it is: {e}")
+    else:
+        echo_lines(f"Commands to start it: {launch_command(pools, data.catalog)}")
 
 
 def _print_frontier(points: Sequence[RankedLayout]) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.deployment import Lengths
+from paretoken.predict.settings import KV_DTYPES
 
 
 def speculation_stated(catalog: Catalog) -> pl.Expr:
@@ -68,3 +69,9 @@ def row_lengths(row: Mapping[str, Any]) -> Lengths:
 def stated_version(text: str | None) -> str:
     """The engine version of a row; "" for none, and for a median over versions."""
     return "" if not text or text.startswith("median") else text
+
+
+def stated_kv_dtype(stated: object) -> str | None:
+    """Our word for a stated type of the cache; None where there is none."""
+    text = str(stated or "").lower()
+    return next((ours for ours in KV_DTYPES if text.startswith((ours, {"bf16": "bfloat16"}.get(ours, ours)))), None)

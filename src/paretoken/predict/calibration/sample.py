@@ -49,6 +49,7 @@ from paretoken.predict.calibration.runs import (
     run_columns,
     speculation_stated,
     stated_e2e_s,
+    stated_kv_dtype,
     stated_version,
 )
 from paretoken.predict.columns import deployment_columns
@@ -57,7 +58,7 @@ from paretoken.predict.first_token import length_spread
 from paretoken.predict.load import LoadColumns, kv_slots
 from paretoken.predict.numbers import Columns
 from paretoken.predict.published_settings import offline_settings, published_drafts, published_settings
-from paretoken.predict.settings import KV_DTYPES, EngineSettings, recipe_kv_dtype
+from paretoken.predict.settings import EngineSettings, recipe_kv_dtype
 from paretoken.predict.speculation import published_method
 from paretoken.predict.steady import TIMES
 
@@ -278,18 +279,12 @@ def _drafting(r: dict[str, Any], d: Deployment, lengths: Lengths) -> Deployment:
 def _settings(r: dict[str, Any], d: Deployment, lengths: Lengths) -> EngineSettings:
     """How a row was served: as it states, as its page or its recipe says, or else as most recipes have it."""
     if r["origin"] != "published":
-        return EngineSettings(kv_dtype=_kv_dtype(r["kv_cache_dtype"]))
+        return EngineSettings(kv_dtype=stated_kv_dtype(r["kv_cache_dtype"]))
     if r["harness"] == OFFLINE:
         return offline_settings(r["source"], d.precision, lengths.isl, lengths.osl)
     if r["harness"] == "lab" or r["source"] == "atom-nightly":
         return EngineSettings(kv_dtype=recipe_kv_dtype(d.precision))
     return published_settings(d, lengths, r["concurrency"])
-
-
-def _kv_dtype(stated: object) -> str | None:
-    """Our word for a stated type of the cache; None where there is none."""
-    text = str(stated or "").lower()
-    return next((ours for ours in KV_DTYPES if text.startswith((ours, {"bf16": "bfloat16"}.get(ours, ours)))), None)
 
 
 def case_columns(cases: Sequence[Case], catalog: Catalog) -> tuple[Columns, LoadColumns]:

@@ -45,6 +45,7 @@ from paretoken.predict.calibration.runs import (
     run_columns,
     speculation_stated,
     stated_e2e_s,
+    stated_kv_dtype,
     stated_version,
 )
 from paretoken.predict.configure import with_redundant_experts
@@ -204,6 +205,8 @@ def _limited(rows: pl.DataFrame) -> pl.Series:
 
 def _decode_limit(r: dict[str, Any]) -> float | None:
     """Sequences that a decode worker of a row may run at once, as its recipe states."""
+    if r["origin"] != "published":
+        return None
     lengths = row_lengths(r)
     served, decode = published_pools(_pools(r, lengths), lengths, r["concurrency"]), _worker(r, "decode", lengths)
     seqs = served.decode.max_num_seqs
@@ -251,7 +254,11 @@ def pooled_cases(rows: pl.DataFrame, catalog: Catalog) -> list[PooledCase]:
 
 def _case(r: dict[str, Any], catalog: Catalog) -> PooledCase:
     lengths = row_lengths(r)
-    pools = _as_served(_pools(r, lengths), lengths, r["concurrency"], catalog)
+    pools = _pools(r, lengths)
+    if r["origin"] == "published":
+        pools = _as_published(pools, lengths, r["concurrency"])
+    prefill, decode = (with_redundant_experts(d, catalog) for d in (pools.prefill, pools.decode))
+    pools = replace(pools, prefill=prefill, decode=decode)
     return PooledCase(pools=pools, lengths=lengths, concurrency=r["concurrency"], period=r["period"])
 
 
@@ -266,15 +273,14 @@ def _pools(r: dict[str, Any], lengths: Lengths) -> Pools:
     )
 
 
-def _as_served(pools: Pools, lengths: Lengths, users: float, catalog: Catalog) -> Pools:
-    """The pools with the settings of their recipe, and with what it drafts."""
+def _as_published(pools: Pools, lengths: Lengths, users: float) -> Pools:
+    """The pools of a published row with the settings of their recipe, and with what it drafts."""
     served = published_pools(pools, lengths, users)
-    sides = ((pools.prefill, served.prefill), (pools.decode, served.decode))
     prefill, decode = (
-        with_redundant_experts(replace(d, settings=replace(s, kv_dtype=s.kv_dtype or d.settings.kv_dtype)), catalog)
-        for d, s in sides
+        _drafting(replace(d, settings=replace(s, kv_dtype=s.kv_dtype or d.settings.kv_dtype)), served.drafts)
+        for d, s in ((pools.prefill, served.prefill), (pools.decode, served.decode))
     )
-    return replace(pools, prefill=_drafting(prefill, served.drafts), decode=_drafting(decode, served.drafts))
+    return replace(pools, prefill=prefill, decode=decode)
 
 
 def _drafting(worker: Deployment, drafts: Drafts | None) -> Deployment:
@@ -297,8 +303,12 @@ def _worker(r: dict[str, Any], side: str, lengths: Lengths) -> Deployment:
         dp_attention=r[f"{own}dp_attention"],
         speculative=r["speculative"] or NONE,
         speculative_tokens=r["speculative_tokens"],
+        acceptance_length=r["acceptance_length"],
         date=r["date"],
         engine_version=stated_version(r["engine_version"]),
     )
-    cache = published_settings(d, lengths, r["concurrency"] / r[f"{side}_workers"]).kv_dtype
+    if r["origin"] == "published":
+        cache = published_settings(d, lengths, r["concurrency"] / r[f"{side}_workers"]).kv_dtype
+    else:
+        cache = stated_kv_dtype(r["kv_cache_dtype"])
     return replace(d, settings=EngineSettings(kv_dtype=cache))
