@@ -81,7 +81,7 @@ def test_the_best_layouts_as_tables(call):
     ):
         assert title in out
     assert "tok/s/rented GPU" in out and "unmeasured workers" in out
-    assert "queue long" not in out and "default limit" not in out
+    assert "wait long" not in out and "default limit" not in out
 
 
 @pytest.mark.slow
@@ -89,7 +89,7 @@ def test_a_search_without_a_limit_of_ttft_has_one_that_can_be_lifted(call):
     code, out, _ = call(f"predict {R1} --disaggregated auto --gpus 8 --slo interactivity=20 --top 1")
     assert code == 0 and "within ttft=5s,interactivity=20" in out and "ttft=5s is the default limit" in out
     code, out, _ = call(f"predict {R1} --disaggregated auto --gpus 8 --slo ttft=none --top 1")
-    assert code == 0 and "no limits" in out and "queue long for prefill" in out
+    assert code == 0 and "no limits" in out and "wait long for prefill" in out
 
 
 @pytest.mark.slow
