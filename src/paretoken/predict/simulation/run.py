@@ -18,7 +18,7 @@ from paretoken.predict.simulation.feed import Feed
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
 from paretoken.predict.simulation.result import SimulationResult, simulation_result
-from paretoken.predict.simulation.sources import RequestSource
+from paretoken.predict.simulation.sources import OpenLoop, RequestSource
 from paretoken.predict.steptime import StepTime
 
 FINEST_ACCEPTANCE = 100
@@ -117,7 +117,9 @@ def simulate(
 def request_lengths(source: RequestSource, serving: ServingOptions) -> SimulatedLengths:
     """Tokens of every request of a source: input, output, and input tokens in the prefix cache."""
     inputs, outputs = np.asarray(source.input_tokens), np.asarray(source.output_tokens)
-    skipped = np.minimum((inputs * serving.prefix_hit_rate).astype(np.int64), inputs - 1)
+    cached = source.cached_tokens if isinstance(source, OpenLoop) else None
+    skipped = (inputs * serving.prefix_hit_rate).astype(np.int64) if cached is None else np.asarray(cached)
+    skipped = np.minimum(skipped, inputs - 1)
     return SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
 
 

@@ -34,12 +34,14 @@ class ClosedLoop:
 class OpenLoop:
     """Requests due at given times, whatever became of the ones before: an arrival process or a trace.
 
-    `due_s`: seconds since the start, shape (requests,), never falling.
+    `due_s`: seconds since the start, shape (requests,), never falling. `cached_tokens` are the input tokens of each that
+    the prefix cache holds; None leaves that to `ServingOptions.prefix_hit_rate`.
     """
 
     due_s: Floats
     input_tokens: Ints
     output_tokens: Ints
+    cached_tokens: Ints | None = None
 
     def __post_init__(self) -> None:
         _check_lengths(self.input_tokens, self.output_tokens)
@@ -48,6 +50,8 @@ class OpenLoop:
             raise BadConfig(f"{due.size} due times for {np.size(self.input_tokens)} requests: give one for each")
         if due.size and (np.isnan(due).any() or due[0] < 0 or (np.diff(due) < 0).any()):
             raise BadConfig("due times must be 0 s or later and in order")
+        if self.cached_tokens is not None and np.shape(self.cached_tokens) != np.shape(self.input_tokens):
+            raise BadConfig("cached tokens and input lengths differ in number: give one of each per request")
 
 
 RequestSource = ClosedLoop | OpenLoop

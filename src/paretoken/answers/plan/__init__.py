@@ -1,0 +1,1 @@
+"""`plan`: from traffic to a fleet, a bill and a decision."""

@@ -1,0 +1,175 @@
+"""What a plan says: the traffic as it was understood, the fleets in order of cost, and what decides between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+"""Lower and upper end of a 90 % interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenQuantiles:
+    """Mean and quantiles of tokens of one side of the requests."""
+
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourOfTraffic:
+    """One hour of the period; `hour` is that of the day where the day is known, else counted from the start."""
+
+    hour: int
+    requests: int
+    rate_s: float
+    input_tokens_mean: float
+    output_tokens_mean: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficSummary:
+    """The traffic as it was understood.
+
+    `burstiness` is the variance over the mean of requests in windows of `burst_window_s` within an hour: 1 for
+    Poisson arrivals. `prefix_reuse` is the share of input tokens that an endless prefix cache finds, None where the
+    traffic does not say what prompts share. `day_known` says that hours are those of a day.
+    """
+
+    source: str
+    requests: int
+    span_s: float
+    rate_s: float
+    peak_hour_rate_s: float
+    peak_minute_rate_s: float
+    input_tokens: TokenQuantiles
+    output_tokens: TokenQuantiles
+    length_correlation: float | None
+    burstiness: float
+    burst_window_s: float
+    sessions: int
+    requests_per_session: float | None
+    prefix_reuse: float | None
+    day_known: bool
+    hours: tuple[HourOfTraffic, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOutcome:
+    """One limit of the SLO in the worst hour: seconds, except where `unit` says otherwise.
+
+    `ratio` is value over bound: at most 1 where the limit is met.
+    """
+
+    text: str
+    value: float
+    low: float
+    high: float
+    bound: float
+    ratio: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourOfFleet:
+    """Replicas in one hour: that serve, that are rented (with cold starts and spares), and the share of them in use."""
+
+    hour: int
+    replicas: int
+    rented: int
+    utilisation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What a fleet costs under one contract, USD. `per_task` is per session, per request where there are none.
+
+    `basis` says what a GPU-hour costs and why; `low` and `high` of the others are the ends of `usd_per_day_90`.
+    """
+
+    contract: str
+    usd_per_gpu_h: float
+    basis: str
+    gpu_hours_per_day: float
+    usd_per_day: float
+    usd_per_day_90: Range
+    usd_per_mtok: float
+    usd_per_mtok_90: Range
+    usd_per_task: float
+    usd_per_task_90: Range
+    idle_usd_per_day: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRow:
+    """One deployment, sized for the traffic, with its bills by rising cost.
+
+    `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
+    the error of the prediction. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
+    `simulated` says how figures were made: "closed form", "sampled" hours, or the "whole" period. `origin` is
+    predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the probability that it is
+    cheaper than the first row, 0.5 of the first itself.
+    """
+
+    rank: int
+    name: str
+    accelerator: str
+    model: str
+    precision: str
+    engine: str
+    layout: str
+    pools: tuple[str, ...]
+    gpus_per_replica: int
+    replicas: int
+    spares: int
+    gpus: int
+    probability: float
+    limits: tuple[LimitOutcome, ...]
+    utilisation: float
+    headroom: float
+    first_to_fail: str
+    hours: tuple[HourOfFleet, ...]
+    bills: tuple[Bill, ...]
+    foresight_gpu_hours_per_day: float
+    foresight_usd_per_day: float | None
+    cheaper: float | None
+    simulated: str
+    origin: str
+    measured_points: int
+    new_to_calibration: tuple[str, ...]
+    tok_s_per_mw: float | None
+    commands: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A candidate that cannot serve the traffic within the limits at any number of replicas, and why in one sentence.
+
+    `nearest` is the SLO that it does meet, as text; None where it cannot serve at all.
+    """
+
+    name: str
+    reason: str
+    nearest: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAnswer:
+    """The fleets of a plan by rising cost of the cheapest bill.
+
+    `headline` is the decision in a sentence. `slo` are the limits in force. `task` says in words what a task is.
+    """
+
+    headline: str
+    slo: str
+    availability: str
+    task: str
+    traffic: TrafficSummary
+    rows: tuple[PlanRow, ...]
+    left_out: tuple[LeftOut, ...]
+    notes: tuple[str, ...]

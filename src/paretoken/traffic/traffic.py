@@ -1,0 +1,79 @@
+"""Requests of a service over time, whatever they were read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from paretoken.errors import BadConfig
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+HOUR_S = 3600.0
+NO_SESSION = -1
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixBlocks:
+    """Ids of the prompt blocks of each request, in order; equal ids are equal prompts up to the end of that block.
+
+    `ids[i]` holds those of request i, each of `tokens` prompt tokens.
+    """
+
+    ids: tuple[tuple[int, ...], ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Traffic:
+    """Requests in the order of their time; arrays have shape (n,).
+
+    `time_s` counts from the start of the period, which lasts `span_s`: rates are requests over that. `day_start_s` is
+    the time of day at 0, seconds after midnight; None where it is not known. `session` is -1 without one. `source` says
+    in words what was read, `notes` what was left out or assumed.
+    """
+
+    time_s: Floats
+    input_tokens: Ints
+    output_tokens: Ints
+    session: Ints
+    span_s: float
+    source: str
+    prefixes: PrefixBlocks | None = None
+    day_start_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = self.time_s.shape
+        if any(x.shape != n for x in (self.input_tokens, self.output_tokens, self.session)):
+            raise BadConfig("times, lengths and sessions of the traffic differ in number; give one of each per request")
+        if not len(self) or not self.span_s > 0:
+            raise BadConfig("the traffic needs a request and a period above 0 s")
+        if np.diff(self.time_s).min(initial=0.0) < 0 or not 0 <= self.time_s[0] <= self.time_s[-1] <= self.span_s:
+            raise BadConfig("the times of the traffic must rise and lie within its period")
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    @property
+    def rate_s(self) -> float:
+        """Requests per second over the whole period."""
+        return len(self) / self.span_s
+
+    @property
+    def tokens_s(self) -> float:
+        """Input and output tokens per second over the whole period."""
+        return float(self.input_tokens.sum() + self.output_tokens.sum()) / self.span_s
+
+    @property
+    def hours(self) -> int:
+        """Hours of the period, the last one perhaps not full."""
+        return max(ceil(self.span_s / HOUR_S - 1e-9), 1)
+
+    def hour_of(self) -> Ints:
+        """The hour of each request, counted from the start of the period."""
+        return np.minimum((self.time_s // HOUR_S).astype(np.int64), self.hours - 1)
