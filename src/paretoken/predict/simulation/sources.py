@@ -34,8 +34,8 @@ class ClosedLoop:
 class OpenLoop:
     """Requests due at given times, whatever became of the ones before: an arrival process or a trace.
 
-    `due_s`: seconds since the start, shape (requests,), never falling. `cached_tokens` are the input tokens of each that
-    the prefix cache holds; None leaves that to `ServingOptions.prefix_hit_rate`.
+    `due_s`: seconds since the start, shape (requests,), never falling. `cached_tokens` are the input tokens of each
+    that the prefix cache holds; None leaves that to `ServingOptions.prefix_hit_rate`.
     """
 
     due_s: Floats
