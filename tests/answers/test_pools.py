@@ -15,7 +15,6 @@ from paretoken.answers.pool_frontiers import search_frontiers
 from paretoken.answers.pool_rivals import (
     RentedCurve,
     aggregated_frontier,
-    calibrated_engines,
     crossings,
     measured_frontiers,
     worth,
@@ -29,6 +28,7 @@ from paretoken.answers.seam import question_from_json, to_json
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.points.files import read_points
 from paretoken.points.published import published_points
+from paretoken.predict.calibration.engines import calibrated_engines
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.measured import measured_workers
 from paretoken.predict.settings import EngineSettings
@@ -248,10 +248,10 @@ def test_idle_gpus_of_aggregated_replicas_count():
 def test_aggregated_serving_is_by_the_engines_that_were_calibrated_there():
     data = prepared(PoolSearchQuestion(**R1, gpus=20), None)[1]
     amd = replace(ONE, accelerator="MI355X", precision="fp8", engine="sglang")
-    engines = calibrated_engines(amd, data)
+    engines = calibrated_engines(amd, data.calibration, data.catalog)
     assert len(engines) > 1 and not any(data.catalog.engines[name].disaggregated for name in engines)
-    assert calibrated_engines(replace(amd, model="gemma-3-27b"), data) == ["sglang"]
-    assert calibrated_engines(replace(amd, speculative="mtp"), data) == ["sglang"]
+    assert calibrated_engines(replace(amd, model="gemma-3-27b"), data.calibration, data.catalog) == ["sglang"]
+    assert calibrated_engines(replace(amd, speculative="mtp"), data.calibration, data.catalog) == ["sglang"]
 
 
 def test_what_a_gpu_hour_may_cost_is_the_ratio_of_throughputs(answer):

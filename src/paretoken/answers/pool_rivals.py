@@ -16,6 +16,7 @@ from paretoken.frontier.pareto import pareto
 from paretoken.points.published import published_points
 from paretoken.points.unstated import NONE
 from paretoken.predict.arrays import Floats
+from paretoken.predict.calibration.engines import calibrated_engines
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.pools.candidates import excess
 from paretoken.predict.pools.layout import worker_kind
@@ -122,7 +123,7 @@ def aggregated_frontier(
     Of the engines that the calibration has data for in this cell, each place has the best; else the engine is the core.
     """
     cases, why_not = list[Case](), "every replica needs a user; raise --concurrency"
-    for engine in calibrated_engines(one, data):
+    for engine in calibrated_engines(one, data.calibration, data.catalog):
         try:
             cases += _replicated(replace(one, engine=engine), gpus, lengths, loads, data)
         except BadConfig as e:
@@ -153,19 +154,6 @@ def aggregated_frontier(
         for i in pareto_places(p.tpot_s, tput, within)
     )
     return rows, None if rows else "no aggregated deployment meets the limits"
-
-
-def calibrated_engines(one: Deployment, data: PredictionData) -> list[str]:
-    """The engines of one pool with calibrated data of the deployment's model, precision and accelerator; else its own.
-
-    Drafting is the engine's own, so a deployment that drafts keeps its engine.
-    """
-    cell = (one.accelerator, one.model, one.precision)
-    engines = {x.engine for x in data.calibration.seen if (x.accelerator, x.model, x.precision) == cell}
-    engines = {
-        name for name in engines if name in data.catalog.engines and not data.catalog.engines[name].disaggregated
-    }
-    return [one.engine] if one.drafting or not engines else sorted(engines)
 
 
 def _replicated(one: Deployment, gpus: int, lengths: Lengths, loads: Sequence[int], data: PredictionData) -> list[Case]:
