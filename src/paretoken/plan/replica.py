@@ -72,8 +72,8 @@ class Replica:
     def simulate(self, source: OpenLoop, slowdown: float = 1.0) -> SimulationResult:
         """Serve every request of the source to its end. `slowdown` multiplies all times of the replica.
 
-        Such a replica is this one on a clock that runs slower: requests come `slowdown` times as fast by that clock, and
-        what it measures takes as much longer. Segments of the engines stay in the replica's own time.
+        Such a replica is this one on a clock that runs slower: requests come `slowdown` times as fast by that clock,
+        and what it measures takes as much longer. Segments of the engines stay in the replica's own time.
         """
         if slowdown != 1.0:
             source = replace(source, due_s=source.due_s / slowdown)

@@ -16,9 +16,9 @@ SAMPLE = 6_000
 class TrafficSample:
     """Requests in random order, shape (n,), and when those of the whole traffic come.
 
-    `position` is the number of requests expected before each of the traffic, shape (requests,): time on a clock by which
-    the rate of every hour is alike. `skip` are uniform numbers that choose one replica's share; they and the order of
-    the requests are the same at every rate. `peak_s` is the rate of the busiest hour, requests per second.
+    `position` is the number of requests expected before each of the traffic, shape (requests,): time on a clock by
+    which the rate of every hour is alike. `skip` are uniform numbers that choose one replica's share; they and the
+    order of the requests are the same at every rate. `peak_s` is the rate of the busiest hour, requests per second.
     """
 
     input_tokens: Ints
