@@ -9,7 +9,7 @@ from math import inf, log
 import numpy as np
 
 from paretoken.errors import BadConfig
-from paretoken.plan.latencies import Figures, Latencies, meets, needs_itl
+from paretoken.plan.latencies import Figures, Latencies, meets, needs_itl, ratios
 from paretoken.plan.replica import Replica
 from paretoken.plan.sample import TrafficSample
 from paretoken.predict.simulated import GROWTH, STEADY, growth_of, in_service
@@ -96,6 +96,16 @@ class LoadCurve:
     def growth_limit(self, slos: Sequence[Slo], rate_s: float) -> float:
         """The factor by which the rate may grow within the limits."""
         return self.capacity_s(slos) / rate_s
+
+    def unmet(self, slos: Sequence[Slo]) -> dict[Slo, float]:
+        """Limits that even the lightest load exceeds, with what it has, seconds."""
+        lightest = ratios(self.points[0].figures, slos) if self.points else {}
+        return {slo: ratio * slo.bound_s for slo, ratio in lightest.items() if ratio > 1}
+
+    def batch_at(self, rate_s: float) -> float:
+        """Mean number of requests between their first and last token."""
+        stable = [p for p in self.points if p.stable]
+        return float(np.interp(rate_s, [0.0, *(p.rate_s for p in stable)], [0.0, *(p.batch for p in stable)]))
 
     def busy_at(self, rate_s: float) -> float:
         """The share of time in which an engine computes."""

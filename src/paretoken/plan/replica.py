@@ -22,7 +22,7 @@ from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_poo
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import PLAIN, ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop
-from paretoken.traffic.traffic import Ints, Traffic
+from paretoken.traffic.traffic import Floats, Ints, Traffic
 
 POOL_USERS = 64
 """Concurrent requests for which the pace of pools is taken; their step times depend on the batch besides."""
@@ -176,3 +176,20 @@ def _context(d: Deployment, catalog: Catalog) -> int | None:
 def _ranks(d: Deployment) -> int:
     """Attention groups, each with a KV cache of its own."""
     return max(d.stage_gpus // d.attention_tp, 1) if d.dp_attention else 1
+
+
+def work_s(replica: Replica, inputs: Ints, outputs: Ints, batch: float) -> Floats:
+    """Seconds of engine steps that each request adds in a batch of `batch`, shape (n,), for comparing loads.
+
+    Prompts count what more tokens of them add, decode steps are shared by the batch.
+    """
+    decode = replica.decode_workers
+    each = min(max(round(batch / len(decode)), 1), decode[0].limits.sequences())
+    fixed_s, context_s = decode[0].step_time.decode(each)
+    steps = outputs / replica.serving.acceptance_length
+    decode_s = steps * (fixed_s / each + context_s * (inputs + outputs / 2)) / len(decode)
+    prefills = len(replica.server.prefill) if isinstance(replica.server, WorkerPools) else 1
+    step = replica.first.step_time
+    token_s = (step.prefill(2000, 0.0) - step.prefill(1000, 0.0)) / 1000
+    seconds: Floats = decode_s + token_s * inputs / prefills
+    return seconds
