@@ -49,13 +49,14 @@ class HourGroup:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetCheck:
     """A group of hours replayed with a number of replicas. `ratios` are value over bound by limit; `share` is that of
-    the fleet which was simulated."""
+    the fleet which was simulated, `outstanding` the mean number of requests without a whole answer of a replica."""
 
     group: HourGroup
     replicas: int
     figures: Figures
     ratios: Mapping[Slo, float]
     share: float
+    outstanding: float
 
     @property
     def worst(self) -> float:
@@ -194,7 +195,7 @@ class FleetSizer:
                 inside = 0
         if bounds[-1] < len(counts):  # what is left goes to the group before
             bounds = [*(bounds[:-1] or [0]), len(counts)] if len(bounds) > 1 else [0, len(counts)]
-        work = self._work()
+        work = self.work()
         return [self._group(a, b, work) for a, b in pairwise(bounds)]
 
     def check(self, group: HourGroup, replicas: int) -> FleetCheck:
@@ -228,13 +229,15 @@ class FleetSizer:
             router=self.router,
             cached_tokens=None if self.cached_tokens is None else self.cached_tokens[window],
         )
-        figures = run.latencies(start_s, slos=self.slos).figures()
+        latencies = run.latencies(start_s, slos=self.slos)
+        figures = latencies.figures()
         return FleetCheck(
             group=group,
             replicas=replicas,
             figures=figures,
             ratios=ratios(figures, self.slos),
             share=kept / replicas * part,
+            outstanding=float(latencies.e2e.sum() / (max(stop_s - start_s, 1e-9) * kept)),
         )
 
     def _typical(self, start_s: float, stop_s: float, part: float) -> tuple[float, float]:
@@ -255,8 +258,8 @@ class FleetSizer:
             return float(n)
         return n - log(1 / peak.worst) / log(fewer.worst / peak.worst)
 
-    def _work(self) -> Floats:
-        """The work of each request, over the mean of the sample."""
+    def work(self) -> Floats:
+        """The work of each request of the traffic, over the mean of the sample; shape (n,)."""
         batch = self.curve.batch_at(self.curve.capacity_s(self.slos) or self.curve.limit_s)
         t, s = self.traffic, self.sample
         computed = t.input_tokens - (0 if self.cached_tokens is None else self.cached_tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, expm1
 from typing import Protocol
 
 from paretoken.errors import BadConfig
@@ -77,30 +77,33 @@ def fixed(replicas: int) -> StaffSchedule:
 class ReactiveScaling:
     """Keeps the requests without a whole answer near `per_replica` for each replica, as autoscalers do.
 
-    It decides every `interval_s`, adds replicas at once, and removes them only after `cooldown_s` in which fewer were
-    enough. `spares` come on top. One object serves one replay.
+    It decides every `interval_s` on their number, averaged with a time constant of `average_s`. It adds replicas at
+    once, and removes them only after `cooldown_s` in which fewer were enough. `spares` come on top of `least` or more;
+    `start` are those of the begin. One object serves one replay.
     """
 
     per_replica: float
+    start: int
     least: int = 1
     spares: int = 0
     interval_s: float = 15.0
+    average_s: float = 60.0
     cooldown_s: float = 300.0
-    start: int | None = None
+    average: float | None = None
     wanted: list[tuple[float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not (self.per_replica > 0 and self.interval_s > 0 and self.cooldown_s >= 0):
-            raise BadConfig("scaling needs requests per replica and an interval above 0, and a cooldown of 0 s or more")
+        if not (self.per_replica > 0 and self.interval_s > 0 and self.average_s > 0 and self.cooldown_s >= 0):
+            raise BadConfig("scaling needs requests per replica, times above 0 s, and a cooldown of 0 s or more")
 
     def times(self, span_s: float) -> Iterator[float]:
         return (i * self.interval_s for i in range(ceil(span_s / self.interval_s)))
 
     def replicas(self, load: FleetLoad) -> int:
-        if not self.wanted and self.start is not None:
-            enough = self.start
-        else:
-            enough = max(ceil(load.outstanding / self.per_replica), self.least)
+        if self.average is None:
+            self.average = self.start * self.per_replica
+        self.average += (load.outstanding - self.average) * -expm1(-self.interval_s / self.average_s)
+        enough = max(ceil(self.average / self.per_replica - 1e-9), self.least)
         self.wanted = [(t, n) for t, n in self.wanted if t >= load.now_s - self.cooldown_s]
         self.wanted.append((load.now_s, enough))
         return max(n for _, n in self.wanted) + self.spares
