@@ -76,12 +76,31 @@ class EngineSimulator:
             else:
                 return
 
+    @property
+    def next_s(self) -> float:
+        """When `step` has something to do, s; inf where it has nothing."""
+        if self.ends_s < inf or not self.pending:
+            return self.ends_s
+        return self.pending[0][0]
+
+    def step(self) -> None:
+        """End what runs, or wait for the first pending request, and start what comes next."""
+        if self.ends_s < inf:
+            self.finish()
+        else:
+            self.now = self.pending[0][0]
+        self.begin()
+
+    def put(self, request: int, at_s: float) -> None:
+        """Queue a request, perhaps during a step; the outcome is as if it had been pending all along."""
+        heappush(self.pending, (at_s, request))
+        if self.alike > 1 and at_s < self.ends_s and self._cuts_for_requests():
+            self._cut(at_s)
+
     def offer(self, request: int, at_s: float) -> None:
         """Queue a request whose prompt is prefilled elsewhere."""
         self.remote.add(request)
-        heappush(self.pending, (at_s, request))
-        if self.alike > 1 and self._cuts_for_requests():
-            self._cut(at_s)
+        self.put(request, at_s)
 
     def arrive(self, request: int, at_s: float) -> None:
         """The KV cache of a request with blocks is here."""

@@ -10,7 +10,7 @@ lowest index is first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -59,7 +59,19 @@ def simulate_pools(pools: WorkerPools, source: RequestSource, serving: ServingOp
     `engines` of the result are the prefill workers, then the decode workers. `serving` applies to both pools; its
     stages are those of the prefill workers. Raises BadConfig where a request is larger than the KV cache of a worker.
     """
-    return _PoolSimulation(pools, source, serving).run()
+    lengths = request_lengths(source, serving)
+    check_pools(pools, lengths, serving)
+    n = len(lengths.inputs)
+    prefill_log, log = RequestLog(n), RequestLog(n)
+    simulator = PoolsSimulator(pools, lengths, serving, prefill_log, log, lambda i, at_s: feed.ended(i, at_s))
+    first = pools.prefill[0]
+    before_s = before_queue_s(first.step_time, first.limits, lengths, serving)
+    feed = Feed(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
+    feed.open()
+    while simulator.events:
+        simulator.step()
+    engine = [len(simulator.prefill) + i for i in simulator.receiver]
+    return simulation_result(source, lengths, feed, log, simulator.engines, prefill_log, engine)
 
 
 def check_pools(pools: WorkerPools, lengths: SimulatedLengths, serving: ServingOptions) -> None:
@@ -74,52 +86,61 @@ def check_pools(pools: WorkerPools, lengths: SimulatedLengths, serving: ServingO
         raise BadConfig(f"a prompt of {longest:,} tokens is above the prefill pool's KV cache of {room:,}")
 
 
-class _PoolSimulation:
-    """The engines, routers and links of one run, and the heap of `events`: (s, kind, engine or request)."""
+class PoolsSimulator:
+    """The engines, routers and links of both pools, and the heap of `events`: (s, kind, engine or request).
 
-    def __init__(self, pools: WorkerPools, source: RequestSource, serving: ServingOptions) -> None:
-        self.source, self.lengths = source, request_lengths(source, serving)
-        check_pools(pools, self.lengths, serving)
-        n = len(self.lengths.inputs)
+    `on_finish` is called with each end.
+    """
+
+    def __init__(
+        self,
+        pools: WorkerPools,
+        lengths: SimulatedLengths,
+        serving: ServingOptions,
+        prefill_log: RequestLog,
+        log: RequestLog,
+        on_finish: Callable[[int, float], None],
+    ) -> None:
+        self.lengths, self.log, self.on_finish = lengths, log, on_finish
+        n = len(lengths.inputs)
         self.events: list[tuple[float, int, int]] = []
-        self.prefill_log, self.log = RequestLog(n), RequestLog(n)
-        prompts = SimulatedLengths(self.lengths.inputs, [1] * n, self.lengths.cached)
+        prompts = SimulatedLengths(lengths.inputs, [1] * n, lengths.cached)
         self.prefill = [
-            EngineSimulator(w.step_time, w.limits, prompts, Fraction(1), self.prefill_log, self._prefilled, keeps=True)
+            EngineSimulator(w.step_time, w.limits, prompts, Fraction(1), prefill_log, self._prefilled, keeps=True)
             for w in pools.prefill
         ]
         self.decode = [
-            EngineSimulator(
-                w.step_time, w.limits, self.lengths, serving.acceptance, self.log, self._ended, on_reserve=self._send
-            )
+            EngineSimulator(w.step_time, w.limits, lengths, serving.acceptance, log, self._ended, on_reserve=self._send)
             for w in pools.decode
         ]
+        self.engines = (*self.prefill, *self.decode)
         self.links = [SenderLinks(pools.transfer) for _ in pools.prefill]
         self.prefill_router = Router(len(pools.prefill), pools.prefill_router)
         self.decode_router = Router(len(pools.decode), pools.decode_router)
         self.sender, self.receiver = [0] * n, [0] * n
         self.clock_s = 0.0
-        first = pools.prefill[0]
-        before_s = before_queue_s(first.step_time, first.limits, self.lengths, serving)
-        self.feed = Feed(source, before_s, self._put)
-        self.feed.open()
 
-    def run(self) -> SimulationResult:
-        events, engines = self.events, (self.prefill, self.decode)
-        while events:
-            self.clock_s, kind, index = heappop(events)
-            if kind <= DECODE_ENDS:
-                self._end(engines[kind][index], kind, index)
-            elif kind == ARRIVES:
-                self._arrive(index)
-            elif kind == TRANSFERRED:
-                self._transferred(index)
-            else:
-                kind -= PREFILL_STARTS
-                self._begin(engines[kind][index], kind, index)
-        engine = [len(self.prefill) + i for i in self.receiver]
-        workers = (*self.prefill, *self.decode)
-        return simulation_result(self.source, self.lengths, self.feed, self.log, workers, self.prefill_log, engine)
+    @property
+    def next_s(self) -> float:
+        """When the next event is, s; inf where there is none."""
+        return self.events[0][0] if self.events else inf
+
+    def put(self, request: int, at_s: float) -> None:
+        """Let a request reach the router at `at_s`."""
+        heappush(self.events, (at_s, ARRIVES, request))
+
+    def step(self) -> None:
+        """Handle the next event."""
+        self.clock_s, kind, index = heappop(self.events)
+        if kind <= DECODE_ENDS:
+            self._end((self.prefill, self.decode)[kind][index], kind, index)
+        elif kind == ARRIVES:
+            self._arrive(index)
+        elif kind == TRANSFERRED:
+            self._transferred(index)
+        else:
+            kind -= PREFILL_STARTS
+            self._begin((self.prefill, self.decode)[kind][index], kind, index)
 
     # ---- events
 
@@ -174,12 +195,9 @@ class _PoolSimulation:
 
     def _ended(self, request: int, at_s: float) -> None:
         self.decode_router.remove(self.receiver[request], 1)
-        self.feed.ended(request, at_s)
+        self.on_finish(request, at_s)
 
     # ---- the heap
-
-    def _put(self, arrival: tuple[float, int]) -> None:
-        heappush(self.events, (arrival[0], ARRIVES, arrival[1]))
 
     def _wake(self, engine: EngineSimulator, starts: int, index: int) -> None:
         if engine.ends_s == inf:

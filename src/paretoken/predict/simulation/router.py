@@ -11,6 +11,9 @@ LEAST, ROUND_ROBIN = "least", "round-robin"
 POLICIES = (LEAST, ROUND_ROBIN)
 """`least` sends a request to the worker with the least load, the first of equals; `round-robin` to each in turn."""
 
+CLOSED = 1 << 62
+"""Added to the load of a worker that gets no more requests: above any load that is one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KvTransfer:
@@ -43,11 +46,26 @@ class Router:
     def choose(self, load: int) -> int:
         """The worker of the next request, whose load is added to it."""
         if self.policy == ROUND_ROBIN:
-            self.turn = worker = (self.turn + 1) % len(self.loads)
+            worker = (self.turn + 1) % len(self.loads)
+            while self.loads[worker] >= CLOSED:
+                worker = (worker + 1) % len(self.loads)
+            self.turn = worker
         else:
             worker = self.loads.index(min(self.loads))
         self.loads[worker] += load
         return worker
+
+    def add(self) -> int:
+        """One more worker, without load; its index."""
+        self.loads.append(0)
+        return len(self.loads) - 1
+
+    def close(self, worker: int) -> None:
+        """Send a worker nothing more; what it has stays."""
+        self.loads[worker] += CLOSED
+
+    def is_open(self, worker: int) -> bool:
+        return self.loads[worker] < CLOSED
 
     def remove(self, worker: int, load: int) -> None:
         """Take the load of a request off its worker."""

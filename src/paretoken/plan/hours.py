@@ -1,0 +1,305 @@
+"""The fewest replicas that meet the limits in every hour of a traffic.
+
+The load curve says about how many: the hour's requests, by the work of their lengths, over the capacity of one
+replica. Then the hour itself is replayed with that many replicas, and with one more or fewer until the smallest number
+that meets every limit is certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import ceil, log
+
+import numpy as np
+
+from paretoken.errors import BadConfig
+from paretoken.plan.latencies import Figures, ratios
+from paretoken.plan.load_curve import STABLE_LOAD, LoadCurve
+from paretoken.plan.replay import replay
+from paretoken.plan.replica import Replica, subset, work_s
+from paretoken.plan.sample import TrafficSample
+from paretoken.plan.staffing import StaffSchedule, fixed
+from paretoken.predict.simulation.router import LEAST
+from paretoken.slo import MEDIAN, Slo
+from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
+
+LEAD_S = 300.0
+"""Seconds of traffic before an hour that fill the replicas, and are not counted."""
+ENOUGH = {"mean": 50, MEDIAN: 50, "p90": 100, "p95": 200, "p99": 1_000, "p999": 10_000}
+"""Requests that an hour needs for a statistic to be judged on it alone."""
+FEWEST_REPLICAS = 4
+"""Replicas that a sampled replay keeps, so that the router has a choice."""
+WHOLE = 10**12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourGroup:
+    """Hours `first` to before `stop` that are judged together. `load_s` is their rate in requests of the mean work of
+    the load curve's sample."""
+
+    first: int
+    stop: int
+    requests: int
+    rate_s: float
+    load_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetCheck:
+    """A group of hours replayed with a number of replicas. `ratios` are value over bound by limit; `share` is that of
+    the fleet which was simulated, `outstanding` the mean number of requests without a whole answer of a replica."""
+
+    group: HourGroup
+    replicas: int
+    figures: Figures
+    ratios: Mapping[Slo, float]
+    share: float
+    outstanding: float
+
+    @property
+    def worst(self) -> float:
+        """The largest ratio, at most 1 where all limits are met."""
+        return max(self.ratios.values(), default=0.0)
+
+    @property
+    def first_to_fail(self) -> str:
+        """The limit with the least room, as text."""
+        return max(self.ratios, key=self.ratios.__getitem__).text if self.ratios else STABLE_LOAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSize:
+    """Replicas by hour; `checks` are of the groups that were replayed, with the number chosen, the busiest first.
+
+    `capacity_s` is that of one replica alone. Many behind a router serve more each than one, `efficiency` times as much
+    in the busiest group, and a part of that where there are fewer replicas.
+    """
+
+    hours: tuple[int, ...]
+    loads_s: tuple[float, ...]
+    checks: tuple[FleetCheck, ...]
+    capacity_s: float
+    efficiency: float
+
+    @property
+    def replicas(self) -> int:
+        """Replicas of a fixed fleet."""
+        return max(self.hours)
+
+    @property
+    def worst(self) -> FleetCheck:
+        """The check with the least room."""
+        return max(self.checks, key=lambda c: c.worst)
+
+    @property
+    def schedule(self) -> StaffSchedule:
+        """The replicas of each hour from its start on."""
+        return StaffSchedule(tuple(i * HOUR_S for i in range(len(self.hours))), self.hours)
+
+    @property
+    def scale(self) -> FleetScale:
+        return FleetScale(self.capacity_s, self.efficiency, self.checks[0].replicas)
+
+    def utilisation(self, replicas: Sequence[float] | Floats) -> list[float]:
+        """Load over what so many replicas can serve within the limits, by hour."""
+        return [load / self.scale.able_s(n) for load, n in zip(self.loads_s, list(replicas), strict=True)]
+
+    def rate_each_s(self, hour: int, replicas: float | None = None) -> float:
+        """The rate on the load curve at which a replica is as busy as those of the fleet in an hour."""
+        n = replicas or self.hours[hour]
+        return self.capacity_s * self.loads_s[hour] / self.scale.able_s(n)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetScale:
+    """Requests per second that replicas serve within the limits: `capacity_s` one alone, `efficiency` times as much
+    each of `replicas`."""
+
+    capacity_s: float
+    efficiency: float = 1.0
+    replicas: int = 1
+
+    def able_s(self, n: float) -> float:
+        """What n replicas serve; a gain of many grows as 1 − 1/n up to that of `replicas`, a loss is that of any."""
+        gain = 1.0
+        if self.efficiency > 1 and n < self.replicas:
+            gain = (1 - 1 / max(n, 1.0)) / (1 - 1 / self.replicas)
+        return n * self.capacity_s * (1 + (self.efficiency - 1) * gain)
+
+    def needed(self, load_s: float) -> int:
+        """The fewest replicas that serve a load."""
+        n = max(ceil(load_s / (self.capacity_s * max(self.efficiency, 1.0)) - 1e-9), 1)
+        while self.able_s(n) < load_s * (1 - 1e-9):
+            n += 1
+        return n
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FleetSizer:
+    """Finds the number of replicas. `budget` bounds the requests that one check replays: of a larger hour as large a
+    part of the replicas gets as large a part of the requests, at random; and a few of the replicas part of the hour."""
+
+    replica: Replica
+    traffic: Traffic
+    slos: tuple[Slo, ...]
+    curve: LoadCurve
+    sample: TrafficSample
+    router: str = LEAST
+    cached_tokens: Ints | None = None
+    budget: int = WHOLE
+    marks: Floats = field(init=False)
+    made: dict[tuple[HourGroup, int], FleetCheck] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", np.random.default_rng(1).uniform(0, 1, len(self.traffic)))
+
+    def size(self, *, every_hour: bool = False) -> FleetSize:
+        """The fewest replicas of each hour; BadConfig where no number meets the limits.
+
+        Without `every_hour` only the busiest hours are replayed, and the others get what their load needs by those.
+        """
+        capacity_s = self.curve.capacity_s(self.slos)
+        if not capacity_s:
+            raise BadConfig(self._why_none())
+        groups = sorted(self.groups(), key=lambda g: -g.load_s)
+        peak = self.smallest(groups[0], FleetScale(capacity_s).needed(groups[0].load_s))
+        scale = FleetScale(capacity_s, groups[0].load_s / capacity_s / self._fraction(peak), peak.replicas)
+        checks = [peak]
+        if every_hour:
+            checks += [self.smallest(g, scale.needed(g.load_s)) for g in groups[1:]]
+        counts = {c.group: c.replicas for c in checks}
+        hours, loads = [0] * self.traffic.hours, [0.0] * self.traffic.hours
+        for g in groups:
+            for hour in range(g.first, g.stop):
+                hours[hour] = counts.get(g) or min(scale.needed(g.load_s), peak.replicas)
+                loads[hour] = g.load_s
+        return FleetSize(
+            hours=tuple(hours),
+            loads_s=tuple(loads),
+            checks=tuple(checks),
+            capacity_s=capacity_s,
+            efficiency=scale.efficiency,
+        )
+
+    def groups(self) -> list[HourGroup]:
+        """The hours, each with its neighbours until they have enough requests for every statistic of the limits."""
+        fewest = max((ENOUGH[s.statistic] for s in self.slos), default=1)
+        counts = np.bincount(self.traffic.hour_of(), minlength=self.traffic.hours).tolist()
+        bounds, inside = [0], 0
+        for hour, count in enumerate(counts, 1):
+            inside += count
+            if inside >= fewest:
+                bounds.append(hour)
+                inside = 0
+        if bounds[-1] < len(counts):  # what is left goes to the group before
+            bounds = [*(bounds[:-1] or [0]), len(counts)] if len(bounds) > 1 else [0, len(counts)]
+        work = self.work()
+        return [self._group(a, b, work) for a, b in pairwise(bounds)]
+
+    def check(self, group: HourGroup, replicas: int) -> FleetCheck:
+        """Replay a group of hours, after some traffic before it, with a constant number of replicas."""
+        if (group, replicas) not in self.made:
+            self.made[group, replicas] = self._replayed(group, replicas)
+        return self.made[group, replicas]
+
+    def smallest(self, group: HourGroup, estimate: int) -> FleetCheck:
+        """The check of the fewest replicas that meet every limit and serve as fast as requests come."""
+        least = max(ceil(group.load_s / self.curve.limit_s - 0.05), 1)
+        most = 4 * max(estimate, 2) + least
+        n = first_that(lambda n: self.check(group, n).worst <= 1, estimate, least, most)
+        if n > most:
+            failed = self.check(group, most)
+            raise BadConfig(f"{most} replicas do not meet {failed.first_to_fail} in hour {group.first}; loosen it")
+        return self.check(group, n)
+
+    def _replayed(self, group: HourGroup, replicas: int) -> FleetCheck:
+        start_s, stop_s = group.first * HOUR_S, min(group.stop * HOUR_S, self.traffic.span_s)
+        kept = min(max(ceil(replicas * self.budget / max(group.requests, 1)), FEWEST_REPLICAS), replicas)
+        part = min(self.budget * replicas / (kept * max(group.requests, 1)), 1.0)
+        if part < 1:
+            start_s, stop_s = self._typical(start_s, stop_s, part)
+        t = self.traffic.time_s
+        window = (t >= start_s - LEAD_S) & (t <= stop_s) & (self.marks < kept / replicas)
+        run = replay(
+            self.replica,
+            subset(self.traffic, window),
+            fixed(kept),
+            router=self.router,
+            cached_tokens=None if self.cached_tokens is None else self.cached_tokens[window],
+        )
+        latencies = run.latencies(start_s, slos=self.slos)
+        figures = latencies.figures()
+        return FleetCheck(
+            group=group,
+            replicas=replicas,
+            figures=figures,
+            ratios=ratios(figures, self.slos),
+            share=kept / replicas * part,
+            outstanding=float(latencies.e2e.sum() / (max(stop_s - start_s, 1e-9) * kept)),
+        )
+
+    def _typical(self, start_s: float, stop_s: float, part: float) -> tuple[float, float]:
+        """The part of a period, in whole steps of it, whose requests come most nearly at the rate of the whole."""
+        steps = ceil(1 / part)
+        edges = np.linspace(start_s, stop_s, steps + 1)
+        counts = np.histogram(self.traffic.time_s, edges)[0]
+        i = int(np.argmin(np.abs(counts - counts.mean())))
+        return float(edges[i]), float(edges[i + 1])
+
+    def _fraction(self, peak: FleetCheck) -> float:
+        """Replicas, as a fraction, at which the limits of the busiest hour would just be met."""
+        n = peak.replicas
+        if n == 1 or not peak.worst:
+            return min(peak.group.load_s / self.curve.capacity_s(self.slos), float(n))
+        fewer = self.check(peak.group, n - 1)
+        if fewer.worst <= 1:  # fewer would not serve as fast as requests come
+            return float(n)
+        return n - log(1 / peak.worst) / log(fewer.worst / peak.worst)
+
+    def work(self) -> Floats:
+        """The work of each request of the traffic, over the mean of the sample; shape (n,)."""
+        batch = self.curve.batch_at(self.curve.capacity_s(self.slos) or self.curve.limit_s)
+        t, s = self.traffic, self.sample
+        computed = t.input_tokens - (0 if self.cached_tokens is None else self.cached_tokens)
+        of_sample = s.input_tokens - (0 if s.cached_tokens is None else s.cached_tokens)
+        mean = float(work_s(self.replica, of_sample, s.output_tokens, batch).mean())
+        return work_s(self.replica, computed, t.output_tokens, batch) / mean
+
+    def _group(self, first: int, stop: int, work: Floats) -> HourGroup:
+        hour = self.traffic.hour_of()
+        inside = (hour >= first) & (hour < stop)
+        seconds = min(stop * HOUR_S, self.traffic.span_s) - first * HOUR_S
+        load_s = float(work[inside].sum() / seconds)
+        requests = int(inside.sum())
+        return HourGroup(first=first, stop=stop, requests=requests, rate_s=requests / seconds, load_s=load_s)
+
+    def _why_none(self) -> str:
+        unmet = ", ".join(f"{slo.text} (it has {value:.3g} s)" for slo, value in self.curve.unmet(self.slos).items())
+        return f"no number of replicas meets {unmet or 'the limits'}, even at a light load"
+
+
+def first_that(enough: Callable[[int], bool], start: int, least: int, most: int) -> int:
+    """The fewest of `least` … `most` that are enough, `most` + 1 if none are; looks near `start` first."""
+    start, step = min(max(start, least), most), 1
+    if enough(start):
+        good, bad = start, least - 1
+        while good > least:
+            n = max(good - step, least)
+            if not enough(n):
+                bad = n
+                break
+            good, step = n, step * 2
+    else:
+        bad, good = start, most + 1
+        while bad < most:
+            n = min(bad + step, most)
+            if enough(n):
+                good = n
+                break
+            bad, step = n, step * 2
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if enough(middle) else (good, middle)
+    return good

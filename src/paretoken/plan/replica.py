@@ -1,0 +1,195 @@
+"""One replica of a fleet, ready to be simulated under requests of any length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig
+from paretoken.plan.candidate import FleetCandidate
+from paretoken.plural import counted
+from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.configure import checked
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.pools.simulated import served_pools
+from paretoken.predict.serving import served
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
+from paretoken.predict.simulation.result import SimulationResult
+from paretoken.predict.simulation.run import PLAIN, ServingOptions, simulate
+from paretoken.predict.simulation.sources import OpenLoop
+from paretoken.traffic.traffic import Floats, Ints, Traffic
+
+POOL_USERS = 64
+"""Concurrent requests for which the pace of pools is taken; their step times depend on the batch besides."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Replica:
+    """One engine, or the workers of two pools. `context_tokens` is the most that a request may have, input and output;
+    None where only the KV cache limits it. `ranks` share the KV cache evenly, each request lies on one of them."""
+
+    server: Worker | WorkerPools
+    serving: ServingOptions = PLAIN
+    gpus: int = 1
+    context_tokens: int | None = None
+    ranks: int = 1
+
+    @property
+    def decode_workers(self) -> tuple[Worker, ...]:
+        """The engines that decode."""
+        return (self.server,) if isinstance(self.server, Worker) else tuple(self.server.decode)
+
+    @property
+    def slots(self) -> int:
+        """Requests that may decode at once."""
+        accepted = ceil(self.serving.acceptance)
+        return sum(w.limits.sequences(accepted) for w in self.decode_workers)
+
+    @property
+    def kv_tokens(self) -> int:
+        """Tokens that the KV caches of the engines that decode hold."""
+        return sum(w.limits.kv_tokens for w in self.decode_workers)
+
+    @property
+    def first(self) -> Worker:
+        """An engine that prefills."""
+        return self.server if isinstance(self.server, Worker) else self.server.prefill[0]
+
+    def fits(self, inputs: Ints, outputs: Ints) -> npt.NDArray[np.bool_]:
+        """Whether each request fits the context and the KV cache, shape (n,)."""
+        room = min(_room(w.limits, self.serving) for w in self.decode_workers) // self.ranks
+        most = room if self.context_tokens is None else min(room, self.context_tokens)
+        fitting: npt.NDArray[np.bool_] = inputs + outputs <= most
+        if isinstance(self.server, WorkerPools):
+            fitting &= inputs <= min(w.limits.most_prompt for w in self.server.prefill)
+        return fitting
+
+    def simulate(self, source: OpenLoop, slowdown: float = 1.0) -> SimulationResult:
+        """Serve every request of the source to its end. `slowdown` multiplies all times of the replica.
+
+        Such a replica is this one on a clock that runs slower: requests come `slowdown` times as fast by that clock,
+        and what it measures takes as much longer. Segments of the engines stay in the replica's own time.
+        """
+        if slowdown != 1.0:
+            source = replace(source, due_s=source.due_s / slowdown)
+        if isinstance(self.server, Worker):
+            run = simulate(self.server.step_time, self.server.limits, source, self.serving)
+        else:
+            run = simulate_pools(self.server, source, self.serving)
+        return run if slowdown == 1.0 else stretched(run, slowdown)
+
+
+def stretched(run: SimulationResult, factor: float) -> SimulationResult:
+    """The run with all times of its requests multiplied."""
+    times = {name: getattr(run, name) * factor for name in ("due_s", "first_s", "last_s", "prefilled_s")}
+    return replace(run, **times)
+
+
+def replica_of(
+    candidate: FleetCandidate,
+    traffic: Traffic,
+    *,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> Replica:
+    """The replica of a candidate, with the pace and the KV cache of the traffic's mean lengths.
+
+    Raises UnknownName or BadConfig where the deployment cannot exist or its model does not fit.
+    """
+    catalog = catalog or load_catalog()
+    lengths, d = mean_lengths(traffic), candidate.deployment
+    if isinstance(d, Deployment):
+        d = checked(d, catalog)
+        s = served(d, lengths, calibration=calibration, catalog=catalog)
+        return Replica(
+            server=Worker(s.step_time, s.limits),
+            serving=s.serving,
+            gpus=d.gpus,
+            context_tokens=_context(d, catalog),
+            ranks=_ranks(d),
+        )
+    pooled = served_pools(
+        d, replace(lengths, osl=max(lengths.osl, 2)), POOL_USERS, calibration=calibration, catalog=catalog
+    )
+    return Replica(
+        server=pooled.workers,
+        serving=pooled.serving,
+        gpus=d.gpus,
+        context_tokens=_context(d.decode, catalog),
+        ranks=_ranks(d.decode),
+    )
+
+
+def mean_lengths(traffic: Traffic) -> Lengths:
+    """The mean lengths of the traffic, as those of each request."""
+    isl, osl = traffic.input_tokens.mean(), traffic.output_tokens.mean()
+    return Lengths(max(round(float(isl)), 1), max(round(float(osl)), 1))
+
+
+def servable(replica: Replica, traffic: Traffic, most_refused: float = 0.0) -> Traffic:
+    """The traffic that a replica can serve; BadConfig where more than a share `most_refused` of it does not fit.
+
+    Requests that do not fit are left out, and a note counts them.
+    """
+    fitting = replica.fits(traffic.input_tokens, traffic.output_tokens)
+    refused = int((~fitting).sum())
+    if not refused:
+        return traffic
+    total = traffic.input_tokens + traffic.output_tokens
+    reason = (
+        f"{counted(refused, 'request')} of {len(traffic):,}, the longest of {int(total.max()):,} tokens, "
+        "exceed its context or KV cache"
+    )
+    if refused > most_refused * len(traffic) or refused == len(traffic):
+        raise BadConfig(f"{reason}; use more GPUs in a replica, or drop the longest requests")
+    return subset(traffic, fitting, note=f"{reason} and are not served")
+
+
+def subset(traffic: Traffic, keep: npt.NDArray[np.bool_], note: str = "") -> Traffic:
+    """The chosen requests over the same period; prefixes are dropped."""
+    return replace(
+        traffic,
+        time_s=traffic.time_s[keep],
+        input_tokens=traffic.input_tokens[keep],
+        output_tokens=traffic.output_tokens[keep],
+        session=traffic.session[keep],
+        prefixes=None,
+        notes=(*traffic.notes, note) if note else traffic.notes,
+    )
+
+
+def _room(limits: SchedulerLimits, serving: ServingOptions) -> int:
+    """Input and output tokens of the longest request that the KV cache holds, as `run.check_capacity` counts them."""
+    return limits.kv_tokens - max(ceil(serving.acceptance) - 2 + limits.drafted_tokens, 0)
+
+
+def _context(d: Deployment, catalog: Catalog) -> int | None:
+    limits = [n for n in (catalog.models[d.model].max_context, d.settings.max_model_len) if n]
+    return min(limits, default=None)
+
+
+def _ranks(d: Deployment) -> int:
+    """Attention groups, each with a KV cache of its own."""
+    return max(d.stage_gpus // d.attention_tp, 1) if d.dp_attention else 1
+
+
+def work_s(replica: Replica, inputs: Ints, outputs: Ints, batch: float) -> Floats:
+    """Seconds of engine steps that each request adds in a batch of `batch`, shape (n,), for comparing loads.
+
+    Prompts count what more tokens of them add, decode steps are shared by the batch.
+    """
+    decode = replica.decode_workers
+    each = min(max(round(batch / len(decode)), 1), decode[0].limits.sequences())
+    fixed_s, context_s = decode[0].step_time.decode(each)
+    steps = outputs / replica.serving.acceptance_length
+    decode_s = steps * (fixed_s / each + context_s * (inputs + outputs / 2)) / len(decode)
+    prefills = len(replica.server.prefill) if isinstance(replica.server, WorkerPools) else 1
+    step = replica.first.step_time
+    token_s = (step.prefill(2000, 0.0) - step.prefill(1000, 0.0)) / 1000
+    seconds: Floats = decode_s + token_s * inputs / prefills
+    return seconds
