@@ -73,7 +73,9 @@ def busiest_day(traffic: Traffic) -> Traffic:
     if not len(rows):
         return traffic
     which = f"day {best + 1} of {len(starts)}" if calendar else f"the 24 hours from hour {start / HOUR_S:g}"
-    note = f"{which} of the source, which has the most tokens; the rest of {traffic.span_s / DAY_S:.3g} days is left out"
+    note = (
+        f"{which} of the source, which has the most tokens; the rest of {traffic.span_s / DAY_S:.3g} days is left out"
+    )
     day = _rows(traffic, rows, note)
     begin = None if traffic.day_start_s is None else (traffic.day_start_s + start) % DAY_S
     return replace(day, time_s=day.time_s - start, span_s=DAY_S, day_start_s=begin)
