@@ -157,8 +157,8 @@ def _notes(counts: FleetCounts, left_out: Sequence[str]) -> list[str]:
         notes.append("metrics do not tell sessions or shared prefixes, and the servers count no hits of their caches")
     else:
         notes.append(
-            f"metrics do not tell sessions or shared prefixes; the servers' own prefix caches had {counts.hit_share:.1%} "
-            "of the input tokens"
+            "metrics do not tell sessions or shared prefixes; the servers' own prefix caches had "
+            f"{counts.hit_share:.1%} of the input tokens"
         )
     if left_out:
         notes.append(f"{len(left_out)} queries that count neither requests nor tokens are left out")

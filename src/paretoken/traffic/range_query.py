@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,14 +12,14 @@ import numpy as np
 from paretoken.bench.keys import ApiKey
 from paretoken.errors import BadConfig, BadFile, EndpointFailed
 from paretoken.foreign_http import FAILURES, Redirected, SmallAnswer, SmallRequests
-from paretoken.plural import counted
 from paretoken.traffic.metric_names import MODEL_LABEL
 from paretoken.traffic.range_series import RangeAnswers, RangeSeries, series_of
 
 MOST_POINTS = 11_000
 """Of a series in one answer, by Prometheus' own limit."""
 MOST_BYTES = 64_000_000
-MOST_QUERIES = 2_000
+MOST_SPLIT = 1_000
+"""Queries after which pieces are not made smaller any more."""
 TIMEOUT_S = 60.0
 ATTEMPTS = 3
 PAUSE_S = 1.0
@@ -69,22 +68,22 @@ def fetch_range(
     steps = int(since_s // step_s)
     pieces = [(k, min(k + MOST_POINTS - 1, steps)) for k in range(0, steps + 1, MOST_POINTS)]
     series: list[RangeSeries] = []
-    for sent in range(MOST_QUERIES):
-        if not pieces:
-            return FetchedRange(_merged(series), end_s)
+    queries = 0
+    while pieces:
         first, last = pieces.pop(0)
         times = {"start": end_s - (steps - first) * step_s, "end": end_s - (steps - last) * step_s, "step": step_s}
+        url, queries = f"{base}{_PATH}?{urlencode({'query': query, **times})}", queries + 1
         try:
-            series += _answer(requests, base, {"query": query, **times}, pause).series
+            series += _answer(requests, base, url, metrics, pause).series
         except _TooLarge:
-            if last == first:
-                break
+            if last == first or queries >= MOST_SPLIT:
+                raise EndpointFailed(
+                    f"{base} has more series than it gives in one answer; choose one model with --served-model, a "
+                    "longer --step or a shorter --since"
+                ) from None
             middle = (first + last) // 2
             pieces[:0] = [(first, middle), (middle + 1, last)]
-    raise EndpointFailed(
-        f"{base} has too many series for one read ({counted(sent + 1, 'query', 'queries')} sent); choose one model with "
-        "--served-model, a longer --step or a shorter --since"
-    )
+    return FetchedRange(_merged(series), end_s)
 
 
 def _base(url: str) -> str:
@@ -109,10 +108,9 @@ def _selector(metrics: Sequence[str], model: str | None) -> str:
 
 
 def _answer(
-    requests: SmallRequests, base: str, query: dict[str, object], pause: Callable[[float], None]
+    requests: SmallRequests, base: str, url: str, metrics: Sequence[str], pause: Callable[[float], None]
 ) -> RangeAnswers:
     """The series of one query, asked up to `ATTEMPTS` times. _TooLarge for an answer that is cut off, or refused so."""
-    url = f"{base}{_PATH}?{urlencode(query)}"
     for attempt in range(1, ATTEMPTS + 1):
         try:
             answer = requests.get(url)
@@ -123,7 +121,7 @@ def _answer(
             problem += "; check that --metrics is the URL of Prometheus"
         else:
             if answer.status == 200:
-                return _series(answer, base, query)
+                return _series(answer, base, metrics)
             problem = _refusal(answer)
             if answer.status not in _BUSY:
                 break
@@ -132,16 +130,15 @@ def _answer(
     raise EndpointFailed(f"{base} {problem}")
 
 
-def _series(answer: SmallAnswer, base: str, query: dict[str, object]) -> RangeAnswers:
+def _series(answer: SmallAnswer, base: str, metrics: Sequence[str]) -> RangeAnswers:
     if len(answer.body) >= MOST_BYTES:
         raise _TooLarge
     try:
         document = answer.json()
     except ValueError:
         raise EndpointFailed(f"{base} is no Prometheus server: {_PATH} answers no JSON; give its URL") from None
-    names = re.findall(r"[a-z]\w*:\w+", str(query["query"]).partition(f",{MODEL_LABEL}=")[0])
     try:
-        return series_of(document, names, base)
+        return series_of(document, metrics, base)
     except BadFile as e:
         raise EndpointFailed(str(e)) from None
 

@@ -1,8 +1,8 @@
 """Series of a Prometheus range query, from its JSON: each with its metric, its labels and its samples.
 
-A document is an answer of /api/v1/query_range, its `data`, or an object with `query` and `result` (or `data`); several
-come in a list, as an object by query, one a line in a .jsonl file, or in a folder of such files. Where a query drops the
-name of the metric, as sum() and rate() do, `query` must be there: it tells the metric, and whether the samples are
+A document is an answer of /api/v1/query_range, its `data`, or an object with `query` and `result` (or `data`). Several
+come in a list, as an object by query, one a line in a .jsonl file, or in a folder of such files. Where a query drops
+the name of the metric, as sum() and rate() do, `query` must be there: it tells the metric, and whether the samples are
 counts, rates per second (rate, irate) or increases over a range (increase, delta).
 """
 
@@ -143,7 +143,7 @@ def _samples(values: object, at: str) -> tuple[Floats, Floats]:
         time_s, numbers = table[:, 0].astype(float), table[:, 1].astype(float)
     except (TypeError, ValueError) as e:
         raise BadFile(f"{at}: its 'values' are not pairs of a time and a number; save the answer again") from e
-    if len(time_s) and not (EARLIEST_S < time_s.min() and time_s.max() < LATEST_S):
+    if len(time_s) and not (time_s.min() > EARLIEST_S and time_s.max() < LATEST_S):
         raise BadFile(f"{at}: the time {time_s.max():.6g} is no Unix time in seconds, as Prometheus writes it")
     order = np.argsort(time_s, kind="stable")
     numbers = np.where(np.isfinite(numbers) & (numbers >= 0), numbers, np.nan)

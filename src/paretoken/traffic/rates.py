@@ -19,7 +19,7 @@ def parse_rate_s(text: str) -> float:
         rate = float(number)
     except ValueError:
         rate = -1.0
-    if not 0 < rate or not isfinite(rate) or unit not in _PER_S or bool(slash) != bool(unit):
+    if not rate > 0 or not isfinite(rate) or unit not in _PER_S or bool(slash) != bool(unit):
         raise BadConfig(f"rate {quoted(text)} is not a rate above 0, such as 2000/min, 30/s, 500/h or 1e6/day")
     return rate / _PER_S[unit]
 

@@ -13,5 +13,6 @@ def require_few(requests: float, which: str, remedy: str) -> None:
     """BadConfig for more requests than a plan takes."""
     if requests > MOST_REQUESTS:
         raise BadConfig(
-            f"the {counted(requests, 'request')} {which} are more than the {MOST_REQUESTS:,} that a plan takes; {remedy}"
+            f"the {counted(requests, 'request')} {which} are more than the {MOST_REQUESTS:,} that a plan takes; "
+            f"{remedy}"
         )
