@@ -86,6 +86,18 @@ class ByPosition(_EngineTable):
     of_steps: bool = False
 
 
+class RequestMetrics(_EngineTable):
+    """Metrics of single requests: the counters of those that ended, and the histograms of their lengths.
+
+    Histograms are named as the engine declares them, without `_bucket`, `_sum` and `_count`.
+    """
+
+    requests: tuple[str, ...]
+    prompt_tokens: str
+    generation_tokens: str
+    histograms_need: str = Field("", description="option without which the server has no such histograms")
+
+
 class EngineMetrics(_EngineTable):
     """Prometheus metrics: their paths and names. Of several names the first that the server exports counts.
 
@@ -100,6 +112,7 @@ class EngineMetrics(_EngineTable):
         False, description="accepted tokens are those generated, less one a request and one a draft"
     )
     accepted_by_position: ByPosition | None = None
+    per_request: RequestMetrics | None = None
     names: dict[Figure, tuple[str, ...]]
 
 

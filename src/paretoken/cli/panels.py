@@ -85,6 +85,10 @@ _RENT = {
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
     "Output": "--json",
 }
+_PLAN = {
+    "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --isl --osl --day-curve --peak "
+    "--burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
+}
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
     "--engine-version --speculative --speculative-tokens --acceptance-length --kv-cache-dtype "
@@ -100,7 +104,14 @@ PANELS: dict[str, dict[str, str]] = (
     | dict.fromkeys(
         [f"accuracy {tier}" for tier in ("calibrate", "compare", "consistency", "gate", "repeat", "task")], _ACCURACY
     )
-    | {"launch": _LAUNCH, "history": _HISTORY, "outlook": _OUTLOOK, "rent show": _RENT, "import": _IMPORT}
+    | {
+        "launch": _LAUNCH,
+        "history": _HISTORY,
+        "outlook": _OUTLOOK,
+        "rent show": _RENT,
+        "import": _IMPORT,
+        "plan": _PLAN,
+    }
 )
 """Panels by verb, each with its options in the order of the help. A verb with few options needs none."""
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from paretoken.predict.settings import DEFAULT, Description, EngineSettings, setting_fields
+from paretoken.catalog.description import Description
+from paretoken.predict.settings import DEFAULT, EngineSettings, setting_fields
 
 LENGTH_RANGE_RATIO = 0.8
 """The usual spread of lengths in public benchmarks: uniform in [ratio, 1] of nominal."""

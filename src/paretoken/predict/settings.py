@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from typing import Annotated, ClassVar, get_args, get_type_hints
 
+from paretoken.catalog.description import Description
 from paretoken.errors import BadConfig, shown
 
 KV_DTYPES = ("bf16", "fp8", "fp4")
@@ -34,16 +34,6 @@ OTHER_NAMES = {
     "batch_wait": ("batch_wait_timeout_iters",),
 }
 """Names of settings in options and CSV columns, as engines write them; the first is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a field means, in the JSON schema and in the help; pydantic is imported only for the former."""
-
-    text: str
-
-    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Callable[[Any], dict[str, Any]]) -> Any:
-        return handler(core_schema) | {"description": self.text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,9 @@ class Traffic:
     """Requests in the order of their time; arrays have shape (n,).
 
     `time_s` counts from the start of the period, which lasts `span_s`: rates are requests over that. `day_start_s` is
-    the time of day at 0, seconds after midnight; None where it is not known. `session` is -1 without one. `source` says
-    in words what was read, `notes` what was left out or assumed.
+    the time of day at 0, seconds after midnight; None where it is not known. `session` is -1 without one. `hit_share`
+    is the share of input tokens that the server's prefix cache had, where the server counted it. `source` says in words
+    what was read, `notes` what was left out or assumed.
     """
 
     time_s: Floats
@@ -45,6 +46,7 @@ class Traffic:
     source: str
     prefixes: PrefixBlocks | None = None
     day_start_s: float | None = None
+    hit_share: float | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,0 +1,94 @@
+"""Counters over a grid of steps: how far each rose in every step, with resets, and the steps without samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from paretoken.errors import BadFile
+from paretoken.traffic.range_series import RangeSeries
+from paretoken.traffic.traffic import Floats
+
+MOST_STEPS = 2_000_000
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Samples at `start_s + k * step_s` for k of 0 to `steps`, Unix time; step k lies between samples k and k + 1."""
+
+    start_s: float
+    step_s: float
+    steps: int
+
+    @classmethod
+    def of(cls, series: Sequence[RangeSeries], source: str) -> Grid:
+        """The grid of all samples: its step is the commonest distance of two samples of a series."""
+        times = [s.time_s[np.isfinite(s.values)] for s in series]
+        gaps = np.concatenate([np.diff(t) for t in times] or [np.empty(0)])
+        gaps = np.round(gaps[gaps > 1e-3], 3)
+        if not len(gaps):
+            raise BadFile(f"{source} has fewer than two samples of a counter; query a longer range")
+        values, counts = np.unique(gaps, return_counts=True)
+        step_s = float(values[np.argmax(counts)])
+        start_s = min(float(t[0]) for t in times if len(t))
+        steps = round((max(float(t[-1]) for t in times if len(t)) - start_s) / step_s)
+        if not 1 <= steps <= MOST_STEPS:
+            raise BadFile(f"{source} covers {steps:,} steps of {step_s:g} s; query at most {MOST_STEPS:,} of them")
+        return cls(start_s, step_s, steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Increase:
+    """How far one series rose in each step, shape (steps,): 0 before its first and after its last sample.
+
+    `missing` marks steps between them that have no sample at one end: what rose there is not known.
+    `alive` marks those from the first to the last sample.
+    """
+
+    series: RangeSeries
+    counts: Floats
+    missing: Mask
+    alive: Mask
+
+
+def increase_of(series: RangeSeries, grid: Grid) -> Increase:
+    """A counter that fell was reset, by a restart: it rose from 0 since then."""
+    values = np.full(grid.steps + 1, np.nan)
+    place = np.clip(np.rint((series.time_s - grid.start_s) / grid.step_s).astype(np.int64), 0, grid.steps)
+    there = np.isfinite(series.values)
+    values[place[there]] = series.values[there]
+    present = np.flatnonzero(np.isfinite(values))
+    alive = np.zeros(grid.steps, dtype=bool)
+    if len(present):
+        alive[present[0] : present[-1]] = True
+    if series.per_s is not None:
+        rose = values[1:] * series.per_s * grid.step_s
+    else:
+        rose = np.diff(values)
+        rose = np.where(rose < 0, values[1:], rose)
+    missing = alive & ~np.isfinite(rose)
+    return Increase(series, np.where(alive & ~missing, rose, 0.0), missing, alive)
+
+
+def total(increases: Iterable[Increase], steps: int) -> Floats:
+    """The sum over series, shape (steps,)."""
+    out = np.zeros(steps)
+    for increase in increases:
+        out += increase.counts
+    return out
+
+
+def scraped_once(series: Sequence[RangeSeries]) -> tuple[list[RangeSeries], int]:
+    """The series without those of an instance that a second job scrapes, too, and how many were left out."""
+    first: dict[tuple[object, ...], RangeSeries] = {}
+    for s in series:
+        job = "" if "instance" in s.labels else s.labels.get("job", "")
+        key = (s.metric, job, *sorted((k, v) for k, v in s.labels.items() if k != "job"))
+        other = first.get(key)
+        if other is None or len(s.values) > len(other.values):
+            first[key] = s
+    return list(first.values()), len(series) - len(first)
