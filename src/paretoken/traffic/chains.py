@@ -5,7 +5,7 @@ A unit is reached only through all before it, so that equal units are equal prom
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,13 @@ _Bools = npt.NDArray[np.bool_]
 class Chains:
     """Chains of n requests. `units` (n,) are their lengths, each unit of `tokens` tokens.
 
-    `touches` and `request` (total,) name each unit of each chain and its request, chain by chain: blocks, one touch
-    each. None of both for turns of conversations, whose `parent` (n,) is the turn before, -1 without one, all of
-    whose units the next turn shares.
+    `touches` (total,) names each unit, chain by chain. Turns of conversations have a `parent` (n,) instead: the turn
+    before, all of whose units they share; -1 without one.
     """
 
     units: Ints
     tokens: int
-    touches: Ints | None = None
+    touches: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     parent: Ints | None = None
     note: str = ""
 

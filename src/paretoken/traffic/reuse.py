@@ -95,11 +95,11 @@ def _leading(chains: Chains, crowd: int) -> Ints:
     """The first unit (n,) of each chain that at most `crowd` requests have, else its last; -1 - i for an empty one."""
     n = len(chains.units)
     alone = NO_SESSION - np.arange(n)
-    if chains.touches is None:
+    if chains.parent is not None:
         return alone
     rare = np.bincount(chains.touches)[chains.touches] <= max(crowd, 1)
     ends = np.cumsum(chains.units)
-    # The touch itself where it is rare, else the end of the file: the least within a chain is the first rare one.
+    # The place of a touch where it is rare, else the end of all: the least within a chain is the first rare one.
     places = np.append(np.where(rare, np.arange(len(rare)), len(rare)), len(rare))
     filled = chains.units > 0
     first = np.full(n, len(rare))
@@ -112,7 +112,6 @@ def _runs(chains: Chains, replica: Ints) -> tuple[Ints, Ints, Ints]:
     if chains.parent is not None:
         request = np.flatnonzero((chains.parent >= 0) & (replica == replica[chains.parent]))
         return request, chains.parent[request], chains.units[chains.parent[request]]
-    assert chains.touches is not None
     owner = np.repeat(np.arange(len(chains.units)), chains.units)
     key = chains.touches * (int(replica.max()) + 1) + replica[owner]
     order = np.argsort(key, kind="stable")
