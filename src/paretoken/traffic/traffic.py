@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, BadFile
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -79,3 +79,16 @@ class Traffic:
     def hour_of(self) -> Ints:
         """The hour of each request, counted from the start of the period."""
         return np.minimum((self.time_s // HOUR_S).astype(np.int64), self.hours - 1)
+
+
+def period_s(times: Floats, source: str) -> float:
+    """The period of these times (n,): from the first to the last, and one mean gap more, so that n come in it.
+
+    BadFile for one request, or for many at the same time: neither has a rate.
+    """
+    n, apart_s = len(times), float(times.max() - times.min())
+    if n < 2:
+        raise BadFile(f"{source} holds a single usable request; a rate needs two or more")
+    if not apart_s > 0:
+        raise BadFile(f"all {n:,} requests of {source} have the same time; give a log with the time of each request")
+    return apart_s * n / (n - 1)

@@ -88,7 +88,8 @@ def read_trace(path: Path | str, limits: TraceLimits | None = None) -> Trace:
         why = "all were left out by the limits" if limited else "none has both a prompt and an answer"
         raise BadFile(f"trace {path} holds no usable request; {why}")
     block_tokens = getattr(form, "BLOCK_TOKENS", BLOCK_TOKENS)
-    return Trace(str(path), form.NAME, _from_zero(kept), failed, limited, block_tokens, form.RULE)
+    requests, begin_s = _from_zero(kept)
+    return Trace(str(path), form.NAME, requests, failed, limited, block_tokens, form.RULE, begin_s)
 
 
 def _select(rows: Iterator[tuple[TraceRow, TraceRequest]], limits: TraceLimits) -> tuple[list[TraceRequest], int, int]:
@@ -114,9 +115,10 @@ def _select(rows: Iterator[tuple[TraceRow, TraceRequest]], limits: TraceLimits) 
     return kept, failed, limited
 
 
-def _from_zero(requests: list[TraceRequest]) -> tuple[TraceRequest, ...]:
+def _from_zero(requests: list[TraceRequest]) -> tuple[tuple[TraceRequest, ...], float]:
+    """The requests in the order of their time, from the first one on, and its time as it was recorded."""
     if requests[0].time_s is None:
-        return tuple(requests)
+        return tuple(requests), 0.0
     ordered = sorted(requests, key=lambda r: r.time_s or 0.0)
     zero_s = ordered[0].time_s or 0.0
-    return tuple(replace(r, time_s=(r.time_s or 0.0) - zero_s) for r in ordered)
+    return tuple(replace(r, time_s=(r.time_s or 0.0) - zero_s) for r in ordered), zero_s

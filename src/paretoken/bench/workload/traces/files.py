@@ -29,13 +29,13 @@ class Head:
 
 def read_head(path: Path) -> Head:
     """The head of a file; BadFile if it is missing, empty or broken at the first row."""
-    first = next((line for line in _lines(path) if line.strip()), None)
+    first = next((line for line in lines(path) if line.strip()), None)
     if first is None:
-        raise BadFile(f"trace {path} is empty; give a file with at least one request")
+        raise BadFile(f"{path} is empty; give a file with at least one request")
     if first.lstrip()[0] in "[{":
         row = next(objects(path), None)
         if row is None:
-            raise BadFile(f"trace {path} holds an empty list; give a file with at least one request")
+            raise BadFile(f"{path} holds an empty list; give a file with at least one request")
         return Head(keys=frozenset(row.values))
     return Head(columns=tuple(name.strip() for name in next(csv.reader([first]))))
 
@@ -43,7 +43,7 @@ def read_head(path: Path) -> Head:
 def objects(path: Path) -> Iterator[TraceRow]:
     """The objects of JSON lines, or of one JSON list."""
     listed: bool | None = None
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines(path), start=1):
         text = line.strip()
         if not text:
             continue
@@ -55,7 +55,7 @@ def objects(path: Path) -> Iterator[TraceRow]:
 
 def records(path: Path) -> Iterator[TraceRow]:
     """The rows of a CSV file by the names in its header; a row that is too short lacks its last fields."""
-    reader = csv.DictReader(_lines(path), skipinitialspace=True)
+    reader = csv.DictReader(lines(path), skipinitialspace=True)
     try:
         reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         for values in reader:
@@ -66,7 +66,7 @@ def records(path: Path) -> Iterator[TraceRow]:
 
 
 def _listed(path: Path) -> Iterator[TraceRow]:
-    values = _parse("".join(_lines(path)), path, "the JSON list")
+    values = _parse("".join(lines(path)), path, "the JSON list")
     for number, value in enumerate(values if isinstance(values, list) else [values], start=1):
         yield _row(value, path, f"entry {number}")
 
@@ -84,7 +84,7 @@ def _row(value: object, path: Path, place: str) -> TraceRow:
     return TraceRow(value, str(path), place)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def lines(path: Path) -> Iterator[str]:
     """The lines of a text file, packed by gzip or not, in parts no longer than MOST_LINE."""
     try:
         with path.open("rb") as packed:
@@ -94,11 +94,11 @@ def _lines(path: Path) -> Iterator[str]:
             with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
                 while line := file.readline(MOST_LINE):
                     if len(line) == MOST_LINE:
-                        raise BadFile(f"trace {path} has a line of more than {MOST_LINE // 1_000_000} MB")
+                        raise BadFile(f"{path} has a line of more than {MOST_LINE // 1_000_000} MB")
                     yield line
     except UnicodeDecodeError as e:
-        raise BadFile(f"trace {path} is not text; unpack it first if it is compressed") from e
+        raise BadFile(f"{path} is not text; unpack it first if it is compressed") from e
     except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-        raise BadFile(f"trace {path} is a damaged gzip file; copy it again") from e
+        raise BadFile(f"{path} is a damaged gzip file; copy it again") from e
     except OSError as e:
-        raise BadFile(f"trace {path} cannot be read: {e.strerror}") from e
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e

@@ -86,6 +86,7 @@ class Trace:
 
     `failed` counts those left out because they had no prompt or no answer, `limited` those left out by limits.
     `block_tokens` are the prompt tokens that one block id stands for; `rule` says how the format was read.
+    `begin_s` is the time of the first request as it was recorded, seconds since 1970 where the format gives dates.
     """
 
     file: str
@@ -95,6 +96,7 @@ class Trace:
     limited: int = 0
     block_tokens: int = BLOCK_TOKENS
     rule: str = ""
+    begin_s: float = 0.0
 
     @property
     def timed(self) -> bool:

@@ -1,0 +1,91 @@
+"""What the prompts of requests share, as chains of units: blocks of a prompt, or tokens of a conversation.
+
+A unit is reached only through all before it, so that equal units are equal prompts up to their end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic
+
+GROWING_SHARE = 0.9
+"""Share of later turns that must hold the turn before for a log of sessions to tell what prompts share."""
+_Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Chains:
+    """Chains of n requests. `units` (n,) are their lengths, each unit of `tokens` tokens.
+
+    `touches` (total,) names each unit, chain by chain. Turns of conversations have a `parent` (n,) instead: the turn
+    before, all of whose units they share; -1 without one.
+    """
+
+    units: Ints
+    tokens: int
+    touches: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    parent: Ints | None = None
+    note: str = ""
+
+
+def chains_of(traffic: Traffic) -> Chains | None:
+    """The chains of a traffic: by its blocks, else by turns of its sessions that grow; None if it tells neither."""
+    if traffic.prefixes is not None:
+        return _of_blocks(traffic.prefixes)
+    return _of_turns(traffic)
+
+
+def _of_blocks(blocks: PrefixBlocks) -> Chains:
+    units = np.array([len(ids) for ids in blocks.ids], np.int64)
+    flat = np.fromiter((b for ids in blocks.ids for b in ids), np.int64, int(units.sum()))
+    return Chains(units=units, tokens=blocks.tokens, touches=_nodes(flat, units))
+
+
+def _nodes(flat: Ints, units: Ints) -> Ints:
+    """Every touch's node in the tree of prefixes: the same id under another parent is another node.
+
+    Level by level, so that ids which name only the content of a block are told apart, too.
+    """
+    starts = np.cumsum(units) - units
+    _, ids = np.unique(flat, return_inverse=True)
+    nodes = np.empty(len(flat), np.int64)
+    active, parent = np.flatnonzero(units > 0), np.zeros(len(units), np.int64)
+    level, fresh, many = 0, 1, int(ids.max(initial=0)) + 1
+    while len(active):
+        at = starts[active] + level
+        unique, inverse = np.unique(parent[active] * many + ids[at], return_inverse=True)
+        nodes[at] = parent[active] = fresh + inverse
+        fresh += len(unique)
+        level += 1
+        active = active[units[active] > level]
+    return nodes
+
+
+def _of_turns(traffic: Traffic) -> Chains | None:
+    parent = previous_turn(traffic.session)
+    later = np.flatnonzero(parent >= 0)
+    if not len(later):
+        return None
+    context = traffic.input_tokens + traffic.output_tokens
+    grows = traffic.input_tokens[later] >= context[parent[later]]
+    if grows.mean() < GROWING_SHARE:
+        return None
+    parent[later[~grows]] = NO_SESSION
+    note = (
+        f"shared prefixes are derived from sessions: {grows.mean():.0%} of later turns are at least as long as the turn"
+        " before with its answer; prompts that sessions share with each other are not counted"
+    )
+    return Chains(units=context, tokens=1, parent=parent, note=note)
+
+
+def previous_turn(session: Ints) -> Ints:
+    """The request before each in its session (n,), -1 for the first of a session and for requests without one."""
+    order = np.argsort(session, kind="stable")
+    same = (session[order][1:] == session[order][:-1]) & (session[order][1:] != NO_SESSION)
+    previous = np.full(len(session), NO_SESSION, np.int64)
+    previous[order[1:][same]] = order[:-1][same]
+    return previous

@@ -1,0 +1,178 @@
+"""The times of a log in seconds: ISO 8601, or numbers in one unit for the whole file, told by their size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+from paretoken.errors import quoted
+from paretoken.traffic.traffic import Floats, Ints
+
+DAY_S = 86_400.0
+TOLERANCE_S = 900.0
+"""How far a row may lie behind an earlier one: logs are written as requests end, long ones late.
+
+Below the hour by which clocks go back in autumn.
+"""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = 1e19
+_BANDS = (("s", 1.0, 1e9), ("ms", 1e-3, 1e12), ("µs", 1e-6, 1e15), ("ns", 1e-9, 1e18))
+"""Units of times since 1970: name, seconds, and the least number of that unit, in 2001. Each reaches to the tenfold."""
+FROM_ZERO = 1e8
+"""Numbers below this count from the start of the log, up to three years in seconds."""
+
+
+class BadTimeError(Exception):
+    """A time that cannot be used: the index of its row, and what is wrong."""
+
+    def __init__(self, row: int, why: str) -> None:
+        super().__init__(why)
+        self.row, self.why = row, why
+
+
+@dataclass(slots=True)
+class Clock:
+    """Reads times row by row in the form of the first one; `rule` then says how.
+
+    `unit_s` is the unit that the name of the field states. `offset_s` is the zone of the first time, None without one.
+    """
+
+    unit_s: float | None = None
+    iso: bool | None = None
+    offset_s: float | None = None
+    _parts: list[Floats] = field(default_factory=list)
+    _rows: int = 0
+
+    def read(self, values: Sequence[object]) -> None:
+        """The next times of the log; BadTimeError with the row within the log."""
+        if self.iso is None and values:
+            self.iso = isinstance(values[0], str) and not _is_number(values[0])
+        if self.iso:
+            part = np.array([self._moment(i, v) for i, v in enumerate(values)], np.float64)
+        elif {type(v) for v in values} <= {int, float}:
+            part = np.array(values, np.float64)
+        else:
+            part = np.array([self._number(i, v) for i, v in enumerate(values)], np.float64)
+        bad = np.flatnonzero(~np.isfinite(part) | (part < 0) & (not self.iso))
+        if len(bad):
+            why = "is negative" if np.isfinite(part[bad[0]]) else "is not a number"
+            raise BadTimeError(self._rows + int(bad[0]), f"time {quoted(values[int(bad[0])])} {why}")
+        self._parts.append(part)
+        self._rows += len(values)
+
+    def _moment(self, i: int, value: object) -> float:
+        try:
+            moment = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            what = "no time" if value in (None, "") else f"time {quoted(value)} is not like 2026-08-25T00:00:01Z"
+            raise BadTimeError(self._rows + i, f"{what}, as the rows before it have") from None
+        if self._rows + i == 0:
+            offset = moment.utcoffset()
+            self.offset_s = None if offset is None else offset.total_seconds()
+        if (moment.tzinfo is None) != (self.offset_s is None):
+            raise BadTimeError(
+                self._rows + i, f"time {quoted(value)} differs from the first in stating a zone; give all times one"
+            )
+        return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
+
+    def _number(self, i: int, value: object) -> float:
+        try:
+            if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+                return float(value)
+        except (ValueError, OverflowError):
+            pass
+        what = "no time" if value in (None, "") else f"time {quoted(value)} is not a number"
+        raise BadTimeError(self._rows + i, f"{what}, as the rows before it have")
+
+    def seconds(self) -> tuple[Floats, bool, str]:
+        """All times (n,) in s, whether they are those of days, and how they were read in words."""
+        times = np.concatenate(self._parts)
+        unit, seconds, dated = self._unit(times)
+        times = times * seconds
+        if self.iso:
+            zone = "no zone" if self.offset_s is None else f"zone {_zone(self.offset_s)}"
+            return times, dated, f"ISO 8601, {zone}"
+        return times, dated, f"Unix time in {unit}" if dated else f"in {unit} from the start"
+
+    def day_start_s(self, first_s: float) -> float:
+        """Seconds after midnight, in the zone of the log, of a time since 1970."""
+        return (first_s + (self.offset_s or 0.0)) % DAY_S
+
+    def _unit(self, times: Floats) -> tuple[str, float, bool]:
+        """The unit of the first time, which all must share, its seconds, and whether times are since 1970."""
+        band = np.searchsorted([b[2] for b in _BANDS], times, side="right")
+        other = np.flatnonzero(band != band[0])
+        if len(other):
+            raise BadTimeError(int(other[0]), self._mixed(times, int(other[0])))
+        name, seconds, least = _BANDS[max(int(band[0]) - 1, 0)]
+        stated = next((b for b in _BANDS if b[1] == self.unit_s), None)
+        dated = bool(band[0])
+        if dated and (times.max() >= 10 * least or (stated is not None and stated[0] != name)):
+            raise BadTimeError(0, self._odd(times, stated[0] if stated else ""))
+        if not dated and stated is not None:
+            name, seconds = stated[:2]
+        elif not dated and not self.iso and times.max() >= FROM_ZERO:
+            raise BadTimeError(int(times.argmax()), self._odd(times, ""))
+        return name, seconds, dated or bool(self.iso)
+
+    def _mixed(self, times: Floats, row: int) -> str:
+        first, value = times[0], times[row]
+        if self.iso or min(first, value) < FROM_ZERO:
+            return (
+                f"time {_plain(value)} is decades from the first, {_plain(first)} (s since 1970 or from the start); "
+                "remove the row or correct its clock"
+            )
+        return f"time {value:.0f} is in another unit than the first, {first:.0f}; give all times in one unit"
+
+    @staticmethod
+    def _odd(times: Floats, stated: str) -> str:
+        unit = f" in {stated}, as its name says," if stated else ""
+        return (
+            f"time {_plain(times.max())}{unit} is no date of this century nor a time from the start of the log; "
+            "name the field time_s, time_ms, time_us or time_ns by its unit"
+        )
+
+
+def _is_number(text: object) -> bool:
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.3f}"
+
+
+def _zone(offset_s: float) -> str:
+    sign, minutes = "-" if offset_s < 0 else "+", round(abs(offset_s) / 60)
+    return "UTC" if not minutes else f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def far_behind(times: Floats) -> tuple[int, int, float] | None:
+    """The first row more than TOLERANCE_S behind an earlier one, that earlier one, and by how much in s."""
+    latest = np.maximum.accumulate(times)
+    rows = np.flatnonzero(latest - times > TOLERANCE_S)
+    if not len(rows):
+        return None
+    row = int(rows[0])
+    return row, int(times[:row].argmax()), float(latest[row] - times[row])
+
+
+def disorder_s(times: Floats) -> float:
+    """The most that a row lies behind an earlier one."""
+    return float((np.maximum.accumulate(times) - times).max(initial=0.0))
+
+
+def newest_first(times: Floats) -> bool:
+    """Whether a log runs backwards, as exports often do."""
+    return bool(times[-1] < times[0]) and disorder_s(times[::-1]) < disorder_s(times)
+
+
+def order_of(times: Floats) -> Ints:
+    """The rows by time, equal times as they are."""
+    return np.argsort(times, kind="stable")

@@ -1,0 +1,132 @@
+"""Traffic from request logs and traces: one reader for both, which tells them apart by what a file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from paretoken import plural
+from paretoken.bench.workload.traces import detect, read_trace
+from paretoken.bench.workload.traces.request import TraceLimits
+from paretoken.errors import BadFile
+from paretoken.garbage import no_collection
+from paretoken.traffic.columns import LogColumns, columns_of
+from paretoken.traffic.lengths import block_tokens
+from paretoken.traffic.log_rows import LogRequests, duration
+from paretoken.traffic.table import open_table
+from paretoken.traffic.trace import traffic_of_trace
+from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic, period_s
+
+_SAMPLES = 1000
+"""Rows that are looked at for the names of fields."""
+_NEEDS = {
+    "time": "a time (such as timestamp or startTime)",
+    "input": "input tokens (such as prompt_tokens)",
+    "output": "output tokens (such as completion_tokens)",
+}
+
+
+def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits | None = None) -> Traffic:
+    """The traffic of a request log, or of a trace in any form that `bench --trace` reads.
+
+    `model` keeps the requests of one model of a log, "all" those of all. Requests without input or output tokens, as
+    failed ones are logged, are left out and counted. BadFile for what no period can be told from.
+    """
+    path, limits = Path(path), limits or TraceLimits()
+    table = open_table(path)
+    columns = columns_of(table.samples(_SAMPLES))
+    if not all(columns.of(role) for role in _NEEDS):
+        _require_trace(path, columns)
+        return traffic_of_trace(read_trace(path, limits))
+    with no_collection():
+        requests = LogRequests.read(table, columns)
+    return _traffic(requests.of_model(model), limits)
+
+
+def _require_trace(path: Path, columns: LogColumns) -> None:
+    """BadFile with the fields that the file has, unless it is a trace."""
+    missing = [role for role in _NEEDS if not columns.of(role)]
+    try:
+        form = detect(path)
+    except BadFile:
+        form = None
+    if form is None or (form.NAME == "plain" and missing == ["time"]):
+        fields = ", ".join(columns.seen)
+        fields = fields if len(fields) <= 300 else f"{fields[:300]}…"
+        raise BadFile(
+            f"{path} has no field for {' and '.join(_NEEDS[role] for role in missing)}; its fields are "
+            f"{fields or 'none'}; rename those that hold them"
+        )
+
+
+def _fields_read(requests: LogRequests) -> Iterator[str]:
+    """What was read from where, so that a wrong field is noticed."""
+    columns = requests.columns
+    others = [f"{what} from {columns.name(role)}" for role, what in _OTHERS.items() if columns.of(role)]
+    fields = [f"input from {columns.name('input')}", f"output from {columns.name('output')}", *others]
+    yield f"times from {columns.name('time')} ({requests.rule}), {', '.join(fields)}"
+    if columns.of("cached"):
+        yield "input includes tokens read from and written to the prefix cache, which the log counts apart"
+
+
+_OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
+
+
+def _traffic(requests: LogRequests, limits: TraceLimits) -> Traffic:
+    ordered = requests.by_time()
+    name, notes = str(ordered.table.file), [*_fields_read(ordered), *ordered.notes]
+    if ordered.failed:
+        notes.append(f"{plural.counted(ordered.failed, 'row')} left out: no input or no output tokens")
+        name += f", without {plural.counted(ordered.failed, 'row')} that state no tokens,"
+    rows = _within(ordered, limits)
+    if not len(rows):
+        raise BadFile(f"{name} holds no request within the limits; all {len(ordered.line):,} were left out")
+    if len(rows) < len(ordered.line):
+        notes.append(f"{plural.counted(len(ordered.line) - len(rows), 'request')} left out by the limits")
+    kept = ordered.take(rows, ())
+    first_s = float(kept.time_s[0])
+    span_s = period_s(kept.time_s, name)
+    gap_s = float(np.diff(kept.time_s).max())
+    if gap_s > max(span_s / 2, 3600.0):
+        notes.append(f"{duration(gap_s)} of {duration(span_s)} pass without a request; the period includes them")
+    session = kept.session
+    if len(session) and session.max() == session.min() != NO_SESSION:
+        session = np.full(len(session), NO_SESSION)
+        notes.append(f"all requests have the same {kept.columns.name('session')}, which is taken for no session")
+    return Traffic(
+        time_s=kept.time_s - first_s,
+        input_tokens=kept.input_tokens,
+        output_tokens=kept.output_tokens,
+        session=session,
+        span_s=span_s,
+        source=f"{kept.table.file.name} (request log)",
+        prefixes=_prefixes(kept, notes),
+        day_start_s=kept.clock.day_start_s(first_s) if kept.dated else None,
+        notes=tuple(notes),
+    )
+
+
+def _within(requests: LogRequests, limits: TraceLimits) -> Ints:
+    since_s = requests.time_s - requests.time_s[0]
+    inside = (since_s >= limits.start_s) & (since_s < limits.end_s)
+    for most, tokens in ((limits.max_input, requests.input_tokens), (limits.max_output, requests.output_tokens)):
+        if most is not None:
+            inside &= tokens <= most
+    return np.flatnonzero(inside)[: limits.requests]
+
+
+def _prefixes(requests: LogRequests, notes: list[str]) -> PrefixBlocks | None:
+    if not any(requests.blocks):
+        return None
+    tokens, field_name = requests.block_tokens, requests.columns.name("prefix")
+    if tokens is None:
+        tokens = block_tokens(requests.blocks, requests.input_tokens)
+        if tokens is None:
+            raise BadFile(
+                f"{requests.table.file}: the numbers of {field_name} fit no size of block; add a field block_size "
+                "with the tokens of a block"
+            )
+        notes.append(f"{field_name} are of blocks of {tokens} tokens, as their number in each prompt shows")
+    return PrefixBlocks(requests.blocks, tokens)
