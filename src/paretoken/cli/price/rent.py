@@ -45,6 +45,11 @@ def command() -> None:
 @click.argument("accelerator", required=False, type=ACCELERATOR)
 @click.option("--term", "terms", multiple=True, help="Rental term: spot, on-demand, 1-month, 1-year, … (repeatable).")
 @click.option("--form", "forms", multiple=True, help="Form factor: SXM, PCIe, NVL, OAM (repeatable).")
+@click.option(
+    "--estimate-terms",
+    is_flag=True,
+    help="Estimate committed terms without a price from the ratios of other accelerators.",
+)
 @click.option("--history", is_flag=True, help="Show the chained price index by quarter.")
 @click.option(
     "--basket",
