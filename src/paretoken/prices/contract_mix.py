@@ -30,7 +30,7 @@ class ContractMix:
 def contract_mix(
     needed_gpus_by_hour: npt.ArrayLike, on_demand_usd: float, committed_usd: float, gpus_per_step: int = 1
 ) -> ContractMix:
-    """The mix that costs least: the k-th GPU is committed if it is needed in more than committed/on-demand of the hours.
+    """The mix that costs least: the k-th GPU is committed if needed in more than committed/on-demand of the hours.
 
     The k-th GPU costs `committed_usd` in every hour, or `on_demand_usd` in the hours that need k GPUs or more. That
     share falls with k, so the committed ones are the first. At equal cost a GPU is rented by the hour.
