@@ -147,8 +147,9 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
         return
     ignored = f"; columns not used: {', '.join(answer.ignored_columns)}" if answer.ignored_columns else ""
     written = f" -> {answer.file}" if answer.file else "; nothing new to write"
+    form = f" ({answer.format})" if answer.format else ""
     echo(
-        f"{counted(answer.rows, 'price')}, {answer.repeats} already in the book, "
+        f"{counted(answer.rows, 'price')}{form}, {answer.repeats} already in the book, "
         f"{len(answer.flagged)} flagged{ignored}{written}"
     )
     for row in answer.flagged[:MOST_FLAGGED]:
