@@ -89,7 +89,7 @@ def test_permuted_rows_change_nothing(catalog):
 
 
 def test_the_shipped_book(book):
-    assert book.height == shipped_prices().height == 3768
+    assert book.height == shipped_prices().height == 3862
     assert book.select(pl.all_horizontal(pl.col("provider", "date", "source", "licence").is_not_null()).all()).item()
     assert book.unique(IDENTITY).height == book.height
     suspicious = book.filter(pl.col("flags").list.len() > 0)

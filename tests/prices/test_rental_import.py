@@ -148,6 +148,23 @@ def test_fetched_offers_become_rows(catalog):
         fetch_prices(catalog, TODAY, lambda **_: [])
 
 
+@pytest.mark.parametrize(
+    ("gpu_name", "gpu_memory", "instance_name", "accelerator"),
+    [
+        ("H100NVL", 94.0, "Standard_NC40ads_H100_v5", "H100-NVL"),
+        ("H100", 94.0, "Standard_NC40ads_H100_v5", "H100-NVL"),
+        ("H100", 94.0, "H100 NVL", "H100-NVL"),
+        ("H100", 80.0, "H100 SXM", "H100"),
+        ("MI325X", 288.0, "mi325x", "MI325X"),
+        ("MI325X", 256.0, "mi325x", "MI325X"),
+    ],
+)
+def test_memory_tells_apart_what_one_name_is_sold_with(catalog, gpu_name, gpu_memory, instance_name, accelerator):
+    fetched = offer(gpu_name=gpu_name, gpu_memory=gpu_memory, instance_name=instance_name)
+    book = flagged(fetch_prices(catalog, TODAY, lambda **_: [fetched]), catalog)
+    assert (book["accelerator"].to_list(), book["counts"].to_list()) == ([accelerator], [True])
+
+
 def test_offline_is_one_clear_sentence(catalog):
     def offline(**_):
         raise ConnectionError("Max retries exceeded\nmore lines")

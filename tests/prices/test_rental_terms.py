@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from paretoken.answers.market import MarketQuestion, rental_prices
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.prices import finance
+from paretoken.prices.market.cells import cell_at
 from paretoken.prices.market.names import accelerator_of
 from paretoken.prices.market.quality_flags import flagged
 from paretoken.prices.market.structure import forward_curve, forward_rent, forwards, levelled, ratios, term_rents
@@ -21,7 +23,7 @@ from tests.support.rentals import TODAY, row, table
 
 def test_ratios_of_the_shipped_data(book):
     """The same seller on the same day, as others computed them from the same rows."""
-    by_term = {r.term: r.by_provider for r in ratios(book)}
+    by_term = {r.term: r.by_provider for r in ratios(book, until=date(2025, 12, 31))}
     assert by_term["1-year"]["aws"] == pytest.approx(0.585, abs=1e-3)
     assert by_term["3-year"]["aws"] == pytest.approx(0.354, abs=1e-3)
     assert by_term["1-year"]["gcp"] == pytest.approx(0.697, abs=2e-3)
@@ -66,6 +68,8 @@ def test_a_forward_curve_reprices_its_terms(rents, months):
         ("on_demand", "on-demand"),
         ("spot", "spot"),
         ("interruptible", "spot"),
+        ("on-demand (community)", "community"),
+        ("Community cloud", "community"),
         ("1 month", "1-month"),
         ("6mo", "3-6-month"),
         ("on-demand or spot", "on-demand or spot"),
@@ -122,14 +126,38 @@ def test_a_rent_paid_upfront_costs_more_at_a_cost_of_capital(catalog):
         rental_prices(MarketQuestion(cost_of_capital=4.0))
 
 
-def test_rents_of_rare_terms_come_from_the_ratios(book):
-    rents = term_rents(book, "H100", TODAY)
-    ratio = {r.term: r.ratio for r in ratios(book, None, TODAY - timedelta(days=730), TODAY)}
-    assert rents["1-year"][0] == pytest.approx(rents["on-demand"][0] * ratio["1-year"])
-    assert "ratio at" in rents["3-year"][1] and "providers" in rents["on-demand"][1]
-    assert term_rents(book, "MI355X", TODAY) == {}
+def test_a_term_without_a_price_is_empty_unless_it_is_estimated(book):
+    assert list(term_rents(book, "H200", TODAY)) == ["on-demand"]
+    assert term_rents(book, "MI355X", TODAY, estimate=True) == {}
+    rents = term_rents(book, "H200", TODAY, estimate=True)
+    ratio = {r.term: r for r in ratios(book, None, TODAY - timedelta(days=730), TODAY)}
+    assert rents["1-year"][0] == pytest.approx(rents["on-demand"][0] * ratio["1-year"].ratio)
+    assert rents["3-year"][1].startswith("estimate: on-demand × 0.44, the ratio at aws, azure, gcp on A100")
+    assert "TPUv5e" in rents["3-year"][1] and "H200" not in ratio["3-year"].accelerators
     ahead = forwards(rents)
     assert [f.term for f in ahead] == ["on-demand", "1-year", "3-year"]
     assert sum(
         f.forward_usd * (f.months - before) for f, before in zip(ahead, (0, 1, 12), strict=True)
     ) == pytest.approx(36 * rents["3-year"][0])
+
+
+def test_a_forward_curve_leaves_out_what_the_seller_may_take_back():
+    assert forward_curve({"spot": 1.0, "community": 2.0, "on-demand": 3.0}, 2) == [3.0, 3.0]
+
+
+def test_community_offers_are_not_on_demand(book):
+    """Firm medians of the shipped rows: those of the provider's community are a term of their own."""
+    community = book.filter(pl.col("term") == "community")
+    assert community.height == 34 and set(community["provider"]) == {"runpod"}
+    firm = {a: cell_at(book, a, "on-demand", TODAY).median_usd_per_gpu_h for a in ("B200", "H200", "H100")}
+    assert firm == pytest.approx({"B200": 6.69, "H200": 4.485, "H100": 3.29})
+    mixed = book.with_columns(term=pl.col("term").replace("community", "on-demand"))
+    assert cell_at(mixed, "B200", "on-demand", TODAY).median_usd_per_gpu_h == pytest.approx(6.385)
+
+
+def test_list_prices_of_commitments_are_shipped(book):
+    listed = book.filter(pl.col("source").str.contains("Cyclenerd") & (pl.col("region") == "us-central1"))
+    assert {r["term"]: r["usd_per_gpu_h"] for r in listed.iter_rows(named=True)} == pytest.approx(
+        {"spot": 6.6367, "on-demand": 11.0612, "1-year": 7.6730, "3-year": 4.8580}
+    )
+    assert set(listed["licence"]) == {"Apache-2.0"} and set(listed["date"]) == {date(2026, 8, 20)}

@@ -99,9 +99,54 @@ def test_break_even_is_reciprocal_over_the_market(call):
 
 def test_own_or_rent_verb(call):
     rows = {r["accelerator"]: r for r in json.loads(call("tco --or-rent --needed 0.6 --json")[1])}
-    assert rows["MI355X"]["own_or_rent"] is None and "no market price" in rows["MI355X"]["basis"]
-    assert rows["H200"]["own_or_rent"]["needed_share"] == 0.6 and "forward rents of" in rows["H200"]["basis"]
-    flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]["own_or_rent"]
-    assert flat["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
-    code, _, err = call("tco --or-rent --needed 2")
-    assert code == 2 and "share of hours" in err
+    assert rows["MI355X"]["contracts"] is None and "no offer within" in rows["MI355X"]["without_price"]["on-demand"]
+    h200 = rows["H200"]
+    assert h200["contracts"]["needed_share"] == 0.6 and set(h200["basis"]) == {"on-demand", "own"}
+    assert h200["contracts"]["costs"][0]["contract"]["name"] == "own"
+    assert "no price history" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
+    flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]
+    assert flat["own_or_rent"]["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
+    own = next(c for c in flat["contracts"]["costs"] if c["contract"]["name"] == "own")
+    assert own["turns_at_share"] == pytest.approx(0.8291, abs=1e-4)
+
+
+def test_own_or_rent_with_quotes_of_ones_own(call):
+    line = "tco --accelerator H200 --or-rent --rent 4 --reserved 1-year=3 --reserved 36-months=2 --price-decline 20%"
+    row = json.loads(call(f"{line} --months 12 --needed 0.2 --json")[1])[0]
+    costs = {c["contract"]["name"]: c for c in row["contracts"]["costs"]}
+    assert {n: c["committed_months"] for n, c in costs.items()} == {
+        "on-demand": 0,
+        "1-year": 12,
+        "3-year": 36,
+        "own": 48,
+    }
+    assert costs["1-year"]["contract"]["price_decline_per_year"] == 0.2
+    assert row["basis"]["3-year"] == "the stated price" and "fall 20% a year, as stated" in row["price_decline_basis"]
+    assert row["contracts"]["costs"][0]["contract"]["name"] == "on-demand"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--needed 2", "share of hours"),
+        ("--reserved 1-year", "write 1-year=2.10"),
+        ("--reserved spot=2", "commits to no hours"),
+        ("--reserved forever=2", "rental term"),
+        ("--reserved 1-year=-2", "a price is above 0"),
+        ("--price-decline 120%", "between -100 % and 100 %"),
+        ("--price-decline much", "write 20% or 0.20"),
+        ("--months 0", "months"),
+    ],
+)
+def test_mistakes_in_contracts_are_one_sentence(call, options, says):
+    code, out, err = call(f"tco --accelerator H200 --or-rent {options}")
+    assert (code, out) == (2, "") and says in err and err.count("\n") == 1
+
+
+def test_a_term_without_offers_says_so(call):
+    plain = call("rent H200")[1]
+    assert plain.count("no price") >= 6 and "ratio" not in plain
+    assert call("rent VR200")[1].count("no price") == 9
+    assert "estimate: on-demand" in call("rent H200 --estimate-terms")[1]
+    answer = json.loads(call("rent H200 --json")[1])
+    assert answer["ratios_to_on_demand"] == [] and [f["term"] for f in answer["forward_rents"]] == ["on-demand"]

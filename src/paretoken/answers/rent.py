@@ -36,12 +36,19 @@ class RentQuestion(MarketQuestion):
         tuple[str, ...], Field(description="On-demand for every accelerator, all terms for one, if empty")
     ] = ()
     forms: Annotated[tuple[str, ...], Field(description="SXM, PCIe, NVL, OAM; the served ones if empty")] = ()
+    estimate_terms: Annotated[
+        bool, Field(description="Estimate committed terms without a price from other accelerators' ratios")
+    ] = False
     catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RentAnswer:
-    """The market of one accelerator: its cells, what longer terms save, its term structure."""
+    """The market of one accelerator: its cells, what longer terms save, its term structure.
+
+    A term without a price has an empty cell and no place in the term structure, unless terms are estimated;
+    `ratios_to_on_demand` are what estimates rest on, and empty without them.
+    """
 
     accelerator: str
     at: date
@@ -97,17 +104,17 @@ class FlaggedPricesAnswer:
 
 
 def rent(question: RentQuestion, market: Market | None = None) -> RentAnswer:
-    """The market of one accelerator at every term that has a price, or at the terms named."""
+    """The market of one accelerator at every term, or at the terms named."""
     market = market or Market.of(question, load_catalog(*question.catalog))
     name = _accelerator(market, question.accelerator)
-    terms = [checked_term(t) for t in question.terms]
+    terms, estimate = [checked_term(t) for t in question.terms], question.estimate_terms
     cells = cells_at(market.book, [name], terms or RENTED, market.at, question.forms or SERVED)
     return RentAnswer(
         accelerator=name,
         at=market.at,
-        cells=tuple(c for c in cells if c.offers or terms),
-        ratios_to_on_demand=tuple(ratios(market.book, None, recent(market.at), market.at)),
-        forward_rents=tuple(forwards(term_rents(market.book, name, market.at))),
+        cells=tuple(cells),
+        ratios_to_on_demand=tuple(ratios(market.book, None, recent(market.at), market.at)) if estimate else (),
+        forward_rents=tuple(forwards(term_rents(market.book, name, market.at, estimate=estimate))),
     )
 
 

@@ -14,7 +14,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.prices.market.book import append_prices, price_book
 from paretoken.prices.market.fetch import fetch_prices
 from paretoken.prices.market.importing import ImportedPrices, import_prices
-from paretoken.prices.market.mapping import read_mapping
+from paretoken.prices.market.mapping import ColumnMapping, read_mapping
 from paretoken.prices.market.quality_flags import FlaggedRow, flagged, flagged_dicts, flagged_rows
 
 
@@ -29,28 +29,37 @@ class RentFetchQuestion(Question):
 
 @dataclass(frozen=True, kw_only=True)
 class RentImportQuestion(RentFetchQuestion):
-    """Add a price list, CSV or JSON, to a folder of prices."""
+    """Add a price list to a folder of prices: one of your own, or as a cloud publishes it."""
 
     file: Path
     mapping: Annotated[Path | None, Field(description="TOML that names columns, terms, currencies")] = None
+    date: Annotated[date | None, Field(description="Day of the prices, where the file does not state it")] = None
+    provider: Annotated[str | None, Field(description="Who offers them, where the file does not state it")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RentBookAnswer:
-    """What was added: the new file, None if there was nothing new, and the new rows with a quality flag."""
+    """What was added: the new file, None if there was nothing new, and the new rows with a quality flag.
+
+    `format` is the published form of the imported file, empty for a list of one's own.
+    """
 
     file: Path | None
     rows: int
     repeats: int
     ignored_columns: tuple[str, ...]
     flagged: tuple[FlaggedRow, ...]
+    format: str = ""
 
 
 def rent_import(question: RentImportQuestion) -> RentBookAnswer:
     """Import a price list; rows that the book already has are left out, and nothing is written if any is wrong."""
     catalog = load_catalog(*question.catalog)
     book = price_book([question.into] if question.into.is_dir() else ())
-    mapping = read_mapping(question.mapping) if question.mapping else None
+    mapping = read_mapping(question.mapping) if question.mapping else ColumnMapping()
+    stated = {"date": question.date and question.date.isoformat(), "provider": question.provider}
+    constants = {name: value for name, value in stated.items() if value}
+    mapping = mapping.model_copy(update={"constants": mapping.constants | constants})
     prices = import_prices(question.file, catalog, question.today, mapping, book)
     return _added(prices, append_prices(prices.rows, question.into, question.file.stem), catalog)
 
@@ -69,4 +78,5 @@ def _added(prices: ImportedPrices, file: Path | None, catalog: Catalog) -> RentB
         repeats=prices.repeats,
         ignored_columns=prices.ignored,
         flagged=flagged_dicts(flagged_rows(flagged(prices.rows, catalog))),
+        format=prices.format,
     )

@@ -1,4 +1,4 @@
-"""What a GPU-hour costs its owner: components, calculation, tornado, own or rent, uncertainty."""
+"""What a GPU-hour costs its owner: components, calculation, tornado, own, reserve or rent, uncertainty."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from pydantic import Field
 
 from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.own_or_rent import OwnOrRentRow, OwnOrRentTerms, own_or_rent_rows
 from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.frontier import Candidate, best_per_accelerator
 from paretoken.frontier.trend import repeat_spread
-from paretoken.prices.market.cells import WINDOW_DAYS
-from paretoken.prices.market.structure import forward_curve, term_rents
-from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
 from paretoken.prices.owner.checks import CapitalCheck, public_checks
 from paretoken.prices.owner.explain import CalculationLine, explained
 from paretoken.prices.owner.layers import Inputs, operators, read_sets
@@ -28,14 +26,6 @@ from paretoken.prices.owner.montecarlo import SPREADS, UncertainThroughput, simu
 from paretoken.prices.owner.price import owner_inputs
 from paretoken.prices.owner.rows import CostUncertainty, OwnerCost, owner_cost, uncertainty
 from paretoken.prices.owner.sensitivity import Swing, tornado
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnOrRentTerms(Question):
-    """Own or rent, if the GPU is needed in a share of the hours; at the market's forward rents unless one is given."""
-
-    needed_share: Annotated[float, Field(description="Share of hours in which it is needed")] = 1.0
-    rent_usd: Annotated[float | None, Field(description="Rent for the whole life, USD per GPU-hour")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +68,6 @@ class CostExplanation:
     checks: tuple[CapitalCheck, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OwnOrRentRow:
-    """One accelerator owned instead of rented; None, with the reason, where nobody rents it out at a price."""
-
-    accelerator: str
-    own_or_rent: OwnOrRent | None
-    basis: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcoAnswer:
     """The cost of each accelerator, and the parts that the question wants; the others are None."""
@@ -109,41 +90,13 @@ def tco(question: TcoQuestion, data: Data | None = None, market: Market | None =
         costs=tuple(map(owner_cost, all_inputs)),
         explanations={i.accelerator: _explanation(i, catalog) for i in all_inputs} if question.explain else None,
         tornado={i.accelerator: tuple(tornado(i)) for i in all_inputs} if question.tornado else None,
-        own_or_rent=_own_or_rent(question, terms, all_inputs, catalog, market) if terms else None,
+        own_or_rent=own_or_rent_rows(terms, all_inputs, market or Market.of(question, catalog)) if terms else None,
         uncertainty=_uncertainty(all_inputs, catalog, monte_carlo, data) if monte_carlo else None,
     )
 
 
 def _explanation(inputs: Inputs, catalog: Catalog) -> CostExplanation:
     return CostExplanation(tuple(explained(inputs)), tuple(public_checks(catalog, inputs.accelerator)))
-
-
-def _own_or_rent(
-    question: TcoQuestion,
-    terms: OwnOrRentTerms,
-    all_inputs: Sequence[Inputs],
-    catalog: Catalog,
-    market: Market | None,
-) -> tuple[OwnOrRentRow, ...]:
-    """At the stated rent, or at the forward rents of the market, by default the question's."""
-    rent_usd = terms.rent_usd
-    if rent_usd is None:
-        of_day = market or Market.of(question, catalog)
-        return tuple(_at_market_rents(i, of_day, terms.needed_share) for i in all_inputs)
-    basis = "the stated rent for the whole life"
-    return tuple(OwnOrRentRow(i.accelerator, own_or_rent(i, rent_usd, terms.needed_share), basis) for i in all_inputs)
-
-
-def _at_market_rents(inputs: Inputs, market: Market, needed_share: float) -> OwnOrRentRow:
-    """At the forward rents of the market's terms."""
-    name = inputs.accelerator
-    rents = term_rents(market.book, name, market.at)
-    if not rents:
-        reason = f"no market price within {WINDOW_DAYS} days before {market.at}; give --rent"
-        return OwnOrRentRow(name, None, reason)
-    curve = forward_curve({t: rent for t, (rent, _) in rents.items()}, round(inputs.values["life_months"]))
-    basis = "; ".join(f"{t} {rent:.2f} ({rests_on})" for t, (rent, rests_on) in rents.items())
-    return OwnOrRentRow(name, own_or_rent(inputs, curve, needed_share), f"forward rents of {basis}")
 
 
 def _uncertainty(

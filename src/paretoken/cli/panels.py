@@ -36,6 +36,7 @@ _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
     "--accelerator --against --operator --mw",
     "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
+    "--reserved --price-decline --months --estimate-terms "
     "--input-price --output-price --cached-price --cached-share --api-prices",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "

@@ -45,6 +45,11 @@ def command() -> None:
 @click.argument("accelerator", required=False, type=ACCELERATOR)
 @click.option("--term", "terms", multiple=True, help="Rental term: spot, on-demand, 1-month, 1-year, … (repeatable).")
 @click.option("--form", "forms", multiple=True, help="Form factor: SXM, PCIe, NVL, OAM (repeatable).")
+@click.option(
+    "--estimate-terms",
+    is_flag=True,
+    help="Estimate committed terms without a price from the ratios of other accelerators.",
+)
 @click.option("--history", is_flag=True, help="Show the chained price index by quarter.")
 @click.option(
     "--basket",
@@ -86,22 +91,30 @@ def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> No
 @command.command("import", no_args_is_help=True)
 @click.argument("file", type=Path)
 @click.option("--mapping", type=Path, metavar="TOML", help="TOML that names the file's columns, terms and currencies.")
+@click.option("--date", "date", metavar="DATE", help="Day of the prices, YYYY-MM-DD, if the file does not state it.")
+@click.option("--provider", metavar="NAME", help="Provider of the prices, if the file does not state it.")
 @into
 @options.catalog_folders
 @options.as_json
 def import_(*, as_json: bool, **values: object) -> None:
-    """Import a dated price list, CSV or JSON, into your price book. Prices already in it are skipped.
+    """Import a dated price list into your price book. Prices already in it are skipped.
+
+    It takes a CSV or JSON of your own, and these as they are published: the Azure Retail Prices API (JSON),
+    instances.json of ec2instances.info (AWS), pricing.yml of gcosts (Google Cloud), vms.csv of the SkyPilot catalog.
 
     \b
     Examples:
       paretoken rent import quotes.csv
       paretoken rent import offers.json --mapping offers.toml --into prices
+      paretoken rent import instances.json --date 2026-11-24
+      paretoken rent import vms.csv --date 2026-11-24 --provider nebius
       paretoken rent H200 --prices prices
     """
     from paretoken.answers.rent_book import RentImportQuestion, rent_import
     from paretoken.cli.price.rent_tables import added
 
-    added(rent_import(question(RentImportQuestion, values | {"today": options.today()})), as_json)
+    day = options.iso_day(str(values["date"])) if values["date"] else None
+    added(rent_import(question(RentImportQuestion, values | {"today": options.today(), "date": day})), as_json)
 
 
 @command.command("fetch")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
 from paretoken.cli.output import console, echo, print_json, print_table
@@ -9,8 +11,10 @@ from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
 from paretoken.prices.market.history import Period
 from paretoken.prices.market.quality_flags import EXCLUDING, QUALITY_FLAGS
+from paretoken.prices.market.structure import TermRatio
 
 MOST_FLAGGED = 10
+NO_PRICE = "no price"
 
 
 def market(answer: MarketAnswer, as_json: bool) -> None:
@@ -27,7 +31,7 @@ def market(answer: MarketAnswer, as_json: bool) -> None:
     print_table(
         "\nProviders by term",
         ("accelerator", "at any", *terms),
-        [(row["accelerator"], row["any"], *(row[t] for t in terms)) for row in answer.availability],
+        [(row["accelerator"], row["any"], *(row[t] or NO_PRICE for t in terms)) for row in answer.availability],
     )
     vendors = ", ".join(f"{vendor} {n}" for vendor, n in answer.providers_by_vendor.items())
     console().print(
@@ -44,8 +48,7 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
     print_table(
         f"{answer.accelerator} on {answer.at}, USD per GPU-hour: median of provider medians",
         ("term", "median", "quartiles", "evidence"),
-        [(c.term, c.median_usd_per_gpu_h, _quartiles(c), c.evidence) for c in answer.cells]
-        or [("any", None, None, "no price")],
+        [(c.term, c.median_usd_per_gpu_h, _quartiles(c), c.evidence) for c in answer.cells],
     )
     for cell in answer.cells:
         if cell.too_few and cell.offers:
@@ -54,20 +57,33 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
                 ("provider", "$/GPU-h", "rows", "date", "licence", "source"),
                 [(o.provider, o.usd_per_gpu_h, o.rows, o.date, o.licence, o.source) for o in cell.offers],
             )
-    print_table(
-        "\nRent of each term relative to on-demand, same provider and day, all accelerators, last two years",
-        ("term", "ratio", "providers", "pairs", "by provider"),
-        [
-            (r.term, r.ratio, len(r.by_provider), r.pairs, ", ".join(f"{p} {x:.2f}" for p, x in r.by_provider.items()))
-            for r in answer.ratios_to_on_demand
-        ],
-    )
+    if answer.ratios_to_on_demand:
+        _ratios(answer.ratios_to_on_demand)
     if len(answer.forward_rents) > 1:
         print_table(
             f"\nTerm structure of {answer.accelerator}, USD per GPU-hour",
             ("term", "rent", "forward rent from the previous term", "basis"),
             [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in answer.forward_rents],
         )
+
+
+def _ratios(ratios: Sequence[TermRatio]) -> None:
+    """What estimated terms rest on."""
+    print_table(
+        "\nRent of each term relative to on-demand, same provider and day, last two years",
+        ("term", "ratio", "pairs", "by provider", "accelerators"),
+        [
+            (
+                r.term,
+                r.ratio,
+                r.pairs,
+                ", ".join(f"{p} {x:.2f}" for p, x in r.by_provider.items()),
+                ", ".join(r.accelerators),
+            )
+            for r in ratios
+        ],
+        "the ratio of the accelerators named, laid over the others as an estimate",
+    )
 
 
 def history(answer: RentHistoryAnswer, as_json: bool) -> None:
@@ -131,8 +147,9 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
         return
     ignored = f"; columns not used: {', '.join(answer.ignored_columns)}" if answer.ignored_columns else ""
     written = f" -> {answer.file}" if answer.file else "; nothing new to write"
+    form = f" ({answer.format})" if answer.format else ""
     echo(
-        f"{counted(answer.rows, 'price')}, {answer.repeats} already in the book, "
+        f"{counted(answer.rows, 'price')}{form}, {answer.repeats} already in the book, "
         f"{len(answer.flagged)} flagged{ignored}{written}"
     )
     for row in answer.flagged[:MOST_FLAGGED]:

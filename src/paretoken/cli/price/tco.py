@@ -10,6 +10,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
+from paretoken.cli.price.contract_options import contracts
 
 if TYPE_CHECKING:
     from paretoken.answers.tco import MonteCarlo
@@ -29,16 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--explain", is_flag=True, help="Print the calculation line by line with its sources.")
 @click.option("--tornado", is_flag=True, help="Vary each input in turn from low to high.")
-@click.option("--or-rent", is_flag=True, help="Compare owning with renting: break-even share of hours, payback, NPV.")
-@click.option(
-    "--needed",
-    "needed_share",
-    type=options.Finite(),
-    default=1.0,
-    show_default=True,
-    metavar="SHARE",
-    help="With --or-rent: share of hours in which you need the GPU.",
-)
+@contracts
 @click.option("--monte-carlo", "draws", type=int, metavar="N", help="Draw all uncertain inputs N times.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the draws.")
 @click.option(
@@ -77,12 +69,14 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
       paretoken tco --accelerator H200 --set h200-2025 --explain
       paretoken tco --operator enterprise --accelerator MI300X --tornado
       paretoken tco --or-rent --needed 0.6
+      paretoken tco --accelerator H200 --or-rent --needed 0.6 --price-decline 20% --reserved 1-year=3.10
       paretoken tco --monte-carlo 100000 --seed 7 --json
       paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 \\
                     --model deepseek-r1 --precision fp8 --workload chat \\
                     --interactivity 40 --against H200
     """
-    from paretoken.answers.tco import OwnOrRentTerms, TcoQuestion, tco
+    from paretoken.answers.own_or_rent import OwnOrRentTerms
+    from paretoken.answers.tco import TcoQuestion, tco
     from paretoken.cli.price.tco_tables import print_tco
     from paretoken.errors import BadConfig
 

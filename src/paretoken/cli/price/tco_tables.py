@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from paretoken.answers.tco import CostExplanation, OwnOrRentRow, TcoAnswer
-from paretoken.cli.output import console, percent, print_json, print_table
+from paretoken.answers.tco import CostExplanation, TcoAnswer
+from paretoken.cli.output import console, print_json, print_table
+from paretoken.cli.price.contract_tables import own_or_rent
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.rows import CostUncertainty
 from paretoken.prices.owner.sensitivity import Swing
@@ -24,7 +25,7 @@ def print_tco(answer: TcoAnswer, as_json: bool) -> None:
     elif answer.tornado is not None:
         _tornado(answer.tornado, {c.accelerator: c.usd_per_gpu_h for c in answer.costs})
     elif answer.own_or_rent is not None:
-        _own_or_rent(answer.own_or_rent)
+        own_or_rent(answer.own_or_rent)
     elif answer.uncertainty is not None:
         _uncertainty(answer.uncertainty)
     else:
@@ -86,40 +87,6 @@ def _tornado(swings_of: Mapping[str, Sequence[Swing]], costs: Mapping[str, float
                 for s in swings
             ],
         )
-
-
-def _own_or_rent(rows: Sequence[OwnOrRentRow]) -> None:
-    results = [(row.accelerator, row.own_or_rent) for row in rows if row.own_or_rent]
-    needed = f"{results[0][1].needed_share:.0%}" if results else "–"
-    print_table(
-        f"Own or rent, needed in {needed} of the hours",
-        (
-            "accelerator",
-            "owned, $/GPU-h",
-            "level rent, $/GPU-h",
-            "break-even share of hours",
-            "payback, months",
-            "NPV, $/GPU",
-            "IRR",
-            "better",
-        ),
-        [
-            (
-                accelerator,
-                x.owned_usd_per_gpu_h,
-                x.rent_usd,
-                f"{x.break_even_share:.0%}",
-                x.payback_months,
-                f"{x.npv_usd:+,.0f}",
-                percent(x.irr_per_year),
-                "own" if x.owning_pays else "rent",
-            )
-            for accelerator, x in results
-        ],
-        "owning costs every hour, renting only those needed; NPV over the life at the owner's cost of capital",
-    )
-    for row in rows:
-        console().print(f"{row.accelerator}: {row.basis}", style="dim")
 
 
 def _bar(swing: Swing, low: float, high: float, base: float) -> str:

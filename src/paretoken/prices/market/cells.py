@@ -117,13 +117,16 @@ def cells_at(
 
 
 def availability(book: pl.DataFrame, at: date, window_days: int = WINDOW_DAYS) -> pl.DataFrame:
-    """Providers that rent out each accelerator at each term within the window: accelerator, one column a term, any."""
+    """Providers that rent out each accelerator at each term within the window: accelerator, any, one column a term.
+
+    The column of a term that nobody offers is null.
+    """
     rows = _in_window(book, at, window_days).filter(pl.col("term").is_in(list(RENTED)))
     each = rows.group_by("accelerator", "term").agg(pl.col("provider").n_unique())
     anyhow = rows.group_by("accelerator").agg(any=pl.col("provider").n_unique())
     wide = each.pivot("term", index="accelerator", values="provider").join(anyhow, on="accelerator")
-    columns = [t for t in RENTED if t in wide.columns]
-    return wide.select("accelerator", "any", *columns).sort("any", "accelerator", descending=[True, False])
+    wide = wide.with_columns(pl.lit(None, pl.UInt32).alias(t) for t in RENTED if t not in wide.columns)
+    return wide.select("accelerator", "any", *RENTED).sort("any", "accelerator", descending=[True, False])
 
 
 def vendors_offered(

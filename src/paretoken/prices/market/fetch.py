@@ -65,7 +65,7 @@ def _row(offer: CloudOffer, catalog: Catalog, today: date, source: str) -> list[
     """A row, or None for an offer without GPU or price."""
     if not offer.gpu_count or not offer.gpu_name or not offer.price:
         return None
-    name, form, _ = accelerator_of(offer.gpu_name, catalog, offer.instance_name)
+    name, form, _ = accelerator_of(offer.gpu_name, catalog, offer.instance_name, offer.gpu_memory)
     price = float(offer.price) / offer.gpu_count
     term = "spot" if offer.spot else "on-demand"
     return [

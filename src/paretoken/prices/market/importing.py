@@ -1,4 +1,7 @@
-"""Foreign price lists into the price book: CSV or JSON, columns named by a small TOML mapping."""
+"""Foreign price lists into the price book: CSV or JSON, columns named by a small TOML mapping.
+
+Price lists that clouds publish (`lists.formats`) are recognised by their content and need no mapping.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, BadRows, UnknownName, nearest
 from paretoken.foreign_text import one_line
-from paretoken.plain_files import read_bytes, read_json
+from paretoken.plain_files import load_yaml, read_bytes, read_json
 from paretoken.prices.market.book import IDENTITY, SCHEMA
+from paretoken.prices.market.lists.formats import FORMATS, format_of
 from paretoken.prices.market.mapping import ColumnMapping
 from paretoken.prices.market.row_reader import Record, RowReader
 
@@ -23,11 +27,15 @@ _NAMES = tuple(SCHEMA)
 
 @dataclass(frozen=True, slots=True)
 class ImportedPrices:
-    """The new rows of a file, the number that the book already had, and the columns that were not used."""
+    """The new rows of a file, the number that the book already had, and the columns that were not used.
+
+    `format` is the published form that the file has, empty for a list of one's own.
+    """
 
     rows: pl.DataFrame
     repeats: int
     ignored: tuple[str, ...]
+    format: str = ""
 
 
 def import_prices(
@@ -39,7 +47,7 @@ def import_prices(
 ) -> ImportedPrices:
     """The prices of a file, checked; rows that `book` already has are left out."""
     mapping = mapping or ColumnMapping()
-    records = _records(path)
+    records, form = _records(path, mapping)
     columns = _columns(path, records[0], mapping)
     reader = RowReader(path, columns, mapping, catalog, today)
     rows = [row for i, record in enumerate(records, 1) if (row := reader.row(i, record))]
@@ -50,27 +58,46 @@ def import_prices(
     if book is not None:
         fresh = fresh.join(book.select(IDENTITY), on=IDENTITY, how="anti", nulls_equal=True)
     used = set(columns.values())
-    return ImportedPrices(fresh, table.height - fresh.height, tuple(c for c in records[0] if c not in used))
+    ignored = () if form else tuple(c for c in records[0] if c not in used)
+    return ImportedPrices(fresh, table.height - fresh.height, ignored, form)
 
 
-def _records(path: Path) -> list[Record]:
-    records: list[Record]
+def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str]:
+    """The records of a file, and the published form that it has; BadFile if it has none or lacks what none can do
+    without."""
     try:
-        records = _json_records(path) if path.suffix == ".json" else _csv_records(path)
+        content = _content(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as e:
-        raise BadFile(f"{path} is not readable as CSV: {one_line(str(e))}") from e
+        raise BadFile(f"{path} is not readable as {path.suffix[1:] or 'CSV'}: {one_line(str(e))}") from e
+    form = format_of(content)
+    if form is None:
+        records = _objects(content)
+        if not records:
+            forms = "; ".join(f.text for f in FORMATS)
+            raise BadFile(
+                f"{path} has no prices; expected a CSV with a header, a JSON list of objects, or one of: {forms}"
+            )
+        return records, ""
+    lacks = [f"--{column}" for column in form.lacks if column not in mapping.constants]
+    if lacks:
+        raise BadFile(f"{path} ({form.text}) does not state everything; give {' and '.join(lacks)}")
+    records = [*form.rows(content)]
     if not records:
-        raise BadFile(f"{path} has no prices; expected a CSV with a header or a JSON list of objects")
-    return records
+        raise BadFile(f"{path} ({form.text}) has no price of an accelerator; nothing was imported")
+    return records, form.name
 
 
-def _csv_records(path: Path) -> list[Record]:
+def _content(path: Path) -> object:
+    """The plain values of a CSV, JSON or YAML file."""
+    if path.suffix == ".json":
+        return read_json(path)
+    if path.suffix in (".yml", ".yaml"):
+        return load_yaml(read_bytes(path).decode(), str(path))
     return [*pl.read_csv(io.BytesIO(read_bytes(path)), infer_schema=False).iter_rows(named=True)]
 
 
-def _json_records(path: Path) -> list[Record]:
-    """The objects of a JSON list, or of the first list in a JSON object."""
-    content = read_json(path)
+def _objects(content: object) -> list[Record]:
+    """The objects of a list, or of the first list in an object."""
     rows = next((v for v in content.values() if isinstance(v, list)), []) if isinstance(content, dict) else content
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 

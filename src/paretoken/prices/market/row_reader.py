@@ -57,8 +57,12 @@ class RowReader:
         if cells.lacks("provider", "accelerator", "term", "date"):
             return None
         price, rate, day = cells.price(), cells.rate(), cells.day()
+        stated_gb = cells.number("memory_gb")
         name, form, memory = accelerator_of(
-            cells.required("accelerator"), self.catalog, f"{cells.text('instance') or ''} {cells.text('source') or ''}"
+            cells.required("accelerator"),
+            self.catalog,
+            f"{cells.text('instance') or ''} {cells.text('source') or ''}",
+            stated_gb,
         )
         form = cells.form(form)
         statistic, term = cells.statistic(), cells.term()
@@ -69,7 +73,7 @@ class RowReader:
             cells.text("instance"),
             name,
             form,
-            cells.number("memory_gb") or memory,
+            stated_gb or memory,
             count,
             term,
             statistic,

@@ -18,11 +18,15 @@ from paretoken.prices.market.terms import COMMITTED, RENTED, TERMS
 
 @dataclass(frozen=True, slots=True)
 class TermRatio:
-    """A term's rent over on-demand at the same seller on the same day, the median of the sellers' medians."""
+    """A term's rent over on-demand at the same seller on the same day, the median of the sellers' medians.
+
+    `accelerators` are those whose prices show it: the ratio says nothing of any other.
+    """
 
     term: str
     ratio: float
     by_provider: Mapping[str, float]
+    accelerators: tuple[str, ...]
     pairs: int
 
     @property
@@ -51,7 +55,8 @@ def ratios(
 def _ratio(pairs: pl.DataFrame, term: str) -> TermRatio | None:
     of_term = pairs.filter(pl.col("term") == term)
     by = dict(of_term.group_by("provider").agg(pl.col("r").median()).sort("provider").iter_rows())
-    return TermRatio(term, median(by.values()), by, of_term.height) if by else None
+    accelerators = tuple(sorted(set(of_term["accelerator"])))
+    return TermRatio(term, median(by.values()), by, accelerators, of_term.height) if by else None
 
 
 def forward_rent(months_1: float, rent_1: float, months_2: float, rent_2: float) -> float:
@@ -91,7 +96,7 @@ def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
 
     `rents` by term; on-demand counts as the first month if no committed rent is that short.
     """
-    by_length = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if TERMS[t].rented and t != "spot")
+    by_length = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if _firm(t))
     if not by_length:
         raise BadConfig("no term has a rent; a forward curve needs one")
     by_months = dict(reversed(by_length))
@@ -101,6 +106,10 @@ def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
         curve += [forward_rent(m1, r1, m2, r2)] * round(m2 - m1)
     curve += [curve[-1]] * max(0, months - len(curve))
     return curve[:months]
+
+
+def _firm(term: str) -> bool:
+    return TERMS[term].rented and not TERMS[term].interruptible
 
 
 def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
@@ -121,21 +130,28 @@ def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
     )
 
 
-def term_rents(book: pl.DataFrame, accelerator: str, at: date) -> dict[str, tuple[float, str]]:
-    """(rent, its basis) of every term of an accelerator, the rarer ones by the term's ratio to on-demand.
+def term_rents(
+    book: pl.DataFrame, accelerator: str, at: date, *, estimate: bool = False
+) -> dict[str, tuple[float, str]]:
+    """(rent, its basis) of every term at which the accelerator has a median of its own.
 
-    A term without a median of its own is the on-demand median times the ratio at the same seller over
-    all accelerators, where three sellers or more show it.
+    With `estimate` a committed term without one is the on-demand median times the term's ratio at the same seller,
+    over the accelerators that show it, where three sellers or more do. The basis then begins with "estimate".
     """
     cells = {t: cell_at(book, accelerator, t, at) for t in ("on-demand", *COMMITTED)}
     own = {t: (c.median_usd_per_gpu_h, c.evidence) for t, c in cells.items() if c.median_usd_per_gpu_h is not None}
-    if "on-demand" not in own:
+    if not estimate or "on-demand" not in own:
         return own
     for r in ratios(book, None, recent(at), at):
         if r.term in COMMITTED and r.term not in own and not r.too_few:
-            basis = f"on-demand × {r.ratio:.2f}, the ratio at {len(r.by_provider)} sellers"
-            own[r.term] = (own["on-demand"][0] * r.ratio, basis)
+            own[r.term] = (own["on-demand"][0] * r.ratio, _estimated(r))
     return own
+
+
+def _estimated(r: TermRatio) -> str:
+    """The basis of a rent that is estimated from a ratio."""
+    sellers = ", ".join(r.by_provider)
+    return f"estimate: on-demand × {r.ratio:.2f}, the ratio at {sellers} on {', '.join(r.accelerators)}"
 
 
 def recent(today: date, days: int = 730) -> date:

@@ -10,17 +10,22 @@ from paretoken.errors import UnknownName
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """`months` is the commitment; 0 for none. `rented` is False where one does not get the GPU for oneself."""
+    """`months` is the commitment; 0 for none. `rented` is False where one does not get the GPU for oneself.
+
+    `interruptible` is True where the seller may take the GPU back: spot, and a host of the provider's community.
+    """
 
     name: str
     months: float
     rented: bool = True
+    interruptible: bool = False
 
 
 TERMS = {
     t.name: t
     for t in (
-        Term("spot", 0),
+        Term("spot", 0, interruptible=True),
+        Term("community", 0, interruptible=True),
         Term("on-demand", 0),
         Term("1-month", 1),
         Term("3-6-month", 6),
@@ -51,6 +56,8 @@ def term_of(text: str) -> str:
         return next((name for most, name in _BY_MONTHS if months <= most), "5-year")
     if "serverless" in plain:
         return "serverless"
+    if "community" in plain:
+        return "community"
     demand, spot = "demand" in plain, any(w in plain for w in ("spot", "interrupt", "preempt"))
     if demand and spot:
         return "on-demand or spot"

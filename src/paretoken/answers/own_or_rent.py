@@ -1,0 +1,124 @@
+"""Own, reserve or rent by the hour: the contracts of each accelerator, and where the choice between them turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from paretoken.answers.market import Market
+from paretoken.answers.seam import Question
+from paretoken.errors import BadConfig
+from paretoken.prices.contracts import ON_DEMAND, OWN, Contract, ContractChoice, compare_contracts
+from paretoken.prices.market.cells import WINDOW_DAYS, cell_at, checked_term
+from paretoken.prices.market.history import index_of, price_decline
+from paretoken.prices.market.structure import term_rents
+from paretoken.prices.market.terms import COMMITTED, TERMS
+from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
+from paretoken.prices.owner.layers import Inputs
+from paretoken.prices.owner.levelised import total
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnOrRentTerms(Question):
+    """Own, reserve or rent a GPU that is needed in a share of the hours, at the market's prices or at stated ones."""
+
+    needed_share: Annotated[float, Field(description="Share of hours in which it is needed")] = 1.0
+    rent_usd: Annotated[float | None, Field(description="On-demand rent, USD per GPU-hour; the market's if None")] = (
+        None
+    )
+    reserved_usd: Annotated[
+        Mapping[str, float], Field(description="USD per GPU-hour by committed term, in place of the market's")
+    ] = field(default_factory=dict)
+    price_decline: Annotated[
+        float | None, Field(description="Fall of rents a year, 0.20 for 20 %; from the price history if None")
+    ] = None
+    months: Annotated[int | None, Field(description="Horizon; the owner's life if None")] = None
+    estimate_terms: Annotated[
+        bool, Field(description="Estimate committed terms without a price from other accelerators' ratios")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrRentRow:
+    """The contracts of one accelerator.
+
+    `basis` says by contract where its price is from, `without_price` by term why there is none. `own_or_rent` is
+    owning against hourly on-demand: payback and internal rate of return over the owner's life. It and `contracts`
+    are None where no contract but owning has a price.
+    """
+
+    accelerator: str
+    contracts: ContractChoice | None
+    own_or_rent: OwnOrRent | None
+    price_decline_basis: str
+    basis: Mapping[str, str]
+    without_price: Mapping[str, str]
+
+
+def own_or_rent_rows(terms: OwnOrRentTerms, all_inputs: Sequence[Inputs], market: Market) -> tuple[OwnOrRentRow, ...]:
+    """One row for each accelerator."""
+    for term in terms.reserved_usd:
+        if not TERMS[checked_term(term)].months:
+            raise BadConfig(f"--reserved {term} commits to no hours; name one of {', '.join(COMMITTED)}")
+    return tuple(_row(terms, inputs, market) for inputs in all_inputs)
+
+
+def _row(terms: OwnOrRentTerms, inputs: Inputs, market: Market) -> OwnOrRentRow:
+    rents = _rents(terms, inputs.accelerator, market)
+    decline, decline_basis = _decline(terms, inputs.accelerator, market)
+    renting = [
+        Contract(name=t, usd_per_gpu_h=usd, term_months=round(TERMS[t].months), price_decline_per_year=decline)
+        for t, (usd, _) in rents.items()
+    ]
+    values = {**inputs.values, "sold_share": 1.0}
+    life = round(values["life_months"])
+    own = Contract(name=OWN, usd_per_gpu_h=float(total(values)), term_months=life)
+    months = life if terms.months is None else terms.months
+    choice = compare_contracts([*renting, own], terms.needed_share, months, values["cost_of_capital_per_year"])
+    hourly = next((c for c in renting if c.term_months == 0), None)
+    return OwnOrRentRow(
+        accelerator=inputs.accelerator,
+        contracts=choice if renting else None,
+        own_or_rent=_against_hourly(inputs, hourly, life, terms.needed_share) if hourly else None,
+        price_decline_basis=decline_basis,
+        basis={t: basis for t, (_, basis) in rents.items()} | {OWN: f"levelised cost of the owner over {life} months"},
+        without_price=_without_price(rents, inputs.accelerator, market),
+    )
+
+
+def _rents(terms: OwnOrRentTerms, accelerator: str, market: Market) -> dict[str, tuple[float, str]]:
+    """(price, its basis) of on-demand and of every committed term that has one, stated prices first."""
+    rents: dict[str, tuple[float, str]]
+    if terms.rent_usd is None:
+        rents = term_rents(market.book, accelerator, market.at, estimate=terms.estimate_terms)
+    else:
+        rents = {ON_DEMAND: (terms.rent_usd, "the stated rent")}
+    return rents | {t: (usd, "the stated price") for t, usd in terms.reserved_usd.items()}
+
+
+def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[float, str]:
+    """(fall of rents a year, its basis)."""
+    if terms.price_decline is not None:
+        return terms.price_decline, f"rents fall {terms.price_decline:.0%} a year, as stated"
+    fall = price_decline(index_of(market.book, accelerator))
+    if fall is None:
+        return 0.0, "rents stay level: no price history links a year of quarters; --price-decline states a fall"
+    if fall < 0:
+        return 0.0, f"rents stay level: they rose {-fall:.0%} a year, which is not carried on"
+    return fall, f"rents fall {fall:.0%} a year, as in the chained price history"
+
+
+def _against_hourly(inputs: Inputs, hourly: Contract, life: int, needed_share: float) -> OwnOrRent:
+    """Owning against the hourly rents of every month of the owner's life."""
+    return own_or_rent(inputs, np.array([hourly.price_at(month) for month in range(life)]), needed_share)
+
+
+def _without_price(rents: Mapping[str, object], accelerator: str, market: Market) -> dict[str, str]:
+    """Why a term has no price."""
+    cells = {t: cell_at(market.book, accelerator, t, market.at) for t in (ON_DEMAND, *COMMITTED) if t not in rents}
+    none = f"no offer within {WINDOW_DAYS} days before {market.at}"
+    return {t: f"too few providers for a median: {c.evidence}" if c.offers else none for t, c in cells.items()}

@@ -1,0 +1,64 @@
+"""The tables of own, reserve or rent by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from paretoken.answers.own_or_rent import OwnOrRentRow
+from paretoken.cli.output import console, percent, print_table
+from paretoken.plural import counted
+from paretoken.prices.contracts import ContractChoice, ContractCost
+
+
+def own_or_rent(rows: Sequence[OwnOrRentRow]) -> None:
+    """A table of contracts for each accelerator, the cheapest first, and what its prices rest on."""
+    for row in rows:
+        if row.contracts is None:
+            console().print(f"{row.accelerator}: no price to rent it; --rent or --reserved gives one", style="dim")
+        else:
+            _contracts(row, row.contracts)
+
+
+def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
+    print_table(
+        f"{row.accelerator}, needed in {choice.needed_share:.0%} of the hours for {counted(choice.months, 'month')}: "
+        f"{choice.cheapest.contract.name}",
+        (
+            "contract",
+            "$/GPU-h",
+            "$/needed GPU-h",
+            "present value, USD",
+            "committed months",
+            "cheaper than on-demand above",
+            "turns at on-demand",
+        ),
+        [
+            (
+                cost.contract.name,
+                cost.contract.usd_per_gpu_h,
+                f"{cost.usd_per_needed_gpu_h:.4f}",
+                f"{cost.present_value_usd:,.0f}",
+                cost.committed_months,
+                _turning_share(cost),
+                None if cost.turns_at_on_demand_usd is None else f"{cost.turns_at_on_demand_usd:.2f}",
+            )
+            for cost in choice.costs
+        ],
+        "on-demand bills the hours needed; commitments and owning bill every hour of their term",
+    )
+    lines = [f"{name}: {basis}" for name, basis in row.basis.items()]
+    for why in dict.fromkeys(row.without_price.values()):
+        terms = ", ".join(t for t, reason in row.without_price.items() if reason == why)
+        lines.append(f"{terms}: no price, {why}")
+    if row.own_or_rent:
+        pays = counted(row.own_or_rent.payback_months, "month") if row.own_or_rent.payback_months else "never"
+        lines.append(f"owning against on-demand: payback {pays}, IRR {percent(row.own_or_rent.irr_per_year)}")
+    for line in (*lines, row.price_decline_basis):
+        console().print(line, style="dim")
+
+
+def _turning_share(cost: ContractCost) -> str | None:
+    """The share of needed hours above which a contract is cheaper than hourly on-demand."""
+    if cost.turns_at_share is None:
+        return None
+    return f"{cost.turns_at_share:.1%} of hours" if cost.turns_at_share < 1 else f"never ({cost.turns_at_share:.0%})"
