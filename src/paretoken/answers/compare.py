@@ -10,6 +10,7 @@ from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import NoData
@@ -19,11 +20,11 @@ from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
 from paretoken.points.selection import Axis, Selection
 from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
-from paretoken.prices.tariff import Tariff, tariff
+from paretoken.prices.tariff import Tariff, tariff, with_prices
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareQuestion(LatencyQuestion):
+class CompareQuestion(LatencyQuestion, PricesQuestion):
     """Which accelerator has the cheapest tokens within these latency limits?"""
 
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
@@ -65,6 +66,7 @@ class CompareAnswer:
     speculative: str
     tco: str
     tier: str
+    own_prices: tuple[str, ...] = ()
     ranked_by: Literal["usd_per_mtok_total"] = "usd_per_mtok_total"
     candidates: tuple[PricedCandidate, ...]
     other_engines: tuple[PricedCandidate, ...]
@@ -128,7 +130,8 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         of_both = _best_of_engine([*of_both, *data.candidates(plain, axis, latency_s)])
     accelerators = chosen.accelerators or data.accelerators
     absent = data.absences(chosen, axis, accelerators)
-    prices = tariff(data.catalog, question.tco, question.tier)
+    own = question.own_prices(data.catalog, data.accelerators)
+    prices = with_prices(tariff(data.catalog, question.tco, question.tier), own)
     ranking = rank(of_both, prices, question.serving_load)
     verdict = verdict_at(drawn, latency_s, prices.tokens_per_usd_weight, data.hardware_order)
     return CompareAnswer(
@@ -140,6 +143,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         speculative=question.speculative,
         tco=prices.price_set,
         tier=prices.tier,
+        own_prices=prices.own_prices,
         candidates=ranking.candidates,
         other_engines=ranking.other_engines,
         winner=verdict.winner if verdict and not verdict.withheld else None,

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.frontier import frontier_curves
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import AxisQuestion, Data
 from paretoken.errors import NoData
 from paretoken.foreign_text import one_line
@@ -16,11 +17,11 @@ from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis
 from paretoken.prices.cost import joules_per_token, tok_s_per_mw, usd_per_mtok
-from paretoken.prices.tariff import Tariff, tariffs
+from paretoken.prices.tariff import Tariff, tariffs, with_prices
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostQuestion(AxisQuestion):
+class CostQuestion(AxisQuestion, PricesQuestion):
     """What do tokens cost at every Pareto point?"""
 
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
@@ -69,8 +70,8 @@ def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
         names = ", ".join(sorted({c.accelerator for c in frontier_curves(question, question.axis, data)}))
         raise NoData(
             f"TCO set {answer.tariffs[0].price_set} has no price for the accelerator of these points "
-            f"({one_line(names)}); name it with --accelerator when you measure or import them, or add a price with "
-            "--catalog"
+            f"({one_line(names)}); name it with --accelerator when you measure or import them, or state a price with "
+            "--price"
         )
     return answer
 
@@ -78,7 +79,8 @@ def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
 def costs(question: CostQuestion, data: Data) -> CostAnswer:
     """The same, without points where none of the accelerators has a price."""
     curves = frontier_curves(question, question.axis, data)
-    tiers = tuple(tariffs(data.catalog, question.tco, question.tiers or None))
+    own = question.own_prices(data.catalog, data.accelerators)
+    tiers = tuple(with_prices(t, own) for t in tariffs(data.catalog, question.tco, question.tiers or None))
     priced = (p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
     return CostAnswer(tuple(priced), tiers)
 

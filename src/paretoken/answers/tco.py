@@ -12,6 +12,7 @@ from pydantic import Field
 
 from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -54,8 +55,11 @@ class MonteCarlo(Question):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TcoQuestion(MarketQuestion):
-    """The cost of a GPU-hour to an operator, bottom up, with the parts of the answer that are wanted."""
+class TcoQuestion(MarketQuestion, PricesQuestion):
+    """The cost of a GPU-hour to an operator, bottom up, with the parts of the answer that are wanted.
+
+    Your own price of an accelerator is its rent in `own_or_rent`.
+    """
 
     accelerators: Annotated[tuple[str, ...], Field(description="All with shipped figures if empty")] = ()
     operator: Annotated[str, Field(description="hyperscaler, neocloud, enterprise")] = "neocloud"
@@ -126,12 +130,17 @@ def _own_or_rent(
     market: Market | None,
 ) -> tuple[OwnOrRentRow, ...]:
     """At the stated rent, or at the forward rents of the market, by default the question's."""
-    rent_usd = terms.rent_usd
-    if rent_usd is None:
-        of_day = market or Market.of(question, catalog)
-        return tuple(_at_market_rents(i, of_day, terms.needed_share) for i in all_inputs)
-    basis = "the stated rent for the whole life"
-    return tuple(OwnOrRentRow(i.accelerator, own_or_rent(i, rent_usd, terms.needed_share), basis) for i in all_inputs)
+    own, basis = question.own_prices(catalog), "the stated rent for the whole life"
+    stated = {i.accelerator: own.get(i.accelerator, terms.rent_usd) for i in all_inputs}
+    of_day = market or Market.of(question, catalog) if None in stated.values() else None
+
+    def row(i: Inputs) -> OwnOrRentRow:
+        rent_usd = stated[i.accelerator]
+        if rent_usd is None and of_day:
+            return _at_market_rents(i, of_day, terms.needed_share)
+        return OwnOrRentRow(i.accelerator, own_or_rent(i, rent_usd or 0.0, terms.needed_share), basis)
+
+    return tuple(map(row, all_inputs))
 
 
 def _at_market_rents(inputs: Inputs, market: Market, needed_share: float) -> OwnOrRentRow:

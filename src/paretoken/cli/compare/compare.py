@@ -44,6 +44,7 @@ NOTE = (
 @options.latency
 @options.accelerators
 @options.tco
+@options.price
 @options.serving_load
 @click.option(
     "--mw",
@@ -61,6 +62,7 @@ def command(
     accelerators: tuple[str, ...],
     tco: str | None,
     tier: str | None,
+    price_usd_per_gpu_h: dict[str, float],
     serving_load: float,
     mw: float | None,
     as_json: bool,
@@ -95,6 +97,7 @@ def command(
         slo=slo,
         tco=tco,
         tier=tier,
+        price_usd_per_gpu_h=price_usd_per_gpu_h,
         serving_load=serving_load,
         mw=mw,
     )

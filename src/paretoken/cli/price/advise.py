@@ -25,6 +25,7 @@ SPARE = ("release", "$/M as run", "basis", "$/GPU-h")
 @options.what
 @options.latency
 @options.accelerators
+@options.price
 @options.serving_load
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own cost figures (repeatable).")
 @options.market

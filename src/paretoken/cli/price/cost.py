@@ -37,6 +37,7 @@ COLUMNS = {
 @options.accelerators
 @click.option("--tco", type=TCO_SET, help="TCO set (default: the newest).")
 @click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable; default: all).")
+@options.price
 @options.serving_load
 @options.which
 @options.as_json
@@ -45,6 +46,7 @@ def command(
     accelerators: tuple[str, ...],
     tco: str | None,
     tiers: tuple[str, ...],
+    price_usd_per_gpu_h: dict[str, float],
     serving_load: float,
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
@@ -64,7 +66,15 @@ def command(
     from paretoken.cli.output import print_json, print_table
 
     fields = options.points_fields(shared, accelerators)
-    answer = cost(CostQuestion(**fields, axis=axis, tco=tco, tiers=tiers, serving_load=serving_load))
+    question = CostQuestion(
+        **fields,
+        axis=axis,
+        tco=tco,
+        tiers=tiers,
+        price_usd_per_gpu_h=price_usd_per_gpu_h,
+        serving_load=serving_load,
+    )
+    answer = cost(question)
     if as_json:
         print_json(to_json(answer)["points"])
         return
