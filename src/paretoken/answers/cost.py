@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
 from paretoken.answers.frontier import frontier_curves
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import AxisQuestion, Data
+from paretoken.answers.token_split import TokenSplit, splittable, token_split
 from paretoken.errors import NoData
 from paretoken.foreign_text import one_line
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis
-from paretoken.prices.cost import joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.predict.phases import PhaseShares
+from paretoken.prices.cost import idle_usd_per_gpu_day, joules_per_token, tok_s_per_mw, usd_per_mtok
 from paretoken.prices.tariff import Tariff, tariffs, with_prices
+
+Split: TypeAlias = PhaseShares | float | str | None
+"""What a point is split by; the reason if it cannot be, None if the question does not want it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +32,17 @@ class CostQuestion(AxisQuestion, PricesQuestion):
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tiers: Annotated[tuple[str, ...], Field(description="Tiers of the TCO set; all by default")] = ()
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+    split: Annotated[
+        str | None, Field(description="Also split the hour between input and output tokens: compute, or ratio:4")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPoint:
-    """One Pareto point at one tier. Costs of total, output and input tokens each attribute the whole hour."""
+    """One Pareto point at one tier. Costs of total, output and input tokens each attribute the whole hour.
+
+    `split` divides the hour between them instead, where the question wants that; `no_split` says why it cannot.
+    """
 
     axis: Axis
     accelerator: str
@@ -52,6 +63,9 @@ class CostPoint:
     joules_per_token: float | None
     kw_basis: str | None
     price_is_placeholder: bool
+    idle_usd_per_gpu_day: float
+    split: Annotated[TokenSplit | None, Field(exclude_if=lambda split: split is None)] = None
+    no_split: Annotated[str | None, Field(exclude_if=lambda reason: reason is None)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +95,21 @@ def costs(question: CostQuestion, data: Data) -> CostAnswer:
     curves = frontier_curves(question, question.axis, data)
     own = question.own_prices(data.catalog, data.accelerators)
     tiers = tuple(with_prices(t, own) for t in tariffs(data.catalog, question.tco, question.tiers or None))
-    priced = (p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
+    split = question.split
+    splits: list[Sequence[Split]] = [
+        [splittable(point, split, data.catalog) if split else None for point in curve.records] for curve in curves
+    ]
+    load = question.serving_load
+    priced = (p for t in tiers for c, by in zip(curves, splits, strict=True) for p in _points(c, t, load, by))
     return CostAnswer(tuple(priced), tiers)
 
 
-def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostPoint]:
+def _points(curve: Curve, tariff: Tariff, serving_load: float, splits: Sequence[Split]) -> Iterator[CostPoint]:
     usd = tariff.usd_per_gpu_h.get(curve.accelerator)
     if usd is None:
         return
     kw = tariff.kw_per_gpu.get(curve.accelerator)
-    for point in curve.records:
+    for point, by in zip(curve.records, splits, strict=True):
         total, output, inputs = (point[f"{side}tput_per_gpu"] for side in ("", "output_", "input_"))
         yield CostPoint(
             axis=curve.axis,
@@ -112,4 +131,7 @@ def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostP
             joules_per_token=joules_per_token(total, kw) if kw else None,
             kw_basis=tariff.kw_basis if kw else None,
             price_is_placeholder=curve.accelerator in tariff.placeholders,
+            idle_usd_per_gpu_day=idle_usd_per_gpu_day(usd, serving_load),
+            split=None if by is None or isinstance(by, str) else token_split(point, usd, by, serving_load),
+            no_split=by if isinstance(by, str) else None,
         )
