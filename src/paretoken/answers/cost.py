@@ -18,7 +18,8 @@ from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis
 from paretoken.predict.phases import PhaseShares
-from paretoken.prices.cost import idle_usd_per_gpu_day, joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.cost import gco2_per_mtok, idle_usd_per_gpu_day, joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.fleet import utility_power
 from paretoken.prices.tariff import Tariff, tariffs, with_prices
 
 Split: TypeAlias = PhaseShares | float | str | None
@@ -32,6 +33,7 @@ class CostQuestion(AxisQuestion, PricesQuestion):
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tiers: Annotated[tuple[str, ...], Field(description="Tiers of the TCO set; all by default")] = ()
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+    grid_gco2_per_kwh: Annotated[float | None, Field(description="Carbon of the grid, g CO2 per kWh", ge=0)] = None
     split: Annotated[
         str | None, Field(description="Also split the hour between input and output tokens: compute, or ratio:4")
     ] = None
@@ -41,7 +43,8 @@ class CostQuestion(AxisQuestion, PricesQuestion):
 class CostPoint:
     """One Pareto point at one tier. Costs of total, output and input tokens each attribute the whole hour.
 
-    `split` divides the hour between them instead, where the question wants that; `no_split` says why it cannot.
+    `gco2_per_mtok` counts the power at the utility's meter. `split` divides the hour between input and output tokens
+    instead, where the question wants that; `no_split` says why it cannot.
     """
 
     axis: Axis
@@ -64,6 +67,7 @@ class CostPoint:
     kw_basis: str | None
     price_is_placeholder: bool
     idle_usd_per_gpu_day: float
+    gco2_per_mtok: Annotated[float | None, Field(exclude_if=lambda grams: grams is None)] = None
     split: Annotated[TokenSplit | None, Field(exclude_if=lambda split: split is None)] = None
     no_split: Annotated[str | None, Field(exclude_if=lambda reason: reason is None)] = None
 
@@ -99,16 +103,17 @@ def costs(question: CostQuestion, data: Data) -> CostAnswer:
     splits: list[Sequence[Split]] = [
         [splittable(point, split, data.catalog) if split else None for point in curve.records] for curve in curves
     ]
-    load = question.serving_load
-    priced = (p for t in tiers for c, by in zip(curves, splits, strict=True) for p in _points(c, t, load, by))
+    priced = (p for t in tiers for c, by in zip(curves, splits, strict=True) for p in _points(c, t, question, by))
     return CostAnswer(tuple(priced), tiers)
 
 
-def _points(curve: Curve, tariff: Tariff, serving_load: float, splits: Sequence[Split]) -> Iterator[CostPoint]:
+def _points(curve: Curve, tariff: Tariff, question: CostQuestion, splits: Sequence[Split]) -> Iterator[CostPoint]:
     usd = tariff.usd_per_gpu_h.get(curve.accelerator)
     if usd is None:
         return
     kw = tariff.kw_per_gpu.get(curve.accelerator)
+    utility_kw = utility_power(tariff).kw_per_gpu.get(curve.accelerator)
+    serving_load, grid = question.serving_load, question.grid_gco2_per_kwh
     for point, by in zip(curve.records, splits, strict=True):
         total, output, inputs = (point[f"{side}tput_per_gpu"] for side in ("", "output_", "input_"))
         yield CostPoint(
@@ -132,6 +137,7 @@ def _points(curve: Curve, tariff: Tariff, serving_load: float, splits: Sequence[
             kw_basis=tariff.kw_basis if kw else None,
             price_is_placeholder=curve.accelerator in tariff.placeholders,
             idle_usd_per_gpu_day=idle_usd_per_gpu_day(usd, serving_load),
+            gco2_per_mtok=gco2_per_mtok(joules_per_token(total, utility_kw), grid) if utility_kw and grid else None,
             split=None if by is None or isinstance(by, str) else token_split(point, usd, by, serving_load),
             no_split=by if isinstance(by, str) else None,
         )

@@ -242,6 +242,17 @@ price = click.option(
 )
 
 
+mw = click.option(
+    "--mw", type=Finite(), metavar="MW", help="Show the fleet that fits under this limit of utility power, in MW."
+)
+grid = click.option(
+    "--grid-gco2-per-kwh",
+    type=Finite(0),
+    metavar="G",
+    help="Carbon of your grid, g CO2 per kWh: also show g CO2 per million tokens.",
+)
+
+
 class LatencyOptions(TypedDict):
     """The values of the options of `latency`."""
 

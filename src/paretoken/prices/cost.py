@@ -119,6 +119,14 @@ def joules_per_token(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
     return kw_per_gpu * 1000 / tok_s_per_gpu
 
 
+def gco2_per_mtok(joules_per_token: float, grid_gco2_per_kwh: float) -> float:
+    """Carbon of a million tokens, g CO₂, at a grid's intensity: J/token · 10⁶ / 3.6·10⁶ · g/kWh.
+
+    Use the energy at the utility's meter. 4.1844 J/token at 400 g/kWh: 464.9.
+    """
+    return joules_per_token / 3.6 * grid_gco2_per_kwh
+
+
 def energy_usd_per_mtok(joules_per_token: float, usd_per_kwh: float) -> float:
     """Cost of the energy alone of a million tokens, USD."""
     return joules_per_token * usd_per_kwh / 3.6

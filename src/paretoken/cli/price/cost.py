@@ -38,6 +38,7 @@ SPLIT = {
     "split.cached_input_usd_per_mtok": "$/M cached input",
     "split.basis": "split by",
 }
+CARBON = {"gco2_per_mtok": "g CO2/M"}
 IDLE = {"idle_usd_per_gpu_day": "idle $/GPU-day"}
 SPLIT_NOTE = (
     "split: input and output tokens pay for the hour together; cached input: the reading of its KV entries in decode, "
@@ -54,6 +55,7 @@ SPARE = ("origin", "TP", "J/token", "tok/s/MW", "split by", "tier")
 @click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable; default: all).")
 @options.price
 @options.serving_load
+@options.grid
 @click.option(
     "--split",
     metavar="HOW",
@@ -68,6 +70,7 @@ def command(
     tiers: tuple[str, ...],
     price_usd_per_gpu_h: dict[str, float],
     serving_load: float,
+    grid_gco2_per_kwh: float | None,
     split: str | None,
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
@@ -88,6 +91,7 @@ def command(
     from paretoken.answers.cost import CostQuestion, cost
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json, print_table
+    from paretoken.prices.fleet import utility_power
 
     fields = options.points_fields(shared, accelerators)
     question = CostQuestion(
@@ -97,6 +101,7 @@ def command(
         tiers=tiers,
         price_usd_per_gpu_h=price_usd_per_gpu_h,
         serving_load=serving_load,
+        grid_gco2_per_kwh=grid_gco2_per_kwh,
         split=split,
     )
     answer = cost(question)
@@ -107,10 +112,14 @@ def command(
     columns = dict(COLUMNS)
     if split:
         columns = {name: title for name, title in columns.items() if name not in WHOLE_HOUR} | SPLIT
+    if grid_gco2_per_kwh:
+        columns |= CARBON
     if serving_load < 1:
         columns |= IDLE
     rows = [[_cell(point, name) for name in columns] for point in answer.points]
     notes = [f"power: {tariff.kw_basis}"]
+    if grid_gco2_per_kwh:
+        notes.append(f"carbon: {utility_power(tariff).basis}")
     if split:
         notes += [SPLIT_NOTE, *dict.fromkeys(f"no split: {p.no_split}" for p in answer.points if p.no_split)]
     print_table(f"Cost at TCO set {tariff.price_set}", tuple(columns.values()), rows, "; ".join(notes), SPARE)
