@@ -46,6 +46,7 @@ class AdviseQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
         Field(description="Owner's figures: shipped set names, TOML files or tables, later ones on top"),
     ] = ()
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+    mw: Annotated[float | None, Field(description="Power limit of an owner's fleet at the utility's meter, MW")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,7 @@ def _of_serving(question: AdviseQuestion, data: Data, market: Market, own_sets: 
         ),
         question.serving_load,
         rents.usd_per_gpu_h,
+        question.mw,
     )
     return AdviseAnswer(
         axis=limit.axis,
@@ -120,23 +122,35 @@ def procurement_options(
 
 
 def with_own_prices(options: Sequence[Procurement], own: Mapping[str, float]) -> list[Procurement]:
-    """The options, where each accelerator with an own price has that one alone in every segment."""
+    """The options, where each accelerator with an own price has that one alone in every segment.
+
+    Its power is that of the segment's owner, if the segment has one.
+    """
     if not own:
         return list(options)
-    stated = Tariff(
+    others = [replace(p, tariff=_without(p.tariff, own)) for p in options]
+    owners = {p.segment: p.tariff for p in options if p.tariff.kw_per_gpu and p.name == "own"}
+    basis = dict.fromkeys(own, "your price")
+    stated = (
+        Procurement(segment.key, "your price", _stated(own, owners.get(segment.key)), basis)
+        for segment in BUYER_SEGMENTS
+    )
+    return [*others, *stated]
+
+
+def _stated(own: Mapping[str, float], owner: Tariff | None) -> Tariff:
+    """The own prices as a tariff, with the power of an owner's."""
+    return Tariff(
         price_set="own",
-        tier="stated",
+        tier=owner.tier if owner else "stated",
         name="Own prices",
         usd_per_gpu_h=dict(own),
-        kw_per_gpu={},
-        kw_basis="",
+        kw_per_gpu=owner.kw_per_gpu if owner else {},
+        kw_basis=owner.kw_basis if owner else "",
         source="own prices",
         date="",
         own_prices=tuple(own),
     )
-    basis = dict.fromkeys(own, "your price")
-    others = [replace(p, tariff=_without(p.tariff, own)) for p in options]
-    return [*others, *(Procurement(segment.key, "your price", stated, basis) for segment in BUYER_SEGMENTS)]
 
 
 def _without(tariff: Tariff, accelerators: Container[str]) -> Tariff:
