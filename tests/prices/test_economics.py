@@ -96,6 +96,6 @@ def test_tariffs(catalog):
 def test_own_prices_go_over_the_tariff(catalog):
     mine = with_prices(tariff(catalog, "2026-07"), {"H200": 9.0})
     assert (mine.usd_per_gpu_h["H200"], mine.usd_per_gpu_h["H100"]) == (9.0, 1.17)
-    assert "own prices" in mine.tier
+    assert "own prices" in mine.name and mine.own_prices == ("H200",) and mine.tier == "hyperscaler"
     with pytest.raises(BadConfig, match="above 0"):
         with_prices(mine, {"H200": -1.0})

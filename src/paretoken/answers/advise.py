@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
-from paretoken.answers.buyers import Advice, Procurement
+from paretoken.answers.buyers import BUYER_SEGMENTS, Advice, Procurement
 from paretoken.answers.buyers import advise as advise_segments
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import NoData
@@ -23,7 +24,7 @@ from paretoken.prices.market.cells import FEWEST, availability
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.owner.layers import FigureSet, operators, read_sets
 from paretoken.prices.owner.price import owner_inputs, owner_tariff
-from paretoken.prices.tariff import newest_set_with, tariff
+from paretoken.prices.tariff import Tariff, newest_set_with, tariff
 
 RENTAL_TERMS = {
     "enterprise": ("1-year", "2-year", "3-year"),
@@ -34,14 +35,18 @@ SURVEY_TIERS = {"enterprise": "rent-3yr", "team": "rent-retail"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdviseQuestion(LatencyQuestion, MarketQuestion):
-    """Rank accelerator, engine and procurement option for every buyer segment within latency limits."""
+class AdviseQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
+    """Rank accelerator, engine and procurement option for every buyer segment within latency limits.
+
+    Your own price of an accelerator replaces every option that a segment has for it.
+    """
 
     sets: Annotated[
         tuple[str | Mapping[str, object], ...],
         Field(description="Owner's figures: shipped set names, TOML files or tables, later ones on top"),
     ] = ()
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+    mw: Annotated[float | None, Field(description="Power limit of an owner's fleet at the utility's meter, MW")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +89,15 @@ def _of_serving(question: AdviseQuestion, data: Data, market: Market, own_sets: 
     rents, _ = market_tariff(market.book, "on-demand", market.at, names)
     advice = advise_segments(
         candidates,
-        procurement_options(market, names, own_sets),
+        with_own_prices(
+            procurement_options(market, names, own_sets), question.own_prices(data.catalog, data.accelerators)
+        ),
         lambda tokens_per_usd: verdict_at(
             data.curves(chosen, limit.axis), limit.latency_s, tokens_per_usd, data.hardware_order
         ),
         question.serving_load,
         rents.usd_per_gpu_h,
+        question.mw,
     )
     return AdviseAnswer(
         axis=limit.axis,
@@ -111,6 +119,43 @@ def procurement_options(
     offered = dict(availability(market.book, market.at).select("accelerator", "any").iter_rows())
     surveyed = [_surveyed(market.catalog, segment, tier, offered) for segment, tier in SURVEY_TIERS.items()]
     return [*owned, *rented, *(p for p in surveyed if p)]
+
+
+def with_own_prices(options: Sequence[Procurement], own: Mapping[str, float]) -> list[Procurement]:
+    """The options, where each accelerator with an own price has that one alone in every segment.
+
+    Its power is that of the segment's owner, if the segment has one.
+    """
+    if not own:
+        return list(options)
+    others = [replace(p, tariff=_without(p.tariff, own)) for p in options]
+    owners = {p.segment: p.tariff for p in options if p.tariff.kw_per_gpu and p.name == "own"}
+    basis = dict.fromkeys(own, "your price")
+    stated = (
+        Procurement(segment.key, "your price", _stated(own, owners.get(segment.key)), basis)
+        for segment in BUYER_SEGMENTS
+    )
+    return [*others, *stated]
+
+
+def _stated(own: Mapping[str, float], owner: Tariff | None) -> Tariff:
+    """The own prices as a tariff, with the power of an owner's."""
+    return Tariff(
+        price_set="own",
+        tier=owner.tier if owner else "stated",
+        name="Own prices",
+        usd_per_gpu_h=dict(own),
+        kw_per_gpu=owner.kw_per_gpu if owner else {},
+        kw_basis=owner.kw_basis if owner else "",
+        source="own prices",
+        date="",
+        own_prices=tuple(own),
+    )
+
+
+def _without(tariff: Tariff, accelerators: Container[str]) -> Tariff:
+    kept = {name: usd for name, usd in tariff.usd_per_gpu_h.items() if name not in accelerators}
+    return replace(tariff, usd_per_gpu_h=kept)
 
 
 def _owned(catalog: Catalog, operator: str, own_sets: Sequence[FigureSet]) -> Procurement:

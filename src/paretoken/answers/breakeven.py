@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from typing import Annotated, Literal
@@ -12,8 +13,9 @@ from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.latency import ids, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.market_terms import MarketTerm, market_terms
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import AxisQuestion, Data
-from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
+from paretoken.answers.rent_curve import NEVER, BreakevenPoint, rent_curve
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.verdict import CurveGrid, curve_grid
 from paretoken.points.selection import Axis, Serving, Speculative
@@ -24,11 +26,12 @@ Operator = Literal["hyperscaler", "neocloud", "enterprise"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BreakevenQuestion(AxisQuestion, MarketQuestion):
+class BreakevenQuestion(AxisQuestion, MarketQuestion, PricesQuestion):
     """At which rent do the tokens of `accelerator` cost what those of `against` do, at every latency limit?
 
     One basis: a stated `rent_usd` of `against`; what both cost an `operator` who owns them; or the rental `market`,
-    at every term or those named, where a `rent_usd` takes the place of the rents of `against`.
+    at every term or those named, where a `rent_usd` takes the place of the rents of `against`. Your own price of
+    `against` is its rent; that of `accelerator` is compared with the break-even rent.
     """
 
     accelerator: Annotated[str, Field(description="The accelerator whose break-even rent is computed")]
@@ -43,12 +46,13 @@ class BreakevenQuestion(AxisQuestion, MarketQuestion):
 
     def check(self) -> None:
         """BadConfig unless there is exactly one basis, with values that make sense."""
+        if self.rent_usd is None and not self.price_usd_per_gpu_h and not (self.market or self.operator):
+            bases = f"--rent, --price {self.against}=USD, --market or --operator"
+            raise BadConfig(f"the rent of {self.against} is missing; give {bases}")
         if self.terms and not self.market:
             raise BadConfig("--term is a rental term of the market; give --market too")
         if (self.market and self.operator) or (self.operator and self.rent_usd is not None):
-            raise BadConfig("give one basis: --rent, --market (with or without --rent), or --tco")
-        if not self.market and not self.operator and self.rent_usd is None:
-            raise BadConfig("the rent of the other accelerator is missing; give --rent, --market or --tco")
+            raise BadConfig("give one basis: --rent, --market (with or without --rent), or --operator")
         if self.rent_usd is not None and not 0 < self.rent_usd < inf:
             raise BadConfig(f"the rent of {self.against} is {self.rent_usd} USD per GPU-hour; it must be above 0")
         if not self.switching_usd >= 0 or not self.hours > 0:
@@ -57,10 +61,20 @@ class BreakevenQuestion(AxisQuestion, MarketQuestion):
                 "give 0 USD or more over hours above 0"
             )
 
+    def with_own_rent(self, own: Mapping[str, float]) -> BreakevenQuestion:
+        """The question with the own price of `against` as its rent; BadConfig if it states two, or none is left."""
+        price = own.get(self.against)
+        if price is not None and self.rent_usd is not None:
+            raise BadConfig(f"--rent and --price both state the rent of {self.against}; give one of them")
+        rent_usd = self.rent_usd if price is None else price
+        if rent_usd is None and not (self.market or self.operator):
+            raise BadConfig(f"the rent of {self.against} is missing; give --rent or --price {self.against}=USD")
+        return self if self.operator else replace(self, rent_usd=rent_usd)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OwnerBreakevenPoint(BreakevenPoint):
-    """A break-even rent beside what the accelerator costs its owner."""
+class PricedBreakevenPoint(BreakevenPoint):
+    """A break-even rent beside what the accelerator costs: its owner, or at the price that you state."""
 
     cost_usd_per_gpu_h: float
     basis: str
@@ -74,7 +88,8 @@ class BreakevenAnswer:
     highest of their rents. `values` and `terms` answer that of the market: the latencies in the axis' own unit, and
     for each rental term the break-even rent at each of them; `days_apart`, `withheld` and `acceptance` are of each
     latency, as in `BreakevenPoint`. No range takes in what is withheld, or beyond the data of one of the two
-    (`data_end`). `unmet` says why there is no rent at all. `best_known` is the same of any serving, where the question
+    (`data_end`). `note` explains rents of 0 or below. `unmet` says why
+    there is no rent at all. `best_known` is the same of any serving, where the question
     leaves the serving at plain.
     """
 
@@ -84,13 +99,14 @@ class BreakevenAnswer:
     serving: Serving
     speculative: Speculative
     range_usd_per_gpu_h: tuple[float, float] | None = None
-    points: tuple[OwnerBreakevenPoint | BreakevenPoint, ...] = ()
+    points: tuple[PricedBreakevenPoint | BreakevenPoint, ...] = ()
     values: tuple[float, ...] = ()
     days_apart: tuple[int | None, ...] = ()
     withheld: tuple[str | None, ...] = ()
     acceptance: tuple[str | None, ...] = ()
     data_end: tuple[str | None, ...] = ()
     terms: tuple[MarketTerm, ...] = ()
+    note: str | None = None
     unmet: str | None = None
     best_known: BreakevenAnswer | None = None
 
@@ -103,7 +119,9 @@ def breakeven(question: BreakevenQuestion, data: Data | None = None, market: Mar
     question.check()
     data = data or Data.of(question)
     b, a = ids(data.catalog.accelerators, (question.accelerator, question.against), data.accelerators)
-    question = replace(question, accelerator=b, against=a, accelerators=(a, b))
+    own = question.own_prices(data.catalog, data.accelerators)
+    question = replace(question, accelerator=b, against=a, accelerators=(a, b), price_usd_per_gpu_h=own)
+    question = question.with_own_rent(own)
     if question.market:
         market = market or Market.of(question, data.catalog)
     answer = _of_serving(question, data, market)
@@ -131,9 +149,14 @@ def _of_serving(question: BreakevenQuestion, data: Data, market: Market | None) 
     grid = curve_grid(data.curves(chosen, question.axis), order=data.hardware_order)
     if question.market and market:
         return _on_the_market(answer, question, grid, market)
-    points = _to_an_owner(question, grid, data) if question.operator else _curve(question, grid, question.rent_usd or 1)
+    points = _priced(question, grid, data)
     rents = [p.break_even_usd_per_gpu_h for p in points if p.settled]
-    return replace(answer, points=tuple(points), range_usd_per_gpu_h=(min(rents), max(rents)) if rents else None)
+    return replace(
+        answer,
+        points=tuple(points),
+        range_usd_per_gpu_h=(min(rents), max(rents)) if rents else None,
+        note=_note([p.break_even_usd_per_gpu_h for p in points]),
+    )
 
 
 def _on_the_market(
@@ -146,6 +169,7 @@ def _on_the_market(
         accelerator=question.accelerator,
         against=question.against,
         rent_usd=question.rent_usd,
+        price_usd=question.price_usd_per_gpu_h.get(question.accelerator),
         terms=question.terms,
         ratio=[p.break_even_usd_per_gpu_h for p in curve],
         withheld=[p.withheld or p.data_end for p in curve],
@@ -159,22 +183,38 @@ def _on_the_market(
         acceptance=tuple(p.acceptance for p in curve),
         data_end=tuple(p.data_end for p in curve),
         terms=tuple(terms),
+        note=_note([usd for term in terms for usd in term.break_even_usd_per_gpu_h]),
     )
 
 
-def _to_an_owner(question: BreakevenQuestion, grid: CurveGrid, data: Data) -> list[OwnerBreakevenPoint]:
-    names = (question.accelerator, question.against)
-    operator = question.operator or "neocloud"
-    owned = owner_tariff(owner_inputs(data.catalog, operator, names, [read_set(s) for s in question.sets]))
-    own, other = (owned.usd_per_gpu_h[name] for name in names)
-    return [
-        OwnerBreakevenPoint(**asdict(p), cost_usd_per_gpu_h=own, basis=owned.name)
-        for p in _curve(question, grid, other)
-    ]
+def _priced(question: BreakevenQuestion, grid: CurveGrid, data: Data) -> tuple[BreakevenPoint, ...]:
+    """The break-even rents, beside what the accelerator costs its owner or at its own price where there is one."""
+    names, own = (question.accelerator, question.against), question.price_usd_per_gpu_h
+    prices, basis = dict(own), "your price"
+    if question.operator:
+        owned = owner_tariff(owner_inputs(data.catalog, question.operator, names, [read_set(s) for s in question.sets]))
+        prices, basis = owned.usd_per_gpu_h | prices, owned.name if question.accelerator not in own else basis
+    curve = _curve(question, grid, question.rent_usd or prices[question.against])
+    price = prices.get(question.accelerator)
+    if price is None:
+        return curve
+    return tuple(PricedBreakevenPoint(**asdict(p), cost_usd_per_gpu_h=price, basis=basis) for p in curve)
 
 
 def _curve(question: BreakevenQuestion, grid: CurveGrid, rent_usd: float) -> tuple[BreakevenPoint, ...]:
     """The break-even rents less the switching cost per hour."""
     per_hour = question.switching_usd / question.hours
     curve = rent_curve(grid, question.axis, question.accelerator, question.against, rent_usd)
-    return tuple(replace(p, break_even_usd_per_gpu_h=p.break_even_usd_per_gpu_h - per_hour) for p in curve)
+    rents = (p.break_even_usd_per_gpu_h - per_hour for p in curve)
+    return tuple(
+        replace(p, break_even_usd_per_gpu_h=usd, note=NEVER if usd <= 0 else None)
+        for p, usd in zip(curve, rents, strict=True)
+    )
+
+
+def _note(rents_usd: Sequence[float]) -> str | None:
+    """What rents of 0 or below mean, and how many there are; None if there are none."""
+    below = sum(usd <= 0 for usd in rents_usd)
+    if not below:
+        return None
+    return NEVER if below == len(rents_usd) else f"at {below} of {len(rents_usd)} limits {NEVER}"

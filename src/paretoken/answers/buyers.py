@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from paretoken.frontier import Candidate, Verdict
 from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import CurvePoint
 from paretoken.plural import counted
 from paretoken.prices.cost import break_even_rent, owner_margin, usd_per_mtok
+from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
 from paretoken.prices.tariff import Tariff
 
 
@@ -55,7 +59,8 @@ class Choice:
     Throughput and `usd_per_mtok_total` are interpolated at the limit if `interpolated` says so. `recommended` is the
     point to repeat, that was run and meets the limit, `tp` its tensor-parallel size and `usd_per_mtok_recommended`
     what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be
-    available at the price, None where it is; `data` what points and price rest on.
+    available at the price, None where it is; `data` what points and price rest on. `fleet` is what fits under a power
+    limit, for who owns and where the power is known.
     """
 
     accelerator: str
@@ -74,6 +79,7 @@ class Choice:
     rent_margin: float | None
     scarce: str | None
     data: str
+    fleet: Annotated[PowerLimitedFleet | None, Field(exclude_if=lambda fleet: fleet is None)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +149,12 @@ def advise(
     judge: Judge,
     serving_load: float = 1.0,
     rents_usd: Mapping[str, float] | None = None,
+    mw: float | None = None,
 ) -> list[Advice]:
-    """The advice for every segment at one latency limit; `rents_usd` is what the market pays a neocloud."""
+    """The advice for every segment at one latency limit; `rents_usd` is what the market pays a neocloud.
+
+    `mw` is a power limit at the utility's meter, under which fleets are sized.
+    """
     by_segment: dict[str, list[Procurement]] = {}
     for procurement in procurements:
         by_segment.setdefault(procurement.segment, []).append(procurement)
@@ -156,6 +166,7 @@ def advise(
             judge,
             serving_load,
             (rents_usd or {}) if segment.key == "neocloud" else {},
+            mw,
         )
         for segment in BUYER_SEGMENTS
     ]
@@ -168,10 +179,11 @@ def _of_segment(
     judge: Judge,
     load: float,
     rents: Mapping[str, float],
+    mw: float | None,
 ) -> Advice:
     choices = sorted(
         (
-            _choice(c, p, load, rents.get(c.accelerator))
+            _choice(c, p, load, rents.get(c.accelerator), mw)
             for c in candidates
             for p in procurements
             if c.accelerator in p.tariff.usd_per_gpu_h
@@ -215,10 +227,11 @@ def _rank(choice: Choice) -> tuple[bool, float, str, str]:
     return choice.scarce is not None, choice.usd_per_mtok_total, choice.accelerator, choice.procurement
 
 
-def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | None) -> Choice:
+def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | None, mw: float | None) -> Choice:
     usd = procurement.tariff.usd_per_gpu_h[c.accelerator]
     scarce = procurement.scarce.get(c.accelerator)
     basis = procurement.basis.get(c.accelerator) or procurement.tariff.source
+    kw = None if mw is None else utility_power(procurement.tariff).kw_per_gpu.get(c.accelerator)
     return Choice(
         accelerator=c.accelerator,
         engine=c.engine,
@@ -236,6 +249,7 @@ def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | N
         rent_margin=owner_margin(rent, usd) if rent else None,
         scarce=scarce,
         data=f"{counted(c.n_points, f'{c.origin} point')}; {basis}" + (f"; scarce: {scarce}" if scarce else ""),
+        fleet=fleet(mw, kw, usd, c.tput_per_gpu, load) if mw is not None and kw else None,
     )
 
 

@@ -4,32 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
-from paretoken.answers.priced import PricedCandidate, rank
-from paretoken.errors import NoData
+from paretoken.answers.priced import PricedCandidate, RankBy, Site, rank, weights
+from paretoken.answers.site import SiteQuestion, TokenPrice, site_of
+from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.compare import Candidate, no_data
 from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
 from paretoken.points.selection import Axis, Selection
 from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
-from paretoken.prices.tariff import Tariff, tariff
+from paretoken.prices.tariff import Tariff, tariff, with_prices
+
+RankedBy: TypeAlias = Literal["usd_per_mtok_total", "tok_s_per_utility_mw", "profit_usd_per_mw_year"]
+RANKED_BY: dict[RankBy, RankedBy] = {
+    "cost": "usd_per_mtok_total",
+    "tok_s_per_mw": "tok_s_per_utility_mw",
+    "profit": "profit_usd_per_mw_year",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareQuestion(LatencyQuestion):
-    """Which accelerator has the cheapest tokens within these latency limits?"""
+class CompareQuestion(LatencyQuestion, PricesQuestion, SiteQuestion):
+    """Which accelerator has the cheapest tokens, or most of them or most profit per MW, within these latency limits?"""
 
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tier: Annotated[str | None, Field(description="Tier of the TCO set; its first by default")] = None
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
-    mw: Annotated[float | None, Field(description="Power limit of a fleet at the utility's meter, MW")] = None
+    rank_by: Annotated[
+        RankBy, Field(description="Cost of tokens, tokens per utility MW, or profit per utility MW at token_price")
+    ] = "cost"
+
+    def check(self) -> None:
+        """BadConfig for a site that cannot be, or for profit without a price of tokens."""
+        SiteQuestion.check(self)
+        if self.rank_by == "profit" and self.token_price is None:
+            raise BadConfig("profit needs a price of tokens; give --token-price USD per million, or --token-price api")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +70,10 @@ class CompareAnswer:
     than the second's; `confidence`, `fragile`, `data_end`, `withheld`, `acceptance` and `days_apart` are those of
     `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not ranked. `no_data` says
     why an accelerator is missing, `left_out` how many points of one are flagged. `fleet` is what fits under the
-    power limit, if one is given. `best_known` is the same of any serving, where the question leaves the serving at
-    plain.
+    power limit, if one is given. `ranked_by` names the figure of the candidates; by profit, `margin` is how much more
+    throughput the winner has than it needs to earn what the second does. `utility_basis` says what the power at the
+    utility's meter is made of, `token_price` what tokens sell for.
+    `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
     axis: Axis
@@ -65,7 +84,10 @@ class CompareAnswer:
     speculative: str
     tco: str
     tier: str
-    ranked_by: Literal["usd_per_mtok_total"] = "usd_per_mtok_total"
+    own_prices: tuple[str, ...] = ()
+    ranked_by: RankedBy = "usd_per_mtok_total"
+    utility_basis: str | None = None
+    token_price: TokenPrice | None = None
     candidates: tuple[PricedCandidate, ...]
     other_engines: tuple[PricedCandidate, ...]
     winner: str | None
@@ -100,6 +122,7 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
     >>> answer.winner == answer.candidates[0].accelerator
     True
     """
+    question.check()
     data = data or Data.of(question)
     answer = compare_serving(question, data)
     if asks_both(question):
@@ -128,9 +151,13 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         of_both = _best_of_engine([*of_both, *data.candidates(plain, axis, latency_s)])
     accelerators = chosen.accelerators or data.accelerators
     absent = data.absences(chosen, axis, accelerators)
-    prices = tariff(data.catalog, question.tco, question.tier)
-    ranking = rank(of_both, prices, question.serving_load)
-    verdict = verdict_at(drawn, latency_s, prices.tokens_per_usd_weight, data.hardware_order)
+    own = question.own_prices(data.catalog, data.accelerators)
+    prices = with_prices(tariff(data.catalog, question.tco, question.tier), own)
+    sold_at = question.sold_at(data.catalog, chosen.model, chosen.isl, chosen.osl)
+    site = site_of(question, prices, sold_at, data.catalog, dict.fromkeys(c.accelerator for c in of_both))
+    ranking = rank(of_both, prices, question.serving_load, site, question.rank_by)
+    weight = weights(ranking.candidates, prices, question.rank_by, site)
+    verdict = verdict_at(drawn, latency_s, weight, data.hardware_order)
     return CompareAnswer(
         axis=axis,
         value=limit.value,
@@ -140,6 +167,10 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         speculative=question.speculative,
         tco=prices.price_set,
         tier=prices.tier,
+        own_prices=prices.own_prices,
+        ranked_by=RANKED_BY[question.rank_by],
+        utility_basis=utility_power(prices).basis or None,
+        token_price=sold_at,
         candidates=ranking.candidates,
         other_engines=ranking.other_engines,
         winner=verdict.winner if verdict and not verdict.withheld else None,
@@ -155,7 +186,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         newer_releases=newer_releases(data, chosen, axis),
         no_data=no_data(absent, drawn, axis, latency_s, accelerators),
         left_out=data.left_out(chosen),
-        fleet=_fleets(ranking.candidates, prices, question.mw, question.serving_load),
+        fleet=_fleets(ranking.candidates, question, site),
         tariff=prices,
     )
 
@@ -187,15 +218,13 @@ def newer_releases(data: Data, chosen: Selection, axis: Axis) -> tuple[NewerRele
     )
 
 
-def _fleets(
-    ranked: tuple[PricedCandidate, ...], prices: Tariff, mw: float | None, serving_load: float
-) -> dict[str, PowerLimitedFleet]:
+def _fleets(ranked: tuple[PricedCandidate, ...], question: CompareQuestion, site: Site) -> dict[str, PowerLimitedFleet]:
     """What fits under a power limit of each candidate whose price and power are known."""
+    mw, load, sold_at = question.mw, question.serving_load, site.token_price_usd_per_mtok
     if mw is None:
         return {}
-    power = utility_power(prices).kw_per_gpu
     return {
-        p.accelerator: fleet(mw, power[p.accelerator], p.usd_per_gpu_h, p.tput_per_gpu, serving_load)
+        p.accelerator: fleet(mw, site.kw_per_gpu[p.accelerator], p.usd_per_gpu_h, p.tput_per_gpu, load, sold_at)
         for p in ranked
-        if p.usd_per_gpu_h and p.accelerator in power
+        if p.usd_per_gpu_h and p.accelerator in site.kw_per_gpu
     }

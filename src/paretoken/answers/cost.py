@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
 from paretoken.answers.frontier import frontier_curves
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import AxisQuestion, Data
+from paretoken.answers.token_split import TokenSplit, splittable, token_split
 from paretoken.errors import NoData
 from paretoken.foreign_text import one_line
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
 from paretoken.points.selection import Axis
-from paretoken.prices.cost import joules_per_token, tok_s_per_mw, usd_per_mtok
-from paretoken.prices.tariff import Tariff, tariffs
+from paretoken.predict.phases import PhaseShares
+from paretoken.prices.cost import gco2_per_mtok, idle_usd_per_gpu_day, joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.fleet import utility_power
+from paretoken.prices.tariff import Tariff, tariffs, with_prices
+
+Split: TypeAlias = PhaseShares | float | str | None
+"""What a point is split by; the reason if it cannot be, None if the question does not want it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostQuestion(AxisQuestion):
+class CostQuestion(AxisQuestion, PricesQuestion):
     """What do tokens cost at every Pareto point?"""
 
     tco: Annotated[str | None, Field(description="TCO set; the newest by default")] = None
     tiers: Annotated[tuple[str, ...], Field(description="Tiers of the TCO set; all by default")] = ()
     serving_load: Annotated[float, Field(description="Share of hours served at the throughput", gt=0, le=1)] = 1.0
+    grid_gco2_per_kwh: Annotated[float | None, Field(description="Carbon of the grid, g CO2 per kWh", ge=0)] = None
+    split: Annotated[
+        str | None, Field(description="Also split the hour between input and output tokens: compute, or ratio:4")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostPoint:
-    """One Pareto point at one tier. Costs of total, output and input tokens each attribute the whole hour."""
+    """One Pareto point at one tier. Costs of total, output and input tokens each attribute the whole hour.
+
+    `gco2_per_mtok` counts the power at the utility's meter. `split` divides the hour between input and output tokens
+    instead, where the question wants that; `no_split` says why it cannot.
+    """
 
     axis: Axis
     accelerator: str
@@ -51,6 +66,10 @@ class CostPoint:
     joules_per_token: float | None
     kw_basis: str | None
     price_is_placeholder: bool
+    idle_usd_per_gpu_day: float
+    gco2_per_mtok: Annotated[float | None, Field(exclude_if=lambda grams: grams is None)] = None
+    split: Annotated[TokenSplit | None, Field(exclude_if=lambda split: split is None)] = None
+    no_split: Annotated[str | None, Field(exclude_if=lambda reason: reason is None)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +88,8 @@ def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
         names = ", ".join(sorted({c.accelerator for c in frontier_curves(question, question.axis, data)}))
         raise NoData(
             f"TCO set {answer.tariffs[0].price_set} has no price for the accelerator of these points "
-            f"({one_line(names)}); name it with --accelerator when you measure or import them, or add a price with "
-            "--catalog"
+            f"({one_line(names)}); name it with --accelerator when you measure or import them, or state a price with "
+            "--price"
         )
     return answer
 
@@ -78,17 +97,24 @@ def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
 def costs(question: CostQuestion, data: Data) -> CostAnswer:
     """The same, without points where none of the accelerators has a price."""
     curves = frontier_curves(question, question.axis, data)
-    tiers = tuple(tariffs(data.catalog, question.tco, question.tiers or None))
-    priced = (p for tariff in tiers for curve in curves for p in _points(curve, tariff, question.serving_load))
+    own = question.own_prices(data.catalog, data.accelerators)
+    tiers = tuple(with_prices(t, own) for t in tariffs(data.catalog, question.tco, question.tiers or None))
+    split = question.split
+    splits: list[Sequence[Split]] = [
+        [splittable(point, split, data.catalog) if split else None for point in curve.records] for curve in curves
+    ]
+    priced = (p for t in tiers for c, by in zip(curves, splits, strict=True) for p in _points(c, t, question, by))
     return CostAnswer(tuple(priced), tiers)
 
 
-def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostPoint]:
+def _points(curve: Curve, tariff: Tariff, question: CostQuestion, splits: Sequence[Split]) -> Iterator[CostPoint]:
     usd = tariff.usd_per_gpu_h.get(curve.accelerator)
     if usd is None:
         return
     kw = tariff.kw_per_gpu.get(curve.accelerator)
-    for point in curve.records:
+    utility_kw = utility_power(tariff).kw_per_gpu.get(curve.accelerator)
+    serving_load, grid = question.serving_load, question.grid_gco2_per_kwh
+    for point, by in zip(curve.records, splits, strict=True):
         total, output, inputs = (point[f"{side}tput_per_gpu"] for side in ("", "output_", "input_"))
         yield CostPoint(
             axis=curve.axis,
@@ -110,4 +136,8 @@ def _points(curve: Curve, tariff: Tariff, serving_load: float) -> Iterator[CostP
             joules_per_token=joules_per_token(total, kw) if kw else None,
             kw_basis=tariff.kw_basis if kw else None,
             price_is_placeholder=curve.accelerator in tariff.placeholders,
+            idle_usd_per_gpu_day=idle_usd_per_gpu_day(usd, serving_load),
+            gco2_per_mtok=gco2_per_mtok(joules_per_token(total, utility_kw), grid) if utility_kw and grid else None,
+            split=None if by is None or isinstance(by, str) else token_split(point, usd, by, serving_load),
+            no_split=by if isinstance(by, str) else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -19,10 +19,10 @@ from paretoken.prices.market.terms import RENTED
 class MarketTerm:
     """The break-even rents of an accelerator over latency at one rental term, USD per GPU-hour.
 
-    `market_usd_per_gpu_h` is the market's median or None, `listed_usd_per_gpu_h` what there is with too few
-    providers. `spread_usd_per_gpu_h` is price − break-even where that is highest and where it is lowest: below 0
-    the accelerator is cheaper. `low` and `high` are the ends of the break-even rents. Spread, ends and verdict leave
-    out the latencies that are withheld; without any other they are None.
+    `market_usd_per_gpu_h` is the market's median or None, or the price that you state, `listed_usd_per_gpu_h` what
+    there is with too few providers. `spread_usd_per_gpu_h` is price − break-even where that is highest and where it is
+    lowest: below 0 the accelerator is cheaper. `low` and `high` are the ends of the break-even rents. Spread, ends and
+    verdict leave out the latencies that are withheld; without any other they are None.
     """
 
     term: str
@@ -43,6 +43,7 @@ def market_terms(
     accelerator: str,
     against: str,
     rent_usd: float | None,
+    price_usd: float | None = None,
     terms: Sequence[str],
     ratio: Sequence[float],
     withheld: Sequence[str | None],
@@ -51,8 +52,8 @@ def market_terms(
     """Every term, or those named, at which `against` has a rent; NoData if it has none.
 
     `ratio` is throughput of the accelerator over that of the other at each latency, `withheld` why that is not to be
-    relied on. A stated `rent_usd` takes the
-    place of the other's rent; terms at which nobody rents out the accelerator are then left out.
+    relied on. A stated `rent_usd` takes the place of the other's rent; terms at which nobody rents out the accelerator
+    are then left out. A stated `price_usd` takes the place of the accelerator's own rents.
     """
 
     def answers() -> Iterator[MarketTerm]:
@@ -60,7 +61,8 @@ def market_terms(
             other, own = (cell_at(market.book, name, term, market.at) for name in (against, accelerator))
             rent = other.median_usd_per_gpu_h if rent_usd is None else rent_usd
             if rent is not None and (rent_usd is None or own.offers or term in (terms or ("on-demand",))):
-                yield _term(own, accelerator, against, rent, [rent * r - switching_usd_per_h for r in ratio], withheld)
+                break_even = [rent * r - switching_usd_per_h for r in ratio]
+                yield _term(own, accelerator, against, rent, break_even, withheld, price_usd)
 
     answered = list(answers())
     if not answered:
@@ -78,10 +80,13 @@ def _term(
     rent: float,
     break_even: Sequence[float],
     withheld: Sequence[str | None],
+    price_usd: float | None,
 ) -> MarketTerm:
     sound = [usd for usd, reason in zip(break_even, withheld, strict=True) if not reason]
     compared = market_break_even(own.term, rent, sound, own) if sound else None
-    median = own.median_usd_per_gpu_h
+    if compared and price_usd is not None:
+        compared = replace(compared, price=price_usd, listed=None)
+    median = own.median_usd_per_gpu_h if price_usd is None else price_usd
     return MarketTerm(
         term=own.term,
         against_usd_per_gpu_h=rent,
@@ -90,7 +95,7 @@ def _term(
         listed_usd_per_gpu_h=own.indication if median is None else None,
         spread_usd_per_gpu_h=compared.spread if compared else None,
         verdict=compared.verdict(accelerator, against) if compared else "no verdict: inconsistent data",
-        data=own.evidence,
+        data=own.evidence if price_usd is None else "your price",
         low=compared.low if compared else None,
         high=compared.high if compared else None,
     )

@@ -9,6 +9,7 @@ from datetime import date
 from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.answers.latency import LatencyQuestion, candidates_at, selection
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.scenario_start import ScenarioStart, fitted_growth, needed_accelerators, starts
 from paretoken.errors import NoData
@@ -19,12 +20,12 @@ from paretoken.points.selection import Axis
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.outlook.project import ScenarioState, Today, project, winners
 from paretoken.prices.outlook.scenario import Scenario, find_scenario
-from paretoken.prices.tariff import Tariff, tariff
+from paretoken.prices.tariff import Tariff, tariff, with_prices
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutlookQuestion(MarketQuestion, StoredPointsQuestion):
-    """Project a scenario: a shipped one by name, a TOML file, or one stated in full."""
+class OutlookQuestion(MarketQuestion, StoredPointsQuestion, PricesQuestion):
+    """Project a scenario: a shipped one by name, a TOML file, or one stated in full; from your own prices of today."""
 
     scenario: str | Scenario
 
@@ -96,7 +97,9 @@ def outlook(
         dated_trends = trends_of(data.points) if scenario.speedup else ()
     fitted = fitted_growth(scenario, dated_trends, tput)
     growth = {a: fit.per_quarter for a, fit in fitted.items()}
-    usd_per_gpu_h = price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h)
+    own = question.own_prices(data.catalog, data.accelerators)
+    price = with_prices(price, own)
+    usd_per_gpu_h = price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h) | own
     states = project(scenario, Today(tput, usd_per_gpu_h, growth))
     limit = at_latency.limit()
     curves = data.curves(selection(at_latency, data), limit.axis)

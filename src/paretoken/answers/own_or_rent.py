@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
@@ -59,12 +59,15 @@ class OwnOrRentRow:
     without_price: Mapping[str, str]
 
 
-def own_or_rent_rows(terms: OwnOrRentTerms, all_inputs: Sequence[Inputs], market: Market) -> tuple[OwnOrRentRow, ...]:
-    """One row for each accelerator."""
+def own_or_rent_rows(
+    terms: OwnOrRentTerms, all_inputs: Sequence[Inputs], market: Market, own_prices: Mapping[str, float]
+) -> tuple[OwnOrRentRow, ...]:
+    """One row for each accelerator; its price of `own_prices` takes the place of the on-demand rent."""
     for term in terms.reserved_usd:
         if not TERMS[checked_term(term)].months:
             raise BadConfig(f"--reserved {term} commits to no hours; name one of {', '.join(COMMITTED)}")
-    return tuple(_row(terms, inputs, market) for inputs in all_inputs)
+    rents = {i.accelerator: own_prices.get(i.accelerator, terms.rent_usd) for i in all_inputs}
+    return tuple(_row(replace(terms, rent_usd=rents[i.accelerator]), i, market) for i in all_inputs)
 
 
 def _row(terms: OwnOrRentTerms, inputs: Inputs, market: Market) -> OwnOrRentRow:

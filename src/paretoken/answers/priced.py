@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from pydantic import Field
 
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
-from paretoken.prices.cost import joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.cost import gco2_per_mtok, joules_per_token, tok_s_per_mw, usd_per_mtok
+from paretoken.prices.earnings import Earnings, OwnerCapital, earnings
 from paretoken.prices.tariff import Tariff
+
+RankBy: TypeAlias = Literal["cost", "tok_s_per_mw", "profit"]
+RANKINGS: tuple[RankBy, ...] = get_args(RankBy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where tokens are served and sold: power at the utility's meter, the grid's carbon, the price of tokens.
+
+    `kw_per_gpu` and `capital` are by accelerator. Without a price of tokens nothing is earned.
+    """
+
+    kw_per_gpu: Mapping[str, float] = field(default_factory=dict)
+    grid_gco2_per_kwh: float | None = None
+    token_price_usd_per_mtok: float | None = None
+    capital: Mapping[str, OwnerCapital] = field(default_factory=dict)
+
+
+NO_SITE = Site()
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +44,8 @@ class PricedCandidate:
 
     Its figures are interpolated between the one or two Pareto points `around` the limit, whose loads `concurrency`
     gives. `recommended` is the point of them that was run and meets the limit, `tp` its tensor-parallel size and
-    `usd_per_mtok_recommended` what its tokens cost.
+    `usd_per_mtok_recommended` what its tokens cost. `tok_s_per_mw` and `joules_per_token` count the power of the
+    tariff, `tok_s_per_utility_mw` and `gco2_per_mtok` that at the utility's meter, all of it and only while serving.
     """
 
     accelerator: str
@@ -32,6 +60,9 @@ class PricedCandidate:
     price_is_placeholder: bool
     tok_s_per_mw: float | None
     joules_per_token: float | None
+    tok_s_per_utility_mw: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    gco2_per_mtok: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    earnings: Annotated[Earnings | None, Field(exclude_if=_is_none)] = None
     e2e_s: float | None
     e2e_basis: str | None
     interactivity_tok_s: float | None
@@ -58,11 +89,12 @@ class Ranking:
     throughput_margin: float | None
 
 
-def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0) -> PricedCandidate:
-    """The candidate at the tariff."""
+def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0, site: Site = NO_SITE) -> PricedCandidate:
+    """The candidate at the tariff, on a site."""
     c = candidate
     usd = tariff.usd_per_gpu_h.get(c.accelerator)
-    kw = tariff.kw_per_gpu.get(c.accelerator)
+    kw, utility_kw = tariff.kw_per_gpu.get(c.accelerator), site.kw_per_gpu.get(c.accelerator)
+    grid, token_price = site.grid_gco2_per_kwh, site.token_price_usd_per_mtok
 
     def cost(tput: float | None) -> float | None:
         return usd_per_mtok(usd, tput, serving_load) if usd and tput else None
@@ -80,6 +112,13 @@ def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0) -> Pr
         price_is_placeholder=c.accelerator in tariff.placeholders,
         tok_s_per_mw=tok_s_per_mw(c.tput_per_gpu, kw) if kw else None,
         joules_per_token=joules_per_token(c.tput_per_gpu, kw) if kw else None,
+        tok_s_per_utility_mw=tok_s_per_mw(c.tput_per_gpu, utility_kw) if utility_kw else None,
+        gco2_per_mtok=gco2_per_mtok(joules_per_token(c.tput_per_gpu, utility_kw), grid)
+        if utility_kw and grid
+        else None,
+        earnings=earnings(c.tput_per_gpu, usd, token_price, serving_load, utility_kw, site.capital.get(c.accelerator))
+        if usd and token_price
+        else None,
         e2e_s=c.e2e_s,
         e2e_basis=c.e2e_basis,
         interactivity_tok_s=c.interactivity_tok_s,
@@ -97,21 +136,69 @@ def price(candidate: Candidate, tariff: Tariff, serving_load: float = 1.0) -> Pr
     )
 
 
-def rank(candidates: Iterable[Candidate], tariff: Tariff, serving_load: float = 1.0) -> Ranking:
-    """The candidates at the tariff, cheapest tokens first."""
-    by_cost = sorted((price(c, tariff, serving_load) for c in candidates), key=_by_cost)
+def rank(
+    candidates: Iterable[Candidate],
+    tariff: Tariff,
+    serving_load: float = 1.0,
+    site: Site = NO_SITE,
+    by: RankBy = "cost",
+) -> Ranking:
+    """The candidates at the tariff, the best by cost, tokens per MW or profit per MW first; the unknown last."""
+    ordered = sorted((price(c, tariff, serving_load, site) for c in candidates), key=_ORDERS[by])
     first: dict[str, PricedCandidate] = {}
-    for p in by_cost:
+    for p in ordered:
         first.setdefault(p.accelerator, p)
     ranked = tuple(first.values())
     fastest = sorted(ranked, key=lambda p: -p.tput_per_gpu)
     return Ranking(
         candidates=ranked,
-        other_engines=tuple(p for p in by_cost if p is not first[p.accelerator]),
+        other_engines=tuple(p for p in ordered if p is not first[p.accelerator]),
         throughput_winner=fastest[0].accelerator if fastest else None,
         throughput_margin=fastest[0].tput_per_gpu / fastest[1].tput_per_gpu - 1 if len(fastest) > 1 else None,
     )
 
 
+def weights(ranked: Iterable[PricedCandidate], tariff: Tariff, by: RankBy, site: Site = NO_SITE) -> dict[str, float]:
+    """By accelerator, the weight of its throughput under which throughputs rank as the candidates do.
+
+    By profit these are of the candidates' own limit only: each counts as the throughput at which the first would earn
+    as much, so that a margin is what the first may lose.
+    """
+    if by == "cost":
+        return tariff.tokens_per_usd_weight
+    if by == "tok_s_per_mw":
+        return {name: 1 / kw for name, kw in site.kw_per_gpu.items() if kw}
+    earning = [
+        (p, p.earnings, profit) for p in ranked if p.earnings and (profit := profit_usd_per_mw_year(p)) is not None
+    ]
+    if not earning:
+        return {}
+    first, of_first, best = earning[0]
+    per_mw = of_first.revenue_usd_per_mw_year or 1.0
+    equal = ((p, 1 - (best - profit) / per_mw) for p, _, profit in earning)
+    return {p.accelerator: share * first.tput_per_gpu / p.tput_per_gpu for p, share in equal if share > 0}
+
+
+def profit_usd_per_mw_year(p: PricedCandidate) -> float | None:
+    """What a megawatt of utility power full of the candidate earns a year; None if it is not known."""
+    return p.earnings.profit_usd_per_mw_year if p.earnings else None
+
+
 def _by_cost(p: PricedCandidate) -> tuple[bool, float]:
     return p.usd_per_mtok_total is None, p.usd_per_mtok_total or -p.tput_per_gpu
+
+
+def _by_tok_s_per_mw(p: PricedCandidate) -> tuple[bool, float]:
+    return p.tok_s_per_utility_mw is None, -(p.tok_s_per_utility_mw or p.tput_per_gpu)
+
+
+def _by_profit(p: PricedCandidate) -> tuple[bool, float]:
+    profit = profit_usd_per_mw_year(p)
+    return profit is None, -(p.tput_per_gpu if profit is None else profit)
+
+
+_ORDERS: dict[RankBy, Callable[[PricedCandidate], tuple[bool, float]]] = {
+    "cost": _by_cost,
+    "tok_s_per_mw": _by_tok_s_per_mw,
+    "profit": _by_profit,
+}

@@ -16,6 +16,9 @@ from paretoken.points.selection import Axis
 from paretoken.points.software import days_apart
 from paretoken.prices.cost import break_even_rent
 
+NEVER = "no rent is low enough: the switching cost outweighs what its tokens save"
+"""What a break-even rent of 0 or below means."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakevenPoint:
@@ -25,6 +28,7 @@ class BreakevenPoint:
     `withheld` says why the rent is not to be relied on: the two are out of the order of their hardware there, or
     draft tokens at unlike acceptance. `acceptance` says whose acceptance length is not stated, of those that draft.
     `data_end` names the accelerator whose data end below the limit: it counts as at its last point.
+    `note` explains a rent of 0 or below.
     """
 
     axis: Axis
@@ -43,6 +47,7 @@ class BreakevenPoint:
     withheld: str | None
     acceptance: str | None
     data_end: str | None
+    note: str | None = None
 
     @property
     def settled(self) -> bool:

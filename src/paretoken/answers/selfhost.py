@@ -12,6 +12,7 @@ from pydantic import Field
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.errors import BadConfig, NoData
@@ -28,11 +29,11 @@ from paretoken.prices.api_price import (
     self_host,
 )
 from paretoken.prices.market.prices import market_tariff
-from paretoken.prices.tariff import Tariff, at_one_rent, tariff
+from paretoken.prices.tariff import Tariff, at_one_rent, tariff, with_prices
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfhostQuestion(LatencyQuestion, MarketQuestion):
+class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
     """Compare self-hosting within latency limits with API prices.
 
     A GPU-hour costs `rent_usd`, or the market's rent at `term`, or a tier of a TCO set; the market's
@@ -92,7 +93,8 @@ def selfhost(question: SelfhostQuestion, data: Data | None = None, market: Marke
     """The cheapest self-hosted candidate against every API price of the model; NoData if nothing can be self-hosted."""
     stated = _stated_price(question)
     data = data or Data.of(question)
-    price = _gpu_price(question, data, market)
+    own = question.own_prices(data.catalog, data.accelerators)
+    price = with_prices(_gpu_price(question, data, market), own)
     offers = [stated] if stated else _offers(question, data)
     answer = _of_serving(question, data, price, offers)
     if asks_both(question):

@@ -13,6 +13,7 @@ from pydantic import Field
 from paretoken.answers.latency import LatencyQuestion, candidates_at
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.own_or_rent import OwnOrRentRow, OwnOrRentTerms, own_or_rent_rows
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -44,8 +45,11 @@ class MonteCarlo(Question):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TcoQuestion(MarketQuestion):
-    """The cost of a GPU-hour to an operator, bottom up, with the parts of the answer that are wanted."""
+class TcoQuestion(MarketQuestion, PricesQuestion):
+    """The cost of a GPU-hour to an operator, bottom up, with the parts of the answer that are wanted.
+
+    Your own price of an accelerator is its rent in `own_or_rent`.
+    """
 
     accelerators: Annotated[tuple[str, ...], Field(description="All with shipped figures if empty")] = ()
     operator: Annotated[str, Field(description="hyperscaler, neocloud, enterprise")] = "neocloud"
@@ -90,9 +94,15 @@ def tco(question: TcoQuestion, data: Data | None = None, market: Market | None =
         costs=tuple(map(owner_cost, all_inputs)),
         explanations={i.accelerator: _explanation(i, catalog) for i in all_inputs} if question.explain else None,
         tornado={i.accelerator: tuple(tornado(i)) for i in all_inputs} if question.tornado else None,
-        own_or_rent=own_or_rent_rows(terms, all_inputs, market or Market.of(question, catalog)) if terms else None,
+        own_or_rent=_own_or_rent(question, terms, all_inputs, catalog, market) if terms else None,
         uncertainty=_uncertainty(all_inputs, catalog, monte_carlo, data) if monte_carlo else None,
     )
+
+
+def _own_or_rent(
+    question: TcoQuestion, terms: OwnOrRentTerms, all_inputs: Sequence[Inputs], catalog: Catalog, market: Market | None
+) -> tuple[OwnOrRentRow, ...]:
+    return own_or_rent_rows(terms, all_inputs, market or Market.of(question, catalog), question.own_prices(catalog))
 
 
 def _explanation(inputs: Inputs, catalog: Catalog) -> CostExplanation:

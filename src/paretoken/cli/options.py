@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -211,6 +211,45 @@ serving_load = click.option(
     default=1.0,
     show_default=True,
     help="Share of hours in which the GPU serves at this throughput.",
+)
+
+
+def _prices(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """`MI355X=2.60` as a price by name; an error for what is not a price above 0, and for a name that comes twice."""
+    prices = dict[str, float]()
+    for text in values:
+        name, _, number = text.rpartition("=")
+        try:
+            usd = float(number)
+        except ValueError:
+            usd = 0.0
+        if not name.strip() or not 0 < usd < inf:
+            example = "write an accelerator and USD above 0, as in MI355X=2.60"
+            raise click.BadParameter(f"{text!r} is not a price; {example}.", ctx, param)
+        if name.strip() in prices:
+            raise click.BadParameter(f"the price of {name.strip()} is stated twice; state it once.", ctx, param)
+        prices[name.strip()] = usd
+    return prices
+
+
+price = click.option(
+    "--price",
+    "price_usd_per_gpu_h",
+    multiple=True,
+    callback=_prices,
+    metavar="NAME=USD",
+    help="Your price of an accelerator, USD per GPU-hour, instead of the listed one: MI355X=2.60 (repeatable).",
+)
+
+
+mw = click.option(
+    "--mw", type=Finite(), metavar="MW", help="Show the fleet that fits under this limit of utility power, in MW."
+)
+grid = click.option(
+    "--grid-gco2-per-kwh",
+    type=Finite(0),
+    metavar="G",
+    help="Carbon of your grid, g CO2 per kWh: also show g CO2 per million tokens.",
 )
 
 

@@ -29,14 +29,14 @@ _DEPLOYMENT = {
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",
-    "Data": "--calibration --catalog --in --rent",
+    "Data": "--calibration --catalog --in --price --rent",
     "Output": "--top --plot --out --json",
 }
 _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
-    "--accelerator --against --operator --mw",
-    "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
-    "--reserved --price-decline --months --estimate-terms "
+    "--accelerator --against --mw",
+    "Price": "--price --rent --market --term --operator --tco --tier --set --serving-load --switching-cost "
+    "--hours --or-rent --needed --reserved --price-decline --months --estimate-terms "
     "--input-price --output-price --cached-price --cached-share --api-prices",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
@@ -77,6 +77,7 @@ _HISTORY = {
 }
 _OUTLOOK = {
     "Trends": "--trend --accelerator",
+    "Price": "--price",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--points --no-published --bundle --as-of --catalog",
     "Output": "--json",

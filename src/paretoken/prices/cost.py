@@ -16,6 +16,7 @@ from paretoken.prices.numbers import FloatArray, Number
 
 VIEWS = ("total", "output", "input")
 SECONDS_PER_HOUR = 3600
+HOURS_PER_DAY = 24
 OUTPUT_TO_INPUT_PRICE = 4.0
 UNIT_TOK_S = 1e6 / SECONDS_PER_HOUR
 """At this throughput a million tokens cost what the hour does."""
@@ -35,14 +36,54 @@ def usd_per_mtok(usd_per_gpu_h: Number, tok_s_per_gpu: Number, serving_load: flo
 
 
 def split_usd_per_mtok(
-    usd_per_gpu_h: float, input_tok_s_per_gpu: float, output_tok_s_per_gpu: float, ratio: float = OUTPUT_TO_INPUT_PRICE
+    usd_per_gpu_h: float,
+    input_tok_s_per_gpu: float,
+    output_tok_s_per_gpu: float,
+    ratio: float = OUTPUT_TO_INPUT_PRICE,
+    serving_load: float = 1.0,
 ) -> tuple[float, float]:
     """(USD per million input tokens, per million output tokens), one hourly cost split at a price ratio.
 
     An output token costs `ratio` times an input token; together they pay for the hour exactly.
     """
-    output_usd = usd_per_mtok(usd_per_gpu_h, output_tok_s_per_gpu + input_tok_s_per_gpu / ratio)
+    output_usd = usd_per_mtok(usd_per_gpu_h, output_tok_s_per_gpu + input_tok_s_per_gpu / ratio, serving_load)
     return output_usd / ratio, output_usd
+
+
+def phase_usd_per_mtok(
+    usd_per_gpu_h: float,
+    input_tok_s_per_gpu: float,
+    output_tok_s_per_gpu: float,
+    prefill_share: float,
+    serving_load: float = 1.0,
+) -> tuple[float, float]:
+    """(USD per million input tokens, per million output tokens), one hourly cost split by GPU time.
+
+    Input tokens pay the share of the hour that prefill takes, output tokens the rest: together the hour exactly.
+    2.00 USD/h, 1,000 input and 250 output tok/s/GPU, 30 % prefill: 0.1667 and 1.5556.
+    """
+    return (
+        usd_per_mtok(usd_per_gpu_h * prefill_share, input_tok_s_per_gpu, serving_load),
+        usd_per_mtok(usd_per_gpu_h * (1 - prefill_share), output_tok_s_per_gpu, serving_load),
+    )
+
+
+def cached_usd_per_mtok(output_usd_per_mtok: float, kv_share: float, isl: float, osl: float) -> float:
+    """What a million input tokens read from the cache still cost, USD: their KV entries, read at every decode step.
+
+    output cost · osl · kv_share / (isl + osl / 2): the part of a request's decode that reads the KV cache
+    (`kv_share`), divided by the tokens that it holds on average. No prefill. Output tokens have paid for it, so it
+    comes out of their cost, not on top. 1.5556 USD, 20 %, 4096/1024: 0.0691.
+    """
+    return output_usd_per_mtok * osl * kv_share / (isl + osl / 2)
+
+
+def idle_usd_per_gpu_day(usd_per_gpu_h: float, serving_load: float) -> float:
+    """What a GPU costs a day in the hours in which it serves nothing, USD: 24 · price · (1 − load).
+
+    2.00 USD/h at a load of 60 %: 19.20.
+    """
+    return usd_per_gpu_h * HOURS_PER_DAY * (1 - serving_load)
 
 
 @overload
@@ -76,6 +117,14 @@ def tok_s_per_mw(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
 def joules_per_token(tok_s_per_gpu: float, kw_per_gpu: float) -> float:
     """Energy per token, J, of the power that `kw_per_gpu` counts."""
     return kw_per_gpu * 1000 / tok_s_per_gpu
+
+
+def gco2_per_mtok(joules_per_token: float, grid_gco2_per_kwh: float) -> float:
+    """Carbon of a million tokens, g CO₂, at a grid's intensity: J/token · 10⁶ / 3.6·10⁶ · g/kWh.
+
+    Use the energy at the utility's meter. 4.1844 J/token at 400 g/kWh: 464.9.
+    """
+    return joules_per_token / 3.6 * grid_gco2_per_kwh
 
 
 def energy_usd_per_mtok(joules_per_token: float, usd_per_kwh: float) -> float:

@@ -36,12 +36,17 @@ class PowerLimitedFleet:
     profit_usd_per_gw_year: float | None
 
 
+def operator_of(prices: Tariff) -> str:
+    """The operator whose tier a tariff is; for rents the one whose sites they are taken to stand in."""
+    operator = prices.tier.split()[0].removeprefix("own-")
+    return operator if operator in operators() else OPERATOR_OF_RENTS
+
+
 def utility_power(prices: Tariff) -> UtilityPower:
     """The power of a tariff as the site draws it: IT power times the operator's PUE, unless the PUE is in it."""
     if not prices.kw_per_gpu or prices.kw_holds_pue:
         return UtilityPower(dict(prices.kw_per_gpu), prices.kw_basis)
-    operator = prices.tier.split()[0].removeprefix("own-")
-    operator = operator if operator in operators() else OPERATOR_OF_RENTS
+    operator = operator_of(prices)
     pue, source = operator_pue(operator)
     kw = {name: power * pue for name, power in prices.kw_per_gpu.items()}
     return UtilityPower(kw, f"utility power: IT power times PUE {pue:g} ({operators()[operator]}: {source})")

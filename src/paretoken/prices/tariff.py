@@ -5,6 +5,7 @@ What an owner pays from the bottom up is another thing: `prices/owner`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from paretoken.catalog.loader import Catalog
@@ -16,6 +17,7 @@ class Tariff:
     """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the price set and tier they come from.
 
     `kw_holds_pue` says that the power is at the utility's meter; else the site's losses come on top: `prices/fleet.py`.
+    `own_prices` names the accelerators whose price the user states.
     """
 
     price_set: str
@@ -28,6 +30,7 @@ class Tariff:
     date: str
     placeholders: tuple[str, ...] = ()
     kw_holds_pue: bool = False
+    own_prices: tuple[str, ...] = ()
 
     @property
     def tokens_per_usd_weight(self) -> dict[str, float]:
@@ -69,21 +72,24 @@ def newest_set_with(catalog: Catalog, tier: str) -> str | None:
     return max(sets, key=lambda key: catalog.tco[key].date, default=None)
 
 
-def with_prices(base: Tariff, prices: dict[str, float]) -> Tariff:
-    """The tariff with the user's own prices over it, named so."""
+def with_prices(base: Tariff, prices: Mapping[str, float]) -> Tariff:
+    """The tariff with the user's own prices over it, named so; the tariff itself without any."""
+    if not prices:
+        return base
     for name, usd in prices.items():
         if not 0 < usd < float("inf"):
             raise BadConfig(f"the price of {name} is {usd} USD per GPU-hour; it must be above 0")
     return replace(
         base,
-        tier=f"{base.tier} + own prices",
         name=f"{base.name}, own prices",
-        usd_per_gpu_h=base.usd_per_gpu_h | prices,
+        usd_per_gpu_h={**base.usd_per_gpu_h, **prices},
         source=f"{base.source}; own prices for {', '.join(prices)}",
+        placeholders=tuple(name for name in base.placeholders if name not in prices),
+        own_prices=tuple(dict.fromkeys((*base.own_prices, *prices))),
     )
 
 
 def at_one_rent(catalog: Catalog, rent_usd: float) -> Tariff:
     """The same stated rent for every accelerator of the catalog; power is the newest price set's."""
     priced = with_prices(tariff(catalog), dict.fromkeys(catalog.accelerators.entries, rent_usd))
-    return replace(priced, name="stated rent", tier="stated", source="the command line")
+    return replace(priced, name="stated rent", tier="stated", source="the command line", own_prices=())

@@ -10,6 +10,7 @@ import polars as pl
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, field_validator
 
+from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.pool_search import DEFAULT_TTFT, MOST_GPUS
 from paretoken.catalog.loader import Catalog, explain
 from paretoken.errors import BadConfig, nearest
@@ -85,6 +86,9 @@ class Study(BaseModel):
     catalog: list[Path] = Field(default_factory=list, description="folders that overlay the shipped catalog")
     tco: str = Field("", description="TCO set; the newest if empty")
     tiers: list[str] = Field(default_factory=list)
+    price_usd_per_gpu_h: dict[str, PositiveFloat] = Field(
+        default_factory=dict, description="your own prices by accelerator, which replace those of every tier"
+    )
     serving_load: float = Field(1.0, gt=0, le=1, description="share of hours served at the throughput")
     reference: str = "H200"
     reference_rent_usd: PositiveFloat = 2.5
@@ -137,6 +141,8 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
         own = set(points[column]) if names else set()
         return list(dict.fromkeys(registry.id_or_own(n, own) for n in names))
 
+    own = PricesQuestion(price_usd_per_gpu_h=study.price_usd_per_gpu_h).own_prices(catalog, points["accelerator"])
+    reference = ids(catalog.accelerators, [study.reference], "accelerator")[0]
     tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
     return study.model_copy(
         update={
@@ -144,7 +150,9 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
             "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
-            "reference": ids(catalog.accelerators, [study.reference], "accelerator")[0],
+            "reference": reference,
+            "reference_rent_usd": own.get(reference, study.reference_rent_usd),
+            "price_usd_per_gpu_h": own,
             "tco": tco,
             "tiers": study.tiers or list(catalog.tco[tco].tiers),
         }

@@ -97,7 +97,7 @@ def economy(study: Study, data: Data, at: date) -> Economy:
         book_rows=market.book.height,
         flagged=flag_counts(market.book),
         trends=dated_trends,
-        scenarios=tuple(_outcome(find_scenario(name), data, market, dated_trends) for name in study.outlooks),
+        scenarios=tuple(_outcome(study, find_scenario(name), data, market, dated_trends) for name in study.outlooks),
     )
 
 
@@ -126,9 +126,10 @@ def _bands(all_inputs: Sequence[Inputs], study: Study) -> dict[str, dict[str, Qu
 
 
 def _outcome(
-    scenario: Scenario, data: Data, market: Market, dated_trends: Sequence[ThroughputTrend]
+    study: Study, scenario: Scenario, data: Data, market: Market, dated_trends: Sequence[ThroughputTrend]
 ) -> ScenarioOutcome:
+    question = OutlookQuestion(scenario=scenario, price_usd_per_gpu_h=study.price_usd_per_gpu_h)
     try:
-        return ScenarioOutcome(scenario, outlook(OutlookQuestion(scenario=scenario), data, market, dated_trends))
+        return ScenarioOutcome(scenario, outlook(question, data, market, dated_trends))
     except (NoData, UnknownName, BadConfig) as e:
         return ScenarioOutcome(scenario, None, str(e))

@@ -115,6 +115,7 @@ def _compare(study: Study, data: Data, fields: PointsFields, axis: Axis, mark: f
         interactivity=mark if axis == "interactivity" else None,
         tco=price.price_set,
         tier=price.tier,
+        price_usd_per_gpu_h=study.price_usd_per_gpu_h,
         serving_load=study.serving_load,
     )
     return compare_serving(question, data)
@@ -127,7 +128,12 @@ def _frontier(data: Data, fields: PointsFields, axis: Axis) -> tuple[FrontierPoi
 
 def _costs(study: Study, data: Data, fields: PointsFields, axis: Axis, price: Tariff) -> tuple[CostPoint, ...]:
     question = CostQuestion(
-        **fields, axis=axis, tco=price.price_set, tiers=(price.tier,), serving_load=study.serving_load
+        **fields,
+        axis=axis,
+        tco=price.price_set,
+        tiers=(price.tier,),
+        price_usd_per_gpu_h=study.price_usd_per_gpu_h,
+        serving_load=study.serving_load,
     )
     return costs(question, data).points
 

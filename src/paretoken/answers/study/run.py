@@ -19,7 +19,7 @@ from paretoken.errors import NoData
 from paretoken.points.derived import little_error
 from paretoken.points.load import gates_beside, load_points
 from paretoken.points.origins import of_origins
-from paretoken.prices.tariff import tariffs
+from paretoken.prices.tariff import tariffs, with_prices
 from paretoken.version import __version__
 
 
@@ -31,7 +31,8 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     ).filter(of_origins(study.origins))
     points = with_predictions(stored, study.predict, catalog)
     study = resolved(with_ids(study, catalog, points), points, catalog)
-    prices = tuple(tariffs(catalog, study.tco, tuple(study.tiers)))
+    own = study.price_usd_per_gpu_h
+    prices = tuple(with_prices(t, own) for t in tariffs(catalog, study.tco, tuple(study.tiers)))
     data = Data(catalog, points)
     drawn = tuple(panels(study, data, prices))
     if not drawn:

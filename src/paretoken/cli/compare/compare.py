@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import rich_click as click
 
@@ -12,8 +12,8 @@ from paretoken.cli import options
 from paretoken.cli.doubts import doubts
 
 if TYPE_CHECKING:
-    from paretoken.answers.compare import CompareAnswer, NewerRelease
-    from paretoken.answers.priced import PricedCandidate
+    from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
+    from paretoken.answers.priced import PricedCandidate, RankBy
 
 COLUMNS = (
     "accelerator",
@@ -37,6 +37,21 @@ NOTE = (
     "tok/s/GPU and $/M are interpolated at the limit; 'run as' is the nearest run that meets it. "
     "release: of the engine, or the month of the runs; a..b is a median over that period"
 )
+HEADS = {
+    "usd_per_mtok_total": "Cheapest tokens",
+    "tok_s_per_utility_mw": "Most tokens per MW",
+    "profit_usd_per_mw_year": "Highest profit per MW",
+}
+
+
+def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
+    """USD per million tokens, or "api"."""
+    if value is None or value.strip().lower() == "api":
+        return value and "api"
+    try:
+        return float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is neither USD per million tokens nor api.", ctx, param) from None
 
 
 @click.command("compare", no_args_is_help=True)
@@ -44,12 +59,22 @@ NOTE = (
 @options.latency
 @options.accelerators
 @options.tco
+@options.price
 @options.serving_load
 @click.option(
-    "--mw",
-    type=options.Finite(),
-    metavar="MW",
-    help="Show the fleet that fits under this limit of utility power, in MW.",
+    "--rank-by",
+    type=click.Choice(["cost", "tok_s_per_mw", "profit"]),
+    default="cost",
+    show_default=True,
+    help="Rank by cost of tokens, by tokens per second and MW, or by profit per MW (needs --token-price).",
+)
+@options.mw
+@options.grid
+@click.option(
+    "--token-price",
+    callback=_token_price,
+    metavar="USD",
+    help="What a million tokens sell for, or api for the cheapest list price: show revenue, margin and payback.",
 )
 @options.which
 @options.as_json
@@ -61,8 +86,12 @@ def command(
     accelerators: tuple[str, ...],
     tco: str | None,
     tier: str | None,
+    price_usd_per_gpu_h: dict[str, float],
     serving_load: float,
+    rank_by: RankBy,
     mw: float | None,
+    grid_gco2_per_kwh: float | None,
+    token_price: float | Literal["api"] | None,
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
 ) -> None:
@@ -81,6 +110,9 @@ def command(
                         --ttft p50=1s --interactivity 40 --e2e 30
       paretoken compare --model gpt-oss-120b --precision fp4 --workload chat \\
                         --e2e 10 --accelerator MI355X --accelerator B200 --mw 10
+      paretoken compare --model deepseek-r1 --precision fp8 --workload chat \\
+                        --interactivity 40 --rank-by profit --token-price api \\
+                        --serving-load 0.6 --grid-gco2-per-kwh 400
     """
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.compare import CompareQuestion, compare
@@ -95,25 +127,30 @@ def command(
         slo=slo,
         tco=tco,
         tier=tier,
+        price_usd_per_gpu_h=price_usd_per_gpu_h,
         serving_load=serving_load,
+        rank_by=rank_by,
         mw=mw,
+        grid_gco2_per_kwh=grid_gco2_per_kwh,
+        token_price=token_price,
     )
     answer = compare(question)
     if as_json:
         print_json(to_json(answer))
         return
     if answer.best_known is None:
-        _show(answer, "", mw)
+        _show(answer, "", question)
         return
-    _show(answer, f"{PLAIN_TITLE}. ", mw)
+    _show(answer, f"{PLAIN_TITLE}. ", question)
     echo()
     if answer.best_known.candidates == answer.candidates:
         echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
         return
-    _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", mw)
+    _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", question)
 
 
-def _show(answer: CompareAnswer, head: str, mw: float | None) -> None:
+def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
+    from paretoken.cli.compare.site_view import print_site
     from paretoken.cli.output import console, print_table
 
     everyone = (*answer.candidates, *answer.other_engines)
@@ -132,25 +169,34 @@ def _show(answer: CompareAnswer, head: str, mw: float | None) -> None:
     for name, reason in answer.left_out.items():
         if name not in answer.no_data:
             out.print(f"left out: {name}: {reason}; add --include-suspicious", style="dim")
-    if mw is not None and answer.fleet:
-        _show_fleet(answer, mw)
+    print_site(answer, question)
 
 
 def _verdict(answer: CompareAnswer) -> Iterator[str]:
-    """Who has the cheapest tokens, by how much, and what makes that doubtful."""
-    from paretoken.cli.output import percent
-
+    """Who leads, by how much, and what makes that doubtful."""
     if answer.withheld:
         yield f"No verdict, {answer.withheld}"
     elif answer.winner:
-        second = next((c for c in answer.candidates if c.accelerator != answer.winner and c.usd_per_mtok_total), None)
-        margin = f", {percent(answer.margin)} over {second.accelerator}" if second else ""
-        yield f"Cheapest tokens: {answer.winner}{margin} ({answer.confidence})"
+        yield f"{HEADS[answer.ranked_by]}: {answer.winner}{_margin(answer)} ({answer.confidence})"
     as_run = [(c.usd_per_mtok_recommended, c.accelerator) for c in answer.candidates if c.usd_per_mtok_recommended]
-    if answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
+    by_cost = answer.ranked_by == "usd_per_mtok_total"
+    if by_cost and answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
         yield f"As run, without interpolation, {cheapest} is cheaper"
     if answer.winner:
         yield from doubts(answer)
+
+
+def _margin(answer: CompareAnswer) -> str:
+    """By how much the winner leads the next one that has the figure; nothing if it is alone."""
+    from paretoken.cli.output import percent
+
+    second = next((c for c in answer.candidates if c.accelerator != answer.winner and c.usd_per_mtok_total), None)
+    if second is None or answer.margin is None:
+        return ""
+    if answer.ranked_by == "profit_usd_per_mw_year":
+        spare = answer.margin / (1 + answer.margin)
+        return f", until its throughput falls {spare:.1%}; then {second.accelerator} earns as much"
+    return f", {percent(answer.margin)} over {second.accelerator}"
 
 
 def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
@@ -165,18 +211,6 @@ def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
             f"{', '.join(f'{load:g}' for load in loads)} users, up to {number_text(best['tput_per_gpu'])} tok/s/GPU; "
             f"ranked is {n.instead_of}"
         )
-
-
-def _show_fleet(answer: CompareAnswer, mw: float) -> None:
-    from paretoken.cli.output import print_table
-    from paretoken.prices.fleet import utility_power
-
-    print_table(
-        f"\nUnder {mw:g} MW",
-        ("accelerator", "GPUs", "billion tokens a day", "million USD a year"),
-        [(a, f"{f.gpus:,}", f.tokens_per_day / 1e9, f.cost_usd_per_year / 1e6) for a, f in answer.fleet.items()],
-        utility_power(answer.tariff).basis,
-    )
 
 
 def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:

@@ -24,10 +24,17 @@ if TYPE_CHECKING:
 @click.argument("study", default="amd-vs-nvidia")
 @click.option("--out", type=Path, required=True, metavar="DIR", help="Write the outputs to this folder.")
 @click.option("--measure-here", is_flag=True, help="Measure a small model on this machine too (under a minute).")
+@options.price
 @options.bundles
 @options.as_json
 def command(
-    study: str, out: Path, measure_here: bool, bundles: tuple[str, ...], as_of: date | None, as_json: bool
+    study: str,
+    out: Path,
+    measure_here: bool,
+    price_usd_per_gpu_h: dict[str, float],
+    bundles: tuple[str, ...],
+    as_of: date | None,
+    as_json: bool,
 ) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
@@ -43,10 +50,15 @@ def command(
       paretoken study results/study.toml --out again
     """
     with no_collection():
-        _run(study, out, {"bundles": list(bundles), "as_of": as_of}, measure_here=measure_here, as_json=as_json)
+        changes: dict[str, object] = {
+            "bundles": list(bundles),
+            "as_of": as_of,
+            "price_usd_per_gpu_h": price_usd_per_gpu_h,
+        }
+        _run(study, out, changes, measure_here=measure_here, as_json=as_json)
 
 
-def _run(study: str, out: Path, points: dict[str, object], *, measure_here: bool, as_json: bool) -> None:
+def _run(study: str, out: Path, changes: dict[str, object], *, measure_here: bool, as_json: bool) -> None:
 
     from paretoken.answers.study.config import load_study
     from paretoken.answers.study.outputs import check_out, write_study
@@ -56,7 +68,7 @@ def _run(study: str, out: Path, points: dict[str, object], *, measure_here: bool
     from paretoken.report.html import render
 
     check_out(out)
-    chosen = load_study(study).model_copy(update={key: value for key, value in points.items() if value})
+    chosen = load_study(study).model_copy(update={key: value for key, value in changes.items() if value})
     if measure_here:
         chosen = _with_own_curve(chosen, out)
     with told_on_stderr("study") as say:

@@ -12,7 +12,7 @@ from paretoken.errors import BadConfig
 AUTO = "auto"
 ONE_POOL_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--serve-command", "--ignore-unknown-flags")
 """Options that a layout of two pools replaces."""
-POOLS_ONLY = ("--rent", "--top")
+POOLS_ONLY = ("--price", "--rent", "--top")
 LAYOUT_HELP = (
     "Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP."
 )
@@ -30,7 +30,7 @@ rent = click.option(
     "rents",
     multiple=True,
     metavar="USD",
-    help="Price tokens at this rent per GPU-hour: 3.50, or of one accelerator, GB200=3.50 (repeatable).",
+    help="Price tokens at this rent of every GPU, USD per GPU-hour; --price GB200=3.50 states that of one.",
 )
 top = click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Layouts to name.")
 

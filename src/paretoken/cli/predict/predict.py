@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from paretoken.cli.options import Finite, as_json
+from paretoken.cli.options import Finite, as_json, price
 from paretoken.cli.predict import options
 from paretoken.cli.predict.disaggregated import (
     AUTO,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     type=options.FileToWrite(".svg", ".html"),
     help="Draw disaggregated, aggregated and measured throughput over interactivity (.svg or .html).",
 )
+@price
 @rent
 @top
 @options.calibration
@@ -65,6 +66,7 @@ def command(
     source: Path | None,
     out: Path | None,
     plot: Path | None,
+    price_usd_per_gpu_h: dict[str, float],
     rents: tuple[str, ...],
     top: int,
     as_json: bool,
@@ -121,9 +123,10 @@ def command(
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
         users = _users(concurrency) if "--concurrency" in options.on_the_command_line() else None
+        prices = (f"{name}={usd!r}" for name, usd in price_usd_per_gpu_h.items())
         fields = (
             pooled_fields(deployment, disaggregated)
-            | {"slo": slo, "rents": rents}
+            | {"slo": slo, "rents": (*rents, *prices)}
             | ({"concurrency": users} if users else {})
         )
         if searched:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_CHOICES, MOST_CHANGES = 4, 3
 PLAIN, BEST_KNOWN, SAME = "plain", "best known", "plain and best known"
 NOTE = "$/M is interpolated at the limit; 'run as' is the nearest run that meets it"
+FLEET = ("GPUs under --mw", "billion tokens/day")
 SPARE = ("release", "$/M as run", "basis", "$/GPU-h")
 
 
@@ -25,7 +26,9 @@ SPARE = ("release", "$/M as run", "basis", "$/GPU-h")
 @options.what
 @options.latency
 @options.accelerators
+@options.price
 @options.serving_load
+@options.mw
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own cost figures (repeatable).")
 @options.market
 @options.which
@@ -97,10 +100,17 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
     named, rents_out = len(bounds) > 1 or bool(bounds[0][0]), bounds[0][1].segment == "neocloud"
     columns = ("accelerator", "engine", "release", "procurement", "$/M tokens", "run as", "$/M as run", "$/GPU-h")
     shown = [(name, x) for name, advice in bounds for x in _most(advice)]
+    sized = any(x.fleet for _, x in shown)
     hidden = sum(len(advice.choices) for _, advice in bounds) - len(shown)
     print_table(
         f"\n{title}",
-        (*(("serving",) if named else ()), *columns, *(("margin at market rent",) if rents_out else ()), "basis"),
+        (
+            *(("serving",) if named else ()),
+            *columns,
+            *(FLEET if sized else ()),
+            *(("margin at market rent",) if rents_out else ()),
+            "basis",
+        ),
         [
             (
                 *((name,) if named else ()),
@@ -112,6 +122,7 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
                 _run(x),
                 x.usd_per_mtok_recommended,
                 x.usd_per_gpu_h,
+                *(_fleet(x) if sized else ()),
                 *((percent(x.rent_margin),) if rents_out else ()),
                 x.data,
             )
@@ -128,6 +139,12 @@ def _most(advice: Advice) -> list[Choice]:
     return [x for x in advice.choices if not x.scarce][:MOST_CHOICES] + [
         x for x in advice.choices if scarce.get(x.accelerator) is x
     ]
+
+
+def _fleet(choice: Choice) -> tuple[object, ...]:
+    """The cells of `FLEET`."""
+    fleet = choice.fleet
+    return (f"{fleet.gpus:,}", fleet.tokens_per_day / 1e9) if fleet else (None, None)
 
 
 def _run(choice: Choice) -> str:

@@ -12,7 +12,7 @@ from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR
 
 if TYPE_CHECKING:
-    from paretoken.answers.breakeven import BreakevenAnswer, Operator, OwnerBreakevenPoint
+    from paretoken.answers.breakeven import BreakevenAnswer, Operator, PricedBreakevenPoint
     from paretoken.points.selection import Axis
 
 ROWS = 12
@@ -35,12 +35,15 @@ T = TypeVar("T")
 @click.option("--market", "on_market", is_flag=True, help="Compare with the market rents of both.")
 @click.option("--term", "terms", multiple=True, help="With --market: use only this rental term (repeatable).")
 @click.option(
+    "--operator",
     "--tco",
     "operator",
     type=click.Choice(["hyperscaler", "neocloud", "enterprise"]),
-    help="Compare with what both cost this kind of owner.",
+    help="Compare with what both cost this operator, who owns them (--tco is the older name).",
 )
-@click.option("--set", "sets", multiple=True, metavar="FILE", help="With --tco: your own cost figures (repeatable).")
+@click.option(
+    "--set", "sets", multiple=True, metavar="FILE", help="With --operator: your own cost figures (repeatable)."
+)
 @click.option(
     "--switching-cost",
     "switching_usd",
@@ -57,6 +60,7 @@ T = TypeVar("T")
     help="Spread the switching cost over this many hours of use.",
 )
 @options.axis
+@options.price
 @options.market
 @options.which
 @options.as_json
@@ -71,6 +75,7 @@ def command(
     switching_usd: float,
     hours: float,
     axis: Axis,
+    price_usd_per_gpu_h: dict[str, float],
     as_json: bool,
     **shared: Unpack[options.PointsAndMarketOptions],
 ) -> None:
@@ -87,7 +92,7 @@ def command(
                           --osl 1024 --accelerator MI355X --against B200 \\
                           --market
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
-                          --accelerator MI300X --against H200 --tco neocloud \\
+                          --accelerator MI300X --against H200 --operator neocloud \\
                           --switching-cost 500 --json
     """
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
@@ -108,6 +113,7 @@ def command(
         sets=sets,
         switching_usd=switching_usd,
         hours=hours,
+        price_usd_per_gpu_h=price_usd_per_gpu_h,
     )
     answer = breakeven(question)
     if as_json:
@@ -143,27 +149,26 @@ def _show(answer: BreakevenAnswer, bound: str) -> None:
 
 
 def _show_rents(answer: BreakevenAnswer) -> None:
-    from paretoken.answers.breakeven import OwnerBreakevenPoint
+    from paretoken.answers.breakeven import PricedBreakevenPoint
     from paretoken.cli.output import print_table
 
-    owned = [p for p in answer.points if isinstance(p, OwnerBreakevenPoint)]
+    owned = [p for p in answer.points if isinstance(p, PricedBreakevenPoint)]
     rows: list[tuple[object, ...]] = [
         (p.value, "withheld" if p.withheld else _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)
     ]
     rent_usd = answer.points[0].rent_against_usd_per_gpu_h
-    basis = f" ({owned[0].basis})" if owned else ""
     title = (
-        f"Break-even rent of {answer.accelerator} when {answer.against} costs {rent_usd:.2f} USD per GPU-hour{basis}: "
+        f"Break-even rent of {answer.accelerator} when {answer.against} costs {rent_usd:.2f} USD per GPU-hour: "
         f"{_range(answer)}"
     )
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
     if owned:
-        columns.append(f"cost to its owner {owned[0].cost_usd_per_gpu_h:.3f}")
+        columns.append(f"at {owned[0].cost_usd_per_gpu_h:.3f} ({owned[0].basis})")
         rows = [(*row, _saving(p)) for row, p in zip(rows, _some(owned), strict=True)]
     print_table(title, columns, rows, "; ".join([*_below(answer), "--json gives the whole curve"]))
 
 
-def _saving(point: OwnerBreakevenPoint) -> str | None:
+def _saving(point: PricedBreakevenPoint) -> str | None:
     usd = point.break_even_usd_per_gpu_h - point.cost_usd_per_gpu_h
     return None if point.withheld else f"{'cheaper' if usd > 0 else 'more expensive'} by {abs(usd):.3f}"
 
@@ -254,11 +259,13 @@ def _rent(usd: float, digits: int) -> str:
 
 
 def _below(answer: BreakevenAnswer) -> Iterator[str]:
+    from paretoken.answers.rent_curve import NEVER
+
     rents = answer.range_usd_per_gpu_h or (1.0, 1.0)
     if max(rents) > 0:
         yield "below this rent its tokens are cheaper"
     if min(rents) <= 0:
-        yield f"{NO_RENT}: switching costs more than its tokens save"
+        yield f"{NO_RENT}: {NEVER}"
 
 
 def _unit(axis: str) -> str:

@@ -10,6 +10,7 @@ from paretoken.cli import options
 from paretoken.cli.names import TCO_SET
 
 if TYPE_CHECKING:
+    from paretoken.answers.cost import CostPoint
     from paretoken.points.selection import Axis
 
 COLUMNS = {
@@ -29,6 +30,21 @@ COLUMNS = {
     "joules_per_token": "J/token",
     "origin": "origin",
 }
+WHOLE_HOUR = ("usd_per_mtok_output", "usd_per_mtok_input")
+SPLIT = {
+    "split.prefill_share": "prefill share",
+    "split.input_usd_per_mtok": "$/M input, split",
+    "split.output_usd_per_mtok": "$/M output, split",
+    "split.cached_input_usd_per_mtok": "$/M cached input",
+    "split.basis": "split by",
+}
+CARBON = {"gco2_per_mtok": "g CO2/M"}
+IDLE = {"idle_usd_per_gpu_day": "idle $/GPU-day"}
+SPLIT_NOTE = (
+    "split: input and output tokens pay for the hour together; cached input: the reading of its KV entries in decode, "
+    "which output tokens have paid for"
+)
+SPARE = ("origin", "TP", "J/token", "tok/s/MW", "split by", "tier")
 
 
 @click.command("cost", no_args_is_help=True)
@@ -37,7 +53,14 @@ COLUMNS = {
 @options.accelerators
 @click.option("--tco", type=TCO_SET, help="TCO set (default: the newest).")
 @click.option("--tier", "tiers", multiple=True, help="Tier of the TCO set (repeatable; default: all).")
+@options.price
 @options.serving_load
+@options.grid
+@click.option(
+    "--split",
+    metavar="HOW",
+    help="Split each hour between input and output tokens: compute (by GPU time), or ratio:4 (by price).",
+)
 @options.which
 @options.as_json
 def command(
@@ -45,29 +68,65 @@ def command(
     accelerators: tuple[str, ...],
     tco: str | None,
     tiers: tuple[str, ...],
+    price_usd_per_gpu_h: dict[str, float],
     serving_load: float,
+    grid_gco2_per_kwh: float | None,
+    split: str | None,
     as_json: bool,
     **shared: Unpack[options.PointsOptions],
 ) -> None:
     """Price every Pareto point: USD per million tokens, tokens/s/MW, J/token.
 
-    The total, output and input columns each charge the whole hour to one class of tokens.
+    The total, output and input columns each charge the whole hour to one class of tokens. With --split, input and
+    output tokens pay for the hour together.
 
     \b
     Examples:
       paretoken cost --model llama-3-70b --precision fp8 --workload chat
       paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k \\
                      --tco 2026-07 --tier neocloud --json
+      paretoken cost --model deepseek-r1 --precision fp8 --workload 8k/1k \\
+                     --tier hyperscaler --split compute --serving-load 0.6
     """
     from paretoken.answers.cost import CostQuestion, cost
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json, print_table
+    from paretoken.prices.fleet import utility_power
 
     fields = options.points_fields(shared, accelerators)
-    answer = cost(CostQuestion(**fields, axis=axis, tco=tco, tiers=tiers, serving_load=serving_load))
+    question = CostQuestion(
+        **fields,
+        axis=axis,
+        tco=tco,
+        tiers=tiers,
+        price_usd_per_gpu_h=price_usd_per_gpu_h,
+        serving_load=serving_load,
+        grid_gco2_per_kwh=grid_gco2_per_kwh,
+        split=split,
+    )
+    answer = cost(question)
     if as_json:
         print_json(to_json(answer)["points"])
         return
     tariff = answer.tariffs[0]
-    rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points]
-    print_table(f"Cost at TCO set {tariff.price_set}", tuple(COLUMNS.values()), rows, f"power: {tariff.kw_basis}")
+    columns = dict(COLUMNS)
+    if split:
+        columns = {name: title for name, title in columns.items() if name not in WHOLE_HOUR} | SPLIT
+    if grid_gco2_per_kwh:
+        columns |= CARBON
+    if serving_load < 1:
+        columns |= IDLE
+    rows = [[_cell(point, name) for name in columns] for point in answer.points]
+    notes = [f"power: {tariff.kw_basis}"]
+    if grid_gco2_per_kwh:
+        notes.append(f"carbon: {utility_power(tariff).basis}")
+    if split:
+        notes += [SPLIT_NOTE, *dict.fromkeys(f"no split: {p.no_split}" for p in answer.points if p.no_split)]
+    print_table(f"Cost at TCO set {tariff.price_set}", tuple(columns.values()), rows, "; ".join(notes), SPARE)
+
+
+def _cell(point: CostPoint, name: str) -> object:
+    """A value of the point, or of its split."""
+    whole, _, part = name.partition(".")
+    value = getattr(point, whole)
+    return getattr(value, part) if part and value else value

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "--trend", "trend", is_flag=True, help="Show the throughput trends of dated runs, with steps and regressions."
 )
 @click.option("--accelerator", type=ACCELERATOR, help="With --trend: include only this accelerator.")
+@options.price
 @options.market
 @click.option(
     "--points",

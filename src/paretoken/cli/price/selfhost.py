@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @options.what
 @options.latency
 @options.accelerators
+@options.price
 @click.option("--tco", type=TCO_SET, help="TCO set to use instead of market rent (default with --tier: newest).")
 @click.option("--tier", help="Tier of the TCO set (default: its first).")
 @click.option("--term", help="Rental term of the market (default: on-demand).")

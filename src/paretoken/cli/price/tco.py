@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 @options.what_if
 @options.latency
 @options.serving_load
+@options.price
 @options.market
 @options.which
 @options.as_json
@@ -82,6 +83,8 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
 
     if sum((explain, tornado, or_rent, draws is not None)) > 1:
         raise BadConfig("--explain, --tornado, --or-rent and --monte-carlo cannot be combined; use one of them")
+    if values["price_usd_per_gpu_h"] and not or_rent:
+        raise BadConfig("--price states a rent of one accelerator; add --or-rent")
     parts: dict[str, object] = {
         "explain": explain,
         "tornado": tornado,
