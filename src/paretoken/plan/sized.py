@@ -1,0 +1,179 @@
+"""One candidate sized for a traffic: replica, load curve, replicas by hour, and the fleets that follow the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paretoken.catalog.loader import Catalog
+from paretoken.errors import BadConfig
+from paretoken.plan.autoscale import StaffedFleet, by_hour, foresight, reactive, whole_fixed, without_one
+from paretoken.plan.candidate import FleetCandidate
+from paretoken.plan.hours import FleetSize, FleetSizer
+from paretoken.plan.load_curve import LoadCurve, load_curve
+from paretoken.plan.replica import Replica, replica_of, servable
+from paretoken.plan.routing import SESSION
+from paretoken.plan.sample import traffic_sample
+from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.simulation.router import LEAST
+from paretoken.slo import Slo
+from paretoken.traffic.reuse import reuse
+from paretoken.traffic.traffic import HOUR_S, Ints, Traffic
+
+SAMPLED_REQUESTS = 12_000
+"""Requests that a check of an hour replays, while candidates are compared."""
+MOST_REFUSED = 0.001
+"""Share of the requests that may be too long for a replica, which refuses them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SizingJob:
+    """What `size_fleet` needs for one candidate. `whole` replays the whole period; else hours are sampled.
+
+    The prefix cache of a replica has what its running requests leave of the KV cache, and sessions stay at their
+    replica, unless `prefix_cache` is False.
+    """
+
+    candidate: FleetCandidate
+    traffic: Traffic
+    slos: tuple[Slo, ...]
+    spares: int
+    cold_start_s: float
+    calibration: Calibration
+    catalog: Catalog
+    whole: bool = False
+    prefix_cache: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedDay:
+    """A fleet over the period: GPU-hours, replicas rented on average by hour, and the largest ratio of a limit."""
+
+    gpu_hours: float
+    rented: tuple[float, ...]
+    worst: float
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SizedFleet:
+    """A candidate with its fleets, over the period of the traffic.
+
+    `fixed` has the replicas of the busiest hour all the time, `scheduled` those of each hour, started early by the cold
+    start, both with spares. `autoscaled` reacts to the load; None unless the whole period was replayed.
+    `foresight_gpu_hours` is the least that any autoscaler rents. `one_gone` is the largest ratio of a limit in the
+    busiest hours with one replica less than the fleet and its spares. `hit_share` is that of the prefix cache, None
+    where the traffic shares no prefixes. `served` are the requests that fit.
+    """
+
+    candidate: FleetCandidate
+    replica: Replica
+    curve: LoadCurve
+    size: FleetSize
+    fixed: FollowedDay
+    scheduled: FollowedDay
+    autoscaled: FollowedDay | None
+    foresight_gpu_hours: float
+    one_gone: float
+    hit_share: float | None
+    served: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsized:
+    """A candidate that no number of replicas makes enough, and why."""
+
+    candidate: FleetCandidate
+    reason: str
+
+
+def size_fleet(job: SizingJob) -> SizedFleet | Unsized:
+    """Size one candidate."""
+    try:
+        replica = replica_of(job.candidate, job.traffic, calibration=job.calibration, catalog=job.catalog)
+        return _sized(job, replica, servable(replica, job.traffic, MOST_REFUSED))
+    except BadConfig as e:
+        return Unsized(job.candidate, str(e))
+
+
+def _sized(job: SizingJob, replica: Replica, traffic: Traffic) -> SizedFleet:
+    sample = traffic_sample(traffic)
+    curve = load_curve(replica, sample, job.slos)
+    cached = _cached_tokens(job, replica, curve) if job.prefix_cache else None
+    if cached is not None:
+        sample = traffic_sample(traffic, cached)
+        curve = load_curve(replica, sample, job.slos)
+    sizer = FleetSizer(
+        replica=replica,
+        traffic=traffic,
+        slos=job.slos,
+        curve=curve,
+        sample=sample,
+        router=LEAST if cached is None else SESSION,
+        cached_tokens=cached,
+        **({} if job.whole else {"budget": SAMPLED_REQUESTS}),
+    )
+    size = sizer.size(every_hour=job.whole)
+    fixed, scheduled = _fixed(job, sizer, size), _scheduled(job, sizer, size)
+    least = min(foresight(sizer, size).replica_s(traffic.span_s) / HOUR_S * replica.gpus, scheduled.gpu_hours)
+    return SizedFleet(
+        candidate=job.candidate,
+        replica=replica,
+        curve=curve,
+        size=size,
+        fixed=fixed,
+        scheduled=scheduled,
+        autoscaled=_autoscaled(job, sizer, size) if job.whole else None,
+        foresight_gpu_hours=least,
+        one_gone=max(without_one(sizer, size, spares=job.spares).values(), default=0.0),
+        hit_share=None if cached is None else float(cached.sum() / max(int(traffic.input_tokens.sum()), 1)),
+        served=len(traffic),
+        notes=traffic.notes[len(job.traffic.notes) :],
+    )
+
+
+def _cached_tokens(job: SizingJob, replica: Replica, curve: LoadCurve) -> Ints | None:
+    """Input tokens of each request in the prefix cache of its replica, at the replicas that the load needs without."""
+    traffic = job.traffic
+    capacity_s = curve.capacity_s(job.slos) or curve.limit_s
+    hour = np.bincount(traffic.hour_of(), minlength=traffic.hours)
+    replicas = max(int(np.ceil(hour.max() / HOUR_S / capacity_s)), 1) if capacity_s else 1
+    of_replicas = reuse(traffic, replicas=replicas)
+    if of_replicas is None:
+        return None
+    running = curve.batch_at(capacity_s) * float((traffic.input_tokens + traffic.output_tokens / 2).mean())
+    cached = of_replicas.cached_tokens(max(replica.kv_tokens - running, 0.0))
+    return cached[replica.fits(traffic.input_tokens, traffic.output_tokens)]
+
+
+def _fixed(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:
+    replicas = size.replicas + job.spares
+    if job.whole:
+        return _followed(whole_fixed(sizer, size, spares=job.spares))
+    hours = sizer.traffic.span_s / HOUR_S
+    gpu_hours = replicas * sizer.replica.gpus * hours
+    return FollowedDay(
+        gpu_hours=gpu_hours, rented=(float(replicas),) * len(size.hours), worst=size.worst.worst, replayed=False
+    )
+
+
+def _scheduled(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:
+    if job.whole:
+        return _followed(by_hour(sizer, size, cold_start_s=job.cold_start_s, spares=job.spares))
+    span_s = sizer.traffic.span_s
+    seconds = size.schedule.early(job.cold_start_s).replica_s(span_s) + job.spares * span_s
+    rented = tuple(float(n + job.spares) for n in size.hours)
+    gpu_hours = seconds / HOUR_S * sizer.replica.gpus
+    return FollowedDay(gpu_hours=gpu_hours, rented=rented, worst=size.worst.worst, replayed=False)
+
+
+def _autoscaled(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:
+    return _followed(reactive(sizer, size, cold_start_s=job.cold_start_s, spares=job.spares))
+
+
+def _followed(fleet: StaffedFleet) -> FollowedDay:
+    return FollowedDay(
+        gpu_hours=fleet.gpu_hours, rented=tuple(fleet.run.rented().tolist()), worst=fleet.worst, replayed=True
+    )
