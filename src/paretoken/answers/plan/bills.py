@@ -1,0 +1,144 @@
+"""What a fleet costs under each contract, with the uncertainty of prediction and price together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, inf
+from zlib import crc32
+
+import numpy as np
+
+from paretoken.answers.plan.gpu_prices import OWN, GpuPrice
+from paretoken.answers.plan.result import Bill, Range
+from paretoken.plan.need import FleetNeed
+from paretoken.plural import counted
+from paretoken.predict.arrays import Floats
+from paretoken.prices.contract_mix import contract_mix
+
+DRAWS = 4000
+HOURS_A_DAY = 24.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfWork:
+    """What is served in a day: tokens and tasks, over hours of the period that is billed as one."""
+
+    tokens: float
+    tasks: float
+    hours: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bills:
+    """The bills of a fleet by rising cost, and the draws of the cheapest, USD per day, shape (DRAWS,).
+
+    A draw of inf is one in which no number of replicas meets the limits. Without a price there are no bills.
+    """
+
+    bills: tuple[Bill, ...]
+    draws: Floats
+
+
+def normals(name: str, n: int = DRAWS) -> Floats:
+    """Standard normal draws of a stream, the same for the same name."""
+    return np.random.default_rng(crc32(name.encode())).standard_normal(n)
+
+
+def bills_of(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork, size_factors: Floats) -> Bills:
+    """The bills of a fleet; `size_factors`, shape (DRAWS,), are draws of its true size over the predicted one."""
+    priced: list[tuple[Bill, Floats]] = []
+    for way in _ways(need, prices, work):
+        draws = way.usd * way.price_draws * size_factors
+        priced.append((_bill(way, draws, need, work), draws))
+    priced.sort(key=lambda b: b[0].usd_per_day)
+    return Bills(tuple(bill for bill, _ in priced), priced[0][1] if priced else np.full(DRAWS, inf))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Way:
+    """One way to pay: GPU-hours and USD a day, and draws of the price over the price."""
+
+    contract: str
+    gpu_hours: float
+    usd: float
+    basis: str
+    price_draws: Floats
+
+
+def _ways(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork) -> Iterator[_Way]:
+    a_day, name = HOURS_A_DAY / work.hours, need.candidate.accelerator
+    draws = {p.contract: p.draws(normals(f"{name} {p.contract}")) / p.usd for p in prices}
+    fixed, scheduled = need.fixed_gpu_hours * a_day, need.scheduled_gpu_hours * a_day
+    for p in prices:
+        ways = [("fixed", fixed)]
+        if p.billing == "hourly" and scheduled < fixed:
+            ways.append(("by the hour", scheduled))
+        for how, hours in ways:
+            yield _Way(
+                contract=f"{p.contract}, {how}",
+                gpu_hours=hours,
+                usd=hours * p.usd,
+                basis=p.basis,
+                price_draws=draws[p.contract],
+            )
+    hourly = next((p for p in prices if p.billing == "hourly"), None)
+    terms = sorted((p for p in prices if p.billing == "always" and p.contract != OWN), key=lambda p: p.usd)
+    if hourly and terms and terms[0].usd < hourly.usd and (mixed := _mixed(need, hourly, terms[0], draws)):
+        yield mixed
+
+
+def _mixed(need: FleetNeed, hourly: GpuPrice, committed: GpuPrice, draws: Mapping[str, Floats]) -> _Way | None:
+    """A committed base and the rest by the hour; None where one of them is all."""
+    gpus = [ceil(n - 1e-9) * need.candidate.gpus for n in need.rented]
+    mix = contract_mix(gpus, hourly.usd, committed.usd, need.candidate.gpus)
+    base, rest = mix.committed_gpu_hours * committed.usd, mix.on_demand_gpu_hours * hourly.usd
+    if not (base and rest):
+        return None
+    a_day = HOURS_A_DAY / len(gpus)
+    return _Way(
+        contract=f"{committed.contract} and {hourly.contract}",
+        gpu_hours=(mix.committed_gpu_hours + mix.on_demand_gpu_hours) * a_day,
+        usd=mix.usd * a_day,
+        basis=f"{counted(mix.committed_gpus, 'GPU')} {committed.contract}, {committed.basis}; the rest "
+        f"{hourly.contract}, {hourly.basis}",
+        price_draws=(base * draws[committed.contract] + rest * draws[hourly.contract]) / mix.usd,
+    )
+
+
+def _bill(way: _Way, draws: Floats, need: FleetNeed, work: DayOfWork) -> Bill:
+    low, high = interval(draws)
+    idle = max(1 - need.used_gpu_hours * HOURS_A_DAY / work.hours / way.gpu_hours, 0.0)
+
+    def per(units: float) -> tuple[float, Range]:
+        return way.usd / units, (low / units, high / units)
+
+    mtok, mtok_90 = per(work.tokens / 1e6)
+    task, task_90 = per(work.tasks)
+    return Bill(
+        contract=way.contract,
+        usd_per_gpu_h=way.usd / way.gpu_hours,
+        basis=way.basis,
+        gpu_hours_per_day=way.gpu_hours,
+        usd_per_day=way.usd,
+        usd_per_day_90=(low, high),
+        usd_per_mtok=mtok,
+        usd_per_mtok_90=mtok_90,
+        usd_per_task=task,
+        usd_per_task_90=task_90,
+        idle_usd_per_day=idle * way.usd,
+    )
+
+
+def interval(draws: Floats) -> Range:
+    """The middle 90 % of the draws in which the limits can be met; (nan, nan) where there are none."""
+    finite = draws[np.isfinite(draws)]
+    if not finite.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, (0.05, 0.95))
+    return float(low), float(high)
+
+
+def probability_cheaper(one: Floats, other: Floats) -> float:
+    """The share of the draws in which `one` costs less; draws that are equal count half."""
+    return float((one < other).mean() + (one == other).mean() / 2)
