@@ -102,21 +102,23 @@ class Clock:
         return (first_s + (self.offset_s or 0.0)) % DAY_S
 
     def _unit(self, times: Floats) -> tuple[str, float, bool]:
-        """The unit of the first time, which all must share, its seconds, and whether times are since 1970."""
+        """The unit of all times, its seconds, and whether they are since 1970."""
         band = np.searchsorted([b[2] for b in _BANDS], times, side="right")
+        stated = next((b for b in _BANDS if b[1] == self.unit_s), None)
+        if stated is not None:
+            band_of_name = _BANDS.index(stated) + 1
+            if band[0] not in (0, band_of_name) and (band == band[0]).all():
+                raise BadTimeError(int(times.argmax()), self._odd(times, stated[0]))
+            band = np.where(times * stated[1] < FROM_ZERO, 0, band_of_name)
         other = np.flatnonzero(band != band[0])
         if len(other):
             raise BadTimeError(int(other[0]), self._mixed(times, int(other[0])))
         name, seconds, least = _BANDS[max(int(band[0]) - 1, 0)]
-        stated = next((b for b in _BANDS if b[1] == self.unit_s), None)
-        dated = bool(band[0])
-        if dated and (times.max() >= 10 * least or (stated is not None and stated[0] != name)):
-            raise BadTimeError(0, self._odd(times, stated[0] if stated else ""))
-        if not dated and stated is not None:
+        if stated is not None:
             name, seconds = stated[:2]
-        elif not dated and not self.iso and times.max() >= FROM_ZERO:
+        elif times.max() >= (10 * least if band[0] else FROM_ZERO) and not self.iso:
             raise BadTimeError(int(times.argmax()), self._odd(times, ""))
-        return name, seconds, dated or bool(self.iso)
+        return name, seconds, bool(band[0]) or bool(self.iso)
 
     def _mixed(self, times: Floats, row: int) -> str:
         first, value = times[0], times[row]

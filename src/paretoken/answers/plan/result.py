@@ -4,58 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from paretoken.traffic.describe import TrafficSummary
+
 Range = tuple[float, float]
 """Lower and upper end of a 90 % interval."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenQuantiles:
-    """Mean and quantiles of tokens of one side of the requests."""
-
-    mean: float
-    p50: float
-    p90: float
-    p99: float
-    most: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HourOfTraffic:
-    """One hour of the period; `hour` is that of the day where the day is known, else counted from the start."""
-
-    hour: int
-    requests: int
-    rate_s: float
-    input_tokens_mean: float
-    output_tokens_mean: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficSummary:
-    """The traffic as it was understood.
-
-    `burstiness` is the variance over the mean of requests in windows of `burst_window_s` within an hour: 1 for
-    Poisson arrivals. `prefix_reuse` is the share of input tokens that an endless prefix cache finds, None where the
-    traffic does not say what prompts share. `day_known` says that hours are those of a day.
-    """
-
-    source: str
-    requests: int
-    span_s: float
-    rate_s: float
-    peak_hour_rate_s: float
-    peak_minute_rate_s: float
-    input_tokens: TokenQuantiles
-    output_tokens: TokenQuantiles
-    length_correlation: float | None
-    burstiness: float
-    burst_window_s: float
-    sessions: int
-    requests_per_session: float | None
-    prefix_reuse: float | None
-    day_known: bool
-    hours: tuple[HourOfTraffic, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
