@@ -9,7 +9,7 @@ import numpy as np
 
 from paretoken.errors import NoData
 from paretoken.plural import counted
-from paretoken.traffic.increases import Grid, Increase, Mask, increase_of, scraped_once, total
+from paretoken.traffic.increases import StepGrid, Increase, Mask, increase_of, scraped_once, total
 from paretoken.traffic.length_buckets import LengthBuckets, buckets_of
 from paretoken.traffic.metric_names import TrafficMetrics, traffic_metrics
 from paretoken.traffic.range_series import RangeSeries
@@ -75,7 +75,7 @@ def counts_of(series: Sequence[RangeSeries], source: str) -> FleetCounts:
     """The counts of series of one served model, in the longest stretch without a gap above `LONGEST_GAP_S`."""
     kept, twice = scraped_once(series)
     rates = {name for metrics in traffic_metrics() for name in metrics.hit_rates}
-    grid = Grid.of([s for s in kept if s.metric not in rates], source)
+    grid = StepGrid.of([s for s in kept if s.metric not in rates], source)
     rises: dict[str, list[Increase]] = {}
     for s in kept:
         if s.metric not in rates:

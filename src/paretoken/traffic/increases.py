@@ -17,7 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class StepGrid:
     """Samples at `start_s + k * step_s` for k of 0 to `steps`, Unix time; step k lies between samples k and k + 1."""
 
     start_s: float
@@ -25,7 +25,7 @@ class Grid:
     steps: int
 
     @classmethod
-    def of(cls, series: Sequence[RangeSeries], source: str) -> Grid:
+    def of(cls, series: Sequence[RangeSeries], source: str) -> StepGrid:
         """The grid of all samples: its step is the commonest distance of two samples of a series."""
         times = [s.time_s[np.isfinite(s.values)] for s in series]
         gaps = np.concatenate([np.diff(t) for t in times] or [np.empty(0)])
@@ -55,7 +55,7 @@ class Increase:
     alive: Mask
 
 
-def increase_of(series: RangeSeries, grid: Grid) -> Increase:
+def increase_of(series: RangeSeries, grid: StepGrid) -> Increase:
     """A counter that fell was reset, by a restart: it rose from 0 since then."""
     values = np.full(grid.steps + 1, np.nan)
     place = np.clip(np.rint((series.time_s - grid.start_s) / grid.step_s).astype(np.int64), 0, grid.steps)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from paretoken.bench.keys import ApiKey
-from paretoken.errors import BadConfig, NoData, UnknownName, shown
+from paretoken.errors import BadConfig, NoData, UnknownName, quoted, shown
 from paretoken.traffic.fleet_counts import FleetCounts, LengthCounts, counts_of
 from paretoken.traffic.length_buckets import LengthBuckets, draw_buckets, lengths_in
 from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_names, traffic_metrics
@@ -62,7 +62,8 @@ def _of_model(answers: RangeAnswers, model: str | None, source: str) -> list[Ran
     if not answers.series:
         names = ", ".join(name for m in traffic_metrics() for name in (m.requests[0], f"{m.inputs}_bucket"))
         other = f"; left out: {shown(answers.left_out[0])}" if answers.left_out else ""
-        raise NoData(f"{source} has no metrics of requests in the period, such as {names}{other}")
+        of = f" of the model {quoted(model)}" if model is not None else ""
+        raise NoData(f"{source} has no metrics of requests{of} in the period, such as {names}{other}")
     models = sorted({s.labels[MODEL_LABEL] for s in answers.series if MODEL_LABEL in s.labels})
     if model is not None and models and model not in models:
         raise UnknownName("served model", model, models, other=f"{source} has {', '.join(models[:5])}")
