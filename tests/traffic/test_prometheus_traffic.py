@@ -66,6 +66,7 @@ def test_the_same_seed_gives_the_same_requests(tmp_path):
 def test_counters_of_several_servers_add_up(tmp_path):
     traffic = of(tmp_path, made_up(700), made_up(300, seed=2, instance="b:8000"))
     assert len(traffic) == 1000
+    assert any("2 servers are added up" in note for note in traffic.notes)
 
 
 def test_a_server_scraped_by_two_jobs_counts_once(tmp_path):
@@ -78,7 +79,9 @@ def test_a_server_scraped_by_two_jobs_counts_once(tmp_path):
 def test_a_restart_loses_only_what_was_not_scraped(tmp_path):
     server = made_up(2000, restarts=(1810.0, 5399.0))
     traffic = of(tmp_path, server)
-    lost = sum(((server.time_s > scraped) & (server.time_s <= at)).sum() for scraped, at in ((1800, 1810), (5340, 5399)))
+    lost = sum(
+        ((server.time_s > scraped) & (server.time_s <= at)).sum() for scraped, at in ((1800, 1810), (5340, 5399))
+    )
     assert len(traffic) == 2000 - lost
 
 
@@ -174,6 +177,28 @@ def test_rates_are_read_by_their_query(tmp_path, function):
     assert traffic.input_tokens.mean() == pytest.approx(server.inputs.mean(), rel=1e-3)
 
 
+def test_a_sum_that_falls_is_unknown_there_and_no_restart(tmp_path):
+    """A server that ends takes its counts out of sum(): they have not come again."""
+    server, other = made_up(2000), made_up(2000, seed=2, instance="b:1", gaps=((3660, 9e9),))
+    documents = []
+    for row, ended in zip(server.matrix(), other.matrix(), strict=True):
+        labels = {k: v for k, v in row["metric"].items() if k in ("le", "model_name", "finished_reason")}
+        counts = dict(ended["values"])
+        values = [[t, repr(v + float(counts.get(t, 0)))] for t, v in ((t, float(v)) for t, v in row["values"])]
+        query = f"sum by (le, model_name, finished_reason) ({row['metric']['__name__']})"
+        documents.append({"query": query, "result": [{"metric": labels, "values": values}]})
+    traffic = read_metrics(saved(tmp_path, documents))
+    assert len(traffic) == pytest.approx(2000 + (other.time_s <= 3600).sum(), rel=0.02)
+
+
+def test_times_may_jitter(tmp_path):
+    rows = made_up(900).matrix()
+    rng = np.random.default_rng(1)
+    for row in rows:
+        row["values"] = [[t + rng.uniform(-0.4, 0.4), v] for t, v in row["values"]]
+    assert len(read_metrics(saved(tmp_path, answer(rows)))) == 900
+
+
 def test_a_query_of_something_else_is_left_out_and_named(tmp_path):
     documents = [answer(made_up(300).matrix())]
     for query in (
@@ -219,6 +244,7 @@ def test_every_form_of_a_file_gives_the_same(tmp_path):
         ({}, "has no 'result'"),
         (7, "is not JSON of a Prometheus range query"),
         ({"data": {"result": 3}}, "not a list of series"),
+        ([[[[[[[[[[[[]]]]]]]]]]]], "nested too deep"),
         (answer([3]), "series 1 has no 'metric'"),
         (answer([{"metric": {}, "values": [[MIDNIGHT, "1"]]}]), "has no __name__"),
         (answer([{"metric": {"__name__": "vllm:request_success_total"}, "values": 5}]), "are not pairs"),
@@ -241,7 +267,7 @@ def test_no_metrics_of_requests(tmp_path):
     with pytest.raises(NoData, match="vllm:request_success_total"):
         read_metrics(saved(tmp_path, answer(rows)))
     still = [row | {"values": [[t, "5"] for t, _ in row["values"]]} for row in made_up(50).matrix()]
-    with pytest.raises(NoData, match="count no tokens|no request ended"):
+    with pytest.raises(NoData, match="no request ended in the 2 h"):
         read_metrics(saved(tmp_path, answer(still)))
 
 
@@ -256,5 +282,5 @@ def test_broken_files(tmp_path):
     with pytest.raises(BadFile, match="does not exist"):
         read_metrics(str(tmp_path / "none.json"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadFile, match="has 0 .json"):
+    with pytest.raises(BadFile, match=r"has 0 \.json"):
         read_metrics(str(tmp_path / "empty"))

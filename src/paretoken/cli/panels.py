@@ -85,7 +85,7 @@ _RENT = {
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
     "Output": "--json",
 }
-TRAFFIC_PANEL = {
+_PLAN = {
     "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --isl --osl --day-curve --peak "
     "--burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from paretoken.errors import NoData
 from paretoken.plural import counted
-from paretoken.traffic.increases import StepGrid, Increase, Mask, increase_of, scraped_once, total
+from paretoken.traffic.increases import Increase, Mask, StepGrid, increase_of, scraped_once, total
 from paretoken.traffic.length_buckets import LengthBuckets, buckets_of
 from paretoken.traffic.metric_names import TrafficMetrics, traffic_metrics
 from paretoken.traffic.range_series import RangeSeries
@@ -87,6 +87,12 @@ def counts_of(series: Sequence[RangeSeries], source: str) -> FleetCounts:
     counting = [rise for m in engines for rise in _counting(m, rises)]
     missing, alive = (np.any([getattr(r, name) for r in counting], axis=0) for name in ("missing", "alive"))
     notes = [f"{counted(twice, 'series', 'series')} of a second scrape job counted once"] if twice else []
+    instances = {r.series.labels["instance"] for r in counting if "instance" in r.series.labels}
+    if len(instances) > 1:
+        notes.append(
+            f"the counts of {len(instances)} servers are added up; where prefill and decode have servers of their own, "
+            "read those of one kind alone"
+        )
     notes += [note for m in engines for note in _notes(m, rises)]
     counts = FleetCounts(
         start_s=grid.start_s,
