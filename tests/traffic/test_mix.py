@@ -10,6 +10,7 @@ import pytest
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.prompts import Prefixes
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.traffic import mix as mix_module
 from paretoken.traffic.day_curves import DAY_CURVES, DayRate, RatePeak, parse_day_curve, parse_peak
 from paretoken.traffic.mix import BLOCK_TOKENS, TrafficMix, draw_day
 from paretoken.traffic.rates import DAY_S, clock, parse_period_s, parse_rate_s
@@ -127,11 +128,27 @@ def test_prefixes_are_shared_blocks():
     traffic = a_day(rate_s=0.2, isl="uniform:1000:0.5", prefixes=Prefixes(0.4, 3))
     blocks = traffic.prefixes
     assert blocks.tokens == BLOCK_TOKENS
-    for ids, tokens in zip(blocks.ids, traffic.input_tokens, strict=True):
-        assert len(ids) == round(0.4 * tokens) // BLOCK_TOKENS
-    assert set(Counter(ids[0] for ids in blocks.ids)) == {0, 1_000_000, 2_000_000}
-    longest = {ids[0]: ids for ids in sorted(blocks.ids, key=len)}
-    assert all(ids == longest[ids[0]][: len(ids)] for ids in blocks.ids)
+    used = Counter(block for ids in blocks.ids for block in ids)
+    shared = [[block for block in ids if used[block] > 1] for ids in blocks.ids]
+    for ids, begin, tokens in zip(blocks.ids, shared, traffic.input_tokens, strict=True):
+        assert len(ids) == tokens // BLOCK_TOKENS
+        assert len(begin) == pytest.approx(0.4 * tokens / BLOCK_TOKENS, abs=0.51)
+        assert list(ids[: len(begin)]) == begin
+    assert set(Counter(begin[0] for begin in shared)) == {0, 1_000_000, 2_000_000}
+    longest = {begin[0]: begin for begin in sorted(shared, key=len)}
+    assert all(begin == longest[begin[0]][: len(begin)] for begin in shared)
+
+
+def test_many_prompts_have_larger_blocks_and_the_same_share(monkeypatch):
+    monkeypatch.setattr(mix_module, "_FEW_IDS", 100_000)
+    traffic = a_day(rate_s=0.2, isl="uniform:1000:0.5", prefixes=Prefixes(0.4, 3))
+    used = Counter(block for ids in traffic.prefixes.ids for block in ids)
+    shared = sum(used[block] > 1 for ids in traffic.prefixes.ids for block in ids)
+    assert traffic.prefixes.tokens == 128
+    assert shared * 128 / traffic.input_tokens.sum() == pytest.approx(0.4, rel=0.05)
+    monkeypatch.setattr(mix_module, "_MOST_IDS", 1000)
+    traffic = a_day(rate_s=0.2, isl="uniform:1000:0.5", prefixes=Prefixes(0.4, 3))
+    assert sum(map(len, traffic.prefixes.ids)) == shared
 
 
 def test_a_session_keeps_its_prefix():

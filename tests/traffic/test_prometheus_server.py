@@ -65,11 +65,13 @@ def test_only_the_chosen_model_is_asked_for():
     rows = made_up(200).matrix() + made_up(90, seed=2, instance="b:1", model='we"ird').matrix()
     with serving(SmallPrometheus(rows)) as prometheus:
         assert len(read(prometheus, model="m")) == 200
-        with pytest.raises(BadConfig, match="--served-model: m, we"):
+        assert len(read(prometheus, model="all")) == 290
+        with pytest.raises(BadConfig, match="--served-model, or all: m, we"):
             read(prometheus)
         with pytest.raises(NoData, match="no metrics of requests of the model 'none'"):
             read(prometheus, model="none")
     assert 'model_name="m"' in prometheus.queries[0]["query"]
+    assert "model_name" not in prometheus.queries[2]["query"]
 
 
 def test_a_busy_server_is_asked_again_and_then_given_up():

@@ -122,9 +122,10 @@ def test_nan_is_no_zero(tmp_path):
 
 def test_several_models_need_a_choice(tmp_path):
     one, two = made_up(500), made_up(200, seed=2, instance="b:1", model="other/m-2")
-    with pytest.raises(BadConfig, match="choose one with --served-model: m, other/m-2"):
+    with pytest.raises(BadConfig, match="choose one with --served-model, or all: m, other/m-2"):
         of(tmp_path, one, two)
     assert len(of(tmp_path, one, two, model="other/m-2")) == 200
+    assert len(of(tmp_path, one, two, model="all")) == 700
     with pytest.raises(UnknownName, match="other/m-2"):
         of(tmp_path, one, two, model="other/m-3")
 
