@@ -131,7 +131,7 @@ def _notes(mix: TrafficMix) -> list[str]:
         notes.append("requests of a session fall within one hour, in no order")
     if mix.prefixes:
         notes.append(
-            f"{mix.prefixes.share:.0%} of each prompt is one of {mix.prefixes.distinct} shared prefixes, in whole blocks"
+            f"{mix.prefixes.share:.0%} of each prompt is one of {mix.prefixes.distinct} shared prefixes, in blocks"
         )
     notes.append("input and output lengths are independent of each other")
     return notes

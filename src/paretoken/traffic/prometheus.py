@@ -42,8 +42,8 @@ def read_metrics(
 ) -> Traffic:
     """The traffic that vLLM or SGLang servers counted; `target` is a file or folder of answers, or Prometheus' URL.
 
-    `model` is a value of the label model_name, or "all" for all of them together. `since_s`, `step_s` and `key` are for a URL alone. BadFile,
-    EndpointFailed, NoData, UnknownName or BadConfig where there is no traffic to read.
+    `model` is a value of the label model_name, or "all" for all of them together. `since_s`, `step_s` and `key` are for
+    a URL alone. BadFile, EndpointFailed, NoData, UnknownName or BadConfig where there is no traffic to read.
     """
     if is_url(target):
         wanted = None if model == ALL_MODELS else model
@@ -82,8 +82,9 @@ def _of_model(answers: RangeAnswers, model: str | None, source: str) -> list[Ran
 
 def _source(target: str, series: Sequence[RangeSeries]) -> str:
     models = sorted({s.labels[MODEL_LABEL] for s in series if MODEL_LABEL in s.labels})
+    serving = f" serving {', '.join(models)}" if models else ""
     engines = [m.engine for m in traffic_metrics() if any(s.metric in (*m.counters, *m.buckets) for s in series)]
-    return f"Prometheus metrics of {' and '.join(engines)}{f' serving {', '.join(models)}' if models else ''}, {target}"
+    return f"Prometheus metrics of {' and '.join(engines)}{serving}, {target}"
 
 
 def _drawn(counts: FleetCounts, source: str, left_out: Sequence[str], rng: np.random.Generator) -> Traffic:
