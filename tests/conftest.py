@@ -76,6 +76,7 @@ SLOW_FILES = {
     "report/test_run_report_figures",
     "test_docs",
     "test_wheel",
+    "traffic/test_prometheus_server",
 }
 """Files whose tests start servers, clusters or processes, or compute for long: `make test-fast` leaves them out."""
 STUDY_FILES = {"report/test_report", "report/test_report_browser", "report/test_money_browser", "answers/test_study"}

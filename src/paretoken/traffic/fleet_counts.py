@@ -9,7 +9,7 @@ import numpy as np
 
 from paretoken.errors import NoData
 from paretoken.plural import counted
-from paretoken.traffic.increases import Grid, Increase, Mask, increase_of, scraped_once, total
+from paretoken.traffic.increases import Increase, Mask, StepGrid, increase_of, scraped_once, total
 from paretoken.traffic.length_buckets import LengthBuckets, buckets_of
 from paretoken.traffic.metric_names import TrafficMetrics, traffic_metrics
 from paretoken.traffic.range_series import RangeSeries
@@ -75,7 +75,7 @@ def counts_of(series: Sequence[RangeSeries], source: str) -> FleetCounts:
     """The counts of series of one served model, in the longest stretch without a gap above `LONGEST_GAP_S`."""
     kept, twice = scraped_once(series)
     rates = {name for metrics in traffic_metrics() for name in metrics.hit_rates}
-    grid = Grid.of([s for s in kept if s.metric not in rates], source)
+    grid = StepGrid.of([s for s in kept if s.metric not in rates], source)
     rises: dict[str, list[Increase]] = {}
     for s in kept:
         if s.metric not in rates:
@@ -87,6 +87,12 @@ def counts_of(series: Sequence[RangeSeries], source: str) -> FleetCounts:
     counting = [rise for m in engines for rise in _counting(m, rises)]
     missing, alive = (np.any([getattr(r, name) for r in counting], axis=0) for name in ("missing", "alive"))
     notes = [f"{counted(twice, 'series', 'series')} of a second scrape job counted once"] if twice else []
+    instances = {r.series.labels["instance"] for r in counting if "instance" in r.series.labels}
+    if len(instances) > 1:
+        notes.append(
+            f"the counts of {len(instances)} servers are added up; where prefill and decode have servers of their own, "
+            "read those of one kind alone"
+        )
     notes += [note for m in engines for note in _notes(m, rises)]
     counts = FleetCounts(
         start_s=grid.start_s,

@@ -17,7 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class StepGrid:
     """Samples at `start_s + k * step_s` for k of 0 to `steps`, Unix time; step k lies between samples k and k + 1."""
 
     start_s: float
@@ -25,15 +25,14 @@ class Grid:
     steps: int
 
     @classmethod
-    def of(cls, series: Sequence[RangeSeries], source: str) -> Grid:
-        """The grid of all samples: its step is the commonest distance of two samples of a series."""
+    def of(cls, series: Sequence[RangeSeries], source: str) -> StepGrid:
+        """The grid of all samples: its step is the median distance of two samples of a series."""
         times = [s.time_s[np.isfinite(s.values)] for s in series]
         gaps = np.concatenate([np.diff(t) for t in times] or [np.empty(0)])
-        gaps = np.round(gaps[gaps > 1e-3], 3)
+        gaps = gaps[gaps > 1e-3]
         if not len(gaps):
             raise BadFile(f"{source} has fewer than two samples of a counter; query a longer range")
-        values, counts = np.unique(gaps, return_counts=True)
-        step_s = float(values[np.argmax(counts)])
+        step_s = round(float(np.median(gaps)), 1) or 0.1
         start_s = min(float(t[0]) for t in times if len(t))
         steps = round((max(float(t[-1]) for t in times if len(t)) - start_s) / step_s)
         if not 1 <= steps <= MOST_STEPS:
@@ -55,8 +54,8 @@ class Increase:
     alive: Mask
 
 
-def increase_of(series: RangeSeries, grid: Grid) -> Increase:
-    """A counter that fell was reset, by a restart: it rose from 0 since then."""
+def increase_of(series: RangeSeries, grid: StepGrid) -> Increase:
+    """A counter that fell was reset, by a restart: it rose from 0 since then. Where a sum fell, the rise is missing."""
     values = np.full(grid.steps + 1, np.nan)
     place = np.clip(np.rint((series.time_s - grid.start_s) / grid.step_s).astype(np.int64), 0, grid.steps)
     there = np.isfinite(series.values)
@@ -69,7 +68,7 @@ def increase_of(series: RangeSeries, grid: Grid) -> Increase:
         rose = values[1:] * series.per_s * grid.step_s
     else:
         rose = np.diff(values)
-        rose = np.where(rose < 0, values[1:], rose)
+        rose = np.where(rose < 0, np.nan if series.summed else values[1:], rose)
     missing = alive & ~np.isfinite(rose)
     return Increase(series, np.where(alive & ~missing, rose, 0.0), missing, alive)
 

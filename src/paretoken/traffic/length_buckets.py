@@ -82,14 +82,14 @@ def lengths_in(buckets: LengthBuckets, drawn: Ints, mean: float | None, rng: np.
 
 def _leaning(low: Floats, high: Floats, place: Floats, target: float) -> float:
     """The power of the place within the bucket, 1 for none, at which the lengths have the sum, or come nearest."""
-    least, most = -12.0, 12.0
-    for _ in range(30):
+    stretch, least, most = np.log(high / low), -12.0, 12.0
+    for _ in range(40):
         power = (least + most) / 2
-        if (low * (high / low) ** (place**2.0**power)).sum() > target:
-            least = power
-        else:
-            most = power
-    return float(2.0 ** ((least + most) / 2))
+        over = float((low * np.exp(stretch * place**2.0**power)).sum()) - target
+        if abs(over) < 0.5:
+            break
+        least, most = (power, most) if over > 0 else (least, power)
+    return float(2.0**power)
 
 
 def whole_with_sum(lengths: Floats, total: int) -> Ints:

@@ -17,8 +17,11 @@ from paretoken.traffic.size import require_few
 from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, PrefixBlocks, Traffic
 
 BLOCK_TOKENS = 16
+"""Of the smallest prompt blocks, as of engines."""
 _BLOCKS = 1_000_000
 """More than the blocks of the longest prompt."""
+_FEW_IDS, _MOST_IDS = 2_000_000, 20_000_000
+"""Prompt blocks of a day that are few, and that take too much memory."""
 _ARRIVALS, _LENGTHS, _SESSIONS, _PREFIXES = range(4)
 """What each stream of randomness is for, so that a longer session or prefix moves no arrival."""
 
@@ -83,17 +86,32 @@ def _sessions(due_s: Floats, per_session: float | None, rng: np.random.Generator
 
 
 def _blocks(prefixes: Prefixes, inputs: Ints, session: Ints, rng: np.random.Generator) -> PrefixBlocks:
-    """The blocks of the shared prefix of each request; the rest of a prompt is its own and has no ids.
+    """The blocks of each prompt: first those of its shared prefix, then its own. A session keeps its prefix.
 
-    A session keeps its prefix. Requests with the same number of blocks of a prefix have the same tuple.
+    Of more than `_MOST_IDS` blocks, those of single prompts are left out.
     """
     keys = session if session[0] != NO_SESSION else np.arange(len(inputs))
     of = rng.integers(prefixes.distinct, size=int(keys.max()) + 1)[keys]
-    shared = np.minimum(inputs - 1, np.rint(prefixes.share * inputs).astype(np.int64)) // BLOCK_TOKENS
+    tokens = _block_tokens(prefixes, inputs)
+    whole = inputs // tokens
+    shared = np.minimum(np.rint(prefixes.share * inputs / tokens).astype(np.int64), (inputs - 1) // tokens)
+    own = whole - shared if whole.sum() <= _MOST_IDS else np.zeros_like(whole)
+    start = prefixes.distinct * _BLOCKS + np.cumsum(own) - own
     made: dict[tuple[int, int], tuple[int, ...]] = {}
-    for prefix, count in {*zip(of.tolist(), shared.tolist(), strict=True)}:
-        made[prefix, count] = tuple(range(prefix * _BLOCKS, prefix * _BLOCKS + count))
-    return PrefixBlocks(tuple(made[key] for key in zip(of.tolist(), shared.tolist(), strict=True)), BLOCK_TOKENS)
+    ids = []
+    for prefix, count, first, more in zip(of.tolist(), shared.tolist(), start.tolist(), own.tolist(), strict=True):
+        begin = made.get((prefix, count))
+        if begin is None:
+            begin = made[prefix, count] = tuple(range(prefix * _BLOCKS, prefix * _BLOCKS + count))
+        ids.append(begin + tuple(range(first, first + more)) if more else begin)
+    return PrefixBlocks(tuple(ids), tokens)
+
+
+def _block_tokens(prefixes: Prefixes, inputs: Ints) -> int:
+    """A power of 2 of tokens: large enough for few blocks, but at least two of them in the mean prefix."""
+    wanted = 2.0 ** np.ceil(np.log2(max(inputs.sum() / _FEW_IDS, 1.0)))
+    most = 2.0 ** np.floor(np.log2(max(prefixes.share * inputs.mean() / 2, 1.0)))
+    return int(max(min(wanted, most), BLOCK_TOKENS))
 
 
 def _notes(mix: TrafficMix) -> list[str]:
@@ -111,5 +129,9 @@ def _notes(mix: TrafficMix) -> list[str]:
         notes.append(f"peaks on top of the mean rate: {peaks}; they change the requests of the day by {more:+.1%}")
     if mix.requests_per_session is not None:
         notes.append("requests of a session fall within one hour, in no order")
+    if mix.prefixes:
+        notes.append(
+            f"{mix.prefixes.share:.0%} of each prompt is one of {mix.prefixes.distinct} shared prefixes, in blocks"
+        )
     notes.append("input and output lengths are independent of each other")
     return notes

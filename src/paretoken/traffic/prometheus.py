@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from paretoken.bench.keys import ApiKey
-from paretoken.errors import BadConfig, NoData, UnknownName, shown
+from paretoken.errors import BadConfig, NoData, UnknownName, quoted, shown
+from paretoken.garbage import no_collection
 from paretoken.traffic.fleet_counts import FleetCounts, LengthCounts, counts_of
 from paretoken.traffic.length_buckets import LengthBuckets, draw_buckets, lengths_in
 from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_names, traffic_metrics
@@ -27,6 +28,7 @@ FEW = 20
 """Observations of a step below which its hour's buckets stand in for its own."""
 SINCE_S, STEP_S = DAY_S, 60.0
 NO_KEY = ApiKey()
+ALL_MODELS = "all"
 
 
 def read_metrics(
@@ -40,19 +42,21 @@ def read_metrics(
 ) -> Traffic:
     """The traffic that vLLM or SGLang servers counted; `target` is a file or folder of answers, or Prometheus' URL.
 
-    `model` is a value of the label model_name. `since_s`, `step_s` and `key` are for a URL alone. BadFile,
-    EndpointFailed, NoData, UnknownName or BadConfig where there is no traffic to read.
+    `model` is a value of the label model_name, or "all" for all of them together. `since_s`, `step_s` and `key` are for
+    a URL alone. BadFile, EndpointFailed, NoData, UnknownName or BadConfig where there is no traffic to read.
     """
     if is_url(target):
-        counters = fetch_range(target, counter_names(), model=model, since_s=since_s, step_s=step_s, key=key)
+        wanted = None if model == ALL_MODELS else model
+        counters = fetch_range(target, counter_names(), model=wanted, since_s=since_s, step_s=step_s, key=key)
         series = _of_model(RangeAnswers(counters.series), model, target)
-        name = next((s.labels[MODEL_LABEL] for s in series if MODEL_LABEL in s.labels), None)
+        name = next((s.labels[MODEL_LABEL] for s in series if MODEL_LABEL in s.labels and model != ALL_MODELS), None)
         buckets = fetch_range(
             target, bucket_names(), model=name, since_s=since_s, step_s=step_s, key=key, end_s=counters.end_s
         )
         answers = RangeAnswers((*series, *buckets.series))
     else:
-        answers = read_range_files(Path(target), (*counter_names(), *bucket_names()))
+        with no_collection():
+            answers = read_range_files(Path(target), (*counter_names(), *bucket_names()))
     series = _of_model(answers, model, target)
     return _drawn(counts_of(series, target), _source(target, series), answers.left_out, np.random.default_rng(seed))
 
@@ -62,19 +66,25 @@ def _of_model(answers: RangeAnswers, model: str | None, source: str) -> list[Ran
     if not answers.series:
         names = ", ".join(name for m in traffic_metrics() for name in (m.requests[0], f"{m.inputs}_bucket"))
         other = f"; left out: {shown(answers.left_out[0])}" if answers.left_out else ""
-        raise NoData(f"{source} has no metrics of requests in the period, such as {names}{other}")
+        of = f" of the model {quoted(model)}" if model is not None else ""
+        raise NoData(f"{source} has no metrics of requests{of} in the period, such as {names}{other}")
+    if model == ALL_MODELS:
+        return list(answers.series)
     models = sorted({s.labels[MODEL_LABEL] for s in answers.series if MODEL_LABEL in s.labels})
     if model is not None and models and model not in models:
         raise UnknownName("served model", model, models, other=f"{source} has {', '.join(models[:5])}")
     if model is None and len(models) > 1:
-        raise BadConfig(f"{source} has metrics of several models; choose one with --served-model: {', '.join(models)}")
+        raise BadConfig(
+            f"{source} has metrics of several models; choose one with --served-model, or all: {', '.join(models)}"
+        )
     return [s for s in answers.series if s.labels.get(MODEL_LABEL, model) == (model or s.labels.get(MODEL_LABEL))]
 
 
 def _source(target: str, series: Sequence[RangeSeries]) -> str:
-    model = next((s.labels[MODEL_LABEL] for s in series if MODEL_LABEL in s.labels), "")
+    models = sorted({s.labels[MODEL_LABEL] for s in series if MODEL_LABEL in s.labels})
+    serving = f" serving {', '.join(models)}" if models else ""
     engines = [m.engine for m in traffic_metrics() if any(s.metric in (*m.counters, *m.buckets) for s in series)]
-    return f"Prometheus metrics of {' and '.join(engines)}{f' serving {model}' if model else ''}, {target}"
+    return f"Prometheus metrics of {' and '.join(engines)}{serving}, {target}"
 
 
 def _drawn(counts: FleetCounts, source: str, left_out: Sequence[str], rng: np.random.Generator) -> Traffic:

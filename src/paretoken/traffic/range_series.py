@@ -24,6 +24,9 @@ from paretoken.traffic.rates import parse_period_s
 EARLIEST_S, LATEST_S = 1e8, 1e11
 """Unix time in seconds between 1973 and 5138; milliseconds lie above."""
 MOST_FILES = 10_000
+MOST_COUNTED = 1e15
+"""A count beyond this is none, and sums of it would lose single requests."""
+DEEPEST = 8
 _BY_TIME = re.compile(r"\b(rate|irate|increase|delta)\s*\(")
 _NO_COUNTS = re.compile(r"\b(histogram_\w+|avg|quantile|stddev|topk|bottomk|min|max|\w+_over_time)\b|[/*]|(?<!\de)-")
 _RANGE = re.compile(r"\[\s*([0-9.]+\s*(?:ms|s|m|h|d))\s*(?::[^\]]*)?\]")
@@ -33,7 +36,8 @@ _RANGE = re.compile(r"\[\s*([0-9.]+\s*(?:ms|s|m|h|d))\s*(?::[^\]]*)?\]")
 class RangeSeries:
     """One series: `values` at the Unix times `time_s`, both of shape (n,), NaN where there is none.
 
-    `per_s` turns a value into a count per second; None for a counter, which only rises but for resets.
+    `per_s` turns a value into a count per second; None for a counter, which falls only where it is reset. One that is
+    `summed` over servers also falls where a server ends, so that nobody can tell what it counted there.
     """
 
     metric: str
@@ -41,6 +45,7 @@ class RangeSeries:
     time_s: Floats
     values: Floats
     per_s: float | None = None
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +68,27 @@ def read_range_files(path: Path, metrics: Collection[str]) -> RangeAnswers:
     return RangeAnswers(tuple(series), tuple(dict.fromkeys(left_out)))
 
 
-def series_of(document: object, metrics: Collection[str], where: str, query: str = "") -> RangeAnswers:
+def series_of(
+    document: object, metrics: Collection[str], where: str, query: str = "", depth: int = DEEPEST
+) -> RangeAnswers:
     """The series of these metrics in one document, or in the documents that it holds; `where` begins an error."""
+    if not depth:
+        raise BadFile(f"{where} is nested too deep for answers of range queries; save each of them as it came")
     if isinstance(document, list):
-        return _all([(entry, query, f"{where}: entry {n}") for n, entry in enumerate(document, 1)], metrics)
+        entries = [(entry, query, f"{where}: entry {n}") for n, entry in enumerate(document, 1)]
+        return _all(entries, metrics, depth - 1)
     if not isinstance(document, dict):
         raise BadFile(f"{where} is not JSON of a Prometheus range query; save the answer of /api/v1/query_range")
     if document.get("status") == "error":
         raise BadFile(f"{where} holds an error of Prometheus: {quoted(document.get('error', ''))}; run the query again")
     query = str(document.get("query", query))
     if "data" in document:
-        return series_of(document["data"], metrics, where, query)
+        return series_of(document["data"], metrics, where, query, depth - 1)
     if "result" not in document:
         entries = [(entry, str(key), f"{where}: {quoted(key)}") for key, entry in document.items()]
         if not entries or not all(isinstance(entry, (dict, list)) for entry, _, _ in entries):
             raise BadFile(f"{where} has no 'result' of a range query; save the answer of /api/v1/query_range")
-        return _all(entries, metrics)
+        return _all(entries, metrics, depth - 1)
     if document.get("resultType", "matrix") != "matrix":
         raise BadFile(
             f"{where} is a {quoted(document['resultType'])} of one moment; save the answer of /api/v1/query_range, "
@@ -87,8 +97,8 @@ def series_of(document: object, metrics: Collection[str], where: str, query: str
     return _matrix(document["result"], query, metrics, where)
 
 
-def _all(entries: list[tuple[object, str, str]], metrics: Collection[str]) -> RangeAnswers:
-    answers = [series_of(entry, metrics, where, query) for entry, query, where in entries]
+def _all(entries: list[tuple[object, str, str]], metrics: Collection[str], depth: int) -> RangeAnswers:
+    answers = [series_of(entry, metrics, where, query, depth) for entry, query, where in entries]
     return RangeAnswers(
         tuple(s for answer in answers for s in answer.series), tuple(q for answer in answers for q in answer.left_out)
     )
@@ -105,12 +115,13 @@ def _matrix(result: object, query: str, metrics: Collection[str], where: str) ->
             raise BadFile(f"{at} has no 'metric' with labels; save the answer of /api/v1/query_range")
         labels = {str(name): str(value) for name, value in entry["metric"].items()}
         name, per_s = labels.pop("__name__", ""), None
-        if not name:
+        named = bool(name)
+        if not named:
             name, per_s = _of_query(query, metrics, at)
             if not name:
                 left_out.append(query)
         if name in metrics:
-            series.append(RangeSeries(name, labels, *_samples(entry.get("values"), at), per_s))
+            series.append(RangeSeries(name, labels, *_samples(entry.get("values"), at), per_s, not named))
     return RangeAnswers(tuple(series), tuple(left_out))
 
 
@@ -146,7 +157,7 @@ def _samples(values: object, at: str) -> tuple[Floats, Floats]:
     if len(time_s) and not (time_s.min() > EARLIEST_S and time_s.max() < LATEST_S):
         raise BadFile(f"{at}: the time {time_s.max():.6g} is no Unix time in seconds, as Prometheus writes it")
     order = np.argsort(time_s, kind="stable")
-    numbers = np.where(np.isfinite(numbers) & (numbers >= 0), numbers, np.nan)
+    numbers = np.where((numbers >= 0) & (numbers <= MOST_COUNTED), numbers, np.nan)
     return time_s[order], numbers[order]
 
 
