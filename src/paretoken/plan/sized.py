@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, floor, log10
 
 import numpy as np
 
@@ -83,24 +85,41 @@ class SizedFleet:
 
 @dataclass(frozen=True, slots=True)
 class Unsized:
-    """A candidate that no number of replicas makes enough, and why."""
+    """A candidate that no number of replicas makes enough, and why; `nearest` is the SLO that it meets at a light load."""
 
     candidate: FleetCandidate
     reason: str
+    nearest: str | None = None
 
 
 def size_fleet(job: SizingJob) -> SizedFleet | Unsized:
     """Size one candidate."""
     try:
         replica = replica_of(job.candidate, job.traffic, calibration=job.calibration, catalog=job.catalog)
-        return _sized(job, replica, servable(replica, job.traffic, MOST_REFUSED))
+        traffic = servable(replica, job.traffic, MOST_REFUSED)
+        curve = load_curve(replica, traffic_sample(traffic), job.slos)
+        if unmet := curve.unmet(job.slos):
+            return _unmet(job, unmet)
+        return _sized(job, replica, traffic, curve)
     except BadConfig as e:
         return Unsized(job.candidate, str(e))
 
 
-def _sized(job: SizingJob, replica: Replica, traffic: Traffic) -> SizedFleet:
+def _unmet(job: SizingJob, unmet: Mapping[Slo, float]) -> Unsized:
+    """A candidate that misses limits at any load, and those that it would meet."""
+    names = ", ".join(f"{slo.text} (it has {value:.3g} s)" for slo, value in unmet.items())
+    near = [f"{s.metric}_{s.statistic}={ceil_to(unmet[s]):g}s" if s in unmet else s.text for s in job.slos]
+    return Unsized(job.candidate, f"misses {names} at any load", ",".join(near))
+
+
+def ceil_to(value: float, digits: int = 2) -> float:
+    """A value rounded up to significant digits."""
+    step = 10.0 ** (floor(log10(value)) - digits + 1)
+    return float(f"{ceil(value / step) * step:.{digits}g}")
+
+
+def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve) -> SizedFleet:
     sample = traffic_sample(traffic)
-    curve = load_curve(replica, sample, job.slos)
     cached = _cached_tokens(job, replica, curve) if job.prefix_cache else None
     if cached is not None:
         sample = traffic_sample(traffic, cached)

@@ -69,6 +69,7 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     ] = None
     most_candidates: Annotated[int, Field(description="Deployments that are simulated", ge=1, le=500)] = MOST_CANDIDATES
     coarse: Annotated[bool, Field(description="Answer from the closed form alone, without simulation")] = False
+    replay: Annotated[bool, Field(description="Replay the whole period with the cheapest fleet")] = False
     top: Annotated[int, Field(description="Fleets to name", ge=1, le=100)] = 10
 
     def limits(self) -> tuple[Slo, ...]:

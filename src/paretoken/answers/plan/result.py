@@ -14,13 +14,13 @@ Range = tuple[float, float]
 class LimitOutcome:
     """One limit of the SLO in the worst hour: seconds, except where `unit` says otherwise.
 
-    `ratio` is value over bound: at most 1 where the limit is met.
+    `ratio` is value over bound: at most 1 where the limit is met. `high` is None where the replicas cannot keep up.
     """
 
     text: str
     value: float
     low: float
-    high: float
+    high: float | None
     bound: float
     ratio: float
     unit: str
@@ -32,7 +32,7 @@ class HourOfFleet:
 
     hour: int
     replicas: int
-    rented: int
+    rented: float
     utilisation: float
 
 
@@ -61,7 +61,7 @@ class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
     `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
+    the error of the prediction; None without a simulation. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
     `simulated` says how figures were made: "closed form", "sampled" hours, or the "whole" period. `origin` is
     predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the probability that it is
     cheaper than the first row, 0.5 of the first itself.
@@ -79,7 +79,7 @@ class PlanRow:
     replicas: int
     spares: int
     gpus: int
-    probability: float
+    probability: float | None
     limits: tuple[LimitOutcome, ...]
     utilisation: float
     headroom: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,53 +60,6 @@ def launch_text(pools: Pools, steps: Sequence[LaunchStep], catalog: Catalog) -> 
     return head + "".join(parts)
 
 
-def launch_command(pools: Pools, catalog: Catalog) -> str:
-    """The command that prints the commands of a layout, with its stated settings and the tokens drafted in force."""
-    from paretoken.predict.deployment import DRAFT_SIZE
-    from paretoken.predict.drafting import drafted_tokens
-
-    p, d = pools.prefill, pools.decode
-    words = [pools.engine, pools.model, "--accelerator", d.accelerator, "--precision", d.precision]
-    words += ["--disaggregated", pools.layout]
-    if d.drafting:
-        words += ["--speculative", f"{d.speculative}:{drafted_tokens(d, catalog).tokens}"]
-    if d.draft_model and not DRAFT_SIZE.fullmatch(d.draft_model):
-        words += ["--draft-model", d.draft_model]
-    prefill, decode = parameters(p), parameters(d)
-    both = {name for name, value in prefill.items() if decode.get(name) == value}
-    sets = [f"{name}={_text(prefill[name])}" for name in prefill if name in both]
-    for pool, values in (("prefill", prefill), ("decode", decode)):
-        sets += [f"{pool}.{name}={_text(value)}" for name, value in values.items() if name not in both]
-    words += [word for text in sets for word in ("--set", text)]
-    return shlex.join(["paretoken", "launch", *words])
-
-
-def parameters(d: Deployment) -> dict[str, Value]:
-    """The stated settings of a worker as parameters of recipes; limits of ranks as those of a worker, if shared."""
-    from paretoken.predict.engine_defaults import engine_rules
-
-    s, shared = d.settings, engine_rules(d.engine, d.date).defaults.ranks_share_tokens
-    ranks = d.stage_gpus // d.attention_tp if shared else 1
-    stated = {
-        "kv_dtype": s.kv_dtype,
-        "gpu_memory": s.memory_utilization,
-        "max_num_seqs": s.max_num_seqs * ranks if s.max_num_seqs else None,
-        "max_batched_tokens": s.max_batched_tokens * ranks if s.max_batched_tokens else None,
-        "max_model_len": s.max_model_len,
-        "redundant_experts": s.redundant_experts or None,
-        "prefill_cp": s.context_parallel if s.context_parallel > 1 else None,
-        "two_batch_overlap": s.two_batch_overlap or None,
-        "eager": s.enforce_eager or None,
-        "receive_interval": s.receive_interval if s.receive_interval > 1 else None,
-        "batch_wait": s.batch_wait or None,
-    }
-    return {name: value for name, value in stated.items() if value is not None}
-
-
-def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def _of_pool(sets: Mapping[str, Value], pool: str) -> dict[str, Value]:
     """The parameters for one pool, its own after those for both."""
     both = {name: value for name, value in sets.items() if not name.startswith(("prefill.", "decode."))}
@@ -117,6 +69,7 @@ def _of_pool(sets: Mapping[str, Value], pool: str) -> dict[str, Value]:
 
 def _workers(d: Deployment, workers: int, sets: Mapping[str, Value]) -> PoolWorkers:
     from paretoken.engines.pool_places import PoolWorkers
+    from paretoken.predict.launch_commands import parameters
 
     return PoolWorkers(
         accelerator=d.accelerator,

@@ -12,11 +12,12 @@ from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, Pool
 from paretoken.answers.prediction import prepared
 from paretoken.cli.output import echo, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
-from paretoken.cli.predict.pool_launch import launch_command, pool_launch
+from paretoken.cli.predict.pool_launch import pool_launch
 from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
+from paretoken.predict.launch_commands import pools_command
 from paretoken.predict.pools.layout import checked_pools
 
 
@@ -142,7 +143,7 @@ def _print_launch(first: PooledRow, question: PooledQuestion) -> None:
     except BadConfig as e:
         echo_lines(f"No commands to start {pools.layout} as it is: {e}")
     else:
-        echo_lines(f"Commands to start it: {launch_command(pools, data.catalog)}")
+        echo_lines(f"Commands to start it: {pools_command(pools, data.catalog)}")
 
 
 def _print_frontier(points: Sequence[RankedLayout]) -> None:

@@ -1,0 +1,177 @@
+"""A sized fleet as a row of the plan: its limits in the worst hour, its hours, its room to grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import exp, inf, isfinite
+
+import numpy as np
+
+from paretoken.answers.plan.bills import Bills
+from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow
+from paretoken.plan.candidate import FleetCandidate
+from paretoken.plan.need import FleetNeed
+from paretoken.plan.sized import SizedFleet
+from paretoken.plan.uncertainty import OF_TOKENS, LatencyError, probability_of_all
+from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.calibration.novelty import cell_of
+from paretoken.predict.deployment import Deployment
+from paretoken.predict.pools.layout import worker_kind
+from paretoken.predict.rows import new_kinds
+from paretoken.slo import Slo
+from paretoken.traffic.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Entry:
+    """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked."""
+
+    need: FleetNeed
+    error: LatencyError
+    bills: Bills
+    fleet: SizedFleet | None = None
+    first_to_fail: str = ""
+
+    @property
+    def candidate(self) -> FleetCandidate:
+        return self.need.candidate
+
+    @property
+    def usd_per_day(self) -> float:
+        """That of the cheapest bill; inf without a price."""
+        return self.bills.bills[0].usd_per_day if self.bills.bills else inf
+
+
+def name_of(candidate: FleetCandidate) -> str:
+    """Accelerator, engine, precision and layout in short."""
+    d = candidate.deployment
+    one = d if isinstance(d, Deployment) else d.decode
+    engine = d.engine
+    return f"{d.accelerator} {engine} {one.precision} {layout_of(candidate)}"
+
+
+def layout_of(candidate: FleetCandidate) -> str:
+    """TP4, DEP8, 2xDEP4+1xTP8."""
+    d = candidate.deployment
+    return worker_kind(d) if isinstance(d, Deployment) else d.layout
+
+
+def limit_outcomes(fleet: SizedFleet, limits: Sequence[Slo], error: LatencyError) -> Iterator[LimitOutcome]:
+    """Each limit in the hours in which it is nearest, with the interval of the prediction's error."""
+    for slo in limits:
+        check = max(fleet.size.checks, key=lambda c: c.ratios.get(slo, 0.0))
+        ratio = check.ratios.get(slo, 0.0)
+        value, each_s = ratio * slo.bound_s, fleet.size.rate_each_s(check.group.first, check.replicas)
+        low, high = (_stretch(fleet, slo, each_s, exp(end)) for end in error.ends[OF_TOKENS[slo.metric]])
+        yield LimitOutcome(
+            text=slo.text,
+            value=value,
+            low=value * low,
+            high=value * high if isfinite(high) else None,
+            bound=slo.bound_s,
+            ratio=ratio,
+            unit="s",
+        )
+
+
+def _stretch(fleet: SizedFleet, slo: Slo, rate_s: float, factor: float) -> float:
+    """The factor on a latency if the replicas take `factor` times as long; inf if they cannot keep up."""
+    before = fleet.curve.latency_s(slo.metric, slo.statistic, rate_s)
+    after = fleet.curve.latency_s(slo.metric, slo.statistic, rate_s, factor)
+    return after / before if isfinite(before) and before > 0 else factor
+
+
+def probability(fleet: SizedFleet, limits: Sequence[Slo], error: LatencyError) -> float:
+    """The probability that the fleet meets every limit in the busiest hours."""
+    check = fleet.size.checks[0]
+    each_s = fleet.size.rate_each_s(check.group.first, check.replicas)
+    return probability_of_all(error, limits, [fleet.curve.slowdown_limit([slo], each_s) for slo in limits])
+
+
+def plan_row(
+    entry: Entry,
+    rank: int,
+    limits: Sequence[Slo],
+    traffic: Traffic,
+    cheaper: float | None,
+    calibration: Calibration,
+    commands: tuple[str, ...],
+) -> PlanRow:
+    """The row of a candidate."""
+    need, fleet, candidate = entry.need, entry.fleet, entry.candidate
+    d = candidate.deployment
+    one = d if isinstance(d, Deployment) else d.decode
+    replicas, hours = max(need.replicas), np.array(need.replicas)
+    measured, a_day = measured_points(candidate, calibration), 86_400 / traffic.span_s
+    bill = entry.bills.bills[0] if entry.bills.bills else None
+    return PlanRow(
+        rank=rank,
+        name=name_of(candidate),
+        accelerator=candidate.accelerator,
+        model=one.model,
+        precision=one.precision,
+        engine=d.engine,
+        layout=layout_of(candidate),
+        pools=() if isinstance(d, Deployment) else tuple(d.layout.split("+")),
+        gpus_per_replica=candidate.gpus,
+        replicas=replicas,
+        spares=need.spares,
+        gpus=(replicas + need.spares) * candidate.gpus,
+        probability=probability(fleet, limits, entry.error) if fleet else None,
+        limits=tuple(limit_outcomes(fleet, limits, entry.error)) if fleet else (),
+        utilisation=float(np.average(need.utilisation, weights=hours)),
+        headroom=_headroom(entry),
+        first_to_fail=fleet.curve.first_to_fail(limits) if fleet else entry.first_to_fail,
+        hours=tuple(_hours(need, _first_hour(traffic))),
+        bills=entry.bills.bills,
+        foresight_gpu_hours_per_day=need.foresight_gpu_hours * a_day,
+        foresight_usd_per_day=need.foresight_gpu_hours * a_day * bill.usd_per_gpu_h if bill else None,
+        cheaper=cheaper,
+        simulated=("whole period" if fleet.fixed.replayed else "sampled hours") if fleet else "closed form",
+        origin="predicted" if not measured else "predicted from points of this deployment",
+        measured_points=measured,
+        new_to_calibration=tuple(new_kinds(entry.error.novelty)),
+        tok_s_per_mw=None,
+        commands=commands,
+        notes=tuple(_notes(fleet)) if fleet else (),
+    )
+
+
+def _headroom(entry: Entry) -> float:
+    """The factor by which the traffic may grow until the busiest hour misses a limit."""
+    if entry.fleet is None:
+        return 1 / max(entry.need.utilisation)
+    size = entry.fleet.size
+    peak = size.checks[0]
+    return size.scale.able_s(peak.replicas) / peak.group.load_s
+
+
+def _hours(need: FleetNeed, first: int) -> Iterator[HourOfFleet]:
+    for i, (n, rented, used) in enumerate(zip(need.replicas, need.rented, need.utilisation, strict=True)):
+        yield HourOfFleet(hour=(first + i) % 24 if first >= 0 else i, replicas=n, rented=rented, utilisation=used)
+
+
+def _first_hour(traffic: Traffic) -> int:
+    """The hour of the day in which most of the first one lies, -1 where the day is not known."""
+    return -1 if traffic.day_start_s is None else round(traffic.day_start_s / 3600) % 24
+
+
+def measured_points(candidate: FleetCandidate, calibration: Calibration) -> int:
+    """Points of the calibration of this very deployment; those of pools are not counted by deployment."""
+    d = candidate.deployment
+    if not isinstance(d, Deployment):
+        return 0
+    return sum(x.points for x in calibration.seen if x.cell == cell_of(d) and x.size == d.size)
+
+
+def _notes(fleet: SizedFleet) -> Iterator[str]:
+    yield from fleet.notes
+    if fleet.hit_share is not None:
+        yield f"the prefix caches hold {fleet.hit_share:.0%} of the input tokens"
+    if fleet.one_gone > 1:
+        yield f"with one replica gone the worst limit is missed by a factor of {fleet.one_gone:.2f}"
+    if fleet.autoscaled:
+        a = fleet.autoscaled
+        met = "meets every limit" if a.worst <= 1 else f"misses a limit by a factor of {a.worst:.2f}"
+        yield f"an autoscaler that reacts to the load rents {a.gpu_hours:,.0f} GPU-hours and {met}"

@@ -1,0 +1,217 @@
+"""The plan: traffic to candidates, candidates to fleets, fleets to bills, bills to a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from paretoken.answers.market import Market
+from paretoken.answers.plan.bills import bills_of, normals, probability_cheaper
+from paretoken.answers.plan.commands import start_commands
+from paretoken.answers.plan.gpu_prices import GpuPrice
+from paretoken.answers.plan.question import PlanQuestion
+from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
+from paretoken.answers.plan.rows import Entry, name_of, plan_row
+from paretoken.answers.plan.setting import PlanSetting
+from paretoken.answers.plan.words import availability, headline
+from paretoken.answers.prediction import PredictionData
+from paretoken.errors import NoData
+from paretoken.plan.candidates import fleet_candidates
+from paretoken.plan.coarse import CoarseCapacity, coarse_capacities
+from paretoken.plan.need import FleetNeed, coarse_need, need_of
+from paretoken.plan.parallel import Progress, map_all
+from paretoken.plan.replica import mean_lengths
+from paretoken.plan.sized import SizedFleet, SizingJob, Unsized, size_fleet
+from paretoken.plan.sizes import size_factors
+from paretoken.plan.uncertainty import TPOT, TTFT, LatencyError, latency_errors
+from paretoken.predict.arrays import Floats
+from paretoken.predict.deployment import Deployment
+
+KEPT_OF_A_KIND = 2
+"""Sizes of an accelerator, engine and precision that are simulated, of those that the closed form finds cheapest."""
+USERS = 64.0
+"""Concurrent requests of a replica at which errors are taken before a simulation."""
+
+
+def plan(
+    question: PlanQuestion,
+    data: PredictionData | None = None,
+    market: Market | None = None,
+    on_progress: Progress = lambda done, total: None,
+) -> PlanAnswer:
+    """Size every candidate for the traffic, price the fleets, rank them; NoData where none meets the limits."""
+    setting = PlanSetting.of(question, data, market)
+    entries, left_out = _entries(setting, on_progress)
+    if not entries:
+        raise NoData(_none_meets(left_out, setting))
+    rows = tuple(_rows(setting, entries[: question.top]))
+    return PlanAnswer(
+        headline=headline(rows),
+        slo=question.slo,
+        availability=availability(question.spares),
+        task=setting.task,
+        traffic=setting.summary,
+        rows=rows,
+        left_out=tuple(left_out),
+        notes=(),
+    )
+
+
+def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[Entry], list[LeftOut]]:
+    """Every candidate that meets the limits, by rising cost, and those that do not."""
+    question, limits = setting.question, setting.limits
+    candidates, excluded = fleet_candidates(
+        question.choices(tuple(setting.prices), setting.catalog),
+        mean_lengths(setting.traffic),
+        limits,
+        setting.calibration,
+        setting.catalog,
+    )
+    capacities = coarse_capacities(
+        candidates, setting.traffic, limits, calibration=setting.calibration, catalog=setting.catalog
+    )
+    left_out = [LeftOut(name=x.name, reason=x.reason, nearest=None) for x in excluded]
+    left_out += [
+        LeftOut(name=name_of(c.candidate), reason=c.problem or f"{c.first_to_fail} is missed at any load", nearest=None)
+        for c in capacities
+        if not c.capacity_s
+    ]
+    entries = _coarse_entries(setting, [c for c in capacities if c.capacity_s])
+    if not question.coarse:
+        entries, unsized = _simulated(setting, _promising(entries, question.most_candidates), on_progress)
+        left_out += unsized
+    kept, too_large = _within_size(setting, entries)
+    return sorted(kept, key=lambda e: e.usd_per_day), left_out + too_large
+
+
+def _coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -> list[Entry]:
+    """Fleets by the closed form."""
+    question = setting.question
+    needs = [coarse_need(c, setting.traffic, question.spares, question.cold_start_s) for c in capacities]
+    errors = _errors(setting, needs, [USERS] * len(needs))
+    return [
+        Entry(
+            need=need,
+            error=error,
+            bills=bills_of(need, _prices(setting, need), setting.work, error.factors(TPOT, _normals(need, TPOT))),
+            first_to_fail=c.first_to_fail,
+        )
+        for c, need, error in zip(capacities, needs, errors, strict=True)
+    ]
+
+
+def _promising(entries: Sequence[Entry], most: int) -> list[Entry]:
+    """The cheapest entries: the best of each accelerator first, then others, few of each kind."""
+    ranked = sorted(entries, key=lambda e: e.usd_per_day)
+    of_kind, kept = dict[tuple[object, ...], int](), list[Entry]()
+    for e in ranked:
+        kind = _kind(e.need)
+        of_kind[kind] = of_kind.get(kind, 0) + 1
+        if of_kind[kind] <= KEPT_OF_A_KIND:
+            kept.append(e)
+    first = list({e.candidate.accelerator: e for e in reversed(kept)}.values())
+    rest = [e for e in kept if e not in first]
+    return [*sorted(first, key=lambda e: e.usd_per_day), *rest][:most]
+
+
+def _simulated(
+    setting: PlanSetting, chosen: Sequence[Entry], on_progress: Progress
+) -> tuple[list[Entry], list[LeftOut]]:
+    """The chosen candidates simulated; with `replay`, the cheapest of them over the whole period."""
+    whole = int(setting.question.replay)
+    jobs = [_job(setting, e.need, whole=False) for e in chosen]
+    total = len(jobs) + whole
+    sized = map_all(size_fleet, jobs, progress=lambda done, _: on_progress(done, total))
+    entries = _sized_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+    if whole and entries:
+        cheapest = min(entries, key=lambda e: e.usd_per_day)
+        again = size_fleet(_job(setting, cheapest.need, whole=True))
+        if isinstance(again, SizedFleet):
+            entries = [e for e in entries if e is not cheapest] + _sized_entries(setting, [again])
+        on_progress(total, total)
+    unsized = [
+        LeftOut(name=name_of(s.candidate), reason=s.reason, nearest=s.nearest) for s in sized if isinstance(s, Unsized)
+    ]
+    return entries, unsized
+
+
+def _job(setting: PlanSetting, need: FleetNeed, *, whole: bool) -> SizingJob:
+    return SizingJob(
+        candidate=need.candidate,
+        traffic=setting.traffic,
+        slos=setting.limits,
+        spares=setting.question.spares,
+        cold_start_s=setting.question.cold_start_s,
+        calibration=setting.calibration,
+        catalog=setting.catalog,
+        whole=whole,
+        prefix_cache=setting.question.prefix_cache,
+    )
+
+
+def _sized_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> list[Entry]:
+    """Simulated fleets with their errors and bills."""
+    needs = [need_of(fleet, setting.question.spares) for fleet in fleets]
+    users = [max(f.curve.batch_at(f.size.rate_each_s(f.size.checks[0].group.first)), 1.0) for f in fleets]
+    errors = _errors(setting, needs, users)
+    entries = []
+    for fleet, need, error in zip(fleets, needs, errors, strict=True):
+        factors = size_factors(fleet.curve, setting.limits, error, _normals(need, TTFT), _normals(need, TPOT))
+        bills = bills_of(need, _prices(setting, need), setting.work, factors)
+        entries.append(Entry(need=need, error=error, bills=bills, fleet=fleet))
+    return entries
+
+
+def _errors(setting: PlanSetting, needs: Sequence[FleetNeed], users: Sequence[float]) -> list[LatencyError]:
+    candidates, lengths = [need.candidate for need in needs], mean_lengths(setting.traffic)
+    return latency_errors(candidates, lengths, users, setting.calibration, setting.catalog)
+
+
+def _prices(setting: PlanSetting, need: FleetNeed) -> Sequence[GpuPrice]:
+    return setting.prices[need.candidate.accelerator]
+
+
+def _kind(need: FleetNeed) -> tuple[str, str, str, bool]:
+    """What errs together: accelerator, engine, precision, and whether it is disaggregated."""
+    d = need.candidate.deployment
+    one = d if isinstance(d, Deployment) else d.decode
+    return need.candidate.accelerator, d.engine, one.precision, isinstance(d, Deployment)
+
+
+def _normals(need: FleetNeed, metric: str) -> Floats:
+    """Draws of an error, the same for every size of a kind."""
+    return normals(f"{' '.join(map(str, _kind(need)))} {metric}")
+
+
+def _within_size(setting: PlanSetting, entries: Sequence[Entry]) -> tuple[list[Entry], list[LeftOut]]:
+    """The entries within the most GPUs, and the others with the reason."""
+    most, kept, left_out = setting.question.most_gpus, list[Entry](), list[LeftOut]()
+    for e in entries:
+        gpus = (max(e.need.replicas) + e.need.spares) * e.candidate.gpus
+        if most is None or gpus <= most:
+            kept.append(e)
+        else:
+            left_out.append(LeftOut(name=name_of(e.candidate), reason=f"it needs {gpus:,} GPUs", nearest=None))
+    return kept, left_out
+
+
+def _rows(setting: PlanSetting, entries: Sequence[Entry]) -> Iterator[PlanRow]:
+    first = entries[0].bills.draws
+    for rank, e in enumerate(entries, 1):
+        yield plan_row(
+            e,
+            rank,
+            setting.limits,
+            setting.traffic,
+            0.5 if rank == 1 else probability_cheaper(e.bills.draws, first),
+            setting.calibration,
+            start_commands(e.need, setting.catalog),
+        )
+
+
+def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:
+    """Which limit binds, and the nearest SLO that is met."""
+    nearest = next((x for x in left_out if x.nearest), None)
+    if nearest:
+        return f"no fleet meets {setting.question.slo}; the nearest, {nearest.name}, meets {nearest.nearest}"
+    reasons = f"; {left_out[0].name}: {left_out[0].reason}" if left_out else ""
+    return f"no fleet meets {setting.question.slo}{reasons}"

@@ -1,0 +1,118 @@
+"""Everything that a plan is made from, read once: traffic, limits, calibration, prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from paretoken.answers.bundles import BundlesQuestion
+from paretoken.answers.learning import points_data
+from paretoken.answers.market import Market
+from paretoken.answers.plan.bills import DayOfWork
+from paretoken.answers.plan.gpu_prices import GpuPrice, gpu_prices
+from paretoken.answers.plan.question import PlanQuestion
+from paretoken.answers.prediction import PredictionData
+from paretoken.catalog.hf.lookup import catalog_with_model
+from paretoken.catalog.loader import Catalog
+from paretoken.errors import NoData
+from paretoken.plural import counted
+from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.calibration.make import calibrate
+from paretoken.prices.owner.layers import read_sets
+from paretoken.slo import Slo
+from paretoken.traffic.describe import TrafficSummary, describe
+from paretoken.traffic.growth import busiest_day
+from paretoken.traffic.request import read_traffic
+from paretoken.traffic.traffic import HOUR_S, Traffic
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PlanSetting:
+    """What a plan is made from. `prices` are those of each accelerator to choose from, `task` says what a task is."""
+
+    question: PlanQuestion
+    calibration: Calibration
+    catalog: Catalog
+    traffic: Traffic
+    summary: TrafficSummary
+    limits: tuple[Slo, ...]
+    prices: dict[str, list[GpuPrice]]
+    work: DayOfWork
+    task: str
+
+    @classmethod
+    def of(cls, question: PlanQuestion, data: PredictionData | None, market: Market | None) -> PlanSetting:
+        """Read what a question names."""
+        limits = question.limits()
+        data = data or PredictionData.of(question)
+        catalog, model = catalog_with_model(data.catalog, question.model)
+        question = replace(question, model=model)
+        calibration = _with_own_points(question, data.calibration, catalog)
+        traffic = busiest_day(read_traffic(question))
+        summary = describe(traffic)
+        work, task = _work(question, traffic, summary)
+        return cls(
+            question=question,
+            calibration=calibration,
+            catalog=catalog,
+            traffic=traffic,
+            summary=summary,
+            limits=limits,
+            prices=_prices(question, calibration, catalog, market or Market.of(question, catalog)),
+            work=work,
+            task=task,
+        )
+
+    def of_part(self, traffic: Traffic) -> PlanSetting:
+        """The same for a part of the traffic."""
+        summary = describe(traffic)
+        work, task = _work(self.question, traffic, summary)
+        return replace(self, traffic=traffic, summary=summary, work=work, task=task)
+
+
+def _with_own_points(question: PlanQuestion, calibration: Calibration, catalog: Catalog) -> Calibration:
+    """The calibration fitted to the user's own points on top."""
+    if not question.points:
+        return calibration
+    points = points_data(BundlesQuestion(), question.points, question.catalog, published=False).points
+    return calibrate(points, base=calibration, splits=(), catalog=catalog)
+
+
+def _work(question: PlanQuestion, traffic: Traffic, summary: TrafficSummary) -> tuple[DayOfWork, str]:
+    """What a day holds, and what a task is."""
+    requests = len(traffic) * DAY_S / traffic.span_s
+    each = question.requests_per_task or summary.requests_per_session or 1.0
+    task = "a request"
+    if question.requests_per_task:
+        task = f"{each:g} requests"
+    elif summary.requests_per_session:
+        task = f"a session of {each:.3g} requests on average"
+    return DayOfWork(tokens=traffic.tokens_s * DAY_S, tasks=requests / each, hours=traffic.span_s / HOUR_S), task
+
+
+def _prices(
+    question: PlanQuestion, calibration: Calibration, catalog: Catalog, market: Market
+) -> dict[str, list[GpuPrice]]:
+    """The prices of the accelerators named, or of all that have one and calibrated data; NoData if none has."""
+    stated = question.own_prices(catalog)
+    named = [catalog.accelerators.id_of(name) for name in question.accelerators]
+    names = list(dict.fromkeys(named or _calibrated(question, calibration, catalog)))
+    prices = gpu_prices(names, question.contracts, stated, market, question.operator, read_sets(question.sets))
+    priced = {name: of for name, of in prices.items() if of}
+    if missing := [name for name in named if name not in priced]:
+        raise NoData(
+            f"{missing[0]} has no price under {', '.join(question.contracts)}; add --price {missing[0]}=USD, or another "
+            "--contract"
+        )
+    if not priced:
+        raise NoData(f"{counted(len(names), 'accelerator')} to choose from and no price; add --price NAME=USD")
+    return priced
+
+
+def _calibrated(question: PlanQuestion, calibration: Calibration, catalog: Catalog) -> Sequence[str]:
+    """Accelerators with calibrated data of the model, else of any model, in the catalog's order."""
+    of_model = {x.accelerator for x in calibration.seen if x.model == question.model}
+    names = of_model or {x.accelerator for x in calibration.seen}
+    return sorted((name for name in names if name in catalog.accelerators), key=catalog.accelerators.place)
