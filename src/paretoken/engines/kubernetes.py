@@ -224,8 +224,8 @@ def _mounts(command: Command, name: str) -> Iterator[tuple[Manifest, Manifest]]:
         yield {"name": "files", "mountPath": FILES_AT, "readOnly": True}, {"name": "files", "configMap": files}
     if not _weights(command):
         claim: Manifest = {"claimName": CACHE_CLAIM}
-        at = _Quoted(command.env.get("HF_HOME") or CACHE_AT)
-        yield {"name": "cache", "mountPath": at}, {"name": "cache", "persistentVolumeClaim": claim}
+        cache_at = _Quoted(command.env.get("HF_HOME") or CACHE_AT)
+        yield {"name": "cache", "mountPath": cache_at}, {"name": "cache", "persistentVolumeClaim": claim}
     for i, (folder, at, read_only) in enumerate(_node_folders(command)):
         mount: dict[str, Manifest] = {"name": f"node-{i}", "mountPath": _Quoted(at)}
         path: Manifest = {"path": _Quoted(folder)}
