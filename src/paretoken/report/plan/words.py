@@ -29,8 +29,8 @@ def certainty(probability: float | None) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Whole dollars from 1,000 on, cents from 1 on, else three significant digits."""
-    return f"${value:,.0f}" if value is not None and value >= 1000 else money(value)
+    """Whole dollars from 100 on, cents from 1 on, else three significant digits."""
+    return f"${value:,.0f}" if value is not None and value >= 100 else money(value)
 
 
 def trimmed(value: float) -> str:
