@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from paretoken.engines.command import Command, ServerSpec, command
-from paretoken.engines.kubernetes import Scale, kubernetes
+from paretoken.engines.kubernetes.manifests import Scale, kubernetes_yaml
 from paretoken.engines.recipes import Override, recipe
 from paretoken.errors import BadConfig
 
@@ -26,7 +26,7 @@ def made(engine: str = "vllm", spec: ServerSpec = H200, **override) -> Command:
 
 def manifests(of: Command, **scale) -> dict[str, dict]:
     """The manifests by kind, as a reader of YAML 1.1 reads them."""
-    documents = list(yaml.safe_load_all(kubernetes(of, Scale(**scale))))
+    documents = list(yaml.safe_load_all(kubernetes_yaml(of, Scale(**scale))))
     return {d["kind"]: d for d in documents}
 
 
@@ -102,7 +102,7 @@ def test_words_reach_the_engine_as_they_are(word):
 
 def test_texts_are_quoted_for_readers_of_other_rules():
     """Go takes 1e3 for a number where Python's reader of YAML does not."""
-    text = kubernetes(made(env={"A": "1e3"}, extra=["--x", "1e3"]))
+    text = kubernetes_yaml(made(env={"A": "1e3"}, extra=["--x", "1e3"]))
     assert re.findall(r".*1e3.*", text) == ['        - "1e3"', '          value: "1e3"']
 
 
@@ -134,7 +134,7 @@ def test_weights_of_the_hub_are_kept_in_a_claim():
     mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
     assert mounts == {"shm": "/dev/shm", "cache": "/model-cache"}
     assert {"name": "HF_HOME", "value": "/model-cache"} in pod["containers"][0]["env"]
-    assert "model-cache, ReadWriteMany" in kubernetes(made(), Scale(replicas=2))
+    assert "model-cache, ReadWriteMany" in kubernetes_yaml(made(), Scale(replicas=2))
     own = pod_of(made(env={"HF_HOME": "/own"}))["containers"][0]
     assert {m["mountPath"] for m in own["volumeMounts"]} == {"/dev/shm", "/own"}
 
@@ -159,19 +159,24 @@ def test_files_are_a_config_map():
 
 
 def test_the_autoscaler_counts_requests():
-    text = kubernetes(made(), Scale(replicas=2, max_replicas=6, users=100))
+    text = kubernetes_yaml(made(), Scale(replicas=2, max_replicas=6, users=100))
     read = {d["kind"]: d for d in yaml.safe_load_all(text)}
     assert "replicas" not in read["Deployment"]["spec"]
     spec = read["HorizontalPodAutoscaler"]["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
     assert spec["scaleTargetRef"]["name"] == read["Deployment"]["metadata"]["name"]
     targets = {m["pods"]["metric"]["name"]: m["pods"]["target"]["averageValue"] for m in spec["metrics"]}
-    assert targets == {"vllm_num_requests_running": "80", "vllm_num_requests_waiting": "1"}
+    assert targets == {"vllm_requests_in_flight": "80"}
     comment = [line[2:] for line in text.splitlines() if line.startswith("# ")]
     first = next(i for i, line in enumerate(comment) if "prometheus-adapter" in line) + 1
     rules = yaml.safe_load("\n".join(line for line in comment[first:] if line.startswith("  ")))
-    assert [r["name"]["as"] for r in rules] == list(targets)
-    assert rules[1]["seriesQuery"] == 'vllm:num_requests_waiting{namespace!="",pod!=""}'
+    (rule,) = rules
+    assert rule["name"]["as"] == "vllm_requests_in_flight"
+    assert rule["seriesQuery"] == 'vllm:num_requests_running{namespace!="",pod!=""}'
+    assert rule["metricsQuery"] == (
+        "sum(vllm:num_requests_running{<<.LabelMatchers>>}) by (<<.GroupBy>>) + "
+        "sum(vllm:num_requests_waiting{<<.LabelMatchers>>}) by (<<.GroupBy>>)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,12 +197,12 @@ def test_the_autoscaler_counts_requests():
 )
 def test_what_a_deployment_cannot_run(of, scale, match):
     with pytest.raises(BadConfig, match=match):
-        kubernetes(of, Scale(**scale))
+        kubernetes_yaml(of, Scale(**scale))
 
 
 def test_a_hostile_recipe_cannot_leave_the_comment():
     of = replace(made(), name="x\nkind: Secret", version="1\r\n---\n")
-    assert [d["kind"] for d in yaml.safe_load_all(kubernetes(of))] == ["Deployment", "Service"]
+    assert [d["kind"] for d in yaml.safe_load_all(kubernetes_yaml(of))] == ["Deployment", "Service"]
 
 
 class TestCommandLine:

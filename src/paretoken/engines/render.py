@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paretoken.engines.command import Command
-from paretoken.engines.kubernetes import Scale, kubernetes
+from paretoken.engines.kubernetes.manifests import Scale, kubernetes_yaml
 from paretoken.errors import BadConfig
 
 FORMS = ("shell", "docker", "sbatch", "kubernetes")
@@ -30,7 +30,7 @@ def render(command: Command, form: str, *, job: Sequence[str] = (), scale: Scale
     if form == "docker":
         return _files(command) + shell_lines(docker(command))
     if form == "kubernetes":
-        return kubernetes(command, scale)
+        return kubernetes_yaml(command, scale)
     return sbatch(command, job)
 
 

@@ -183,7 +183,7 @@ def _show_manifests(
     server_command: Command, accelerator: str, replicas: int, max_replicas: int | None, users: int
 ) -> None:
     from paretoken.catalog.loader import load_catalog
-    from paretoken.engines.kubernetes import Scale
+    from paretoken.engines.kubernetes.manifests import Scale
     from paretoken.engines.render import render
 
     entries = load_catalog().accelerators
