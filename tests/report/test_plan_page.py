@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from io import StringIO
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,19 @@ def test_it_loads_nothing_and_is_small():
         assert len(page.encode()) < 300_000
         assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page)
         assert "url(http" not in page and "plotly" not in page
+
+
+def test_what_has_no_end_still_has_a_place():
+    endless = replace(limit("TTFT p99", 1.9, 2.0), high=inf)
+    hopeless = replace(limit("E2E p99", 1.0, 2.0), value=inf, high=inf, ratio=inf)
+    one = row(1, "H200", 4, 4, 2.6, limits=(endless, hopeless), headroom=inf, first_to_fail="")
+    one = replace(one, bills=(replace(one.bills[0], usd_per_day_90=(1.0, inf)), *one.bills[1:]))
+    page = render_plan(plan_answer(rows=(one,)))
+    text = text_of(page)
+    assert "TTFT p99 likely 1.9 s 1.52 s to ∞ s 2 s" in text and "E2E p99 unlikely ∞ s" in text
+    assert "may grow without bound Utilisation" in text
+    assert "nan" not in page and "inf%" not in page
+    assert limit_mark(endless).high == 100
 
 
 def test_many_fleets_are_listed_and_the_first_are_shown_in_detail():

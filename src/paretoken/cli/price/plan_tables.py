@@ -141,7 +141,8 @@ def _interval(bill: Bill) -> str:
 def _limits(row: PlanRow) -> None:
     limits = [limit_words(limit) for limit in row.limits]
     print_table(
-        f"\nLimits of {row.name} in the worst hour; {row.first_to_fail} fails first",
+        f"\nLimits of {row.name} in the worst hour"
+        + (f"; {row.first_to_fail} fails first" if row.first_to_fail else ""),
         ("limit", "verdict", "value", "90 %", "bound", "of the bound"),
         [(w.text, w.verdict, w.value, w.interval, w.bound, w.share) for w in limits],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 
 from paretoken.answers.plan.result import HourOfFleet, HourOfTraffic, LimitOutcome, PlanRow
 from paretoken.report.plan.words import cheapest
@@ -36,7 +36,10 @@ class HoursChart:
 
 def cost_scale(rows: Sequence[PlanRow]) -> tuple[float, tuple[tuple[float, str], ...]]:
     """The dollars at the right end of the chart of costs, and its ticks."""
-    most = max((b.usd_per_day_90[1] for row in rows if (b := cheapest(row))), default=0.0) or 1.0
+    bills = [bill for row in rows if (bill := cheapest(row))]
+    most = (
+        max((usd for b in bills for usd in (b.usd_per_day_90[1], b.usd_per_day) if isfinite(usd)), default=0.0) or 1.0
+    )
     end = most * 1.04
     return end, tuple((_percent(v, end), f"${v:,.4g}" if v < 1e6 else f"${v / 1e6:g}M") for v in _nice(end, 4))
 
@@ -52,7 +55,8 @@ def cost_mark(row: PlanRow, end: float) -> IntervalMark | None:
 
 def limit_mark(limit: LimitOutcome) -> IntervalMark:
     """A limit's value between 0 and a little beyond the larger of its interval and its bound."""
-    end = max(limit.high, limit.bound, limit.value) * 1.08 or 1.0
+    ends = [v for v in (limit.high, limit.bound, limit.value) if isfinite(v)]
+    end = max(ends, default=0.0) * 1.08 or 1.0
     at, low, high = (_percent(v, end) for v in (limit.value, limit.low, limit.high))
     return IntervalMark(at=at, low=low, high=high, bound=_percent(limit.bound, end))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from paretoken.answers.plan.result import Bill, LimitOutcome, PlanRow, Range, TrafficSummary
 from paretoken.plural import counted
@@ -34,7 +35,9 @@ def usd(value: float | None) -> str:
 
 
 def trimmed(value: float) -> str:
-    """Three significant digits without zeros at the end: `24`, `3.4`, `1,250`."""
+    """Three significant digits without zeros at the end: `24`, `3.4`, `1,250`, `∞`."""
+    if value == inf:
+        return "∞"
     text = shown(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -67,6 +70,8 @@ def is_measured(row: PlanRow) -> bool:
 
 def growth(headroom: float) -> str:
     """By how much the traffic may grow: `+18 %`, or `×3.6`."""
+    if headroom == inf:
+        return "without bound"
     return f"×{headroom:.1f}" if headroom >= 3 else f"{(headroom - 1) * 100:+.0f}\u00a0%".replace("-", "−")
 
 
@@ -87,7 +92,7 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
     scale, unit = (1000.0, "ms") if limit.unit == "s" and limit.bound < 1 else (1.0, limit.unit)
 
     def figure(value: float) -> str:
-        text = trimmed(value * scale) if unit else f"{value:.5g}"
+        text = trimmed(value * scale) if unit or value == inf else f"{value:.5g}"
         return f"{text}\u00a0{unit}" if unit else text
 
     low, high = sorted(_ratio(limit, end) for end in (limit.low, limit.high))
@@ -97,7 +102,7 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
         value=figure(limit.value),
         interval=f"{figure(limit.low)} to {figure(limit.high)}",
         bound=figure(limit.bound),
-        share=f"{limit.ratio * 100:.0f}\u00a0%",
+        share="∞" if limit.ratio == inf else f"{limit.ratio * 100:.0f}\u00a0%",
         verdict=verdict,
     )
 
@@ -105,9 +110,8 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
 def _ratio(limit: LimitOutcome, end: float) -> float:
     """Value over bound at an end of the interval, or bound over value where more is better."""
     value_over_bound = limit.value / limit.bound if limit.bound else limit.ratio
-    more_is_better = abs(value_over_bound - limit.ratio) > 1e-9 * max(abs(limit.ratio), 1.0)
-    if more_is_better:
-        return limit.bound / end if end else float("inf")
+    if value_over_bound != limit.ratio and abs(value_over_bound - limit.ratio) > 1e-9 * max(abs(limit.ratio), 1.0):
+        return limit.bound / end if end else inf
     return end / limit.bound if limit.bound else limit.ratio
 
 
