@@ -50,7 +50,7 @@ _LAUNCH = {
     "Recipe": "--set --env --extra",
     "Container": "--container --image --volume",
     "Server": "--port --log",
-    "Output": "--print --json",
+    "Output": "--print --replicas --max-replicas --json",
 }
 _FIT = {
     "Data": "--published --on-top --bundle --as-of --catalog",

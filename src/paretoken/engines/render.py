@@ -1,4 +1,4 @@
-"""A server's command as text to run elsewhere: shell, `docker run` or `sbatch`."""
+"""A server's command as text to run elsewhere: shell, `docker run`, `sbatch` or Kubernetes manifests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paretoken.engines.command import Command
+from paretoken.engines.kubernetes.manifests import Scale, kubernetes_yaml
 from paretoken.errors import BadConfig
 
-FORMS = ("shell", "docker", "sbatch")
+FORMS = ("shell", "docker", "sbatch", "kubernetes")
 _GPUS: Mapping[str, tuple[str, ...]] = {
     "NVIDIA": ("--gpus", "{gpus}"),
     "AMD": (
@@ -22,12 +23,14 @@ _GPUS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def render(command: Command, form: str, *, job: Sequence[str] = ()) -> str:
-    """The command in one of FORMS; `job` are further #SBATCH lines."""
+def render(command: Command, form: str, *, job: Sequence[str] = (), scale: Scale | None = None) -> str:
+    """The command in one of FORMS; `job` are further #SBATCH lines, `scale` the replicas on Kubernetes."""
     if form == "shell":
         return _files(command) + shell(command)
     if form == "docker":
         return _files(command) + shell_lines(docker(command))
+    if form == "kubernetes":
+        return kubernetes_yaml(command, scale)
     return sbatch(command, job)
 
 

@@ -32,6 +32,7 @@ class LaunchRequest:
     dp_attention: bool = False
     workload: str | None = None
     users: int = 32
+    host: str = "127.0.0.1"
     port: int = 8000
     sets: tuple[str, ...] = ()
     envs: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ def launch_command(request: LaunchRequest) -> Command:
         osl=workload.osl if workload else 0,
         longest=longest_of(catalog, request.workload) if request.workload else 0,
         users=request.users,
+        host=request.host,
         port=request.port,
     )
     return command(of, spec, _override(request))

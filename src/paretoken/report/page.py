@@ -22,15 +22,24 @@ _ISLAND_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\
 
 
 def assemble(
-    template: str, sheets: Sequence[str], scripts: Sequence[str], data: Mapping[str, object], **context: object
+    template: str,
+    sheets: Sequence[str],
+    scripts: Sequence[str],
+    data: Mapping[str, object],
+    *,
+    plots: bool = True,
+    **context: object,
 ) -> str:
-    """The template, an heir of `base.html.j2`, with the assets named and the data in it. It loads nothing."""
+    """The template, an heir of `base.html.j2`, with the assets named and the data in it. It loads nothing.
+
+    `plots` says whether its code draws with plotly.js.
+    """
     return (
         environment()
         .get_template(template)
         .render(
             css=Markup("\n".join(asset(name) for name in sheets)),  # noqa: S704
-            plotly=Markup(plotly_js()),  # noqa: S704
+            plotly=Markup(plotly_js() if plots else ""),  # noqa: S704
             code=Markup("\n".join(asset(name) for name in scripts)),  # noqa: S704
             data=island(data),
             **context,

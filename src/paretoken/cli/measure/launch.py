@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from paretoken.engines.command import Command
     from paretoken.engines.launch import Launched
 
-Form = Literal["shell", "docker", "sbatch"]
+Form = Literal["shell", "docker", "sbatch", "kubernetes"]
 
 
 @click.command("launch", no_args_is_help=True)
@@ -49,7 +49,16 @@ Form = Literal["shell", "docker", "sbatch"]
     "--volume", "volumes", multiple=True, metavar="FROM:TO", help="Mount a volume in the container (repeatable)."
 )
 @click.option(
-    "--print", "form", type=click.Choice(["shell", "docker", "sbatch"]), help="Print the command instead of running it."
+    "--print",
+    "form",
+    type=click.Choice(["shell", "docker", "sbatch", "kubernetes"]),
+    help="Print the command or its manifests instead of running it.",
+)
+@click.option("--replicas", type=click.IntRange(1), help="Replicas (with --print kubernetes).")
+@click.option(
+    "--max-replicas",
+    type=click.IntRange(1),
+    help="Scale from --replicas to this number by requests (with --print kubernetes).",
 )
 @click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
@@ -88,6 +97,8 @@ def command(
     container: bool,
     volumes: tuple[str, ...],
     form: Form | None,
+    replicas: int | None,
+    max_replicas: int | None,
     folder: Path,
     disaggregated: str | None,
     speculative: str,
@@ -110,6 +121,8 @@ def command(
                        --accelerator MI355X --tp 8 --print docker
       paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 \\
                        --set max_num_seqs=512 --print sbatch
+      paretoken launch vllm llama-3-70b --accelerator H100 --tp 4 \\
+                       --print kubernetes --replicas 2 --max-replicas 6
       paretoken launch llamacpp tiny --path random:tiny --port 8080
       paretoken launch dynamo-sglang deepseek-r1 --accelerator GB200 \\
                        --precision fp8 --disaggregated 4xDEP4+1xDEP32
@@ -121,7 +134,10 @@ def command(
         print_pools(ctx.params)
         return
     from paretoken.engines.request import LaunchRequest, launch_command
+    from paretoken.errors import BadConfig
 
+    if form != "kubernetes" and (replicas or max_replicas):
+        raise BadConfig("--replicas and --max-replicas are for --print kubernetes; add it or leave them out")
     request = LaunchRequest(
         engine=engine,
         model=model,
@@ -133,6 +149,7 @@ def command(
         dp_attention=dp_attention,
         workload=workload,
         users=users,
+        host="0.0.0.0" if form == "kubernetes" else "127.0.0.1",  # noqa: S104, of a pod
         port=port,
         sets=sets,
         envs=envs,
@@ -142,7 +159,9 @@ def command(
         volumes=volumes,
     )
     server_command = launch_command(request)
-    if form or as_json:
+    if form == "kubernetes":
+        _show_manifests(server_command, accelerator, replicas or 1, max_replicas, users)
+    elif form or as_json:
         _show(server_command, form)
     else:
         _serve(server_command, folder)
@@ -157,7 +176,23 @@ def _show(server_command: Command, form: Form | None) -> None:
         return
     from paretoken.engines.render import render
 
-    text = render(server_command, form)
+    _print_text(render(server_command, form))
+
+
+def _show_manifests(
+    server_command: Command, accelerator: str, replicas: int, max_replicas: int | None, users: int
+) -> None:
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.engines.kubernetes.manifests import Scale
+    from paretoken.engines.render import render
+
+    entries = load_catalog().accelerators
+    node_gpus = 1 if accelerator.casefold() == "cpu" else entries[entries.id_of(accelerator)].gpus_per_node
+    scale = Scale(replicas=replicas, max_replicas=max_replicas, users=users, node_gpus=node_gpus)
+    _print_text(render(server_command, "kubernetes", scale=scale))
+
+
+def _print_text(text: str) -> None:
     # A script is the same byte for byte; a terminal shows what it would obey.
     click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
 

@@ -32,6 +32,11 @@ def refuse_others(ctx: click.Context) -> None:
     other = next((p for p in stated if p.name not in _TAKEN), None)
     if other:
         raise BadConfig(f"{other.opts[0]} does not go with --disaggregated; state it in the layout, or with --set")
+    if ctx.params["form"] == "kubernetes":
+        raise BadConfig(
+            "--print kubernetes does not go with --disaggregated: llm-d and NVIDIA Dynamo bring their own charts for "
+            "separate pools; use --print shell for the command of each host"
+        )
     if ctx.params["form"] not in (None, "shell"):
         raise BadConfig(f"--print {ctx.params['form']} does not go with --disaggregated; use --print shell")
 

@@ -1,0 +1,159 @@
+"""A plan on the terminal: the decision, the traffic, the fleets by cost, the limits and the commands of the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from paretoken.answers.plan.result import Bill, HourOfTraffic, PlanAnswer, PlanRow, TokenQuantiles, TrafficSummary
+from paretoken.cli.output import console, echo_lines, print_table
+from paretoken.plural import counted
+from paretoken.report.plan.words import certainty, cheapest, growth, limit_words, traffic_facts, trimmed, usd
+
+BARS = "▁▂▃▄▅▆▇█"
+MOST_BARS = 48
+SHORT_COMMAND = 12
+"""Lines of a command that is printed whole."""
+FLEETS = (
+    *("", "fleet", "contract", "GPUs", "USD/day", "90 %", "USD/M tok", "USD/task", "P(SLO)", "P(cheaper)", "used"),
+    *("headroom", "fails first", "from"),
+)
+SPARE = ("from", "used", "P(cheaper)", "fails first", "headroom", "USD/M tok", "USD/task", "contract", "90 %")
+"""Columns that a narrow terminal leaves out, the first first."""
+
+
+def print_plan(answer: PlanAnswer) -> None:
+    """Print all of an answer but its tables by hour."""
+    out = console()
+    out.print(answer.headline, style="bold")
+    out.print(f"SLO: {answer.slo}. Availability: {answer.availability}. A task is {answer.task}.")
+    _traffic(answer.traffic)
+    if answer.rows:
+        _fleets(answer.rows)
+        _bills(answer.rows[0])
+        _limits(answer.rows[0])
+        _commands(answer.rows[0])
+    if answer.left_out:
+        print_table(
+            "\nLeft out",
+            ("candidate", "reason", "nearest SLO that it meets"),
+            [(left.name, left.reason, left.nearest) for left in answer.left_out],
+        )
+    for note in answer.notes:
+        out.print(note, style="dim")
+
+
+def sparkline(hours: Sequence[HourOfTraffic]) -> str:
+    """Requests per second by hour as bars from 0 to the busiest; of a long period the means of equal parts."""
+    rates = [h.rate_s for h in hours]
+    parts = min(len(rates), MOST_BARS)
+    cuts = [round(i * len(rates) / parts) for i in range(parts + 1)] if parts else [0]
+    means = [sum(rates[a:b]) / (b - a) for a, b in pairwise(cuts)]
+    most = max(means, default=0.0)
+    return "".join(BARS[round(mean / most * (len(BARS) - 1)) if most > 0 else 0] for mean in means)
+
+
+def _traffic(traffic: TrafficSummary) -> None:
+    out = console()
+    facts = dict(traffic_facts(traffic))
+    out.print(f"\nTraffic: {facts.pop('Read from')}", style="bold")
+    out.print(f"  {facts['Requests']}; {facts['Rate']}")
+    out.print(f"  tokens: input {_lengths(traffic.input_tokens)}; output {_lengths(traffic.output_tokens)}")
+    sessions = facts["Sessions"] if traffic.sessions else "no sessions stated"
+    out.print(f"  burstiness {facts['Burstiness']}; prefix reuse {facts['Prefix reuse']}; {sessions}")
+    if traffic.hours:
+        ends = (traffic.hours[0], traffic.hours[-1])
+        first, last = (f"{h.hour:02d}:00" if traffic.day_known else f"{h.hour} h" for h in ends)
+        rates = [h.rate_s for h in traffic.hours]
+        out.print(
+            f"  {first} {sparkline(traffic.hours)} {last}  {trimmed(min(rates))} to {trimmed(max(rates))} requests/s"
+        )
+    for note in traffic.notes:
+        out.print(f"  {note}", style="dim")
+
+
+def _lengths(side: TokenQuantiles) -> str:
+    return f"p50 {side.p50:,.0f}, p90 {side.p90:,.0f}, p99 {side.p99:,.0f}"
+
+
+def _fleets(rows: Sequence[PlanRow]) -> None:
+    print_table(
+        "\nFleets by the cost of their cheapest contract",
+        FLEETS,
+        [_fleet(row) for row in rows],
+        "90 %: interval of USD/day. P(SLO): probability that every limit holds in every hour. P(cheaper): than the "
+        "first. Used: share of the rented hours. Headroom: growth of the traffic until a limit fails.",
+        spare=SPARE,
+    )
+
+
+def _fleet(row: PlanRow) -> tuple[object, ...]:
+    bill = cheapest(row)
+    return (
+        row.rank,
+        row.name,
+        bill and bill.contract,
+        row.gpus,
+        bill and usd(bill.usd_per_day)[1:],
+        bill and _interval(bill),
+        bill and bill.usd_per_mtok,
+        bill and bill.usd_per_task,
+        certainty(row.probability),
+        "first" if row.cheaper is not None and row.rank == 1 else certainty(row.cheaper),
+        f"{row.utilisation:.0%}",
+        growth(row.headroom),
+        row.first_to_fail,
+        counted(row.measured_points, "point") if row.measured_points else "predicted",
+    )
+
+
+def _bills(row: PlanRow) -> None:
+    if not row.bills:
+        return
+    print_table(
+        f"\nBills of {row.name} by contract",
+        ("contract", "USD/GPU-h", "GPU-h/day", "USD/day", "90 %", "of it idle", "USD/M tok", "USD/task", "basis"),
+        [
+            (
+                b.contract,
+                f"{b.usd_per_gpu_h:.2f}",
+                b.gpu_hours_per_day,
+                usd(b.usd_per_day)[1:],
+                _interval(b),
+                usd(b.idle_usd_per_day)[1:],
+                b.usd_per_mtok,
+                b.usd_per_task,
+                b.basis,
+            )
+            for b in row.bills
+        ],
+        f"with perfect foresight {row.foresight_gpu_hours_per_day:,.4g} GPU-hours a day"
+        + ("" if row.foresight_usd_per_day is None else f", {usd(row.foresight_usd_per_day)}"),
+        spare=("USD/M tok", "of it idle", "USD/task", "basis"),
+    )
+
+
+def _interval(bill: Bill) -> str:
+    low, high = bill.usd_per_day_90
+    return f"{usd(low)[1:]}–{usd(high)[1:]}"
+
+
+def _limits(row: PlanRow) -> None:
+    limits = [limit_words(limit) for limit in row.limits]
+    print_table(
+        f"\nLimits of {row.name} in the worst hour"
+        + (f"; {row.first_to_fail} fails first" if row.first_to_fail else ""),
+        ("limit", "verdict", "value", "90 %", "bound", "of the bound"),
+        [(w.text, w.verdict, w.value, w.interval, w.bound, w.share) for w in limits],
+    )
+
+
+def _commands(row: PlanRow) -> None:
+    for place, command in enumerate(row.commands):
+        lines = command.strip().splitlines()
+        if not place:
+            console().print(f"\nCommands of {row.name}", style="bold")
+        if len(lines) <= SHORT_COMMAND:
+            echo_lines(command.strip())
+        else:
+            console().print(f"{lines[0]} … ({len(lines)} lines, in plan.html with --out)", style="dim")

@@ -1,0 +1,1 @@
+"""A server on Kubernetes: its manifests as text."""

@@ -1,0 +1,3 @@
+followLink();
+showTheme();
+performance.mark("paretoken-drawn");
