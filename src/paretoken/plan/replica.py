@@ -60,11 +60,15 @@ class Replica:
         """An engine that prefills."""
         return self.server if isinstance(self.server, Worker) else self.server.prefill[0]
 
-    def fits(self, inputs: Ints, outputs: Ints) -> npt.NDArray[np.bool_]:
-        """Whether each request fits the context and the KV cache, shape (n,)."""
+    @property
+    def most_tokens(self) -> int:
+        """Input and output tokens of the longest request that it serves, by context and KV cache."""
         room = min(_room(w.limits, self.serving) for w in self.decode_workers) // self.ranks
-        most = room if self.context_tokens is None else min(room, self.context_tokens)
-        fitting: npt.NDArray[np.bool_] = inputs + outputs <= most
+        return room if self.context_tokens is None else min(room, self.context_tokens)
+
+    def fits(self, inputs: Ints, outputs: Ints) -> npt.NDArray[np.bool_]:
+        """Whether it serves each request, shape (n,)."""
+        fitting: npt.NDArray[np.bool_] = inputs + outputs <= self.most_tokens
         if isinstance(self.server, WorkerPools):
             fitting &= inputs <= min(w.limits.most_prompt for w in self.server.prefill)
         return fitting
@@ -140,14 +144,14 @@ def servable(replica: Replica, traffic: Traffic, most_refused: float = 0.0) -> T
     refused = int((~fitting).sum())
     if not refused:
         return traffic
-    total = traffic.input_tokens + traffic.output_tokens
+    longest = int((traffic.input_tokens + traffic.output_tokens).max())
     reason = (
-        f"{counted(refused, 'request')} of {len(traffic):,}, the longest of {int(total.max()):,} tokens, "
-        "exceed its context or KV cache"
+        f"longer than the {replica.most_tokens:,} tokens that its context and KV cache serve: "
+        f"{counted(refused, 'request')} of {len(traffic):,}, up to {longest:,} tokens"
     )
     if refused > most_refused * len(traffic) or refused == len(traffic):
         raise BadConfig(f"{reason}; use more GPUs in a replica, or drop the longest requests")
-    return subset(traffic, fitting, note=f"{reason} and are not served")
+    return subset(traffic, fitting, note=f"not served, as they are {reason}")
 
 
 def subset(traffic: Traffic, keep: npt.NDArray[np.bool_], note: str = "") -> Traffic:
