@@ -57,7 +57,7 @@ MAY_IMPORT = {
         "plan",
     },
     "campaign": {"catalog", "points", "bench", "engines", "predict", "accuracy"},
-    "report": {"catalog", "points", "bench", "frontier", "prices", "answers", "accuracy", "parity"},
+    "report": {"catalog", "points", "bench", "frontier", "prices", "answers", "accuracy", "parity", "traffic"},
     "cli": None,
 }
 """The rooms that a room may import; the commands may import all."""

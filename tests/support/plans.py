@@ -8,14 +8,12 @@ from math import pi, sin
 from paretoken.answers.plan.result import (
     Bill,
     HourOfFleet,
-    HourOfTraffic,
     LeftOut,
     LimitOutcome,
     PlanAnswer,
     PlanRow,
-    TokenQuantiles,
-    TrafficSummary,
 )
+from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSummary
 
 TASK = "a session of 3.4 requests"
 MANIFEST = "apiVersion: apps/v1\nkind: Deployment\n" + "".join(f"# line {i}\n" for i in range(60))

@@ -41,6 +41,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "validate": "Cross-validate predictions on held-out data.",
     },
     "Price": {
+        "plan": "Plan the cheapest fleet for your traffic within an SLO.",
         "cost": "Price the frontiers: USD per million tokens.",
         "breakeven": "Show the rent at which two accelerators cost the same per token.",
         "tco": "Show the owner's cost of a GPU-hour, bottom up, with its uncertainty.",

@@ -85,7 +85,7 @@ class SizedFleet:
 
 @dataclass(frozen=True, slots=True)
 class Unsized:
-    """A candidate that no number of replicas makes enough, and why; `nearest` is the SLO that it meets at a light load."""
+    """A candidate that no number of replicas makes enough, and why; `nearest` is the SLO that it meets at light load."""
 
     candidate: FleetCandidate
     reason: str

@@ -14,13 +14,14 @@ Range = tuple[float, float]
 class LimitOutcome:
     """One limit of the SLO in the worst hour: seconds, except where `unit` says otherwise.
 
-    `ratio` is value over bound: at most 1 where the limit is met. `high` is None where the replicas cannot keep up.
+    `ratio` is value over bound: at most 1 where the limit is met. `high` is inf, null in JSON, where the replicas
+    cannot keep up.
     """
 
     text: str
     value: float
     low: float
-    high: float | None
+    high: float
     bound: float
     ratio: float
     unit: str
@@ -61,10 +62,10 @@ class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
     `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction; None without a simulation. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
-    `simulated` says how figures were made: "closed form", "sampled" hours, or the "whole" period. `origin` is
-    predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the probability that it is
-    cheaper than the first row, 0.5 of the first itself.
+    the error of the prediction; None without a simulation. `headroom` is the factor by which the traffic may grow
+    before `first_to_fail` does. `simulated` says how figures were made: "closed form", "sampled hours", or "whole
+    period". `origin` is predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the
+    probability that it is cheaper than the first row, 0.5 of the first itself.
     """
 
     rank: int

@@ -68,7 +68,7 @@ def limit_outcomes(fleet: SizedFleet, limits: Sequence[Slo], error: LatencyError
             text=slo.text,
             value=value,
             low=value * low,
-            high=value * high if isfinite(high) else None,
+            high=value * high,
             bound=slo.bound_s,
             ratio=ratio,
             unit="s",

@@ -103,8 +103,8 @@ def _prices(
     priced = {name: of for name, of in prices.items() if of}
     if missing := [name for name in named if name not in priced]:
         raise NoData(
-            f"{missing[0]} has no price under {', '.join(question.contracts)}; add --price {missing[0]}=USD, or another "
-            "--contract"
+            f"{missing[0]} has no price under {', '.join(question.contracts)}; add --price {missing[0]}=USD, or "
+            "another --contract"
         )
     if not priced:
         raise NoData(f"{counted(len(names), 'accelerator')} to choose from and no price; add --price NAME=USD")

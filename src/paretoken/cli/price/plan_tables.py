@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from paretoken.answers.plan.result import Bill, HourOfTraffic, PlanAnswer, PlanRow, TokenQuantiles, TrafficSummary
+from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
 from paretoken.cli.output import console, echo_lines, print_table
 from paretoken.plural import counted
 from paretoken.report.plan.words import certainty, cheapest, growth, limit_words, traffic_facts, trimmed, usd
+from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSummary
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 48

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from paretoken.answers.plan.result import HourOfFleet, HourOfTraffic, LimitOutcome, PlanRow
+from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow
 from paretoken.report.plan.words import cheapest
+from paretoken.traffic.describe import HourOfTraffic
 
 MOST_TICKS = 8
 HEIGHT = 100.0

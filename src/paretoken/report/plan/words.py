@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from paretoken.answers.plan.result import Bill, LimitOutcome, PlanRow, Range, TrafficSummary
+from paretoken.answers.plan.result import Bill, LimitOutcome, PlanRow, Range
 from paretoken.plural import counted
 from paretoken.report.numbers import money, shown
+from paretoken.traffic.describe import TrafficSummary
 
 SURE = 0.995
 """Probability that rounds to 100 %, which nothing predicted is."""
@@ -140,7 +141,9 @@ def traffic_facts(traffic: TrafficSummary) -> list[tuple[str, str]]:
         ),
         (
             "Burstiness",
-            f"{trimmed(traffic.burstiness)} in windows of {span_words(traffic.burst_window_s)} (Poisson: 1)",
+            "too few requests to tell"
+            if traffic.burstiness is None
+            else f"{trimmed(traffic.burstiness)} in windows of {span_words(traffic.burst_window_s)} (Poisson: 1)",
         ),
         ("Sessions", sessions),
         ("Prefix reuse", "not stated" if reuse is None else f"{reuse * 100:.0f}\u00a0% of input tokens at best"),

@@ -1,0 +1,154 @@
+"""`paretoken plan`: from traffic to a fleet, a bill and a decision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from paretoken.cli import options
+from paretoken.cli.names import ACCELERATOR, ENGINE, PRECISION
+from paretoken.cli.predict.options import calibration
+from paretoken.cli.price.traffic_options import traffic_options
+
+
+@click.command("plan", no_args_is_help=True)
+@traffic_options
+@click.option("--model", required=True, help="Model, by any name in the catalog, org/name, a folder or a config.json.")
+@click.option(
+    "--slo",
+    required=True,
+    metavar="SLO",
+    help="Limits that hold in every hour, such as ttft_p99=2s,tpot=50ms; also e2e, itl, interactivity.",
+)
+@click.option(
+    "--accelerator",
+    "accelerators",
+    multiple=True,
+    type=ACCELERATOR,
+    help="Choose from this accelerator (repeatable; default: all with a price and data of the model).",
+)
+@click.option(
+    "--engine",
+    "engines",
+    multiple=True,
+    type=ENGINE,
+    help="Choose from this engine (repeatable; default: those with data of the model).",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=PRECISION,
+    metavar="TEXT",
+    help="Precision of the weights (repeatable; default: the model's own).",
+)
+@click.option("--tp", type=click.IntRange(1), help="GPUs of a replica (default: every size that fits).")
+@click.option(
+    "--disaggregated",
+    "layouts",
+    multiple=True,
+    metavar="LAYOUT",
+    help="Also this layout of a prefill and a decode pool, as in 1xDEP8+1xDEP8, or auto (repeatable).",
+)
+@click.option("--speculative", metavar="METHOD[:TOKENS]", default="none", show_default=True, help="As in predict.")
+@click.option("--acceptance", "acceptance_length", type=options.Finite(1), help="Mean tokens that a step yields.")
+@click.option(
+    "--points",
+    multiple=True,
+    type=Path,
+    metavar="FILE",
+    help="Fit the predictions to your own measured points first (repeatable).",
+)
+@click.option(
+    "--split",
+    "split_tokens",
+    type=click.IntRange(1),
+    metavar="TOKENS",
+    help="Serve longer requests in a fleet of their own.",
+)
+@click.option("--no-prefix-cache", is_flag=True, help="Compute every prompt as a whole.")
+@click.option(
+    "--spares", type=click.IntRange(0, 100), default=1, show_default=True, help="Replicas that may fail: N+1 is 1."
+)
+@click.option(
+    "--cold-start",
+    "cold_start_s",
+    type=options.Finite(0),
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds until a new replica serves.",
+)
+@click.option(
+    "--contract",
+    "contracts",
+    multiple=True,
+    default=("on-demand", "1-year", "3-year", "own"),
+    show_default=True,
+    metavar="TERM",
+    help="Contract to compare: a rental term, or own (repeatable).",
+)
+@click.option("--operator", default="neocloud", show_default=True, help="Whose cost owning has.")
+@click.option("--set", "sets", multiple=True, type=Path, metavar="FILE", help="Your own cost figures (repeatable).")
+@options.price
+@click.option("--max-gpus", "most_gpus", type=click.IntRange(1), help="Most GPUs of a fleet.")
+@click.option("--mw", type=options.Finite(0, min_open=True), help="Most utility power of a fleet, MW.")
+@click.option(
+    "--task",
+    "requests_per_task",
+    type=options.Finite(0, min_open=True),
+    metavar="N",
+    help="Requests of a task (default: those of a session, else 1).",
+)
+@click.option(
+    "--candidates",
+    "most_candidates",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    help="Deployments that are simulated.",
+)
+@click.option("--coarse", is_flag=True, help="Answer within seconds from the closed form, without simulation.")
+@click.option("--replay", is_flag=True, help="Replay the whole period with the cheapest fleet; takes minutes.")
+@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Fleets to name.")
+@options.market
+@calibration
+@options.catalog_folders
+@click.option("--out", type=Path, metavar="DIR", help="Also write plan.html, CSV files and plan.json to a folder.")
+@options.as_json
+def command(*, out: Path | None, as_json: bool, **values: object) -> None:
+    """Plan the fleet that serves a traffic within its limits for the least money.
+
+    Traffic is read from a log or trace, from Prometheus, or mixed by hand. Every deployment that may serve it is
+    simulated under it, sized for every hour, and priced under every contract.
+
+    \b
+    Examples:
+      paretoken plan --log requests.jsonl --model llama-3-70b --precision fp8 \\
+                     --slo ttft_p95=2s,tpot=50ms
+      paretoken plan --rate 2000/min --isl lognormal:1800:1.1 --osl lognormal:250:0.8 \\
+                     --day-curve office --model deepseek-r1 --slo ttft_p99=3s,tpot=40ms \\
+                     --accelerator H200 --accelerator MI355X --price MI355X=2.60
+      paretoken plan --metrics http://127.0.0.1:9090 --since 7d --growth 2 \\
+                     --model llama-3-70b --slo e2e_p95=20s --out plan
+    """
+    from paretoken.answers.plan.question import PlanQuestion
+    from paretoken.answers.plan.run import plan
+    from paretoken.cli.output import print_json
+    from paretoken.cli.price.asking import question
+    from paretoken.cli.price.plan_tables import print_plan
+    from paretoken.cli.progress import told_on_stderr
+
+    values["prefix_cache"] = not values.pop("no_prefix_cache")
+    asked = question(PlanQuestion, values)
+    with told_on_stderr("Plan") as tell:
+        answer = plan(asked, on_progress=lambda done, total: tell(f"{done} of {total} deployments"))
+    if out:
+        from paretoken.report.plan.page import write_plan
+
+        write_plan(answer, out)
+    if as_json:
+        print_json(answer)
+    else:
+        print_plan(answer)
