@@ -22,7 +22,7 @@ FEWEST, MOST, LIFETIMES = 1_500, 4_000, 15
 """Bounds of the requests of a point, and requests for each that is in service."""
 REFINED = 3
 """Further points near the highest rate within the limits."""
-STABLE_LOAD = "a stable load"
+STABLE_LOAD = "throughput"
 """What binds where a replica meets every limit until requests come faster than it serves them."""
 SLOWEST = 64.0
 """Factors of step times are sought from 1/64 to 64."""

@@ -40,9 +40,12 @@ class FleetNeed:
         return sum(u * n for u, n in shares) * self.candidate.gpus
 
 
-def need_of(fleet: SizedFleet, spares: int) -> FleetNeed:
-    """That of a simulated fleet."""
+def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float = 1.0) -> FleetNeed:
+    """That of a simulated fleet; with a `factor` above 1, of one for so many times the load, as its size scales."""
     size = fleet.size
+    if factor > 1:
+        counts = tuple(size.scale.needed(load * factor) for load in size.loads_s)
+        return _estimated(fleet.candidate, counts, size.utilisation(counts), fleet.span_s, spares, cold_start_s)
     return FleetNeed(
         candidate=fleet.candidate,
         spares=spares,
@@ -58,15 +61,27 @@ def need_of(fleet: SizedFleet, spares: int) -> FleetNeed:
 def coarse_need(capacity: CoarseCapacity, traffic: Traffic, spares: int, cold_start_s: float) -> FleetNeed:
     """That of a capacity from the closed form, above 0, for the rate of each hour."""
     rates = _rates(traffic)
-    counts = [max(ceil(rate / capacity.capacity_s - 1e-9), 1) for rate in rates]
-    schedule = StaffSchedule(tuple(i * HOUR_S for i in range(len(counts))), tuple(counts))
-    gpus, span_s = capacity.candidate.gpus, traffic.span_s
-    replica_s = schedule.early(cold_start_s).replica_s(span_s) + spares * span_s
+    counts = tuple(max(ceil(rate / capacity.capacity_s - 1e-9), 1) for rate in rates)
+    used = [rate / (n * capacity.capacity_s) for rate, n in zip(rates, counts, strict=True)]
+    return _estimated(capacity.candidate, counts, used, traffic.span_s, spares, cold_start_s)
+
+
+def _estimated(
+    candidate: FleetCandidate,
+    counts: tuple[int, ...],
+    utilisation: Sequence[float],
+    span_s: float,
+    spares: int,
+    cold_start_s: float,
+) -> FleetNeed:
+    """That of replicas by hour, which no replay has checked."""
+    schedule = StaffSchedule(tuple(i * HOUR_S for i in range(len(counts))), counts)
+    gpus, replica_s = candidate.gpus, schedule.early(cold_start_s).replica_s(span_s) + spares * span_s
     return FleetNeed(
-        candidate=capacity.candidate,
+        candidate=candidate,
         spares=spares,
-        replicas=tuple(counts),
-        utilisation=tuple(rate / (n * capacity.capacity_s) for rate, n in zip(rates, counts, strict=True)),
+        replicas=counts,
+        utilisation=tuple(utilisation),
         rented=tuple(float(n + spares) for n in counts),
         fixed_gpu_hours=(max(counts) + spares) * gpus * span_s / HOUR_S,
         scheduled_gpu_hours=replica_s * gpus / HOUR_S,

@@ -79,6 +79,7 @@ class SizedFleet:
     foresight_gpu_hours: float
     one_gone: float
     hit_share: float | None
+    span_s: float
     served: int
     notes: tuple[str, ...]
 
@@ -148,6 +149,7 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
         foresight_gpu_hours=least,
         one_gone=max(without_one(sizer, size, spares=job.spares).values(), default=0.0),
         hit_share=None if cached is None else float(cached.sum() / max(int(traffic.input_tokens.sum()), 1)),
+        span_s=traffic.span_s,
         served=len(traffic),
         notes=traffic.notes[len(job.traffic.notes) :],
     )

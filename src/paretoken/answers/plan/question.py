@@ -62,6 +62,14 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     sets: Annotated[
         tuple[str | Mapping[str, object], ...], Field(description="Your own figures of the owner's cost")
     ] = ()
+    confidence: Annotated[
+        float,
+        Field(
+            description="Size fleets so that the SLO is met with this probability; 0.5 is the prediction itself",
+            ge=0.5,
+            lt=1,
+        ),
+    ] = 0.5
     most_gpus: Annotated[int | None, Field(description="Most GPUs of a fleet", ge=1)] = None
     mw: Annotated[float | None, Field(description="Most utility power of a fleet, MW", gt=0)] = None
     requests_per_task: Annotated[

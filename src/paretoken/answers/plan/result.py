@@ -62,7 +62,8 @@ class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
     `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction; None without a simulation. `headroom` is the factor by which the traffic may grow
+    the error of the prediction; None without a simulation. `gpus_at_90` are the GPUs with which that is 90 %, None where no
+    number is enough. `headroom` is the factor by which the traffic may grow
     before `first_to_fail` does. `simulated` says how figures were made: "closed form", "sampled hours", or "whole
     period". `origin` is predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the
     probability that it is cheaper than the first row, 0.5 of the first itself.
@@ -81,6 +82,7 @@ class PlanRow:
     spares: int
     gpus: int
     probability: float | None
+    gpus_at_90: int | None
     limits: tuple[LimitOutcome, ...]
     utilisation: float
     headroom: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, inf, isfinite
+from math import ceil, exp, inf, isfinite
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.need import FleetNeed
 from paretoken.plan.sized import SizedFleet
 from paretoken.plan.uncertainty import OF_TOKENS, LatencyError, probability_of_all
+from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.novelty import cell_of
 from paretoken.predict.deployment import Deployment
@@ -25,9 +26,15 @@ from paretoken.traffic.traffic import Traffic
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Entry:
-    """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked."""
+    """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked.
+
+    `size_factors` are draws of the size that it turns out to need over the predicted one; the fleet is `planned_for` so
+    many times the predicted size.
+    """
 
     need: FleetNeed
+    size_factors: Floats
+    planned_for: float
     error: LatencyError
     bills: Bills
     fleet: SizedFleet | None = None
@@ -57,12 +64,16 @@ def layout_of(candidate: FleetCandidate) -> str:
     return worker_kind(d) if isinstance(d, Deployment) else d.layout
 
 
-def limit_outcomes(fleet: SizedFleet, limits: Sequence[Slo], error: LatencyError) -> Iterator[LimitOutcome]:
+def limit_outcomes(
+    fleet: SizedFleet, need: FleetNeed, limits: Sequence[Slo], error: LatencyError
+) -> Iterator[LimitOutcome]:
     """Each limit in the hours in which it is nearest, with the interval of the prediction's error."""
     for slo in limits:
         check = max(fleet.size.checks, key=lambda c: c.ratios.get(slo, 0.0))
-        ratio = check.ratios.get(slo, 0.0)
-        value, each_s = ratio * slo.bound_s, fleet.size.rate_each_s(check.group.first, check.replicas)
+        hour = check.group.first
+        checked_s, each_s = (fleet.size.rate_each_s(hour, n) for n in (check.replicas, need.replicas[hour]))
+        ratio = check.ratios.get(slo, 0.0) * _eased(fleet, slo, checked_s, each_s)
+        value = ratio * slo.bound_s
         low, high = (_stretch(fleet, slo, each_s, exp(end)) for end in error.ends[OF_TOKENS[slo.metric]])
         yield LimitOutcome(
             text=slo.text,
@@ -82,10 +93,16 @@ def _stretch(fleet: SizedFleet, slo: Slo, rate_s: float, factor: float) -> float
     return after / before if isfinite(before) and before > 0 else factor
 
 
-def probability(fleet: SizedFleet, limits: Sequence[Slo], error: LatencyError) -> float:
+def _eased(fleet: SizedFleet, slo: Slo, checked_s: float, each_s: float) -> float:
+    """The factor on a latency between two rates of a replica."""
+    before, after = (fleet.curve.latency_s(slo.metric, slo.statistic, rate) for rate in (checked_s, each_s))
+    return after / before if isfinite(before) and isfinite(after) and before > 0 else 1.0
+
+
+def probability(fleet: SizedFleet, need: FleetNeed, limits: Sequence[Slo], error: LatencyError) -> float:
     """The probability that the fleet meets every limit in the busiest hours."""
-    check = fleet.size.checks[0]
-    each_s = fleet.size.rate_each_s(check.group.first, check.replicas)
+    hour = fleet.size.checks[0].group.first
+    each_s = fleet.size.rate_each_s(hour, need.replicas[hour])
     return probability_of_all(error, limits, [fleet.curve.slowdown_limit([slo], each_s) for slo in limits])
 
 
@@ -118,8 +135,9 @@ def plan_row(
         replicas=replicas,
         spares=need.spares,
         gpus=(replicas + need.spares) * candidate.gpus,
-        probability=probability(fleet, limits, entry.error) if fleet else None,
-        limits=tuple(limit_outcomes(fleet, limits, entry.error)) if fleet else (),
+        probability=probability(fleet, need, limits, entry.error) if fleet else None,
+        gpus_at_90=_gpus_at_90(entry),
+        limits=tuple(limit_outcomes(fleet, need, limits, entry.error)) if fleet else (),
         utilisation=float(np.average(need.utilisation, weights=hours)),
         headroom=_headroom(entry),
         first_to_fail=fleet.curve.first_to_fail(limits) if fleet else entry.first_to_fail,
@@ -143,8 +161,17 @@ def _headroom(entry: Entry) -> float:
     if entry.fleet is None:
         return 1 / max(entry.need.utilisation)
     size = entry.fleet.size
-    peak = size.checks[0]
-    return size.scale.able_s(peak.replicas) / peak.group.load_s
+    peak = size.checks[0].group
+    return size.scale.able_s(entry.need.replicas[peak.first]) / peak.load_s
+
+
+def _gpus_at_90(entry: Entry) -> int | None:
+    """GPUs with which the limits are met with a probability of 90 %; None where no number is enough."""
+    factor = float(np.quantile(entry.size_factors, 0.9, method="lower"))
+    if not isfinite(factor):
+        return None
+    replicas = ceil(max(entry.need.replicas) * max(factor / entry.planned_for, 1.0) - 1e-9)
+    return (replicas + entry.need.spares) * entry.candidate.gpus
 
 
 def _hours(need: FleetNeed, first: int) -> Iterator[HourOfFleet]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import inf
+
+import numpy as np
 
 from paretoken.answers.market import Market
 from paretoken.answers.plan.bills import bills_of, normals, probability_cheaper
@@ -88,15 +92,31 @@ def _coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) 
     question = setting.question
     needs = [coarse_need(c, setting.traffic, question.spares, question.cold_start_s) for c in capacities]
     errors = _errors(setting, needs, [USERS] * len(needs))
-    return [
-        Entry(
-            need=need,
-            error=error,
-            bills=bills_of(need, _prices(setting, need), setting.work, error.factors(TPOT, _normals(need, TPOT))),
-            first_to_fail=c.first_to_fail,
+    entries = []
+    for c, need, error in zip(capacities, needs, errors, strict=True):
+        factors = error.factors(TPOT, _normals(need, TPOT))
+        planned_for = _planned_for(setting, factors)
+        if 1 < planned_for < inf:
+            slower = replace(c, capacity_s=c.capacity_s / planned_for)
+            need = coarse_need(slower, setting.traffic, question.spares, question.cold_start_s)
+        entries.append(
+            Entry(
+                need=need,
+                size_factors=factors,
+                planned_for=planned_for,
+                error=error,
+                bills=bills_of(need, _prices(setting, need), setting.work, factors / planned_for),
+                first_to_fail=c.first_to_fail,
+            )
         )
-        for c, need, error in zip(capacities, needs, errors, strict=True)
-    ]
+    return entries
+
+
+def _planned_for(setting: PlanSetting, size_factors: Floats) -> float:
+    """How many times the predicted size gives the confidence of the question; inf where no size does."""
+    if setting.question.confidence <= 0.5:
+        return 1.0
+    return max(float(np.quantile(size_factors, setting.question.confidence, method="lower")), 1.0)
 
 
 def _promising(entries: Sequence[Entry], most: int) -> list[Entry]:
@@ -150,14 +170,26 @@ def _job(setting: PlanSetting, need: FleetNeed, *, whole: bool) -> SizingJob:
 
 def _sized_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> list[Entry]:
     """Simulated fleets with their errors and bills."""
-    needs = [need_of(fleet, setting.question.spares) for fleet in fleets]
+    question = setting.question
+    needs = [need_of(fleet, question.spares, question.cold_start_s) for fleet in fleets]
     users = [max(f.curve.batch_at(f.size.rate_each_s(f.size.checks[0].group.first)), 1.0) for f in fleets]
     errors = _errors(setting, needs, users)
     entries = []
     for fleet, need, error in zip(fleets, needs, errors, strict=True):
         factors = size_factors(fleet.curve, setting.limits, error, _normals(need, TTFT), _normals(need, TPOT))
-        bills = bills_of(need, _prices(setting, need), setting.work, factors)
-        entries.append(Entry(need=need, error=error, bills=bills, fleet=fleet))
+        planned_for = _planned_for(setting, factors)
+        if 1 < planned_for < inf:
+            need = need_of(fleet, question.spares, question.cold_start_s, planned_for)
+        entries.append(
+            Entry(
+                need=need,
+                size_factors=factors,
+                planned_for=planned_for,
+                error=error,
+                bills=bills_of(need, _prices(setting, need), setting.work, factors / planned_for),
+                fleet=fleet,
+            )
+        )
     return entries
 
 
@@ -183,14 +215,19 @@ def _normals(need: FleetNeed, metric: str) -> Floats:
 
 
 def _within_size(setting: PlanSetting, entries: Sequence[Entry]) -> tuple[list[Entry], list[LeftOut]]:
-    """The entries within the most GPUs, and the others with the reason."""
+    """The entries that the confidence and the most GPUs leave, and the others with the reason."""
     most, kept, left_out = setting.question.most_gpus, list[Entry](), list[LeftOut]()
     for e in entries:
         gpus = (max(e.need.replicas) + e.need.spares) * e.candidate.gpus
-        if most is None or gpus <= most:
-            kept.append(e)
+        reason = ""
+        if e.planned_for == inf:
+            reason = f"no size meets the SLO with a probability of {setting.question.confidence:.0%}"
+        elif most is not None and gpus > most:
+            reason = f"it needs {gpus:,} GPUs"
+        if reason:
+            left_out.append(LeftOut(name=name_of(e.candidate), reason=reason, nearest=None))
         else:
-            left_out.append(LeftOut(name=name_of(e.candidate), reason=f"it needs {gpus:,} GPUs", nearest=None))
+            kept.append(e)
     return kept, left_out
 
 

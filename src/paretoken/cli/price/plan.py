@@ -92,6 +92,13 @@ from paretoken.cli.price.traffic_options import traffic_options
 @click.option("--operator", default="neocloud", show_default=True, help="Whose cost owning has.")
 @click.option("--set", "sets", multiple=True, type=Path, metavar="FILE", help="Your own cost figures (repeatable).")
 @options.price
+@click.option(
+    "--confidence",
+    type=options.Finite(0.5, 1, max_open=True),
+    default=0.5,
+    show_default=True,
+    help="Size fleets so that the SLO is met with this probability; 0.5 is the prediction itself.",
+)
 @click.option("--max-gpus", "most_gpus", type=click.IntRange(1), help="Most GPUs of a fleet.")
 @click.option("--mw", type=options.Finite(0, min_open=True), help="Most utility power of a fleet, MW.")
 @click.option(
