@@ -128,6 +128,7 @@ def row(
         "spares": 1,
         "gpus": gpus_per_replica * (replicas + 1),
         "probability": 0.93,
+        "gpus_at_90": 12,
         "limits": (
             limit("TTFT p99", 1.42, 2.0),
             limit("TPOT p95", 0.031, 0.04),

@@ -86,7 +86,7 @@ class SizedFleet:
 
 @dataclass(frozen=True, slots=True)
 class Unsized:
-    """A candidate that no number of replicas makes enough, and why; `nearest` is the SLO that it meets at light load."""
+    """A candidate that no number of replicas makes enough, and why; `nearest` is the SLO that it meets."""
 
     candidate: FleetCandidate
     reason: str

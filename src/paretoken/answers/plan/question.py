@@ -65,7 +65,7 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     confidence: Annotated[
         float,
         Field(
-            description="Size fleets so that the SLO is met with this probability; 0.5 is the prediction itself",
+            description="Probability of meeting the SLO that fleets are sized for; 0.5 is as predicted",
             ge=0.5,
             lt=1,
         ),

@@ -62,11 +62,11 @@ class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
     `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction; None without a simulation. `gpus_at_90` are the GPUs with which that is 90 %, None where no
-    number is enough. `headroom` is the factor by which the traffic may grow
-    before `first_to_fail` does. `simulated` says how figures were made: "closed form", "sampled hours", or "whole
-    period". `origin` is predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the
-    probability that it is cheaper than the first row, 0.5 of the first itself.
+    the error of the prediction; None without a simulation. `gpus_at_90` are the GPUs with which it is 90 %, None where
+    no number is enough. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
+    `simulated` says how figures were made: "closed form", "sampled hours", or "whole period". `origin` is predicted,
+    or predicted from `measured_points` of the same deployment. `cheaper` is the probability that it is cheaper than
+    the first row, 0.5 of the first itself.
     """
 
     rank: int
