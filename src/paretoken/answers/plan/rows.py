@@ -25,7 +25,7 @@ from paretoken.traffic.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Entry:
+class FleetEntry:
     """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked.
 
     `size_factors` are draws of the size that it turns out to need over the predicted one; the fleet is `planned_for` so
@@ -107,7 +107,7 @@ def probability(fleet: SizedFleet, need: FleetNeed, limits: Sequence[Slo], error
 
 
 def plan_row(
-    entry: Entry,
+    entry: FleetEntry,
     rank: int,
     limits: Sequence[Slo],
     traffic: Traffic,
@@ -156,7 +156,7 @@ def plan_row(
     )
 
 
-def _headroom(entry: Entry) -> float:
+def _headroom(entry: FleetEntry) -> float:
     """The factor by which the traffic may grow until the busiest hour misses a limit."""
     if entry.fleet is None:
         return 1 / max(entry.need.utilisation)
@@ -165,7 +165,7 @@ def _headroom(entry: Entry) -> float:
     return size.scale.able_s(entry.need.replicas[peak.first]) / peak.load_s
 
 
-def _gpus_at_90(entry: Entry) -> int | None:
+def _gpus_at_90(entry: FleetEntry) -> int | None:
     """GPUs with which the limits are met with a probability of 90 %; None where no number is enough."""
     factor = float(np.quantile(entry.size_factors, 0.9, method="lower"))
     if not isfinite(factor):

@@ -14,7 +14,7 @@ from paretoken.answers.plan.commands import start_commands
 from paretoken.answers.plan.gpu_prices import GpuPrice
 from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
-from paretoken.answers.plan.rows import Entry, name_of, plan_row
+from paretoken.answers.plan.rows import FleetEntry, name_of, plan_row
 from paretoken.answers.plan.setting import PlanSetting
 from paretoken.answers.plan.words import availability, headline
 from paretoken.answers.prediction import PredictionData
@@ -60,7 +60,7 @@ def plan(
     )
 
 
-def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[Entry], list[LeftOut]]:
+def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[FleetEntry], list[LeftOut]]:
     """Every candidate that meets the limits, by rising cost, and those that do not."""
     question, limits = setting.question, setting.limits
     candidates, excluded = fleet_candidates(
@@ -87,7 +87,7 @@ def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[Entry], 
     return sorted(kept, key=lambda e: e.usd_per_day), left_out + too_large
 
 
-def _coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -> list[Entry]:
+def _coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -> list[FleetEntry]:
     """Fleets by the closed form."""
     question = setting.question
     needs = [coarse_need(c, setting.traffic, question.spares, question.cold_start_s) for c in capacities]
@@ -100,7 +100,7 @@ def _coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) 
             slower = replace(c, capacity_s=c.capacity_s / planned_for)
             need = coarse_need(slower, setting.traffic, question.spares, question.cold_start_s)
         entries.append(
-            Entry(
+            FleetEntry(
                 need=need,
                 size_factors=factors,
                 planned_for=planned_for,
@@ -119,10 +119,10 @@ def _planned_for(setting: PlanSetting, size_factors: Floats) -> float:
     return max(float(np.quantile(size_factors, setting.question.confidence, method="lower")), 1.0)
 
 
-def _promising(entries: Sequence[Entry], most: int) -> list[Entry]:
+def _promising(entries: Sequence[FleetEntry], most: int) -> list[FleetEntry]:
     """The cheapest entries: the best of each accelerator first, then others, few of each kind."""
     ranked = sorted(entries, key=lambda e: e.usd_per_day)
-    of_kind, kept = dict[tuple[object, ...], int](), list[Entry]()
+    of_kind, kept = dict[tuple[object, ...], int](), list[FleetEntry]()
     for e in ranked:
         kind = _kind(e.need)
         of_kind[kind] = of_kind.get(kind, 0) + 1
@@ -134,8 +134,8 @@ def _promising(entries: Sequence[Entry], most: int) -> list[Entry]:
 
 
 def _simulated(
-    setting: PlanSetting, chosen: Sequence[Entry], on_progress: Progress
-) -> tuple[list[Entry], list[LeftOut]]:
+    setting: PlanSetting, chosen: Sequence[FleetEntry], on_progress: Progress
+) -> tuple[list[FleetEntry], list[LeftOut]]:
     """The chosen candidates simulated; with `replay`, the cheapest of them over the whole period."""
     whole = int(setting.question.replay)
     jobs = [_job(setting, e.need, whole=False) for e in chosen]
@@ -168,7 +168,7 @@ def _job(setting: PlanSetting, need: FleetNeed, *, whole: bool) -> SizingJob:
     )
 
 
-def _sized_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> list[Entry]:
+def _sized_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> list[FleetEntry]:
     """Simulated fleets with their errors and bills."""
     question = setting.question
     needs = [need_of(fleet, question.spares, question.cold_start_s) for fleet in fleets]
@@ -181,7 +181,7 @@ def _sized_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> list[E
         if 1 < planned_for < inf:
             need = need_of(fleet, question.spares, question.cold_start_s, planned_for)
         entries.append(
-            Entry(
+            FleetEntry(
                 need=need,
                 size_factors=factors,
                 planned_for=planned_for,
@@ -214,9 +214,9 @@ def _normals(need: FleetNeed, metric: str) -> Floats:
     return normals(f"{' '.join(map(str, _kind(need)))} {metric}")
 
 
-def _within_size(setting: PlanSetting, entries: Sequence[Entry]) -> tuple[list[Entry], list[LeftOut]]:
+def _within_size(setting: PlanSetting, entries: Sequence[FleetEntry]) -> tuple[list[FleetEntry], list[LeftOut]]:
     """The entries that the confidence and the most GPUs leave, and the others with the reason."""
-    most, kept, left_out = setting.question.most_gpus, list[Entry](), list[LeftOut]()
+    most, kept, left_out = setting.question.most_gpus, list[FleetEntry](), list[LeftOut]()
     for e in entries:
         gpus = (max(e.need.replicas) + e.need.spares) * e.candidate.gpus
         reason = ""
@@ -231,7 +231,7 @@ def _within_size(setting: PlanSetting, entries: Sequence[Entry]) -> tuple[list[E
     return kept, left_out
 
 
-def _rows(setting: PlanSetting, entries: Sequence[Entry]) -> Iterator[PlanRow]:
+def _rows(setting: PlanSetting, entries: Sequence[FleetEntry]) -> Iterator[PlanRow]:
     first = entries[0].bills.draws
     for rank, e in enumerate(entries, 1):
         yield plan_row(
