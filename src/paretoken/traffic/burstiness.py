@@ -37,7 +37,7 @@ def burstiness(time_s: Floats, span_s: float) -> tuple[float | None, float]:
 
 
 def window(time_s: Floats, span_s: float) -> float:
-    """The length in s of a window: it holds about PER_WINDOW requests, is short in the period, and whole ticks of a log."""
+    """The length in s of a window: about PER_WINDOW requests, short in the period, and whole ticks of a log."""
     longest = max(min(span_s, HOUR_S) / (2 * _FEWEST), WINDOWS_S[0])
     aim_s = min(PER_WINDOW * span_s / len(time_s), longest)
     tick_s = _tick_s(time_s)
