@@ -71,6 +71,7 @@ FAULTS = {
         csv("1,2,3", "90000,2,3", "3,2,3", "100000,2,3"),
         "line 4: its time lies 25 h before that of line 3",
     ),
+    "decades": (csv("2025-10-09,2,3", "2065-10-09,2,3"), "requests of .* lie 40 years apart, more than 3"),
     "truncated": ('{"ts": 1, "isl": 2, "osl": 3}\n{"ts": 2, "is', "line 2 is not valid JSON"),
     "no object": ('{"ts": 1, "isl": 2, "osl": 3}\n[1]\n', "line 2: .* is not a JSON object"),
     "a list of numbers": ("[1, 2]", "entry 1: 1 is not a JSON object"),
