@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from paretoken.bench.workload.traces import read_trace
+from paretoken.bench.workload.traces import TraceLimits, read_trace
 from paretoken.traffic.log import read_log
 from paretoken.traffic.traffic import Traffic
 from tests.support.traces import DATA
@@ -314,3 +314,40 @@ def test_flat_traces_are_read_as_the_trace_reader_does(file):
     assert np.allclose(requests.time_s, [r.time_s for r in trace.requests], atol=1e-6)
     assert requests.input_tokens.tolist() == [r.input_tokens for r in trace.requests]
     assert requests.output_tokens.tolist() == [r.output_tokens for r in trace.requests]
+
+
+class TestTraces:
+    def test_mooncake_keeps_its_unit_and_blocks(self):
+        requests = read_log(DATA / "mooncake.jsonl")
+        assert requests.time_s.tolist() == [0, 0.25, 1.5, 2.25] and requests.day_start_s is None
+        assert requests.prefixes is not None and requests.prefixes.tokens == 512
+        assert requests.prefixes.ids[2] == (0, 1, 5, 6)
+        assert requests.source == "mooncake.jsonl (mooncake trace)"
+
+    def test_turns_come_after_the_pauses_before_them(self):
+        requests = read_log(DATA / "mooncake-sessions.jsonl")
+        assert np.allclose(requests.time_s, [0, 0.15, 0.15, 0.25]) and requests.session.tolist() == [0, 0, 0, 1]
+        assert any("2 turns that follow an answer" in note for note in requests.notes)
+
+    def test_a_trace_with_dates_knows_the_day(self):
+        requests = read_log(DATA / "tracelab.jsonl")
+        assert requests.day_start_s == 10 * 3600 + 30 and requests.prefixes is not None
+
+    def test_limits_reach_the_trace(self):
+        assert len(read_log(DATA / "mooncake.jsonl", limits=TraceLimits(requests=2))) == 2
+
+
+def test_the_first_filled_name_of_a_role_counts_in_each_row(tmp_path):
+    """Two APIs of one service name their usage differently."""
+    rows = [
+        {"ts": 0, "usage": {"prompt_tokens": 4, "completion_tokens": 5}},
+        {"ts": 1, "usage": {"input_tokens": 6, "output_tokens": 7}},
+    ]
+    requests = read(tmp_path, jsonl(rows))
+    assert requests.input_tokens.tolist() == [4, 6] and requests.output_tokens.tolist() == [5, 7]
+
+
+def test_prompts_in_cells_may_be_long(tmp_path):
+    prompt = "a" * 200_000
+    requests = read(tmp_path, f'ts,prompt,isl,osl\n1,"{prompt}\nb",2,3\n2,"c",4,5\n')
+    assert requests.input_tokens.tolist() == [2, 4]

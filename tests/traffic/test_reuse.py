@@ -91,6 +91,11 @@ def test_the_last_token_is_computed():
     assert curve is not None and curve.cached_tokens(np.inf).tolist() == [0, 31]
 
 
+def test_ids_may_be_hashes_of_any_size():
+    curve = reuse(traffic(input_tokens=[32, 33], prefixes=PrefixBlocks(((2**70, -5), (2**70, 9)), BLOCK)))
+    assert curve is not None and curve.cached_tokens(np.inf).tolist() == [0, 16]
+
+
 class TestSessions:
     def test_a_growing_conversation_shares_each_turn_with_its_answer(self):
         talk = traffic(input_tokens=[10, 40, 70, 5], output_tokens=[20, 20, 5, 5], session=[7, 7, 7, -1])

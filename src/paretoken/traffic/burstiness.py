@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.traffic.traffic import HOUR_S, Floats
 
@@ -27,17 +28,17 @@ def burstiness(time_s: Floats, span_s: float) -> tuple[float | None, float]:
     whole = int(span_s / window_s + 1e-9)
     counts = np.bincount((time_s / window_s + 1e-6).astype(np.int64), minlength=whole)[:whole].astype(np.float64)
     per_hour = round(HOUR_S / window_s)
+    full = whole // per_hour * per_hour
     squares = expected = 0.0
-    for begin in range(0, whole, per_hour):
-        part = counts[begin : begin + per_hour]
-        if len(part) >= _FEWEST and part.any():
+    for part in (counts[:full].reshape(-1, per_hour), counts[full:][None, :]):
+        if part.shape[1] >= _FEWEST:
             squares += _off_line(part)
-            expected += (len(part) - 2) * float(part.mean())
+            expected += (part.shape[1] - 2) * float(part.mean(axis=1).sum())
     return (squares / expected if expected else None), window_s
 
 
 def window(time_s: Floats, span_s: float) -> float:
-    """The length in s of a window: it holds about PER_WINDOW requests, is short in the period, and whole ticks of a log."""
+    """The length in s of a window: about PER_WINDOW requests, short in the period, and whole ticks of a log."""
     longest = max(min(span_s, HOUR_S) / (2 * _FEWEST), WINDOWS_S[0])
     aim_s = min(PER_WINDOW * span_s / len(time_s), longest)
     tick_s = _tick_s(time_s)
@@ -52,8 +53,8 @@ def _tick_s(time_s: Floats) -> float:
     return next((t for t in _TICKS_S if np.abs(time_s / t - np.round(time_s / t)).max() < 1e-4), 0.0)
 
 
-def _off_line(counts: Floats) -> float:
-    """The sum of squares of counts (m,) about their straight line."""
-    x = np.arange(len(counts)) - (len(counts) - 1) / 2
-    off = counts - counts.mean()
-    return float((off**2).sum() - (x @ off) ** 2 / (x @ x))
+def _off_line(counts: npt.NDArray[np.float64]) -> float:
+    """The sum of squares of counts (hours, windows) about the straight line of each hour."""
+    x = np.arange(counts.shape[1]) - (counts.shape[1] - 1) / 2
+    off = counts - counts.mean(axis=1, keepdims=True)
+    return float((off**2).sum() - ((off @ x) ** 2).sum() / (x @ x))

@@ -41,20 +41,21 @@ def chains_of(traffic: Traffic) -> Chains | None:
 
 def _of_blocks(blocks: PrefixBlocks) -> Chains:
     units = np.array([len(ids) for ids in blocks.ids], np.int64)
-    flat = np.fromiter((b for ids in blocks.ids for b in ids), np.int64, int(units.sum()))
-    return Chains(units=units, tokens=blocks.tokens, touches=_nodes(flat, units))
+    numbers: dict[int, int] = {}  # ids may be hashes of more than 64 bits
+    flat = (numbers.setdefault(b, len(numbers)) for ids in blocks.ids for b in ids)
+    touches = _nodes(np.fromiter(flat, np.int64, int(units.sum())), units, len(numbers))
+    return Chains(units=units, tokens=blocks.tokens, touches=touches)
 
 
-def _nodes(flat: Ints, units: Ints) -> Ints:
-    """Every touch's node in the tree of prefixes: the same id under another parent is another node.
+def _nodes(ids: Ints, units: Ints, many: int) -> Ints:
+    """The node of every touch in the tree of prefixes: one of `many` ids under another parent is another node.
 
     Level by level, so that ids which name only the content of a block are told apart, too.
     """
     starts = np.cumsum(units) - units
-    _, ids = np.unique(flat, return_inverse=True)
-    nodes = np.empty(len(flat), np.int64)
+    nodes = np.empty(len(ids), np.int64)
     active, parent = np.flatnonzero(units > 0), np.zeros(len(units), np.int64)
-    level, fresh, many = 0, 1, int(ids.max(initial=0)) + 1
+    level, fresh = 0, 1
     while len(active):
         at = starts[active] + level
         unique, inverse = np.unique(parent[active] * many + ids[at], return_inverse=True)

@@ -104,11 +104,13 @@ class Clock:
     def _unit(self, times: Floats) -> tuple[str, float, bool]:
         """The unit of all times, its seconds, and whether they are since 1970."""
         band = np.searchsorted([b[2] for b in _BANDS], times, side="right")
-        stated = next((b for b in _BANDS if b[1] == self.unit_s), None)
+        stated = next((b for b in _BANDS if b[1] == self.unit_s and not self.iso), None)
         if stated is not None:
             band_of_name = _BANDS.index(stated) + 1
             if band[0] not in (0, band_of_name) and (band == band[0]).all():
-                raise BadTimeError(int(times.argmax()), self._odd(times, stated[0]))
+                unit = _BANDS[int(band[0]) - 1][0]
+                why = f"time {_plain(times[0])} is a Unix time in {unit}, but its field is named for"
+                raise BadTimeError(0, f"{why} {stated[0]}; rename the field")
             band = np.where(times * stated[1] < FROM_ZERO, 0, band_of_name)
         other = np.flatnonzero(band != band[0])
         if len(other):
@@ -117,7 +119,7 @@ class Clock:
         if stated is not None:
             name, seconds = stated[:2]
         elif times.max() >= (10 * least if band[0] else FROM_ZERO) and not self.iso:
-            raise BadTimeError(int(times.argmax()), self._odd(times, ""))
+            raise BadTimeError(int(times.argmax()), self._odd(times))
         return name, seconds, bool(band[0]) or bool(self.iso)
 
     def _mixed(self, times: Floats, row: int) -> str:
@@ -130,11 +132,10 @@ class Clock:
         return f"time {value:.0f} is in another unit than the first, {first:.0f}; give all times in one unit"
 
     @staticmethod
-    def _odd(times: Floats, stated: str) -> str:
-        unit = f" in {stated}, as its name says," if stated else ""
+    def _odd(times: Floats) -> str:
         return (
-            f"time {_plain(times.max())}{unit} is no date of this century nor a time from the start of the log; "
-            "name the field time_s, time_ms, time_us or time_ns by its unit"
+            f"time {_plain(times.max())} is no date of this century nor a time from the start of the log in s; "
+            "name the field time_ms, time_us or time_ns if that is its unit"
         )
 
 

@@ -14,6 +14,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 HOUR_S = 3600.0
+LONGEST_S = 1e8
+"""The longest period of traffic, about three years: one row with a wrong date is not decades of idle fleet."""
 NO_SESSION = -1
 
 
@@ -84,11 +86,14 @@ class Traffic:
 def period_s(times: Floats, source: str) -> float:
     """The period of these times (n,): from the first to the last, and one mean gap more, so that n come in it.
 
-    BadFile for one request, or for many at the same time: neither has a rate.
+    BadFile for one request, or for many at the same time: neither has a rate; and for decades.
     """
     n, apart_s = len(times), float(times.max() - times.min())
     if n < 2:
         raise BadFile(f"{source} holds a single usable request; a rate needs two or more")
+    if apart_s > LONGEST_S:
+        years = f"{apart_s / (365.25 * 24 * HOUR_S):,.0f} years"
+        raise BadFile(f"the requests of {source} lie {years} apart, more than 3: correct the clock of the rows far off")
     if not apart_s > 0:
         raise BadFile(f"all {n:,} requests of {source} have the same time; give a log with the time of each request")
     return apart_s * n / (n - 1)
