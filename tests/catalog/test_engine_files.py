@@ -120,6 +120,13 @@ class TestMetrics:
         others = [FILES[k].metrics for k in WITH_METRICS if k != key]
         assert not any(p.startswith(tuple(mine.prefixes)) for other in others for p in other.prefixes)
 
+    def test_metrics_of_requests_have_its_prefix(self, key):
+        metrics = FILES[key].metrics
+        if metrics.per_request:
+            r = metrics.per_request
+            assert all(n.startswith(metrics.prefixes[0]) for n in (*r.requests, r.prompt_tokens, r.generation_tokens))
+            assert not r.prompt_tokens.endswith(("_bucket", "_sum", "_count"))
+
     def test_a_hit_rate_can_be_made(self, key):
         """Cache hits come with the prompt tokens or the queries that they are a share of."""
         metrics = FILES[key].metrics

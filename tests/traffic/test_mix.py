@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +73,13 @@ def test_hours_follow_the_curve_and_keep_the_mean_rate(name):
     expected = 3.0 * 3600 * weights / weights.mean()
     assert len(weights) == 24
     assert (np.abs(by_hour(traffic) - expected) < 5 * np.sqrt(expected) + 1).all()
+
+
+def test_the_page_shows_the_curves_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "traffic.md").read_text(encoding="utf-8")
+    for name, weights in DAY_CURVES.items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert row.endswith(f"| {' '.join(f'{w:g}' for w in weights)} |")
 
 
 def test_assumed_curves_say_so_with_their_numbers():

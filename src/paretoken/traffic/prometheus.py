@@ -127,12 +127,8 @@ def _lengths(side: LengthCounts, number: Ints, hour: Ints, rng: np.random.Genera
     """Tokens of the requests, in the order of their steps; `number` are those of each step."""
     if not side.tokens.sum() > 0 and not side.buckets.counts.sum() > 0:
         raise NoData("the metrics count no tokens of one side; query the histograms of prompt and generation tokens")
-    drawn = []
-    for h in range(int(hour[-1]) + 1):
-        steps = np.flatnonzero(hour == h)
-        if number[steps].sum():
-            drawn.append(_of_hour(side, steps, number[steps], rng))
-    return np.concatenate(drawn)
+    hours = np.split(np.arange(len(hour)), np.flatnonzero(np.diff(hour)) + 1)
+    return np.concatenate([_of_hour(side, steps, number[steps], rng) for steps in hours if number[steps].any()])
 
 
 def _of_hour(side: LengthCounts, steps: Ints, number: Ints, rng: np.random.Generator) -> Ints:
