@@ -27,6 +27,7 @@ from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 
 LEAD_S = 300.0
 """Seconds of traffic before an hour that fill the replicas, and are not counted."""
+PEAK_S = 60.0
 ENOUGH = {"mean": 50, MEDIAN: 50, "p90": 100, "p95": 200, "p99": 1_000, "p999": 10_000}
 """Requests that an hour needs for a statistic to be judged on it alone."""
 FEWEST_REPLICAS = 4
@@ -37,13 +38,14 @@ WHOLE = 10**12
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourGroup:
     """Hours `first` to before `stop` that are judged together. `load_s` is their rate in requests of the mean work of
-    the load curve's sample."""
+    the load curve's sample, `peak_s` that of the busiest `PEAK_S`."""
 
     first: int
     stop: int
     requests: int
     rate_s: float
     load_s: float
+    peak_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,7 @@ class FleetSizer:
     def smallest(self, group: HourGroup, estimate: int) -> FleetCheck:
         """The check of the fewest replicas that meet every limit and serve as fast as requests come."""
         least = max(ceil(group.load_s / self.curve.limit_s - 0.05), 1)
-        most = 4 * max(estimate, 2) + least
+        most = 2 * FleetScale(self.curve.capacity_s(self.slos)).needed(group.peak_s) + least + 2
         n = first_that(lambda n: self.check(group, n).worst <= 1, estimate, least, most)
         if n > most:
             failed = self.check(group, most)
@@ -273,7 +275,15 @@ class FleetSizer:
         seconds = min(stop * HOUR_S, self.traffic.span_s) - first * HOUR_S
         load_s = float(work[inside].sum() / seconds)
         requests = int(inside.sum())
-        return HourGroup(first=first, stop=stop, requests=requests, rate_s=requests / seconds, load_s=load_s)
+        windows = np.bincount(((self.traffic.time_s[inside] - first * HOUR_S) // PEAK_S).astype(int), work[inside])
+        return HourGroup(
+            first=first,
+            stop=stop,
+            requests=requests,
+            rate_s=requests / seconds,
+            load_s=load_s,
+            peak_s=max(float(windows.max(initial=0)) / PEAK_S, load_s),
+        )
 
     def _why_none(self) -> str:
         unmet = ", ".join(f"{slo.text} (it has {value:.3g} s)" for slo, value in self.curve.unmet(self.slos).items())
