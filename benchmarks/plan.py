@@ -10,7 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 import numpy as np
 
@@ -78,9 +81,18 @@ def rank(job: Job) -> tuple[int, int]:
         return 0, curve.simulated
 
 
-def timed(rows: list[dict], name: str, requests: int, start: float, **more: object) -> None:
-    seconds = time.perf_counter() - start
-    rows.append({"name": name, "requests": requests, "seconds": seconds, "requests_s": requests / seconds, **more})
+def cpu_s() -> float:
+    """CPU seconds of this process and of those that it started and that ended."""
+    return sum(u.ru_utime + u.ru_stime for u in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
+
+
+def timed(rows: list[dict], name: str, requests: int, work: Callable[[], object]) -> object:
+    """Run and append a row: seconds of the clock and of the CPU, requests per CPU second."""
+    start, before_s = time.perf_counter(), cpu_s()
+    result = work()
+    seconds, cpu = time.perf_counter() - start, cpu_s() - before_s
+    rows.append({"name": name, "requests": requests, "seconds": seconds, "cpu_s": cpu, "requests_s": requests / cpu})
+    return result
 
 
 def main() -> None:
@@ -92,17 +104,12 @@ def main() -> None:
     rows: list[dict] = []
     for part in (4, 2, 1):
         traffic = day(options.requests // part)
-        replica = replica_of(candidates()[0], traffic)
-        start = time.perf_counter()
-        replay(replica, traffic, fixed(max(8 // part, 1)))
-        timed(rows, "whole replay", len(traffic), start)
+        replica, staffing = replica_of(candidates()[0], traffic), fixed(max(8 // part, 1))
+        timed(rows, "whole replay", len(traffic), partial(replay, replica, traffic, staffing))
     traffic, slos = day(options.requests), parse_slos(LIMITS)
-    start = time.perf_counter()
-    coarse_capacities(candidates(), traffic, slos)
-    timed(rows, "20 candidates, coarse", len(traffic), start)
-    start = time.perf_counter()
-    ranked = map_all(rank, [Job(c, traffic) for c in candidates()], processes=options.processes)
-    timed(rows, "20 candidates, simulated", len(traffic), start, replicas=[n for n, _ in ranked])
+    timed(rows, "20 candidates, coarse", len(traffic), lambda: coarse_capacities(candidates(), traffic, slos))
+    jobs = [Job(c, traffic) for c in candidates()]
+    timed(rows, "20 candidates, simulated", len(traffic), lambda: map_all(rank, jobs, processes=options.processes))
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
