@@ -12,7 +12,6 @@ from paretoken.plan.autoscale import by_hour, foresight, reactive, whole_fixed, 
 from paretoken.plan.hours import FleetScale, FleetSizer, first_that
 from paretoken.plan.lengths import split_by_length
 from paretoken.plan.load_curve import load_curve
-from paretoken.plan.parallel import map_all
 from paretoken.plan.sample import traffic_sample
 from paretoken.slo import parse_slos
 from paretoken.traffic.traffic import HOUR_S, Traffic
@@ -39,13 +38,13 @@ def sizer(t: Traffic, slos=SLOS, **other) -> FleetSizer:
     )
 
 
-def steady(rate_s: float, seed: int = 0, n: int = 3_000) -> Traffic:
+def steady(rate_s: float, seed: int = 0, n: int = 2_000) -> Traffic:
     return traffic(n, rate_s, seed)
 
 
 @pytest.mark.slow
 def test_the_number_is_enough_and_one_fewer_is_not():
-    s = sizer(day((2.0, 6.0, 3.0), part=0.2))
+    s = sizer(day((8.0, 30.0, 12.0), part=0.05))
     size = s.size(every_hour=True)
     assert len(size.checks) == 3 and size.replicas == size.hours[1]
     for check in size.checks:
@@ -57,8 +56,8 @@ def test_the_number_is_enough_and_one_fewer_is_not():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("rate_s", [4.0, 23.0])
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("rate_s", [6.0, 23.0])
 def test_doubled_traffic_never_needs_fewer_replicas(seed, rate_s):
     needs = [sizer(steady(rate_s * x, seed)).size().replicas for x in (1, 2, 4)]
     assert needs == sorted(needs)
@@ -101,12 +100,13 @@ def test_longer_requests_are_more_load_at_the_same_rate():
     assert heavy > 1.8 * light
 
 
-class TestFollowing:
-    @pytest.fixture(scope="class")
-    def sized(self):
-        s = sizer(day((2.0, 12.0, 3.0), part=0.2))
-        return s, s.size()
+@pytest.fixture(scope="module")
+def sized():
+    s = sizer(day((8.0, 40.0, 12.0), part=0.05))
+    return s, s.size()
 
+
+class TestFollowing:
     @pytest.mark.slow
     def test_a_fixed_fleet_meets_the_limits_in_every_hour(self, sized):
         s, size = sized
@@ -136,7 +136,7 @@ class TestFollowing:
     def test_a_reactive_fleet_says_whether_it_meets_the_limits(self, sized):
         s, size = sized
         fast, slow = (reactive(s, size, cold_start_s=x, rooms=(0.8, 0.5)) for x in (5.0, 900.0))
-        assert slow.worst > 1 and slow.missed == [1]
+        assert slow.worst > 1 and 1 in slow.missed
         assert fast.worst < slow.worst
         assert fast.gpu_hours < 3 * size.replicas
 
@@ -183,21 +183,3 @@ def test_requests_are_split_by_their_length():
         split_by_length(t, 1)
     with pytest.raises(BadConfig, match=r"no request has more than [0-9,]+ tokens"):
         split_by_length(t, int(total.max()))
-
-
-def square(n: int) -> int:
-    if n < 0:
-        raise BadConfig(f"{n} is negative")
-    return n * n
-
-
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_work_is_shared_in_order(processes):
-    calls = []
-    assert map_all(square, range(7), processes=processes, progress=lambda *x: calls.append(x)) == [
-        n * n for n in range(7)
-    ]
-    assert calls == [(i, 7) for i in range(1, 8)]
-    with pytest.raises(BadConfig, match="-3 is negative"):
-        map_all(square, [1, -3, 2], processes=processes)
-    assert map_all(square, []) == []

@@ -48,9 +48,9 @@ class StaffedFleet:
 
 
 def foresight(sizer: FleetSizer, size: FleetSize, window_s: float = WINDOW_S) -> StaffSchedule:
-    """The replicas that the load of every window needs, without cold starts: no autoscaler rents less.
+    """The replicas that the load of every window needs, without cold starts: what no autoscaler can know.
 
-    `StaffSchedule.replica_s` of it is the lower bound of what the traffic costs.
+    `StaffSchedule.replica_s` of it is the lower bound of a fleet that meets the limits in every window.
     """
     t = sizer.traffic
     edges = np.append(np.arange(0, t.span_s, window_s), t.span_s)
@@ -87,7 +87,7 @@ def reactive(
     `worst` says so. The fleet starts with the replicas of the first hour.
     """
     peak = size.checks[0]
-    most = peak.outstanding * size.scale.able_s(peak.replicas) / peak.group.load_s
+    most = peak.outstanding * size.scale.able_s(peak.replicas) / peak.group.peak_s
     fleets: list[StaffedFleet] = []
     for room in rooms:
         scaling = ReactiveScaling(

@@ -27,6 +27,8 @@ from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 
 LEAD_S = 300.0
 """Seconds of traffic before an hour that fill the replicas, and are not counted."""
+WINDOWS, FEWEST_IN_WINDOW = 12, 100
+"""Parts of an hour of which the busiest says how much is needed, fewer where they would have too few requests."""
 ENOUGH = {"mean": 50, MEDIAN: 50, "p90": 100, "p95": 200, "p99": 1_000, "p999": 10_000}
 """Requests that an hour needs for a statistic to be judged on it alone."""
 FEWEST_REPLICAS = 4
@@ -37,13 +39,14 @@ WHOLE = 10**12
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourGroup:
     """Hours `first` to before `stop` that are judged together. `load_s` is their rate in requests of the mean work of
-    the load curve's sample."""
+    the load curve's sample, `peak_s` that of their busiest minutes (`WINDOWS`)."""
 
     first: int
     stop: int
     requests: int
     rate_s: float
     load_s: float
+    peak_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,8 @@ class FleetCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSize:
-    """Replicas by hour; `checks` are of the groups that were replayed, with the number chosen, the busiest first.
+    """Replicas by hour, with the load of the hour and that of its peak; `checks` are of the groups that were replayed,
+    with the number chosen, the busiest first.
 
     `capacity_s` is that of one replica alone. Many behind a router serve more each than one, `efficiency` times as much
     in the busiest group, and a part of that where there are fewer replicas.
@@ -79,6 +83,7 @@ class FleetSize:
 
     hours: tuple[int, ...]
     loads_s: tuple[float, ...]
+    peaks_s: tuple[float, ...]
     checks: tuple[FleetCheck, ...]
     capacity_s: float
     efficiency: float
@@ -107,9 +112,9 @@ class FleetSize:
         return [load / self.scale.able_s(n) for load, n in zip(self.loads_s, list(replicas), strict=True)]
 
     def rate_each_s(self, hour: int, replicas: float | None = None) -> float:
-        """The rate on the load curve at which a replica is as busy as those of the fleet in an hour."""
+        """The rate on the load curve at which a replica is as busy as those of the fleet in the peak of an hour."""
         n = replicas or self.hours[hour]
-        return self.capacity_s * self.loads_s[hour] / self.scale.able_s(n)
+        return self.capacity_s * self.peaks_s[hour] / self.scale.able_s(n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +168,22 @@ class FleetSizer:
         capacity_s = self.curve.capacity_s(self.slos)
         if not capacity_s:
             raise BadConfig(self._why_none())
-        groups = sorted(self.groups(), key=lambda g: -g.load_s)
-        peak = self.smallest(groups[0], FleetScale(capacity_s).needed(groups[0].load_s))
-        scale = FleetScale(capacity_s, groups[0].load_s / capacity_s / self._fraction(peak), peak.replicas)
+        groups = sorted(self.groups(), key=lambda g: -g.peak_s)
+        peak = self.smallest(groups[0], FleetScale(capacity_s).needed(groups[0].peak_s))
+        scale = FleetScale(capacity_s, groups[0].peak_s / capacity_s / self._fraction(peak), peak.replicas)
         checks = [peak]
         if every_hour:
-            checks += [self.smallest(g, scale.needed(g.load_s)) for g in groups[1:]]
+            checks += [self.smallest(g, scale.needed(g.peak_s)) for g in groups[1:]]
         counts = {c.group: c.replicas for c in checks}
-        hours, loads = [0] * self.traffic.hours, [0.0] * self.traffic.hours
+        hours, loads, peaks = ([0] * self.traffic.hours, *([0.0] * self.traffic.hours for _ in range(2)))
         for g in groups:
             for hour in range(g.first, g.stop):
-                hours[hour] = counts.get(g) or min(scale.needed(g.load_s), peak.replicas)
-                loads[hour] = g.load_s
+                hours[hour] = counts.get(g) or min(scale.needed(g.peak_s), peak.replicas)
+                loads[hour], peaks[hour] = g.load_s, g.peak_s
         return FleetSize(
             hours=tuple(hours),
             loads_s=tuple(loads),
+            peaks_s=tuple(peaks),
             checks=tuple(checks),
             capacity_s=capacity_s,
             efficiency=scale.efficiency,
@@ -207,7 +213,7 @@ class FleetSizer:
     def smallest(self, group: HourGroup, estimate: int) -> FleetCheck:
         """The check of the fewest replicas that meet every limit and serve as fast as requests come."""
         least = max(ceil(group.load_s / self.curve.limit_s - 0.05), 1)
-        most = 4 * max(estimate, 2) + least
+        most = 2 * FleetScale(self.curve.capacity_s(self.slos)).needed(group.peak_s) + least + 2
         n = first_that(lambda n: self.check(group, n).worst <= 1, estimate, least, most)
         if n > most:
             failed = self.check(group, most)
@@ -252,7 +258,7 @@ class FleetSizer:
         """Replicas, as a fraction, at which the limits of the busiest hour would just be met."""
         n = peak.replicas
         if n == 1 or not peak.worst:
-            return min(peak.group.load_s / self.curve.capacity_s(self.slos), float(n))
+            return min(peak.group.peak_s / self.curve.capacity_s(self.slos), float(n))
         fewer = self.check(peak.group, n - 1)
         if fewer.worst <= 1:  # fewer would not serve as fast as requests come
             return float(n)
@@ -273,7 +279,17 @@ class FleetSizer:
         seconds = min(stop * HOUR_S, self.traffic.span_s) - first * HOUR_S
         load_s = float(work[inside].sum() / seconds)
         requests = int(inside.sum())
-        return HourGroup(first=first, stop=stop, requests=requests, rate_s=requests / seconds, load_s=load_s)
+        n = min(max(requests // FEWEST_IN_WINDOW, 1), round(WINDOWS * seconds / HOUR_S) or 1)
+        span = (first * HOUR_S, first * HOUR_S + seconds)
+        windows = np.histogram(self.traffic.time_s[inside], n, span, weights=work[inside])[0] * n / seconds
+        return HourGroup(
+            first=first,
+            stop=stop,
+            requests=requests,
+            rate_s=requests / seconds,
+            load_s=load_s,
+            peak_s=float(windows.max()),
+        )
 
     def _why_none(self) -> str:
         unmet = ", ".join(f"{slo.text} (it has {value:.3g} s)" for slo, value in self.curve.unmet(self.slos).items())

@@ -10,6 +10,8 @@ from paretoken.predict.simulation.sources import OpenLoop
 from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 
 SAMPLE = 6_000
+FEWEST_IN_WINDOW = 50
+"""Requests that tell the rate of a window."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -17,8 +19,9 @@ class TrafficSample:
     """Requests in random order, shape (n,), and when those of the whole traffic come.
 
     `position` is the number of requests expected before each of the traffic, shape (requests,): time on a clock by
-    which the rate of every hour is alike. `skip` are uniform numbers that choose one replica's share; they and the
-    order of the requests are the same at every rate. `peak_s` is the rate of the busiest hour, requests per second.
+    which the rate of every minute is alike, so that only bursts within it are left. `skip` are uniform numbers that
+    choose one replica's share; they and the order of the requests are the same at every rate. `peak_s` is the rate of
+    the busiest hour, requests per second.
     """
 
     input_tokens: Ints
@@ -70,13 +73,22 @@ def traffic_sample(
     pool = np.flatnonzero(np.isin(hour, heaviest[:enough]))
     by_length = pool[np.argsort(tokens[pool], kind="stable")]
     chosen = rng.permutation(by_length[((np.arange(requests) + 0.5) / requests * len(pool)).astype(np.int64)])
-    lasts = np.minimum((np.arange(traffic.hours) + 1) * HOUR_S, traffic.span_s) - np.arange(traffic.hours) * HOUR_S
-    within = np.minimum((traffic.time_s - hour * HOUR_S) / lasts[hour], 1.0)
     return TrafficSample(
         input_tokens=traffic.input_tokens[chosen],
         output_tokens=traffic.output_tokens[chosen],
         cached_tokens=None if cached_tokens is None else cached_tokens[chosen],
-        position=(np.cumsum(counts) - counts)[hour] + within * counts[hour],
+        position=_position(traffic, counts),
         skip=1 - rng.uniform(0, 1, requests),
-        peak_s=float((counts / lasts).max()),
+        peak_s=float((counts / np.minimum(HOUR_S, traffic.span_s - np.arange(traffic.hours) * HOUR_S)).max()),
     )
+
+
+def _position(traffic: Traffic, counts: Ints) -> Floats:
+    """Requests expected before each, by the counts of windows of a minute, or longer where it has few; shape (n,)."""
+    windows = np.clip(counts // FEWEST_IN_WINDOW, 1, 60).tolist()
+    starts = [np.linspace(h * HOUR_S, (h + 1) * HOUR_S, n, endpoint=False) for h, n in enumerate(windows)]
+    edges = np.append(np.concatenate(starts), traffic.hours * HOUR_S)
+    edges = np.append(edges[edges < traffic.span_s], traffic.span_s)
+    before = np.append(0, np.cumsum(np.histogram(traffic.time_s, edges)[0]))
+    position: Floats = np.interp(traffic.time_s, edges, before)
+    return position
