@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from paretoken.prices.finance import HOURS_PER_MONTH, annuity_factor, discounted
 from paretoken.prices.owner.depreciation import MACRS_SOURCE, Depreciation, deductions_today, write_off_months
-from paretoken.prices.owner.figures import NOT_USED
+from paretoken.prices.owner.figures import NOT_USED, InputFigure
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import COMPONENTS, capital_usd, it_kw, stack
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS
@@ -139,5 +139,10 @@ def _sources(component: str, inputs: Inputs) -> str:
 def _of(inputs: Inputs, *names: str) -> str:
     """`layer: source (date)` of each figure that is used, once."""
     used = [inputs.figures[n] for n in names if inputs.figures[n].layer != NOT_USED]
-    texts = [f"{f.layer}: {f.source}" + (f" ({f.date})" if f.date and f.date not in f.source else "") for f in used]
-    return "; ".join(dict.fromkeys(texts))
+    return "; ".join(dict.fromkeys(map(_text, used)))
+
+
+def _text(figure: InputFigure) -> str:
+    """`layer: source (date)`; a figure without a source has its layer as one."""
+    named = figure.layer if figure.source == figure.layer else f"{figure.layer}: {figure.source}"
+    return named + (f" ({figure.date})" if figure.date and figure.date not in figure.source else "")

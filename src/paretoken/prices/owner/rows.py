@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paretoken.errors import NoData
 from paretoken.prices.numbers import FloatArray
+from paretoken.prices.owner.depreciation import Depreciation
 from paretoken.prices.owner.figures import NOT_USED
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import capital_usd, it_kw, stack, straight_line
@@ -52,6 +53,7 @@ class OwnerCost:
     capital_usd: float
     capital_from: str
     it_kw_per_gpu: float
+    depreciation: Depreciation
     inputs: dict[str, InputRow]
 
 
@@ -85,6 +87,7 @@ def owner_cost(inputs: Inputs) -> OwnerCost:
         capital_usd=float(capital_usd(values)),
         capital_from=capital_from(inputs),
         it_kw_per_gpu=float(it_kw(values)),
+        depreciation=inputs.depreciation,
         inputs={n: _input(inputs, n) for n in PARAMETERS if inputs.figures[n].layer != NOT_USED},
     )
 
