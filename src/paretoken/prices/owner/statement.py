@@ -1,4 +1,4 @@
-"""An owner's cost on one page: capital, running costs and tax per GPU, server and megawatt, and the write-off by year."""
+"""An owner's cost on one page: capital, running costs and tax by GPU, server and megawatt; the write-off by year."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MONTHS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostLine:
-    """One part of the cost. `group` is capital, running or tax; a GPU-hour is one sold or used, a year has all hours."""
+    """One part of the cost. `group` is capital, running or tax; a GPU-hour is one sold or used; a year has all."""
 
     name: str
     title: str
