@@ -93,9 +93,7 @@ def outlook(
     scenario = find_scenario(question.scenario) if isinstance(question.scenario, str) else question.scenario
     data = data or Data.of(question)
     at_latency = _question_at_latency(scenario)
-    started = (
-        rack_starts(scenario, data.catalog) if scenario.on_racks else starts(candidates_at(at_latency, data))
-    )
+    started = rack_starts(scenario, data.catalog) if scenario.on_racks else starts(candidates_at(at_latency, data))
     tput = {accelerator: start.tput_per_gpu for accelerator, start in started.items()}
     price = _price_today(scenario, question, data, market, tput)
     if dated_trends is None:

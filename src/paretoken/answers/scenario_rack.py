@@ -100,7 +100,11 @@ def undecided(states: Sequence[ScenarioState]) -> Iterator[str]:
     first_two = [tuple(on_day[:2]) for on_day in by_day.values() if len(on_day) > 1]
     pairs: dict[tuple[str, str], None] = {}
     for a, b in first_two:
-        if a.usd_per_mtok_interval and b.usd_per_mtok_interval and a.usd_per_mtok_interval[1] > b.usd_per_mtok_interval[0]:
+        if (
+            a.usd_per_mtok_interval
+            and b.usd_per_mtok_interval
+            and a.usd_per_mtok_interval[1] > b.usd_per_mtok_interval[0]
+        ):
             pairs.setdefault((a.accelerator, b.accelerator))
     for first, second in pairs:
         yield f"the 90 % intervals of {first} and {second} overlap: which of them is cheaper is not decided"

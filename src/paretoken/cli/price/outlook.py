@@ -116,19 +116,23 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
 
 def _with_interval(value: float | None, interval: tuple[float, float] | None) -> float | str | None:
     """A figure, with its 90 % interval if it has one."""
+    from paretoken.cli.output import number
+
     if value is None or interval is None:
         return value
-    return f"{value:,.4g} ({interval[0]:,.4g} … {interval[1]:,.4g})"
+    return f"{number(value)} ({number(interval[0])} … {number(interval[1])})"
 
 
 def _start(answer: OutlookAnswer) -> Iterator[str]:
     """Where each accelerator starts from, and what makes their order of today doubtful."""
+    from paretoken.cli.output import number
+
     for accelerator, start in answer.starts_from.items():
         release = "predicted" if start.origin == "predicted" else start.software
         if start.layout:
             release = f"{start.layout}, predicted"
         dated = "" if start.date in (None, release) else f", {start.date}"
-        yield f"{accelerator} starts from {start.tput_per_gpu:,.4g} tok/s/GPU with {start.engine} {release}{dated}"
+        yield f"{accelerator} starts from {number(start.tput_per_gpu)} tok/s/GPU with {start.engine} {release}{dated}"
     today = answer.verdict_today
     if today and today.withheld:
         yield f"no verdict today, so none of the scenario: {today.withheld}"

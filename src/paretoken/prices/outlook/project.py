@@ -122,7 +122,9 @@ def _states_on(
             break_even_usd_per_gpu_h=break_even_rent(reference_usd, tput[reference], tput[a]),
             basis=_basis(a, coming, today),
             interval=ends,
-            usd_per_mtok_interval=(usd_per_mtok(price, ends[1]), usd_per_mtok(price, ends[0])) if price and ends else None,
+            usd_per_mtok_interval=(usd_per_mtok(price, ends[1]), usd_per_mtok(price, ends[0]))
+            if price and ends
+            else None,
         )
         for a, coming in available.items()
         for price, ends in ((usd[a], _interval(a, tput[a], today)),)

@@ -107,9 +107,9 @@ class Scenario(BaseModel):
         modelled = [c.name for c in self.coming if c.like]
         if not self.on_racks:
             if own := [c.name for c in self.coming if not c.like]:
-                raise ValueError(f"{own[0]} needs like, an accelerator to scale; or set serving to rack")
+                raise ValueError(f"coming {own[0]} needs like, an accelerator to scale; or set serving to rack")
         elif modelled:
-            raise ValueError(f"{modelled[0]} is predicted with serving = rack; leave its like out")
+            raise ValueError(f"coming {modelled[0]} is predicted with serving = rack; leave its like out")
         elif self.interactivity is None or self.precision is None or self.speculative != "none":
             raise ValueError("serving = rack needs a precision, an interactivity, and speculative = none")
         elif not self.accelerators:
