@@ -49,7 +49,8 @@ def schedule(values: Mapping[str, Number]) -> Iterator[WriteOff]:
 def write_off_months(values: Mapping[str, Number]) -> Number:
     """`depreciation_months`, or the life where it is 0."""
     stated, life = values["depreciation_months"], values["life_months"]
-    return stated + (np.asarray(stated) == 0) * life
+    months: Number = stated + np.equal(stated, 0) * life
+    return months
 
 
 def book_share(values: Mapping[str, Number], month: Number) -> Number:
