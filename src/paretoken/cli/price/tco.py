@@ -101,7 +101,7 @@ def command(
       paretoken tco
       paretoken tco --accelerator H200 --set h200-2025 --explain
       paretoken tco --operator enterprise --accelerator MI300X --tornado
-      paretoken tco --accelerator H200 --tax-rate 0.25 --depreciation macrs-5 --statement
+      paretoken tco --tax-rate 0.25 --depreciation macrs-5 --statement
       paretoken tco --or-rent --needed 0.6
       paretoken tco --monte-carlo 100000 --seed 7 --json
       paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 \\
