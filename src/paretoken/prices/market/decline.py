@@ -63,14 +63,20 @@ def rent_decline_per_year(book: pl.DataFrame, accelerator: str, at: date) -> Ren
             slopes[provider] = slope
             used += (of_it[0][0], of_it[-1][0])
     rates = {p: exp(s) - 1 for p, s in slopes.items()}
-    span = {"first": min(used, default=None), "last": max(used, default=None)}
+    first, last = min(used, default=None), max(used, default=None)
     if len(slopes) < FEWEST_PROVIDERS:
         reason = (
             f"only {counted(len(slopes), 'provider')} of {accelerator} with on-demand prices half a year apart in the "
             f"{YEARS} years before {at}; {FEWEST_PROVIDERS} are needed"
         )
         return RentDecline(
-            accelerator=accelerator, per_year=None, interval=None, by_provider=rates, reason=reason, **span
+            accelerator=accelerator,
+            per_year=None,
+            interval=None,
+            by_provider=rates,
+            first=first,
+            last=last,
+            reason=reason,
         )
     ordered = sorted(slopes.values())
     k = _rank(len(ordered))
@@ -79,7 +85,8 @@ def rent_decline_per_year(book: pl.DataFrame, accelerator: str, at: date) -> Ren
         per_year=exp(median(ordered)) - 1,
         interval=(exp(ordered[k]) - 1, exp(ordered[-1 - k]) - 1),
         by_provider=rates,
-        **span,
+        first=first,
+        last=last,
     )
 
 
