@@ -68,7 +68,7 @@ def test_overlapping_intervals_decide_nothing(tmp_path):
 def test_racks_beside_boxes_are_named(tmp_path, catalog):
     mixed = scenario(tmp_path, reference='"GB200"', accelerators='["GB200", "B200", "MI300X"]')
     (line,) = unlike(mixed, {}, catalog)
-    assert "GB200 are racks with 72 GPUs" in line and "B200 and MI300X boxes with 8" in line
+    assert "racks with 72 GPUs in a scale-up domain (GB200) beside boxes with 8 (B200 and MI300X)" in line
     for alike in ('["GB200", "GB300"]', '["GB200"]'):
         assert not list(unlike(scenario(tmp_path, reference='"GB200"', accelerators=alike), {}, catalog))
     boxes = scenario(tmp_path, accelerators='["H200", "L40S"]', **{"[c": COMING.format("H200")})
@@ -88,7 +88,7 @@ def test_the_answer_says_what_is_not_alike(tmp_path, catalog):
     assert outlook(OutlookQuestion(scenario=scenario(tmp_path)), data).unlike == ()
     rack = COMING.format("H200").replace('"New"', '"VR200"')
     answer = outlook(OutlookQuestion(scenario=scenario(tmp_path, **{"[c": rack})), data)
-    assert len(answer.unlike) == 1 and "VR200 are racks" in answer.unlike[0]
+    assert len(answer.unlike) == 1 and "racks with 72 GPUs in a scale-up domain (VR200)" in answer.unlike[0]
 
 
 def test_a_box_is_no_rack(tmp_path, catalog):

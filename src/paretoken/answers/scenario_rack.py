@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 
 from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
 from paretoken.answers.prediction import PredictionData
@@ -35,7 +36,7 @@ def rack_starts(scenario: Scenario, catalog: Catalog) -> dict[str, ScenarioStart
 
 
 def _start(scenario: Scenario, accelerator: str, data: PredictionData) -> ScenarioStart:
-    workload, rack = data.catalog.workloads[scenario.workload], scenario.rack
+    workload, rack = data.catalog.workload(scenario.workload), scenario.rack
     question = PoolSearchQuestion(
         model=scenario.model,
         precision=scenario.precision or "",
@@ -85,27 +86,20 @@ def _domains(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: C
     boxes = [a for a, gpus in domains.items() if gpus <= RACK]
     if racks and boxes:
         yield (
-            f"{_listed(racks)} are racks with {_sizes(domains[a] for a in racks)} GPUs in a scale-up domain, "
-            f"{_listed(boxes)} boxes with {_sizes(domains[a] for a in boxes)}: compare racks with racks "
-            "(serving = rack), boxes with boxes"
+            f"racks with {_sizes(domains[a] for a in racks)} GPUs in a scale-up domain ({_listed(racks)}) beside boxes "
+            f"with {_sizes(domains[a] for a in boxes)} ({_listed(boxes)}); compare racks with racks (serving = rack), "
+            "boxes with boxes"
         )
 
 
 def undecided(states: Sequence[ScenarioState]) -> Iterator[str]:
     """A sentence for each pair of accelerators that are first and second on a day with overlapping intervals."""
-    by_day: dict[object, list[ScenarioState]] = {}
-    for state in states:
-        if state.usd_per_mtok_interval is not None:
-            by_day.setdefault(state.day, []).append(state)
-    first_two = [tuple(on_day[:2]) for on_day in by_day.values() if len(on_day) > 1]
     pairs: dict[tuple[str, str], None] = {}
-    for a, b in first_two:
-        if (
-            a.usd_per_mtok_interval
-            and b.usd_per_mtok_interval
-            and a.usd_per_mtok_interval[1] > b.usd_per_mtok_interval[0]
-        ):
-            pairs.setdefault((a.accelerator, b.accelerator))
+    for _, on_day in groupby(states, key=lambda state: state.day):
+        predicted = [(s.accelerator, s.usd_per_mtok_interval) for s in on_day if s.usd_per_mtok_interval]
+        for (a, (_, a_high)), (b, (b_low, _)) in pairwise(predicted[:2]):
+            if a_high > b_low:
+                pairs.setdefault((a, b))
     for first, second in pairs:
         yield f"the 90 % intervals of {first} and {second} overlap: which of them is cheaper is not decided"
 

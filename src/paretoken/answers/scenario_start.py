@@ -61,7 +61,7 @@ def needed_accelerators(scenario: Scenario) -> tuple[str, ...]:
     """The accelerators whose points the scenario needs; empty for all."""
     if not scenario.accelerators:
         return ()
-    like = {c.name: c.like for c in scenario.coming}
+    like = {c.name: c.like or c.name for c in scenario.coming}
     return tuple(dict.fromkeys(like.get(a, a) for a in (scenario.reference, *scenario.accelerators, *like)))
 
 
