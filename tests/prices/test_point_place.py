@@ -31,7 +31,7 @@ def test_a_range_on_one_side_puts_the_point_at_an_end():
     # The median of a triangle that rises to its end is low + width·√½, and cost goes with its reciprocal.
     median = total({**inputs.values, "sold_share": 0.75 + 0.25 * 0.5**0.5})
     assert shift.median_shift_usd == pytest.approx(median - total(inputs.values), rel=0.01)
-    assert place.median_less_point_usd == pytest.approx(shift.median_shift_usd)
+    assert place.median_less_point_usd == pytest.approx(shift.median_shift_usd, rel=0.02)
 
 
 def test_a_range_around_its_value_leaves_the_point_in_the_middle():

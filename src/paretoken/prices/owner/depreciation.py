@@ -82,6 +82,8 @@ def tax_usd(values: Mapping[str, Number], capital_usd: Number) -> Number:
     sold at the end is taxed on what it brings above its book value; both leave the cost before tax as it is.
     """
     rate, life, tax = values["cost_of_capital_per_year"], values["life_months"], values["tax_rate"]
+    if not np.any(tax):
+        return capital_usd * 0.0
     not_deducted = capital_usd * (1 - deductions_today(values))
     return tax / (1 - tax) * not_deducted / annuity_factor(rate, life)
 

@@ -12,6 +12,8 @@ from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import total
 from paretoken.prices.owner.montecarlo import CostDraws
 
+MOST_DRAWS = 20_000
+"""Draws that the shifts of the median are taken from."""
 ONE_SIDED = 0.1
 """How far the share of draws above an input's value must be from one half for its range to lie on one side."""
 
@@ -52,9 +54,9 @@ def point_place(inputs: Inputs, draws: CostDraws) -> PointPlace:
     """The place of an accelerator's point value among its draws; one-sided ranges by falling shift."""
     name = inputs.accelerator
     cost, point = draws.usd_per_gpu_h[name], float(total(inputs.values))
-    median = float(np.median(cost))
     drawn = {k: x for k, x in draws.inputs[name].items() if k in inputs.figures}
     leaning = {k: above for k, x in drawn.items() if abs((above := _above(x, inputs.values[k])) - 0.5) > ONE_SIDED}
+    few, median = {k: x[:MOST_DRAWS] for k, x in drawn.items()}, float(np.median(cost[:MOST_DRAWS]))
     shifts = [
         RangeShift(
             name=k,
@@ -62,14 +64,14 @@ def point_place(inputs: Inputs, draws: CostDraws) -> PointPlace:
             low=inputs.figures[k].bounds[0],
             high=inputs.figures[k].bounds[1],
             above_value=above,
-            median_shift_usd=median - _median_without(inputs, drawn, k),
+            median_shift_usd=median - _median_without(inputs, few, k),
         )
         for k, above in leaning.items()
     ]
     return PointPlace(
         usd_per_gpu_h=point,
         below=1 - _above(cost, point),
-        median_less_point_usd=median - point,
+        median_less_point_usd=float(np.median(cost)) - point,
         one_sided=tuple(sorted(shifts, key=lambda s: -abs(s.median_shift_usd))),
         below_usd_per_mtok=_below_of_tokens(draws, name, point),
     )
