@@ -36,7 +36,7 @@ def monte_carlo() -> None:
 
     names = ("H100", "H200", "B200", "B300", "GB200", "MI300X", "MI325X", "MI355X")
     inputs = owner_inputs(load_catalog(), accelerators=names)
-    uncertainty(simulate(inputs, DRAWS, 1, {a: UncertainThroughput(1000.0, 0.09) for a in names}), "H200")
+    uncertainty(inputs, simulate(inputs, DRAWS, 1, {a: UncertainThroughput(1000.0, 0.09) for a in names}), "H200")
 
 
 def cases() -> dict[str, Callable[[], object]]:

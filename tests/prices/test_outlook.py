@@ -270,7 +270,12 @@ def test_a_start_from_inconsistent_data_is_said(tmp_path, catalog):
     assert "H200 has at least the hardware of H100" in answer.verdict_today.withheld
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in SHIPPED.glob("*.toml")))
+SHIPPED_NAMES = sorted(p.stem for p in SHIPPED.glob("*.toml"))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n.endswith("racks") else n for n in SHIPPED_NAMES]
+)
 def test_shipped_scenarios_play(call, name):
     code, out, err = call(f"outlook {name} --json")
     answer = json.loads(out)

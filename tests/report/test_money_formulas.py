@@ -15,7 +15,7 @@ from paretoken.prices.owner.levelised import capital_usd, it_kw, stack, total
 from paretoken.prices.owner.sensitivity import tornado
 from paretoken.report.html import SCRIPTS
 from paretoken.report.page import asset
-from tests.support.owners import ADJUSTED, near, owned
+from tests.support.owners import ADJUSTED, TAXED, near, owned
 
 OWNERS = [*owned(), *owned(operator="enterprise"), *owned(["H200"], sets=["h200-2025"])]
 FORMULAS: dict[str, tuple[Callable[..., object], list[list[object]]]] = {
@@ -26,8 +26,8 @@ FORMULAS: dict[str, tuple[Callable[..., object], list[list[object]]]] = {
     "discounted": (finance.discounted, [[5e4, 0.133, 60.0], [5e4, 0.0, 60.0]]),
     "capitalUsd": (capital_usd, [[i.values] for i in OWNERS]),
     "itKw": (it_kw, [[i.values] for i in OWNERS]),
-    "ownerStack": (stack, [[{**i.values, **adjusted}] for i in OWNERS for adjusted in ADJUSTED.values()]),
-    "ownerTotal": (total, [[{**i.values, **adjusted}] for i in OWNERS for adjusted in ADJUSTED.values()]),
+    "ownerStack": (stack, [[{**i.values, **adjusted}] for i in OWNERS for adjusted in (ADJUSTED | TAXED).values()]),
+    "ownerTotal": (total, [[{**i.values, **adjusted}] for i in OWNERS for adjusted in (ADJUSTED | TAXED).values()]),
     "breakEvenShare": (
         lambda values, rent: own_or_rent(next(i for i in OWNERS if i.values == values), rent).break_even_share,
         [[i.values, rent] for i in OWNERS for rent in (0.7, 2.32)],

@@ -27,6 +27,13 @@ ADJUSTED = {
     },
 }
 """Inputs that a reader of the report changes, by name of the case."""
+TAXED = {
+    "straight-line over five years": {"tax_rate": 0.25, "depreciation_months": 60.0},
+    "declining balance": {"tax_rate": 0.25, "depreciation_months": 66.0, "depreciation": 1.0},
+    "MACRS": {"tax_rate": 0.21, "depreciation": 2.0, "insurance_share_per_year": 0.01},
+    "as observed": {"tax_rate": 0.3, "depreciation": 3.0, "life_months": 50.0},
+}
+"""Inputs with income tax, by schedule of depreciation."""
 
 
 def owned(

@@ -11,6 +11,7 @@ from paretoken.answers.latency import LatencyQuestion, candidates_at, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
+from paretoken.answers.scenario_rack import rack_starts, undecided, unlike
 from paretoken.answers.scenario_start import ScenarioStart, fitted_growth, needed_accelerators, starts
 from paretoken.errors import NoData
 from paretoken.frontier import Verdict, verdict_at
@@ -37,7 +38,8 @@ class OutlookAnswer:
     `starts_from` has the frontier of today of every accelerator, `verdict_today` who has the cheapest tokens among
     them, None without prices: its warnings hold for the whole scenario. `price` and `price_set` name the tariff of
     today; `fitted_trends` is the number of trends behind each fitted growth. `winners` are (day, cheapest, next,
-    margin) of every day that has a price.
+    margin) of every day that has a price. `unlike` says what makes the accelerators no like systems, `undecided` which
+    pairs of them have overlapping intervals. A scenario of racks starts from predictions and has no verdict of today.
     """
 
     scenario: str
@@ -53,6 +55,8 @@ class OutlookAnswer:
     fitted_trends: dict[str, int]
     states: tuple[ScenarioState, ...]
     winners: tuple[tuple[date, str, str | None, float | None], ...]
+    unlike: tuple[str, ...]
+    undecided: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,7 @@ def outlook(
     scenario = find_scenario(question.scenario) if isinstance(question.scenario, str) else question.scenario
     data = data or Data.of(question)
     at_latency = _question_at_latency(scenario)
-    started = starts(candidates_at(at_latency, data))
+    started = rack_starts(scenario, data.catalog) if scenario.on_racks else starts(candidates_at(at_latency, data))
     tput = {accelerator: start.tput_per_gpu for accelerator, start in started.items()}
     price = _price_today(scenario, question, data, market, tput)
     if dated_trends is None:
@@ -100,10 +104,8 @@ def outlook(
     own = question.own_prices(data.catalog, data.accelerators)
     price = with_prices(price, own)
     usd_per_gpu_h = price.usd_per_gpu_h | dict(scenario.usd_per_gpu_h) | own
-    states = project(scenario, Today(tput, usd_per_gpu_h, growth))
+    states = project(scenario, _today(started, usd_per_gpu_h, growth))
     limit = at_latency.limit()
-    curves = data.curves(selection(at_latency, data), limit.axis)
-    weight = {accelerator: 1 / usd for accelerator, usd in usd_per_gpu_h.items()}
     return OutlookAnswer(
         scenario=scenario.name,
         axis=limit.axis,
@@ -112,12 +114,32 @@ def outlook(
         price=price.name,
         price_set=price.price_set,
         starts_from=started,
-        verdict_today=verdict_at(curves, limit.latency_s, weight, data.hardware_order),
+        verdict_today=None if scenario.on_racks else _verdict(at_latency, usd_per_gpu_h, data),
         fitted_per_quarter=growth,
         fitted_trends={a: fit.trends for a, fit in fitted.items()},
         states=tuple(states),
         winners=tuple(winners(states)),
+        unlike=tuple(unlike(scenario, started, data.catalog)),
+        undecided=tuple(undecided(states)),
     )
+
+
+def _today(started: dict[str, ScenarioStart], usd_per_gpu_h: dict[str, float], growth: dict[str, float]) -> Today:
+    return Today(
+        {accelerator: start.tput_per_gpu for accelerator, start in started.items()},
+        usd_per_gpu_h,
+        growth,
+        {accelerator: start.interval for accelerator, start in started.items() if start.interval},
+        {accelerator: f"predicted {start.layout}" for accelerator, start in started.items() if start.layout},
+    )
+
+
+def _verdict(at_latency: LatencyQuestion, usd_per_gpu_h: dict[str, float], data: Data) -> Verdict | None:
+    """Who has the cheapest tokens today."""
+    limit = at_latency.limit()
+    curves = data.curves(selection(at_latency, data), limit.axis)
+    weight = {accelerator: 1 / usd for accelerator, usd in usd_per_gpu_h.items()}
+    return verdict_at(curves, limit.latency_s, weight, data.hardware_order)
 
 
 def trends(question: TrendsQuestion, data: Data | None = None) -> TrendsAnswer:
@@ -138,7 +160,7 @@ def _question_at_latency(scenario: Scenario) -> LatencyQuestion:
         model=scenario.model,
         precision=scenario.precision,
         workload=scenario.workload,
-        serving=scenario.serving,
+        serving="any" if scenario.serving == "rack" else scenario.serving,
         speculative=scenario.speculative,
         accelerators=needed_accelerators(scenario),
         e2e_s=scenario.e2e_s,

@@ -24,7 +24,9 @@ class FittedGrowth:
 class ScenarioStart:
     """The frontier of today that an accelerator starts from: its best engine at the scenario's latency limit.
 
-    `tput_per_gpu` is in tok/s/GPU, interpolated between the points around the limit; `tp` is of the run that meets it.
+    `tput_per_gpu` is in tok/s/GPU, interpolated between the points around the limit; `tp` is of the run that meets it,
+    `disaggregated` says whether that served with pools. Of a rack, all is predicted: `layout` is that of its pools, and
+    `interval` the 90 % one of the throughput.
     """
 
     engine: str
@@ -33,6 +35,9 @@ class ScenarioStart:
     origin: str
     tput_per_gpu: float
     tp: str
+    disaggregated: bool = False
+    layout: str = ""
+    interval: tuple[float, float] | None = None
 
 
 def starts(candidates: Iterable[Candidate]) -> dict[str, ScenarioStart]:
@@ -40,7 +45,13 @@ def starts(candidates: Iterable[Candidate]) -> dict[str, ScenarioStart]:
     best: dict[str, ScenarioStart] = {}
     for c in candidates:
         start = ScenarioStart(
-            engine=c.engine, software=c.software, date=c.date, origin=c.origin, tput_per_gpu=c.tput_per_gpu, tp=c.tp
+            engine=c.engine,
+            software=c.software,
+            date=c.date,
+            origin=c.origin,
+            tput_per_gpu=c.tput_per_gpu,
+            tp=c.tp,
+            disaggregated=bool(c.recommended["disaggregated"]),
         )
         best.setdefault(c.accelerator, start)
     return best
@@ -50,7 +61,7 @@ def needed_accelerators(scenario: Scenario) -> tuple[str, ...]:
     """The accelerators whose points the scenario needs; empty for all."""
     if not scenario.accelerators:
         return ()
-    like = {c.name: c.like for c in scenario.coming}
+    like = {c.name: c.like or c.name for c in scenario.coming}
     return tuple(dict.fromkeys(like.get(a, a) for a in (scenario.reference, *scenario.accelerators, *like)))
 
 

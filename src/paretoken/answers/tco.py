@@ -27,6 +27,7 @@ from paretoken.prices.owner.montecarlo import SPREADS, UncertainThroughput, simu
 from paretoken.prices.owner.price import owner_inputs
 from paretoken.prices.owner.rows import CostUncertainty, OwnerCost, owner_cost, uncertainty
 from paretoken.prices.owner.sensitivity import Swing, tornado
+from paretoken.prices.owner.statement import OwnerStatement, owner_statement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,7 @@ class TcoQuestion(MarketQuestion, PricesQuestion):
     catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
     explain: Annotated[bool, Field(description="Show the calculation line by line")] = False
     tornado: Annotated[bool, Field(description="Vary each input in turn from low to high")] = False
+    statement: Annotated[bool, Field(description="Capital, running costs and tax per GPU, server and megawatt")] = False
     own_or_rent: OwnOrRentTerms | None = None
     monte_carlo: MonteCarlo | None = None
 
@@ -80,6 +82,7 @@ class TcoAnswer:
     costs: tuple[OwnerCost, ...]
     explanations: dict[str, CostExplanation] | None = None
     tornado: dict[str, tuple[Swing, ...]] | None = None
+    statements: tuple[OwnerStatement, ...] | None = None
     own_or_rent: tuple[OwnOrRentRow, ...] | None = None
     uncertainty: CostUncertainty | None = None
 
@@ -94,6 +97,7 @@ def tco(question: TcoQuestion, data: Data | None = None, market: Market | None =
         costs=tuple(map(owner_cost, all_inputs)),
         explanations={i.accelerator: _explanation(i, catalog) for i in all_inputs} if question.explain else None,
         tornado={i.accelerator: tuple(tornado(i)) for i in all_inputs} if question.tornado else None,
+        statements=tuple(map(owner_statement, all_inputs)) if question.statement else None,
         own_or_rent=_own_or_rent(question, terms, all_inputs, catalog, market) if terms else None,
         uncertainty=_uncertainty(all_inputs, catalog, monte_carlo, data) if monte_carlo else None,
     )
@@ -121,7 +125,7 @@ def _uncertainty(
     elif against:
         raise BadConfig("--against needs throughput; give --model, --workload and one latency")
     draws = simulate(all_inputs, monte_carlo.draws, monte_carlo.seed, throughput, monte_carlo.serving_load)
-    return uncertainty(draws, against, monte_carlo.rent_usd)
+    return uncertainty(all_inputs, draws, against, monte_carlo.rent_usd)
 
 
 def _throughput(

@@ -245,4 +245,6 @@ def explain(error: ValidationError, keys: list[str]) -> str:
         return f"unknown key {quoted(where)}" + (f"; did you mean {near[0]!r}?" if near else "")
     if first["type"] == "missing":
         return f"the key {quoted(where)} is missing"
-    return f"{where} = {quoted(first['input'])}: {first['msg'][:LONGEST_REASON].lower()}"
+    own = first.get("ctx", {}).get("error") if first["type"] == "value_error" else None
+    reason = str(own)[:LONGEST_REASON] if own else first["msg"][:LONGEST_REASON].lower()
+    return f"{where} = {quoted(first['input'])}: {reason}" if where else reason

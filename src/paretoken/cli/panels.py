@@ -37,11 +37,12 @@ _QUESTION = {
     "--accelerator --against --mw",
     "Price": "--price --rent --market --term --operator --tco --tier --set --serving-load --switching-cost "
     "--hours --or-rent --needed --reserved --price-decline --months --estimate-terms "
-    "--input-price --output-price --cached-price --cached-share --api-prices",
+    "--input-price --output-price --cached-price --cached-share --api-prices --tax-rate --depreciation "
+    "--depreciation-months",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",
-    "Output": "--explain --tornado --monte-carlo --throughput-spread --seed --json",
+    "Output": "--explain --statement --tornado --monte-carlo --throughput-spread --seed --json",
 }
 _LAUNCH = {
     "Model": "--path --precision --accelerator --workload --users",

@@ -98,6 +98,10 @@ source = "me"
 date = "2026-11-01"
 """
 TCO = b"""
+depreciation = "declining-balance"
+depreciation_months = 60
+tax_rate = { value = 0.25, low = 0.2, high = 0.3, source = "the tax office" }
+insurance_share_per_year = 0.01
 [H200]
 server_usd = { value = 280000, low = 250000, high = 320000, per = "server", source = "quote" }
 network_usd = { value = 0.12, per = "server-price", source = "quote" }
@@ -182,7 +186,7 @@ def catalog_files() -> Files:
 def scenario(place: Path) -> None:
     """A scenario, projected from figures of our own."""
     loaded = load_scenario(place / "s.toml")
-    names = {loaded.reference, *loaded.accelerators, *(c.like for c in loaded.coming), "H200", "MI355X"}
+    names = {loaded.reference, *loaded.accelerators, *(c.like or c.name for c in loaded.coming), "H200", "MI355X"}
     project(loaded, Today(dict.fromkeys(names, 1000.0), dict.fromkeys(names, 2.0)))
 
 
@@ -215,10 +219,15 @@ READERS = (
         "TCO",
         lambda: {"tco.toml": TCO},
         lambda place: tco(
-            TcoQuestion(accelerators=("H200",), sets=(str(place / "tco.toml"),), explain=True, tornado=True)
+            TcoQuestion(
+                accelerators=("H200",), sets=(str(place / "tco.toml"),), explain=True, tornado=True, statement=True
+            )
         ),
     ),
     FuzzedReader("scenario", lambda: {"s.toml": next(iter(sorted(SCENARIOS.glob("*.toml")))).read_bytes()}, scenario),
+    FuzzedReader(
+        "scenario of racks", lambda: {"s.toml": (SCENARIOS / "mi455x-vs-vr200-racks.toml").read_bytes()}, scenario
+    ),
     FuzzedReader("study", lambda: {"study.toml": STUDY, "own.csv": b""}, study, ("study",)),
     FuzzedReader("mapping", lambda: {"m.toml": MAPPING}, lambda place: read_mapping(place / "m.toml")),
     FuzzedReader(

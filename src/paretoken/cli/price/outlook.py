@@ -43,12 +43,12 @@ def command(*, scenario: str | None, trend: bool, as_json: bool, **values: objec
     """Project a scenario: new accelerators, changing prices, faster software.
 
     A scenario states a question and what changes; every figure is marked as a scenario.
-    Built-in scenarios: mi355x-vs-b200, mi455x-vs-vr200, rent-cut.
+    Built-in scenarios: mi355x-vs-b200, mi455x-vs-vr200, mi455x-vs-vr200-racks, rent-cut.
 
     \b
     Examples:
       paretoken outlook rent-cut
-      paretoken outlook mi455x-vs-vr200 --json
+      paretoken outlook mi455x-vs-vr200-racks --json
       paretoken outlook mine.toml --prices rental-prices
       paretoken outlook --trend --accelerator MI355X
     """
@@ -86,9 +86,9 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
             (
                 x.day,
                 x.accelerator,
-                x.tput_per_gpu,
+                _with_interval(x.tput_per_gpu, x.interval),
                 x.usd_per_gpu_h,
-                x.usd_per_mtok,
+                _with_interval(x.usd_per_mtok, x.usd_per_mtok_interval),
                 f"{x.break_even_usd_per_gpu_h:.2f} $/GPU-h",
                 x.basis,
             )
@@ -98,6 +98,10 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
     )
     rows = [(day, first, second, percent(margin)) for day, first, second, margin in answer.winners]
     print_table("\nCheapest tokens, scenario", ("from", "cheapest", "next", "margin"), rows)
+    for line in answer.unlike:
+        console().print(f"not like for like: {line}")
+    for line in answer.undecided:
+        console().print(line)
     for line in _start(answer):
         console().print(line, style="dim")
     for a, growth in answer.fitted_per_quarter.items():
@@ -107,18 +111,29 @@ def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
             style="dim",
         )
     for c in scenario.coming:
-        console().print(
-            f"{c.name}: {c.like} × {c.throughput_factor:g} from {c.available}: {c.source}",
-            style="dim",
-        )
+        basis = f"{c.like} × {c.throughput_factor:g}" if c.like else "predicted"
+        console().print(f"{c.name}: {basis} from {c.available}: {c.source}", style="dim")
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> float | str | None:
+    """A figure, with its 90 % interval if it has one."""
+    from paretoken.cli.output import number
+
+    if value is None or interval is None:
+        return value
+    return f"{number(value)} ({number(interval[0])} … {number(interval[1])})"
 
 
 def _start(answer: OutlookAnswer) -> Iterator[str]:
     """Where each accelerator starts from, and what makes their order of today doubtful."""
+    from paretoken.cli.output import number
+
     for accelerator, start in answer.starts_from.items():
         release = "predicted" if start.origin == "predicted" else start.software
+        if start.layout:
+            release = f"{start.layout}, predicted"
         dated = "" if start.date in (None, release) else f", {start.date}"
-        yield f"{accelerator} starts from {start.tput_per_gpu:,.4g} tok/s/GPU with {start.engine} {release}{dated}"
+        yield f"{accelerator} starts from {number(start.tput_per_gpu)} tok/s/GPU with {start.engine} {release}{dated}"
     today = answer.verdict_today
     if today and today.withheld:
         yield f"no verdict today, so none of the scenario: {today.withheld}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -28,7 +28,22 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own figures, or a shipped set (repeatable)."
 )
+@click.option(
+    "--tax-rate", type=options.Finite(0, 0.95), metavar="SHARE", help="Income tax as a share of profit (default: none)."
+)
+@click.option(
+    "--depreciation",
+    type=click.Choice(["straight-line", "declining-balance", "macrs-5", "observed"]),
+    help="How capital is written off for tax (default: straight-line).",
+)
+@click.option(
+    "--depreciation-months",
+    type=options.Finite(1, 600),
+    metavar="N",
+    help="Months of the write-off (default: the life).",
+)
 @click.option("--explain", is_flag=True, help="Print the calculation line by line with its sources.")
+@click.option("--statement", is_flag=True, help="Print capital, running costs and tax per GPU, server and megawatt.")
 @click.option("--tornado", is_flag=True, help="Vary each input in turn from low to high.")
 @contracts
 @click.option("--monte-carlo", "draws", type=int, metavar="N", help="Draw all uncertain inputs N times.")
@@ -58,7 +73,17 @@ if TYPE_CHECKING:
 @options.market
 @options.which
 @options.as_json
-def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, as_json: bool, **values: object) -> None:
+def command(
+    *,
+    explain: bool,
+    statement: bool,
+    tornado: bool,
+    or_rent: bool,
+    draws: int | None,
+    as_json: bool,
+    sets: tuple[str, ...],
+    **values: object,
+) -> None:
     """Compute the owner's cost of a GPU-hour: capital, site, power and staff.
 
     Your figures go in a TOML file: `electricity_usd_per_kwh = 0.06` for all, `[H200]` for one accelerator.
@@ -69,6 +94,7 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
       paretoken tco
       paretoken tco --accelerator H200 --set h200-2025 --explain
       paretoken tco --operator enterprise --accelerator MI300X --tornado
+      paretoken tco --tax-rate 0.25 --depreciation macrs-5 --statement
       paretoken tco --or-rent --needed 0.6
       paretoken tco --accelerator H200 --or-rent --needed 0.6 --price-decline 20% --reserved 1-year=3.10
       paretoken tco --monte-carlo 100000 --seed 7 --json
@@ -81,17 +107,39 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
     from paretoken.cli.price.tco_tables import print_tco
     from paretoken.errors import BadConfig
 
-    if sum((explain, tornado, or_rent, draws is not None)) > 1:
-        raise BadConfig("--explain, --tornado, --or-rent and --monte-carlo cannot be combined; use one of them")
+    if sum((explain, statement, tornado, or_rent, draws is not None)) > 1:
+        raise BadConfig(
+            "--explain, --statement, --tornado, --or-rent and --monte-carlo cannot be combined; use one of them"
+        )
     if values["price_usd_per_gpu_h"] and not or_rent:
         raise BadConfig("--price states a rent of one accelerator; add --or-rent")
     parts: dict[str, object] = {
+        "sets": (*sets, *_taxed(values)),
         "explain": explain,
+        "statement": statement,
         "tornado": tornado,
         "own_or_rent": question(OwnOrRentTerms, values) if or_rent else None,
         "monte_carlo": None if draws is None else _monte_carlo(draws, values),
     }
     print_tco(tco(question(TcoQuestion, values | parts)), as_json)
+
+
+def _taxed(values: Mapping[str, object]) -> Iterator[dict[str, object]]:
+    """The tax options as a set on top of all others; nothing if none is used."""
+    from paretoken.errors import BadConfig
+
+    if values["depreciation_months"] and values["depreciation"] in ("macrs-5", "observed"):
+        raise BadConfig(
+            f"--depreciation {values['depreciation']} has months of its own; leave --depreciation-months out"
+        )
+    stated = {
+        "tax_rate": values["tax_rate"],
+        "depreciation": values["depreciation"],
+        "depreciation_months": values["depreciation_months"],
+    }
+    table = {name: value for name, value in stated.items() if value is not None}
+    if table:
+        yield table
 
 
 def _monte_carlo(draws: int, values: Mapping[str, object]) -> MonteCarlo:

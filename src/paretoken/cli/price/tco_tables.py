@@ -7,21 +7,26 @@ from collections.abc import Mapping, Sequence
 from paretoken.answers.tco import CostExplanation, TcoAnswer
 from paretoken.cli.output import console, print_json, print_table
 from paretoken.cli.price.contract_tables import own_or_rent
+from paretoken.cli.price.statement_tables import print_statement
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.rows import CostUncertainty
 from paretoken.prices.owner.sensitivity import Swing
 
 BAR = 28
 STRONGEST = 6
+SHIFTS = 4
 
 
 def print_tco(answer: TcoAnswer, as_json: bool) -> None:
     """The part of the answer that the question wants; the costs if it wants none."""
     if as_json:
-        parts = (answer.explanations, answer.tornado, answer.own_or_rent, answer.uncertainty)
+        parts = (answer.explanations, answer.statements, answer.tornado, answer.own_or_rent, answer.uncertainty)
         print_json(next((part for part in parts if part is not None), answer.costs))
     elif answer.explanations is not None:
         _explanations(answer.operator, answer.explanations)
+    elif answer.statements is not None:
+        for statement in answer.statements:
+            print_statement(answer.operator, statement)
     elif answer.tornado is not None:
         _tornado(answer.tornado, {c.accelerator: c.usd_per_gpu_h for c in answer.costs})
     elif answer.own_or_rent is not None:
@@ -112,6 +117,7 @@ def _uncertainty(answer: CostUncertainty) -> None:
         ("figure", "accelerator", "P5", "P50", "P95", "mean"),
         [(name, a, q.p5, q.p50, q.p95, q.mean) for name, by_name in figures.items() for a, q in by_name.items()],
     )
+    _point(answer)
     names = list(answer.p_cheaper)
     if len(names) > 1:
         print_table(
@@ -127,4 +133,32 @@ def _uncertainty(answer: CostUncertainty) -> None:
             for a, each in answer.rank_correlation.items()
         ],
         "inputs of the operator are drawn once for all accelerators; capital and throughput for each",
+    )
+
+
+def _point(answer: CostUncertainty) -> None:
+    """Where the cost at the inputs' values lies among the draws, and which ranges put it there."""
+    print_table(
+        "\nThe cost at the inputs' values among the draws, USD per GPU-hour",
+        (
+            "accelerator",
+            "at the values",
+            "draws below it",
+            "median less it",
+            "ranges that lie on one side of their value",
+        ),
+        [
+            (
+                accelerator,
+                f"{place.usd_per_gpu_h:.4f}",
+                f"{place.below:.0%}",
+                f"{place.median_less_point_usd:+.4f}",
+                ", ".join(
+                    f"{s.name} {s.median_shift_usd:+.3f} ({s.above_value:.0%} above)" for s in place.one_sided[:SHIFTS]
+                )
+                or None,
+            )
+            for accelerator, place in answer.point.items()
+        ],
+        "the figure of a range is what it moves the median by; above: share of its draws above the input's value",
     )

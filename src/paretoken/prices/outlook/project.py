@@ -17,11 +17,16 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What a scenario starts from, by accelerator: throughput at its latency, price, fitted growth a quarter."""
+    """What a scenario starts from, by accelerator: throughput at its latency, price, fitted growth a quarter.
+
+    `interval` is the 90 % interval of a predicted throughput, tok/s/GPU, `basis` what it is predicted of.
+    """
 
     tput_per_gpu: Mapping[str, float]
     usd_per_gpu_h: Mapping[str, float]
     growth: Mapping[str, float] = field(default_factory=dict)
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    basis: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,8 @@ class ScenarioState:
     """One accelerator on one day of the scenario, at its latency.
 
     `break_even_usd_per_gpu_h` is against the reference that day; `origin` is always "scenario", `basis`
-    names the frontier of today that it starts from. Cost and price are None without a price.
+    names the frontier of today that it starts from. Cost and price are None without a price. `interval` and
+    `usd_per_mtok_interval` are of 90 %, None where the start is not predicted.
     """
 
     day: date
@@ -39,6 +45,8 @@ class ScenarioState:
     usd_per_mtok: float | None
     break_even_usd_per_gpu_h: float
     basis: str
+    interval: tuple[float, float] | None = None
+    usd_per_mtok_interval: tuple[float, float] | None = None
     origin: str = "scenario"
 
 
@@ -83,9 +91,9 @@ def _accelerators(scenario: Scenario, today: Today) -> dict[str, ComingAccelerat
     """Every accelerator of the scenario; those still to come with what they are derived from."""
     tput = today.tput_per_gpu
     for c in scenario.coming:
-        if c.like not in tput:
+        if c.like and c.like not in tput:
             raise NoData(f"{c.name} is modelled on {c.like}, which has no data at that latency; name another")
-        if c.name in tput:
+        if c.like and c.name in tput:
             raise BadConfig(f"{c.name} has points of its own; use [[change]] or [[speedup]] for it")
     named = [c.accelerator for c in scenario.change] + [s.accelerator for s in scenario.speedup]
     for name in named:
@@ -112,18 +120,37 @@ def _states_on(
             usd_per_gpu_h=price,
             usd_per_mtok=usd_per_mtok(price, tput[a]) if price else None,
             break_even_usd_per_gpu_h=break_even_rent(reference_usd, tput[reference], tput[a]),
-            basis=f"{coming.like} × {coming.throughput_factor:g}" if coming else "own frontier",
+            basis=_basis(a, coming, today),
+            interval=ends,
+            usd_per_mtok_interval=(usd_per_mtok(price, ends[1]), usd_per_mtok(price, ends[0]))
+            if price and ends
+            else None,
         )
         for a, coming in available.items()
-        for price in (usd[a],)
+        for price, ends in ((usd[a], _interval(a, tput[a], today)),)
     ]
     return sorted(states, key=lambda s: (s.usd_per_mtok is None, s.usd_per_mtok or 0.0, s.accelerator))
+
+
+def _basis(name: str, coming: ComingAccelerator | None, today: Today) -> str:
+    if coming and coming.like:
+        return f"{coming.like} × {coming.throughput_factor:g}"
+    return today.basis.get(name, "own frontier")
+
+
+def _interval(name: str, tput_per_gpu: float, today: Today) -> tuple[float, float] | None:
+    """The interval of today, moved with the throughput."""
+    if name not in today.interval:
+        return None
+    low, high = today.interval[name]
+    moved = tput_per_gpu / today.tput_per_gpu[name]
+    return low * moved, high * moved
 
 
 def _throughput(scenario: Scenario, day: date, name: str, coming: ComingAccelerator | None, today: Today) -> float:
     """Today's throughput, its own or scaled from another's, with every change and speed-up up to the day."""
     tput = today.tput_per_gpu
-    value = tput[name] if coming is None else tput[coming.like] * coming.throughput_factor
+    value = tput[name] if coming is None else tput[coming.like or name] * coming.throughput_factor
     for change in scenario.change:
         if change.accelerator in (name, ALL) and change.on <= day:
             value *= change.throughput_factor

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from paretoken.catalog.loader import explain
 from paretoken.errors import BadConfig, UnknownName
@@ -16,13 +16,25 @@ SHIPPED = Path(__file__).parent.parent / "data" / "scenarios"
 _EDGE = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class RackServing(BaseModel):
+    """Serving of a whole rack, predicted for every accelerator: the best disaggregated layout within a median TTFT."""
+
+    model_config = _EDGE
+    gpus: PositiveInt = Field(72, description="GPUs of the rack, all in one scale-up domain")
+    engine: str = Field("sglang", description="engine of the workers, or a disaggregated engine")
+    ttft_s: PositiveFloat = 5.0
+
+
 class ComingAccelerator(BaseModel):
-    """An accelerator without points yet: the frontier of another one, times a factor, from a date."""
+    """An accelerator without points yet, from a date: the frontier of another one, times a factor.
+
+    Where a rack's serving is predicted, its own prediction takes the place of `like`.
+    """
 
     model_config = _EDGE
     name: str
-    like: str = Field(description="the accelerator whose frontier is scaled")
-    throughput_factor: PositiveFloat
+    like: str = Field("", description="the accelerator whose frontier is scaled")
+    throughput_factor: PositiveFloat = 1.0
     usd_per_gpu_h: PositiveFloat
     available: date
     source: str
@@ -63,7 +75,8 @@ class Scenario(BaseModel):
     model: str
     precision: str | None = None
     workload: str
-    serving: Literal["single-node", "any"] = "single-node"
+    serving: Literal["single-node", "any", "rack"] = "single-node"
+    rack: RackServing = Field(RackServing(), description="what is predicted where serving is rack")
     speculative: Literal["none", "any"] = "none"
     e2e_s: PositiveFloat | None = None
     interactivity: PositiveFloat | None = None
@@ -88,6 +101,25 @@ class Scenario(BaseModel):
         if (self.e2e_s is None) == (self.interactivity is None):
             raise ValueError("it must give one latency; e2e_s in seconds or interactivity in tok/s/user")
         return self
+
+    @model_validator(mode="after")
+    def _starts_from_one_serving(self) -> Scenario:
+        modelled = [c.name for c in self.coming if c.like]
+        if not self.on_racks:
+            if own := [c.name for c in self.coming if not c.like]:
+                raise ValueError(f"coming {own[0]} needs like, an accelerator to scale; or set serving to rack")
+        elif modelled:
+            raise ValueError(f"coming {modelled[0]} is predicted with serving = rack; leave its like out")
+        elif self.interactivity is None or self.precision is None or self.speculative != "none":
+            raise ValueError("serving = rack needs a precision, an interactivity, and speculative = none")
+        elif not self.accelerators:
+            raise ValueError("serving = rack needs accelerators, all in racks")
+        return self
+
+    @property
+    def on_racks(self) -> bool:
+        """Whether every accelerator starts from the predicted serving of a rack."""
+        return self.serving == "rack"
 
     def quarters(self) -> list[date]:
         """The first day, then every three months up to the last."""

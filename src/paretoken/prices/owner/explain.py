@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from paretoken.prices.finance import HOURS_PER_MONTH, annuity_factor, discounted
-from paretoken.prices.owner.figures import NOT_USED
+from paretoken.prices.owner.depreciation import MACRS_SOURCE, Depreciation, deductions_today, write_off_months
+from paretoken.prices.owner.figures import NOT_USED, InputFigure
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import COMPONENTS, capital_usd, it_kw, stack
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS
@@ -58,7 +59,17 @@ def _capital(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
         left = float(discounted(capital_usd(values) * values["residual_share"], rate, life))
         text = f"{capital_usd(values):,.2f} × {values['residual_share']:g} / (1 + {rate:g}/12)^{life:g}"
         lines.append(CalculationLine("Residual value today", text, left, "USD", _of(inputs, "residual_share")))
-    return lines
+    return lines + ([_deductions(inputs, values)] if values["tax_rate"] else [])
+
+
+def _deductions(inputs: Inputs, values: dict[str, float]) -> CalculationLine:
+    """What the tax deductions of the capital are worth today."""
+    share, months = float(deductions_today(values)), float(write_off_months(values))
+    over = "" if inputs.depreciation in ("macrs-5", "observed") else f" over {months:g} months"
+    text = f"{capital_usd(values):,.2f} × {share:.6f} ({inputs.depreciation}{over}; the rest at the end of the life)"
+    worth = float(capital_usd(values)) * share
+    source = _of(inputs, *_SCHEDULE_INPUTS[inputs.depreciation]) or MACRS_SOURCE
+    return CalculationLine("Deductions today A", text, worth, "USD", source)
 
 
 def _power(inputs: Inputs, values: dict[str, float]) -> list[CalculationLine]:
@@ -98,6 +109,8 @@ def _component(name: str, inputs: Inputs) -> str:
         "colocation": f"P {it_kw(values):.4f} × {values['colo_usd_per_kw_month']:g} / {hours}",
         "electricity": f"E × {values['electricity_usd_per_kwh']:g} / {hours}",
         "software": f"{values['software_usd_per_gpu_year']:g} / 12 / {hours}",
+        "insurance": f"C {capital_usd(values):,.2f} × {values['insurance_share_per_year']:g} / 12 / {hours}",
+        "tax": f"{values['tax_rate']:g} / {1 - values['tax_rate']:g} × (C − A) / F {factor:.4f} / {hours}",
     }.get(name, per_server)
 
 
@@ -107,6 +120,14 @@ _INPUTS_OF = {
     "colocation": ("colo_usd_per_kw_month",),
     "electricity": ("electricity_usd_per_kwh",),
     "software": ("software_usd_per_gpu_year",),
+    "insurance": ("insurance_share_per_year",),
+    "tax": ("tax_rate",),
+}
+_SCHEDULE_INPUTS: dict[Depreciation, tuple[str, ...]] = {
+    "straight-line": ("depreciation_months",),
+    "declining-balance": ("depreciation_months",),
+    "macrs-5": (),
+    "observed": ("observed_value_share", "observed_value_months"),
 }
 
 
@@ -118,5 +139,10 @@ def _sources(component: str, inputs: Inputs) -> str:
 def _of(inputs: Inputs, *names: str) -> str:
     """`layer: source (date)` of each figure that is used, once."""
     used = [inputs.figures[n] for n in names if inputs.figures[n].layer != NOT_USED]
-    texts = [f"{f.layer}: {f.source}" + (f" ({f.date})" if f.date and f.date not in f.source else "") for f in used]
-    return "; ".join(dict.fromkeys(texts))
+    return "; ".join(dict.fromkeys(map(_text, used)))
+
+
+def _text(figure: InputFigure) -> str:
+    """`layer: source (date)`; a figure without a source has its layer as one."""
+    named = figure.layer if figure.source == figure.layer else f"{figure.layer}: {figure.source}"
+    return named + (f" ({figure.date})" if figure.date and figure.date not in figure.source else "")

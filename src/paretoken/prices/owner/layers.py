@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from typing import TypeAlias
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.plain_files import read_toml
+from paretoken.prices.owner.depreciation import DEPRECIATIONS, Depreciation
 from paretoken.prices.owner.figures import NOT_USED, InputFigure, StatedFigure, stated
 from paretoken.prices.owner.levelised import total
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS, PARTS
@@ -19,7 +20,8 @@ from paretoken.prices.tariff import tariff
 DATA = Path(__file__).parent.parent / "data" / "owner"
 SETS = DATA / "sets"
 TRIAL_USD = 1e5
-_NOT_FIGURES = ("name", "text")
+DEPRECIATION = "depreciation"
+_NOT_FIGURES = ("name", "text", DEPRECIATION)
 Table: TypeAlias = Mapping[str, object]
 Merged: TypeAlias = dict[str, tuple[str, StatedFigure]]
 """By input: the layer that states it, and the figure."""
@@ -42,12 +44,14 @@ class Inputs:
     figures: Mapping[str, InputFigure]
     kw_holds_pue: bool
     colo_holds_power: bool
+    depreciation: Depreciation = "straight-line"
 
     @property
     def values(self) -> dict[str, float]:
         """The numbers that `stack` takes."""
         flags = {"kw_holds_pue": float(self.kw_holds_pue), "colo_holds_power": float(self.colo_holds_power)}
-        return {name: f.value for name, f in self.figures.items()} | flags
+        method = {DEPRECIATION: float(DEPRECIATIONS.index(self.depreciation))}
+        return {name: f.value for name, f in self.figures.items()} | flags | method
 
     @property
     def capital_implied(self) -> bool:
@@ -103,7 +107,7 @@ def inputs(
     layers = [*_shipped_layers(accelerator, operator), *_own_layers(catalog, accelerator, operator, own_sets)]
     for layer in layers:
         _lay(merged, layer)
-    return _resolved(catalog, accelerator, operator, merged)
+    return replace(_resolved(catalog, accelerator, operator, merged), depreciation=_depreciation(layers))
 
 
 def own_accelerators(catalog: Catalog, own_sets: Sequence[FigureSet]) -> list[str]:
@@ -184,6 +188,18 @@ def _lay(merged: Merged, layer: FigureSet) -> None:
     for replaced in PARTS if "all_in_usd" in figures else CAPITAL[:1] if set(figures) & set(PARTS) else ():
         merged.pop(replaced, None)
     merged.update({name: (layer.where, figure) for name, figure in figures.items()})
+
+
+def _depreciation(layers: Iterable[FigureSet]) -> Depreciation:
+    """The schedule that the last layer states; straight-line if none does."""
+    method: Depreciation = "straight-line"
+    for layer in layers:
+        stated_method = layer.content.get(DEPRECIATION, method)
+        chosen = next((d for d in DEPRECIATIONS if d == stated_method), None)
+        if chosen is None:
+            raise UnknownName(f"depreciation in {layer.where}", str(stated_method), list(DEPRECIATIONS))
+        method = chosen
+    return method
 
 
 def _resolved(catalog: Catalog, accelerator: str, operator: str, merged: Merged) -> Inputs:

@@ -1,6 +1,6 @@
 """The cost of a GPU-hour from its inputs, component by component.
 
-    $/GPU-h = (annuity of capital less residual + monthly opex) / (730 h) / share of hours sold
+    $/GPU-h = (annuity of capital less residual + monthly opex + income tax) / (730 h) / share of hours sold
 
 All arithmetic is on plain numbers or on numpy arrays of one shape, so that one formula serves the
 table, the tornado and the Monte Carlo. `report/assets/money.js` is its twin; a test holds the two together.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from paretoken.prices.finance import HOURS_PER_MONTH, annuity, annuity_factor, discounted
 from paretoken.prices.numbers import Number
+from paretoken.prices.owner.depreciation import tax_usd
 from paretoken.prices.owner.parameters import CAPITAL
 
 COMPONENTS = {
@@ -28,6 +29,9 @@ COMPONENTS = {
     "internet": "Internet",
     "support": "Support",
     "software": "Software licence",
+    "staff": "Staff",
+    "insurance": "Insurance",
+    "tax": "Income tax",
 }
 """Every component and its title, in the order shown. The residual is negative."""
 CAPITAL_COMPONENTS = ("all_in", "server", "network", "storage", "install", "residual")
@@ -36,12 +40,17 @@ CAPITAL_COMPONENTS = ("all_in", "server", "network", "storage", "install", "resi
 def stack(values: Mapping[str, Number]) -> dict[str, Number]:
     """USD per GPU-hour of every component; they sum to the total.
 
-    `values` holds the inputs of `parameters`, capital and `kw` per GPU, and the flags `kw_holds_pue` and
-    `colo_holds_power` as 0 or 1.
+    `values` holds the inputs of `parameters`, capital and `kw` per GPU, the flags `kw_holds_pue` and
+    `colo_holds_power` as 0 or 1, and `depreciation` as a place in `DEPRECIATIONS`.
     """
     per_hour = 1 / (HOURS_PER_MONTH * values["sold_share"])
-    monthly = _capital(values) | _opex(values)
-    return {name: monthly[name] * per_hour for name in COMPONENTS}
+    return {name: usd * per_hour for name, usd in monthly_usd(values).items()}
+
+
+def monthly_usd(values: Mapping[str, Number]) -> dict[str, Number]:
+    """USD per GPU and month of every component, sold or not."""
+    monthly = _capital(values) | _opex(values) | {"tax": tax_usd(values, capital_usd(values))}
+    return {name: monthly[name] for name in COMPONENTS}
 
 
 def total(values: Mapping[str, Number]) -> Number:
@@ -87,4 +96,6 @@ def _opex(values: Mapping[str, Number]) -> dict[str, Number]:
         "internet": values["internet_usd_per_server_month"] * servers,
         "support": values["support_usd_per_server_month"] * servers,
         "software": values["software_usd_per_gpu_year"] / 12,
+        "staff": values["staff_usd_per_server_month"] * servers,
+        "insurance": capital_usd(values) * values["insurance_share_per_year"] / 12,
     }

@@ -9,7 +9,7 @@ Each stream is seeded by the input's name, so that adding an accelerator changes
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf, log
 from zlib import crc32
 
@@ -55,7 +55,8 @@ class Quantiles:
 class CostDraws:
     """Draws by accelerator, each of shape (n,): USD per GPU-hour, USD per million tokens where throughput is given.
 
-    `inputs` holds the draws of every uncertain input by accelerator.
+    `inputs` holds the draws of every uncertain input by accelerator, `usd_per_mtok_per_usd` what a USD per GPU-hour
+    is in USD per million tokens at the throughput's value.
     """
 
     n: int
@@ -64,6 +65,7 @@ class CostDraws:
     usd_per_mtok: Mapping[str, FloatArray]
     tok_s_per_gpu: Mapping[str, FloatArray]
     inputs: Mapping[str, Mapping[str, FloatArray]]
+    usd_per_mtok_per_usd: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def cost(self) -> Mapping[str, FloatArray]:
@@ -97,14 +99,16 @@ def with_throughput(
     """The draws with the cost of a million tokens of every accelerator whose throughput is given."""
     mtok: dict[str, FloatArray] = {}
     tok_s: dict[str, FloatArray] = {}
+    per_usd: dict[str, float] = {}
     inputs = dict(draws.inputs)
     for name in (a for a in draws.usd_per_gpu_h if a in throughput):
         speed = throughput[name]
         tok_s[name] = speed.tok_s_per_gpu * _factors(speed.spread, draws.n, _stream(draws.seed, "throughput", name))
         mtok[name] = usd_per_mtok(draws.usd_per_gpu_h[name], tok_s[name], serving_load)
+        per_usd[name] = usd_per_mtok(1.0, speed.tok_s_per_gpu, serving_load)
         if speed.spread:
             inputs[name] = {**inputs[name], "throughput": tok_s[name]}
-    return replace(draws, usd_per_mtok=mtok, tok_s_per_gpu=tok_s, inputs=inputs)
+    return replace(draws, usd_per_mtok=mtok, tok_s_per_gpu=tok_s, inputs=inputs, usd_per_mtok_per_usd=per_usd)
 
 
 def draw(figure: InputFigure, n: int, rng: np.random.Generator) -> FloatArray:

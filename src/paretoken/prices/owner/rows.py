@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paretoken.errors import NoData
 from paretoken.prices.numbers import FloatArray
+from paretoken.prices.owner.depreciation import Depreciation
 from paretoken.prices.owner.figures import NOT_USED
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import capital_usd, it_kw, stack, straight_line
@@ -19,6 +20,7 @@ from paretoken.prices.owner.montecarlo import (
     rank_correlations,
 )
 from paretoken.prices.owner.parameters import CAPITAL, PARAMETERS
+from paretoken.prices.owner.point import PointPlace, point_places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,16 @@ class OwnerCost:
     capital_usd: float
     capital_from: str
     it_kw_per_gpu: float
+    depreciation: Depreciation
     inputs: dict[str, InputRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostUncertainty:
-    """Quantiles of the draws, the chance of each accelerator to be cheaper, rank correlations, break-even rents."""
+    """Quantiles of the draws, the chance of each accelerator to be cheaper, rank correlations, break-even rents.
+
+    `point` says where the cost at the inputs' values lies among the draws, and why, by accelerator.
+    """
 
     n: int
     seed: int
@@ -65,6 +71,7 @@ class CostUncertainty:
     break_even_rent_usd: dict[str, Quantiles]
     p_cheaper: dict[str, dict[str, float]]
     rank_correlation: dict[str, dict[str, float]]
+    point: dict[str, PointPlace]
 
 
 def owner_cost(inputs: Inputs) -> OwnerCost:
@@ -80,6 +87,7 @@ def owner_cost(inputs: Inputs) -> OwnerCost:
         capital_usd=float(capital_usd(values)),
         capital_from=capital_from(inputs),
         it_kw_per_gpu=float(it_kw(values)),
+        depreciation=inputs.depreciation,
         inputs={n: _input(inputs, n) for n in PARAMETERS if inputs.figures[n].layer != NOT_USED},
     )
 
@@ -90,7 +98,9 @@ def capital_from(inputs: Inputs) -> str:
     return f"implied from {used[0].date}" if inputs.capital_implied else f"stated, {used[0].date or 'no date'}"
 
 
-def uncertainty(draws: CostDraws, against: str | None = None, rent_usd: float | None = None) -> CostUncertainty:
+def uncertainty(
+    inputs_of_all: Sequence[Inputs], draws: CostDraws, against: str | None = None, rent_usd: float | None = None
+) -> CostUncertainty:
     """The draws summarised; with `against`, also the rent at which each accelerator equals it."""
     chances = p_cheaper(draws)
     return CostUncertainty(
@@ -101,6 +111,7 @@ def uncertainty(draws: CostDraws, against: str | None = None, rent_usd: float | 
         break_even_rent_usd=_rents(draws, against, rent_usd),
         p_cheaper={a: {b: p for (x, b), p in chances.items() if x == a} for a in draws.cost},
         rank_correlation=rank_correlations(draws),
+        point=point_places(inputs_of_all, draws),
     )
 
 

@@ -1,4 +1,5 @@
-/* Every money formula of the page, pure: the twin of prices/cost.py, prices/finance.py and prices/owner/levelised.py.
+/* Every money formula of the page, pure: the twin of prices/cost.py, prices/finance.py, prices/owner/levelised.py and
+   prices/owner/depreciation.py.
    A test holds each of them to its Python twin to 1e-9. */
 const Money = (() => {
   const SECONDS_PER_HOUR = 3600;
@@ -48,13 +49,62 @@ const Money = (() => {
       internet: values.internet_usd_per_server_month * servers,
       support: values.support_usd_per_server_month * servers,
       software: values.software_usd_per_gpu_year / 12,
+      staff: values.staff_usd_per_server_month * servers,
+      insurance: (capitalUsd(values) * values.insurance_share_per_year) / 12,
     };
+  }
+
+  /* Pieces of a depreciation schedule: [from month, to month, share of the capital]. */
+  const SCHEDULES = [
+    (values, months) => [[0, months, 1]],
+    (values, months) => decliningBalance(months / 12),
+    () => [0.2, 0.32, 0.192, 0.1152, 0.1152, 0.0576].map((share, k) => [12 * k, 12 * (k + 1), share]),
+    (values) => {
+      const perYear = values.observed_value_share ** (12 / values.observed_value_months);
+      const years = Array.from({ length: Math.ceil(values.life_months / 12) }, (_, k) => k);
+      return years.map((k) => [12 * k, 12 * (k + 1), perYear ** k * (1 - perYear)]);
+    },
+  ];
+
+  function decliningBalance(years) {
+    const pieces = [];
+    for (let k = 0, book = 1; k < years; k += 1) {
+      const left = years - k;
+      const length = Math.min(left, 1);
+      const share = Math.min(book, book * Math.max(2 / years, 1 / left) * length);
+      pieces.push([12 * k, 12 * (k + length), share]);
+      book -= share;
+    }
+    return pieces;
+  }
+
+  /* The present value of all deductions as a share of the capital; what is left at the end is deducted there. */
+  function deductionsToday(values) {
+    const { cost_of_capital_per_year: rate, life_months: life } = values;
+    const pieces = SCHEDULES[values.depreciation](values, values.depreciation_months || life);
+    const worth = (month) => annuityFactor(rate, Math.min(month, life));
+    const inLife = (month) => Math.min(month, life);
+    const parts = pieces.map(([from, to, share]) => (share * (worth(to) - worth(from))) / (to - from));
+    const written = pieces.map(([from, to, share]) => (share * (inLife(to) - inLife(from))) / (to - from));
+    const sum = (numbers) => numbers.reduce((total, x) => total + x, 0);
+    return sum(parts) + discounted(1 - sum(written), rate, life);
+  }
+
+  /* USD a month that income tax adds to the cost before tax. */
+  function monthlyTax(values) {
+    const { cost_of_capital_per_year: rate, life_months: life, tax_rate: tax } = values;
+    const notDeducted = capitalUsd(values) * (1 - deductionsToday(values));
+    return ((tax / (1 - tax)) * notDeducted) / annuityFactor(rate, life);
   }
 
   /* USD per GPU-hour of every component; they sum to the total. */
   function ownerStack(values) {
     const perHour = 1 / (HOURS_PER_MONTH * values.sold_share);
-    const monthly = Object.entries({ ...monthlyCapital(values), ...monthlyOpex(values) });
+    const monthly = Object.entries({
+      ...monthlyCapital(values),
+      ...monthlyOpex(values),
+      tax: monthlyTax(values),
+    });
     return Object.fromEntries(monthly.map(([name, usd]) => [name, usd * perHour]));
   }
   const ownerTotal = (values) => Object.values(ownerStack(values)).reduce((sum, usd) => sum + usd, 0);
