@@ -11,9 +11,13 @@ from datetime import UTC, datetime
 
 from paretoken.prices.market.lists.plain import HOURS_PER_MONTH, mapping, price
 
-_PRICES = (("on-demand", "hour", 1), ("spot", "hour_spot", 1)) + tuple(
-    (f"{years}-year", f"month_{years}y", HOURS_PER_MONTH) for years in (1, 3)
+_PRICES = (
+    ("on-demand", "hour", 1),
+    ("spot", "hour_spot", 1),
+    ("1-year", "month_1y", HOURS_PER_MONTH),
+    ("3-year", "month_3y", HOURS_PER_MONTH),
 )
+"""Term, key and hours of each price."""
 _GPU = re.compile(r"([a-z]{1,2}\d{1,3})(?:-(\d+)gb)?(?:-mega|-ultra)?")
 _NO_GPU = ("cost", "cpu", "ram")
 
