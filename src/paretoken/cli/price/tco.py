@@ -69,7 +69,7 @@ def command(*, explain: bool, tornado: bool, or_rent: bool, draws: int | None, a
       paretoken tco --accelerator H200 --set h200-2025 --explain
       paretoken tco --operator enterprise --accelerator MI300X --tornado
       paretoken tco --or-rent --needed 0.6
-      paretoken tco --accelerator H200 --or-rent --needed 0.6 --price-decline 20% --reserved 1-year=3.10
+      paretoken tco --accelerator H200 --or-rent --reserved 1-year=3.10
       paretoken tco --monte-carlo 100000 --seed 7 --json
       paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 \\
                     --model deepseek-r1 --precision fp8 --workload chat \\
