@@ -181,3 +181,23 @@ def test_the_verb_names_the_form_and_what_is_missing(call, tmp_path):
     answer = json.loads(call("rent H100 --term 1-year --prices mine --no-shipped-prices --json")[1])
     assert answer["cells"][0]["offers"][0]["usd_per_gpu_h"] == 6.5
     assert call("rent import azure.json --date soon --into mine")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("azure.json", {"Items": [azure_item(), 7, {}, azure_item(retailPrice=[1]), azure_item(savingsPlan="x")]}),
+        ("azure.json", {"Items": [azure_item(retailPrice=1e300)]}),
+        ("instances.json", [EC2[0], None, {"GPU": 1, "GPU_model": "NVIDIA H100", "pricing": 7}, {"GPU": "many"}]),
+        ("pricing.yml", GCOSTS.replace("1794528000", "1.0e+300")),
+        ("pricing.yml", GCOSTS.replace("hour: 88.0", "hour: {a: 1}")),
+        ("vms.csv", SKYPILOT.replace("28.0", "-28").replace(",8,128", ",1e300,128")),
+    ],
+)
+def test_broken_values_are_left_out_or_one_error(catalog, tmp_path, name, content):
+    """Whatever stands in a cell, the answer is the sound rows or one error that names the file."""
+    stated = ColumnMapping(constants={"date": "2026-11-01", "provider": "a"} if name != "pricing.yml" else {})
+    try:
+        assert rows(catalog, tmp_path, name, content, stated).height
+    except BadFile as e:
+        assert name in str(e)

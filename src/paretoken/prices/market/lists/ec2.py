@@ -27,14 +27,14 @@ def rows(content: object) -> Iterator[Mapping[str, object]]:
         if not count or not re.match(r"NVIDIA|AMD", model):
             continue
         memory = price(instance.get("GPU_memory"))
-        if str(instance["instance_type"]).startswith("p") and _SXM.search(model):
+        if str(instance.get("instance_type")).startswith("p") and _SXM.search(model):
             model += " SXM"
         for region, systems in mapping(instance.get("pricing")).items():
             for term, upfront, usd in _prices(mapping(mapping(systems).get("linux"))):
                 yield {
                     "provider": "aws",
                     "region": region,
-                    "instance": instance["instance_type"],
+                    "instance": instance.get("instance_type"),
                     "accelerator": model,
                     "memory_gb": memory and memory / count,
                     "count": int(count),

@@ -27,8 +27,7 @@ def recognises(content: object) -> bool:
 
 
 def rows(content: object) -> Iterator[Mapping[str, object]]:
-    seconds = price(mapping(mapping(content).get("about")).get("timestamp"))
-    day = datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else None
+    day = _day(mapping(mapping(content).get("about")).get("timestamp"))
     for machine, entry in mapping(mapping(mapping(content).get("compute")).get("instance")).items():
         gpu = _gpu(mapping(entry))
         if not gpu:
@@ -50,6 +49,15 @@ def rows(content: object) -> Iterator[Mapping[str, object]]:
                         "source": "gcosts pricing.yml",
                         "licence": "Apache-2.0",
                     }
+
+
+def _day(timestamp: object) -> str | None:
+    """The day of a Unix time; None if it is none, which the reader of rows then says."""
+    seconds = price(timestamp)
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else None
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _gpu(entry: Mapping[str, object]) -> tuple[str, int] | None:
