@@ -118,7 +118,7 @@ def test_selfhost_names_its_default(call):
         (f"compare {CHAT} --e2e nan", "not a finite number"),
         (f"compare {CHAT} --e2e 9 --mw inf", "not a finite number"),
         (f"compare {CHAT} --e2e 9 --mw nan", "not a finite number"),
-        ("tco --or-rent --rent -1", "a rent is -1 USD per GPU-hour"),
+        ("tco --or-rent --rent -1", "on-demand costs -1 USD per GPU-hour"),
         ("tco --monte-carlo 9 --throughput-spread nan", "not a finite number"),
         (f"compare {CHAT} --e2e 9 --tco 2026-7", "2026-07"),
         (f"compare {CHAT} --e2e 9 --tier rent", "rent-retail"),

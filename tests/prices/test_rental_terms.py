@@ -6,8 +6,6 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from paretoken.answers.market import MarketQuestion, rental_prices
 from paretoken.errors import BadConfig, UnknownName
@@ -15,9 +13,8 @@ from paretoken.prices import finance
 from paretoken.prices.market.cells import cell_at
 from paretoken.prices.market.names import accelerator_of
 from paretoken.prices.market.quality_flags import flagged
-from paretoken.prices.market.structure import forward_curve, forward_rent, forwards, levelled, ratios, term_rents
-from paretoken.prices.market.terms import TERMS, term_of
-from tests.support.patience import PATIENT
+from paretoken.prices.market.structure import forward_rent, forwards, levelled, ratios, term_rents
+from paretoken.prices.market.terms import term_of
 from tests.support.rentals import TODAY, row, table
 
 
@@ -36,27 +33,6 @@ def test_forward_rents():
     assert forward_rent(12, 2.0, 36, 1.5) == pytest.approx((36 * 1.5 - 12 * 2) / 24)
     with pytest.raises(BadConfig):
         forward_rent(12, 2, 12, 2)
-    with pytest.raises(BadConfig):
-        forward_curve({}, 12)
-    curve = forward_curve({"on-demand": 3.0, "1-year": 2.4, "3-year": 1.8}, 48)
-    assert len(curve) == 48 and curve[0] == 3.0
-    assert sum(curve[:12]) == pytest.approx(12 * 2.4) and sum(curve[:36]) == pytest.approx(36 * 1.8)
-    assert curve[36:] == [curve[35]] * 12
-
-
-@settings(PATIENT)
-@given(
-    st.dictionaries(
-        st.sampled_from(["on-demand", "1-month", "1-year", "2-year", "3-year", "5-year"]), st.floats(0.5, 9), min_size=1
-    ),
-    st.integers(1, 72),
-)
-def test_a_forward_curve_reprices_its_terms(rents, months):
-    rents.pop("on-demand", None) if "1-month" in rents else None
-    curve = forward_curve(rents, 60) if rents else []
-    for term, rent in rents.items():
-        n = int(max(TERMS[term].months, 1))
-        assert sum(curve[:n]) == pytest.approx(n * rent)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +115,6 @@ def test_a_term_without_a_price_is_empty_unless_it_is_estimated(book):
     assert sum(
         f.forward_usd * (f.months - before) for f, before in zip(ahead, (0, 1, 12), strict=True)
     ) == pytest.approx(36 * rents["3-year"][0])
-
-
-def test_a_forward_curve_leaves_out_what_the_seller_may_take_back():
-    assert forward_curve({"spot": 1.0, "community": 2.0, "on-demand": 3.0}, 2) == [3.0, 3.0]
 
 
 def test_community_offers_are_not_on_demand(book):

@@ -33,7 +33,7 @@ class RentImportQuestion(RentFetchQuestion):
 
     file: Path
     mapping: Annotated[Path | None, Field(description="TOML that names columns, terms, currencies")] = None
-    date: Annotated[date | None, Field(description="Day of the prices, where the file does not state it")] = None
+    day: Annotated[date | None, Field(description="Day of the prices, where the file does not state it")] = None
     provider: Annotated[str | None, Field(description="Who offers them, where the file does not state it")] = None
 
 
@@ -57,7 +57,7 @@ def rent_import(question: RentImportQuestion) -> RentBookAnswer:
     catalog = load_catalog(*question.catalog)
     book = price_book([question.into] if question.into.is_dir() else ())
     mapping = read_mapping(question.mapping) if question.mapping else ColumnMapping()
-    stated = {"date": question.date and question.date.isoformat(), "provider": question.provider}
+    stated = {"date": question.day and question.day.isoformat(), "provider": question.provider}
     constants = {name: value for name, value in stated.items() if value}
     mapping = mapping.model_copy(update={"constants": mapping.constants | constants})
     prices = import_prices(question.file, catalog, question.today, mapping, book)

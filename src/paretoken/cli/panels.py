@@ -84,7 +84,7 @@ _OUTLOOK = {
     "Output": "--json",
 }
 _RENT = {
-    "Question": "--term --form --history --basket --flagged",
+    "Question": "--term --form --estimate-terms --history --basket --flagged",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
     "Output": "--json",
 }

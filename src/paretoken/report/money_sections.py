@@ -83,7 +83,7 @@ def market(result: StudyResult) -> Context:
         "terms": [t for t in dict.fromkeys(k for row in e.offered for k in row) if t not in ("accelerator", "any")],
         "vendors": e.vendors,
         "index": {a: p for a, p in e.index.items() if a in ids},
-        "ratios": e.ratios,
+        "ratio_accelerators": sorted({a for r in e.ratios for a in r.accelerators}),
         "book_rows": e.book_rows,
         "flags": [(name, n, texts[name], name in EXCLUDING) for name, n in e.flagged.items()],
         "facts": [(title, [f for f in e.facts if f.topic == topic]) for topic, title in FACT_TOPICS.items()],

@@ -91,7 +91,7 @@ def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> No
 @command.command("import", no_args_is_help=True)
 @click.argument("file", type=Path)
 @click.option("--mapping", type=Path, metavar="TOML", help="TOML that names the file's columns, terms and currencies.")
-@click.option("--date", "date", metavar="DATE", help="Day of the prices, YYYY-MM-DD, if the file does not state it.")
+@click.option("--date", "day", metavar="DATE", help="Day of the prices, YYYY-MM-DD, if the file does not state it.")
 @click.option("--provider", metavar="NAME", help="Provider of the prices, if the file does not state it.")
 @into
 @options.catalog_folders
@@ -113,8 +113,8 @@ def import_(*, as_json: bool, **values: object) -> None:
     from paretoken.answers.rent_book import RentImportQuestion, rent_import
     from paretoken.cli.price.rent_tables import added
 
-    day = options.iso_day(str(values["date"])) if values["date"] else None
-    added(rent_import(question(RentImportQuestion, values | {"today": options.today(), "date": day})), as_json)
+    day = options.iso_day(str(values["day"])) if values["day"] else None
+    added(rent_import(question(RentImportQuestion, values | {"today": options.today(), "day": day})), as_json)
 
 
 @command.command("fetch")

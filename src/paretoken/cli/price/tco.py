@@ -96,7 +96,7 @@ def command(
       paretoken tco --operator enterprise --accelerator MI300X --tornado
       paretoken tco --tax-rate 0.25 --depreciation macrs-5 --statement
       paretoken tco --or-rent --needed 0.6
-      paretoken tco --accelerator H200 --or-rent --needed 0.6 --price-decline 20% --reserved 1-year=3.10
+      paretoken tco --accelerator H200 --or-rent --reserved 1-year=3.10
       paretoken tco --monte-carlo 100000 --seed 7 --json
       paretoken tco --accelerator H200 --accelerator MI355X --monte-carlo 20000 \\
                     --model deepseek-r1 --precision fp8 --workload chat \\

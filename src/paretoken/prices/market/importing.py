@@ -68,7 +68,7 @@ def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str]:
     try:
         content = _content(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as e:
-        raise BadFile(f"{path} is not readable as {path.suffix[1:] or 'CSV'}: {one_line(str(e))}") from e
+        raise BadFile(f"{path} is not readable as CSV: {one_line(str(e))}") from e
     form = format_of(content)
     if form is None:
         records = _objects(content)
@@ -92,7 +92,7 @@ def _content(path: Path) -> object:
     if path.suffix == ".json":
         return read_json(path)
     if path.suffix in (".yml", ".yaml"):
-        return load_yaml(read_bytes(path).decode(), str(path))
+        return load_yaml(read_bytes(path).decode(errors="replace"), str(path))
     return [*pl.read_csv(io.BytesIO(read_bytes(path)), infer_schema=False).iter_rows(named=True)]
 
 

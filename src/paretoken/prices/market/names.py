@@ -11,7 +11,7 @@ SERVED = ("SXM", "OAM", "NVL72", "")
 """The forms that the operating points are of; an unstated form is taken as one of them and flagged."""
 
 _FORM = re.compile(r"(?<![a-z])(sxm|pcie|nvl72|nvl|oam)\d?(?![a-z])", re.IGNORECASE)
-_MEMORY = re.compile(r"(\d{2,3})\s*gb\b", re.IGNORECASE)
+_MEMORY = re.compile(r"(?<!\d)(\d{2,3})\s*gb\b", re.IGNORECASE)
 _NOISE = re.compile(r"\(.*?\)|nvidia|amd|instinct|tensor core", re.IGNORECASE)
 
 

@@ -91,27 +91,6 @@ def forwards(rents: Mapping[str, tuple[float, str]]) -> list[ForwardRent]:
     return rows
 
 
-def forward_curve(rents: Mapping[str, float], months: int) -> list[float]:
-    """The rent of each month ahead that the term rents imply; beyond the longest term, the last forward rent.
-
-    `rents` by term; on-demand counts as the first month if no committed rent is that short.
-    """
-    by_length = sorted((max(TERMS[t].months, 1.0), r) for t, r in rents.items() if _firm(t))
-    if not by_length:
-        raise BadConfig("no term has a rent; a forward curve needs one")
-    by_months = dict(reversed(by_length))
-    steps = sorted(by_months.items())
-    curve: list[float] = []
-    for (m1, r1), (m2, r2) in zip([(0.0, 0.0), *steps], steps, strict=False):
-        curve += [forward_rent(m1, r1, m2, r2)] * round(m2 - m1)
-    curve += [curve[-1]] * max(0, months - len(curve))
-    return curve[:months]
-
-
-def _firm(term: str) -> bool:
-    return TERMS[term].rented and not TERMS[term].interruptible
-
-
 def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
     """The book with every rent paid partly upfront as the level rent of the same present value."""
     months = pl.col("term").replace_strict({t.name: t.months for t in TERMS.values()}, default=0.0)

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from paretoken.prices.market.lists.plain import HOURS_PER_YEAR, mapping, mappings, price
 
 _SIZES = (
-    (r"ND96isr?f?_(H100|H200|MI300X)_v5", "{}", 8),
+    (r"ND96isr?f?_(H100|H200)_v5", "{} SXM", 8),
+    (r"ND96isr?f?_(MI300X)_v5", "{}", 8),
     (r"NCC?(40)ad[a-z]*_H100_v5", "H100 NVL", 1),
     (r"NC(80)ad[a-z]*_H100_v5", "H100 NVL", 2),
     (r"ND128isr_(?:NDR_)?(GB200|GB300)_v6", "{}", 4),

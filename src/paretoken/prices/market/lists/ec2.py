@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from paretoken.prices.market.lists.plain import mapping, mappings, price
 
 _RESERVED = re.compile(r"yrTerm([13])(?:Standard|Savings|InstanceSavings)\.(no|partial|all)Upfront")
+_SXM = re.compile(r"\b(A100|H100|H200|B200|B300)\b")
+"""Sold in the p instances as SXM."""
 _UPFRONT = {"no": 0.0, "partial": 0.5, "all": 1.0}
 
 
@@ -25,12 +27,14 @@ def rows(content: object) -> Iterator[Mapping[str, object]]:
         if not count or not re.match(r"NVIDIA|AMD", model):
             continue
         memory = price(instance.get("GPU_memory"))
+        if str(instance.get("instance_type")).startswith("p") and _SXM.search(model):
+            model += " SXM"
         for region, systems in mapping(instance.get("pricing")).items():
             for term, upfront, usd in _prices(mapping(mapping(systems).get("linux"))):
                 yield {
                     "provider": "aws",
                     "region": region,
-                    "instance": instance["instance_type"],
+                    "instance": instance.get("instance_type"),
                     "accelerator": model,
                     "memory_gb": memory and memory / count,
                     "count": int(count),

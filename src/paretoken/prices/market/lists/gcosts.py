@@ -11,9 +11,13 @@ from datetime import UTC, datetime
 
 from paretoken.prices.market.lists.plain import HOURS_PER_MONTH, mapping, price
 
-_PRICES = (("on-demand", "hour", 1), ("spot", "hour_spot", 1)) + tuple(
-    (f"{years}-year", f"month_{years}y", HOURS_PER_MONTH) for years in (1, 3)
+_PRICES = (
+    ("on-demand", "hour", 1),
+    ("spot", "hour_spot", 1),
+    ("1-year", "month_1y", HOURS_PER_MONTH),
+    ("3-year", "month_3y", HOURS_PER_MONTH),
 )
+"""Term, key and hours of each price."""
 _GPU = re.compile(r"([a-z]{1,2}\d{1,3})(?:-(\d+)gb)?(?:-mega|-ultra)?")
 _NO_GPU = ("cost", "cpu", "ram")
 
@@ -23,8 +27,7 @@ def recognises(content: object) -> bool:
 
 
 def rows(content: object) -> Iterator[Mapping[str, object]]:
-    seconds = price(mapping(mapping(content).get("about")).get("timestamp"))
-    day = datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else None
+    day = _day(mapping(mapping(content).get("about")).get("timestamp"))
     for machine, entry in mapping(mapping(mapping(content).get("compute")).get("instance")).items():
         gpu = _gpu(mapping(entry))
         if not gpu:
@@ -46,6 +49,15 @@ def rows(content: object) -> Iterator[Mapping[str, object]]:
                         "source": "gcosts pricing.yml",
                         "licence": "Apache-2.0",
                     }
+
+
+def _day(timestamp: object) -> str | None:
+    """The day of a Unix time; None if it is none, which the reader of rows then says."""
+    seconds = price(timestamp)
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else None
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _gpu(entry: Mapping[str, object]) -> tuple[str, int] | None:

@@ -1,0 +1,78 @@
+"""Own, reserve or rent as an answer: which prices take part, what they rest on, and how rents are taken to fall."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from paretoken.answers.market import Market
+from paretoken.answers.own_or_rent import OwnOrRentTerms
+from paretoken.answers.tco import TcoQuestion, tco
+from paretoken.catalog.loader import load_catalog
+from paretoken.prices.market.quality_flags import flagged
+from tests.support.rentals import TODAY, row, table
+
+CATALOG = load_catalog()
+DAYS = [date(2025, 8, 1), date(2025, 11, 1), date(2026, 2, 1), date(2026, 5, 1), date(2026, 8, 1)]
+
+
+def market(*rows):
+    return Market(CATALOG, flagged(table(*rows), CATALOG), TODAY)
+
+
+def answered(terms, *rows):
+    question = TcoQuestion(accelerators=("H200",), own_or_rent=terms)
+    (only,) = tco(question, market=market(*rows)).own_or_rent
+    return only
+
+
+def test_only_terms_with_a_median_of_their_own_take_part():
+    rows = [row(p, 4.0) for p in "abc"] + [row(p, 3.0, term="1-year") for p in "abc"] + [row("a", 2.0, term="3-year")]
+    only = answered(
+        OwnOrRentTerms(needed_share=0.6), *rows, row("z", 1.0, term="community"), row("z", 1.0, term="spot")
+    )
+    assert {c.contract.name for c in only.contracts.costs} == {"on-demand", "1-year", "own"}
+    assert only.without_price["3-year"].startswith("too few providers for a median: 1 provider")
+    assert only.without_price["5-year"].startswith("no offer within 180 days")
+    year = next(c for c in only.contracts.costs if c.contract.name == "1-year")
+    assert year.contract.term_months == 12 and year.committed_months == only.contracts.months
+    assert year.turns_at_share == pytest.approx(0.75)
+
+
+def test_rents_fall_as_the_history_does_and_not_when_they_rose():
+    history = [row(p, 4.0 * 0.95**q, date=day) for p in "abc" for q, day in enumerate(DAYS)]
+    only = answered(OwnOrRentTerms(), *history)
+    hourly = next(c.contract for c in only.contracts.costs if c.contract.name == "on-demand")
+    assert hourly.price_decline_per_year == pytest.approx(1 - 0.95**4)
+    assert "rents fall 19% a year, as in the chained price history" in only.price_decline_basis
+    rising = [row(p, 4.0 * 1.05**q, date=day) for p in "abc" for q, day in enumerate(DAYS)]
+    assert "rose 22% a year, which is not carried on" in answered(OwnOrRentTerms(), *rising).price_decline_basis
+    assert "as stated" in answered(OwnOrRentTerms(price_decline=0.1), *rising).price_decline_basis
+
+
+def test_without_any_price_there_is_no_comparison():
+    only = answered(OwnOrRentTerms(), row("a", 4.0))
+    assert only.contracts is None and only.own_or_rent is None
+    reserved = answered(OwnOrRentTerms(reserved_usd={"1-year": 3.0}), row("a", 4.0))
+    assert {c.contract.name for c in reserved.contracts.costs} == {"1-year", "own"} and reserved.own_or_rent is None
+    assert all(c.turns_at_share is None for c in reserved.contracts.costs)
+
+
+def test_the_horizon_and_an_owner_who_keeps_the_gpu_longer():
+    only = answered(OwnOrRentTerms(months=12), *(row(p, 4.0) for p in "abc"))
+    own = next(c for c in only.contracts.costs if c.contract.name == "own")
+    assert only.contracts.months == 12 and own.committed_months == own.contract.term_months > 12
+
+
+def test_the_choice_no_longer_mixes_contracts():
+    """The shipped H200, needed in 60 % of the hours: on-demand at its own median, and owning pays."""
+    shipped = TcoQuestion(accelerators=("H200",), own_or_rent=OwnOrRentTerms(needed_share=0.6), at=TODAY)
+    (only,) = tco(shipped).own_or_rent
+    assert [c.contract.name for c in only.contracts.costs] == ["own", "on-demand"]
+    own, hourly = only.contracts.costs
+    assert hourly.contract.usd_per_gpu_h == pytest.approx(4.485) and own.turns_at_share == pytest.approx(
+        0.3545, abs=1e-4
+    )
+    assert hourly.present_value_usd - own.present_value_usd == pytest.approx(29_794, abs=1)
+    assert hourly.present_value_usd - own.present_value_usd == pytest.approx(only.own_or_rent.npv_usd)
