@@ -1,0 +1,55 @@
+"""The load of a service over a day: 24 weights, one for each hour from midnight UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+from paretoken.errors import BadConfig
+
+HOURS = 24
+FLAT = (1.0,) * HOURS
+DayCurve = tuple[float, ...]
+
+
+def parse_day_curve(text: str) -> DayCurve:
+    """`flat`, or 24 comma-separated weights of 0 or more; BadConfig for anything else."""
+    if text.strip().lower() == "flat":
+        return FLAT
+    try:
+        weights = [float(cell) for cell in text.split(",")]
+    except ValueError as e:
+        raise BadConfig(
+            f"the load curve is {text!r}; write flat, or the load of 24 hours from 0:00 UTC, comma-separated"
+        ) from e
+    return checked_day_curve(weights)
+
+
+def checked_day_curve(weights: Sequence[float]) -> DayCurve:
+    """The weights; BadConfig unless they are 24 numbers of 0 or more, with one above 0."""
+    if len(weights) != HOURS:
+        raise BadConfig(f"the load curve has {len(weights)} weights; give 24, one for each hour from 0:00 UTC")
+    if bad := [w for w in weights if not (w >= 0 and isfinite(w))]:
+        raise BadConfig(f"the load curve has a weight of {bad[0]:g}; each must be 0 or more")
+    if not any(weights):
+        raise BadConfig("the load curve is 0 in every hour; give the load of at least one hour")
+    return tuple(weights)
+
+
+def load_factor(curve: DayCurve) -> float:
+    """The mean load over that of the busiest hour: the highest utilisation of GPUs sized for that hour."""
+    return sum(curve) / HOURS / max(curve)
+
+
+def share_within(curve: DayCurve, windows: Sequence[tuple[float, float]]) -> float:
+    """The share of a day's load within windows (start, end) in hours; one that ends before it starts spans midnight."""
+    return sum(w * _overlap(hour, windows) for hour, w in enumerate(curve)) / sum(curve)
+
+
+def _overlap(hour: int, windows: Sequence[tuple[float, float]]) -> float:
+    spans = [
+        span
+        for start, end in windows
+        for span in ([(start, end)] if start < end else [(start, float(HOURS)), (0.0, end)])
+    ]
+    return sum(max(min(end, hour + 1) - max(start, hour), 0.0) for start, end in spans)
