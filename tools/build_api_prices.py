@@ -21,6 +21,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import distribution, version
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -244,7 +245,7 @@ def _peak(windows: list[dict]) -> tuple[str, int]:
     """The peak hours between the off-peak ones of a weekday, and the days of the week that have them."""
     (weekday,) = (w for w in windows if isinstance(w["hours_utc"], list))
     off = sorted(tuple(hours.split("-")) for hours in weekday["hours_utc"])
-    between = [(end, start) for (_, end), (start, _) in zip(off, off[1:], strict=False) if end < start]
+    between = [(end, start) for (_, end), (start, _) in pairwise(off) if end < start]
     return " ".join(f"{start}-{end}" for start, end in between), len(weekday["weekdays"])
 
 

@@ -41,6 +41,18 @@ def load_factor(curve: DayCurve) -> float:
     return sum(curve) / HOURS / max(curve)
 
 
+def filled(curve: DayCurve, movable: float) -> DayCurve:
+    """The curve with a share of every hour's load moved to where it is lowest, so that the busiest hour is least."""
+    fixed = [w * (1 - movable) for w in curve]
+    rising = sorted(fixed)
+    spare, level = movable * sum(curve), rising[0]
+    for lowest in range(1, HOURS + 1):
+        level = (spare + sum(rising[:lowest])) / lowest
+        if lowest == HOURS or level <= rising[lowest]:
+            break
+    return tuple(max(w, level) for w in fixed)
+
+
 def share_within(curve: DayCurve, windows: Sequence[tuple[float, float]]) -> float:
     """The share of a day's load within windows (start, end) in hours; one that ends before it starts spans midnight."""
     return sum(w * _overlap(hour, windows) for hour, w in enumerate(curve)) / sum(curve)

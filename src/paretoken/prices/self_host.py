@@ -5,7 +5,8 @@ API's bill at the load L of its capacity pays for itself from there, if a day's 
 
     L = own/API      own = $/M tokens at full load      L ≤ mean/max of the 24 hours
 
-For a daily volume, the deployment is repeated until the busiest hour fits.
+For a daily volume, the deployment is repeated until the busiest hour fits. What can wait for an API's batch tier runs
+in one's own quiet hours.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, isfinite
 
-from paretoken.day_curve import FLAT, HOURS, DayCurve, load_factor
+from paretoken.day_curve import FLAT, HOURS, DayCurve, filled, load_factor
 from paretoken.errors import BadConfig
 from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.cost import SECONDS_PER_HOUR, usd_per_mtok
@@ -47,6 +48,11 @@ class ApiUse:
                 f"{self.cached_share:g} of the input comes from the cache and {self.cache_write_share:g} is written "
                 "to it; together they must be at most 1"
             )
+
+    @property
+    def own_day(self) -> DayCurve:
+        """The load of one's own GPUs: batches run in the quiet hours."""
+        return filled(self.day, self.batch_share)
 
     def usd_per_mtok(self, price: ApiPrice) -> float:
         """What a million of its tokens cost."""
@@ -134,7 +140,7 @@ def self_host(
         api_usd_per_mtok=api_usd,
         own_usd_per_mtok=own_usd,
         load=load,
-        most_load=load_factor(use.day),
+        most_load=load_factor(use.own_day),
         gpus=deployment.gpus,
         tokens_per_day=load * deployment.tok_s * SECONDS_PER_DAY,
         api_usd_per_day=None if tokens_per_day is None else tokens_per_day / 1e6 * api_usd,
@@ -161,6 +167,30 @@ def own_day(deployment: OwnDeployment, tokens_per_day: float, day: DayCurve = FL
         usd_per_day=usd,
         usd_per_mtok=usd / (tokens_per_day / 1e6),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrApi:
+    """What decides: the cheapest comparable API, the price of the model's maker, and which side a day's volume favours.
+
+    `maker` is None where the maker lists no price. `cheaper` is "own" or "API", None without a volume;
+    `saved_usd_per_day` is what it saves against the other.
+    """
+
+    cheapest: SelfHost
+    maker: SelfHost | None
+    cheaper: str | None = None
+    saved_usd_per_day: float | None = None
+
+
+def own_or_api(comparisons: Iterable[SelfHost], day: OwnDay | None) -> OwnOrApi:
+    """The decision among comparisons at one volume, or at none."""
+    ranked = cheapest_first(comparisons)
+    cheapest, maker = ranked[0], next((s for s in ranked if s.api.maker), None)
+    if day is None or cheapest.api_usd_per_day is None:
+        return OwnOrApi(cheapest=cheapest, maker=maker)
+    saved = cheapest.api_usd_per_day - day.usd_per_day
+    return OwnOrApi(cheapest=cheapest, maker=maker, cheaper="own" if saved > 0 else "API", saved_usd_per_day=abs(saved))
 
 
 def cheapest_first(comparisons: Iterable[SelfHost]) -> list[SelfHost]:
