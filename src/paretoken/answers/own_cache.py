@@ -29,7 +29,7 @@ from paretoken.predict.predictor import predict_cases
 USERS = 2.0 ** (np.arange(21) / 4)
 """Multiples of the users of a run, 1 to 32, at which throughput with hits is predicted."""
 IDENTITY = ("source", "source_ref", "n_gpus", "tp", "prefill_tp", "ep", "concurrency", "speculative")
-WHY_NOT = "its run does not state what a prediction needs"
+WHY_NOT = "its run lacks what a prediction needs, or contradicts itself"
 C = TypeVar("C", Case, PooledCase)
 
 

@@ -36,7 +36,9 @@ _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
     "--accelerator --against --operator --mw",
     "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
-    "--input-price --output-price --cached-price --cached-share --api-prices",
+    "--input-price --output-price --cached-price --api-prices --tiers",
+    "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --load-curve "
+    "--tokens-per-day --requests-per-day",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",

@@ -26,7 +26,7 @@ _DAY = re.compile(r"\d{4}(-\d\d){0,2}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _ApiRow:
     """One line of a table."""
 
     number: int
@@ -83,15 +83,15 @@ def api_prices(path: Path | None = None, on: date | None = None) -> list[ApiPric
         raise BadFile(f"API prices {path} cannot be read: {e}") from e
     if not cells or any(c not in cells[0] for c in REQUIRED):
         raise BadFile(f"API prices {path} need a header with {', '.join(REQUIRED)} and at least one row")
-    by_price: dict[tuple[str, ...], list[_Row]] = {}
+    by_price: dict[tuple[str, ...], list[_ApiRow]] = {}
     for number, row in enumerate(cells, 1):
-        line = _Row(number, row, path)
+        line = _ApiRow(number, row, path)
         by_price.setdefault(line.key, []).append(line)
     prices = (_price(rows, str(on or date.max)) for rows in by_price.values())
     return [p for p in prices if p]
 
 
-def _price(rows: list[_Row], on: str) -> ApiPrice | None:
+def _price(rows: list[_ApiRow], on: str) -> ApiPrice | None:
     """The price of rows that share a name; None if it does not hold yet."""
     live = _newest((r for r in rows if r.tier != "batch"), on)
     batch = _newest((r for r in rows if r.tier == "batch"), on)
@@ -118,14 +118,14 @@ def _price(rows: list[_Row], on: str) -> ApiPrice | None:
     )
 
 
-def _newest(rows: Iterable[_Row], on: str) -> list[_Row]:
+def _newest(rows: Iterable[_ApiRow], on: str) -> list[_ApiRow]:
     """The rows of the newest day up to `on`."""
     begun = [r for r in rows if r.valid_from <= on]
     newest = max((r.valid_from for r in begun), default="")
     return [r for r in begun if r.valid_from == newest]
 
 
-def _tier(row: _Row) -> TierPrice:
+def _tier(row: _ApiRow) -> TierPrice:
     return TierPrice(
         input=row.usd("input_usd_per_mtok"),
         output=row.usd("output_usd_per_mtok"),
@@ -138,7 +138,7 @@ def _tier(row: _Row) -> TierPrice:
     )
 
 
-def _peak_hours(row: _Row) -> tuple[tuple[float, float], ...]:
+def _peak_hours(row: _ApiRow) -> tuple[tuple[float, float], ...]:
     windows = [_HOURS.fullmatch(text) for text in row.text("peak_hours_utc").split()]
     hours = [tuple(int(x or 0) + int(y or 0) / 60 for x, y in (w.group(1, 2), w.group(3, 4))) for w in windows if w]
     if not windows or None in windows or any(h > 24 for pair in hours for h in pair):
@@ -146,7 +146,7 @@ def _peak_hours(row: _Row) -> tuple[tuple[float, float], ...]:
     return tuple((start, end) for start, end in hours)
 
 
-def _peak_days(row: _Row) -> int:
+def _peak_days(row: _ApiRow) -> int:
     text = row.text("peak_days_a_week")
     if text and text not in tuple("1234567"):
         raise row.wrong("peak_days_a_week", "is not a number of days from 1 to 7")

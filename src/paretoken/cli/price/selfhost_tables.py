@@ -10,7 +10,7 @@ from paretoken.cli.doubts import doubts
 from paretoken.cli.output import console, number, print_table
 from paretoken.frontier.compare import size_title
 from paretoken.plural import counted
-from paretoken.prices.self_host import OwnOrApi, SelfHost
+from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
 
 PLAIN, BEST_KNOWN = "plain", "best known"
 SPARE = ("valid from", "$/M input", "$/M output", "$/M cached")
@@ -88,30 +88,29 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
         yield f"the maker's own price: {_api(first.maker) if first.maker else 'none is listed'}"
     for name, bound in answered:
         if bound.decision:
-            yield _verdict(name, bound, bound.decision)
+            yield from _verdict(name, bound, bound.decision)
 
 
 def _api(s: SelfHost) -> str:
     return f"{s.api.provider} {_short(s.api.name)}, {s.tier}, {s.api_usd_per_mtok:.4g} USD per million tokens"
 
 
-def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> str:
+def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[str]:
     """Whether self-hosting pays against the cheapest API as run, and at the stated volume."""
     s, day = decision.cheapest, answer.day
-    most = "" if s.most_load == 1 else f"; the load curve allows {s.most_load:.0%}"
+    most = "" if s.most_load > 1 - ROUNDING else f"; the load curve allows {s.most_load:.0%}"
     title = f"{name} serving" if name else "self-hosting"
     if s.pays:
-        text = f"{title} costs less from a load of {s.load:.0%}, {s.tokens_per_day / 1e6:,.4g} M tokens a day{most}"
+        yield f"{title} costs less from a load of {s.load:.0%}, {s.tokens_per_day / 1e6:,.4g} M tokens a day{most}"
     else:
-        text = f"{title} costs more at any volume: {s.own_usd_per_mtok:.4g} USD per million tokens at full load{most}"
-    if day is None or s.api_usd_per_day is None:
-        return text
-    winner = "self-hosting" if decision.cheaper == "own" else "the API"
-    return (
-        f"{text}\n  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {number(day.usd_per_day)} USD "
-        f"({counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour), "
-        f"API {number(s.api_usd_per_day)} USD; {winner} saves {number(decision.saved_usd_per_day)} USD a day"
-    )
+        yield f"{title} costs more at any volume: {s.own_usd_per_mtok:.4g} USD per million tokens at full load{most}"
+    if day and s.api_usd_per_day is not None:
+        winner = "self-hosting" if decision.cheaper == "own" else "the API"
+        yield (
+            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {number(day.usd_per_day)} USD "
+            f"({counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour), "
+            f"API {number(s.api_usd_per_day)} USD; {winner} saves {number(decision.saved_usd_per_day)} USD a day"
+        )
 
 
 def _print_apis(answered: list[tuple[str, SelfhostAnswer]]) -> None:
