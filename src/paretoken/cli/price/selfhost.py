@@ -108,8 +108,9 @@ def command(*, as_json: bool, **values: object) -> None:
                          --interactivity 40 --input-price 0.55 \\
                          --output-price 2.19 --cached-price 0.14 \\
                          --cached-share 0.5
-      paretoken selfhost --model deepseek-v4-pro --precision fp4 --workload 8k/1k \\
-                         --interactivity 40 --requests-per-day 2000000 --tiers
+      paretoken selfhost --model deepseek-v4-pro --precision fp4 \\
+                         --workload 8k/1k --interactivity 40 \\
+                         --requests-per-day 2000000 --tiers
     """
     from paretoken.answers.selfhost import SelfhostQuestion, selfhost
     from paretoken.cli.output import print_json
