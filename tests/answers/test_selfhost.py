@@ -73,6 +73,8 @@ def test_what_was_chosen_and_why_is_printed(shown):
     assert "H200 with vllm 2026-01, TP8, 128 users, on 8 GPUs at 2.00 USD per GPU-hour (stated rent): 1.389 USD" in out
     assert "the cheapest with at most 5 s end to end, USD per million tokens: H200 " in out
     assert "load, plain" in out and "load, best known" in out
+    assert "best known serving is 6.25 times cheaper than plain: 0.2222 against 1.389 as run" in out
+    assert "GPU price: stated rent" in out
     assert "cheapest API for this task: stated llama-3-70b, standard, 2 USD per million tokens" in out
     assert "fixed cost: 384 USD a day for 8 GPUs, at any load" in out and "the maker's own price: none is listed" in out
     assert "plain serving costs less from a load of 69%, 192 M tokens a day" in out

@@ -35,7 +35,7 @@ def print_selfhost(answer: SelfhostAnswer) -> None:
     for line in _decision(answered):
         out.print(line)
     _print_apis(answered)
-    out.print(_sources(answer, answered[0][1]), style="dim")
+    out.print(_sources(answered[0][1]), style="dim")
 
 
 def _candidate(answer: SelfhostAnswer) -> Iterator[str]:
@@ -77,10 +77,16 @@ def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
 
 
 def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
-    """The API to beat, the maker's price, and what each bound makes of them."""
-    first = answered[0][1].decision
-    if first is None:
+    """The prices on both sides, the API to beat, the maker's price, and what each bound makes of them."""
+    first, candidate = answered[0][1].decision, answered[0][1].candidate
+    if first is None or candidate is None:
         return
+    basis = ", old or estimated" if candidate.price_is_placeholder else ""
+    yield f"GPU price: {answered[0][1].price}, {answered[0][1].price_source}{basis}"
+    if len(answered) > 1:
+        costs = [(s.own_usd_per_mtok, name) for name, bound in answered for s in bound.against_as_run[:1]]
+        (least, best), (most, other) = sorted(costs)
+        yield f"{best} serving is {most / least:.3g} times cheaper than {other}: {least:.4g} against {most:.4g} as run"
     yield f"cheapest API for this task: {_api(first.cheapest)}"
     if first.cheapest.api.maker:
         yield "that is the maker's own price"
@@ -155,11 +161,8 @@ def _short(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def _sources(answer: SelfhostAnswer, bound: SelfhostAnswer) -> str:
-    tiers = [s.api.base for s in bound.against]
+def _sources(answer: SelfhostAnswer) -> str:
+    tiers = [s.api.base for s in answer.against]
     sources = ", ".join(dict.fromkeys(t.source.split(" <- ")[0] for t in tiers))
     collected = max((t.collected for t in tiers), default="")
-    return (
-        f"API prices: {sources}" + (f", collected {collected}" if collected else "") + f"; "
-        f"GPU price: {answer.price_source}"
-    )
+    return f"API prices: {sources}" + (f", collected {collected}" if collected else "")
