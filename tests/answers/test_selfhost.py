@@ -72,14 +72,14 @@ def test_what_was_chosen_and_why_is_printed(shown):
     out = shown(line, *H200, *MI300X, *drafted)
     assert "H200 with vllm 2026-01, TP8, 128 users, on 8 GPUs at 2.00 USD per GPU-hour (stated rent): 1.389 USD" in out
     assert "the cheapest with at most 5 s end to end, USD per million tokens: H200 " in out
-    assert "load, plain" in out and "load, best known" in out
+    assert "$/M plain best known valid from" in out
     assert "best known serving is 6.25 times cheaper than plain: 0.2222 against 1.389 as run" in out
     assert "GPU price: stated rent" in out
     assert "cheapest API for this task: stated llama-3-70b, standard, 2 USD per million tokens" in out
     assert "fixed cost: 384 USD a day for 8 GPUs, at any load" in out and "the maker's own price: none is listed" in out
     assert "plain serving costs less from a load of 69%, 192 M tokens a day" in out
     same = shown(line, *H200, *MI300X)
-    assert "load, plain" not in same and "self-hosting costs less from a load of 69%" in same
+    assert "$/M load valid from" in same and "self-hosting costs less from a load of 69%" in same
     assert "not to be relied on, inconsistent data" in shown(line, *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
     only = shown(line, *drafted)
     assert "no point of llama-3-70b fp8 1024/1024 matches --serving" in only and "MI300X with vllm" in only
@@ -211,18 +211,18 @@ def test_the_cheapest_name_of_a_provider_or_every_tier(catalog, tmp_path):
     asked = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv")
     data = served(catalog, *H200)
     answer = selfhost(asked, data)
-    assert [(s.api.name, s.tier, s.api_usd_per_mtok) for s in answer.against] == [("fair", "peak and off-peak", 3.0)]
+    assert [(s.api.name, s.tier, s.api_usd_per_mtok) for s in answer.against] == [("fair", "peak/off-peak", 3.0)]
     assert answer.decision.maker == answer.decision.cheapest
     every = [(s.tier, s.api_usd_per_mtok) for s in selfhost(replace(asked, tiers=True), data).against]
     assert every == [
         ("all batch", 1.0),
         ("all off-peak", 2.0),
-        ("peak and off-peak", 3.0),
+        ("peak/off-peak", 3.0),
         ("all peak", 4.0),
         ("standard", 9.0),
     ]
     half = selfhost(replace(asked, batch_share=0.5), data)
-    assert [(s.tier, s.api_usd_per_mtok) for s in half.against] == [("peak and off-peak, batch", 2.0)]
+    assert [(s.tier, s.api_usd_per_mtok) for s in half.against] == [("peak/off-peak, batch", 2.0)]
 
 
 def test_hits_on_both_sides(catalog):
@@ -254,3 +254,16 @@ def test_hits_of_pools_and_of_speculation(call):
     assert answer["best_known"]["candidate"]["recommended"]["disaggregated"]
     for bound in (answer, answer["best_known"]):
         assert bound["cache"]["origin"] == "predicted" and 1 <= bound["cache"]["factor"] < 2
+
+
+def test_a_volume_is_printed_with_both_bills(shown):
+    office = ",".join("3" if 1 <= hour < 10 else "1" for hour in range(24))
+    line = f"selfhost --e2e 5 --rent 2 --input-price 1 --output-price 3 --requests-per-day 1e5 --load-curve {office}"
+    out = shown(line, *H200)
+    assert "self-hosting costs more at any volume: 1.389 USD per million tokens at full load; the load curve" in out
+    assert "allows 58%" in out
+    assert (
+        "your 204.8 M tokens a day: own 768 USD (16 GPUs, 37% used, 8 idle in the quietest hour), API 409.6 USD; "
+        "the API saves 358.4 USD a day"
+    ) in out
+    assert "$/M USD/day load valid from" in out

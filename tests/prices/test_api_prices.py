@@ -57,7 +57,7 @@ def test_a_provider_without_a_tier_bills_the_live_price():
 def test_each_tier_alone():
     assert list(DEEPSEEK.by_tier()) == ["off-peak", "peak"] and list(GOOGLE.by_tier()) == ["standard", "batch"]
     assert DEEPSEEK.by_tier()["peak"].usd_per_mtok(0, 1) == 3.96
-    assert (DEEPSEEK.tier, GOOGLE.tier) == ("peak and off-peak", "standard")
+    assert (DEEPSEEK.tier, GOOGLE.tier) == ("peak/off-peak", "standard")
 
 
 share = st.floats(0, 1)

@@ -98,7 +98,7 @@ class ApiPrice:
     @property
     def tier(self) -> str:
         """How a task that spreads over the day is billed, in words."""
-        return "peak and off-peak" if self.peak else "standard"
+        return "peak/off-peak" if self.peak else "standard"
 
     @property
     def valid_from(self) -> str:

@@ -10,6 +10,7 @@ from paretoken.cli.doubts import doubts
 from paretoken.cli.output import console, number, print_table
 from paretoken.frontier.compare import size_title
 from paretoken.plural import counted
+from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
 
 PLAIN, BEST_KNOWN = "plain", "best known"
@@ -98,7 +99,7 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
 
 
 def _api(s: SelfHost) -> str:
-    return f"{s.api.provider} {_short(s.api.name)}, {s.tier}, {s.api_usd_per_mtok:.4g} USD per million tokens"
+    return f"{s.api.provider} {_short(s.api)}, {s.tier}, {s.api_usd_per_mtok:.4g} USD per million tokens"
 
 
 def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[str]:
@@ -127,38 +128,40 @@ def _print_apis(answered: list[tuple[str, SelfhostAnswer]]) -> None:
         (
             *("API", "model name", "tier", "$/M input", "$/M output", "$/M cached", "$/M"),
             *(["USD/day"] if volume else []),
-            *(f"load, {name}" if name else "load" for name, _ in answered),
+            *(name or "load" for name, _ in answered),
             "valid from",
         ),
         [
             (
                 f"{s.api.provider} (maker)" if s.api.maker else s.api.provider,
-                _short(s.api.name),
+                _short(s.api),
                 s.tier,
                 s.api.base.input,
                 s.api.base.output,
                 s.api.base.cached,
                 s.api_usd_per_mtok,
                 *([s.api_usd_per_day] if volume else []),
-                *(f"{_load(at_limit)} / {_load(as_run)}" for at_limit, as_run in row),
+                *(_loads(*own) for own in row),
                 s.api.valid_from or None,
             )
             for row in zip(*loads, strict=True)
             for s in (row[0][0],)
         ],
-        "$/M: blended for the task; load: interpolated at the limit / as run; never: the API is cheaper at any volume; "
-        "valid from: the first day on which the price is known to hold",
+        "$/M: blended for the task; loads: interpolated at the limit / as run, or both; never: the API is cheaper at "
+        "any volume; valid from: the first day on which the price is known to hold",
         SPARE,
     )
 
 
-def _load(s: SelfHost) -> str:
-    return f"{s.load:.0%}" if s.pays else "never"
+def _loads(at_limit: SelfHost, as_run: SelfHost) -> str:
+    texts = [f"{s.load:.0%}" if s.pays else "never" for s in (at_limit, as_run)]
+    return " / ".join(dict.fromkeys(texts))
 
 
-def _short(name: str) -> str:
-    """The last part of a provider's name for a model."""
-    return name.rsplit("/", 1)[-1]
+def _short(price: ApiPrice) -> str:
+    """The last part of a provider's name for a model, without the provider's own name."""
+    name = price.name.rsplit("/", 1)[-1]
+    return name if price.maker else name.removeprefix(f"{price.provider}-")
 
 
 def _sources(answer: SelfhostAnswer) -> str:
