@@ -26,6 +26,7 @@ def test_the_grammar():
         ("1,2", "has 2 weights; give 24"),
         (",".join(["-1"] * 24), "a weight of -1"),
         (",".join(["nan"] * 24), "a weight of nan"),
+        (",".join(["1e300"] * 24), r"a weight of 1e\+300"),
         (",".join(["0"] * 24), "0 in every hour"),
     ],
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 
 from paretoken.errors import BadConfig
 
 HOURS = 24
 FLAT = (1.0,) * HOURS
+MOST = 1e12
 DayCurve = tuple[float, ...]
 
 
@@ -29,9 +29,9 @@ def checked_day_curve(weights: Sequence[float]) -> DayCurve:
     """The weights; BadConfig unless they are 24 numbers of 0 or more, with one above 0."""
     if len(weights) != HOURS:
         raise BadConfig(f"the load curve has {len(weights)} weights; give 24, one for each hour from 0:00 UTC")
-    if bad := [w for w in weights if not (w >= 0 and isfinite(w))]:
-        raise BadConfig(f"the load curve has a weight of {bad[0]:g}; each must be 0 or more")
-    if not any(weights):
+    if bad := [w for w in weights if not 0 <= w <= MOST]:
+        raise BadConfig(f"the load curve has a weight of {bad[0]:g}; each must be 0 or more, at most {MOST:g}")
+    if max(weights) < 1 / MOST:
         raise BadConfig("the load curve is 0 in every hour; give the load of at least one hour")
     return tuple(weights)
 

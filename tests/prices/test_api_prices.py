@@ -139,6 +139,7 @@ def test_a_table_of_the_old_form(tmp_path):
     [
         ("a,b\n1,2\n", "need a header"),
         (HEAD + "m,p,n,,x,1,,,\n", "not a number"),
+        (HEAD + "m,p,n\n", "not a number"),
         (HEAD + "m,p,n,,-1,1,,,\n", "0 or more"),
         (HEAD + "m,p,n,night,1,1,,,\n", "is unknown; use " + ", ".join(TIERS)),
         (HEAD + "m,p,n,,1,1,last May,,\n", "is not a day"),

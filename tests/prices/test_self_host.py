@@ -59,6 +59,11 @@ def test_a_load_that_pays_is_a_volume_that_pays(usd, tokens):
     assert (fleet.usd_per_day < s.api_usd_per_day) == (fleet.utilisation > s.load)
 
 
-def test_no_volume_is_no_day():
-    with pytest.raises(BadConfig, match="give more than 0"):
-        own_day(NODE, 0.0)
+@pytest.mark.parametrize("tokens", [0.0, -1.0, float("nan"), float("inf"), 1e300])
+def test_no_volume_is_no_day(tokens):
+    with pytest.raises(BadConfig, match="give more than 0, at most 1e"):
+        own_day(NODE, tokens)
+
+
+def test_a_few_tokens_need_one_deployment():
+    assert (own_day(NODE, 1e-9).gpus, own_day(NODE, 1e-9).usd_per_day) == (8, 480.0)

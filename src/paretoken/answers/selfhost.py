@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -91,10 +90,7 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion):
         if self.tokens_per_day is not None and self.requests_per_day is not None:
             raise BadConfig("give your volume once: --tokens-per-day or --requests-per-day")
         requests = self.requests_per_day
-        tokens = self.tokens_per_day if requests is None else requests * (use.isl + use.osl)
-        if tokens is not None and not 0 < tokens < inf:
-            raise BadConfig(f"the volume of a day is {tokens:g} tokens; give more than 0")
-        return tokens
+        return self.tokens_per_day if requests is None else requests * (use.isl + use.osl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

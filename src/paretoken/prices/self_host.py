@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil
 
 from paretoken.day_curve import FLAT, HOURS, DayCurve, filled, load_factor
 from paretoken.errors import BadConfig
@@ -22,6 +22,8 @@ from paretoken.prices.cost import SECONDS_PER_HOUR, usd_per_mtok
 
 SECONDS_PER_DAY = SECONDS_PER_HOUR * HOURS
 ROUNDING = 1e-9
+MOST_TOKENS = 1e18
+"""Tokens of a day beyond which a volume is a mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,13 +151,14 @@ def self_host(
 
 def own_day(deployment: OwnDeployment, tokens_per_day: float, day: DayCurve = FLAT) -> OwnDay:
     """What a day's tokens cost on one's own GPUs."""
-    if not (tokens_per_day > 0 and isfinite(tokens_per_day)):
-        raise BadConfig(f"the tokens per day are {tokens_per_day:g}; give more than 0")
+    if not 0 < tokens_per_day <= MOST_TOKENS:
+        raise BadConfig(f"the volume of a day is {tokens_per_day:g} tokens; give more than 0, at most {MOST_TOKENS:g}")
     mean_tok_s = tokens_per_day / SECONDS_PER_DAY
     of_mean = HOURS / sum(day)
     busiest, quietest = (
         ceil(mean_tok_s * weight * of_mean / deployment.tok_s - ROUNDING) for weight in (max(day), min(day))
     )
+    busiest = max(busiest, 1)
     gpus = busiest * deployment.gpus
     usd = gpus * deployment.usd_per_gpu_h * HOURS
     return OwnDay(
