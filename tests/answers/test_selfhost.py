@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
@@ -267,3 +268,14 @@ def test_a_volume_is_printed_with_both_bills(shown):
         "the API saves 358.4 USD a day"
     ) in out
     assert "$/M USD/day load valid from" in out
+
+
+def test_prices_that_begin_later_or_never(catalog, tmp_path):
+    head = "model,provider,input_usd_per_mtok,output_usd_per_mtok,valid_from\n"
+    (tmp_path / "p.csv").write_text(head + "llama-3-70b,a,1,3,2027-01-01\n")
+    asked = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24))
+    with pytest.raises(NoData, match="no API price for llama-3-70b that holds on 2026-11-24"):
+        selfhost(asked, served(catalog, *H200))
+    (tmp_path / "p.csv").write_text(head + "gpt-oss-20b,a,1,3,\n")
+    with pytest.raises(NoData, match="no API price for llama-3-70b; give"):
+        selfhost(asked, served(catalog, *H200))

@@ -251,7 +251,9 @@ def _offers(question: SelfhostQuestion, data: Data) -> list[ApiPrice]:
     model = registry.id_of(question.model) if question.model in registry else question.model
     offers = [p for p in api_prices(question.api_prices, question.at) if p.model in (model, question.model)]
     if not offers:
-        raise NoData(f"no API price for {model}; give --input-price and --output-price, or --api-prices FILE")
+        later = any(p.model in (model, question.model) for p in api_prices(question.api_prices))
+        day = f" that holds on {question.at}" if later else ""
+        raise NoData(f"no API price for {model}{day}; give --input-price and --output-price, or --api-prices FILE")
     return offers
 
 
