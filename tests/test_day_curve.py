@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretoken.day_curve import FLAT, checked_day_curve, filled, load_factor, parse_day_curve, share_within
+from paretoken.day_curve import FLAT, checked_day_curve, filled, in_utc, load_factor, parse_day_curve, share_within
 from paretoken.errors import BadConfig
 from tests.support.patience import PATIENT
 
@@ -46,6 +46,12 @@ def test_the_share_of_hours():
     assert share_within(FLAT, [(22, 2)]) == pytest.approx(4 / 24)
     assert share_within(FLAT, [(16.5, 0.5)]) == pytest.approx(8 / 24)
     assert share_within(FLAT, []) == 0
+
+
+def test_a_clock_ahead_of_utc():
+    nine_to_six = tuple(3.0 if 9 <= hour < 18 else 1.0 for hour in range(24))
+    assert in_utc(nine_to_six, 8) == OFFICE and in_utc(OFFICE, 0) == OFFICE
+    assert in_utc(in_utc(OFFICE, -5), 5) == OFFICE
 
 
 def test_what_can_wait_runs_in_the_quiet_hours():

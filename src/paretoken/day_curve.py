@@ -1,4 +1,4 @@
-"""The load of a service over a day: 24 weights, one for each hour from midnight UTC."""
+"""The load of a service over a day: 24 weights, one for each hour from midnight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_day_curve(text: str) -> DayCurve:
         weights = [float(cell) for cell in text.split(",")]
     except ValueError as e:
         raise BadConfig(
-            f"the load curve is {text!r}; write flat, or the load of 24 hours from 0:00 UTC, comma-separated"
+            f"the load curve is {text!r}; write flat, or the load of 24 hours from 0:00, comma-separated"
         ) from e
     return checked_day_curve(weights)
 
@@ -28,12 +28,17 @@ def parse_day_curve(text: str) -> DayCurve:
 def checked_day_curve(weights: Sequence[float]) -> DayCurve:
     """The weights; BadConfig unless they are 24 numbers of 0 or more, with one above 0."""
     if len(weights) != HOURS:
-        raise BadConfig(f"the load curve has {len(weights)} weights; give 24, one for each hour from 0:00 UTC")
+        raise BadConfig(f"the load curve has {len(weights)} weights; give 24, one for each hour from 0:00")
     if bad := [w for w in weights if not 0 <= w <= MOST]:
         raise BadConfig(f"the load curve has a weight of {bad[0]:g}; each must be 0 or more, at most {MOST:g}")
     if max(weights) < 1 / MOST:
         raise BadConfig("the load curve is 0 in every hour; give the load of at least one hour")
     return tuple(weights)
+
+
+def in_utc(curve: DayCurve, offset: int) -> DayCurve:
+    """The curve of a clock that is `offset` hours ahead of UTC, by hours of UTC."""
+    return tuple(curve[(hour + offset) % HOURS] for hour in range(HOURS))
 
 
 def load_factor(curve: DayCurve) -> float:

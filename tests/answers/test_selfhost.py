@@ -270,6 +270,15 @@ def test_a_volume_is_printed_with_both_bills(shown):
     assert "$/M USD/day load valid from" in out
 
 
+def test_peak_hours_are_in_utc(catalog, tmp_path):
+    (tmp_path / "p.csv").write_text(CSV)
+    morning = tuple(1.0 if hour < 12 else 0.0 for hour in range(24))
+    asked = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", load_curve=morning)
+    data = served(catalog, *H200)
+    assert selfhost(asked, data).against[0].api_usd_per_mtok == 4.0
+    assert selfhost(replace(asked, utc_offset=-12), data).against[0].api_usd_per_mtok == 2.0
+
+
 def test_prices_that_begin_later_or_never(catalog, tmp_path):
     head = "model,provider,input_usd_per_mtok,output_usd_per_mtok,valid_from\n"
     (tmp_path / "p.csv").write_text(head + "llama-3-70b,a,1,3,2027-01-01\n")

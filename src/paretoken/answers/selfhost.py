@@ -16,7 +16,7 @@ from paretoken.answers.own_cache import OwnCache, own_cache
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
 from paretoken.catalog.loader import Catalog
-from paretoken.day_curve import FLAT, HOURS, checked_day_curve
+from paretoken.day_curve import FLAT, HOURS, checked_day_curve, in_utc
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import verdict_at
 from paretoken.frontier.consistency import is_stale
@@ -62,7 +62,8 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion):
     own_cached_share: Annotated[float | None, Field(description="That share on your own side, if it differs")] = None
     cache_write_share: Annotated[float, Field(description="Share of the input billed as cache writes")] = 0.0
     batch_share: Annotated[float, Field(description="Share of the tokens that can wait for an API's batch tier")] = 0.0
-    load_curve: Annotated[tuple[float, ...], Field(description="Load of the 24 hours from 0:00 UTC")] = FLAT
+    load_curve: Annotated[tuple[float, ...], Field(description="Load of the 24 hours from 0:00")] = FLAT
+    utc_offset: Annotated[int, Field(description="Hours that the clock of the load curve is ahead of UTC")] = 0
     tokens_per_day: Annotated[float | None, Field(description="Your volume, input and output tokens a day")] = None
     requests_per_day: Annotated[float | None, Field(description="Your volume, requests a day")] = None
 
@@ -75,7 +76,7 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion):
             cached_share=self.cached_share,
             cache_write_share=self.cache_write_share,
             batch_share=self.batch_share,
-            day=checked_day_curve(self.load_curve),
+            day=in_utc(checked_day_curve(self.load_curve), self.utc_offset),
         )
 
     def own_share(self) -> float:

@@ -37,7 +37,7 @@ _QUESTION = {
     "--accelerator --against --operator --mw",
     "Price": "--rent --market --term --tco --tier --set --serving-load --switching-cost --hours --or-rent --needed "
     "--input-price --output-price --cached-price --api-prices --tiers",
-    "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --load-curve "
+    "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --load-curve --utc-offset "
     "--tokens-per-day --requests-per-day",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "

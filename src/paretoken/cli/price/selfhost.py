@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from paretoken.day_curve import DayCurve
 
 
-class LoadCurve(click.ParamType[tuple[float, ...]]):
+class DayCurveOption(click.ParamType[tuple[float, ...]]):
     """The load of 24 hours."""
 
     name = "load curve"
@@ -77,11 +77,19 @@ class LoadCurve(click.ParamType[tuple[float, ...]]):
 )
 @click.option(
     "--load-curve",
-    type=LoadCurve(),
+    type=DayCurveOption(),
     default="flat",
     show_default=True,
     metavar="CURVE",
-    help="Load over the day: flat, or 24 comma-separated weights from 0:00 UTC.",
+    help="Load over the day: flat, or 24 comma-separated weights from 0:00.",
+)
+@click.option(
+    "--utc-offset",
+    type=click.IntRange(-12, 14),
+    default=0,
+    show_default=True,
+    metavar="H",
+    help="Hours that the clock of the load curve is ahead of UTC, in which APIs state peak hours.",
 )
 @click.option("--tokens-per-day", type=options.Finite(), metavar="N", help="Your volume, input and output tokens.")
 @click.option("--requests-per-day", type=options.Finite(), metavar="N", help="Your volume, in requests.")
