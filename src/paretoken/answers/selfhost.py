@@ -12,23 +12,31 @@ from pydantic import Field
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.own_cache import OwnCache, own_cache
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
+from paretoken.catalog.loader import Catalog
+from paretoken.day_curve import FLAT, HOURS, checked_day_curve, in_utc
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import verdict_at
 from paretoken.frontier.consistency import is_stale
 from paretoken.points.selection import Axis, Serving, Speculative
-from paretoken.prices.api_price import (
-    ApiPrice,
+from paretoken.prices.api_price import ApiPrice, own_price
+from paretoken.prices.api_table import api_prices
+from paretoken.prices.market.prices import market_tariff
+from paretoken.prices.self_host import (
+    ApiUse,
+    OwnDay,
     OwnDeployment,
+    OwnOrApi,
     SelfHost,
-    api_prices,
     cheapest_first,
-    own_price,
+    cheapest_of_each,
+    own_day,
+    own_or_api,
     self_host,
 )
-from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.tariff import Tariff, at_one_rent, tariff, with_prices
 
 
@@ -48,7 +56,43 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
     input_price: Annotated[float | None, Field(description="USD per million input tokens")] = None
     output_price: Annotated[float | None, Field(description="USD per million output tokens")] = None
     cached_price: Annotated[float | None, Field(description="USD per million cached input tokens")] = None
-    cached_share: Annotated[float, Field(description="Share of the input that the API reads from cache")] = 0.0
+    tiers: Annotated[bool, Field(description="Every name and tier, not only the cheapest name of each provider")] = (
+        False
+    )
+    cached_share: Annotated[float, Field(description="Share of the task's input that a cache holds")] = 0.0
+    own_cached_share: Annotated[float | None, Field(description="That share on your own side, if it differs")] = None
+    cache_write_share: Annotated[float, Field(description="Share of the input billed as cache writes")] = 0.0
+    batch_share: Annotated[float, Field(description="Share of the tokens that can wait for an API's batch tier")] = 0.0
+    load_curve: Annotated[tuple[float, ...], Field(description="Load of the 24 hours from 0:00")] = FLAT
+    utc_offset: Annotated[int, Field(description="Hours that the clock of the load curve is ahead of UTC")] = 0
+    tokens_per_day: Annotated[float | None, Field(description="Your volume, input and output tokens a day")] = None
+    requests_per_day: Annotated[float | None, Field(description="Your volume, requests a day")] = None
+
+    def use(self, catalog: Catalog) -> ApiUse:
+        """The task as an API bills it."""
+        isl, osl = self.lengths(catalog)
+        return ApiUse(
+            isl=isl,
+            osl=osl,
+            cached_share=self.cached_share,
+            cache_write_share=self.cache_write_share,
+            batch_share=self.batch_share,
+            day=in_utc(checked_day_curve(self.load_curve), self.utc_offset),
+        )
+
+    def own_share(self) -> float:
+        """The share of the input that one's own cache holds."""
+        share = self.cached_share if self.own_cached_share is None else self.own_cached_share
+        if not 0 <= share <= 1:
+            raise BadConfig(f"the cached share on your own side is {share:g}; it must be between 0 and 1")
+        return share
+
+    def volume(self, use: ApiUse) -> float | None:
+        """Tokens a day; None if no volume is stated."""
+        if self.tokens_per_day is not None and self.requests_per_day is not None:
+            raise BadConfig("give your volume once: --tokens-per-day or --requests-per-day")
+        requests = self.requests_per_day
+        return self.tokens_per_day if requests is None else requests * (use.isl + use.osl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +103,10 @@ class SelfhostAnswer:
     its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
     recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld`,
     `acceptance` and `days_apart` say how firm the choice of the candidate is, as in `frontier.verdict.Verdict`.
-    `unmet` says why there is no candidate.
+    `unmet` says why there is no candidate. `cache` is the effect of the task's cache hits on its throughput, which
+    `against` includes and the candidate's own figures do not. `fixed_usd_per_day` is what the smallest deployment costs
+    at any load, and `day` the user's volume on as many of them as the busiest hour needs, both as run. `decision` is
+    taken as run.
     `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
@@ -80,6 +127,10 @@ class SelfhostAnswer:
     price_source: str
     against: tuple[SelfHost, ...] = ()
     against_as_run: tuple[SelfHost, ...] = ()
+    cache: OwnCache | None = None
+    fixed_usd_per_day: float | None = None
+    day: OwnDay | None = None
+    decision: OwnOrApi | None = None
     unmet: str | None = None
     best_known: SelfhostAnswer | None = None
 
@@ -125,7 +176,17 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         names = ", ".join(dict.fromkeys(c.accelerator for c in candidates))
         priceless = f"none of {names} has a price under {price.name}; name another"
         return replace(answer, unmet=priceless if names else nothing_within(limit, chosen, data))
-    best, run = ranked[0], ranked[0].recommended
+    best = ranked[0]
+    share, use = question.own_share(), question.use(data.catalog)
+    cache = (
+        own_cache(data, chosen, limit.axis, best.accelerator, best.engine, best.recommended, share) if share else None
+    )
+    at_limit, as_run = (
+        _deployment(best, tput, cache) for tput in (best.tput_per_gpu, best.recommended["tput_per_gpu"])
+    )
+    tokens = question.volume(use)
+    day = own_day(as_run, tokens, use.own_day) if tokens is not None else None
+    against, against_as_run = (_against(question, d, offers, use, tokens) for d in (at_limit, as_run))
     return replace(
         answer,
         candidate=best,
@@ -136,18 +197,46 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         withheld=verdict.withheld,
         acceptance=verdict.acceptance,
         days_apart=verdict.days_apart,
-        against=_against(question, data, best, best.tput_per_gpu, offers),
-        against_as_run=_against(question, data, best, run["tput_per_gpu"], offers),
+        against=against,
+        against_as_run=against_as_run,
+        cache=cache,
+        fixed_usd_per_day=as_run.gpus * as_run.usd_per_gpu_h * HOURS,
+        day=day,
+        decision=own_or_api(_live(as_run, offers, use, tokens), day),
     )
 
 
+def _deployment(best: PricedCandidate, tok_s_per_gpu: float, cache: OwnCache | None) -> OwnDeployment:
+    """The GPUs of the recommended run at a throughput, with the effect of cache hits."""
+    factor = cache.factor if cache else 1.0
+    return OwnDeployment(best.recommended["n_gpus"] or 1, best.usd_per_gpu_h or 0.0, tok_s_per_gpu * factor)
+
+
+def _live(
+    deployment: OwnDeployment, offers: Iterable[ApiPrice], use: ApiUse, tokens_per_day: float | None
+) -> list[SelfHost]:
+    """A deployment against every offer as the task is billed."""
+    return [self_host(offer, deployment, use, tokens_per_day=tokens_per_day) for offer in offers]
+
+
 def _against(
-    question: SelfhostQuestion, data: Data, best: PricedCandidate, tok_s_per_gpu: float, offers: Iterable[ApiPrice]
+    question: SelfhostQuestion,
+    deployment: OwnDeployment,
+    offers: Sequence[ApiPrice],
+    use: ApiUse,
+    tokens_per_day: float | None,
 ) -> tuple[SelfHost, ...]:
-    """A candidate against every offer, on the GPUs of its recommended run, at one throughput."""
-    isl, osl = question.lengths(data.catalog)
-    deployment = OwnDeployment(best.recommended["n_gpus"] or 1, best.usd_per_gpu_h or 0.0, tok_s_per_gpu)
-    return tuple(cheapest_first(self_host(offer, deployment, isl, osl, question.cached_share) for offer in offers))
+    """The cheapest offer of each provider; every one, and each of its tiers alone, if the question asks for tiers."""
+    live = _live(deployment, offers, use, tokens_per_day)
+    if not question.tiers:
+        return tuple(cheapest_of_each(live))
+    alone = (
+        self_host(price, deployment, use, tier=f"all {name}", tokens_per_day=tokens_per_day)
+        for offer in offers
+        if len(tiers := offer.by_tier()) > 1
+        for name, price in tiers.items()
+    )
+    return tuple(cheapest_first([*live, *alone]))
 
 
 def _stated_price(question: SelfhostQuestion) -> ApiPrice | None:
@@ -160,12 +249,14 @@ def _stated_price(question: SelfhostQuestion) -> ApiPrice | None:
 
 
 def _offers(question: SelfhostQuestion, data: Data) -> list[ApiPrice]:
-    """The shipped API prices of the model, or those of the user's file."""
+    """The shipped API prices of the model on the day of the question, or those of the user's file."""
     registry = data.catalog.models
     model = registry.id_of(question.model) if question.model in registry else question.model
-    offers = [p for p in api_prices(question.api_prices) if p.model in (model, question.model)]
+    offers = [p for p in api_prices(question.api_prices, question.at) if p.model in (model, question.model)]
     if not offers:
-        raise NoData(f"no API price for {model}; give --input-price and --output-price, or --api-prices FILE")
+        later = any(p.model in (model, question.model) for p in api_prices(question.api_prices))
+        day = f" that holds on {question.at}" if later else ""
+        raise NoData(f"no API price for {model}{day}; give --input-price and --output-price, or --api-prices FILE")
     return offers
 
 

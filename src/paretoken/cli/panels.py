@@ -37,8 +37,10 @@ _QUESTION = {
     "--accelerator --against --mw",
     "Price": "--price --rent --market --term --operator --tco --tier --set --serving-load --switching-cost "
     "--hours --or-rent --needed --reserved --price-decline --months --estimate-terms "
-    "--input-price --output-price --cached-price --cached-share --api-prices --tax-rate --depreciation "
+    "--input-price --output-price --cached-price --api-prices --tiers --tax-rate --depreciation "
     "--depreciation-months",
+    "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --load-curve --utc-offset "
+    "--tokens-per-day --requests-per-day",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",

@@ -1,73 +1,114 @@
-"""API list prices and self-hosting: the cost of a million tokens either way, and the break-even load."""
+"""API list prices by tier, and the price of a million tokens of a use.
+
+A provider bills input, cached input, cache writes and output apart, in up to three tiers: the base (at any hour, or
+off-peak), peak hours, and batches. With isl input tokens, of which a share c comes from the cache and a share w is
+written to it, and osl output tokens:
+
+    tier = (isl·((1 − c − w)·input + c·cached + w·write) + osl·output) / (isl + osl)
+    live = (1 − p)·base + p·peak         p = days/7 · the share of a day's load within the peak hours
+    API  = (1 − b)·live + b·batch        b = the share of the tokens sent in batches
+
+A kind or tier without a price of its own is billed at the input price, or at the live price.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
-from pathlib import Path
 
-from paretoken.errors import BadConfig, BadFile
-from paretoken.prices.cost import usd_per_mtok
+from paretoken.day_curve import FLAT, DayCurve, share_within
+from paretoken.errors import BadConfig
 
-SHIPPED = Path(__file__).parent / "data" / "api_prices.csv"
-SECONDS_PER_DAY = 86_400
-REQUIRED = ("model", "provider", "input_usd_per_mtok", "output_usd_per_mtok")
+DAYS_A_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiPrice:
-    """USD per million tokens of each kind; `cached` is None where a provider has no price for cached input."""
+class TierPrice:
+    """USD per million tokens of each kind; None where the provider has no price of its own for it.
 
-    model: str
-    provider: str
-    name: str
+    `valid_from` is the first day on which the price is known to hold, "" if no source names one; `collected` the day on
+    which it was read.
+    """
+
     input: float
     output: float
-    cached: float | None
-    date: str
-    source: str
-    licence: str
+    cached: float | None = None
+    cache_write: float | None = None
+    valid_from: str = ""
+    collected: str = ""
+    source: str = ""
+    licence: str = ""
 
-    def usd_per_mtok(self, isl: float, osl: float, cached_share: float = 0.0) -> float:
-        """A million tokens of a mix of isl input and osl output tokens, a share of the input read from cache."""
+    def usd_per_mtok(self, isl: float, osl: float, cached_share: float = 0.0, cache_write_share: float = 0.0) -> float:
+        """A million tokens of a mix of isl input and osl output tokens; the shares are of the input."""
         cached = self.input if self.cached is None else self.cached
-        input_usd = self.input * (1 - cached_share) + cached * cached_share
+        written = self.input if self.cache_write is None else self.cache_write
+        fresh = 1 - cached_share - cache_write_share
+        input_usd = self.input * fresh + cached * cached_share + written * cache_write_share
         return (isl * input_usd + osl * self.output) / (isl + osl)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SelfHost:
-    """Self-hosting against one API price.
+class ApiPrice:
+    """What a provider bills for one model under one name.
 
-    `load` is the share of hours, at the stated throughput, from which self-hosting is cheaper: the
-    smallest deployment then serves `tokens_per_day`. Above 1 the API is cheaper even at full load.
+    `base` holds at all hours; outside `peak_hours` where there is a `peak`. These are (start, end) in hours UTC, on
+    `peak_days` days a week. `maker` marks the price of the company that made the model.
     """
 
-    api: ApiPrice
-    api_usd_per_mtok: float
-    own_usd_per_mtok: float
-    load: float
-    gpus: int
-    tokens_per_day: float
+    model: str
+    provider: str
+    name: str
+    base: TierPrice
+    maker: bool = False
+    peak: TierPrice | None = None
+    peak_hours: tuple[tuple[float, float], ...] = ()
+    peak_days: int = DAYS_A_WEEK
+    batch: TierPrice | None = None
+
+    def usd_per_mtok(
+        self,
+        isl: float,
+        osl: float,
+        cached_share: float = 0.0,
+        *,
+        cache_write_share: float = 0.0,
+        batch_share: float = 0.0,
+        day: DayCurve = FLAT,
+    ) -> float:
+        """A million tokens of a mix of isl input and osl output tokens, billed as the module says.
+
+        `day` is the load of each hour from midnight UTC, alike on all days.
+        """
+
+        def of(tier: TierPrice) -> float:
+            return tier.usd_per_mtok(isl, osl, cached_share, cache_write_share)
+
+        live = of(self.base)
+        if self.peak:
+            share = self.peak_share(day)
+            live = (1 - share) * live + share * of(self.peak)
+        batch = of(self.batch) if self.batch else live
+        return (1 - batch_share) * live + batch_share * batch
+
+    def peak_share(self, day: DayCurve = FLAT) -> float:
+        """The share of a week's tokens that is billed at the peak price."""
+        return self.peak_days / DAYS_A_WEEK * share_within(day, self.peak_hours) if self.peak else 0.0
 
     @property
-    def pays(self) -> bool:
-        return self.load <= 1
+    def tier(self) -> str:
+        """How a task that spreads over the day is billed, in words."""
+        return "peak/off-peak" if self.peak else "standard"
 
+    @property
+    def valid_from(self) -> str:
+        """The first day on which its price of live requests is known to hold; "" if no source names one."""
+        return self.base.valid_from
 
-def api_prices(path: Path | None = None) -> list[ApiPrice]:
-    """The shipped list prices, or those of a CSV with the columns model, provider, input_usd_per_mtok, …"""
-    path = path or SHIPPED
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise BadFile(f"API prices {path} cannot be read: {e}") from e
-    if not rows or any(c not in rows[0] for c in REQUIRED):
-        raise BadFile(f"API prices {path} need a header with {', '.join(REQUIRED)} and at least one row")
-    return [_price(path, i, row) for i, row in enumerate(rows, 1)]
+    def by_tier(self) -> dict[str, ApiPrice]:
+        """Each tier alone, as if all tokens were billed in it, by its name."""
+        tiers = {"off-peak" if self.peak else "standard": self.base, "peak": self.peak, "batch": self.batch}
+        return {name: replace(self, base=t, peak=None, batch=None) for name, t in tiers.items() if t is not None}
 
 
 def own_price(model: str, input_usd: float, output_usd: float, cached_usd: float | None = None) -> ApiPrice:
@@ -77,70 +118,5 @@ def own_price(model: str, input_usd: float, output_usd: float, cached_usd: float
             raise BadConfig(f"the price of {tokens} tokens is {usd} USD per million; it must be 0 or more")
     if input_usd + output_usd <= 0:
         raise BadConfig("the API is free at these prices; give its price per million tokens")
-    return ApiPrice(
-        model=model,
-        provider="stated",
-        name=model,
-        input=input_usd,
-        output=output_usd,
-        cached=cached_usd,
-        date="",
-        source="the command line",
-        licence="",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class OwnDeployment:
-    """The GPUs that one deployment needs, what each costs an hour, and its throughput."""
-
-    gpus: int
-    usd_per_gpu_h: float
-    tok_s_per_gpu: float
-
-
-def self_host(api: ApiPrice, deployment: OwnDeployment, isl: float, osl: float, cached_share: float = 0.0) -> SelfHost:
-    """A deployment of one's own against the API's price for the same mix of tokens."""
-    if not 0 <= cached_share <= 1:
-        raise BadConfig(f"the cached share of the input is {cached_share:g}; it must be between 0 and 1")
-    api_usd = api.usd_per_mtok(isl, osl, cached_share)
-    own_usd = usd_per_mtok(deployment.usd_per_gpu_h, deployment.tok_s_per_gpu)
-    if api_usd <= 0:
-        raise BadConfig(f"{api.name} of {api.provider} is free at its prices; leave it out, no load can pay for a GPU")
-    load = own_usd / api_usd
-    return SelfHost(
-        api=api,
-        api_usd_per_mtok=api_usd,
-        own_usd_per_mtok=own_usd,
-        load=load,
-        gpus=deployment.gpus,
-        tokens_per_day=load * deployment.gpus * deployment.tok_s_per_gpu * SECONDS_PER_DAY,
-    )
-
-
-def cheapest_first(comparisons: Iterable[SelfHost]) -> list[SelfHost]:
-    """By rising API cost, so by falling load."""
-    return sorted(comparisons, key=lambda s: (s.api_usd_per_mtok, s.api.provider, s.api.name))
-
-
-def _price(path: Path, number: int, row: dict[str, str]) -> ApiPrice:
-    def usd(column: str) -> float:
-        try:
-            value = float(row[column])
-        except (TypeError, ValueError) as e:
-            raise BadFile(f"{path}: row {number}, column {column}: {row[column]!r} is not a number") from e
-        if not (value >= 0 and isfinite(value)):
-            raise BadFile(f"{path}: row {number}, column {column}: {row[column]!r} must be 0 or more")
-        return value
-
-    return ApiPrice(
-        model=row["model"],
-        provider=row["provider"],
-        name=row.get("name") or row["model"],
-        input=usd("input_usd_per_mtok"),
-        output=usd("output_usd_per_mtok"),
-        cached=usd("cached_usd_per_mtok") if row.get("cached_usd_per_mtok") else None,
-        date=row.get("date") or "",
-        source=row.get("source") or path.name,
-        licence=row.get("licence") or "",
-    )
+    base = TierPrice(input=input_usd, output=output_usd, cached=cached_usd, source="the command line")
+    return ApiPrice(model=model, provider="stated", name=model, base=base)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.doubts import doubts
 from paretoken.cli.names import TCO_SET
 from paretoken.cli.price.asking import question
-from paretoken.plural import counted
 
 if TYPE_CHECKING:
-    from paretoken.answers.selfhost import SelfhostAnswer
-    from paretoken.prices.api_price import SelfHost
+    from paretoken.day_curve import DayCurve
+
+
+class DayCurveOption(click.ParamType[tuple[float, ...]]):
+    """The load of 24 hours."""
+
+    name = "load curve"
+
+    def convert(self, value: str | DayCurve, param: click.Parameter | None, ctx: click.Context | None) -> DayCurve:
+        from paretoken.day_curve import parse_day_curve
+
+        return parse_day_curve(value) if isinstance(value, str) else value
 
 
 @click.command("selfhost", no_args_is_help=True)
@@ -40,20 +47,62 @@ if TYPE_CHECKING:
 @click.option("--output-price", type=options.Finite(), metavar="USD", help="API price per million output tokens.")
 @click.option("--cached-price", type=options.Finite(), metavar="USD", help="API price per million cached input tokens.")
 @click.option(
+    "--tiers", is_flag=True, help="Show every name and tier of each provider (default: its cheapest for the task)."
+)
+@click.option(
     "--cached-share",
     type=options.Finite(),
     default=0.0,
     show_default=True,
-    help="Share of the input that the API reads from cache.",
+    help="Share of the task's input that a prefix cache holds, on both sides.",
 )
+@click.option(
+    "--own-cached-share",
+    type=options.Finite(),
+    metavar="SHARE",
+    help="Share on your own side (default: --cached-share; 0: no hits).",
+)
+@click.option(
+    "--cache-write-share",
+    type=options.Finite(),
+    default=0.0,
+    show_default=True,
+    help="Share of the input that the API bills as cache writes.",
+)
+@click.option(
+    "--batch-share",
+    type=options.Finite(),
+    default=0.0,
+    show_default=True,
+    help="Share of the tokens that can wait: batch tier of the API, quiet hours on your own side.",
+)
+@click.option(
+    "--load-curve",
+    type=DayCurveOption(),
+    default="flat",
+    show_default=True,
+    metavar="CURVE",
+    help="Load over the day: flat, or 24 comma-separated weights from 0:00.",
+)
+@click.option(
+    "--utc-offset",
+    type=click.IntRange(-12, 14),
+    default=0,
+    show_default=True,
+    metavar="H",
+    help="Hours that the clock of the load curve is ahead of UTC, in which APIs state peak hours.",
+)
+@click.option("--tokens-per-day", type=options.Finite(), metavar="N", help="Your volume, input and output tokens.")
+@click.option("--requests-per-day", type=options.Finite(), metavar="N", help="Your volume, in requests.")
 @options.market
 @options.which
 @options.as_json
 def command(*, as_json: bool, **values: object) -> None:
-    """Compute the break-even load of self-hosting a model against an API.
+    """Compare self-hosting a model with API prices: break-even load, and the cost of your volume.
 
-    The API price is blended for the workload's input and output tokens. Your GPU-hour costs the same
-    at any load; its throughput was measured without a prefix cache.
+    The API's price is blended for your task: input and output tokens, cache hits, batches, and peak hours.
+    Your GPUs cost the same at any load, and there are enough for the busiest hour. Cache hits raise your
+    throughput as predicted for the same deployment and latency.
 
     Two answers stand side by side, unless --serving or --speculative asks for one of them: plain serving (one
     node, no speculative decoding), and the best known serving of any kind, which is what API providers use.
@@ -68,107 +117,16 @@ def command(*, as_json: bool, **values: object) -> None:
                          --interactivity 40 --input-price 0.55 \\
                          --output-price 2.19 --cached-price 0.14 \\
                          --cached-share 0.5
+      paretoken selfhost --model deepseek-v4-pro --precision fp4 \\
+                         --workload 8k/1k --interactivity 40 \\
+                         --requests-per-day 2000000 --tiers
     """
     from paretoken.answers.selfhost import SelfhostQuestion, selfhost
     from paretoken.cli.output import print_json
+    from paretoken.cli.price.selfhost_tables import print_selfhost
 
     answer = selfhost(question(SelfhostQuestion, values))
     if as_json:
         print_json(answer)
     else:
-        _print(answer)
-
-
-def _print(answer: SelfhostAnswer) -> None:
-    from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
-    from paretoken.cli.output import console, print_table
-
-    other = answer.best_known
-    bounds = [(PLAIN_TITLE, "plain", answer), (BEST_KNOWN_TITLE, "best known", other)] if other else [("", "", answer)]
-    out = console()
-    for title, _, bound in bounds:
-        if title:
-            out.print(title, style="bold")
-        for line in _candidate(bound):
-            out.print(line)
-        for line in _doubts(bound):
-            out.print(line, style="yellow")
-    answered = [(name, bound) for _, name, bound in bounds if bound.against]
-    if len(answered) > 1 and answer.candidate == answered[1][1].candidate:
-        answered = [("", answer)]
-    loads = [list(zip(bound.against, bound.against_as_run, strict=True)) for _, bound in answered]
-    print_table(
-        "\nThe break-even load of self-hosting against each API",
-        (
-            "API",
-            "model name",
-            "$/M input",
-            "$/M output",
-            "$/M blended",
-            *(title for name, _ in answered for title in _load_titles(name)),
-            "date",
-        ),
-        [
-            (
-                s.api.provider,
-                s.api.name,
-                s.api.input,
-                s.api.output,
-                s.api_usd_per_mtok,
-                *(cell for own in row for cell in _load_cells(*own)),
-                s.api.date,
-            )
-            for row in zip(*loads, strict=True)
-            for s in (row[0][0],)
-        ],
-        "load: at the throughput interpolated at the limit; as run: at that of the run above; "
-        "never: the API is cheaper even at full load",
-        ("date", "$/M input", "$/M output"),
-    )
-    sources = ", ".join(dict.fromkeys(s.api.source.split(" <- ")[0] for s in answered[0][1].against))
-    out.print(f"API prices: {sources}; GPU price: {answer.price_source}", style="dim")
-
-
-def _candidate(answer: SelfhostAnswer) -> Iterator[str]:
-    """What was chosen, why, and what its tokens cost at full load."""
-    from paretoken.frontier.compare import size_title
-
-    c = answer.candidate
-    if c is None or c.usd_per_mtok_total is None:
-        yield answer.unmet or "no candidate"
-        return
-    users = c.recommended["concurrency"]
-    release = "" if c.origin == "predicted" else f" {c.software}"
-    yield (
-        f"{c.accelerator} with {c.engine}{release}, {size_title(c.recommended)}"
-        + ("" if users is None else f", {users:g} users")
-        + f", on {counted(answer.against[0].gpus, 'GPU')} at {c.usd_per_gpu_h:.2f} USD per GPU-hour ({answer.price}): "
-        f"{c.usd_per_mtok_recommended:.4g} USD per million tokens at full load as run"
-        + (f", {c.usd_per_mtok_total:.4g} interpolated at the limit" if c.interpolated else "")
-    )
-    costs = ", ".join(
-        f"{x.accelerator} {x.usd_per_mtok_total:.4g} ({x.usd_per_mtok_recommended:.4g} as run)"
-        for x in answer.cheapest_of
-    )
-    yield f"the cheapest with {answer.limits}, USD per million tokens: {costs}; {answer.confidence}"
-
-
-def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
-    """What makes the choice of the candidate doubtful."""
-    if answer.withheld:
-        yield f"the choice of the accelerator is not to be relied on, {answer.withheld}"
-    yield from doubts(answer)
-
-
-def _load_titles(name: str) -> tuple[str, ...]:
-    suffix = f", {name}" if name else ""
-    return f"load{suffix}", f"as run{suffix}", f"M tokens/day{suffix}"
-
-
-def _load_cells(at_limit: SelfHost, as_run: SelfHost) -> tuple[str | float | None, ...]:
-    tokens = at_limit.tokens_per_day / 1e6 if at_limit.pays else None
-    return _load(at_limit), _load(as_run), tokens
-
-
-def _load(s: SelfHost) -> str:
-    return f"{s.load:.0%}" if s.pays else "never"
+        print_selfhost(answer)

@@ -1,0 +1,171 @@
+"""How `paretoken selfhost` prints its answer: what it chose and why, what decides, and the APIs by rising price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
+from paretoken.answers.selfhost import SelfhostAnswer
+from paretoken.cli.doubts import doubts
+from paretoken.cli.output import console, number, print_table
+from paretoken.frontier.compare import size_title
+from paretoken.plural import counted
+from paretoken.prices.api_price import ApiPrice
+from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
+
+PLAIN, BEST_KNOWN = "plain", "best known"
+SPARE = ("valid from", "$/M input", "$/M output", "$/M cached")
+
+
+def print_selfhost(answer: SelfhostAnswer) -> None:
+    """The candidates of both bounds, what decides, and the table of APIs."""
+    other = answer.best_known
+    bounds = [(PLAIN_TITLE, PLAIN, answer), (BEST_KNOWN_TITLE, BEST_KNOWN, other)] if other else [("", "", answer)]
+    out = console()
+    for title, _, bound in bounds:
+        if title:
+            out.print(title, style="bold")
+        for line in _candidate(bound):
+            out.print(line)
+        for line in _doubts(bound):
+            out.print(line, style="yellow")
+    answered = [(name, bound) for _, name, bound in bounds if bound.against]
+    if len(answered) > 1 and answer.candidate == answered[1][1].candidate:
+        answered = [("", answer)]
+    out.print("\nWhat decides", style="bold")
+    for line in _decision(answered):
+        out.print(line)
+    _print_apis(answered)
+    out.print(_sources(answered[0][1]), style="dim")
+
+
+def _candidate(answer: SelfhostAnswer) -> Iterator[str]:
+    """What was chosen, why, and what its tokens cost at full load."""
+    c = answer.candidate
+    if c is None or c.usd_per_mtok_total is None:
+        yield answer.unmet or "no candidate"
+        return
+    users = c.recommended["concurrency"]
+    release = "" if c.origin == "predicted" else f" {c.software}"
+    gpus = answer.against[0].gpus
+    yield (
+        f"{c.accelerator} with {c.engine}{release}, {size_title(c.recommended)}"
+        + ("" if users is None else f", {users:g} users")
+        + f", on {counted(gpus, 'GPU')} at {c.usd_per_gpu_h:.2f} USD per GPU-hour ({answer.price}): "
+        f"{c.usd_per_mtok_recommended:.4g} USD per million tokens at full load as run"
+        + (f", {c.usd_per_mtok_total:.4g} interpolated at the limit" if c.interpolated else "")
+    )
+    costs = ", ".join(
+        f"{x.accelerator} {x.usd_per_mtok_total:.4g} ({x.usd_per_mtok_recommended:.4g} as run)"
+        for x in answer.cheapest_of
+    )
+    yield f"the cheapest with {answer.limits}, USD per million tokens: {costs}; {answer.confidence}"
+    yield f"fixed cost: {number(answer.fixed_usd_per_day)} USD a day for {counted(gpus, 'GPU')}, at any load"
+    if cache := answer.cache:
+        effect = (
+            f"{cache.factor:.2f} times the throughput at the same latency (predicted, same deployment)"
+            if cache.origin == "predicted"
+            else f"not counted: {cache.note}"
+        )
+        yield f"{cache.share:.0%} of the input from your own cache: {effect}"
+
+
+def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
+    """What makes the choice of the candidate doubtful."""
+    if answer.withheld:
+        yield f"the choice of the accelerator is not to be relied on, {answer.withheld}"
+    yield from doubts(answer)
+
+
+def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
+    """The prices on both sides, the API to beat, the maker's price, and what each bound makes of them."""
+    first, candidate = answered[0][1].decision, answered[0][1].candidate
+    if first is None or candidate is None:
+        return
+    basis = ", old or estimated" if candidate.price_is_placeholder else ""
+    yield f"GPU price: {answered[0][1].price}, {answered[0][1].price_source}{basis}"
+    if len(answered) > 1:
+        costs = [(s.own_usd_per_mtok, name) for name, bound in answered for s in bound.against_as_run[:1]]
+        (least, best), (most, other) = sorted(costs)
+        yield f"{best} serving is {most / least:.3g} times cheaper than {other}: {least:.4g} against {most:.4g} as run"
+    yield f"cheapest API for this task: {_api(first.cheapest)}"
+    if first.cheapest.api.maker:
+        yield "that is the maker's own price"
+    else:
+        yield f"the maker's own price: {_api(first.maker) if first.maker else 'none is listed'}"
+    for name, bound in answered:
+        if bound.decision:
+            yield from _verdict(name, bound, bound.decision)
+
+
+def _api(s: SelfHost) -> str:
+    return f"{s.api.provider} {_short(s.api)}, {s.tier}, {s.api_usd_per_mtok:.4g} USD per million tokens"
+
+
+def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[str]:
+    """Whether self-hosting pays against the cheapest API as run, and at the stated volume."""
+    s, day = decision.cheapest, answer.day
+    most = "" if s.most_load > 1 - ROUNDING else f"; the load curve allows {s.most_load:.0%}"
+    title = f"{name} serving" if name else "self-hosting"
+    if s.pays:
+        yield f"{title} costs less from a load of {s.load:.0%}, {s.tokens_per_day / 1e6:,.4g} M tokens a day{most}"
+    else:
+        yield f"{title} costs more at any volume: {s.own_usd_per_mtok:.4g} USD per million tokens at full load{most}"
+    if day and s.api_usd_per_day is not None:
+        winner = "self-hosting" if decision.cheaper == "own" else "the API"
+        yield (
+            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {number(day.usd_per_day)} USD "
+            f"({counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour), "
+            f"API {number(s.api_usd_per_day)} USD; {winner} saves {number(decision.saved_usd_per_day)} USD a day"
+        )
+
+
+def _print_apis(answered: list[tuple[str, SelfhostAnswer]]) -> None:
+    loads = [list(zip(bound.against, bound.against_as_run, strict=True)) for _, bound in answered]
+    volume = answered[0][1].day is not None
+    print_table(
+        "\nThe break-even load of self-hosting against each API",
+        (
+            *("API", "model name", "tier", "$/M input", "$/M output", "$/M cached", "$/M"),
+            *(["USD/day"] if volume else []),
+            *(name or "load" for name, _ in answered),
+            "valid from",
+        ),
+        [
+            (
+                f"{s.api.provider} (maker)" if s.api.maker else s.api.provider,
+                _short(s.api),
+                s.tier,
+                s.api.base.input,
+                s.api.base.output,
+                s.api.base.cached,
+                s.api_usd_per_mtok,
+                *([s.api_usd_per_day] if volume else []),
+                *(_loads(*own) for own in row),
+                s.api.valid_from or None,
+            )
+            for row in zip(*loads, strict=True)
+            for s in (row[0][0],)
+        ],
+        "$/M: blended for the task; loads: interpolated at the limit / as run, or both; never: the API is cheaper at "
+        "any volume; valid from: the first day on which the price is known to hold",
+        SPARE,
+    )
+
+
+def _loads(at_limit: SelfHost, as_run: SelfHost) -> str:
+    texts = [f"{s.load:.0%}" if s.pays else "never" for s in (at_limit, as_run)]
+    return " / ".join(dict.fromkeys(texts))
+
+
+def _short(price: ApiPrice) -> str:
+    """The last part of a provider's name for a model, without the provider's own name."""
+    name = price.name.rsplit("/", 1)[-1]
+    return name if price.maker else name.removeprefix(f"{price.provider}-")
+
+
+def _sources(answer: SelfhostAnswer) -> str:
+    tiers = [s.api.base for s in answer.against]
+    sources = ", ".join(dict.fromkeys(t.source.split(" <- ")[0] for t in tiers))
+    collected = max((t.collected for t in tiers), default="")
+    return f"API prices: {sources}" + (f", collected {collected}" if collected else "")
