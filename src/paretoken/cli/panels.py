@@ -40,7 +40,7 @@ _QUESTION = {
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",
-    "Output": "--explain --tornado --monte-carlo --throughput-spread --seed --json",
+    "Output": "--currency --usd-rate --explain --tornado --monte-carlo --throughput-spread --seed --json",
 }
 _LAUNCH = {
     "Model": "--path --precision --accelerator --workload --users",
@@ -79,7 +79,7 @@ _OUTLOOK = {
     "Price": "--price",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--points --no-published --bundle --as-of --catalog",
-    "Output": "--json",
+    "Output": "--currency --usd-rate --json",
 }
 _RENT = {
     "Question": "--term --form --history --basket --flagged",

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 )
 @options.market
 @options.which
+@options.currency
 @options.as_json
 def command(*, as_json: bool, **values: object) -> None:
     """Compute the break-even load of self-hosting a model against an API.
