@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from pydantic import Field
 
 from paretoken.frontier import Candidate, Verdict
 from paretoken.frontier.consistency import is_stale
@@ -81,7 +78,7 @@ class Choice:
     rent_margin: float | None
     scarce: str | None
     data: str
-    fleet: Annotated[PowerLimitedFleet | None, Field(exclude_if=lambda fleet: fleet is None)] = None
+    fleet: PowerLimitedFleet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,8 +94,8 @@ def command(
                           --osl 1024 --accelerator MI355X --against B200 \\
                           --market
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
-                          --accelerator MI300X --against H200 --operator neocloud \\
-                          --switching-cost 500 --json
+                          --accelerator MI300X --against H200 \\
+                          --operator neocloud --switching-cost 500 --json
     """
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.breakeven import BreakevenQuestion, breakeven
