@@ -34,9 +34,10 @@ _DEPLOYMENT = {
 }
 _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
-    "--accelerator --against --mw",
+    "--accelerator --against --rank-by",
     "Price": "--price --rent --market --term --operator --tco --tier --set --serving-load --switching-cost "
-    "--hours --or-rent --needed --input-price --output-price --cached-price --cached-share --api-prices",
+    "--hours --or-rent --needed --input-price --output-price --cached-price --cached-share --api-prices --split",
+    "Site": "--mw --token-price --grid-gco2-per-kwh",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",
