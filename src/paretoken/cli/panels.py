@@ -115,9 +115,9 @@ def arrange(verb: str, command: click.Command) -> None:
     if isinstance(command, click.Group):
         for name, subcommand in command.commands.items():
             arrange(f"{verb} {name}", subcommand)
-    own = {name for param in command.params for name in param.opts}
+    own = {name: param for param in command.params for name in param.opts}
     for panel, options in PANELS.get(verb, {}).items():
-        chosen = [name for name in options.split() if name in own]
+        chosen = list({own[name]: name for name in reversed(options.split()) if name in own}.values())[::-1]
         if chosen:
             command.add_panel(RichOptionPanel(panel, options=chosen))
 
