@@ -8,6 +8,8 @@ from paretoken.errors import NoData, ParetokenError
 from paretoken.predict.phases import shares_of_point
 from tests.support.points import prepared, row
 
+WORKERS = {"prefill_workers": 1, "decode_workers": 3, "prefill_tp": 8, "engine": "dynamo-trtllm"}
+
 
 def point(**changes) -> dict:
     figures = {"total_tput_per_gpu_tok_s": 500.0, "median_e2e_s": 9.0, "median_tpot_s": 0.008, **changes}
@@ -36,6 +38,7 @@ def test_two_pools_say_it_by_their_gpus(catalog):
     shares = shares_of_point(point(**pools), catalog)
     assert shares.prefill_share == 0.25
     assert "8 prefill, 24 decode" in shares.basis
+    assert shares_of_point(point(**pools, **WORKERS, date=None), catalog).kv_share > 0
     with pytest.raises(NoData, match="GPUs of both pools"):
         shares_of_point(point(disaggregated=True), catalog)
 
