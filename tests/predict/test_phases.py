@@ -38,7 +38,8 @@ def test_two_pools_say_it_by_their_gpus(catalog):
     shares = shares_of_point(point(**pools), catalog)
     assert shares.prefill_share == 0.25
     assert "8 prefill, 24 decode" in shares.basis
-    assert shares_of_point(point(**pools, **WORKERS, date=None), catalog).kv_share > 0
+    served = point(**pools, **WORKERS, date=None, concurrency=500.0 * 32 * 9.0 / 2048)
+    assert shares_of_point(served, catalog).kv_share > 0
     with pytest.raises(NoData, match="GPUs of both pools"):
         shares_of_point(point(disaggregated=True), catalog)
 
