@@ -91,9 +91,15 @@ def test_tables(call, line):
 def test_a_switch_that_never_pays_is_at_no_rent(call):
     switch = f"breakeven {CHAT} --accelerator MI300X --against H200 --switching-cost 500000 --hours 100"
     code, out, _ = call(f"{switch} --rent 2.5")
-    assert code == 0 and "never: switching costs more" in out and "-49" not in out and "below this rent" not in out
+    assert (
+        code == 0
+        and "never: no rent is low enough: the switching cost outweighs" in out
+        and "-49" not in out
+        and "below this rent" not in out
+    )
     code, out, _ = call(f"{switch} --market --json")
     assert code == 0 and json.loads(out)["terms"][0]["verdict"].startswith("MI300X is never cheaper")
+    assert json.loads(out)["note"].startswith("no rent is low enough")
     assert "below this rent" in call(f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5")[1]
 
 

@@ -65,7 +65,7 @@ def test_verbs_run(call, line):
         ("tco --monte-carlo 10 --e2e 9", "needs a model"),
         ("tco --monte-carlo 10 --ttft p50=1s", "needs a model"),
         ("tco --accelerator TPU7x", "no capital cost"),
-        (f"breakeven {CHAT}", "--rent, --market or --tco"),
+        (f"breakeven {CHAT}", "--market or --operator"),
         (f"breakeven {CHAT} --term 1-year --rent 2", "give --market too"),
         (f"breakeven {CHAT} --market --term 5-year", "no market price"),
         (f"breakeven {CHAT} --tco neocloud --rent 2", "give one basis"),

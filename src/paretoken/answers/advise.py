@@ -20,6 +20,7 @@ from paretoken.errors import NoData
 from paretoken.frontier import verdict_at
 from paretoken.plural import counted
 from paretoken.points.selection import Axis, Serving, Speculative
+from paretoken.prices.fleet import utility_power
 from paretoken.prices.market.cells import FEWEST, availability
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.owner.layers import FigureSet, operators, read_sets
@@ -129,24 +130,23 @@ def with_own_prices(options: Sequence[Procurement], own: Mapping[str, float]) ->
     if not own:
         return list(options)
     others = [replace(p, tariff=_without(p.tariff, own)) for p in options]
-    owners = {p.segment: p.tariff for p in options if p.tariff.kw_per_gpu and p.name == "own"}
-    basis = dict.fromkeys(own, "your price")
+    power = {p.segment: p.utility_kw for p in options if p.utility_kw}
+    tariff_of_all, basis = _stated(own), dict.fromkeys(own, "your price")
     stated = (
-        Procurement(segment.key, "your price", _stated(own, owners.get(segment.key)), basis)
+        Procurement(segment.key, "your price", tariff_of_all, basis, utility_kw=power.get(segment.key, {}))
         for segment in BUYER_SEGMENTS
     )
     return [*others, *stated]
 
 
-def _stated(own: Mapping[str, float], owner: Tariff | None) -> Tariff:
-    """The own prices as a tariff, with the power of an owner's."""
+def _stated(own: Mapping[str, float]) -> Tariff:
     return Tariff(
         price_set="own",
-        tier=owner.tier if owner else "stated",
+        tier="stated",
         name="Own prices",
         usd_per_gpu_h=dict(own),
-        kw_per_gpu=owner.kw_per_gpu if owner else {},
-        kw_basis=owner.kw_basis if owner else "",
+        kw_per_gpu={},
+        kw_basis="",
         source="own prices",
         date="",
         own_prices=tuple(own),
@@ -164,7 +164,7 @@ def _owned(catalog: Catalog, operator: str, own_sets: Sequence[FigureSet]) -> Pr
         a: "capital implied from published cost" if a in price.placeholders else "public capital"
         for a in price.usd_per_gpu_h
     }
-    return Procurement(operator, "own", price, basis)
+    return Procurement(operator, "own", price, basis, utility_kw=utility_power(price).kw_per_gpu)
 
 
 def _rented(market: Market, segment: str, term: str, accelerators: Sequence[str]) -> Procurement:

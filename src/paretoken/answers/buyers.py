@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from pydantic import Field
 
 from paretoken.frontier import Candidate, Verdict
 from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import CurvePoint
 from paretoken.plural import counted
 from paretoken.prices.cost import break_even_rent, owner_margin, usd_per_mtok
-from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
+from paretoken.prices.fleet import PowerLimitedFleet, fleet
 from paretoken.prices.tariff import Tariff
 
 
@@ -38,7 +35,8 @@ class Procurement:
     """Owning, or renting at a term, for one buyer segment; `basis` is, by accelerator, what the price rests on.
 
     `scarce` gives the accelerators that may not be available at the price, each with the reason: they are
-    ranked after the others, however cheap.
+    ranked after the others, however cheap. `utility_kw` is the power at the utility's meter, kW per GPU, for a buyer
+    with a site of its own.
     """
 
     segment: str
@@ -46,6 +44,7 @@ class Procurement:
     tariff: Tariff
     basis: Mapping[str, str]
     scarce: Mapping[str, str] = field(default_factory=dict)
+    utility_kw: Mapping[str, float] = field(default_factory=dict)
 
 
 Judge = Callable[[Mapping[str, float]], Verdict | None]
@@ -60,7 +59,7 @@ class Choice:
     point to repeat, that was run and meets the limit, `tp` its tensor-parallel size and `usd_per_mtok_recommended`
     what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be
     available at the price, None where it is; `data` what points and price rest on. `fleet` is what fits under a power
-    limit, for who owns and where the power is known.
+    limit, on a site of the buyer's own.
     """
 
     accelerator: str
@@ -79,7 +78,7 @@ class Choice:
     rent_margin: float | None
     scarce: str | None
     data: str
-    fleet: Annotated[PowerLimitedFleet | None, Field(exclude_if=lambda fleet: fleet is None)] = None
+    fleet: PowerLimitedFleet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +230,7 @@ def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | N
     usd = procurement.tariff.usd_per_gpu_h[c.accelerator]
     scarce = procurement.scarce.get(c.accelerator)
     basis = procurement.basis.get(c.accelerator) or procurement.tariff.source
-    kw = None if mw is None else utility_power(procurement.tariff).kw_per_gpu.get(c.accelerator)
+    kw = procurement.utility_kw.get(c.accelerator)
     return Choice(
         accelerator=c.accelerator,
         engine=c.engine,

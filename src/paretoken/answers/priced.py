@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias, get_args
-
-from pydantic import Field
+from typing import Literal, TypeAlias, get_args
 
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
@@ -34,10 +32,6 @@ class Site:
 NO_SITE = Site()
 
 
-def _is_none(value: object) -> bool:
-    return value is None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedCandidate:
     """One accelerator and engine at a latency limit and a tariff. Throughputs in tok/s/GPU; None where not known.
@@ -60,9 +54,9 @@ class PricedCandidate:
     price_is_placeholder: bool
     tok_s_per_mw: float | None
     joules_per_token: float | None
-    tok_s_per_utility_mw: Annotated[float | None, Field(exclude_if=_is_none)] = None
-    gco2_per_mtok: Annotated[float | None, Field(exclude_if=_is_none)] = None
-    earnings: Annotated[Earnings | None, Field(exclude_if=_is_none)] = None
+    tok_s_per_utility_mw: float | None = None
+    gco2_per_mtok: float | None = None
+    earnings: Earnings | None = None
     e2e_s: float | None
     e2e_basis: str | None
     interactivity_tok_s: float | None

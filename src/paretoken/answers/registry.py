@@ -17,6 +17,9 @@ from paretoken.answers.fit import FitAnswer, FitQuestion, fit
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
 from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
 from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion, TrendsAnswer, TrendsQuestion, outlook, trends
+from paretoken.answers.plan.question import PlanQuestion
+from paretoken.answers.plan.result import PlanAnswer
+from paretoken.answers.plan.run import plan
 from paretoken.answers.pool_explain import ExplainPoolsAnswer, ExplainPoolsQuestion, explain_disaggregated
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, search_disaggregated
 from paretoken.answers.pools import PoolsAnswer, PoolsQuestion, predict_disaggregated
@@ -66,6 +69,7 @@ VERBS: dict[str, Verb] = {
     "history": Verb(HistoryQuestion, HistoryAnswer, history),
     "outlook": Verb(OutlookQuestion, OutlookAnswer, outlook),
     "overview": Verb(OverviewQuestion, OverviewAnswer, overview),
+    "plan": Verb(PlanQuestion, PlanAnswer, plan),
     "predict": Verb(PredictQuestion, PredictAnswer, predict),
     "predict-disaggregated": Verb(PoolsQuestion, PoolsAnswer, predict_disaggregated),
     "rent": Verb(RentQuestion, RentAnswer, rent),

@@ -13,7 +13,7 @@ from paretoken.answers.priced import Site
 from paretoken.answers.seam import Question
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, ParetokenError
-from paretoken.prices.api_price import api_prices
+from paretoken.prices.api_table import api_prices
 from paretoken.prices.earnings import OwnerCapital, owner_capital
 from paretoken.prices.fleet import operator_of, utility_power
 from paretoken.prices.owner.price import owner_inputs

@@ -12,6 +12,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
+from paretoken.cli.money import take_code, take_rate
 from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, WORKLOAD
 from paretoken.errors import BadConfig
 
@@ -242,8 +243,28 @@ price = click.option(
 )
 
 
+currency = stack(
+    click.option(
+        "--currency",
+        callback=take_code,
+        expose_value=False,
+        metavar="CODE",
+        help="Print money in this currency, such as EUR; needs --usd-rate. Amounts that you give are in USD, JSON too.",
+    ),
+    click.option(
+        "--usd-rate",
+        type=Finite(),
+        callback=take_rate,
+        expose_value=False,
+        metavar="R",
+        help="Exchange rate for --currency: units of it for one USD, as in 0.92.",
+    ),
+)
 mw = click.option(
-    "--mw", type=Finite(), metavar="MW", help="Show the fleet that fits under this limit of utility power, in MW."
+    "--mw",
+    type=Finite(0, min_open=True),
+    metavar="MW",
+    help="Show the fleet that fits under this limit of utility power, in MW.",
 )
 grid = click.option(
     "--grid-gco2-per-kwh",

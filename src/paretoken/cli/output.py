@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from paretoken.cli.money import Currency, currency
+from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible, visible_lines
 
 NONE = "–"
@@ -53,6 +55,9 @@ def _one_line(text: str) -> str:
 
 
 def print_json(value: Any) -> None:
+    """JSON on stdout; its money is in USD, as the names of its fields say."""
+    if currency().note:
+        raise BadConfig("--json prints USD, as the names of its fields say; leave out --currency and --usd-rate")
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str))
 
 
@@ -65,10 +70,18 @@ def print_table(
 ) -> None:
     """A table on stdout; numbers to the right, None as a dash. Columns keep their content on a pipe.
 
+    Columns of money, with `$` in their title, are in the currency of the command.
     On a terminal too narrow for all of them, those of `spare` are left out, the first first, and the title says so.
     """
-    out = console()
-    cells = [[number(v) for v in row] for row in rows]
+    out, money = console(), currency()
+    table_rows = [list(row) for row in rows]
+    if money.note:
+        titles, table_rows = _converted(money, columns, table_rows)
+        spare = [dict(zip(columns, titles, strict=True)).get(name, name) for name in spare]
+        if titles != list(columns):
+            note = "; ".join(text for text in (note.replace("$", money.sign), money.note) if text)
+        columns = titles
+    cells = [[number(v) for v in row] for row in table_rows]
     kept = _that_fit(columns, cells, out.width, spare)
     if left_out := [name for i, name in enumerate(columns) if i not in kept]:
         title += f" (columns left out: {', '.join(left_out)})"
@@ -83,6 +96,12 @@ def print_table(
     out.print(table)
     if note:
         out.print(note, style="dim")
+
+
+def _converted(money: Currency, columns: Sequence[str], rows: list[list[Any]]) -> tuple[list[str], list[list[Any]]]:
+    """The columns and rows of a table with its money in another currency."""
+    pairs = [money.column(title, [row[i] for row in rows]) for i, title in enumerate(columns)]
+    return [title for title, _ in pairs], [list(row) for row in zip(*(cells for _, cells in pairs), strict=True)]
 
 
 def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int, spare: Sequence[str]) -> list[int]:

@@ -34,17 +34,18 @@ _DEPLOYMENT = {
 }
 _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
-    "--accelerator --against --mw",
+    "--accelerator --against --rank-by",
     "Price": "--price --rent --market --term --operator --tco --tier --set --serving-load --switching-cost "
     "--hours --or-rent --needed --reserved --price-decline --months --estimate-terms "
-    "--input-price --output-price --cached-price --api-prices --tiers --tax-rate --depreciation "
+    "--input-price --output-price --cached-price --api-prices --tiers --split --tax-rate --depreciation "
     "--depreciation-months",
     "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --load-curve --utc-offset "
     "--tokens-per-day --requests-per-day",
+    "Site": "--mw --token-price --grid-gco2-per-kwh",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",
-    "Output": "--explain --statement --tornado --monte-carlo --throughput-spread --seed --json",
+    "Output": "--currency --usd-rate --explain --statement --tornado --monte-carlo --throughput-spread --seed --json",
 }
 _LAUNCH = {
     "Model": "--path --precision --accelerator --workload --users",
@@ -83,7 +84,7 @@ _OUTLOOK = {
     "Price": "--price",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--points --no-published --bundle --as-of --catalog",
-    "Output": "--json",
+    "Output": "--currency --usd-rate --json",
 }
 _RENT = {
     "Question": "--term --form --estimate-terms --history --basket --flagged",
@@ -93,6 +94,13 @@ _RENT = {
 _PLAN = {
     "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --isl --osl --day-curve --peak "
     "--burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
+    "Limits": "--slo --confidence --spares --max-gpus --mw",
+    "Choices": "--model --precision --accelerator --engine --tp --disaggregated --speculative --acceptance --split "
+    "--no-prefix-cache --cold-start --candidates",
+    "Price": "--contract --price --operator --set --task",
+    "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
+    "Data": "--points --calibration --catalog",
+    "Output": "--coarse --replay --top --out --json",
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
@@ -129,9 +137,9 @@ def arrange(verb: str, command: click.Command) -> None:
     if isinstance(command, click.Group):
         for name, subcommand in command.commands.items():
             arrange(f"{verb} {name}", subcommand)
-    own = {name for param in command.params for name in param.opts}
+    own = {name: param for param in command.params for name in param.opts}
     for panel, options in PANELS.get(verb, {}).items():
-        chosen = [name for name in options.split() if name in own]
+        chosen = list({own[name]: name for name in reversed(options.split()) if name in own}.values())[::-1]
         if chosen:
             command.add_panel(RichOptionPanel(panel, options=chosen))
 

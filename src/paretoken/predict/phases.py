@@ -14,6 +14,7 @@ import polars as pl
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import NoData
+from paretoken.points.schema import COLUMNS
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.predict.calibration.runs import stated_kv_dtype, stated_version
 from paretoken.predict.configure import case
@@ -68,7 +69,8 @@ def _of_pooled_point(point: Mapping[str, Any], catalog: Catalog) -> PhaseShares:
     prefill, decode = point["prefill_gpus"], point["decode_gpus"]
     if not prefill or not decode:
         raise NoData("the point does not state the GPUs of both pools")
-    row = pl.DataFrame([dict(point)], infer_schema_length=None)
+    types = {column.name: column.dtype for column in COLUMNS if column.name in point}
+    row = pl.DataFrame([dict(point)], schema_overrides=types, infer_schema_length=None)
     cases = pooled_cases(laid_out(row, catalog), catalog)
     kv_share = _kv_share(explain_pools(cases[0], catalog=catalog).parts) if cases else None
     return _by_gpus(prefill, decode, kv_share)

@@ -77,6 +77,7 @@ def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) 
     help="What a million tokens sell for, or api for the cheapest list price: show revenue, margin and payback.",
 )
 @options.which
+@options.currency
 @options.as_json
 def command(
     e2e_s: float | None,

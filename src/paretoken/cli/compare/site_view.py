@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion
 
+SPARE = ("capital, M$/MW", "revenue, M$/MW-y", "capital, $/GPU")
+
 
 def print_site(answer: CompareAnswer, question: CompareQuestion) -> None:
     """The tables that the question asks for."""
@@ -43,13 +45,13 @@ def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
         f"\nEarnings at {sold.usd_per_mtok:.4g} USD per million tokens ({sold.source}), load {serving_load:.0%}",
         (
             "accelerator",
-            "revenue, $/GPU-h",
-            "margin, $/GPU-h",
+            "revenue, $/h",
+            "margin, $/h",
             "margin",
-            "revenue, $ million/MW-year",
-            "profit, $ million/MW-year",
+            "revenue, M$/MW-y",
+            "profit, M$/MW-y",
             "capital, $/GPU",
-            "capital, $ million/MW",
+            "capital, M$/MW",
             "payback, months",
         ),
         [
@@ -67,7 +69,8 @@ def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
             for name, e in rows
         ],
         f"margin: revenue less {answer.tariff.name}; payback: {', '.join(bases) or 'no figures of an owner'}; "
-        f"{answer.utility_basis}",
+        f"{answer.utility_basis}; M: million, h: GPU-hour, y: year",
+        SPARE,
     )
 
 
@@ -81,8 +84,8 @@ def _print_fleet(answer: CompareAnswer, mw: float) -> None:
             "accelerator",
             "GPUs",
             "billion tokens a day",
-            "cost, $ million a year",
-            *(("profit, $ million per GW-year",) if sold else ()),
+            "cost, M$ a year",
+            *(("profit, M$/GW-y",) if sold else ()),
         ),
         [
             (

@@ -9,6 +9,7 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.doubts import doubts
+from paretoken.cli.money import amount
 from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ SPARE = ("release", "$/M as run", "basis", "$/GPU-h")
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own cost figures (repeatable).")
 @options.market
 @options.which
+@options.currency
 @options.as_json
 def command(*, as_json: bool, **values: object) -> None:
     """Recommend accelerator, engine, and own or rent, for each buyer segment.
@@ -162,16 +164,16 @@ def _verdict(advice: Advice) -> Iterator[str]:
         yield f"no recommendation, {advice.withheld}"
         return
     release = "" if best.origin == "predicted" else f" {best.software}"
-    interpolated = f", {best.usd_per_mtok_total:.4g} interpolated at the limit" if best.interpolated else ""
+    interpolated = f", {amount(best.usd_per_mtok_total, '.4g')} interpolated at the limit" if best.interpolated else ""
     yield (
         f"{best.accelerator} with {best.engine}{release}, {_run(best)}, {best.procurement}: "
-        f"{best.usd_per_mtok_recommended:.4g} $/M as run{interpolated}"
+        f"{amount(best.usd_per_mtok_recommended, '.4g')} per million tokens as run{interpolated}"
     )
     yield _margin(advice)
     if other := advice.cheaper_as_run:
         yield (
             f"as run, {other.accelerator} with {other.engine}, {_run(other)}, {other.procurement} is cheaper: "
-            f"{other.usd_per_mtok_recommended:.4g} $/M"
+            f"{amount(other.usd_per_mtok_recommended, '.4g')} per million tokens"
         )
     yield from doubts(advice)
 
@@ -184,12 +186,13 @@ def _margin(advice: Advice) -> str:
         return "no other candidate"
     name = f"{second.accelerator} ({second.procurement})"
     if advice.margin < 0:
-        return f"{name} is cheaper where it is available at {second.usd_per_gpu_h:.2f} USD per GPU-hour"
+        return f"{name} is cheaper where it is available at {amount(second.usd_per_gpu_h)} per GPU-hour"
     return f"{percent(advice.margin)} over {name}, {advice.confidence}"
 
 
 def _change(change: BreakEvenPrice) -> str:
+    now = None if change.usd_now is None else amount(change.usd_now)
     if change.already_cheaper:
-        return f"is cheaper where it is available at {change.usd_now:.2f} USD per GPU-hour"
-    by = "no price" if change.by is None else f"{-change.by:+.0%} from {change.usd_now:.2f}"
-    return f"breaks even at {change.usd_needed:.2f} USD per GPU-hour ({by})"
+        return f"is cheaper where it is available at {now} per GPU-hour"
+    by = "no price" if change.by is None else f"{-change.by:+.0%} from {now}"
+    return f"breaks even at {amount(change.usd_needed)} per GPU-hour ({by})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.money import USD, amount, currency, number_of
 from paretoken.cli.names import ACCELERATOR
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ T = TypeVar("T")
 @options.price
 @options.market
 @options.which
+@options.currency
 @options.as_json
 def command(
     accelerator: str,
@@ -92,8 +94,8 @@ def command(
                           --osl 1024 --accelerator MI355X --against B200 \\
                           --market
       paretoken breakeven --model llama-3-70b --precision fp8 --workload chat \\
-                          --accelerator MI300X --against H200 --operator neocloud \\
-                          --switching-cost 500 --json
+                          --accelerator MI300X --against H200 \\
+                          --operator neocloud --switching-cost 500 --json
     """
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.breakeven import BreakevenQuestion, breakeven
@@ -158,42 +160,55 @@ def _show_rents(answer: BreakevenAnswer) -> None:
     ]
     rent_usd = answer.points[0].rent_against_usd_per_gpu_h
     title = (
-        f"Break-even rent of {answer.accelerator} when {answer.against} costs {rent_usd:.2f} USD per GPU-hour: "
+        f"Break-even rent of {answer.accelerator} when {answer.against} costs {amount(rent_usd)} per GPU-hour: "
         f"{_range(answer)}"
     )
-    columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, $/GPU-h"]
+    columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, {currency().sign}/GPU-h"]
     if owned:
-        columns.append(f"at {owned[0].cost_usd_per_gpu_h:.3f} ({owned[0].basis})")
+        columns.append(f"at {number_of(owned[0].cost_usd_per_gpu_h, '.3f')} ({owned[0].basis})")
         rows = [(*row, _saving(p)) for row, p in zip(rows, _some(owned), strict=True)]
-    print_table(title, columns, rows, "; ".join([*_below(answer), "--json gives the whole curve"]))
+    print_table(
+        title,
+        columns,
+        rows,
+        "; ".join(filter(None, [*_below(answer), "--json gives the whole curve", currency().note])),
+    )
 
 
 def _saving(point: PricedBreakevenPoint) -> str | None:
     usd = point.break_even_usd_per_gpu_h - point.cost_usd_per_gpu_h
-    return None if point.withheld else f"{'cheaper' if usd > 0 else 'more expensive'} by {abs(usd):.3f}"
+    return None if point.withheld else f"{'cheaper' if usd > 0 else 'more expensive'} by {number_of(abs(usd), '.3f')}"
 
 
 def _show_market(answer: BreakevenAnswer) -> None:
     from paretoken.cli.output import print_table
 
-    a, b = answer.against, answer.accelerator
+    a, b, money = answer.against, answer.accelerator, currency()
     print_table(
-        f"{b} against {a}, rental market, USD per GPU-hour",
-        ("term", f"{a} costs", f"break-even rent of {b}", f"{b} costs", "spread", "verdict", f"data of {b}"),
+        f"{b} against {a}, rental market, {money.code} per GPU-hour",
+        (
+            "term",
+            f"{a} costs",
+            f"break-even rent of {b}",
+            f"{b} costs",
+            "spread",
+            "verdict" if money.code == USD else "verdict, in USD",
+            f"data of {b}",
+        ),
         [
             (
                 t.term,
-                t.against_usd_per_gpu_h,
+                t.against_usd_per_gpu_h * money.per_usd,
                 _ends(t.low, t.high, 2),
-                t.market_usd_per_gpu_h,
-                None if t.spread_usd_per_gpu_h is None else "{:+.2f} … {:+.2f}".format(*t.spread_usd_per_gpu_h),
+                None if t.market_usd_per_gpu_h is None else t.market_usd_per_gpu_h * money.per_usd,
+                " … ".join(number_of(usd, "+.2f") for usd in t.spread_usd_per_gpu_h or ()) or None,
                 t.verdict,
                 t.data,
             )
             for t in answer.terms
         ],
         "break-even: the range over the latency limits up to which both were run; spread = price − break-even, "
-        f"below 0 {b} is cheaper",
+        f"below 0 {b} is cheaper" + (f"; {money.note}" if money.note else ""),
     )
     curve = list(zip(answer.values, answer.withheld, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
     print_table(
@@ -255,7 +270,7 @@ def _ends(low: float | None, high: float | None, digits: int) -> str:
 
 
 def _rent(usd: float, digits: int) -> str:
-    return f"{usd:.{digits}f}" if usd > 0 else NO_RENT
+    return number_of(usd, f".{digits}f") if usd > 0 else NO_RENT
 
 
 def _below(answer: BreakevenAnswer) -> Iterator[str]:

@@ -62,6 +62,7 @@ SPARE = ("origin", "TP", "J/token", "tok/s/MW", "split by", "tier")
     help="Split each hour between input and output tokens: compute (by GPU time), or ratio:4 (by price).",
 )
 @options.which
+@options.currency
 @options.as_json
 def command(
     axis: Axis,

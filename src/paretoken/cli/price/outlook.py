@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--no-published", is_flag=True, help="Ignore the shipped and the installed bundles of points.")
 @options.bundles
 @options.catalog_folders
+@options.currency
 @options.as_json
 def command(*, scenario: str | None, trend: bool, as_json: bool, **values: object) -> None:
     """Project a scenario: new accelerators, changing prices, faster software.

@@ -96,6 +96,7 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
 @click.option("--requests-per-day", type=options.Finite(), metavar="N", help="Your volume, in requests.")
 @options.market
 @options.which
+@options.currency
 @options.as_json
 def command(*, as_json: bool, **values: object) -> None:
     """Compare self-hosting a model with API prices: break-even load, and the cost of your volume.
