@@ -115,7 +115,8 @@ def main() -> None:
     else:
         for row in rows:
             print(
-                f"{row['name']:26} {row['requests']:9,} requests {row['seconds']:7.2f} s {row['requests_s']:11,.0f}/s"
+                f"{row['name']:26} {row['requests']:9,} requests {row['seconds']:7.2f} s {row['cpu_s']:7.2f} CPU s "
+                f"{row['requests_s']:11,.0f} requests/CPU s"
             )
 
 

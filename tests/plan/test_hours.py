@@ -44,7 +44,7 @@ def steady(rate_s: float, seed: int = 0, n: int = 2_000) -> Traffic:
 
 @pytest.mark.slow
 def test_the_number_is_enough_and_one_fewer_is_not():
-    s = sizer(day((8.0, 30.0, 12.0), part=0.05))
+    s = sizer(day((8.0, 30.0, 12.0), part=0.025))
     size = s.size(every_hour=True)
     assert len(size.checks) == 3 and size.replicas == size.hours[1]
     for check in size.checks:
@@ -66,8 +66,8 @@ def test_doubled_traffic_never_needs_fewer_replicas(seed, rate_s):
 
 @pytest.mark.slow
 def test_a_sampled_check_is_near_the_whole():
-    t = steady(150.0, n=12_000)
-    whole, sampled = sizer(t).size(), sizer(t, budget=3_000).size()
+    t = steady(150.0, n=6_000)
+    whole, sampled = sizer(t).size(), sizer(t, budget=1_500).size()
     assert sampled.checks[0].share < 0.5
     assert abs(sampled.replicas - whole.replicas) <= max(2, 0.15 * whole.replicas)
 

@@ -87,7 +87,7 @@ def reactive(
     `worst` says so. The fleet starts with the replicas of the first hour.
     """
     peak = size.checks[0]
-    most = peak.outstanding * size.scale.able_s(peak.replicas) / peak.group.peak_s
+    most = peak.outstanding * size.scale.able_s(peak.replicas) / peak.group.load_s
     fleets: list[StaffedFleet] = []
     for room in rooms:
         scaling = ReactiveScaling(

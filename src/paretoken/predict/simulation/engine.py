@@ -144,10 +144,10 @@ class EngineSimulator:
             if mixed:
                 self.used += self.batch.crossings(self.batch.steps, 1)
                 grown = 1
-                budget -= self.limits.decode_tokens(len(self.batch), self.acceptance)
+                budget -= self.limits.decode_tokens(len(self.batch.offset), self.acceptance)
             calm, tokens, pairs = self._plan(budget)
             if tokens:
-                self._run(len(self.batch) if mixed else 0, tokens, pairs)
+                self._run(len(self.batch.offset) if mixed else 0, tokens, pairs)
                 return
         if not mixed:
             calm = self._make_room() and calm
@@ -167,7 +167,7 @@ class EngineSimulator:
 
     def _places(self) -> bool:
         """Whether one more sequence may run."""
-        return len(self.batch) + len(self.starting) + self.coming < self.most
+        return len(self.batch.offset) + len(self.starting) + self.coming < self.most
 
     def _wants_prefill(self) -> bool:
         return self.partial != NONE or (bool(self.waiting) and self._places() and not self._queue_closed())
@@ -185,7 +185,7 @@ class EngineSimulator:
     def _make_room(self) -> bool:
         """Preempt the latest admitted until the others can make a step; whether none had to go."""
         total = self.limits.kv_blocks
-        if self.used + len(self.batch) <= total:
+        if self.used + len(self.batch.offset) <= total:
             return True
         need = self.batch.crossings(self.batch.steps, 1)
         if self.used + need <= total:
@@ -335,7 +335,7 @@ class EngineSimulator:
 
     def _jump(self, calm: bool, grown: int) -> None:
         """Start decode steps up to the next event; the first `grown` of them have their blocks already."""
-        batch, n = self.batch, len(self.batch)
+        batch, n = self.batch, len(self.batch.offset)
         end = batch.next_end()
         k = end - batch.steps if calm else 1
         if k > 1 and self.used + n * (k * batch.gain // batch.cycle + 1) > self.limits.kv_blocks:
@@ -361,7 +361,7 @@ class EngineSimulator:
         first, more, grown, end = self.jump
         self.alike = 0
         self.used += batch.crossings(batch.steps + grown, k - grown)
-        self._record(k, first, more, len(batch), 0)
+        self._record(k, first, more, len(batch.offset), 0)
         self.now, self.ends_s = self.ends_s, inf
         batch.move(k)
         if batch.steps == end:

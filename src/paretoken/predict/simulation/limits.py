@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 from paretoken.errors import BadConfig
 
@@ -77,4 +76,6 @@ class SchedulerLimits:
 
     def decode_tokens(self, sequences: int, acceptance: Fraction) -> int:
         """Tokens of the budget for decoding sequences: all verified positions, at least the accepted ones."""
-        return max(sequences * (self.drafted_tokens + 1), ceil(sequences * acceptance))
+        return max(
+            sequences * (self.drafted_tokens + 1), -(-sequences * acceptance.numerator // acceptance.denominator)
+        )

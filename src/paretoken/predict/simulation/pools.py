@@ -63,10 +63,10 @@ def simulate_pools(pools: WorkerPools, source: RequestSource, serving: ServingOp
     check_pools(pools, lengths, serving)
     n = len(lengths.inputs)
     prefill_log, log = RequestLog(n), RequestLog(n)
-    simulator = PoolsSimulator(pools, lengths, serving, prefill_log, log, lambda i, at_s: feed.ended(i, at_s))
     first = pools.prefill[0]
     before_s = before_queue_s(first.step_time, first.limits, lengths, serving)
     feed = Feed(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
+    simulator = PoolsSimulator(pools, lengths, serving, prefill_log, log, feed.ended)
     feed.open()
     while simulator.events:
         simulator.step()
