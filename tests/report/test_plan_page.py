@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import replace
 from io import StringIO
-from math import inf
+from math import inf, log
 from pathlib import Path
 
 import pytest
@@ -200,14 +200,28 @@ class TestFiles:
 class TestCharts:
     def test_costs_keep_their_proportions(self):
         rows = plan_answer().rows
-        end, ticks = cost_scale(rows)
-        marks = [cost_mark(r, end) for r in rows]
+        scale = cost_scale(rows)
+        marks = [cost_mark(r, scale) for r in rows]
+        assert not scale.logarithmic
         for r, mark in zip(rows, marks, strict=True):
             bill = r.bills[0]
-            assert mark.at == pytest.approx(100 * bill.usd_per_day / end, abs=0.01)
+            assert mark.at == pytest.approx(100 * bill.usd_per_day / scale.end, abs=0.01)
             assert mark.low < mark.at < mark.high <= 100
         assert [m.at for m in marks] == sorted(m.at for m in marks)
-        assert ticks[0] == (0.0, "$0") and 3 <= len(ticks) <= 5
+        assert scale.ticks[0] == (0.0, "$0") and 3 <= len(scale.ticks) <= 5
+
+    def test_wide_intervals_have_a_logarithmic_scale(self):
+        wide = row(1, "H200", 4, 4, 2.6)
+        wide = replace(wide, bills=(replace(wide.bills[0], usd_per_day=200.0, usd_per_day_90=(100.0, 4000.0)),))
+        scale = cost_scale((wide,))
+        mark = cost_mark(wide, scale)
+        assert scale.logarithmic
+        assert (mark.at - mark.low) / (mark.high - mark.low) == pytest.approx(log(2) / log(40), abs=0.001)
+        assert [label for _, label in scale.ticks] == ["$100", "$200", "$500", "$1,000", "$2,000"]
+        assert "on a logarithmic scale" in render_plan(plan_answer(rows=(wide,)))
+        assert "on a logarithmic scale" not in render_plan(plan_answer())
+        further = replace(wide, bills=(replace(wide.bills[0], usd_per_day_90=(100.0, 40_000.0)),))
+        assert [label for _, label in cost_scale((further,)).ticks] == ["$100", "$1,000", "$10k"]
 
     def test_steps_follow_the_hours(self):
         chart = fleet_chart(fleet(5), day_known=True)
