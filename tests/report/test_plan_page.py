@@ -142,7 +142,7 @@ def test_what_has_no_end_still_has_a_place():
     one = replace(one, bills=(replace(one.bills[0], usd_per_day_90=(1.0, inf)), *one.bills[1:]))
     page = render_plan(plan_answer(rows=(one,)))
     text = text_of(page)
-    assert "TTFT p99 likely 1.9 s 1.52 s to ∞ s 2 s" in text and "E2E p99 unlikely ∞ s" in text
+    assert "TTFT p99 likely 1.9 s 1.52 s to ∞ 2 s" in text and "E2E p99 unlikely ∞ 0.8 s to ∞ 2 s ∞" in text
     assert "may grow without bound Utilisation" in text
     assert "nan" not in page and "inf%" not in page
     assert limit_mark(endless).high == 100
@@ -272,6 +272,16 @@ class TestWords:
     )
     def test_verdicts(self, outcome, verdict):
         assert words.limit_words(outcome).verdict == verdict
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(15.0, "15 s"), (90.0, "1.5 min"), (86_400.0, "24 h"), (604_800.0, "7 days")]
+    )
+    def test_spans(self, seconds, text):
+        assert words.span_words(seconds) == text
+
+    def test_no_correlation_has_no_sign_of_rounding(self):
+        facts = dict(words.traffic_facts(traffic(length_correlation=-0.001)))
+        assert facts["Correlation of input and output"] == "+0.00"
 
     @pytest.mark.parametrize(("factor", "text"), [(1.18, "+18 %"), (1.0, "+0 %"), (0.9, "−10 %"), (3.6, "×3.6")])
     def test_growth(self, factor, text):
