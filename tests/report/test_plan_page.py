@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import replace
 from io import StringIO
-from math import inf
+from math import inf, log
 from pathlib import Path
 
 import pytest
@@ -142,7 +142,7 @@ def test_what_has_no_end_still_has_a_place():
     one = replace(one, bills=(replace(one.bills[0], usd_per_day_90=(1.0, inf)), *one.bills[1:]))
     page = render_plan(plan_answer(rows=(one,)))
     text = text_of(page)
-    assert "TTFT p99 likely 1.9 s 1.52 s to ∞ s 2 s" in text and "E2E p99 unlikely ∞ s" in text
+    assert "TTFT p99 likely 1.9 s 1.52 s to ∞ 2 s" in text and "E2E p99 unlikely ∞ 0.8 s to ∞ 2 s ∞" in text
     assert "may grow without bound Utilisation" in text
     assert "nan" not in page and "inf%" not in page
     assert limit_mark(endless).high == 100
@@ -200,14 +200,28 @@ class TestFiles:
 class TestCharts:
     def test_costs_keep_their_proportions(self):
         rows = plan_answer().rows
-        end, ticks = cost_scale(rows)
-        marks = [cost_mark(r, end) for r in rows]
+        scale = cost_scale(rows)
+        marks = [cost_mark(r, scale) for r in rows]
+        assert not scale.logarithmic
         for r, mark in zip(rows, marks, strict=True):
             bill = r.bills[0]
-            assert mark.at == pytest.approx(100 * bill.usd_per_day / end, abs=0.01)
+            assert mark.at == pytest.approx(100 * bill.usd_per_day / scale.end, abs=0.01)
             assert mark.low < mark.at < mark.high <= 100
         assert [m.at for m in marks] == sorted(m.at for m in marks)
-        assert ticks[0] == (0.0, "$0") and 3 <= len(ticks) <= 5
+        assert scale.ticks[0] == (0.0, "$0") and 3 <= len(scale.ticks) <= 5
+
+    def test_wide_intervals_have_a_logarithmic_scale(self):
+        wide = row(1, "H200", 4, 4, 2.6)
+        wide = replace(wide, bills=(replace(wide.bills[0], usd_per_day=200.0, usd_per_day_90=(100.0, 4000.0)),))
+        scale = cost_scale((wide,))
+        mark = cost_mark(wide, scale)
+        assert scale.logarithmic
+        assert (mark.at - mark.low) / (mark.high - mark.low) == pytest.approx(log(2) / log(40), abs=0.001)
+        assert [label for _, label in scale.ticks] == ["$100", "$200", "$500", "$1,000", "$2,000"]
+        assert "on a logarithmic scale" in render_plan(plan_answer(rows=(wide,)))
+        assert "on a logarithmic scale" not in render_plan(plan_answer())
+        further = replace(wide, bills=(replace(wide.bills[0], usd_per_day_90=(100.0, 40_000.0)),))
+        assert [label for _, label in cost_scale((further,)).ticks] == ["$100", "$1,000", "$10k"]
 
     def test_steps_follow_the_hours(self):
         chart = fleet_chart(fleet(5), day_known=True)
@@ -258,6 +272,16 @@ class TestWords:
     )
     def test_verdicts(self, outcome, verdict):
         assert words.limit_words(outcome).verdict == verdict
+
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(15.0, "15 s"), (90.0, "1.5 min"), (86_400.0, "24 h"), (604_800.0, "7 days")]
+    )
+    def test_spans(self, seconds, text):
+        assert words.span_words(seconds) == text
+
+    def test_no_correlation_has_no_sign_of_rounding(self):
+        facts = dict(words.traffic_facts(traffic(length_correlation=-0.001)))
+        assert facts["Correlation of input and output"] == "+0.00"
 
     @pytest.mark.parametrize(("factor", "text"), [(1.18, "+18 %"), (1.0, "+0 %"), (0.9, "−10 %"), (3.6, "×3.6")])
     def test_growth(self, factor, text):

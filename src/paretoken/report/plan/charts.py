@@ -11,6 +11,8 @@ from paretoken.report.plan.words import cheapest
 from paretoken.traffic.describe import HourOfTraffic
 
 MOST_TICKS = 8
+WIDE = 15.0
+"""Ratio of costs from which on a scale from 0 would crowd the cheap ones."""
 HEIGHT = 100.0
 """Of a chart over the hours, in its own units; one hour is one unit wide."""
 
@@ -35,23 +37,52 @@ class HoursChart:
     y_ticks: tuple[tuple[float, str], ...]
 
 
-def cost_scale(rows: Sequence[PlanRow]) -> tuple[float, tuple[tuple[float, str], ...]]:
-    """The dollars at the right end of the chart of costs, and its ticks."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostScale:
+    """Dollars from `start` to `end`, which is from 0 unless it is logarithmic; ticks are (percent, label)."""
+
+    start: float
+    end: float
+    ticks: tuple[tuple[float, str], ...] = ()
+
+    @property
+    def logarithmic(self) -> bool:
+        return self.start > 0
+
+    def percent(self, usd: float) -> float:
+        """Where a cost is from left to right."""
+        if not self.logarithmic:
+            return _percent(usd, self.end)
+        return _percent(log10(max(usd, self.start) / self.start), log10(self.end / self.start))
+
+
+def cost_scale(rows: Sequence[PlanRow]) -> CostScale:
+    """The scale that holds every interval: logarithmic where the ends are further apart than WIDE."""
     bills = [bill for row in rows if (bill := cheapest(row))]
-    most = (
-        max((usd for b in bills for usd in (b.usd_per_day_90[1], b.usd_per_day) if isfinite(usd)), default=0.0) or 1.0
-    )
-    end = most * 1.04
-    return end, tuple((_percent(v, end), f"${v:,.4g}" if v < 1e6 else f"${v / 1e6:g}M") for v in _nice(end, 4))
+    ends = [v for b in bills for v in (*b.usd_per_day_90, b.usd_per_day) if isfinite(v) and v > 0] or [1.0]
+    low, high = min(ends), max(ends)
+    start, end = (low / 1.1, high * 1.1) if high > WIDE * low else (0.0, high * 1.04)
+    scale = CostScale(start=start, end=end)
+    values = _round_numbers(start, end) if scale.logarithmic else _nice(end, 4)
+    labels = (f"${v:,.4g}" if v < 1e4 else f"${v / 1e3:,g}k" if v < 1e6 else f"${v / 1e6:,g}M" for v in values)
+    ticks = tuple((scale.percent(v), label) for v, label in zip(values, labels, strict=True))
+    return CostScale(start=start, end=end, ticks=ticks)
 
 
-def cost_mark(row: PlanRow, end: float) -> IntervalMark | None:
+def _round_numbers(start: float, end: float) -> list[float]:
+    """1, 2 and 5 of each power of ten between, or the powers alone over two decades and more."""
+    digits = (1, 2, 5) if end < 100 * start else (1,)
+    powers = range(floor(log10(start)), floor(log10(end)) + 1)
+    return [d * 10.0**p for p in powers for d in digits if start <= d * 10.0**p <= end]
+
+
+def cost_mark(row: PlanRow, scale: CostScale) -> IntervalMark | None:
     """The cheapest bill of a row; None without one."""
     bill = cheapest(row)
     if bill is None:
         return None
     low, high = bill.usd_per_day_90
-    return IntervalMark(at=_percent(bill.usd_per_day, end), low=_percent(low, end), high=_percent(high, end))
+    return IntervalMark(at=scale.percent(bill.usd_per_day), low=scale.percent(low), high=scale.percent(high))
 
 
 def limit_mark(limit: LimitOutcome) -> IntervalMark:

@@ -18,6 +18,7 @@ from paretoken.errors import CannotWrite
 from paretoken.report.page import assemble
 from paretoken.report.plan import words
 from paretoken.report.plan.charts import (
+    CostScale,
     HoursChart,
     IntervalMark,
     cost_mark,
@@ -64,8 +65,8 @@ def write_plan(answer: PlanAnswer, folder: Path) -> list[Path]:
 def render_plan(answer: PlanAnswer, catalog: Catalog | None = None) -> str:
     """The page. It loads nothing from anywhere and works without JavaScript."""
     catalog = catalog or load_catalog()
-    end, ticks = cost_scale(answer.rows)
-    fleets = [_view(row, end, answer.traffic.day_known, catalog) for row in answer.rows]
+    scale = cost_scale(answer.rows)
+    fleets = [_view(row, scale, answer.traffic.day_known, catalog) for row in answer.rows]
     return assemble(
         "plan/plan.html.j2",
         ("report.css", "plan/plan.css"),
@@ -78,21 +79,21 @@ def render_plan(answer: PlanAnswer, catalog: Catalog | None = None) -> str:
         fleets=fleets,
         most_detailed=MOST_DETAILED,
         short_command=SHORT_COMMAND,
-        cost_ticks=ticks,
+        cost_scale=scale,
         traffic_chart=traffic_chart(answer.traffic.hours, answer.traffic.day_known),
         facts=words.traffic_facts(answer.traffic),
         words=words,
     )
 
 
-def _view(row: PlanRow, end: float, day_known: bool, catalog: Catalog) -> FleetView:
+def _view(row: PlanRow, scale: CostScale, day_known: bool, catalog: Catalog) -> FleetView:
     entry = catalog.accelerators.entries.get(row.accelerator.split("+")[0])
     return FleetView(
         row=row,
         bill=words.cheapest(row),
         style=style_of(row.accelerator, entry.vendor if entry else "", catalog),
         measured=words.is_measured(row),
-        mark=cost_mark(row, end),
+        mark=cost_mark(row, scale),
         limits=tuple((words.limit_words(limit), limit_mark(limit)) for limit in row.limits),
         chart=fleet_chart(row.hours, day_known),
         commands=tuple((text, text.strip().count("\n") + 1) for text in row.commands),

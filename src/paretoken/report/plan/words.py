@@ -94,7 +94,7 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
 
     def figure(value: float) -> str:
         text = trimmed(value * scale) if unit or value == inf else f"{value:.5g}"
-        return f"{text}\u00a0{unit}" if unit else text
+        return f"{text}\u00a0{unit}" if unit and value != inf else text
 
     low, high = sorted(_ratio(limit, end) for end in (limit.low, limit.high))
     verdict = "met" if high <= 1 else "missed" if low > 1 else "likely" if limit.ratio <= 1 else "unlikely"
@@ -117,7 +117,9 @@ def _ratio(limit: LimitOutcome, end: float) -> float:
 
 
 def span_words(seconds: float) -> str:
-    """`24 h`, `7 days`, `12 min`."""
+    """`24 h`, `7 days`, `12 min`, `15 s`."""
+    if seconds < 60:
+        return f"{trimmed(seconds)} s"
     if seconds >= 2 * DAY_S:
         return counted(seconds / DAY_S, "day")
     return f"{trimmed(seconds / HOUR_S)} h" if seconds >= HOUR_S else f"{trimmed(seconds / 60)} min"
@@ -147,7 +149,7 @@ def traffic_facts(traffic: TrafficSummary) -> list[tuple[str, str]]:
         ),
         ("Sessions", sessions),
         ("Prefix reuse", "not stated" if reuse is None else f"{reuse * 100:.0f}\u00a0% of input tokens at best"),
-        *([] if correlation is None else [("Correlation of input and output", f"{correlation:+.2f}")]),
+        *([] if correlation is None else [("Correlation of input and output", f"{round(correlation, 2) + 0.0:+.2f}")]),
     ]
 
 
