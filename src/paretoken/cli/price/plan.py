@@ -134,8 +134,9 @@ def command(*, out: Path | None, as_json: bool, **values: object) -> None:
     Examples:
       paretoken plan --log requests.jsonl --model llama-3-70b --precision fp8 \\
                      --slo ttft_p95=2s,tpot=50ms
-      paretoken plan --rate 2000/min --isl lognormal:1800:1.1 --osl lognormal:250:0.8 \\
-                     --day-curve office --model deepseek-r1 --slo ttft_p99=3s,tpot=40ms \\
+      paretoken plan --rate 2000/min --isl lognormal:1800:1.1 \\
+                     --osl lognormal:250:0.8 --day-curve office \\
+                     --model deepseek-r1 --slo ttft_p99=3s,tpot=40ms \\
                      --accelerator H200 --accelerator MI355X --price MI355X=2.60
       paretoken plan --metrics http://127.0.0.1:9090 --since 7d --growth 2 \\
                      --model llama-3-70b --slo e2e_p95=20s --out plan
