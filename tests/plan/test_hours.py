@@ -72,11 +72,13 @@ def test_a_sampled_check_is_near_the_whole():
     assert abs(sampled.replicas - whole.replicas) <= max(2, 0.15 * whole.replicas)
 
 
+@pytest.mark.slow
 def test_limits_that_nothing_meets_say_what_a_light_load_has():
     with pytest.raises(BadConfig, match=r"no number of replicas meets tpot=1ms \(it has 0\.00[5-9]"):
         sizer(steady(5.0, n=800), parse_slos("tpot=1ms,ttft=10")).size()
 
 
+@pytest.mark.slow
 def test_quiet_hours_are_judged_with_their_neighbours():
     t = day((0.1, 0.1, 4.0, 0.1, 4.0, 0.1))
     s = FleetSizer(
@@ -93,6 +95,7 @@ def test_quiet_hours_are_judged_with_their_neighbours():
     assert [(g.first, g.stop) for g in few] == [(0, 6)]
 
 
+@pytest.mark.slow
 def test_longer_requests_are_more_load_at_the_same_rate():
     t = day((4.0, 4.0))
     t.output_tokens[t.hour_of() == 1] *= 3
