@@ -114,13 +114,15 @@ def plan_row(
     cheaper: float | None,
     calibration: Calibration,
     commands: tuple[str, ...],
+    kw_per_gpu: float | None,
 ) -> PlanRow:
-    """The row of a candidate."""
+    """The row of a candidate; `kw_per_gpu` is its utility power, None where it is not known."""
     need, fleet, candidate = entry.need, entry.fleet, entry.candidate
     d = candidate.deployment
     one = d if isinstance(d, Deployment) else d.decode
     replicas, hours = max(need.replicas), np.array(need.replicas)
     measured, a_day = measured_points(candidate, calibration), 86_400 / traffic.span_s
+    gpus = (replicas + need.spares) * candidate.gpus
     bill = entry.bills.bills[0] if entry.bills.bills else None
     return PlanRow(
         rank=rank,
@@ -134,7 +136,7 @@ def plan_row(
         gpus_per_replica=candidate.gpus,
         replicas=replicas,
         spares=need.spares,
-        gpus=(replicas + need.spares) * candidate.gpus,
+        gpus=gpus,
         probability=probability(fleet, need, limits, entry.error) if fleet else None,
         gpus_at_90=_gpus_at_90(entry),
         limits=tuple(limit_outcomes(fleet, need, limits, entry.error)) if fleet else (),
@@ -150,7 +152,7 @@ def plan_row(
         origin="predicted" if not measured else "predicted from points of this deployment",
         measured_points=measured,
         new_to_calibration=tuple(new_kinds(entry.error.novelty)),
-        tok_s_per_mw=None,
+        tok_s_per_mw=traffic.tokens_s / (gpus * kw_per_gpu / 1000) if kw_per_gpu else None,
         commands=commands,
         notes=tuple(_notes(fleet)) if fleet else (),
     )
