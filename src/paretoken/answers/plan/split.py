@@ -18,7 +18,6 @@ def joined_row(short: PlanRow, long: PlanRow, tokens: int, draws: Floats, work: 
     parts = (short, long)
     titles = (f"up to {tokens:,} tokens", "longer")
     weakest = min(parts, key=lambda r: r.headroom)
-    probabilities = [r.probability for r in parts if r.probability is not None]
     at_90 = [r.gpus_at_90 for r in parts if r.gpus_at_90 is not None]
     gpus = sum(r.gpus for r in parts)
     return replace(
@@ -33,7 +32,7 @@ def joined_row(short: PlanRow, long: PlanRow, tokens: int, draws: Floats, work: 
         replicas=sum(r.replicas for r in parts),
         spares=sum(r.spares for r in parts),
         gpus=gpus,
-        probability=probabilities[0] * probabilities[1] if len(probabilities) == len(parts) else None,
+        probability=short.probability * long.probability,
         gpus_at_90=sum(at_90) if len(at_90) == len(parts) else None,
         limits=tuple(_named(limit, title) for title, r in zip(titles, parts, strict=True) for limit in r.limits),
         utilisation=sum(r.utilisation * r.gpus for r in parts) / gpus,
