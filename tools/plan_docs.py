@@ -47,15 +47,16 @@ def refreshed(text: str, output: Callable[[str], str | None]) -> str:
     return BLOCK.sub(lambda block: f"```\n{SHOWN.sub(one, block[1])}```", text)
 
 
-def run(command: str) -> str:
-    """What a command prints, without spaces at the ends of lines."""
+def run(command: str) -> str | None:
+    """What a command prints, without spaces at the ends of lines; None where it fails, which is printed."""
     script = f'paretoken() {{ {shlex.quote(sys.executable)} -m paretoken "$@"; }}\n{command}'
     env = {**os.environ, "COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
     started = time.monotonic()
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     print(f"{time.monotonic() - started:4.0f} s  {' '.join(command.split())}", file=sys.stderr)
     if done.returncode or not done.stdout:
-        sys.exit(f"exit {done.returncode}: {done.stderr[-2000:]}")
+        print(f"  exit {done.returncode}: {done.stderr[-2000:]}", file=sys.stderr)
+        return None
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
@@ -65,9 +66,14 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT")
     options = parser.parse_args(args)
 
+    failed = []
+
     def output(command: str) -> str | None:
-        wanted = not options.only or any(text in command for text in options.only)
-        return run(command) if wanted else None
+        if options.only and not any(text in command for text in options.only):
+            return None
+        new = run(command)
+        failed.extend([command] if new is None else [])
+        return new
 
     for page in pages():
         text = page.read_text(encoding="utf-8")
@@ -76,6 +82,8 @@ def main(args: Sequence[str] | None = None) -> None:
                 print(f"{page.relative_to(ROOT)}: {' '.join(command.split())}")
         elif (new := refreshed(text, output)) != text:
             page.write_text(new, encoding="utf-8")
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
