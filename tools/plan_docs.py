@@ -66,23 +66,18 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT")
     options = parser.parse_args(args)
 
-    failed = []
-
-    def output(command: str) -> str | None:
-        if options.only and not any(text in command for text in options.only):
-            return None
-        new = run(command)
-        failed.extend([command] if new is None else [])
-        return new
-
+    shown = [(page, command) for page in pages() for command in commands(page.read_text(encoding="utf-8"))]
+    wanted = [x for x in shown if not options.only or any(text in x[1] for text in options.only)]
+    if options.list:
+        for page, command in wanted:
+            print(f"{page.relative_to(ROOT)}: {' '.join(command.split())}")
+        return
+    outputs = {command: run(command) for command in dict.fromkeys(command for _, command in wanted)}
     for page in pages():
         text = page.read_text(encoding="utf-8")
-        if options.list:
-            for command in commands(text):
-                print(f"{page.relative_to(ROOT)}: {' '.join(command.split())}")
-        elif (new := refreshed(text, output)) != text:
+        if (new := refreshed(text, outputs.get)) != text:
             page.write_text(new, encoding="utf-8")
-    if failed:
+    if None in outputs.values():
         sys.exit(1)
 
 
