@@ -152,7 +152,7 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {QUESTION} --batch-share 1.5", "sent in batches is 1.5"),
         (f"selfhost {QUESTION} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
         (f"selfhost {QUESTION} --load-curve 1,2,3", "has 3 weights; give 24"),
-        (f"selfhost {QUESTION} --load-curve office", "write flat, or the load of 24 hours"),
+        (f"selfhost {QUESTION} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),
         (f"selfhost {QUESTION} --tokens-per-day 0", "volume of a day is 0 tokens"),
         (f"selfhost {QUESTION} --tokens-per-day 1e9 --requests-per-day 1e6", "give your volume once"),
         (f"selfhost {QUESTION} --rent 2 --term spot", "give one price"),
@@ -268,6 +268,7 @@ def test_a_volume_is_printed_with_both_bills(shown):
         "the API saves 358.4 USD a day"
     ) in out
     assert "$/M USD/day load valid from" in out
+    assert "allows 40%" in shown(line.replace(office, "office"), *H200)
 
 
 def test_peak_hours_are_in_utc(catalog, tmp_path):
