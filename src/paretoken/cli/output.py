@@ -70,7 +70,7 @@ def print_table(
 ) -> None:
     """A table on stdout; numbers to the right, None as a dash. Columns keep their content on a pipe.
 
-    Columns of money, with `$` in their title, are in the currency of the command.
+    Columns of money, with `$` or `USD` in their title, are in the currency of the command, whose rate the note states.
     On a terminal too narrow for all of them, those of `spare` are left out, the first first, and the title says so.
     """
     out, money = console(), currency()
@@ -79,7 +79,9 @@ def print_table(
         titles, table_rows = _converted(money, columns, table_rows)
         spare = [dict(zip(columns, titles, strict=True)).get(name, name) for name in spare]
         if titles != list(columns):
-            note = "; ".join(text for text in (note.replace("$", money.sign), money.note) if text)
+            note = money.renamed(note)
+        if money.names(title, note, *titles):
+            note = f"{note}{' ' if note.endswith('.') else '; ' if note else ''}{money.note}"
         columns = titles
     cells = [[number(v) for v in row] for row in table_rows]
     kept = _that_fit(columns, cells, out.width, spare)

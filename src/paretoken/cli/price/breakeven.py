@@ -171,7 +171,7 @@ def _show_rents(answer: BreakevenAnswer) -> None:
         title,
         columns,
         rows,
-        "; ".join(filter(None, [*_below(answer), "--json gives the whole curve", currency().note])),
+        "; ".join([*_below(answer), "--json gives the whole curve"]),
     )
 
 
