@@ -14,7 +14,8 @@ from paretoken.errors import BadConfig, ParetokenError
 from paretoken.traffic import mix as mix_module
 from paretoken.traffic.day_curves import DAY_CURVES, DayRate, RatePeak, parse_day_curve, parse_peak
 from paretoken.traffic.mix import BLOCK_TOKENS, TrafficMix, draw_day
-from paretoken.traffic.rates import DAY_S, clock, parse_period_s, parse_rate_s
+from paretoken.traffic.rates import clock, parse_period_s, parse_rate_s
+from paretoken.traffic.traffic import DAY_S
 
 FLAT = DAY_CURVES["flat"]
 

@@ -151,20 +151,7 @@ def servable(replica: Replica, traffic: Traffic, most_refused: float = 0.0) -> T
     )
     if refused > most_refused * len(traffic) or refused == len(traffic):
         raise BadConfig(f"{reason}; use more GPUs in a replica, or drop the longest requests")
-    return subset(traffic, fitting, note=f"not served, as they are {reason}")
-
-
-def subset(traffic: Traffic, keep: npt.NDArray[np.bool_], note: str = "") -> Traffic:
-    """The chosen requests over the same period; prefixes are dropped."""
-    return replace(
-        traffic,
-        time_s=traffic.time_s[keep],
-        input_tokens=traffic.input_tokens[keep],
-        output_tokens=traffic.output_tokens[keep],
-        session=traffic.session[keep],
-        prefixes=None,
-        notes=(*traffic.notes, note) if note else traffic.notes,
-    )
+    return traffic.take(fitting, f"not served, as they are {reason}")
 
 
 def _room(limits: SchedulerLimits, serving: ServingOptions) -> int:

@@ -20,9 +20,8 @@ from paretoken.traffic.length_buckets import LengthBuckets, draw_buckets, length
 from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_names, traffic_metrics
 from paretoken.traffic.range_query import fetch_range, is_url
 from paretoken.traffic.range_series import RangeAnswers, RangeSeries, read_range_files
-from paretoken.traffic.rates import DAY_S
 from paretoken.traffic.size import require_few
-from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, Traffic
+from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, Traffic
 
 FEW = 20
 """Observations of a step below which its hour's buckets stand in for its own."""
