@@ -175,10 +175,10 @@ def work_s(replica: Replica, inputs: Ints, outputs: Ints, batch: float) -> Float
     Prompts count what more tokens of them add, decode steps are shared by the batch.
     """
     decode = replica.decode_workers
-    each = min(max(round(batch / len(decode)), 1), decode[0].limits.sequences())
-    fixed_s, context_s = decode[0].step_time.decode(each)
+    sequences = min(max(round(batch / len(decode)), 1), decode[0].limits.sequences())
+    fixed_s, context_s = decode[0].step_time.decode(sequences)
     steps = outputs / replica.serving.acceptance_length
-    decode_s = steps * (fixed_s / each + context_s * (inputs + outputs / 2)) / len(decode)
+    decode_s = steps * (fixed_s / sequences + context_s * (inputs + outputs / 2)) / len(decode)
     prefills = len(replica.server.prefill) if isinstance(replica.server, WorkerPools) else 1
     step = replica.first.step_time
     token_s = (step.prefill(2000, 0.0) - step.prefill(1000, 0.0)) / 1000
