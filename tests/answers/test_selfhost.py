@@ -283,11 +283,9 @@ def test_peak_hours_are_in_utc(catalog, tmp_path):
 def test_prices_that_begin_later_or_never(catalog, tmp_path):
     head = "model,provider,input_usd_per_mtok,output_usd_per_mtok,valid_from\n"
     (tmp_path / "p.csv").write_text(head + "llama-3-70b,a,1,3,2027-01-01\n")
-    own_table = replace(
-        ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24)
-    )
+    later = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24))
     with pytest.raises(NoData, match="no API price for llama-3-70b that holds on 2026-11-24"):
-        selfhost(own_table, served(catalog, *H200))
+        selfhost(later, served(catalog, *H200))
     (tmp_path / "p.csv").write_text(head + "gpt-oss-20b,a,1,3,\n")
     with pytest.raises(NoData, match="no API price for llama-3-70b; give"):
-        selfhost(own_table, served(catalog, *H200))
+        selfhost(later, served(catalog, *H200))
