@@ -72,6 +72,7 @@ def print_table(
 
     Columns of money, with `$` or `USD` in their title, are in the currency of the command, whose rate the note states.
     On a terminal too narrow for all of them, those of `spare` are left out, the first first, and the title says so.
+    Names of `spare` that are no columns do not count.
     """
     out, money = console(), currency()
     table_rows = [list(row) for row in rows]
@@ -109,7 +110,7 @@ def _converted(money: Currency, columns: Sequence[str], rows: list[list[Any]]) -
 def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int, spare: Sequence[str]) -> list[int]:
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     kept = list(range(len(columns)))
-    for name in spare:
+    for name in (name for name in spare if name in columns):
         if sum(widths[i] for i in kept) + 2 * (len(kept) - 1) <= width:
             break
         kept.remove(list(columns).index(name))

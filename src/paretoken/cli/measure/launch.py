@@ -79,6 +79,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     *,
     form: Form | None,
     replicas: int | None,
