@@ -150,10 +150,9 @@ def command(*, out: Path | None, as_json: bool, **values: object) -> None:
     from paretoken.cli.progress import told_on_stderr
 
     values["prefix_cache"] = not values.pop("no_prefix_cache")
+    asked = question(PlanQuestion, values)
     with told_on_stderr("Plan") as tell:
-        answer = plan(
-            question(PlanQuestion, values), on_progress=lambda done, total: tell(f"{done} of {total} deployments")
-        )
+        answer = plan(asked, on_progress=lambda done, total: tell(f"{done} of {total} deployments"))
     if out:
         from paretoken.report.plan.page import write_plan
 
