@@ -18,7 +18,7 @@ from paretoken.errors import BadConfig
 from paretoken.plan.latencies import Figures, ratios
 from paretoken.plan.load_curve import STABLE_LOAD, LoadCurve
 from paretoken.plan.replay import replay
-from paretoken.plan.replica import Replica, subset, work_s
+from paretoken.plan.replica import Replica, work_s
 from paretoken.plan.sample import TrafficSample
 from paretoken.plan.staffing import StaffSchedule, fixed
 from paretoken.predict.simulation.router import LEAST
@@ -230,7 +230,7 @@ class FleetSizer:
         window = (t >= start_s - LEAD_S) & (t <= stop_s) & (self.marks < kept / replicas)
         run = replay(
             self.replica,
-            subset(self.traffic, window),
+            self.traffic.take(window, with_prefixes=False),
             fixed(kept),
             router=self.router,
             cached_tokens=None if self.cached_tokens is None else self.cached_tokens[window],

@@ -122,6 +122,7 @@ from paretoken.cli.price.traffic_options import traffic_options
 @options.market
 @calibration
 @options.catalog_folders
+@options.currency
 @click.option("--out", type=Path, metavar="DIR", help="Also write plan.html, CSV files and plan.json to a folder.")
 @options.as_json
 def command(*, out: Path | None, as_json: bool, **values: object) -> None:

@@ -10,10 +10,10 @@ from paretoken.answers.plan.result import Bill, LimitOutcome, PlanRow, Range
 from paretoken.plural import counted
 from paretoken.report.numbers import money, shown
 from paretoken.traffic.describe import TrafficSummary
+from paretoken.traffic.traffic import DAY_S, HOUR_S
 
 SURE = 0.995
 """Probability that rounds to 100 %, which nothing predicted is."""
-HOUR_S, DAY_S = 3600.0, 86_400.0
 _SIMULATED = {
     "closed form": "in closed form, without a simulation",
     "sampled": "sampled hours simulated",
