@@ -64,9 +64,9 @@ def _on_processes(
                     progress(done, len(items))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in active_children():
-                if process not in others:
-                    process.terminate()
+            for process in [p for p in active_children() if p not in others]:
+                process.terminate()
+                process.join()
             raise
         return [f.result() for f in futures]
 
