@@ -71,7 +71,6 @@ def _on_processes(
         return [f.result() for f in futures]
 
 
-
 @contextmanager
 def _deaf_children() -> Iterator[None]:
     """Processes that start in it ignore Ctrl-C, which a terminal sends to all: the one that started them ends them."""
