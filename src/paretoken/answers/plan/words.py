@@ -20,8 +20,8 @@ def headline(rows: Sequence[PlanRow]) -> str:
     bill = best.bills[0]
     text = (
         f"{best.gpus:,} {best.accelerator} ({best.replicas:,}+{best.spares} replicas of {best.layout} with "
-        f"{best.engine} in {best.precision}) serve this traffic for {_usd(bill.usd_per_day)} USD a day ({bill.contract}), "
-        f"{_usd(bill.usd_per_mtok)} USD per million tokens. They meet the SLO with a probability of "
+        f"{best.engine} in {best.precision}) serve this traffic for {_usd(bill.usd_per_day)} USD a day "
+        f"({bill.contract}), {_usd(bill.usd_per_mtok)} USD per million tokens. They meet the SLO with a probability of "
         f"{_share(best.probability)}."
     )
     rented = next((b for b in best.bills if not b.contract.startswith(OWN)), None)
