@@ -69,7 +69,7 @@ def test_a_choice_without_a_deployment_is_named_beside_the_others(found):
 def test_what_nothing_can_serve(found):
     with pytest.raises(BadConfig, match="tokens exceed the context of llama-3-70b, 131072"):
         found(Lengths(isl=900_000, osl=10))
-    with pytest.raises(BadConfig, match="L4 vllm fp8: kimi-k2.5 in fp8 does not fit"):
+    with pytest.raises(BadConfig, match=r"L4 vllm fp8: kimi-k2\.5 in fp8 does not fit"):
         found(model="kimi-k2.5", precisions=("fp8",), accelerators=("L4",), engines=("vllm",))
     with pytest.raises(BadConfig, match="only disaggregated; give a layout"):
         found(engines=("dynamo-vllm",))
@@ -100,7 +100,7 @@ class TestLayouts:
 
     @pytest.mark.parametrize("layout", ["foo", "1xTP4", "1xTP4+1xTP4+1xTP4", "1xXP4+1xTP4", ""])
     def test_what_is_no_layout_is_refused_though_one_pool_serves(self, found, layout):
-        with pytest.raises(BadConfig, match="unknown disaggregated layout .* write WORKERSxKINDGPUS"):
+        with pytest.raises(BadConfig, match=r"unknown disaggregated layout .* write WORKERSxKINDGPUS"):
             found(tp=4, layouts=(layout,))
 
     @pytest.mark.parametrize("layout", ["0xTP4+1xTP4", "1xDEP4+1xDEP4", "1xTP3+1xTP3"])

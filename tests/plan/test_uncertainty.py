@@ -50,11 +50,9 @@ def test_every_candidate_has_its_own_error(errors, catalog):
         assert set(error.ends) == {TTFT, TPOT, E2E}
         assert all(low < 0 < high for low, high in error.ends.values())
     h200, pools, mi300x = errors
-    alone = [
-        latency_errors([FleetCandidate(one(a))], LENGTHS, [8.0], shipped_calibration(), catalog)[0]
-        for a in ("H200", "MI300X")
-    ]
-    assert h200.ends == alone[0].ends and mi300x.ends == alone[1].ends
+    for error, name in ((h200, "H200"), (mi300x, "MI300X")):
+        (alone,) = latency_errors([FleetCandidate(one(name))], LENGTHS, [8.0], shipped_calibration(), catalog)
+        assert error.ends == alone.ends
     assert pools.ends != h200.ends
 
 
