@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from types import SimpleNamespace
 
@@ -81,6 +82,13 @@ class TestFactors:
         idle = coarse_need(capacity(100), by_hour(8, span_s=3600), spares=1, cold_start_s=0)
         assert idle.fixed_factors(np.array([0.1, 1, 12])) == pytest.approx([1, 1, 1])
         assert idle.fixed_factors(np.array([13.0])) == pytest.approx([3 / 2])
+
+    @pytest.mark.parametrize(("efficiency", "replicas"), [(1.0, 1), (1.4, 1), (1.4, 2), (1.3, 12), (0.8, 12)])
+    def test_replicas_are_those_of_the_scale(self, efficiency, replicas):
+        scale = FleetScale(0.03, efficiency, replicas)
+        need = replace(self.need, scale=scale, peaks_s=(0.02, 0.01), replicas=(1, 1), spares=0)
+        factors = np.geomspace(0.1, 60, 200)
+        assert need.fixed_factors(factors).tolist() == [scale.needed(0.02 * f) for f in factors]
 
     def test_more_load_never_needs_fewer(self):
         factors = np.linspace(0.2, 5, 50)

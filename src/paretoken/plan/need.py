@@ -63,12 +63,14 @@ class FleetNeed:
         return np.clip(self.span_s / HOUR_S - np.arange(len(self.replicas)), 0.0, 1.0)
 
     def _needed(self, loads_s: Floats, factors: Floats) -> Floats:
-        """The fewest replicas for each load at each factor, shape (factors, loads)."""
-        loads = np.multiply.outer(factors, loads_s)
-        finite = np.isfinite(loads)
-        most = self.scale.needed(float(loads[finite].max(initial=0.0)))
-        able = np.array([self.scale.able_s(n) for n in range(1, most + 1)]) * (1 + 1e-9)
-        return np.where(finite, np.searchsorted(able, np.where(finite, loads, 0.0)) + 1.0, np.inf)
+        """The fewest replicas for each load at each factor, shape (factors, loads): those of `FleetScale.needed`."""
+        scale, most = self.scale, self.scale.replicas
+        alone = np.multiply.outer(factors, loads_s) / scale.capacity_s
+        replicas = alone / scale.efficiency
+        if scale.efficiency > 1 and most > 1:
+            gain = (scale.efficiency - 1) / (1 - 1 / most)
+            replicas = np.where(replicas < most, (alone + gain) / (1 + gain), replicas)
+        return np.maximum(np.ceil(replicas - 1e-9), 1.0)
 
 
 def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float = 1.0) -> FleetNeed:
