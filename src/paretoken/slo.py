@@ -36,10 +36,20 @@ class Slo:
     def words(self) -> str:
         """The objective for a reader: `TTFT p95 ≤ 2 s`, `TPOT p50 ≤ 50 ms`, `interactivity p90 ≥ 20 tok/s`."""
         statistic = _READ.get(self.statistic, self.statistic)
-        if self.text.startswith("interactivity"):
-            return f"interactivity {statistic} ≥ {1 / self.bound_s:g} tok/s"
-        bound = f"{self.bound_s:g} s" if self.bound_s >= 1 else f"{self.bound_s * 1e3:g} ms"
-        return f"{self.metric.upper()} {statistic} ≤ {bound}"
+        if self.of_speed:
+            return f"interactivity {statistic} ≥ {self.figure(self.bound_s)}"
+        return f"{self.metric.upper()} {statistic} ≤ {self.figure(self.bound_s)}"
+
+    @property
+    def of_speed(self) -> bool:
+        """Whether it was stated in tokens per second."""
+        return self.text.startswith("interactivity")
+
+    def figure(self, value_s: float) -> str:
+        """A value for a reader: `2 s`, `9.68 ms`, `20 tok/s`."""
+        if self.of_speed:
+            return f"{1 / value_s:.4g} tok/s"
+        return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1e3:.3g} ms"
 
 
 def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS) -> tuple[Slo, ...]:
