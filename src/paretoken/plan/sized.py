@@ -23,7 +23,7 @@ from paretoken.slo import Slo
 from paretoken.traffic.reuse import reuse
 from paretoken.traffic.traffic import HOUR_S, Ints, Traffic
 
-SAMPLED_REQUESTS = 12_000
+SAMPLED_REQUESTS = 6_000
 """Requests that a check of an hour replays, while candidates are compared."""
 MOST_REFUSED = 0.001
 """Share of the requests that may be too long for a replica, which refuses them."""
@@ -156,17 +156,22 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
 
 
 def _cached_tokens(job: SizingJob, replica: Replica, curve: LoadCurve) -> Ints | None:
-    """Input tokens of each request in the prefix cache of its replica, at the replicas that the load needs without."""
+    """Input tokens of each request in the prefix cache of its replica, at the replicas that the load needs without.
+
+    Where the traffic does not say what prompts share, its requests have the share that the server counted, if it did.
+    """
     traffic = job.traffic
     capacity_s = curve.capacity_s(job.slos) or curve.limit_s
     hour = np.bincount(traffic.hour_of(), minlength=traffic.hours)
     replicas = max(int(np.ceil(hour.max() / HOUR_S / capacity_s)), 1) if capacity_s else 1
+    fitting = replica.fits(traffic.input_tokens, traffic.output_tokens)
     of_replicas = reuse(traffic, replicas=replicas)
     if of_replicas is None:
-        return None
+        counted = traffic.hit_share or 0.0
+        return (traffic.input_tokens * counted).astype(np.int64)[fitting] if counted else None
     running = curve.batch_at(capacity_s) * float((traffic.input_tokens + traffic.output_tokens / 2).mean())
     cached = of_replicas.cached_tokens(max(replica.kv_tokens - running, 0.0))
-    return cached[replica.fits(traffic.input_tokens, traffic.output_tokens)]
+    return cached[fitting]
 
 
 def _fixed(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,15 +21,18 @@ def size_factors(
 ) -> Floats:
     """The capacity of a replica as predicted over that of each draw, shape (n,); inf where it meets the limits nowhere.
 
-    Draws are standard normal. A limit is judged under the error of its own metric; without limits, the load stays
-    stable under that of TPOT.
+    Draws are standard normal. An error of TPOT is one of all step times, so it changes the load that a replica keeps up
+    with, too. One of TTFT comes on top, and changes TTFT alone.
     """
-    if not limits:
-        return error.factors(TPOT, tpot_normal)
-    capacity = np.full(ttft_normal.shape, np.inf)
+    slower = error.factors(TPOT, tpot_normal)
+    capacity = curve.limit_s / slower
     for limit in limits:
-        normal = ttft_normal if limit.metric == TTFT else tpot_normal
-        rates = np.array([curve.capacity_s([limit], factor) for factor in FACTORS])
-        capacity = np.minimum(capacity, np.interp(np.log(error.factors(limit.metric, normal)), np.log(FACTORS), rates))
+        if limit.metric == TTFT:
+            rates = np.array([curve.capacity_s([replace(limit, bound_s=limit.bound_s / f)]) for f in FACTORS])
+            at = np.interp(np.log(error.factors(TTFT, ttft_normal)), np.log(FACTORS), rates) / slower
+        else:
+            rates = np.array([curve.capacity_s([limit], f) for f in FACTORS])
+            at = np.interp(np.log(error.factors(limit.metric, tpot_normal)), np.log(FACTORS), rates)
+        capacity = np.minimum(capacity, at)
     with np.errstate(divide="ignore"):
         return np.where(capacity > 0, curve.capacity_s(limits) / capacity, np.inf)

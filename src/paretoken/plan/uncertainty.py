@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log
 
 import numpy as np
-from scipy.special import ndtr
 
 from paretoken.catalog.loader import Catalog
 from paretoken.plan.candidate import FleetCandidate
@@ -22,7 +20,6 @@ from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.predict.predictor import Predictions, predict_cases
-from paretoken.slo import Slo
 
 TTFT, TPOT, E2E = "ttft", "tpot", "e2e"
 OF_TOKENS = {TPOT: TPOT, "itl": TPOT, E2E: E2E, TTFT: TTFT}
@@ -36,32 +33,10 @@ class LatencyError:
     ends: Mapping[str, tuple[float, float]]
     novelty: tuple[str, ...]
 
-    def probability(self, metric: str, factor: float) -> float:
-        """The probability that a latency is at most `factor` times its prediction."""
-        if not factor > 0:
-            return 0.0
-        low, high = self.ends[OF_TOKENS[metric]]
-        x = log(factor)
-        end = high if x > 0 else -low
-        return float(ndtr(NORMAL_90 * x / end)) if end else float(x >= 0)
-
     def factors(self, metric: str, normal: Floats) -> Floats:
         """Errors of standard normal draws, as factors, of their shape."""
         low, high = self.ends[OF_TOKENS[metric]]
         return np.exp(normal / NORMAL_90 * np.where(normal > 0, high, -low))
-
-
-def probability_of_all(error: LatencyError, limits: Sequence[Slo], factors: Sequence[float]) -> float:
-    """The probability that every limit is met, if latencies may grow by `factors` until each of them is missed.
-
-    Limits of one metric move together. TTFT and what follows it are taken as independent.
-    """
-    of_metric: dict[str, float] = {}
-    for limit, factor in zip(limits, factors, strict=True):
-        group = TTFT if limit.metric == TTFT else TPOT
-        p = error.probability(limit.metric, factor)
-        of_metric[group] = min(p, of_metric.get(group, 1.0))
-    return float(np.prod(list(of_metric.values())))
 
 
 def latency_errors(

@@ -18,6 +18,8 @@ from paretoken.prices.contract_mix import contract_mix
 
 DRAWS = 4000
 HOURS_A_DAY = 24.0
+FIXED, BY_THE_HOUR = "fixed", "by the hour"
+"""The two ways to rent: the replicas of the busiest hour all day, or those of each hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +73,9 @@ def _ways(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork) -> Itera
     draws = {p.contract: p.draws(normals(f"{name} {p.contract}")) / p.usd for p in prices}
     fixed, scheduled = need.fixed_gpu_hours * a_day, need.scheduled_gpu_hours * a_day
     for p in prices:
-        ways = [("fixed", fixed)]
+        ways = [(FIXED, fixed)]
         if p.billing == "hourly" and scheduled < fixed:
-            ways.append(("by the hour", scheduled))
+            ways.append((BY_THE_HOUR, scheduled))
         for how, hours in ways:
             yield _Way(
                 contract=f"{p.contract}, {how}",

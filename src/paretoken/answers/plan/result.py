@@ -62,7 +62,7 @@ class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
     `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction; None without a simulation. `gpus_at_90` are the GPUs with which it is 90 %, None where
+    the error of the prediction. `gpus_at_90` are the GPUs with which it is 90 %, None where
     no number is enough. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
     `simulated` says how figures were made: "closed form", "sampled hours", or "whole period". `origin` is predicted,
     or predicted from `measured_points` of the same deployment. `cheaper` is the probability that it is cheaper than
@@ -81,7 +81,7 @@ class PlanRow:
     replicas: int
     spares: int
     gpus: int
-    probability: float | None
+    probability: float
     gpus_at_90: int | None
     limits: tuple[LimitOutcome, ...]
     utilisation: float

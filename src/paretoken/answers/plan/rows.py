@@ -13,7 +13,7 @@ from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.need import FleetNeed
 from paretoken.plan.sized import SizedFleet
-from paretoken.plan.uncertainty import OF_TOKENS, LatencyError, probability_of_all
+from paretoken.plan.uncertainty import OF_TOKENS, TTFT, LatencyError
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.novelty import cell_of
@@ -74,7 +74,9 @@ def limit_outcomes(
         checked_s, each_s = (fleet.size.rate_each_s(hour, n) for n in (check.replicas, need.replicas[hour]))
         ratio = check.ratios.get(slo, 0.0) * _eased(fleet, slo, checked_s, each_s)
         value = ratio * slo.bound_s
-        low, high = (_stretch(fleet, slo, each_s, exp(end)) for end in error.ends[OF_TOKENS[slo.metric]])
+        low, high = map(exp, error.ends[OF_TOKENS[slo.metric]])
+        if slo.metric != TTFT:
+            low, high = (_stretch(fleet, slo, each_s, factor) for factor in (low, high))
         yield LimitOutcome(
             text=slo.text,
             value=value,
@@ -99,13 +101,6 @@ def _eased(fleet: SizedFleet, slo: Slo, checked_s: float, each_s: float) -> floa
     return after / before if isfinite(before) and isfinite(after) and before > 0 else 1.0
 
 
-def probability(fleet: SizedFleet, need: FleetNeed, limits: Sequence[Slo], error: LatencyError) -> float:
-    """The probability that the fleet meets every limit in the busiest hours."""
-    hour = fleet.size.checks[0].group.first
-    each_s = fleet.size.rate_each_s(hour, need.replicas[hour])
-    return probability_of_all(error, limits, [fleet.curve.slowdown_limit([slo], each_s) for slo in limits])
-
-
 def plan_row(
     entry: FleetEntry,
     rank: int,
@@ -114,13 +109,16 @@ def plan_row(
     cheaper: float | None,
     calibration: Calibration,
     commands: tuple[str, ...],
+    kw_per_gpu: float | None,
 ) -> PlanRow:
-    """The row of a candidate."""
+    """The row of a candidate; `kw_per_gpu` is its utility power, None where it is not known."""
     need, fleet, candidate = entry.need, entry.fleet, entry.candidate
     d = candidate.deployment
     one = d if isinstance(d, Deployment) else d.decode
     replicas, hours = max(need.replicas), np.array(need.replicas)
     measured, a_day = measured_points(candidate, calibration), 86_400 / traffic.span_s
+    headroom = _headroom(entry)
+    gpus = (replicas + need.spares) * candidate.gpus
     bill = entry.bills.bills[0] if entry.bills.bills else None
     return PlanRow(
         rank=rank,
@@ -134,12 +132,12 @@ def plan_row(
         gpus_per_replica=candidate.gpus,
         replicas=replicas,
         spares=need.spares,
-        gpus=(replicas + need.spares) * candidate.gpus,
-        probability=probability(fleet, need, limits, entry.error) if fleet else None,
+        gpus=gpus,
+        probability=float((entry.size_factors <= headroom).mean()),
         gpus_at_90=_gpus_at_90(entry),
         limits=tuple(limit_outcomes(fleet, need, limits, entry.error)) if fleet else (),
         utilisation=float(np.average(need.utilisation, weights=hours)),
-        headroom=_headroom(entry),
+        headroom=headroom,
         first_to_fail=fleet.curve.first_to_fail(limits) if fleet else entry.first_to_fail,
         hours=tuple(_hours(need, _first_hour(traffic))),
         bills=entry.bills.bills,
@@ -150,7 +148,7 @@ def plan_row(
         origin="predicted" if not measured else "predicted from points of this deployment",
         measured_points=measured,
         new_to_calibration=tuple(new_kinds(entry.error.novelty)),
-        tok_s_per_mw=None,
+        tok_s_per_mw=traffic.tokens_s / (gpus * kw_per_gpu / 1000) if kw_per_gpu else None,
         commands=commands,
         notes=tuple(_notes(fleet)) if fleet else (),
     )

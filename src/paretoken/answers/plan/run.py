@@ -9,18 +9,20 @@ from math import inf
 import numpy as np
 
 from paretoken.answers.market import Market
-from paretoken.answers.plan.bills import bills_of, normals, probability_cheaper
+from paretoken.answers.plan.bills import DRAWS, FIXED, bills_of, normals, probability_cheaper
 from paretoken.answers.plan.commands import start_commands
 from paretoken.answers.plan.gpu_prices import GpuPrice
 from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
 from paretoken.answers.plan.rows import FleetEntry, name_of, plan_row
 from paretoken.answers.plan.setting import PlanSetting
+from paretoken.answers.plan.split import joined_row
 from paretoken.answers.plan.words import availability, headline
 from paretoken.answers.prediction import PredictionData
 from paretoken.errors import NoData
 from paretoken.plan.candidates import fleet_candidates
 from paretoken.plan.coarse import CoarseCapacity, coarse_capacities
+from paretoken.plan.lengths import split_by_length
 from paretoken.plan.need import FleetNeed, coarse_need, need_of
 from paretoken.plan.parallel import Progress, map_all
 from paretoken.plan.replica import mean_lengths
@@ -47,14 +49,16 @@ def plan(
     entries, left_out = _entries(setting, on_progress)
     if not entries:
         raise NoData(_none_meets(left_out, setting))
-    rows = tuple(_rows(setting, entries[: question.top]))
+    rows = list(_rows(setting, entries[: question.top], entries[0].bills.draws))
+    if question.split_tokens:
+        rows = _with_split(setting, question.split_tokens, rows, entries[0].bills.draws, on_progress)
     return PlanAnswer(
         headline=headline(rows),
         slo=question.slo,
         availability=availability(question.spares),
         task=setting.task,
         traffic=setting.summary,
-        rows=rows,
+        rows=tuple(rows),
         left_out=tuple(left_out),
         notes=(),
     )
@@ -224,6 +228,8 @@ def _within_size(setting: PlanSetting, entries: Sequence[FleetEntry]) -> tuple[l
             reason = f"no size meets the SLO with a probability of {setting.question.confidence:.0%}"
         elif most is not None and gpus > most:
             reason = f"it needs {gpus:,} GPUs"
+        elif over := _over_power(setting, e.candidate.accelerator, gpus):
+            reason = over
         if reason:
             left_out.append(LeftOut(name=name_of(e.candidate), reason=reason, nearest=None))
         else:
@@ -231,8 +237,43 @@ def _within_size(setting: PlanSetting, entries: Sequence[FleetEntry]) -> tuple[l
     return kept, left_out
 
 
-def _rows(setting: PlanSetting, entries: Sequence[FleetEntry]) -> Iterator[PlanRow]:
-    first = entries[0].bills.draws
+def _over_power(setting: PlanSetting, accelerator: str, gpus: int) -> str:
+    """Why a fleet is above the utility power of the question; empty if it is not."""
+    mw, kw = setting.question.mw, setting.kw_per_gpu.get(accelerator)
+    if mw is None:
+        return ""
+    if kw is None:
+        return f"the power of {accelerator} is unknown; leave --mw out"
+    return f"it draws {gpus * kw / 1000:.3g} MW of utility power" if gpus * kw > mw * 1000 else ""
+
+
+def _with_split(
+    setting: PlanSetting, tokens: int, rows: Sequence[PlanRow], first: Floats, on_progress: Progress
+) -> list[PlanRow]:
+    """The rows with that of the cheapest fleets for short and for long requests, ranked anew."""
+    parts: list[PlanRow] = []
+    draws = np.zeros(DRAWS)
+    for traffic in split_by_length(setting.traffic, tokens):
+        part = setting.of_part(traffic)
+        entries, left_out = _entries(part, on_progress)
+        if not entries:
+            raise NoData(_none_meets(left_out, part))
+        parts += _rows(part, entries[:1], entries[0].bills.draws)
+        draws = draws + entries[0].bills.draws
+    split = joined_row(parts[0], parts[1], tokens, draws, setting.work)
+    cheaper = probability_cheaper(draws, first)
+    ranked = sorted([*rows, replace(split, cheaper=cheaper)], key=_usd_per_day)
+    if ranked[0].name == split.name:
+        ranked = [replace(r, cheaper=0.5 if r.name == split.name else None) for r in ranked]
+    return [replace(r, rank=i) for i, r in enumerate(ranked, 1)]
+
+
+def _usd_per_day(row: PlanRow) -> float:
+    return row.bills[0].usd_per_day if row.bills else inf
+
+
+def _rows(setting: PlanSetting, entries: Sequence[FleetEntry], first: Floats) -> Iterator[PlanRow]:
+    """Rows of entries by rising cost; `first` are the draws of the cheapest."""
     for rank, e in enumerate(entries, 1):
         yield plan_row(
             e,
@@ -241,8 +282,16 @@ def _rows(setting: PlanSetting, entries: Sequence[FleetEntry]) -> Iterator[PlanR
             setting.traffic,
             0.5 if rank == 1 else probability_cheaper(e.bills.draws, first),
             setting.calibration,
-            start_commands(e.need, setting.catalog),
+            _commands(setting, e),
+            setting.kw_per_gpu.get(e.candidate.accelerator),
         )
+
+
+def _commands(setting: PlanSetting, entry: FleetEntry) -> tuple[str, ...]:
+    """How to start the fleet of the cheapest bill."""
+    fleet, fixed = entry.fleet, entry.bills.bills[0].contract.endswith(FIXED) if entry.bills.bills else True
+    users = fleet.curve.batch_at(fleet.curve.capacity_s(setting.limits)) if fleet else None
+    return start_commands(entry.need, users, setting.catalog, fixed=fixed)
 
 
 def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:

@@ -18,7 +18,9 @@ from paretoken.errors import NoData
 from paretoken.plural import counted
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.make import calibrate
+from paretoken.prices.fleet import utility_power
 from paretoken.prices.owner.layers import read_sets
+from paretoken.prices.tariff import tariff
 from paretoken.slo import Slo
 from paretoken.traffic.describe import TrafficSummary, describe
 from paretoken.traffic.growth import busiest_day
@@ -30,7 +32,8 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PlanSetting:
-    """What a plan is made from. `prices` are those of each accelerator to choose from, `task` says what a task is."""
+    """What a plan is made from. `prices` are those of each accelerator to choose from, `kw_per_gpu` their utility
+    power, `task` says what a task is."""
 
     question: PlanQuestion
     calibration: Calibration
@@ -39,6 +42,7 @@ class PlanSetting:
     summary: TrafficSummary
     limits: tuple[Slo, ...]
     prices: dict[str, list[GpuPrice]]
+    kw_per_gpu: dict[str, float]
     work: DayOfWork
     task: str
 
@@ -61,6 +65,7 @@ class PlanSetting:
             summary=summary,
             limits=limits,
             prices=_prices(question, calibration, catalog, market or Market.of(question, catalog)),
+            kw_per_gpu=utility_power(tariff(catalog)).kw_per_gpu,
             work=work,
             task=task,
         )

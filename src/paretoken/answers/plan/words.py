@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from paretoken.answers.plan.gpu_prices import OWN
 from paretoken.answers.plan.result import PlanRow
 from paretoken.plural import counted
 
@@ -22,7 +23,10 @@ def headline(rows: Sequence[PlanRow]) -> str:
         f"with {best.engine}, {best.precision}) serve this traffic for {bill.usd_per_day:,.0f} USD a day "
         f"({bill.contract}): {bill.usd_per_mtok:.3g} USD per million tokens"
     )
-    text += "." if best.probability is None else f"; the probability of meeting the SLO is {best.probability:.0%}."
+    text += f"; the probability of meeting the SLO is {best.probability:.0%}."
+    rented = next((b for b in best.bills if not b.contract.startswith(OWN)), None)
+    if rented and rented is not bill:
+        text += f" Rented ({rented.contract}), it costs {rented.usd_per_day:,.0f} USD a day."
     other = next((r for r in rows[1:] if r.accelerator != best.accelerator), None)
     if other and other.cheaper is not None:
         more = other.bills[0].usd_per_day / bill.usd_per_day - 1
