@@ -64,3 +64,9 @@ def test_a_larger_error_never_needs_a_smaller_fleet():
     draws = np.linspace(-2, 2, 41)
     factors = size_factors(CURVE, parse_slos("ttft=0.5s,tpot=50ms"), ERROR, draws, draws)
     assert (np.diff(factors) >= -1e-9).all() and factors[0] < 1 < factors[-1]
+
+
+@pytest.mark.parametrize("slo", ["ttft=0.5s", "tpot=100s"])
+def test_slower_steps_lower_every_rate(slo):
+    """Also that of a limit of TTFT, and that which a replica keeps up with."""
+    assert size_factors(CURVE, parse_slos(slo), ERROR, ZERO, END) == pytest.approx([1.5], rel=0.01)
