@@ -55,6 +55,7 @@ SLOW_FILES = {
     "history/test_at_load",
     "history/test_history",
     "points/test_importers_hostile",
+    "plan/test_plan_emulated",
     "predict/pools/test_search",
     "predict/pools/test_simulated",
     "predict/test_calibration",

@@ -10,9 +10,12 @@ import pytest
 from paretoken.errors import BadConfig
 from paretoken.plan.autoscale import by_hour, foresight, reactive, whole_fixed, without_one
 from paretoken.plan.hours import FleetScale, FleetSizer, first_that
+from paretoken.plan.latencies import ratios
 from paretoken.plan.lengths import split_by_length
 from paretoken.plan.load_curve import load_curve
+from paretoken.plan.replay import replay
 from paretoken.plan.sample import traffic_sample
+from paretoken.plan.staffing import fixed
 from paretoken.slo import parse_slos
 from paretoken.traffic.traffic import HOUR_S, Traffic
 from tests.plan.fleets import SERVER, queue, traffic
@@ -186,3 +189,18 @@ def test_requests_are_split_by_their_length():
         split_by_length(t, 1)
     with pytest.raises(BadConfig, match=r"no request has more than [0-9,]+ tokens"):
         split_by_length(t, int(total.max()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate_s", "replicas"), [(6.0, 1), (12.0, 2), (20.0, 3)])
+def test_a_small_fleet_has_the_room_that_faster_requests_show(rate_s, replicas):
+    t = steady(rate_s)
+    size = sizer(t).size()
+    assert size.replicas == replicas
+    room = size.scale.able_s(replicas) / size.peaks_s[0]
+
+    def worst(pace: float) -> float:
+        faster = replace(t, time_s=t.time_s / pace, span_s=t.span_s / pace)
+        return max(ratios(replay(REPLICA, faster, fixed(replicas)).latencies().figures(), SLOS).values())
+
+    assert worst(0.93 * room) <= 1 < worst(1.07 * room)

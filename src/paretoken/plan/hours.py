@@ -8,9 +8,9 @@ that meets every limit is certain.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from math import ceil, log
+from math import ceil, exp, log
 
 import numpy as np
 
@@ -33,6 +33,9 @@ ENOUGH = {"mean": 50, MEDIAN: 50, "p90": 100, "p95": 200, "p99": 1_000, "p999": 
 """Requests that an hour needs for a statistic to be judged on it alone."""
 FEWEST_REPLICAS = 4
 """Replicas that a sampled replay keeps, so that the router has a choice."""
+LEAST_GROWTH, MOST_GROWTH, GROWTH_REPLAYS, FLATTEST = 1.05, 4.0, 2, 0.2
+"""How far requests of a small fleet are sped up to see when it misses a limit, in how many replays, and the least rise
+of ln of its worst ratio over ln of the speed that is believed."""
 WHOLE = 10**12
 
 
@@ -220,7 +223,8 @@ class FleetSizer:
             raise BadConfig(f"{most} replicas do not meet {failed.first_to_fail} in hour {group.first}; loosen it")
         return self.check(group, n)
 
-    def _replayed(self, group: HourGroup, replicas: int) -> FleetCheck:
+    def _replayed(self, group: HourGroup, replicas: int, pace: float = 1.0) -> FleetCheck:
+        """A replay of requests that come `pace` times as fast."""
         start_s, stop_s = group.first * HOUR_S, min(group.stop * HOUR_S, self.traffic.span_s)
         kept = min(max(ceil(replicas * self.budget / max(group.requests, 1)), FEWEST_REPLICAS), replicas)
         part = min(self.budget * replicas / (kept * max(group.requests, 1)), 1.0)
@@ -228,14 +232,15 @@ class FleetSizer:
             start_s, stop_s = self._typical(start_s, stop_s, part)
         t = self.traffic.time_s
         window = (t >= start_s - LEAD_S) & (t <= stop_s) & (self.marks < kept / replicas)
+        chosen = self.traffic.take(window, with_prefixes=False)
         run = replay(
             self.replica,
-            self.traffic.take(window, with_prefixes=False),
+            replace(chosen, time_s=chosen.time_s / pace, span_s=chosen.span_s / pace),
             fixed(kept),
             router=self.router,
             cached_tokens=None if self.cached_tokens is None else self.cached_tokens[window],
         )
-        latencies = run.latencies(start_s, slos=self.slos)
+        latencies = run.latencies(start_s / pace, slos=self.slos)
         figures = latencies.figures()
         return FleetCheck(
             group=group,
@@ -243,7 +248,7 @@ class FleetSizer:
             figures=figures,
             ratios=ratios(figures, self.slos),
             share=kept / replicas * part,
-            outstanding=float(latencies.e2e.sum() / (max(stop_s - start_s, 1e-9) * kept)),
+            outstanding=float(latencies.e2e.sum() / (max((stop_s - start_s) / pace, 1e-9) * kept)),
         )
 
     def _typical(self, start_s: float, stop_s: float, part: float) -> tuple[float, float]:
@@ -257,12 +262,26 @@ class FleetSizer:
     def _fraction(self, peak: FleetCheck) -> float:
         """Replicas, as a fraction, at which the limits of the busiest hour would just be met."""
         n = peak.replicas
-        if n == 1 or not peak.worst:
-            return min(peak.group.peak_s / self.curve.capacity_s(self.slos), float(n))
+        able = n * self.curve.capacity_s(self.slos) / peak.group.peak_s
+        if not peak.worst or (n == 1 and able > MOST_GROWTH):
+            return n / max(able, 1.0)
+        if n < FEWEST_REPLICAS:  # one fewer is another load by far
+            return n / self._growth(peak, able)
         fewer = self.check(peak.group, n - 1)
         if fewer.worst <= 1:  # fewer would not serve as fast as requests come
             return float(n)
         return n - log(1 / peak.worst) / log(fewer.worst / peak.worst)
+
+    def _growth(self, peak: FleetCheck, guess: float) -> float:
+        """The factor by which requests may come faster until the replicas miss a limit, from replays near it."""
+        x0, y0, x = 0.0, log(peak.worst), log(min(max(guess, LEAST_GROWTH), MOST_GROWTH))
+        for _ in range(GROWTH_REPLAYS):
+            y = log(self._replayed(peak.group, peak.replicas, exp(x)).worst)
+            slope = max((y - y0) / (x - x0), FLATTEST)
+            x0, y0, x = x, y, min(max(x - y / slope, 0.0), log(MOST_GROWTH))
+            if abs(x - x0) < log(LEAST_GROWTH):
+                break
+        return exp(x)
 
     def work(self) -> Floats:
         """The work of each request of the traffic, over the mean of the sample; shape (n,)."""

@@ -9,7 +9,16 @@ from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
 from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, echo_lines, print_table
 from paretoken.plural import counted
-from paretoken.report.plan.words import certainty, cheapest, growth, limit_words, traffic_facts, trimmed, usd
+from paretoken.report.plan.words import (
+    certainty,
+    cheapest,
+    growth,
+    limit_words,
+    limits_text,
+    traffic_facts,
+    trimmed,
+    usd,
+)
 from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSummary
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -28,7 +37,7 @@ def print_plan(answer: PlanAnswer) -> None:
     """Print all of an answer but its tables by hour."""
     out = console()
     out.print(answer.headline, style="bold")
-    out.print(f"SLO: {answer.slo}. Availability: {answer.availability}. A task is {answer.task}.")
+    out.print(f"SLO: {limits_text(answer.slo)}. Availability: {answer.availability}. A task is {answer.task}.")
     _traffic(answer.traffic)
     if answer.rows:
         _fleets(answer.rows)
@@ -105,7 +114,7 @@ def _fleet(row: PlanRow) -> tuple[object, ...]:
         "first" if row.cheaper is not None and row.rank == 1 else certainty(row.cheaper),
         f"{row.utilisation:.0%}",
         growth(row.headroom),
-        row.first_to_fail,
+        limits_text(row.first_to_fail),
         counted(row.measured_points, "point") if row.measured_points else "predicted",
     )
 
@@ -141,8 +150,8 @@ def _bills(row: PlanRow) -> None:
 
 
 def _interval(bill: Bill) -> str:
-    low, high = bill.usd_per_day_90
-    return f"{_day(low)}–{_day(high)}"
+    ends = bill.usd_per_day_90
+    return f"{_day(ends[0])}–{_day(ends[1])}" if ends else "–"
 
 
 def _day(usd_per_day: float) -> str:
@@ -154,7 +163,7 @@ def _limits(row: PlanRow) -> None:
     limits = [limit_words(limit) for limit in row.limits]
     print_table(
         f"\nLimits of {row.name} in the worst hour"
-        + (f"; {row.first_to_fail} fails first" if row.first_to_fail else ""),
+        + (f"; {limits_text(row.first_to_fail)} fails first" if row.first_to_fail else ""),
         ("limit", "verdict", "value", "90 %", "bound", "of the bound"),
         [(w.text, w.verdict, w.value, w.interval, w.bound, w.share) for w in limits],
     )
