@@ -223,6 +223,7 @@ def answer(tmp_path_factory, shipped):
 CHOICE = {"accelerators": ("H200", "MI300X"), "tp": None}
 
 
+@pytest.mark.slow
 class TestPlan:
     def test_rows_by_rising_cost(self, answer):
         rows = answer(**CHOICE).rows
