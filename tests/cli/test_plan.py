@@ -190,7 +190,7 @@ def test_an_interrupt(call, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     (tmp_path / "log.csv").write_text(HEAD + ROWS)
-    monkeypatch.setattr("paretoken.answers.plan.run.map_all", lambda *args, **kw: stopped())
+    monkeypatch.setattr("paretoken.answers.plan.entries.map_all", lambda *args, **kw: stopped())
     code, out, err = call(f"plan --log log.csv {WHAT} {SLO} --out plan")
     assert (code, out, err) == (130, "", "\ninterrupted\n")
     assert not (tmp_path / "plan").exists()
