@@ -122,9 +122,17 @@ def test_hostile_names_of_models_in_a_log(refused):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (f"{WHAT} --slo tpot=1ms", "no fleet meets tpot=1ms"),
-        (f"{WHAT} --slo ttft_p99=1ms,tpot=50ms", "no fleet meets ttft_p99=1ms,tpot=50ms"),
-        (f"{WHAT} --slo e2e_p95=1ms", "no fleet meets e2e_p95=1ms"),
+        (
+            f"{WHAT} --slo tpot=1ms",
+            r"at any load: it is [\d.]+ ms at best; it meets tpot_p50=[\d.]+ms$",
+        ),
+        (f"{WHAT} --slo ttft_p99=1ms,tpot=50ms", r"no fleet meets .*; it meets ttft_p99=\d+ms,tpot=50ms$"),
+        (
+            f"{WHAT} --slo e2e_p95=1ms",
+            r"the nearest, H200 vllm fp8 TP4, misses E2E p95 ≤ 1 ms",
+        ),
+        (f"{WHAT} --slo interactivity=5000", r"it meets interactivity_p50=\d+$"),
+        (f"{WHAT} {SLO} --price MI300X=2", "MI300X is not chosen from; add --accelerator MI300X"),
         (f"{WHAT} --slo ,", "the SLO is empty; write for example"),
         (f"{WHAT} --slo ttfx=1s", "unknown SLO metric 'ttfx' in 'ttfx=1s'; did you mean 'ttft'"),
         (f"{WHAT} --slo tpot=nan", "must be a number above 0|is not an SLO"),
@@ -144,7 +152,7 @@ def test_hostile_names_of_models_in_a_log(refused):
         (f"{WHAT} {SLO} --cold-start 99999999", "'--cold-start': 99999999.0 is not in the range"),
         (f"{WHAT} {SLO} --growth 0", "'--growth': 0.0 is not in the range"),
         (f"{WHAT} {SLO} --growth 1e9", "give a smaller --growth"),
-        (f"{WHAT} {SLO} --max-gpus 1", "no fleet meets .*; H200 vllm fp8 TP4: it needs 8 GPUs"),
+        (f"{WHAT} {SLO} --max-gpus 1", "no fleet meets .*: H200 vllm fp8 TP4: it needs 8 GPUs, more than 1"),
         (f"{WHAT} {SLO} --at 2026-13-01", "'2026-13-01' is not a date"),
         (f"{WHAT} {SLO} --rate 5/s --isl 9 --osl 9", "--log and --rate are sources of traffic each"),
         (f"--model nosuch --accelerator H200 {SLO}", "unknown model 'nosuch'"),
@@ -182,7 +190,7 @@ def test_an_interrupt(call, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     (tmp_path / "log.csv").write_text(HEAD + ROWS)
-    monkeypatch.setattr("paretoken.answers.plan.run.map_all", lambda *args, **kw: stopped())
+    monkeypatch.setattr("paretoken.answers.plan.entries.map_all", lambda *args, **kw: stopped())
     code, out, err = call(f"plan --log log.csv {WHAT} {SLO} --out plan")
     assert (code, out, err) == (130, "", "\ninterrupted\n")
     assert not (tmp_path / "plan").exists()

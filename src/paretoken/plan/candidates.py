@@ -130,6 +130,8 @@ def _of_way(
         return _searched(one, lengths, limits, calibration, catalog)
     chosen = pool_engine(one.engine, layout_accelerators(layout, one.accelerator), catalog)
     worker = replace(one, engine=chosen.core)
+    if len(set(layout_accelerators(layout, one.accelerator))) > 1:
+        raise BadConfig("a plan prices pools of one accelerator; leave @NAME out of the layout")
     return [checked_pools(parse_layout(layout, prefilling(worker), decoding(worker), chosen.engine), catalog)]
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import ceil, exp, inf, isfinite
+from math import exp, isfinite
 
 import numpy as np
 
-from paretoken.answers.plan.bills import Bills
-from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow
+from paretoken.answers.plan.entries import FleetEntry
+from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow, finite
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.need import FleetNeed
 from paretoken.plan.sized import SizedFleet
 from paretoken.plan.uncertainty import OF_TOKENS, TTFT, LatencyError
-from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.novelty import cell_of
 from paretoken.predict.deployment import Deployment
@@ -22,32 +20,6 @@ from paretoken.predict.pools.layout import worker_kind
 from paretoken.predict.rows import new_kinds
 from paretoken.slo import Slo
 from paretoken.traffic.traffic import Traffic
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class FleetEntry:
-    """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked.
-
-    `size_factors` are draws of the size that it turns out to need over the predicted one; the fleet is `planned_for` so
-    many times the predicted size.
-    """
-
-    need: FleetNeed
-    size_factors: Floats
-    planned_for: float
-    error: LatencyError
-    bills: Bills
-    fleet: SizedFleet | None = None
-    first_to_fail: str = ""
-
-    @property
-    def candidate(self) -> FleetCandidate:
-        return self.need.candidate
-
-    @property
-    def usd_per_day(self) -> float:
-        """That of the cheapest bill; inf without a price."""
-        return self.bills.bills[0].usd_per_day if self.bills.bills else inf
 
 
 def name_of(candidate: FleetCandidate) -> str:
@@ -80,8 +52,8 @@ def limit_outcomes(
         yield LimitOutcome(
             text=slo.text,
             value=value,
-            low=value * low,
-            high=value * high,
+            low=finite(value * low),
+            high=finite(value * high),
             bound=slo.bound_s,
             ratio=ratio,
             unit="s",
@@ -118,7 +90,6 @@ def plan_row(
     replicas, hours = max(need.replicas), np.array(need.replicas)
     measured, a_day = measured_points(candidate, calibration), 86_400 / traffic.span_s
     headroom = _headroom(entry)
-    gpus = (replicas + need.spares) * candidate.gpus
     bill = entry.bills.bills[0] if entry.bills.bills else None
     return PlanRow(
         rank=rank,
@@ -132,7 +103,7 @@ def plan_row(
         gpus_per_replica=candidate.gpus,
         replicas=replicas,
         spares=need.spares,
-        gpus=gpus,
+        gpus=entry.gpus,
         probability=float((entry.size_factors <= headroom).mean()),
         gpus_at_90=_gpus_at_90(entry),
         limits=tuple(limit_outcomes(fleet, need, limits, entry.error)) if fleet else (),
@@ -148,7 +119,7 @@ def plan_row(
         origin="predicted" if not measured else "predicted from points of this deployment",
         measured_points=measured,
         new_to_calibration=tuple(new_kinds(entry.error.novelty)),
-        tok_s_per_mw=traffic.tokens_s / (gpus * kw_per_gpu / 1000) if kw_per_gpu else None,
+        tok_s_per_mw=traffic.tokens_s / (entry.gpus * kw_per_gpu / 1000) if kw_per_gpu else None,
         commands=commands,
         notes=tuple(_notes(fleet)) if fleet else (),
     )
@@ -160,16 +131,16 @@ def _headroom(entry: FleetEntry) -> float:
         return 1 / max(entry.need.utilisation)
     size = entry.fleet.size
     peak = size.checks[0].group
-    return size.scale.able_s(entry.need.replicas[peak.first]) / peak.load_s
+    return size.scale.able_s(entry.need.replicas[peak.first]) / peak.peak_s
 
 
 def _gpus_at_90(entry: FleetEntry) -> int | None:
     """GPUs with which the limits are met with a probability of 90 %; None where no number is enough."""
-    factor = float(np.quantile(entry.size_factors, 0.9, method="lower"))
+    factor = float(np.quantile(entry.size_factors, 0.9, method="lower")) / entry.planned_for
     if not isfinite(factor):
         return None
-    replicas = ceil(max(entry.need.replicas) * max(factor / entry.planned_for, 1.0) - 1e-9)
-    return (replicas + entry.need.spares) * entry.candidate.gpus
+    more = float(entry.need.fixed_factors(np.array([max(factor, 1.0)]))[0])
+    return round(more * (max(entry.need.replicas) + entry.need.spares)) * entry.candidate.gpus
 
 
 def _hours(need: FleetNeed, first: int) -> Iterator[HourOfFleet]:

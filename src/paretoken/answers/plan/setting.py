@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.learning import points_data
 from paretoken.answers.market import Market
 from paretoken.answers.plan.bills import DayOfWork
-from paretoken.answers.plan.gpu_prices import GpuPrice, gpu_prices
+from paretoken.answers.plan.gpu_prices import STATED, GpuPrice, gpu_prices
 from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.prediction import PredictionData
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog
-from paretoken.errors import NoData
-from paretoken.plural import counted
+from paretoken.errors import BadConfig, NoData
+from paretoken.plural import counted, listed
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.make import calibrate
+from paretoken.prices.contracts import ON_DEMAND
 from paretoken.prices.fleet import utility_power
 from paretoken.prices.owner.layers import read_sets
 from paretoken.prices.tariff import tariff
@@ -25,15 +26,13 @@ from paretoken.slo import Slo
 from paretoken.traffic.describe import TrafficSummary, describe
 from paretoken.traffic.growth import busiest_day
 from paretoken.traffic.request import read_traffic
-from paretoken.traffic.traffic import HOUR_S, Traffic
-
-DAY_S = 86_400.0
+from paretoken.traffic.traffic import DAY_S, HOUR_S, Traffic
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PlanSetting:
-    """What a plan is made from. `prices` are those of each accelerator to choose from, `kw_per_gpu` their utility
-    power, `task` says what a task is."""
+    """What a plan is made from. `prices` are those of each accelerator to choose from, `without_price`
+    names the contracts that have none, `kw_per_gpu` is their utility power, `task` says what a task is."""
 
     question: PlanQuestion
     calibration: Calibration
@@ -42,6 +41,7 @@ class PlanSetting:
     summary: TrafficSummary
     limits: tuple[Slo, ...]
     prices: dict[str, list[GpuPrice]]
+    without_price: tuple[str, ...]
     kw_per_gpu: dict[str, float]
     work: DayOfWork
     task: str
@@ -49,14 +49,14 @@ class PlanSetting:
     @classmethod
     def of(cls, question: PlanQuestion, data: PredictionData | None, market: Market | None) -> PlanSetting:
         """Read what a question names."""
-        limits = question.limits()
+        limits, traffic = question.limits(), busiest_day(read_traffic(question))
         data = data or PredictionData.of(question)
         catalog, model = catalog_with_model(data.catalog, question.model)
         question = replace(question, model=model)
         calibration = _with_own_points(question, data.calibration, catalog)
-        traffic = busiest_day(read_traffic(question))
         summary = describe(traffic)
         work, task = _work(question, traffic, summary)
+        prices = _prices(question, calibration, catalog, market or Market.of(question, catalog))
         return cls(
             question=question,
             calibration=calibration,
@@ -64,7 +64,8 @@ class PlanSetting:
             traffic=traffic,
             summary=summary,
             limits=limits,
-            prices=_prices(question, calibration, catalog, market or Market.of(question, catalog)),
+            prices=prices,
+            without_price=tuple(_without_price(question.contracts, prices)),
             kw_per_gpu=utility_power(tariff(catalog)).kw_per_gpu,
             work=work,
             task=task,
@@ -104,6 +105,8 @@ def _prices(
     stated = question.own_prices(catalog)
     named = [catalog.accelerators.id_of(name) for name in question.accelerators]
     names = list(dict.fromkeys(named or _calibrated(question, calibration, catalog)))
+    if stray := next((name for name in stated if name not in names), None):
+        raise BadConfig(f"the price of {stray} has no use: {stray} is not chosen from; add --accelerator {stray}")
     prices = gpu_prices(names, question.contracts, stated, market, question.operator, read_sets(question.sets))
     priced = {name: of for name, of in prices.items() if of}
     if missing := [name for name in named if name not in priced]:
@@ -114,6 +117,14 @@ def _prices(
     if not priced:
         raise NoData(f"{counted(len(names), 'accelerator')} to choose from and no price; add --price NAME=USD")
     return priced
+
+
+def _without_price(contracts: Sequence[str], prices: Mapping[str, Sequence[GpuPrice]]) -> Iterator[str]:
+    """One sentence for each contract that some accelerators have no price under."""
+    for contract in contracts:
+        stands_in = {contract, STATED} if contract == ON_DEMAND else {contract}
+        if missing := [a for a, of in prices.items() if not stands_in & {p.contract for p in of}]:
+            yield f"no {contract} price: {listed(missing)}"
 
 
 def _calibrated(question: PlanQuestion, calibration: Calibration, catalog: Catalog) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
-from math import exp, isfinite
+from math import exp, inf, isfinite
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,19 @@ class TestBillsByHand:
     def test_without_a_price(self):
         bills, made = self.bills()
         assert bills == {} and not np.isfinite(made.draws).any()
+
+    def test_an_idle_replica_absorbs_the_error_of_the_prediction(self):
+        idle = need(*[5] * 24)
+        factors = np.where(np.arange(DRAWS) % 2, 15.0, 0.1)
+        bills, made = self.bills(price("own", 1.0), need=idle, factors=factors)
+        assert bills["own, fixed"].usd_per_day_90 == pytest.approx((96, 96)) and set(made.draws) == {96.0}
+        bills, _ = self.bills(price("own", 1.0), need=idle, factors=factors * 2)
+        assert bills["own, fixed"].usd_per_day_90 == pytest.approx((96, 192))
+
+    def test_where_no_draw_meets_the_limits_there_is_no_interval(self):
+        bill = self.bills(price("own", 1.0), factors=ONES * inf)[0]["own, fixed"]
+        assert bill.usd_per_day_90 is bill.usd_per_task_90 is bill.usd_per_mtok_90 is None
+        assert bill.usd_per_day == pytest.approx(12 * 24)
 
     def test_the_interval_is_that_of_the_price_where_the_size_is_certain(self):
         bills, made = self.bills(price("own", 1.5, spread=2.0))
@@ -235,7 +248,7 @@ class TestPlan:
     def test_more_confidence_never_needs_fewer_gpus(self, answer):
         of = [answer(growth=10, confidence=c).rows[0] for c in (0.5, 0.51, 0.8, 0.9, 0.95)]
         assert [r.gpus for r in of] == sorted(r.gpus for r in of) and of[-1].gpus > of[0].gpus
-        assert abs(of[3].gpus - of[0].gpus_at_90) <= of[0].gpus_per_replica  # both round up to replicas
+        assert of[3].gpus == of[0].gpus_at_90 == of[3].gpus_at_90
 
     def test_spares_and_tasks(self, answer):
         bare, one, more = (answer(spares=n).rows[0].gpus for n in (0, 1, 3))
@@ -246,7 +259,7 @@ class TestPlan:
 
     def test_the_largest_fleet_is_bounded(self, answer):
         gpus = answer().rows[0].gpus
-        with pytest.raises(NoData, match=f"it needs {gpus} GPUs"):
+        with pytest.raises(NoData, match=f"it needs {gpus} GPUs, more than {gpus - 1}"):
             answer(most_gpus=gpus - 1)
         assert answer(most_gpus=gpus).rows[0].gpus == gpus
 
@@ -279,6 +292,14 @@ def test_simulated(answer):
     assert abs(r.replicas - closed.rows[0].replicas) <= 2 and 0 <= r.probability <= 1
     assert all_finite(to_json(made))
     assert to_json(answer(coarse=False)) == to_json(made)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slo", ["tpot=1ms", "ttft_p95=1ms,tpot=50ms", "e2e=10ms"])
+def test_the_nearest_slo_that_is_named_is_met(answer, slo):
+    with pytest.raises(NoData, match="it meets") as refused:
+        answer(coarse=False, slo=slo)
+    assert answer(coarse=False, slo=str(refused.value).rpartition("it meets ")[2]).rows
 
 
 @pytest.mark.slow

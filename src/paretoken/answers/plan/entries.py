@@ -1,0 +1,173 @@
+"""Candidates with their fleets, errors and bills: from the closed form, then simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+
+from paretoken.answers.plan.bills import Bills, bills_of, normals
+from paretoken.answers.plan.setting import PlanSetting
+from paretoken.plan.candidate import FleetCandidate
+from paretoken.plan.coarse import CoarseCapacity
+from paretoken.plan.need import FleetNeed, coarse_need, need_of
+from paretoken.plan.parallel import Progress, map_all
+from paretoken.plan.replica import mean_lengths
+from paretoken.plan.sized import SizedFleet, SizingJob, Unsized, size_fleet
+from paretoken.plan.sizes import size_factors
+from paretoken.plan.uncertainty import TPOT, TTFT, LatencyError, latency_errors
+from paretoken.predict.arrays import Floats
+from paretoken.predict.deployment import Deployment
+
+KEPT_OF_A_KIND = 2
+"""Sizes of an accelerator, engine and precision that are simulated, of those that the closed form finds cheapest."""
+USERS = 64.0
+"""Concurrent requests of a replica at which errors are taken before a simulation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FleetEntry:
+    """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked.
+
+    `size_factors` are draws of the size that it turns out to need over the predicted one; the fleet is `planned_for` so
+    many times the predicted size, inf where no size gives the confidence.
+    """
+
+    need: FleetNeed
+    size_factors: Floats
+    planned_for: float
+    error: LatencyError
+    bills: Bills
+    fleet: SizedFleet | None = None
+    first_to_fail: str = ""
+
+    @property
+    def candidate(self) -> FleetCandidate:
+        return self.need.candidate
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the busiest hour, with the spares."""
+        return (max(self.need.replicas) + self.need.spares) * self.candidate.gpus
+
+    @property
+    def usd_per_day(self) -> float:
+        """That of the cheapest bill; inf without a price."""
+        return self.bills.bills[0].usd_per_day if self.bills.bills else inf
+
+
+def coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -> list[FleetEntry]:
+    """Fleets by the closed form."""
+    question, entries = setting.question, list[FleetEntry]()
+    spares, cold_start_s = question.spares, question.cold_start_s
+    needs = [coarse_need(c, setting.traffic, spares, cold_start_s) for c in capacities]
+    for c, need, error in zip(capacities, needs, _errors(setting, needs, [USERS] * len(needs)), strict=True):
+
+        def need_for(times: float, c: CoarseCapacity = c) -> FleetNeed:
+            slower = replace(c, capacity_s=c.capacity_s / times)
+            return coarse_need(slower, setting.traffic, spares, cold_start_s)
+
+        factors = error.factors(TPOT, _normals(need.candidate, TPOT))
+        entry = _entry(setting, error, factors, need, need_for)
+        entries.append(replace(entry, first_to_fail=c.first_to_fail))
+    return entries
+
+
+def simulated_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> list[FleetEntry]:
+    """Simulated fleets."""
+    question, entries = setting.question, list[FleetEntry]()
+    needs = [need_of(fleet, question.spares, question.cold_start_s) for fleet in fleets]
+    users = [max(f.curve.batch_at(f.size.rate_each_s(f.size.checks[0].group.first)), 1.0) for f in fleets]
+    for fleet, need, error in zip(fleets, needs, _errors(setting, needs, users), strict=True):
+        ttft, tpot = (_normals(need.candidate, metric) for metric in (TTFT, TPOT))
+        factors = size_factors(fleet.curve, setting.limits, error, ttft, tpot)
+
+        def need_for(times: float, fleet: SizedFleet = fleet) -> FleetNeed:
+            return need_of(fleet, question.spares, question.cold_start_s, times)
+
+        entries.append(replace(_entry(setting, error, factors, need, need_for), fleet=fleet))
+    return entries
+
+
+def _entry(
+    setting: PlanSetting, error: LatencyError, factors: Floats, need: FleetNeed, need_for: Callable[[float], FleetNeed]
+) -> FleetEntry:
+    """An entry of the size that gives the confidence; `need_for` is the fleet for so many times the load."""
+    confidence, times = setting.question.confidence, 1.0
+    if confidence > 0.5:
+        times = max(float(np.quantile(factors, confidence, method="lower")), 1.0)
+    if 1 < times < inf:
+        need = need_for(times)
+    prices = setting.prices[need.candidate.accelerator]
+    return FleetEntry(
+        need=need,
+        size_factors=factors,
+        planned_for=times,
+        error=error,
+        bills=bills_of(need, prices, setting.work, factors / times),
+    )
+
+
+def promising(entries: Sequence[FleetEntry], most: int) -> list[FleetCandidate]:
+    """The cheapest candidates: the best of each accelerator first, then others, few of each kind."""
+    ranked = sorted(entries, key=lambda e: e.usd_per_day)
+    of_kind, kept = dict[tuple[object, ...], int](), list[FleetCandidate]()
+    for candidate in (e.candidate for e in ranked):
+        kind = _kind(candidate)
+        of_kind[kind] = of_kind.get(kind, 0) + 1
+        if of_kind[kind] <= KEPT_OF_A_KIND:
+            kept.append(candidate)
+    best = {c.accelerator: c for c in reversed(kept)}.values()
+    first = [c for c in kept if c in best]
+    return [*first, *(c for c in kept if c not in first)][:most]
+
+
+def simulated(
+    setting: PlanSetting, chosen: Sequence[FleetCandidate], on_progress: Progress
+) -> tuple[list[FleetEntry], list[Unsized]]:
+    """The chosen candidates simulated; with `replay`, the cheapest of them over the whole period."""
+    whole = int(setting.question.replay)
+    jobs = [_job(setting, candidate, whole=False) for candidate in chosen]
+    total = len(jobs) + whole
+    sized = map_all(size_fleet, jobs, progress=lambda done, _: on_progress(done, total))
+    entries = simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+    if whole and entries:
+        cheapest = min(entries, key=lambda e: e.usd_per_day)
+        again = size_fleet(_job(setting, cheapest.candidate, whole=True))
+        if isinstance(again, SizedFleet):
+            entries = [e for e in entries if e is not cheapest] + simulated_entries(setting, [again])
+        on_progress(total, total)
+    return entries, [s for s in sized if isinstance(s, Unsized)]
+
+
+def _job(setting: PlanSetting, candidate: FleetCandidate, *, whole: bool) -> SizingJob:
+    return SizingJob(
+        candidate=candidate,
+        traffic=setting.traffic,
+        slos=setting.limits,
+        spares=setting.question.spares,
+        cold_start_s=setting.question.cold_start_s,
+        calibration=setting.calibration,
+        catalog=setting.catalog,
+        whole=whole,
+        prefix_cache=setting.question.prefix_cache,
+    )
+
+
+def _errors(setting: PlanSetting, needs: Sequence[FleetNeed], users: Sequence[float]) -> list[LatencyError]:
+    candidates, lengths = [need.candidate for need in needs], mean_lengths(setting.traffic)
+    return latency_errors(candidates, lengths, users, setting.calibration, setting.catalog)
+
+
+def _kind(candidate: FleetCandidate) -> tuple[str, str, str, bool]:
+    """What errs together: accelerator, engine, precision, and whether it is disaggregated."""
+    d = candidate.deployment
+    one = d if isinstance(d, Deployment) else d.decode
+    return candidate.accelerator, d.engine, one.precision, isinstance(d, Deployment)
+
+
+def _normals(candidate: FleetCandidate, metric: str) -> Floats:
+    """Draws of an error, the same for every size of a kind."""
+    return normals(f"{' '.join(map(str, _kind(candidate)))} {metric}")
