@@ -8,7 +8,7 @@ import numpy as np
 
 from paretoken.traffic.burstiness import burstiness
 from paretoken.traffic.reuse import reuse
-from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Floats, Ints, Traffic
+from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, Traffic
 
 _SHORTEST_PEAK_S = 900.0
 """An hour of the period that lasts less is too short to be the peak."""
