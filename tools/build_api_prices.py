@@ -114,8 +114,8 @@ def main() -> None:
     history = parser.parse_args().history
     own = [row for p in providers if p.id in SERVE_THEMSELVES for row in _of_genai(p, _since(history, p.id))]
     # One price under two spellings of a name is one row; the one that also states cached input and a day is kept.
-    known = sorted([*own, *_of_litellm()], key=lambda r: (r.cached_usd_per_mtok != "", r.valid_from, r.name))
-    same = {(r.model, r.provider, r.tier, r.input_usd_per_mtok, r.output_usd_per_mtok): r for r in known}
+    every = sorted([*own, *_of_litellm()], key=lambda r: (r.cached_usd_per_mtok != "", r.valid_from, r.name))
+    same = {(r.model, r.provider, r.tier, r.input_usd_per_mtok, r.output_usd_per_mtok): r for r in every}
     rows = sorted(same.values())
     with OUT.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -12,27 +12,14 @@ MOST = 1e12
 DayCurve = tuple[float, ...]
 
 
-def parse_day_curve(text: str) -> DayCurve:
-    """`flat`, or 24 comma-separated weights of 0 or more; BadConfig for anything else."""
-    if text.strip().lower() == "flat":
-        return FLAT
-    try:
-        weights = [float(cell) for cell in text.split(",")]
-    except ValueError as e:
-        raise BadConfig(
-            f"the load curve is {text!r}; write flat, or the load of 24 hours from 0:00, comma-separated"
-        ) from e
-    return checked_day_curve(weights)
-
-
-def checked_day_curve(weights: Sequence[float]) -> DayCurve:
-    """The weights; BadConfig unless they are 24 numbers of 0 or more, with one above 0."""
+def checked_day_curve(weights: Sequence[float], name: str = "the load curve") -> DayCurve:
+    """The weights; BadConfig, with the curve's name, unless they are 24 numbers of 0 or more with one above 0."""
     if len(weights) != HOURS:
-        raise BadConfig(f"the load curve has {len(weights)} weights; give 24, one for each hour from 0:00")
+        raise BadConfig(f"{name} has {len(weights)} weights; give 24, one for each hour from 0:00")
     if bad := [w for w in weights if not 0 <= w <= MOST]:
-        raise BadConfig(f"the load curve has a weight of {bad[0]:g}; each must be 0 or more, at most {MOST:g}")
+        raise BadConfig(f"{name} has a weight of {bad[0]:g}; each must be 0 or more, at most {MOST:g}")
     if max(weights) < 1 / MOST:
-        raise BadConfig("the load curve is 0 in every hour; give the load of at least one hour")
+        raise BadConfig(f"{name} is 0 in every hour; give the load of at least one hour")
     return tuple(weights)
 
 

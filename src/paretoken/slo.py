@@ -18,6 +18,7 @@ MEDIAN = "p50"
 LEAST, MOST = 1e-9, 1e9
 """Limits of a limit, in its own unit."""
 _ALIASES = {"median": MEDIAN, "avg": "mean", "p99.9": "p999", "e2el": "e2e"}
+_READ = {"p999": "p99.9"}
 _UNITS_S = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _FORM = re.compile(r"([a-z0-9]+?)(?:_([a-z0-9.]+))?\s*(?:<=|<|=|:)\s*([0-9.eE+-]+)\s*(ms|us|s|)")
 
@@ -30,6 +31,25 @@ class Slo:
     statistic: str
     bound_s: float
     text: str
+
+    @property
+    def words(self) -> str:
+        """The objective for a reader: `TTFT p95 ≤ 2 s`, `TPOT p50 ≤ 50 ms`, `interactivity p90 ≥ 20 tok/s`."""
+        statistic = _READ.get(self.statistic, self.statistic)
+        if self.of_speed:
+            return f"interactivity {statistic} ≥ {self.figure(self.bound_s)}"
+        return f"{self.metric.upper()} {statistic} ≤ {self.figure(self.bound_s)}"
+
+    @property
+    def of_speed(self) -> bool:
+        """Whether it was stated in tokens per second."""
+        return self.text.startswith("interactivity")
+
+    def figure(self, value_s: float) -> str:
+        """A value for a reader: `2 s`, `9.68 ms`, `20 tok/s`."""
+        if self.of_speed:
+            return f"{1 / value_s:.4g} tok/s"
+        return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1e3:.3g} ms"
 
 
 def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS) -> tuple[Slo, ...]:

@@ -46,9 +46,9 @@ def test_the_factor_is_that_of_the_predictor_at_one_latency(catalog):
     within = [r for r in rows if r.median_e2el_ms <= without.median_e2el_ms]
     beyond = next(r for r in rows if r.median_e2el_ms > without.median_e2el_ms)
     low, high = (r.total_tput_per_gpu_tok_s / without.total_tput_per_gpu_tok_s for r in (within[-1], beyond))
-    found = effect(catalog, 0.6)
-    assert (found.origin, found.share) == ("predicted", 0.6)
-    assert 1.1 < low * 0.99 <= found.factor <= high * 1.01
+    cache = effect(catalog, 0.6)
+    assert (cache.origin, cache.share) == ("predicted", 0.6)
+    assert 1.1 < low * 0.99 <= cache.factor <= high * 1.01
 
 
 def test_no_hits_change_nothing_and_more_hits_help_more(catalog):

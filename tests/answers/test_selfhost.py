@@ -109,11 +109,11 @@ def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
 @settings(PATIENT)
 @given(prices, prices, st.floats(0.1, 20), st.floats(10, 1e5), st.integers(1, 72))
 def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpus):
-    found = self_host(own_price("m", given_, made), OwnDeployment(gpus, rent, tput), ApiUse(isl=1000, osl=500))
+    comparison = self_host(own_price("m", given_, made), OwnDeployment(gpus, rent, tput), ApiUse(isl=1000, osl=500))
     per_day_usd = rent * gpus * 24
-    assert found.tokens_per_day / 1e6 * found.api_usd_per_mtok == pytest.approx(per_day_usd)
-    if found.pays:
-        assert usd_per_mtok(rent, tput, found.load) == pytest.approx(found.api_usd_per_mtok)
+    assert comparison.tokens_per_day / 1e6 * comparison.api_usd_per_mtok == pytest.approx(per_day_usd)
+    if comparison.pays:
+        assert usd_per_mtok(rent, tput, comparison.load) == pytest.approx(comparison.api_usd_per_mtok)
 
 
 def test_selfhost_verb(call):
@@ -152,7 +152,7 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {QUESTION} --batch-share 1.5", "sent in batches is 1.5"),
         (f"selfhost {QUESTION} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
         (f"selfhost {QUESTION} --load-curve 1,2,3", "has 3 weights; give 24"),
-        (f"selfhost {QUESTION} --load-curve office", "write flat, or the load of 24 hours"),
+        (f"selfhost {QUESTION} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),
         (f"selfhost {QUESTION} --tokens-per-day 0", "volume of a day is 0 tokens"),
         (f"selfhost {QUESTION} --tokens-per-day 1e9 --requests-per-day 1e6", "give your volume once"),
         (f"selfhost {QUESTION} --rent 2 --term spot", "give one price"),
@@ -209,12 +209,12 @@ llama-3-70b,a,fair,batch,0.5,1.5,,
 
 def test_the_cheapest_name_of_a_provider_or_every_tier(catalog, tmp_path):
     (tmp_path / "p.csv").write_text(CSV)
-    asked = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv")
+    own_table = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv")
     data = served(catalog, *H200)
-    answer = selfhost(asked, data)
+    answer = selfhost(own_table, data)
     assert [(s.api.name, s.tier, s.api_usd_per_mtok) for s in answer.against] == [("fair", "peak/off-peak", 3.0)]
     assert answer.decision.maker == answer.decision.cheapest
-    every = [(s.tier, s.api_usd_per_mtok) for s in selfhost(replace(asked, tiers=True), data).against]
+    every = [(s.tier, s.api_usd_per_mtok) for s in selfhost(replace(own_table, tiers=True), data).against]
     assert every == [
         ("all batch", 1.0),
         ("all off-peak", 2.0),
@@ -222,7 +222,7 @@ def test_the_cheapest_name_of_a_provider_or_every_tier(catalog, tmp_path):
         ("all peak", 4.0),
         ("standard", 9.0),
     ]
-    half = selfhost(replace(asked, batch_share=0.5), data)
+    half = selfhost(replace(own_table, batch_share=0.5), data)
     assert [(s.tier, s.api_usd_per_mtok) for s in half.against] == [("peak/off-peak, batch", 2.0)]
 
 
@@ -268,23 +268,24 @@ def test_a_volume_is_printed_with_both_bills(shown):
         "the API saves 358.4 USD a day"
     ) in out
     assert "$/M USD/day load valid from" in out
+    assert "allows 40%" in shown(line.replace(office, "office"), *H200)
 
 
 def test_peak_hours_are_in_utc(catalog, tmp_path):
     (tmp_path / "p.csv").write_text(CSV)
     morning = tuple(1.0 if hour < 12 else 0.0 for hour in range(24))
-    asked = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", load_curve=morning)
+    own_table = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", load_curve=morning)
     data = served(catalog, *H200)
-    assert selfhost(asked, data).against[0].api_usd_per_mtok == 4.0
-    assert selfhost(replace(asked, utc_offset=-12), data).against[0].api_usd_per_mtok == 2.0
+    assert selfhost(own_table, data).against[0].api_usd_per_mtok == 4.0
+    assert selfhost(replace(own_table, utc_offset=-12), data).against[0].api_usd_per_mtok == 2.0
 
 
 def test_prices_that_begin_later_or_never(catalog, tmp_path):
     head = "model,provider,input_usd_per_mtok,output_usd_per_mtok,valid_from\n"
     (tmp_path / "p.csv").write_text(head + "llama-3-70b,a,1,3,2027-01-01\n")
-    asked = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24))
+    later = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24))
     with pytest.raises(NoData, match="no API price for llama-3-70b that holds on 2026-11-24"):
-        selfhost(asked, served(catalog, *H200))
+        selfhost(later, served(catalog, *H200))
     (tmp_path / "p.csv").write_text(head + "gpt-oss-20b,a,1,3,\n")
     with pytest.raises(NoData, match="no API price for llama-3-70b; give"):
-        selfhost(asked, served(catalog, *H200))
+        selfhost(later, served(catalog, *H200))

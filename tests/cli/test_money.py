@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 import pytest
 import rich_click as click
@@ -12,6 +13,11 @@ from paretoken.cli.money import KEY, Currency, amount, currency
 EUR = Currency("EUR", 0.92)
 CHAT = "--model llama-3-70b --precision fp8 --workload chat"
 TOKENS = f"compare {CHAT} --e2e 20 --accelerator H200 --serving any"
+POOLS = "--accelerator GB200 --model deepseek-r1 --precision fp4 --engine dynamo-trtllm --isl 8192 --osl 1024"
+PLAN = (
+    "--rate 2 --isl 1024 --osl 128 --model llama-3-70b --precision fp8 --accelerator H200 --engine vllm --tp 4 "
+    "--slo ttft_p95=2s,tpot=50ms --at 2026-11-24 --coarse"
+)
 VERBS = (
     f"cost {CHAT} --accelerator H200 --tier hyperscaler",
     TOKENS,
@@ -19,6 +25,16 @@ VERBS = (
     f"breakeven {CHAT} --accelerator MI300X --against H200 --rent 2.5 --serving any",
     f"selfhost {CHAT} --e2e 20 --serving any --rent 2 --input-price 1 --output-price 1",
     "outlook rent-cut --at 2026-11-24",
+    "tco --accelerator H200",
+    "tco --accelerator H200 --statement",
+    "tco --accelerator H200 --tornado",
+    "tco --accelerator H200 --monte-carlo 100",
+    "tco --accelerator H200 --or-rent --rent 2",
+    "rent --at 2026-11-24",
+    "rent H200 --at 2026-11-24",
+    "rent H100 --history --at 2026-11-24",
+    f"predict {POOLS} --disaggregated 4xDEP4+1xDEP32 --rent 3",
+    f"plan {PLAN}",
 )
 
 
@@ -27,6 +43,7 @@ VERBS = (
     [
         ("$/GPU-h", [2.0, None, "withheld"], ("EUR/GPU-h", [pytest.approx(1.84), None, "withheld"])),
         ("capital, $/GPU", [40_000], ("capital, EUR/GPU", [pytest.approx(36_800)])),
+        ("USD/M tok", [2.0], ("EUR/M tok", [pytest.approx(1.84)])),
         # numbers in words are in USD: so is their title
         ("equals, $", ["2.90 $/GPU-h", 2.0], ("equals, $", ["2.90 $/GPU-h", 2.0])),
         ("tok/s/GPU", [2000.0], ("tok/s/GPU", [2000.0])),
@@ -78,6 +95,41 @@ def test_no_rate_is_assumed(call, options, words):
     code, out, err = call(f"{TOKENS} {options}")
     assert (code, out) == (2, "")
     assert words in err
+
+
+def column(text: str, title: str) -> list[str]:
+    """The cells of the first column whose title ends so, down to the first line of another shape."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+    start = next(i for i, cells in enumerate(lines) if any(cell.endswith(title) for cell in cells))
+    place = next(i for i, cell in enumerate(lines[start]) if cell.endswith(title)) - len(lines[start])
+    width = len(lines[start + 1])
+    return [cells[place] for cells in takewhile(lambda cells: len(cells) == width, lines[start + 1 :])]
+
+
+@pytest.mark.parametrize(
+    ("verb", "title"),
+    [
+        ("tco --accelerator H200", "total"),
+        ("tco --accelerator H200 --statement", "per GPU-hour"),
+        ("tco --accelerator H200 --or-rent --rent 2", "/needed GPU-h"),
+        ("rent H200 --at 2026-08-31", "median"),
+        ("rent --at 2026-08-31", "median"),
+    ],
+)
+def test_cells_of_money_are_multiplied(call, verb, title):
+    plain, halved = (column(call(f"{verb}{more}")[1], title) for more in ("", " --currency EUR --usd-rate 0.5"))
+    pairs = [(float(a), float(b)) for a, b in zip(plain, halved, strict=True) if re.fullmatch(r"[\d.]+", a)]
+    assert pairs and all(half == pytest.approx(usd / 2, rel=2e-3, abs=1e-4) for usd, half in pairs)
+
+
+def test_a_calculation_stays_in_usd(call):
+    code, out, err = call("tco --accelerator H200 --explain --currency EUR --usd-rate 0.92")
+    assert (code, out) == (2, "") and "--explain prints the calculation in USD" in err
+
+
+def test_one_pool_has_no_money(call):
+    code, _, err = call(f"predict {POOLS} --tp 8 --currency EUR --usd-rate 0.92")
+    assert code == 2 and "--currency needs --disaggregated" in err
 
 
 def test_usd_itself_needs_no_rate(call):

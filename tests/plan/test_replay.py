@@ -54,7 +54,7 @@ def test_every_request_is_served_once_by_a_replica_that_serves(kind, router):
     schedule = StaffSchedule((0.0, 5.0, 10.0, 12.0, 20.0), (2, 5, 1, 4, 2))
     fleet = replay(REPLICAS[kind](), t, schedule, router=router, cold_start_s=1.5)
     run = fleet.run
-    assert fleet.requests_each.sum() == len(t) and len(fleet.requests_each) == len(fleet.terms)
+    assert fleet.requests_by_replica.sum() == len(t) and len(fleet.requests_by_replica) == len(fleet.terms)
     assert (run.first_s >= run.due_s).all() and (run.last_s >= run.first_s).all() and (run.last_s < inf).all()
     for due_s, last_s, i in zip(run.due_s, run.last_s, fleet.replica, strict=True):
         term = fleet.terms[i]
@@ -74,7 +74,7 @@ def test_replicas_added_serve_after_their_cold_start_and_are_paid_from_their_sta
 
 def test_a_replica_that_is_not_needed_any_more_while_it_starts_never_serves():
     fleet = replay(queue(16, SERVER), traffic(400, 10.0), StaffSchedule((0.0, 5.0, 8.0), (1, 2, 1)), cold_start_s=6.0)
-    assert fleet.requests_each.tolist() == [400, 0]
+    assert fleet.requests_by_replica.tolist() == [400, 0]
     assert (fleet.terms[1].starts_s, fleet.terms[1].ends_s) == (5.0, 8.0)
     assert (fleet.replica == 0).all()
 

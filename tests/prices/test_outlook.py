@@ -15,7 +15,7 @@ from paretoken.errors import BadConfig, BadFile, NoData
 from paretoken.frontier.trend import DAYS_PER_QUARTER, KEY, growth_per_quarter, repeat_spread, trends
 from paretoken.points.published import published_points
 from paretoken.prices.outlook.project import Today, project, winners
-from paretoken.prices.outlook.scenario import SHIPPED, find_scenario, load_scenario
+from paretoken.prices.outlook.scenario import find_scenario, load_scenario, shipped_scenarios_of_points
 from tests.support.points import prepared
 from tests.support.served import curve
 
@@ -270,12 +270,7 @@ def test_a_start_from_inconsistent_data_is_said(tmp_path, catalog):
     assert "H200 has at least the hardware of H100" in answer.verdict_today.withheld
 
 
-SHIPPED_NAMES = sorted(p.stem for p in SHIPPED.glob("*.toml"))
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n.endswith("racks") else n for n in SHIPPED_NAMES]
-)
+@pytest.mark.parametrize("name", shipped_scenarios_of_points())
 def test_shipped_scenarios_play(call, name):
     code, out, err = call(f"outlook {name} --json")
     answer = json.loads(out)

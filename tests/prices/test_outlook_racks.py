@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import date
 
@@ -13,6 +12,8 @@ from paretoken.answers.points import Data
 from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
 from paretoken.answers.scenario_rack import rack_starts, undecided, unlike
 from paretoken.answers.scenario_start import ScenarioStart
+from paretoken.answers.seam import to_json
+from paretoken.cli.price.outlook import print_outlook
 from paretoken.errors import BadConfig
 from paretoken.prices.cost import usd_per_mtok
 from paretoken.prices.outlook.project import Today, project
@@ -141,8 +142,14 @@ def test_a_rack_starts_from_the_best_predicted_layout(call, tmp_path, catalog):
 
 
 @pytest.mark.slow
-def test_the_shipped_racks(call):
-    answer = json.loads(call("outlook mi455x-vs-vr200-racks --json")[1])
+def test_the_shipped_racks(capsys):
+    scenario = find_scenario("mi455x-vs-vr200-racks")
+    played = outlook(OutlookQuestion(scenario=scenario))
+    print_outlook(scenario, played)
+    out = capsys.readouterr().out
+    assert out.startswith("SCENARIO") and "predicted" in out and "which of them is cheaper is not decided" in out
+    answer = to_json(played)
+    assert answer["origin"] == "scenario" and answer["winners"]
     assert answer["unlike"] == [] and answer["verdict_today"] is None
     starts = answer["starts_from"]
     assert {s["origin"] for s in starts.values()} == {"predicted"} and set(starts) == {"MI455X", "VR200", "GB300"}

@@ -37,10 +37,10 @@ FIVE = [(name, rate, (0, 300, 700)) for name, rate in zip("abcde", (-0.3, -0.25,
 
 
 def test_planted_rates_come_back():
-    found = rent_decline_per_year(book(*FIVE), "H200", AT)
-    assert found.per_year == pytest.approx(-0.2) and found.interval == pytest.approx((-0.3, 0.05))
-    assert found.by_provider == pytest.approx({n: r for n, r, _ in FIVE})
-    assert (found.first, found.last) == (AT - timedelta(days=730), AT - timedelta(days=30)) and not found.reason
+    decline = rent_decline_per_year(book(*FIVE), "H200", AT)
+    assert decline.per_year == pytest.approx(-0.2) and decline.interval == pytest.approx((-0.3, 0.05))
+    assert decline.by_provider == pytest.approx({n: r for n, r, _ in FIVE})
+    assert (decline.first, decline.last) == (AT - timedelta(days=730), AT - timedelta(days=30)) and not decline.reason
 
 
 def test_providers_that_come_and_go_move_nothing():
@@ -67,9 +67,9 @@ def test_a_larger_set_has_a_narrower_interval():
     ],
 )
 def test_a_thin_history_has_no_rate_and_says_why(thin):
-    found = rent_decline_per_year(thin, "H200", AT)
-    assert found.per_year is None and found.interval is None
-    assert "of H200 with on-demand prices" in found.reason and "5 are needed" in found.reason
+    decline = rent_decline_per_year(thin, "H200", AT)
+    assert decline.per_year is None and decline.interval is None
+    assert "of H200 with on-demand prices" in decline.reason and "5 are needed" in decline.reason
 
 
 def test_shipped_prices():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
 from paretoken.prices.api_price import own_price
-from paretoken.prices.self_host import ApiUse, OwnDeployment, cheapest_of_each, own_day, own_or_api, self_host
+from paretoken.prices.self_host import ApiUse, OwnDeployment, cheapest_by_provider, own_day, own_or_api, self_host
 from tests.support.patience import PATIENT
 
 OFFICE = tuple(3.0 if 1 <= hour < 10 else 1.0 for hour in range(24))
@@ -36,7 +36,7 @@ def test_the_worked_case_of_the_docs():
 def test_the_cheapest_of_each_provider():
     use = ApiUse(isl=1, osl=1)
     comparisons = [self_host(own_price("m", usd, usd), NODE, use) for usd in (3.0, 1.0, 2.0)]
-    assert [s.api_usd_per_mtok for s in cheapest_of_each(comparisons)] == [1.0]
+    assert [s.api_usd_per_mtok for s in cheapest_by_provider(comparisons)] == [1.0]
 
 
 @settings(PATIENT)

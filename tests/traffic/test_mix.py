@@ -14,7 +14,8 @@ from paretoken.errors import BadConfig, ParetokenError
 from paretoken.traffic import mix as mix_module
 from paretoken.traffic.day_curves import DAY_CURVES, DayRate, RatePeak, parse_day_curve, parse_peak
 from paretoken.traffic.mix import BLOCK_TOKENS, TrafficMix, draw_day
-from paretoken.traffic.rates import DAY_S, clock, parse_period_s, parse_rate_s
+from paretoken.traffic.rates import clock, parse_period_s, parse_rate_s
+from paretoken.traffic.traffic import DAY_S
 
 FLAT = DAY_CURVES["flat"]
 
@@ -179,16 +180,19 @@ def test_curves_by_numbers_and_by_file(tmp_path):
     file = tmp_path / "day.csv"
     file.write_text("hour,share\n" + "\n".join(f"{h},{h + 1}" for h in reversed(range(24))), encoding="utf-8")
     assert parse_day_curve(str(file)) == numbers
+    assert parse_day_curve(" Flat ") == (1.0,) * 24
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("ofice", "did you mean office"),
-        ("1,2,3", "has 3 numbers; give 24"),
-        (",".join(["0"] * 24), "one above 0"),
-        (",".join(["1"] * 23 + ["-1"]), "0 or more"),
-        (",".join(["1"] * 23 + ["nan"]), "0 or more"),
+        ("1,2,3", "has 3 weights; give 24"),
+        ("", "unknown day curve ''"),
+        ("a" * 5000, "unknown day curve"),
+        (",".join(["0"] * 24), "0 in every hour"),
+        (",".join(["1"] * 23 + ["-1"]), "a weight of -1"),
+        (",".join(["1"] * 23 + ["nan"]), "a weight of nan"),
         (",".join(["1"] * 23 + ["x"]), "'x' is not a number"),
         ("none.csv", "does not exist"),
     ],
@@ -205,6 +209,7 @@ def test_what_is_no_day_curve(text, words):
         (["0,1", "0,2"], "row 2 must be hour,share"),
         (["24,1"], "row 1 must be hour,share"),
         (["0;1"], "has 0 hours"),
+        (["0,1", "²,1"], "row 2 must be"),
         (["0,1", "a,b"], "row 2 must be"),
     ],
 )

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import polars as pl
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.seam import Question
@@ -30,15 +29,6 @@ class MarketQuestion(Question):
     cost_of_capital: Annotated[
         float, Field(description="A year, 0.10 for 10 %: raises the level rent of what is paid upfront")
     ] = 0.0
-
-
-class MarketFields(TypedDict, total=False):
-    """The fields of a MarketQuestion."""
-
-    price_folders: tuple[Path, ...]
-    shipped_prices: bool
-    at: date | None
-    cost_of_capital: float
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -28,9 +28,9 @@ class PricesQuestion(Question):
 
         UnknownName for any other name, BadConfig for a price that is not above 0 or is stated twice.
         """
-        known, prices = tuple(of_points), dict[str, float]()
+        measured, prices = tuple(of_points), dict[str, float]()
         for name, usd in self.price_usd_per_gpu_h.items():
-            key = catalog.accelerators.id_or_own(name, known)
+            key = catalog.accelerators.id_or_own(name, measured)
             if key in prices:
                 raise BadConfig(f"the price of {key} is stated twice, once as {name}; state it once")
             if not 0 < usd < inf:

@@ -10,6 +10,7 @@ from paretoken.answers.prediction import PredictionData
 from paretoken.answers.scenario_start import ScenarioStart
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
+from paretoken.plural import listed
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.prices.outlook.project import ScenarioState
 from paretoken.prices.outlook.scenario import Scenario
@@ -69,7 +70,7 @@ def unlike(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: Cat
     single = [a for a, start in starts.items() if not start.disaggregated]
     if pooled and single:
         yield (
-            f"{_listed(pooled)} served disaggregated and {_listed(single)} in one pool: part of the difference is the "
+            f"{listed(pooled)} served disaggregated and {listed(single)} in one pool: part of the difference is the "
             "serving; set serving to single-node"
         )
 
@@ -86,8 +87,8 @@ def _domains(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: C
     boxes = [a for a, gpus in domains.items() if gpus <= RACK]
     if racks and boxes:
         yield (
-            f"racks with {_sizes(domains[a] for a in racks)} GPUs in a scale-up domain ({_listed(racks)}) beside boxes "
-            f"with {_sizes(domains[a] for a in boxes)} ({_listed(boxes)}); compare racks with racks (serving = rack), "
+            f"racks with {_sizes(domains[a] for a in racks)} GPUs in a scale-up domain ({listed(racks)}) beside boxes "
+            f"with {_sizes(domains[a] for a in boxes)} ({listed(boxes)}); compare racks with racks (serving = rack), "
             "boxes with boxes"
         )
 
@@ -102,10 +103,6 @@ def undecided(states: Sequence[ScenarioState]) -> Iterator[str]:
                 pairs.setdefault((a, b))
     for first, second in pairs:
         yield f"the 90 % intervals of {first} and {second} overlap: which of them is cheaper is not decided"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _sizes(gpus: Iterable[int]) -> str:

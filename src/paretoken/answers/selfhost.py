@@ -31,8 +31,8 @@ from paretoken.prices.self_host import (
     OwnDeployment,
     OwnOrApi,
     SelfHost,
+    cheapest_by_provider,
     cheapest_first,
-    cheapest_of_each,
     own_day,
     own_or_api,
     self_host,
@@ -229,7 +229,7 @@ def _against(
     """The cheapest offer of each provider; every one, and each of its tiers alone, if the question asks for tiers."""
     live = _live(deployment, offers, use, tokens_per_day)
     if not question.tiers:
-        return tuple(cheapest_of_each(live))
+        return tuple(cheapest_by_provider(live))
     alone = (
         self_host(price, deployment, use, tier=f"all {name}", tokens_per_day=tokens_per_day)
         for offer in offers

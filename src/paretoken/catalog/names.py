@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from paretoken.plural import listed
+
 Precision = Literal["fp32", "bf16", "fp8", "int8", "fp4", "int4"]
 """Precision of weights as the catalog, the points and the predictor write it."""
 PRECISIONS: tuple[str, ...] = get_args(Precision)
@@ -121,7 +123,7 @@ def not_one_accelerator(name: str) -> str:
     plain = fold(name)
     products = SHARED_NAMES.get(plain.removeprefix("nvidia ").removeprefix("amd instinct ").removeprefix("amd "))
     if products:
-        several = f"is shared by {', '.join(products[:-1])} and {products[-1]}" if products[1:] else "is that of a chip"
+        several = f"is shared by {listed(products)}" if products[1:] else "is that of a chip"
         return f"the name {several}; give the product, such as {products[0]}"
     if plain in NAMELESS:
         return "a driver prints this for a product that it does not know; give the product, such as MI355X"

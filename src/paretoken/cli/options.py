@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any
 
 import rich_click as click
 from click.core import ParameterSource
@@ -15,11 +15,6 @@ from click.globals import get_current_context
 from paretoken.cli.money import take_code, take_rate
 from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, WORKLOAD
 from paretoken.errors import BadConfig
-
-if TYPE_CHECKING:
-    from paretoken.answers.market import MarketFields
-    from paretoken.answers.points import PointsFields
-    from paretoken.points.selection import Serving, Speculative
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -272,83 +267,6 @@ grid = click.option(
     metavar="G",
     help="Carbon of your grid, g CO2 per kWh: also show g CO2 per million tokens.",
 )
-
-
-class LatencyOptions(TypedDict):
-    """The values of the options of `latency`."""
-
-    e2e_s: float | None
-    interactivity: float | None
-    ttft: tuple[str, ...]
-    slo: str | None
-
-
-class PointsOptions(TypedDict):
-    """The values of the options of `what` and `which`."""
-
-    model: str
-    precision: str | None
-    workload: str | None
-    isl: int | None
-    osl: int | None
-    engines: tuple[str, ...]
-    origins: tuple[str, ...]
-    serving: Serving
-    speculative: Speculative
-    suspicious: bool
-    files: tuple[Path, ...]
-    no_published: bool
-    bundles: tuple[str, ...]
-    as_of: date | None
-    catalog_folders: tuple[Path, ...]
-
-
-class MarketOptions(TypedDict):
-    """The values of the options of `market`."""
-
-    price_folders: tuple[Path, ...]
-    no_shipped_prices: bool
-    at: str | None
-    cost_of_capital: float
-
-
-class PointsAndMarketOptions(PointsOptions, MarketOptions):
-    """The values of all of them."""
-
-
-def points_fields(values: PointsOptions, accelerators: tuple[str, ...] = ()) -> PointsFields:
-    """The fields of a question about operating points."""
-    return {
-        "model": values["model"],
-        "precision": values["precision"],
-        "workload": values["workload"],
-        "isl": values["isl"],
-        "osl": values["osl"],
-        "engines": values["engines"],
-        "origins": values["origins"],
-        "serving": values["serving"],
-        "speculative": values["speculative"],
-        "suspicious": values["suspicious"],
-        "accelerators": accelerators,
-        "points": values["files"],
-        "published": not values["no_published"],
-        "bundles": values["bundles"],
-        "as_of": values["as_of"],
-        "catalog": values["catalog_folders"],
-    }
-
-
-def market_fields(values: PointsAndMarketOptions) -> MarketFields:
-    """The fields of a question about the rental market, by default on the day of the points; BadConfig for a day in
-    the future."""
-    from paretoken.prices.market.cells import day_of
-
-    return {
-        "price_folders": values["price_folders"],
-        "shipped_prices": not values["no_shipped_prices"],
-        "at": day_of(values["at"], today()) if values["at"] else values["as_of"] or today(),
-        "cost_of_capital": values["cost_of_capital"],
-    }
 
 
 def iso_day(text: str | None) -> str | None:

@@ -70,8 +70,9 @@ def print_table(
 ) -> None:
     """A table on stdout; numbers to the right, None as a dash. Columns keep their content on a pipe.
 
-    Columns of money, with `$` in their title, are in the currency of the command.
+    Columns of money, with `$` or `USD` in their title, are in the currency of the command, whose rate the note states.
     On a terminal too narrow for all of them, those of `spare` are left out, the first first, and the title says so.
+    Names of `spare` that are no columns do not count.
     """
     out, money = console(), currency()
     table_rows = [list(row) for row in rows]
@@ -79,7 +80,9 @@ def print_table(
         titles, table_rows = _converted(money, columns, table_rows)
         spare = [dict(zip(columns, titles, strict=True)).get(name, name) for name in spare]
         if titles != list(columns):
-            note = "; ".join(text for text in (note.replace("$", money.sign), money.note) if text)
+            note = money.renamed(note)
+        if money.names(title, note, *titles):
+            note = f"{note}{' ' if note.endswith('.') else '; ' if note else ''}{money.note}"
         columns = titles
     cells = [[number(v) for v in row] for row in table_rows]
     kept = _that_fit(columns, cells, out.width, spare)
@@ -107,7 +110,7 @@ def _converted(money: Currency, columns: Sequence[str], rows: list[list[Any]]) -
 def _that_fit(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int, spare: Sequence[str]) -> list[int]:
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
     kept = list(range(len(columns)))
-    for name in spare:
+    for name in (name for name in spare if name in columns):
         if sum(widths[i] for i in kept) + 2 * (len(kept) - 1) <= width:
             break
         kept.remove(list(columns).index(name))

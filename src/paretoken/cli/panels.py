@@ -30,7 +30,7 @@ _DEPLOYMENT = {
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",
     "Data": "--calibration --catalog --in --price --rent",
-    "Output": "--top --plot --out --json",
+    "Output": "--top --currency --usd-rate --plot --out --json",
 }
 _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
@@ -89,7 +89,7 @@ _OUTLOOK = {
 _RENT = {
     "Question": "--term --form --estimate-terms --history --basket --flagged",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
-    "Output": "--json",
+    "Output": "--currency --usd-rate --json",
 }
 _PLAN = {
     "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --isl --osl --day-curve --peak "
@@ -100,7 +100,7 @@ _PLAN = {
     "Price": "--contract --price --operator --set --task",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Data": "--points --calibration --catalog",
-    "Output": "--coarse --replay --top --out --json",
+    "Output": "--coarse --replay --top --currency --usd-rate --out --json",
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "

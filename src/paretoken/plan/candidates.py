@@ -70,7 +70,14 @@ class Excluded:
 def fleet_candidates(
     choices: FleetChoices, lengths: Lengths, limits: tuple[Slo, ...], calibration: Calibration, catalog: Catalog
 ) -> tuple[list[FleetCandidate], list[Excluded]]:
-    """The deployments, and the choices that have none; UnknownName for a name that the catalog lacks."""
+    """The deployments, and the choices that have none.
+
+    UnknownName for a name that the catalog lacks, BadConfig for a layout that is not one, or where no choice has a
+    deployment.
+    """
+    for layout in choices.layouts:
+        if layout != AUTO:
+            layout_accelerators(layout, "")
     candidates, excluded = list[FleetCandidate](), list[Excluded]()
     ways = (*(() if choices.pooled_only else ("",)), *choices.layouts)
     for one in _workers(choices, calibration, catalog):
@@ -80,6 +87,9 @@ def fleet_candidates(
             except BadConfig as e:
                 name = " ".join(x for x in (one.accelerator, one.engine, one.precision, layout) if x)
                 excluded.append(Excluded(name, str(e)))
+    if not candidates and excluded:
+        more = f" (and {len(excluded) - 1} more)" if len(excluded) > 1 else ""
+        raise BadConfig(f"nothing can serve {choices.model}: {excluded[0].name}: {excluded[0].reason}{more}")
     return list(dict.fromkeys(candidates)), excluded
 
 
@@ -131,12 +141,12 @@ def _one_pool(one: Deployment, tp: int | None, lengths: Lengths, catalog: Catalo
     kinds = worker_kinds(one, max(tp or 0, MOST_OF_A_REPLICA) + 1, lengths, catalog, prefill=False)
     sized = [d for d in kinds if d.gpus == tp] if tp else kinds
     if not sized:
-        raise BadConfig(f"tp {tp} does not serve {one.model} on {one.accelerator}; use {_sizes(kinds)}")
+        raise BadConfig(f"tp {tp} cannot serve {one.model} on {one.accelerator}; use {_sizes(kinds)}")
     return sized
 
 
 def _sizes(kinds: Iterable[Deployment]) -> str:
-    return ", ".join(map(str, sorted({d.gpus for d in kinds})))
+    return " or ".join(map(str, sorted({d.gpus for d in kinds})))
 
 
 def _searched(

@@ -6,8 +6,8 @@ of other latencies are taken to be the medians; so real traffic needs more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil, log
 
 import numpy as np
@@ -35,11 +35,13 @@ TAILS = {"p90": "p90_ttft_s", "p95": "p90_ttft_s", "p99": "p99_ttft_s", "p999": 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoarseCapacity:
     """Requests per second of one replica, 0 where no load is within the limits; `first_to_fail` is the limit that stops
-    it, `problem` says why a candidate cannot serve at all."""
+    it, `unmet` are limits that one request alone misses, with what it has, seconds. `problem` says why a candidate
+    cannot serve at all."""
 
     candidate: FleetCandidate
     capacity_s: float
     first_to_fail: str
+    unmet: Mapping[Slo, float] = field(default_factory=dict)
     problem: str = ""
 
     def replicas(self, peak_s: float) -> int | None:
@@ -100,16 +102,18 @@ def _by_candidate(
 
 def _capacity(candidate: FleetCandidate, figures: dict[str, Floats], slos: Sequence[Slo]) -> CoarseCapacity:
     rates = np.maximum.accumulate(np.array(LOADS) / figures["e2e_s"])
-    capacity_s, first = float(rates[-1]), STABLE_LOAD
+    capacity_s, first, unmet = float(rates[-1]), STABLE_LOAD, dict[Slo, float]()
     for slo in slos:
         name = "tpot_s" if slo.metric == "itl" else f"{slo.metric}_s"
         if slo.metric == "ttft":
             name = TAILS.get(slo.statistic, name)
         values = np.maximum.accumulate(np.nan_to_num(figures.get(name, figures[f"{name.split('_')[-2]}_s"])))
+        if values[0] > slo.bound_s:
+            unmet[slo] = float(values[0])
         at = _rate_at(rates, values, slo.bound_s)
         if at < capacity_s:
             capacity_s, first = at, slo.text
-    return CoarseCapacity(candidate=candidate, capacity_s=capacity_s, first_to_fail=first)
+    return CoarseCapacity(candidate=candidate, capacity_s=capacity_s, first_to_fail=first, unmet=unmet)
 
 
 def _rate_at(rates: Floats, values: Floats, bound: float) -> float:

@@ -29,28 +29,28 @@ class FleetRun:
     """What became of every request, in the order of the traffic, and of every replica.
 
     `replica[i]` is the index in `terms` of the one that served request i. Its engines in `run.engines` are
-    `engines_each` from `replica[i] * engines_each` on, of replicas that ever served.
+    `engines_per_replica` from `replica[i] * engines_per_replica` on, of replicas that ever served.
     """
 
     run: SimulationResult
     replica: Ints
     terms: tuple[ReplicaTerm, ...]
-    gpus_each: int
-    engines_each: int
+    gpus_per_replica: int
+    engines_per_replica: int
     span_s: float
     slowdown: float = 1.0
 
     @property
     def gpu_hours(self) -> float:
         """GPU-hours rented, with cold starts and draining."""
-        return self.gpus_each * sum(t.ends_s - t.starts_s for t in self.terms) / HOUR_S
+        return self.gpus_per_replica * sum(t.ends_s - t.starts_s for t in self.terms) / HOUR_S
 
     @property
     def hours(self) -> int:
         return max(int(np.ceil(self.span_s / HOUR_S - 1e-9)), 1)
 
     @property
-    def requests_each(self) -> Ints:
+    def requests_by_replica(self) -> Ints:
         """Requests that each replica served, shape (replicas,)."""
         return np.bincount(self.replica, minlength=len(self.terms))
 
@@ -83,7 +83,7 @@ class FleetRun:
             done = np.repeat(np.cumsum(spans), 2)
             done[::2] -= spans
             total += np.diff(np.interp(edges, at, done)) if len(at) else 0.0
-        open_s = self.serving() * self._lengths_s() * self.engines_each
+        open_s = self.serving() * self._lengths_s() * self.engines_per_replica
         return np.divide(total, open_s, out=np.zeros_like(total), where=open_s > 0)
 
     def _lengths_s(self) -> Floats:
@@ -95,6 +95,8 @@ class FleetRun:
         """Spans that are open, on average over each hour; shape (n, 2) in, (hours,) out."""
         start, stop = np.asarray(spans, dtype=float).reshape(-1, 2).T
         edges = np.append(np.arange(self.hours) * HOUR_S, self.span_s)
-        held = [np.clip(np.minimum(stop, b) - np.maximum(start, a), 0, None).sum() for a, b in pairwise(edges.tolist())]
-        means: Floats = np.array(held) / self._lengths_s()
+        open_s = [
+            np.clip(np.minimum(stop, b) - np.maximum(start, a), 0, None).sum() for a, b in pairwise(edges.tolist())
+        ]
+        means: Floats = np.array(open_s) / self._lengths_s()
         return means

@@ -18,7 +18,7 @@ from paretoken.errors import BadConfig
 from paretoken.plan.latencies import Figures, ratios
 from paretoken.plan.load_curve import STABLE_LOAD, LoadCurve
 from paretoken.plan.replay import replay
-from paretoken.plan.replica import Replica, subset, work_s
+from paretoken.plan.replica import Replica, work_s
 from paretoken.plan.sample import TrafficSample
 from paretoken.plan.staffing import StaffSchedule, fixed
 from paretoken.predict.simulation.router import LEAST
@@ -232,7 +232,7 @@ class FleetSizer:
             start_s, stop_s = self._typical(start_s, stop_s, part)
         t = self.traffic.time_s
         window = (t >= start_s - LEAD_S) & (t <= stop_s) & (self.marks < kept / replicas)
-        chosen = subset(self.traffic, window)
+        chosen = self.traffic.take(window, with_prefixes=False)
         run = replay(
             self.replica,
             replace(chosen, time_s=chosen.time_s / pace, span_s=chosen.span_s / pace),

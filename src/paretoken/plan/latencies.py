@@ -35,8 +35,8 @@ class Latencies:
         gaps = None
         if itl:
             chosen = np.arange(len(run.due_s))[counted].tolist()
-            each = [np.diff(times) for times, _ in run.token_times(chosen)]
-            gaps = np.concatenate(each) if each else np.empty(0)
+            by_request = [np.diff(times) for times, _ in run.token_times(chosen)]
+            gaps = np.concatenate(by_request) if by_request else np.empty(0)
         return cls(run.ttft_s[counted], run.tpot_s[counted], run.e2e_s[counted], gaps)
 
     def figures(self) -> dict[tuple[str, str], float]:

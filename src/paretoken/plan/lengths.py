@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from paretoken.errors import BadConfig
-from paretoken.plan.replica import subset
 from paretoken.plural import counted
 from paretoken.traffic.traffic import Traffic
 
@@ -20,4 +19,4 @@ def split_by_length(traffic: Traffic, most_tokens: int) -> tuple[Traffic, Traffi
         raise BadConfig(f"all {len(traffic):,} requests have more than {limit}; raise the length that splits them")
     if short.all():
         raise BadConfig(f"no request has more than {limit}; lower the length that splits them")
-    return subset(traffic, short, f"requests of up to {limit}"), subset(traffic, ~short, f"requests above {limit}")
+    return traffic.take(short, f"requests of up to {limit}"), traffic.take(~short, f"requests above {limit}")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.coarse import CoarseCapacity
+from paretoken.plan.hours import FleetScale
 from paretoken.plan.sized import SizedFleet
 from paretoken.plan.staffing import StaffSchedule
-from paretoken.traffic.traffic import HOUR_S, Traffic
+from paretoken.traffic.traffic import HOUR_S, Floats, Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,16 @@ class FleetNeed:
 
     `fixed_gpu_hours` are those of a fleet that never changes, `scheduled_gpu_hours` those of one that follows the
     hours, both with spares; `rented` are the replicas of the latter by hour, with cold starts. `foresight_gpu_hours`
-    is the least that any autoscaler rents.
+    is the least that any autoscaler rents. All are over `span_s`, the last hour of which may be short.
+
+    `peaks_s` are the loads, requests per second, that the hours are sized for, `scale` is what replicas serve of them.
     """
 
     candidate: FleetCandidate
     spares: int
+    span_s: float
+    peaks_s: tuple[float, ...]
+    scale: FleetScale
     replicas: tuple[int, ...]
     utilisation: tuple[float, ...]
     rented: tuple[float, ...]
@@ -35,20 +40,53 @@ class FleetNeed:
 
     @property
     def used_gpu_hours(self) -> float:
-        """GPU-hours of the replicas' capacity that are used, with a last hour taken as whole."""
-        shares = zip(self.utilisation, self.replicas, strict=True)
-        return sum(u * n for u, n in shares) * self.candidate.gpus
+        """GPU-hours of the replicas' capacity that are used."""
+        used = np.array(self.utilisation) * self.replicas * self._hours()
+        return float(used.sum()) * self.candidate.gpus
+
+    def fixed_factors(self, factors: Floats) -> Floats:
+        """GPUs of the fleet that never changes over those of this one, if loads weigh so many times as much; inf at
+        inf."""
+        most = self._needed(np.array([max(self.peaks_s)]), factors)[:, 0]
+        return (most + self.spares) / (max(self.replicas) + self.spares)
+
+    def scheduled_factors(self, factors: Floats) -> Floats:
+        """The same of the GPU-hours of the fleet that follows the hours, without its cold starts."""
+        hours = self._hours()
+        replicas = self._needed(np.array(self.peaks_s), factors) @ hours
+        now = float(hours @ self.replicas) / hours.sum()
+        factor: Floats = (replicas / hours.sum() + self.spares) / (now + self.spares)
+        return factor
+
+    def _hours(self) -> Floats:
+        """The lengths of the hours: 1, of the last one maybe less."""
+        return np.clip(self.span_s / HOUR_S - np.arange(len(self.replicas)), 0.0, 1.0)
+
+    def _needed(self, loads_s: Floats, factors: Floats) -> Floats:
+        """The fewest replicas for each load at each factor, shape (factors, loads): those of `FleetScale.needed`."""
+        scale, most = self.scale, self.scale.replicas
+        alone = np.multiply.outer(factors, loads_s) / scale.capacity_s
+        replicas = alone / scale.efficiency
+        if scale.efficiency > 1 and most > 1:
+            gain = (scale.efficiency - 1) / (1 - 1 / most)
+            replicas = np.where(replicas < most, (alone + gain) / (1 + gain), replicas)
+        return np.maximum(np.ceil(replicas - 1e-9), 1.0)
 
 
 def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float = 1.0) -> FleetNeed:
     """That of a simulated fleet; with a `factor` above 1, of one for so many times the load, as its size scales."""
     size = fleet.size
+    peaks_s = tuple(peak * max(factor, 1.0) for peak in size.peaks_s)
     if factor > 1:
-        counts = tuple(size.scale.needed(load * factor) for load in size.loads_s)
-        return _estimated(fleet.candidate, counts, size.utilisation(counts), fleet.span_s, spares, cold_start_s)
+        counts = tuple(max(n, size.scale.needed(peak)) for n, peak in zip(size.hours, peaks_s, strict=True))
+        used = size.utilisation(counts)
+        return _estimated(fleet.candidate, size.scale, peaks_s, counts, used, fleet.span_s, spares, cold_start_s)
     return FleetNeed(
         candidate=fleet.candidate,
         spares=spares,
+        span_s=fleet.span_s,
+        peaks_s=peaks_s,
+        scale=size.scale,
         replicas=size.hours,
         utilisation=tuple(size.utilisation(size.hours)),
         rented=fleet.scheduled.rented,
@@ -60,14 +98,16 @@ def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float =
 
 def coarse_need(capacity: CoarseCapacity, traffic: Traffic, spares: int, cold_start_s: float) -> FleetNeed:
     """That of a capacity from the closed form, above 0, for the rate of each hour."""
-    rates = _rates(traffic)
-    counts = tuple(max(ceil(rate / capacity.capacity_s - 1e-9), 1) for rate in rates)
-    used = [rate / (n * capacity.capacity_s) for rate, n in zip(rates, counts, strict=True)]
-    return _estimated(capacity.candidate, counts, used, traffic.span_s, spares, cold_start_s)
+    rates, scale = tuple(_rates(traffic)), FleetScale(capacity.capacity_s)
+    counts = tuple(map(scale.needed, rates))
+    used = [rate / scale.able_s(n) for rate, n in zip(rates, counts, strict=True)]
+    return _estimated(capacity.candidate, scale, rates, counts, used, traffic.span_s, spares, cold_start_s)
 
 
 def _estimated(
     candidate: FleetCandidate,
+    scale: FleetScale,
+    peaks_s: tuple[float, ...],
     counts: tuple[int, ...],
     utilisation: Sequence[float],
     span_s: float,
@@ -80,6 +120,9 @@ def _estimated(
     return FleetNeed(
         candidate=candidate,
         spares=spares,
+        span_s=span_s,
+        peaks_s=peaks_s,
+        scale=scale,
         replicas=counts,
         utilisation=tuple(utilisation),
         rented=tuple(float(n + spares) for n in counts),

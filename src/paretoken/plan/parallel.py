@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -25,7 +28,8 @@ def map_all(
     """The results in the order of the items; `work` is a function of a module, what it takes and returns is pickled.
 
     By default there is a process for each core. Where processes cannot be started, as from a script without a main
-    guard, this one does all the work. Errors of `work` are raised.
+    guard, or where one of them is killed, this one does all the work. Errors of `work` are raised; then, and at an
+    interrupt, the processes end at once.
     """
     count = min(processes or usable_cores(), len(items))
     if count > 1:
@@ -49,8 +53,10 @@ def usable_cores() -> int:
 def _on_processes(
     work: Callable[[Item], Result], items: Sequence[Item], count: int, progress: Progress | None
 ) -> list[Result]:
+    others = active_children()
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        futures: list[Future[Result]] = [pool.submit(work, item) for item in items]
+        with _deaf_children():
+            futures: list[Future[Result]] = [pool.submit(work, item) for item in items]
         try:
             for done, future in enumerate(as_completed(futures), 1):
                 future.result()
@@ -58,5 +64,21 @@ def _on_processes(
                     progress(done, len(items))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in [p for p in active_children() if p not in others]:
+                process.terminate()
+                process.join()
             raise
         return [f.result() for f in futures]
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes that start in it ignore Ctrl-C, which a terminal sends to all: the one that started them ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -177,12 +177,12 @@ class _FleetSimulation:
         served = np.array(self.served_by, dtype=np.int64)
         pooled = not isinstance(self.replica.server, Worker)
         engines = tuple(e for s in self.simulators for e in (s.engines if isinstance(s, PoolsSimulator) else (s,)))
-        each = len(engines) // len(self.simulators)
-        engine = served * each
+        per_replica = len(engines) // len(self.simulators)
+        engine = served * per_replica
         if pooled:
             receiver = [s.receiver for s in self.simulators if isinstance(s, PoolsSimulator)]
             decodes = np.array([receiver[w][i] for i, w in enumerate(self.served_by)], dtype=np.int64)
-            engine = engine + (each - len(self.replica.decode_workers)) + decodes
+            engine = engine + (per_replica - len(self.replica.decode_workers)) + decodes
         log = self.log
         run = SimulationResult(
             due_s=self.due_s,
@@ -201,8 +201,8 @@ class _FleetSimulation:
             run=run if self.slowdown == 1.0 else replace(stretched(run, self.slowdown), due_s=self.traffic.time_s),
             replica=np.array(self.opened, dtype=np.int64)[served],
             terms=self._terms(served, run.last_s),
-            gpus_each=self.replica.gpus,
-            engines_each=each,
+            gpus_per_replica=self.replica.gpus,
+            engines_per_replica=per_replica,
             span_s=self.traffic.span_s,
             slowdown=self.slowdown,
         )

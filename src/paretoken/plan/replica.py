@@ -151,20 +151,7 @@ def servable(replica: Replica, traffic: Traffic, most_refused: float = 0.0) -> T
     )
     if refused > most_refused * len(traffic) or refused == len(traffic):
         raise BadConfig(f"{reason}; use more GPUs in a replica, or drop the longest requests")
-    return subset(traffic, fitting, note=f"not served, as they are {reason}")
-
-
-def subset(traffic: Traffic, keep: npt.NDArray[np.bool_], note: str = "") -> Traffic:
-    """The chosen requests over the same period; prefixes are dropped."""
-    return replace(
-        traffic,
-        time_s=traffic.time_s[keep],
-        input_tokens=traffic.input_tokens[keep],
-        output_tokens=traffic.output_tokens[keep],
-        session=traffic.session[keep],
-        prefixes=None,
-        notes=(*traffic.notes, note) if note else traffic.notes,
-    )
+    return traffic.take(fitting, f"not served, as they are {reason}")
 
 
 def _room(limits: SchedulerLimits, serving: ServingOptions) -> int:
@@ -188,10 +175,10 @@ def work_s(replica: Replica, inputs: Ints, outputs: Ints, batch: float) -> Float
     Prompts count what more tokens of them add, decode steps are shared by the batch.
     """
     decode = replica.decode_workers
-    each = min(max(round(batch / len(decode)), 1), decode[0].limits.sequences())
-    fixed_s, context_s = decode[0].step_time.decode(each)
+    sequences = min(max(round(batch / len(decode)), 1), decode[0].limits.sequences())
+    fixed_s, context_s = decode[0].step_time.decode(sequences)
     steps = outputs / replica.serving.acceptance_length
-    decode_s = steps * (fixed_s / each + context_s * (inputs + outputs / 2)) / len(decode)
+    decode_s = steps * (fixed_s / sequences + context_s * (inputs + outputs / 2)) / len(decode)
     prefills = len(replica.server.prefill) if isinstance(replica.server, WorkerPools) else 1
     step = replica.first.step_time
     token_s = (step.prefill(2000, 0.0) - step.prefill(1000, 0.0)) / 1000

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, floor, log10
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from paretoken.plan.load_curve import LoadCurve, load_curve
 from paretoken.plan.replica import Replica, replica_of, servable
 from paretoken.plan.routing import SESSION
 from paretoken.plan.sample import traffic_sample
+from paretoken.plan.unmet import nearest_met, why_unmet
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.simulation.router import LEAST
 from paretoken.slo import Slo
@@ -100,23 +99,10 @@ def size_fleet(job: SizingJob) -> SizedFleet | Unsized:
         traffic = servable(replica, job.traffic, MOST_REFUSED)
         curve = load_curve(replica, traffic_sample(traffic), job.slos)
         if unmet := curve.unmet(job.slos):
-            return _unmet(job, unmet)
+            return Unsized(job.candidate, why_unmet(unmet), nearest_met(job.slos, unmet))
         return _sized(job, replica, traffic, curve)
     except BadConfig as e:
         return Unsized(job.candidate, str(e))
-
-
-def _unmet(job: SizingJob, unmet: Mapping[Slo, float]) -> Unsized:
-    """A candidate that misses limits at any load, and those that it would meet."""
-    names = ", ".join(f"{slo.text} (it has {value:.3g} s)" for slo, value in unmet.items())
-    near = [f"{s.metric}_{s.statistic}={ceil_to(unmet[s]):g}s" if s in unmet else s.text for s in job.slos]
-    return Unsized(job.candidate, f"misses {names} at any load", ",".join(near))
-
-
-def ceil_to(value: float, digits: int = 2) -> float:
-    """A value rounded up to significant digits."""
-    step = 10.0 ** (floor(log10(value)) - digits + 1)
-    return float(f"{ceil(value / step) * step:.{digits}g}")
 
 
 def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve) -> SizedFleet:

@@ -201,7 +201,7 @@ def cheapest_first(comparisons: Iterable[SelfHost]) -> list[SelfHost]:
     return sorted(comparisons, key=lambda s: (s.api_usd_per_mtok, s.api.provider, s.api.name, s.tier))
 
 
-def cheapest_of_each(comparisons: Iterable[SelfHost]) -> list[SelfHost]:
+def cheapest_by_provider(comparisons: Iterable[SelfHost]) -> list[SelfHost]:
     """The cheapest of each provider, by rising API cost."""
     first: dict[str, SelfHost] = {}
     for s in cheapest_first(comparisons):

@@ -9,7 +9,7 @@ from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, SAME_DATE_DAYS, TIE, TIE_PREDICTED, is_stale
 from paretoken.frontier.verdict import THIN
-from paretoken.plural import counted
+from paretoken.plural import counted, listed
 from paretoken.points.selection import Axis
 from paretoken.prices.tariff import Tariff
 from paretoken.report.contests import Contest, contests, wins
@@ -112,12 +112,12 @@ def _caution(met: dict[str, list[Contest]]) -> str:
     ended = [f"{_ended(own)} ({names[s]})" for s, own in counting.items()]
     stale = [f"{sum(is_stale(c.days_apart) for c in own)} ({names[s]})" for s, own in counting.items()]
     return (
-        f"Fragile, because a limit 5 % away or one load level less would turn them: {_join(fragile)}. "
+        f"Fragile, because a limit 5 % away or one load level less would turn them: {listed(fragile)}. "
         "Won over an accelerator of the other vendor that led until its own data end, below the limit: "
-        f"{_join(ended)}. "
-        f"Software of the two more than {SAME_DATE_DAYS} days apart: {_join(stale)}. "
+        f"{listed(ended)}. "
+        f"Software of the two more than {SAME_DATE_DAYS} days apart: {listed(stale)}. "
         "Withheld, because their data are inconsistent or their acceptance unlike, and counted for nobody: "
-        f"{_join([f'{n} more ({names[s]})' for s, n in barred.items()])}."
+        f"{listed([f'{n} more ({names[s]})' for s, n in barred.items()])}."
     )
 
 
@@ -126,7 +126,7 @@ def _ended(own: list[Contest]) -> str:
     won = Counter(c.vendor for c in own if not c.tie)
     ended = Counter(c.vendor for c in own if not c.tie and c.data_end)
     parts = [f"{n} of {vendor}’s {won[vendor]}" for vendor, n in sorted(ended.items())]
-    return _join(parts) if parts else "none"
+    return listed(parts) if parts else "none"
 
 
 def _predicted(met: list[Contest]) -> list[str]:
@@ -137,7 +137,7 @@ def _predicted(met: list[Contest]) -> list[str]:
     won = {v: sum(c.vendor == v for c in of_predictions) for v in sorted({c.vendor for c in of_predictions})}
     return [
         f"{counted(len(of_predictions), 'comparison')} with plain serving that rest on predictions, marked below, are "
-        f"not counted: in these, {_join([f'{vendor} is ahead in {n}' for vendor, n in won.items()])}."
+        f"not counted: in these, {listed([f'{vendor} is ahead in {n}' for vendor, n in won.items()])}."
     ]
 
 
@@ -147,7 +147,7 @@ def _widest(met: list[Contest]) -> list[str]:
     for vendor, _, _ in wins(met):
         own = [c for c in met if c.vendor == vendor and c.counts and not c.tie]
         top = max(own, key=lambda c: c.margin)
-        with_what = _join([f"{name} ({n})" for name, n, _ in wins(own, "accelerator")])
+        with_what = listed([f"{name} ({n})" for name, n, _ in wins(own, "accelerator")])
         out.append(
             f"{vendor} wins with {with_what}; its widest lead is {top.accelerator}’s on {panel_title(top.panel)} at "
             f"{shown(top.value, 2)} s, where the other vendor’s tokens cost {_more(top.margin)}"
@@ -179,14 +179,16 @@ def _market(result: StudyResult) -> list[str]:
     e = result.economy
     if not e.vendors:
         return []
-    providers = _join(
+    providers = listed(
         [f"{counted(n, 'provider')} rent{'s' if n == 1 else ''} out {vendor}" for vendor, n in e.vendors.items()]
     )
     judged_names = {c.accelerator for p in judged(result) for c in p.curves["e2e"]}
     priced = {c.accelerator for c in e.cells if c.term == "on-demand" and c.median_usd_per_gpu_h is not None}
     without = [a for a in result.catalog.accelerators if a in judged_names - priced]
     bare = (
-        f"; {_join(without)} {'has' if len(without) == 1 else 'have'} too few for an on-demand price" if without else ""
+        f"; {listed(without)} {'has' if len(without) == 1 else 'have'} too few for an on-demand price"
+        if without
+        else ""
     )
     return [f"In the rental prices of the last 180 days {providers}{bare}."]
 
@@ -196,7 +198,7 @@ def _moved(lead_in: str, met: list[Contest]) -> str:
     ties = sum(c.tie for c in counting)
     counts = [f"{vendor} wins {n}" for vendor, n, _ in wins(counting)]
     counts += [f"{ties} {'is a tie' if ties == 1 else 'are ties'}"] if ties else []
-    return f"{lead_in}: of {len(counting)}, {_join(counts)}."
+    return f"{lead_in}: of {len(counting)}, {listed(counts)}."
 
 
 def _more(margin: float) -> str:
@@ -205,7 +207,3 @@ def _more(margin: float) -> str:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def _join(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

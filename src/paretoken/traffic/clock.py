@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 import numpy as np
 
 from paretoken.errors import quoted
-from paretoken.traffic.traffic import Floats, Ints
+from paretoken.traffic.traffic import DAY_S, Floats, Ints
 
-DAY_S = 86_400.0
 TOLERANCE_S = 900.0
 """How far a row may lie behind an earlier one: logs are written as requests end, long ones late.
 

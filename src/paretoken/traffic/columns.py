@@ -67,12 +67,12 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 class LogColumns:
     """The fields of each role, those of `time`, `input` and `output` by preference; empty where the log has none.
 
-    `unit_s` is that of the times where the name of their field states it. `seen` are all fields, as they are written.
+    `unit_s` is that of the times where the name of their field states it. `all_fields` are as they are written.
     """
 
     roles: Mapping[str, tuple[FieldPath, ...]]
     unit_s: float | None = None
-    seen: tuple[str, ...] = ()
+    all_fields: tuple[str, ...] = ()
 
     def of(self, role: str) -> tuple[FieldPath, ...]:
         """The fields of a role."""

@@ -11,6 +11,7 @@ evening peak that is 6 times the night.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,14 @@ import numpy as np
 
 from paretoken.bench.workload.arrivals import Floats
 from paretoken.bench.workload.ladder import parse_duration_s
+from paretoken.day_curve import FLAT, HOURS, DayCurve, checked_day_curve
 from paretoken.errors import BadConfig, BadFile, UnknownName, quoted
 from paretoken.plain_files import read_bytes
-from paretoken.traffic.rates import DAY_S, clock
-from paretoken.traffic.traffic import HOUR_S
+from paretoken.traffic.rates import clock
+from paretoken.traffic.traffic import DAY_S, HOUR_S
 
-HOURS = 24
-DAY_CURVES: dict[str, tuple[float, ...]] = {
-    "flat": (1.0,) * HOURS,
+DAY_CURVES: dict[str, DayCurve] = {
+    "flat": FLAT,
     "office": (2, 2, 2, 2, 2, 3, 6, 20, 60, 90, 100, 95, 70, 85, 100, 95, 85, 60, 30, 15, 10, 7, 4, 3),
     "consumer": (45, 30, 22, 18, 17, 20, 28, 40, 52, 60, 65, 70, 74, 74, 73, 74, 76, 80, 86, 94, 100, 98, 85, 65),
     "campus": (46, 28, 16, 7, 6, 5, 5, 5, 20, 106, 156, 158, 68, 92, 155, 184, 188, 132, 77, 101, 118, 107, 94, 75),
@@ -55,7 +56,7 @@ class DayRate:
     """
 
     rate_s: float
-    weights: tuple[float, ...]
+    weights: DayCurve
     peaks: tuple[RatePeak, ...] = ()
 
     def pieces(self) -> tuple[Floats, Floats]:
@@ -82,14 +83,14 @@ class DayRate:
         return float((np.diff(np.minimum(bounds, seconds)) * rate).sum())
 
 
-def parse_day_curve(text: str) -> tuple[float, ...]:
+def parse_day_curve(text: str) -> DayCurve:
     """The weights of the 24 hours: of a name, of 24 numbers with commas between, or of a CSV file `hour,share`."""
     name = text.strip()
-    if name in DAY_CURVES:
-        return DAY_CURVES[name]
+    if name.lower() in DAY_CURVES:
+        return DAY_CURVES[name.lower()]
     if "," in name:
-        return _checked([_weight(part, quoted(text)) for part in name.split(",")], quoted(text))
-    if Path(name).suffix or Path(name).exists():
+        return checked_day_curve([_weight(part, quoted(text)) for part in name.split(",")], f"day curve {quoted(text)}")
+    if Path(name).suffix or os.path.isfile(name):  # noqa: PTH113  # False for names that no file can have
         return _of_file(Path(name))
     raise UnknownName("day curve", name, list(DAY_CURVES), other="or give 24 numbers or a CSV file hour,share")
 
@@ -109,7 +110,7 @@ def parse_peak(text: str) -> RatePeak:
     return RatePeak(factor, int(match[2]) * HOUR_S + int(match[3]) * 60, seconds)
 
 
-def _of_file(file: Path) -> tuple[float, ...]:
+def _of_file(file: Path) -> DayCurve:
     try:
         lines = read_bytes(file, "day curve").decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as e:
@@ -119,13 +120,13 @@ def _of_file(file: Path) -> tuple[float, ...]:
         rows = rows[1:]
     shares: dict[int, float] = {}
     for number, row in enumerate(rows, start=1):
-        hour = int(row[0]) if len(row) == 2 and row[0].isdigit() and len(row[0]) <= 2 else HOURS
+        hour = int(row[0]) if len(row) == 2 and row[0].isdecimal() and len(row[0]) <= 2 else HOURS
         if hour >= HOURS or hour in shares:
             raise BadFile(f"day curve {file}: row {number} must be hour,share with each hour from 0 to 23 once")
         shares[hour] = _weight(row[1], f"{file}: row {number}")
     if len(shares) != HOURS:
         raise BadFile(f"day curve {file} has {len(shares)} hours; give a share for each hour from 0 to 23")
-    return _checked([shares[hour] for hour in range(HOURS)], str(file))
+    return checked_day_curve([shares[hour] for hour in range(HOURS)], f"day curve {file}")
 
 
 def _weight(text: str, where: str) -> float:
@@ -133,11 +134,3 @@ def _weight(text: str, where: str) -> float:
         return float(text)
     except ValueError:
         raise BadConfig(f"day curve {where}: {quoted(text)} is not a number") from None
-
-
-def _checked(weights: list[float], where: str) -> tuple[float, ...]:
-    if len(weights) != HOURS:
-        raise BadConfig(f"day curve {where} has {len(weights)} numbers; give 24, one for each hour")
-    if not all(0 <= w < 1e12 for w in weights) or not sum(weights) > 0:
-        raise BadConfig(f"day curve {where}: every number must be 0 or more, and one above 0")
-    return tuple(weights)

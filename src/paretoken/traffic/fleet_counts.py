@@ -36,12 +36,12 @@ class LengthCounts:
 class FleetCounts:
     """Counts of all servers in each step of `step_s` from `start_s` on, Unix time; arrays have shape (steps,).
 
-    `known` marks the steps of which all servers that were up have samples at both ends.
+    `sampled` marks the steps of which all servers that were up have samples at both ends.
     """
 
     start_s: float
     step_s: float
-    known: Mask
+    sampled: Mask
     requests: Floats
     inputs: LengthCounts
     outputs: LengthCounts
@@ -61,7 +61,7 @@ class FleetCounts:
         return replace(
             self,
             start_s=self.start_s + steps.start * self.step_s,
-            known=self.known[steps],
+            sampled=self.sampled[steps],
             requests=self.requests[steps],
             inputs=self.inputs.part(steps),
             outputs=self.outputs.part(steps),
@@ -97,7 +97,7 @@ def counts_of(series: Sequence[RangeSeries], source: str) -> FleetCounts:
     counts = FleetCounts(
         start_s=grid.start_s,
         step_s=grid.step_s,
-        known=alive & ~missing,
+        sampled=alive & ~missing,
         requests=total(counting, grid.steps),
         inputs=_lengths([(m, m.inputs, m.input_totals) for m in engines], rises, grid.steps),
         outputs=_lengths([(m, m.outputs, m.output_totals) for m in engines], rises, grid.steps),
@@ -110,15 +110,15 @@ def counts_of(series: Sequence[RangeSeries], source: str) -> FleetCounts:
 
 
 def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
-    """The part with the most known steps between two gaps above `LONGEST_GAP_S`. NoData where no step is known."""
-    known = np.flatnonzero(counts.known)
-    if not len(known):
+    """The part with the most sampled steps between two gaps above `LONGEST_GAP_S`. NoData where no step is sampled."""
+    sampled = np.flatnonzero(counts.sampled)
+    if not len(sampled):
         raise NoData(f"{source} has no two samples in succession; query a longer range, or a longer step")
-    breaks = np.flatnonzero((np.diff(known) - 1) * counts.step_s > LONGEST_GAP_S)
-    pieces = np.split(known, breaks + 1)
+    breaks = np.flatnonzero((np.diff(sampled) - 1) * counts.step_s > LONGEST_GAP_S)
+    pieces = np.split(sampled, breaks + 1)
     best = max(pieces, key=len)
     steps = slice(int(best[0]), int(best[-1]) + 1)
-    rest = len(known) - len(best)
+    rest = len(sampled) - len(best)
     note = ""
     if len(pieces) > 1:
         note = (
@@ -126,7 +126,7 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
             f"stretch between them is taken, and {rest * counts.step_s / 3600:.3g} h of samples are left out"
         )
     part = counts.part(steps, note)
-    filled = int((~part.known).sum())
+    filled = int((~part.sampled).sum())
     if filled:
         note = f"{filled * part.step_s / 60:.3g} min without samples are taken to be as busy as the rest of their hour"
         part = replace(part, notes=(*part.notes, note))

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.errors import BadConfig
-from paretoken.traffic.rates import DAY_S
 from paretoken.traffic.size import require_few
-from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, PrefixBlocks, Traffic
+from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, PrefixBlocks, Traffic
 
 SHIFT_S = 300.0
 """Most by which a copied session is moved."""
@@ -44,7 +43,7 @@ def grown(traffic: Traffic, factor: float, seed: int) -> Traffic:
     unit, first, last = _units(traffic)
     if factor < 1:
         rows = np.flatnonzero(_sample(first, factor, seed, 0)[unit])
-        return _rows(traffic, rows, f"a random {factor:.3g} of the source's sessions, the same share in each hour")
+        return traffic.take(rows, f"a random {factor:.3g} of the source's sessions, the same share in each hour")
     parts = [_Part(np.arange(len(traffic)), traffic.time_s, 0)]
     for number in range(1, ceil(factor)):
         rows = np.flatnonzero(_sample(first, factor - number, seed, number)[unit])
@@ -75,7 +74,7 @@ def busiest_day(traffic: Traffic) -> Traffic:
     note = (
         f"{which} of the source, which has the most tokens; the rest of {traffic.span_s / DAY_S:.3g} days is left out"
     )
-    day = _rows(traffic, rows, note)
+    day = traffic.take(rows, note)
     begin = None if traffic.day_start_s is None else (traffic.day_start_s + start) % DAY_S
     return replace(day, time_s=day.time_s - start, span_s=DAY_S, day_start_s=begin)
 
@@ -123,22 +122,6 @@ def _shifts(first: Floats, last: Floats, span_s: float, seed: int, number: int) 
     return shifts
 
 
-def _rows(traffic: Traffic, rows: Ints, note: str) -> Traffic:
-    """Only these requests, in their order."""
-    prefixes = traffic.prefixes
-    if prefixes is not None:
-        prefixes = PrefixBlocks(tuple(prefixes.ids[row] for row in rows.tolist()), prefixes.tokens)
-    return replace(
-        traffic,
-        time_s=traffic.time_s[rows],
-        input_tokens=traffic.input_tokens[rows],
-        output_tokens=traffic.output_tokens[rows],
-        session=traffic.session[rows],
-        prefixes=prefixes,
-        notes=(*traffic.notes, note),
-    )
-
-
 def _joined(traffic: Traffic, parts: Sequence[_Part], unit: Ints, note: str) -> Traffic:
     """The requests of all parts in the order of time, the copies with sessions and blocks of their own."""
     time_s = np.concatenate([p.time_s for p in parts])
@@ -147,17 +130,17 @@ def _joined(traffic: Traffic, parts: Sequence[_Part], unit: Ints, note: str) -> 
     copy = np.concatenate([np.full(len(p.rows), p.copy) for p in parts])[order]
     session = traffic.session[rows]
     own = np.where(session == NO_SESSION, session, session + copy * (traffic.session.max() + 1))
-    joined = _rows(replace(traffic, prefixes=None), rows[:1], note)
     prefixes = traffic.prefixes
     if prefixes is not None:
         prefixes = PrefixBlocks(_copied_blocks(prefixes.ids, unit, rows, copy), prefixes.tokens)
     return replace(
-        joined,
+        traffic,
         time_s=time_s[order],
         input_tokens=traffic.input_tokens[rows],
         output_tokens=traffic.output_tokens[rows],
         session=own,
         prefixes=prefixes,
+        notes=(*traffic.notes, note),
     )
 
 

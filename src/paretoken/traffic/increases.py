@@ -58,8 +58,8 @@ def increase_of(series: RangeSeries, grid: StepGrid) -> Increase:
     """A counter that fell was reset, by a restart: it rose from 0 since then. Where a sum fell, the rise is missing."""
     values = np.full(grid.steps + 1, np.nan)
     place = np.clip(np.rint((series.time_s - grid.start_s) / grid.step_s).astype(np.int64), 0, grid.steps)
-    there = np.isfinite(series.values)
-    values[place[there]] = series.values[there]
+    finite = np.isfinite(series.values)
+    values[place[finite]] = series.values[finite]
     present = np.flatnonzero(np.isfinite(values))
     alive = np.zeros(grid.steps, dtype=bool)
     if len(present):

@@ -53,7 +53,7 @@ def _require_trace(path: Path, columns: LogColumns) -> None:
     except BadFile:
         form = None
     if form is None or (form.NAME == "plain" and missing == ["time"]):
-        fields = ", ".join(columns.seen)
+        fields = ", ".join(columns.all_fields)
         fields = fields if len(fields) <= 300 else f"{fields[:300]}…"
         raise BadFile(
             f"{path} has no field for {' and '.join(_NEEDS[role] for role in missing)}; its fields are "

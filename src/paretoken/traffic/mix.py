@@ -12,9 +12,8 @@ from paretoken.bench.workload.lengths import Length
 from paretoken.bench.workload.prompts import Prefixes
 from paretoken.errors import BadConfig
 from paretoken.traffic.day_curves import ASSUMED, DAY_CURVES, DayRate
-from paretoken.traffic.rates import DAY_S
 from paretoken.traffic.size import require_few
-from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, PrefixBlocks, Traffic
+from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, PrefixBlocks, Traffic
 
 BLOCK_TOKENS = 16
 """Of the smallest prompt blocks, as of engines."""

@@ -20,9 +20,8 @@ from paretoken.traffic.length_buckets import LengthBuckets, draw_buckets, length
 from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_names, traffic_metrics
 from paretoken.traffic.range_query import fetch_range, is_url
 from paretoken.traffic.range_series import RangeAnswers, RangeSeries, read_range_files
-from paretoken.traffic.rates import DAY_S
 from paretoken.traffic.size import require_few
-from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, Traffic
+from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, Traffic
 
 FEW = 20
 """Observations of a step below which its hour's buckets stand in for its own."""
@@ -114,12 +113,12 @@ def _drawn(counts: FleetCounts, source: str, left_out: Sequence[str], rng: np.ra
 
 def _filled(counts: FleetCounts, hour: Ints) -> Floats:
     """Requests of each step; a step without samples has the mean of the others of its hour, or of the period."""
-    known = counts.known
+    sampled = counts.sampled
     n_hours = int(hour[-1]) + 1
-    number = np.bincount(hour[known], minlength=n_hours)
-    rate = np.bincount(hour[known], counts.requests[known], n_hours) / np.maximum(number, 1)
-    rate = np.where(number > 0, rate, counts.requests[known].mean())
-    filled: Floats = np.where(known, counts.requests, rate[hour])
+    number = np.bincount(hour[sampled], minlength=n_hours)
+    rate = np.bincount(hour[sampled], counts.requests[sampled], n_hours) / np.maximum(number, 1)
+    rate = np.where(number > 0, rate, counts.requests[sampled].mean())
+    filled: Floats = np.where(sampled, counts.requests, rate[hour])
     return filled
 
 

@@ -7,8 +7,8 @@ from math import isfinite
 
 from paretoken.bench.workload.ladder import parse_duration_s
 from paretoken.errors import BadConfig, quoted
+from paretoken.traffic.traffic import DAY_S
 
-DAY_S = 86_400.0
 _PER_S = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": DAY_S, "day": DAY_S}
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from paretoken import plural
 from paretoken.bench.workload.traces.request import Trace
 from paretoken.errors import BadFile
-from paretoken.traffic.clock import DAY_S, FROM_ZERO
+from paretoken.traffic.clock import FROM_ZERO
 from paretoken.traffic.lengths import Names
-from paretoken.traffic.traffic import PrefixBlocks, Traffic, period_s
+from paretoken.traffic.traffic import DAY_S, PrefixBlocks, Traffic, period_s
 
 
 def traffic_of_trace(trace: Trace) -> Traffic:

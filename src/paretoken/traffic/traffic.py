@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -12,8 +12,9 @@ from paretoken.errors import BadConfig, BadFile
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
-HOUR_S = 3600.0
+HOUR_S, DAY_S = 3600.0, 86_400.0
 LONGEST_S = 1e8
 """The longest period of traffic, about three years: one row with a wrong date is not decades of idle fleet."""
 NO_SESSION = -1
@@ -62,6 +63,25 @@ class Traffic:
 
     def __len__(self) -> int:
         return len(self.time_s)
+
+    def take(self, rows: Ints | Mask, note: str = "", *, with_prefixes: bool = True) -> Traffic:
+        """Only these requests, in their order, over the same period; `rows` are their places, or a mask of shape (n,).
+
+        Prompt blocks of many requests take long to pick out: leave them behind where nothing reads them.
+        """
+        prefixes = self.prefixes if with_prefixes else None
+        if prefixes is not None:
+            kept = np.arange(len(self))[rows].tolist()
+            prefixes = PrefixBlocks(tuple(prefixes.ids[row] for row in kept), prefixes.tokens)
+        return replace(
+            self,
+            time_s=self.time_s[rows],
+            input_tokens=self.input_tokens[rows],
+            output_tokens=self.output_tokens[rows],
+            session=self.session[rows],
+            prefixes=prefixes,
+            notes=(*self.notes, note) if note else self.notes,
+        )
 
     @property
     def rate_s(self) -> float:

@@ -8,7 +8,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.explain import explain_pools
 from paretoken.predict.pools.layout import parse_layout, pooled_case
-from paretoken.predict.pools.transfer import transfer_seconds
+from paretoken.predict.pools.transfer import transfer_bytes, transfer_seconds
 from paretoken.predict.settings import EngineSettings
 
 CATALOG = load_catalog()
@@ -49,7 +49,8 @@ def test_prompt_alone_is_the_part_of_the_ttft():
 def test_the_transfer_is_a_part_of_the_ttft():
     e = explained("4xDEP4+1xDEP32", 256)
     (of_ttft,) = (p.seconds for p in e.parts if (p.phase, p.name) == ("ttft", "transfer"))
-    assert of_ttft == pytest.approx(transfer_seconds(e.case.pools, LENGTHS, CATALOG))
+    prompt_bytes = transfer_bytes(e.case.pools.decode, LENGTHS.mean_isl, CATALOG)
+    assert of_ttft == pytest.approx(transfer_seconds(e.case.pools, prompt_bytes, CATALOG))
 
 
 def test_what_limits_is_named():

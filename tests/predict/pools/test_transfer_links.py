@@ -9,7 +9,7 @@ import pytest
 from paretoken.catalog.loader import load_catalog
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import Pools, parse_layout
-from paretoken.predict.pools.transfer import LATENCY_S, transfer_seconds
+from paretoken.predict.pools.transfer import LATENCY_S, transfer_bytes, transfer_seconds
 
 CATALOG = load_catalog()
 LENGTHS = Lengths(8192, 1024)
@@ -20,8 +20,12 @@ def pools(layout: str, accelerator: str) -> Pools:
     return parse_layout(layout, one, one, "dynamo-sglang")
 
 
+def sent_s(x: Pools) -> float:
+    return transfer_seconds(x, transfer_bytes(x.decode, LENGTHS.mean_isl, CATALOG), CATALOG) - LATENCY_S
+
+
 def moved_s(layout: str, accelerator: str) -> float:
-    return transfer_seconds(pools(layout, accelerator), LENGTHS, CATALOG) - LATENCY_S
+    return sent_s(pools(layout, accelerator))
 
 
 def test_a_rack_moves_the_cache_over_its_links_and_two_racks_over_the_network():
@@ -38,4 +42,4 @@ def test_servers_use_the_network_of_the_catalog(accelerator, slower):
 def test_pools_of_two_accelerators_use_the_slower_network():
     x = pools("1xDEP8+1xDEP8", "B300")
     mixed = replace(x, decode=replace(x.decode, accelerator="H200"))
-    assert transfer_seconds(mixed, LENGTHS, CATALOG) - LATENCY_S == pytest.approx(2 * moved_s("1xDEP8+1xDEP8", "B300"))
+    assert sent_s(mixed) == pytest.approx(2 * moved_s("1xDEP8+1xDEP8", "B300"))

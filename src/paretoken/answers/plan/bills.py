@@ -48,10 +48,14 @@ def normals(name: str, n: int = DRAWS) -> Floats:
 
 
 def bills_of(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork, size_factors: Floats) -> Bills:
-    """The bills of a fleet; `size_factors`, shape (DRAWS,), are draws of its true size over the predicted one."""
+    """The bills of a fleet; `size_factors`, shape (DRAWS,), are draws of its true size over the predicted one.
+
+    What a draw pays for are whole replicas: one that idles absorbs an error.
+    """
     priced: list[tuple[Bill, Floats]] = []
+    fixed, scheduled = need.fixed_factors(size_factors), need.scheduled_factors(size_factors)
     for way in _ways(need, prices, work):
-        draws = way.usd * way.price_draws * size_factors
+        draws = way.usd * way.price_draws * (fixed if way.contract.endswith(FIXED) else scheduled)
         priced.append((_bill(way, draws, need, work), draws))
     priced.sort(key=lambda b: b[0].usd_per_day)
     return Bills(tuple(bill for bill, _ in priced), priced[0][1] if priced else np.full(DRAWS, inf))
@@ -109,36 +113,37 @@ def _mixed(need: FleetNeed, hourly: GpuPrice, committed: GpuPrice, draws: Mappin
 
 
 def _bill(way: _Way, draws: Floats, need: FleetNeed, work: DayOfWork) -> Bill:
-    low, high = interval(draws)
+    ends = interval(draws)
     idle = max(1 - need.used_gpu_hours * HOURS_A_DAY / work.hours / way.gpu_hours, 0.0)
 
-    def per(units: float) -> tuple[float, Range]:
-        return way.usd / units, (low / units, high / units)
-
-    mtok, mtok_90 = per(work.tokens / 1e6)
-    task, task_90 = per(work.tasks)
+    mtok = work.tokens / 1e6
     return Bill(
         contract=way.contract,
         usd_per_gpu_h=way.usd / way.gpu_hours,
         basis=way.basis,
         gpu_hours_per_day=way.gpu_hours,
         usd_per_day=way.usd,
-        usd_per_day_90=(low, high),
-        usd_per_mtok=mtok,
-        usd_per_mtok_90=mtok_90,
-        usd_per_task=task,
-        usd_per_task_90=task_90,
+        usd_per_day_90=ends,
+        usd_per_mtok=way.usd / mtok,
+        usd_per_mtok_90=over(ends, mtok),
+        usd_per_task=way.usd / work.tasks,
+        usd_per_task_90=over(ends, work.tasks),
         idle_usd_per_day=idle * way.usd,
     )
 
 
-def interval(draws: Floats) -> Range:
-    """The middle 90 % of the draws in which the limits can be met; (nan, nan) where there are none."""
-    finite = draws[np.isfinite(draws)]
-    if not finite.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(finite, (0.05, 0.95))
+def interval(draws: Floats) -> Range | None:
+    """The middle 90 % of the draws in which the limits can be met; None where there are none."""
+    met = draws[np.isfinite(draws)]
+    if not met.size:
+        return None
+    low, high = np.quantile(met, (0.05, 0.95))
     return float(low), float(high)
+
+
+def over(ends: Range | None, units: float) -> Range | None:
+    """The ends for each of so many units."""
+    return (ends[0] / units, ends[1] / units) if ends else None
 
 
 def probability_cheaper(one: Floats, other: Floats) -> float:

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 
 from paretoken.answers.market import Market
-from paretoken.plural import counted
+from paretoken.errors import UnknownName
 from paretoken.predict.arrays import Floats
 from paretoken.prices.market.cells import MarketCell, cell_at
-from paretoken.prices.market.terms import TERMS
+from paretoken.prices.market.terms import RENTED, TERMS, term_of
 from paretoken.prices.owner.layers import FigureSet, operators
 from paretoken.prices.owner.levelised import total
 from paretoken.prices.owner.montecarlo import quantiles, simulate
@@ -59,8 +59,10 @@ def gpu_prices(
 ) -> dict[str, list[GpuPrice]]:
     """The prices of each accelerator in the order of the contracts; a contract without a price is left out.
 
-    A stated price takes the place of the market's on-demand one, and is certain.
+    A stated price takes the place of the market's on-demand one, and is certain. UnknownName for a contract that is
+    neither a rental term nor own.
     """
+    contracts = list(dict.fromkeys(map(contract_named, contracts)))
     owned = _owned(accelerators, market, operator, own_sets) if OWN in contracts else {}
     prices: dict[str, list[GpuPrice]] = {}
     for name in accelerators:
@@ -69,6 +71,20 @@ def gpu_prices(
         rents += [p for term in terms if (p := _rented(cell_at(market.book, name, term, market.at)))]
         prices[name] = rents + ([owned[name]] if name in owned else [])
     return prices
+
+
+def contract_named(text: str) -> str:
+    """The contract of a name in any spelling: `own`, or a rental term, as in `On-Demand` and `12 months`."""
+    name = text.strip().casefold()
+    if name == OWN or name in RENTED:
+        return name
+    try:
+        term = term_of(text)
+    except UnknownName:
+        term = ""
+    if term not in RENTED:
+        raise UnknownName("contract", text, [*RENTED, OWN])
+    return term
 
 
 def _stated(usd: float) -> GpuPrice:
@@ -87,7 +103,7 @@ def _rented(cell: MarketCell) -> GpuPrice | None:
         usd=usd,
         low=low,
         high=high,
-        basis=f"median of {counted(cell.providers, 'provider')}, {cell.evidence}",
+        basis=f"median of {cell.evidence}",
     )
 
 

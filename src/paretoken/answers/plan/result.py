@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 from paretoken.traffic.describe import TrafficSummary
 
@@ -10,18 +11,23 @@ Range = tuple[float, float]
 """Lower and upper end of a 90 % interval."""
 
 
+def finite(value: float) -> float | None:
+    """The value; None for an infinite one and NaN, which JSON has no numbers for."""
+    return value if isfinite(value) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitOutcome:
     """One limit of the SLO in the worst hour: seconds, except where `unit` says otherwise.
 
-    `ratio` is value over bound: at most 1 where the limit is met. `high` is inf, null in JSON, where the replicas
-    cannot keep up.
+    `text` is the limit as it was written. `ratio` is value over bound: at most 1 where the limit is met. `low` or
+    `high` is None where the replicas cannot keep up at that end.
     """
 
     text: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     bound: float
     ratio: float
     unit: str
@@ -41,7 +47,8 @@ class HourOfFleet:
 class Bill:
     """What a fleet costs under one contract, USD. `per_task` is per session, per request where there are none.
 
-    `basis` says what a GPU-hour costs and why; `low` and `high` of the others are the ends of `usd_per_day_90`.
+    `basis` says what a GPU-hour costs and why. Intervals are None where no draw of the error
+    meets the limits.
     """
 
     contract: str
@@ -49,11 +56,11 @@ class Bill:
     basis: str
     gpu_hours_per_day: float
     usd_per_day: float
-    usd_per_day_90: Range
+    usd_per_day_90: Range | None
     usd_per_mtok: float
-    usd_per_mtok_90: Range
+    usd_per_mtok_90: Range | None
     usd_per_task: float
-    usd_per_task_90: Range
+    usd_per_task_90: Range | None
     idle_usd_per_day: float
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, isfinite
+from math import exp, inf, isfinite
 
 import numpy as np
 
 from paretoken.answers.plan.bills import Bills
-from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow
+from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow, finite
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.need import FleetNeed
 from paretoken.plan.sized import SizedFleet
@@ -80,8 +80,8 @@ def limit_outcomes(
         yield LimitOutcome(
             text=slo.text,
             value=value,
-            low=value * low,
-            high=value * high,
+            low=finite(value * low),
+            high=finite(value * high),
             bound=slo.bound_s,
             ratio=ratio,
             unit="s",
@@ -165,11 +165,11 @@ def _headroom(entry: FleetEntry) -> float:
 
 def _gpus_at_90(entry: FleetEntry) -> int | None:
     """GPUs with which the limits are met with a probability of 90 %; None where no number is enough."""
-    factor = float(np.quantile(entry.size_factors, 0.9, method="lower"))
+    factor = float(np.quantile(entry.size_factors, 0.9, method="lower")) / entry.planned_for
     if not isfinite(factor):
         return None
-    replicas = ceil(max(entry.need.replicas) * max(factor / entry.planned_for, 1.0) - 1e-9)
-    return (replicas + entry.need.spares) * entry.candidate.gpus
+    more = float(entry.need.fixed_factors(np.array([max(factor, 1.0)]))[0])
+    return round(more * (max(entry.need.replicas) + entry.need.spares)) * entry.candidate.gpus
 
 
 def _hours(need: FleetNeed, first: int) -> Iterator[HourOfFleet]:

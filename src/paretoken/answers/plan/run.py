@@ -20,6 +20,7 @@ from paretoken.answers.plan.split import joined_row
 from paretoken.answers.plan.words import availability, headline
 from paretoken.answers.prediction import PredictionData
 from paretoken.errors import NoData
+from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.candidates import fleet_candidates
 from paretoken.plan.coarse import CoarseCapacity, coarse_capacities
 from paretoken.plan.lengths import split_by_length
@@ -29,11 +30,15 @@ from paretoken.plan.replica import mean_lengths
 from paretoken.plan.sized import SizedFleet, SizingJob, Unsized, size_fleet
 from paretoken.plan.sizes import size_factors
 from paretoken.plan.uncertainty import TPOT, TTFT, LatencyError, latency_errors
+from paretoken.plan.unmet import nearest_met, shortfall, why_unmet
 from paretoken.predict.arrays import Floats
 from paretoken.predict.deployment import Deployment
+from paretoken.slo import Slo, parse_slos
 
 KEPT_OF_A_KIND = 2
 """Sizes of an accelerator, engine and precision that are simulated, of those that the closed form finds cheapest."""
+NEAREST = 4
+"""Candidates that are simulated to say which SLO is met, where the closed form finds none that meets the limits."""
 USERS = 64.0
 """Concurrent requests of a replica at which errors are taken before a simulation."""
 
@@ -78,17 +83,27 @@ def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[FleetEnt
         candidates, setting.traffic, limits, calibration=setting.calibration, catalog=setting.catalog
     )
     left_out = [LeftOut(name=x.name, reason=x.reason, nearest=None) for x in excluded]
-    left_out += [
-        LeftOut(name=name_of(c.candidate), reason=c.problem or f"{c.first_to_fail} is missed at any load", nearest=None)
-        for c in capacities
-        if not c.capacity_s
-    ]
-    entries = _coarse_entries(setting, [c for c in capacities if c.capacity_s])
-    if not question.coarse:
-        entries, unsized = _simulated(setting, _promising(entries, question.most_candidates), on_progress)
+    able = [c for c in capacities if c.capacity_s]
+    unable = sorted((c for c in capacities if c.unmet), key=lambda c: shortfall(c.unmet))
+    left_out += [LeftOut(name=name_of(c.candidate), reason=c.problem, nearest=None) for c in capacities if c.problem]
+    entries = _coarse_entries(setting, able)
+    if question.coarse:
+        left_out += [_left_out(c, limits) for c in unable]
+    else:
+        chosen = [e.candidate for e in _promising(entries, question.most_candidates)]
+        simulated = 0 if chosen else NEAREST
+        left_out += [_left_out(c, limits) for c in unable[simulated:]]
+        chosen += [c.candidate for c in unable[:simulated]]
+        entries, unsized = _simulated(setting, chosen, on_progress)
         left_out += unsized
     kept, too_large = _within_size(setting, entries)
     return sorted(kept, key=lambda e: e.usd_per_day), left_out + too_large
+
+
+def _left_out(capacity: CoarseCapacity, limits: Sequence[Slo]) -> LeftOut:
+    """A candidate that misses limits by the closed form."""
+    nearest = nearest_met(limits, capacity.unmet)
+    return LeftOut(name=name_of(capacity.candidate), reason=why_unmet(capacity.unmet), nearest=nearest)
 
 
 def _coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -> list[FleetEntry]:
@@ -138,17 +153,17 @@ def _promising(entries: Sequence[FleetEntry], most: int) -> list[FleetEntry]:
 
 
 def _simulated(
-    setting: PlanSetting, chosen: Sequence[FleetEntry], on_progress: Progress
+    setting: PlanSetting, chosen: Sequence[FleetCandidate], on_progress: Progress
 ) -> tuple[list[FleetEntry], list[LeftOut]]:
     """The chosen candidates simulated; with `replay`, the cheapest of them over the whole period."""
     whole = int(setting.question.replay)
-    jobs = [_job(setting, e.need, whole=False) for e in chosen]
+    jobs = [_job(setting, candidate, whole=False) for candidate in chosen]
     total = len(jobs) + whole
     sized = map_all(size_fleet, jobs, progress=lambda done, _: on_progress(done, total))
     entries = _sized_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
     if whole and entries:
         cheapest = min(entries, key=lambda e: e.usd_per_day)
-        again = size_fleet(_job(setting, cheapest.need, whole=True))
+        again = size_fleet(_job(setting, cheapest.candidate, whole=True))
         if isinstance(again, SizedFleet):
             entries = [e for e in entries if e is not cheapest] + _sized_entries(setting, [again])
         on_progress(total, total)
@@ -158,9 +173,9 @@ def _simulated(
     return entries, unsized
 
 
-def _job(setting: PlanSetting, need: FleetNeed, *, whole: bool) -> SizingJob:
+def _job(setting: PlanSetting, candidate: FleetCandidate, *, whole: bool) -> SizingJob:
     return SizingJob(
-        candidate=need.candidate,
+        candidate=candidate,
         traffic=setting.traffic,
         slos=setting.limits,
         spares=setting.question.spares,
@@ -227,7 +242,7 @@ def _within_size(setting: PlanSetting, entries: Sequence[FleetEntry]) -> tuple[l
         if e.planned_for == inf:
             reason = f"no size meets the SLO with a probability of {setting.question.confidence:.0%}"
         elif most is not None and gpus > most:
-            reason = f"it needs {gpus:,} GPUs"
+            reason = f"it needs {gpus:,} GPUs, more than {most:,}"
         elif over := _over_power(setting, e.candidate.accelerator, gpus):
             reason = over
         if reason:
@@ -296,8 +311,14 @@ def _commands(setting: PlanSetting, entry: FleetEntry) -> tuple[str, ...]:
 
 def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:
     """Which limit binds, and the nearest SLO that is met."""
-    nearest = next((x for x in left_out if x.nearest), None)
-    if nearest:
-        return f"no fleet meets {setting.question.slo}; the nearest, {nearest.name}, meets {nearest.nearest}"
-    reasons = f"; {left_out[0].name}: {left_out[0].reason}" if left_out else ""
+    met = [x for x in left_out if x.nearest]
+    if met:
+        x = min(met, key=lambda x: _loosened(x.nearest or "", setting.limits))
+        return f"no fleet meets {setting.question.slo}: the nearest, {x.name}, {x.reason}; it meets {x.nearest}"
+    reasons = f": {left_out[0].name}: {left_out[0].reason}" if left_out else ""
     return f"no fleet meets {setting.question.slo}{reasons}"
+
+
+def _loosened(nearest: str, limits: Sequence[Slo]) -> float:
+    """The largest factor between two SLOs of the same limits."""
+    return max(near.bound_s / slo.bound_s for near, slo in zip(parse_slos(nearest), limits, strict=True))

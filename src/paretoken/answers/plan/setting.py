@@ -14,7 +14,7 @@ from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.prediction import PredictionData
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog
-from paretoken.errors import NoData
+from paretoken.errors import BadConfig, NoData
 from paretoken.plural import counted
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.make import calibrate
@@ -49,12 +49,11 @@ class PlanSetting:
     @classmethod
     def of(cls, question: PlanQuestion, data: PredictionData | None, market: Market | None) -> PlanSetting:
         """Read what a question names."""
-        limits = question.limits()
+        limits, traffic = question.limits(), busiest_day(read_traffic(question))
         data = data or PredictionData.of(question)
         catalog, model = catalog_with_model(data.catalog, question.model)
         question = replace(question, model=model)
         calibration = _with_own_points(question, data.calibration, catalog)
-        traffic = busiest_day(read_traffic(question))
         summary = describe(traffic)
         work, task = _work(question, traffic, summary)
         return cls(
@@ -104,6 +103,8 @@ def _prices(
     stated = question.own_prices(catalog)
     named = [catalog.accelerators.id_of(name) for name in question.accelerators]
     names = list(dict.fromkeys(named or _calibrated(question, calibration, catalog)))
+    if stray := next((name for name in stated if name not in names), None):
+        raise BadConfig(f"the price of {stray} has no use: {stray} is not chosen from; add --accelerator {stray}")
     prices = gpu_prices(names, question.contracts, stated, market, question.operator, read_sets(question.sets))
     priced = {name: of for name, of in prices.items() if of}
     if missing := [name for name in named if name not in priced]:

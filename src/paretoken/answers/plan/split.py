@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from paretoken.answers.plan.bills import DayOfWork, interval
+from paretoken.answers.plan.bills import DayOfWork, interval, over
 from paretoken.answers.plan.result import Bill, HourOfFleet, LimitOutcome, PlanRow
 from paretoken.predict.arrays import Floats
 
@@ -67,7 +67,7 @@ def _bill(parts: Sequence[PlanRow], draws: Floats, work: DayOfWork) -> Bill:
     """The cheapest bills of both parts, added."""
     bills = [r.bills[0] for r in parts]
     usd, hours = sum(b.usd_per_day for b in bills), sum(b.gpu_hours_per_day for b in bills)
-    low, high = interval(draws)
+    ends = interval(draws)
     contracts = dict.fromkeys(b.contract for b in bills)
     return Bill(
         contract=" and ".join(contracts),
@@ -75,10 +75,10 @@ def _bill(parts: Sequence[PlanRow], draws: Floats, work: DayOfWork) -> Bill:
         basis="; ".join(dict.fromkeys(f"{r.accelerator}: {b.basis}" for r, b in zip(parts, bills, strict=True))),
         gpu_hours_per_day=hours,
         usd_per_day=usd,
-        usd_per_day_90=(low, high),
+        usd_per_day_90=ends,
         usd_per_mtok=usd / work.tokens * 1e6,
-        usd_per_mtok_90=(low / work.tokens * 1e6, high / work.tokens * 1e6),
+        usd_per_mtok_90=over(ends, work.tokens / 1e6),
         usd_per_task=usd / work.tasks,
-        usd_per_task_90=(low / work.tasks, high / work.tasks),
+        usd_per_task_90=over(ends, work.tasks),
         idle_usd_per_day=sum(b.idle_usd_per_day for b in bills),
     )

@@ -19,19 +19,31 @@ def headline(rows: Sequence[PlanRow]) -> str:
     best = rows[0]
     bill = best.bills[0]
     text = (
-        f"{counted(best.gpus, 'GPU')} of {best.accelerator} ({best.replicas}+{best.spares} replicas of {best.layout} "
-        f"with {best.engine}, {best.precision}) serve this traffic for {bill.usd_per_day:,.0f} USD a day "
-        f"({bill.contract}): {bill.usd_per_mtok:.3g} USD per million tokens"
+        f"{best.gpus:,} {best.accelerator} ({best.replicas:,}+{best.spares} replicas of {best.layout} with "
+        f"{best.engine} in {best.precision}) serve this traffic for {_usd(bill.usd_per_day)} USD a day "
+        f"({bill.contract}), {_usd(bill.usd_per_mtok)} USD per million tokens. They meet the SLO with a probability of "
+        f"{_share(best.probability)}."
     )
-    text += f"; the probability of meeting the SLO is {best.probability:.0%}."
     rented = next((b for b in best.bills if not b.contract.startswith(OWN)), None)
     if rented and rented is not bill:
-        text += f" Rented ({rented.contract}), it costs {rented.usd_per_day:,.0f} USD a day."
+        text += f" Rented ({rented.contract}), they cost {_usd(rented.usd_per_day)} USD a day."
     other = next((r for r in rows[1:] if r.accelerator != best.accelerator), None)
     if other and other.cheaper is not None:
         more = other.bills[0].usd_per_day / bill.usd_per_day - 1
         text += (
-            f" The best of another accelerator, {other.accelerator} with {other.engine}, costs {more:.0%} more; "
-            f"the probability that it is cheaper is {other.cheaper:.0%}."
+            f" The best fleet of another accelerator, {other.accelerator} with {other.engine}, costs {more:.0%} more; "
+            f"it is cheaper with a probability of {_share(other.cheaper)}."
         )
     return text
+
+
+def _usd(value: float) -> str:
+    """Whole dollars from 100 on, cents from 1 on, else three significant digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" if value >= 1 else f"{value:.3g}"
+
+
+def _share(probability: float) -> str:
+    """Whole percent: nothing predicted is certain."""
+    if probability >= 0.995:
+        return "more than 99 %"
+    return "less than 1 %" if probability < 0.005 else f"{probability:.0%}".replace("%", " %")

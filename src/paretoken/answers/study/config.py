@@ -19,7 +19,7 @@ from paretoken.points.bundles import chosen
 from paretoken.points.files import read_points
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import Serving, Speculative
-from paretoken.prices.outlook.scenario import shipped_scenarios
+from paretoken.prices.outlook.scenario import shipped_scenarios_of_points
 
 BUILT_IN = Path(__file__).parent / "data"
 DEFAULT = "amd-vs-nvidia"
@@ -95,7 +95,10 @@ class Study(BaseModel):
     operator: str = Field("neocloud", description="operator whose cost the report shows first")
     owner_sets: list[Path] = Field(default_factory=list, description="TOML files of your own cost figures")
     rental_prices: list[Path] = Field(default_factory=list, description="folders of your own rental prices")
-    outlooks: list[str] = Field(default_factory=shipped_scenarios, description="scenarios: shipped names or TOML files")
+    outlooks: list[str] = Field(
+        default_factory=shipped_scenarios_of_points,
+        description="scenarios: shipped names or TOML files; by default the shipped ones that start from points",
+    )
     draws: int = Field(20_000, ge=1, le=10_000_000, description="draws of the Monte Carlo simulation")
     seed: int = Field(1, ge=0)
     e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0], min_length=1)

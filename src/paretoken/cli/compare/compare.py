@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.doubts import doubts
+from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
-    from paretoken.answers.priced import PricedCandidate, RankBy
+    from paretoken.answers.priced import PricedCandidate
 
 COLUMNS = (
     "accelerator",
@@ -79,23 +80,7 @@ def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) 
 @options.which
 @options.currency
 @options.as_json
-def command(
-    e2e_s: float | None,
-    interactivity: float | None,
-    ttft: tuple[str, ...],
-    slo: str | None,
-    accelerators: tuple[str, ...],
-    tco: str | None,
-    tier: str | None,
-    price_usd_per_gpu_h: dict[str, float],
-    serving_load: float,
-    rank_by: RankBy,
-    mw: float | None,
-    grid_gco2_per_kwh: float | None,
-    token_price: float | Literal["api"] | None,
-    as_json: bool,
-    **shared: Unpack[options.PointsOptions],
-) -> None:
+def command(*, as_json: bool, **values: object) -> None:
     """Rank accelerators within a latency limit, cheapest tokens first.
 
     Whatever is faster meets the limit too. Two rankings are printed, unless --serving or --speculative asks for
@@ -120,34 +105,20 @@ def command(
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import echo, print_json
 
-    question = CompareQuestion(
-        **options.points_fields(shared, accelerators),
-        e2e_s=e2e_s,
-        interactivity=interactivity,
-        ttft=ttft,
-        slo=slo,
-        tco=tco,
-        tier=tier,
-        price_usd_per_gpu_h=price_usd_per_gpu_h,
-        serving_load=serving_load,
-        rank_by=rank_by,
-        mw=mw,
-        grid_gco2_per_kwh=grid_gco2_per_kwh,
-        token_price=token_price,
-    )
-    answer = compare(question)
+    compare_question = question(CompareQuestion, values)
+    answer = compare(compare_question)
     if as_json:
         print_json(to_json(answer))
         return
     if answer.best_known is None:
-        _show(answer, "", question)
+        _show(answer, "", compare_question)
         return
-    _show(answer, f"{PLAIN_TITLE}. ", question)
+    _show(answer, f"{PLAIN_TITLE}. ", compare_question)
     echo()
     if answer.best_known.candidates == answer.candidates:
         echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
         return
-    _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", question)
+    _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", compare_question)
 
 
 def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
-
 import rich_click as click
 
 from paretoken.cli import options
-
-if TYPE_CHECKING:
-    from paretoken.points.selection import Axis
+from paretoken.cli.price.asking import question
 
 COLUMNS = {
     "accelerator": "accelerator",
@@ -34,7 +30,7 @@ SPARE = ("E2E from", "source", "origin", "GPUs")
 @options.accelerators
 @options.which
 @options.as_json
-def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: Unpack[options.PointsOptions]) -> None:
+def command(*, as_json: bool, **values: object) -> None:
     """Show the Pareto points of each accelerator and engine, over all TP sizes and loads.
 
     \b
@@ -47,7 +43,7 @@ def command(axis: Axis, accelerators: tuple[str, ...], as_json: bool, **shared: 
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import console, print_json, print_table
 
-    answer = frontiers(FrontierQuestion(**options.points_fields(shared, accelerators), axis=axis))
+    answer = frontiers(question(FrontierQuestion, values))
     if as_json:
         print_json(to_json(answer)["points"])
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import rich_click as click
 
@@ -79,31 +79,15 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
 @click.pass_context
 def command(
     ctx: click.Context,
-    engine: str,
-    model: str,
-    path: str | None,
-    accelerator: str,
-    precision: str,
-    gpus: int,
-    ep: int,
-    dp_attention: bool,
-    workload: str | None,
-    users: int,
-    port: int,
-    sets: tuple[str, ...],
-    envs: tuple[str, ...],
-    extras: tuple[str, ...],
-    image: str,
-    container: bool,
-    volumes: tuple[str, ...],
+    /,
+    *,
     form: Form | None,
     replicas: int | None,
     max_replicas: int | None,
     folder: Path,
     disaggregated: str | None,
-    speculative: str,
-    draft_model: str,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Serve MODEL with ENGINE: vllm, sglang, trtllm, llamacpp, transformers, or a recipe's TOML file.
 
@@ -133,38 +117,27 @@ def command(
     if disaggregated is not None:
         print_pools(ctx.params)
         return
-    from paretoken.engines.request import LaunchRequest, launch_command
     from paretoken.errors import BadConfig
 
     if form != "kubernetes" and (replicas or max_replicas):
         raise BadConfig("--replicas and --max-replicas are for --print kubernetes; add it or leave them out")
-    request = LaunchRequest(
-        engine=engine,
-        model=model,
-        path=path,
-        accelerator=accelerator,
-        precision=precision,
-        gpus=gpus,
-        ep=ep,
-        dp_attention=dp_attention,
-        workload=workload,
-        users=users,
-        host="0.0.0.0" if form == "kubernetes" else "127.0.0.1",  # noqa: S104, of a pod
-        port=port,
-        sets=sets,
-        envs=envs,
-        extras=extras,
-        image=image,
-        container=container,
-        volumes=volumes,
-    )
-    server_command = launch_command(request)
+    server_command = _server_command(values, "0.0.0.0" if form == "kubernetes" else "127.0.0.1")  # noqa: S104, of a pod
     if form == "kubernetes":
-        _show_manifests(server_command, accelerator, replicas or 1, max_replicas, users)
+        _show_manifests(server_command, values["accelerator"], replicas or 1, max_replicas, values["users"])
     elif form or as_json:
         _show(server_command, form)
     else:
         _serve(server_command, folder)
+
+
+def _server_command(values: dict[str, Any], host: str) -> Command:
+    """The command of the options that a request has a field for."""
+    from dataclasses import fields
+
+    from paretoken.engines.request import LaunchRequest, launch_command
+
+    names = {f.name for f in fields(LaunchRequest)} & set(values)
+    return launch_command(LaunchRequest(**{name: values[name] for name in names}, host=host))
 
 
 def _show(server_command: Command, form: Form | None) -> None:

@@ -12,7 +12,7 @@ from paretoken.errors import BadConfig
 AUTO = "auto"
 ONE_POOL_ONLY = ("--tp", "--pp", "--ep", "--dp-attention", "--serve-command", "--ignore-unknown-flags")
 """Options that a layout of two pools replaces."""
-POOLS_ONLY = ("--price", "--rent", "--top")
+POOLS_ONLY = ("--price", "--rent", "--currency", "--usd-rate", "--top")
 LAYOUT_HELP = (
     "Serve with a prefill and a decode pool, WORKERSxKINDGPUS each: 4xDEP4+1xDEP32. Kinds are TP, TEP, DP, DEP."
 )

@@ -10,6 +10,7 @@ from paretoken.answers.pool_search import DEFAULT_TTFT, PoolSearchAnswer, PoolSe
 from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import prepared
+from paretoken.cli.money import currency
 from paretoken.cli.output import echo, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
 from paretoken.cli.predict.pool_launch import pool_launch
@@ -258,7 +259,7 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
         "\nWorth of disaggregated serving at equal interactivity, predicted",
         (
             *("tok/s/user", "disaggregated", "aggregated", "ratio", "90 %", "measured ratio"),
-            *(["break-even USD/GPU-h"] if priced else []),
+            *([f"break-even {currency().code}/GPU-h"] if priced else []),
         ),
         [
             [
@@ -268,7 +269,7 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
                 _rough(r.ratio),
                 interval(_rough(r.ratio_lo), _rough(r.ratio_hi)),
                 _rough(r.measured_ratio),
-                *([_rough(r.break_even_usd_per_gpu_h)] if priced else []),
+                *([_rough(currency().of(r.break_even_usd_per_gpu_h))] if priced else []),
             ]
             for r in rows
         ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from paretoken.cli.options import Finite, as_json, price
+from paretoken.cli.options import Finite, as_json, currency, price
 from paretoken.cli.predict import options
 from paretoken.cli.predict.disaggregated import (
     AUTO,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 @rent
 @top
 @options.calibration
+@currency
 @as_json
 def command(
     disaggregated: str | None,

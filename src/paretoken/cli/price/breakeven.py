@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar
 
 import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.money import USD, amount, currency, number_of
 from paretoken.cli.names import ACCELERATOR
+from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
-    from paretoken.answers.breakeven import BreakevenAnswer, Operator, PricedBreakevenPoint
-    from paretoken.points.selection import Axis
+    from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint
 
 ROWS = 12
 NO_RENT = "never"
@@ -33,7 +33,7 @@ T = TypeVar("T")
     metavar="USD",
     help="Rent of the --against accelerator, USD per GPU-hour.",
 )
-@click.option("--market", "on_market", is_flag=True, help="Compare with the market rents of both.")
+@click.option("--market", is_flag=True, help="Compare with the market rents of both.")
 @click.option("--term", "terms", multiple=True, help="With --market: use only this rental term (repeatable).")
 @click.option(
     "--operator",
@@ -66,21 +66,7 @@ T = TypeVar("T")
 @options.which
 @options.currency
 @options.as_json
-def command(
-    accelerator: str,
-    against: str,
-    rent_usd: float | None,
-    on_market: bool,
-    terms: tuple[str, ...],
-    operator: Operator | None,
-    sets: tuple[str, ...],
-    switching_usd: float,
-    hours: float,
-    axis: Axis,
-    price_usd_per_gpu_h: dict[str, float],
-    as_json: bool,
-    **shared: Unpack[options.PointsAndMarketOptions],
-) -> None:
+def command(*, as_json: bool, **values: object) -> None:
     """Show the rent at which two accelerators cost the same per token, by latency limit.
 
     Two answers are printed, unless --serving or --speculative asks for one of them: plain serving (one node, no
@@ -102,22 +88,7 @@ def command(
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import echo, print_json
 
-    question = BreakevenQuestion(
-        **options.points_fields(shared),
-        **options.market_fields(shared),
-        accelerator=accelerator,
-        against=against,
-        axis=axis,
-        rent_usd=rent_usd,
-        market=on_market,
-        terms=terms,
-        operator=operator,
-        sets=sets,
-        switching_usd=switching_usd,
-        hours=hours,
-        price_usd_per_gpu_h=price_usd_per_gpu_h,
-    )
-    answer = breakeven(question)
+    answer = breakeven(question(BreakevenQuestion, values))
     if as_json:
         print_json(to_json(answer))
         return
@@ -171,7 +142,7 @@ def _show_rents(answer: BreakevenAnswer) -> None:
         title,
         columns,
         rows,
-        "; ".join(filter(None, [*_below(answer), "--json gives the whole curve", currency().note])),
+        "; ".join([*_below(answer), "--json gives the whole curve"]),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.answers.own_or_rent import OwnOrRentRow
+from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, percent, print_table
 from paretoken.plural import counted
 from paretoken.prices.contracts import ContractChoice, ContractCost
@@ -26,8 +27,8 @@ def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
         (
             "contract",
             "$/GPU-h",
-            "$/needed GPU-h",
-            "present value, USD",
+            f"{currency().sign}/needed GPU-h",
+            f"present value, {currency().code}",
             "committed months",
             "cheaper than on-demand above",
             "turns at on-demand",
@@ -36,11 +37,11 @@ def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
             (
                 cost.contract.name,
                 cost.contract.usd_per_gpu_h,
-                f"{cost.usd_per_needed_gpu_h:.4f}",
-                f"{cost.present_value_usd:,.0f}",
+                number_of(cost.usd_per_needed_gpu_h, ".4f"),
+                number_of(cost.present_value_usd, ",.0f"),
                 cost.committed_months,
                 _turning_share(cost),
-                None if cost.turns_at_on_demand_usd is None else f"{cost.turns_at_on_demand_usd:.2f}",
+                None if cost.turns_at_on_demand_usd is None else number_of(cost.turns_at_on_demand_usd),
             )
             for cost in choice.costs
         ],

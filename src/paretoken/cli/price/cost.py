@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.names import TCO_SET
+from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
-    from paretoken.answers.cost import CostPoint
-    from paretoken.points.selection import Axis
+    from paretoken.answers.cost import CostAnswer, CostPoint, CostQuestion
 
 COLUMNS = {
     "tier": "tier",
@@ -64,18 +64,7 @@ SPARE = ("origin", "TP", "J/token", "tok/s/MW", "split by", "tier")
 @options.which
 @options.currency
 @options.as_json
-def command(
-    axis: Axis,
-    accelerators: tuple[str, ...],
-    tco: str | None,
-    tiers: tuple[str, ...],
-    price_usd_per_gpu_h: dict[str, float],
-    serving_load: float,
-    grid_gco2_per_kwh: float | None,
-    split: str | None,
-    as_json: bool,
-    **shared: Unpack[options.PointsOptions],
-) -> None:
+def command(*, as_json: bool, **values: object) -> None:
     """Price every Pareto point: USD per million tokens, tokens/s/MW, J/token.
 
     The total, output and input columns each charge the whole hour to one class of tokens. With --split, input and
@@ -91,37 +80,33 @@ def command(
     """
     from paretoken.answers.cost import CostQuestion, cost
     from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json, print_table
-    from paretoken.prices.fleet import utility_power
+    from paretoken.cli.output import print_json
 
-    fields = options.points_fields(shared, accelerators)
-    question = CostQuestion(
-        **fields,
-        axis=axis,
-        tco=tco,
-        tiers=tiers,
-        price_usd_per_gpu_h=price_usd_per_gpu_h,
-        serving_load=serving_load,
-        grid_gco2_per_kwh=grid_gco2_per_kwh,
-        split=split,
-    )
-    answer = cost(question)
+    cost_question = question(CostQuestion, values)
+    answer = cost(cost_question)
     if as_json:
         print_json(to_json(answer)["points"])
-        return
+    else:
+        _show(answer, cost_question)
+
+
+def _show(answer: CostAnswer, of: CostQuestion) -> None:
+    from paretoken.cli.output import print_table
+    from paretoken.prices.fleet import utility_power
+
     tariff = answer.tariffs[0]
     columns = dict(COLUMNS)
-    if split:
+    if of.split:
         columns = {name: title for name, title in columns.items() if name not in WHOLE_HOUR} | SPLIT
-    if grid_gco2_per_kwh:
+    if of.grid_gco2_per_kwh:
         columns |= CARBON
-    if serving_load < 1:
+    if of.serving_load < 1:
         columns |= IDLE
     rows = [[_cell(point, name) for name in columns] for point in answer.points]
     notes = [f"power: {tariff.kw_basis}"]
-    if grid_gco2_per_kwh:
+    if of.grid_gco2_per_kwh:
         notes.append(f"carbon: {utility_power(tariff).basis}")
-    if split:
+    if of.split:
         notes += [SPLIT_NOTE, *dict.fromkeys(f"no split: {p.no_split}" for p in answer.points if p.no_split)]
     print_table(f"Cost at TCO set {tariff.price_set}", tuple(columns.values()), rows, "; ".join(notes), SPARE)
 

@@ -72,10 +72,11 @@ def command(*, scenario: str | None, trend: bool, as_json: bool, **values: objec
     if as_json:
         print_json(answer)
     else:
-        _print_outlook(read, answer)
+        print_outlook(read, answer)
 
 
-def _print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
+def print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
+    """The states, who is cheapest, and what the scenario starts from."""
     from paretoken.cli.output import console, percent, print_table
     from paretoken.prices.outlook.project import changed
 

@@ -74,7 +74,7 @@ from paretoken.cli.price.traffic_options import traffic_options
 @click.option(
     "--cold-start",
     "cold_start_s",
-    type=options.Finite(0),
+    type=options.Finite(0, 86_400),
     default=300.0,
     show_default=True,
     metavar="S",
@@ -90,7 +90,7 @@ from paretoken.cli.price.traffic_options import traffic_options
     help="Contract to compare: a rental term, or own (repeatable).",
 )
 @click.option("--operator", default="neocloud", show_default=True, help="Whose cost owning has.")
-@click.option("--set", "sets", multiple=True, type=Path, metavar="FILE", help="Your own cost figures (repeatable).")
+@click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own cost figures (repeatable).")
 @options.price
 @click.option(
     "--confidence",
@@ -122,6 +122,7 @@ from paretoken.cli.price.traffic_options import traffic_options
 @options.market
 @calibration
 @options.catalog_folders
+@options.currency
 @click.option("--out", type=Path, metavar="DIR", help="Also write plan.html, CSV files and plan.json to a folder.")
 @options.as_json
 def command(*, out: Path | None, as_json: bool, **values: object) -> None:
@@ -143,6 +144,7 @@ def command(*, out: Path | None, as_json: bool, **values: object) -> None:
     """
     from paretoken.answers.plan.question import PlanQuestion
     from paretoken.answers.plan.run import plan
+    from paretoken.answers.study.outputs import check_out
     from paretoken.cli.output import print_json
     from paretoken.cli.price.asking import question
     from paretoken.cli.price.plan_tables import print_plan
@@ -150,6 +152,8 @@ def command(*, out: Path | None, as_json: bool, **values: object) -> None:
 
     values["prefix_cache"] = not values.pop("no_prefix_cache")
     asked = question(PlanQuestion, values)
+    if out:
+        check_out(out)
     with told_on_stderr("Plan") as tell:
         answer = plan(asked, on_progress=lambda done, total: tell(f"{done} of {total} deployments"))
     if out:

@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
+from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, echo_lines, print_table
 from paretoken.plural import counted
-from paretoken.report.plan.words import certainty, cheapest, growth, limit_words, traffic_facts, trimmed, usd
+from paretoken.report.plan.words import (
+    certainty,
+    cheapest,
+    growth,
+    limit_words,
+    limits_text,
+    traffic_facts,
+    trimmed,
+    usd,
+)
 from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSummary
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -27,7 +37,7 @@ def print_plan(answer: PlanAnswer) -> None:
     """Print all of an answer but its tables by hour."""
     out = console()
     out.print(answer.headline, style="bold")
-    out.print(f"SLO: {answer.slo}. Availability: {answer.availability}. A task is {answer.task}.")
+    out.print(f"SLO: {limits_text(answer.slo)}. Availability: {answer.availability}. A task is {answer.task}.")
     _traffic(answer.traffic)
     if answer.rows:
         _fleets(answer.rows)
@@ -80,11 +90,12 @@ def _lengths(side: TokenQuantiles) -> str:
 def _fleets(rows: Sequence[PlanRow]) -> None:
     print_table(
         "\nFleets by the cost of their cheapest contract",
-        FLEETS,
+        [currency().renamed(name) for name in FLEETS],
         [_fleet(row) for row in rows],
-        "90 %: interval of USD/day. P(SLO): probability that every limit holds in every hour. P(cheaper): than the "
-        "first. Used: share of the rented hours. Headroom: growth of the traffic until a limit fails.",
-        spare=SPARE,
+        f"90 %: interval of {currency().code}/day. P(SLO): probability that every limit holds in every hour. "
+        "P(cheaper): than the first. Used: share of the rented hours. Headroom: growth of the traffic until a limit "
+        "fails.",
+        spare=[currency().renamed(name) for name in SPARE],
     )
 
 
@@ -95,15 +106,15 @@ def _fleet(row: PlanRow) -> tuple[object, ...]:
         row.name,
         bill and bill.contract,
         row.gpus,
-        bill and usd(bill.usd_per_day)[1:],
+        bill and _day(bill.usd_per_day),
         bill and _interval(bill),
-        bill and bill.usd_per_mtok,
-        bill and bill.usd_per_task,
+        bill and currency().of(bill.usd_per_mtok),
+        bill and currency().of(bill.usd_per_task),
         certainty(row.probability),
         "first" if row.cheaper is not None and row.rank == 1 else certainty(row.cheaper),
         f"{row.utilisation:.0%}",
         growth(row.headroom),
-        row.first_to_fail,
+        limits_text(row.first_to_fail),
         counted(row.measured_points, "point") if row.measured_points else "predicted",
     )
 
@@ -111,39 +122,48 @@ def _fleet(row: PlanRow) -> tuple[object, ...]:
 def _bills(row: PlanRow) -> None:
     if not row.bills:
         return
+    code = currency().code
     print_table(
         f"\nBills of {row.name} by contract",
-        ("contract", "USD/GPU-h", "GPU-h/day", "USD/day", "90 %", "of it idle", "USD/M tok", "USD/task", "basis"),
+        (
+            *("contract", f"{code}/GPU-h", "GPU-h/day", f"{code}/day", "90 %", "of it idle"),
+            *(f"{code}/M tok", f"{code}/task", "basis"),
+        ),
         [
             (
                 b.contract,
-                f"{b.usd_per_gpu_h:.2f}",
+                number_of(b.usd_per_gpu_h),
                 b.gpu_hours_per_day,
-                usd(b.usd_per_day)[1:],
+                _day(b.usd_per_day),
                 _interval(b),
-                usd(b.idle_usd_per_day)[1:],
-                b.usd_per_mtok,
-                b.usd_per_task,
+                _day(b.idle_usd_per_day),
+                currency().of(b.usd_per_mtok),
+                currency().of(b.usd_per_task),
                 b.basis,
             )
             for b in row.bills
         ],
         f"with perfect foresight {row.foresight_gpu_hours_per_day:,.4g} GPU-hours a day"
-        + ("" if row.foresight_usd_per_day is None else f", {usd(row.foresight_usd_per_day)}"),
-        spare=("USD/M tok", "of it idle", "USD/task", "basis"),
+        + ("" if row.foresight_usd_per_day is None else f", {_day(row.foresight_usd_per_day)} {code}"),
+        spare=(f"{code}/M tok", "of it idle", f"{code}/task", "basis"),
     )
 
 
 def _interval(bill: Bill) -> str:
-    low, high = bill.usd_per_day_90
-    return f"{usd(low)[1:]}–{usd(high)[1:]}"
+    ends = bill.usd_per_day_90
+    return f"{_day(ends[0])}–{_day(ends[1])}" if ends else "–"
+
+
+def _day(usd_per_day: float) -> str:
+    """The money of a day in the currency, without its code."""
+    return usd(currency().of(usd_per_day))[1:]
 
 
 def _limits(row: PlanRow) -> None:
     limits = [limit_words(limit) for limit in row.limits]
     print_table(
         f"\nLimits of {row.name} in the worst hour"
-        + (f"; {row.first_to_fail} fails first" if row.first_to_fail else ""),
+        + (f"; {limits_text(row.first_to_fail)} fails first" if row.first_to_fail else ""),
         ("limit", "verdict", "value", "90 %", "bound", "of the bound"),
         [(w.text, w.verdict, w.value, w.interval, w.bound, w.share) for w in limits],
     )

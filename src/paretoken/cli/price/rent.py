@@ -60,6 +60,7 @@ def command() -> None:
 @click.option("--flagged", is_flag=True, help="List the rows with a quality flag.")
 @options.market
 @options.catalog_folders
+@options.currency
 @options.as_json
 def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> None:
     """Show market rents by accelerator and term.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
+from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
@@ -23,9 +24,9 @@ def market(answer: MarketAnswer, as_json: bool) -> None:
         print_json(answer)
         return
     print_table(
-        f"Rent on {answer.at}, USD per GPU-hour: median of provider medians",
+        f"Rent on {answer.at}, {currency().code} per GPU-hour: median of provider medians",
         ("accelerator", "term", "median", "quartiles", "evidence"),
-        [(c.accelerator, c.term, c.median_usd_per_gpu_h, _quartiles(c), c.evidence) for c in answer.cells],
+        [(c.accelerator, c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
     )
     terms = [k for k in (answer.availability[0] if answer.availability else {}) if k not in ("accelerator", "any")]
     print_table(
@@ -46,9 +47,9 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
         print_json(answer)
         return
     print_table(
-        f"{answer.accelerator} on {answer.at}, USD per GPU-hour: median of provider medians",
+        f"{answer.accelerator} on {answer.at}, {currency().code} per GPU-hour: median of provider medians",
         ("term", "median", "quartiles", "evidence"),
-        [(c.term, c.median_usd_per_gpu_h, _quartiles(c), c.evidence) for c in answer.cells],
+        [(c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
     )
     for cell in answer.cells:
         if cell.too_few and cell.offers:
@@ -61,9 +62,9 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
         _ratios(answer.ratios_to_on_demand)
     if len(answer.forward_rents) > 1:
         print_table(
-            f"\nTerm structure of {answer.accelerator}, USD per GPU-hour",
+            f"\nTerm structure of {answer.accelerator}, {currency().code} per GPU-hour",
             ("term", "rent", "forward rent from the previous term", "basis"),
-            [(f.term, f.rent_usd, f"{f.forward_usd:.2f}", f.basis) for f in answer.forward_rents],
+            [(f.term, currency().of(f.rent_usd), number_of(f.forward_usd), f.basis) for f in answer.forward_rents],
         )
 
 
@@ -91,21 +92,21 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    basket = ("basket",) if answer.basket else ()
+    basket, usd = ("basket",) if answer.basket else (), currency().of
     print_table(
-        f"{answer.accelerator}, {answer.term}, USD per GPU-hour by quarter",
+        f"{answer.accelerator}, {answer.term}, {currency().code} per GPU-hour by quarter",
         ("quarter", "median", "quartiles", "providers", "rows", "chained", "linked", "change from mix", *basket),
         [
             (
                 p.period,
-                p.median,
+                usd(p.median),
                 _quartiles(p),
                 p.providers,
                 p.rows,
-                p.index,
+                usd(p.index),
                 p.linked,
                 None if p.from_mix is None else f"{p.from_mix:+.0%}",
-                *([answer.basket.get(p.period)] if answer.basket else []),
+                *([usd(answer.basket.get(p.period))] if answer.basket else []),
             )
             for p in answer.periods
         ],
@@ -157,5 +158,9 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
         echo(f"flagged: {name}: {', '.join(row['flags'])}", err=True)
 
 
+def _median(cell: MarketCell) -> float | None:
+    return currency().of(cell.median_usd_per_gpu_h)
+
+
 def _quartiles(row: MarketCell | Period) -> str | None:
-    return None if row.q1 is None or row.q3 is None else f"{row.q1:.2f} – {row.q3:.2f}"
+    return None if row.q1 is None or row.q3 is None else f"{number_of(row.q1)} – {number_of(row.q3)}"

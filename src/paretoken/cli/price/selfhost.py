@@ -21,7 +21,7 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
     name = "load curve"
 
     def convert(self, value: str | DayCurve, param: click.Parameter | None, ctx: click.Context | None) -> DayCurve:
-        from paretoken.day_curve import parse_day_curve
+        from paretoken.traffic.day_curves import parse_day_curve
 
         return parse_day_curve(value) if isinstance(value, str) else value
 
@@ -82,7 +82,7 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
     default="flat",
     show_default=True,
     metavar="CURVE",
-    help="Load over the day: flat, or 24 comma-separated weights from 0:00.",
+    help="Load over the day: flat, office, consumer, campus, 24 relative rates with commas, or a CSV file hour,share.",
 )
 @click.option(
     "--utc-offset",

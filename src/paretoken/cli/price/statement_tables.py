@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paretoken.cli.money import amount, currency, number_of
 from paretoken.cli.output import console, print_table
 from paretoken.prices.owner.statement import CostLine, OwnerStatement
 
@@ -12,10 +13,10 @@ GROUPS = {"capital": "Capital", "running": "Running costs", "tax": "Income tax"}
 
 def print_statement(operator: str, statement: OwnerStatement) -> None:
     """One accelerator: its capital, its cost by part, and the write-off by year."""
-    s = statement
+    s, money = statement, currency()
     print_table(
         f"{s.accelerator}: {operator}, {s.life_months:g} months",
-        ("", "$ per GPU-hour", "$ per GPU-year", "$ per server-year", "$ per MW-year"),
+        ("", *(f"{money.sign} per {unit}" for unit in ("GPU-hour", "GPU-year", "server-year", "MW-year"))),
         list(_rows(s)),
         f"a GPU-hour is one sold or used; a server has {s.gpus_per_server:g} GPUs; a megawatt of utility power has "
         f"{s.gpus_per_mw:.0f} GPUs at {s.utility_kw_per_gpu:.3f} kW with the PUE",
@@ -26,17 +27,21 @@ def print_statement(operator: str, statement: OwnerStatement) -> None:
         ("tax saved by the write-off, today's value", s.tax_shield_usd_per_gpu),
     ):
         server, mw = usd * s.gpus_per_server, usd * s.gpus_per_mw / 1e6
-        console().print(f"{text}: {usd:,.0f} $ per GPU, {server:,.0f} $ per server, {mw:,.2f} M$ per MW", style="dim")
+        console().print(
+            f"{text}: {amount(usd, ',.0f')} per GPU, {amount(server, ',.0f')} per server, "
+            f"{number_of(mw, ',.2f')} M {money.code} per MW",
+            style="dim",
+        )
     print_table(
-        f"\nWrite-off, {s.depreciation}, USD per GPU",
+        f"\nWrite-off, {s.depreciation}, {money.code} per GPU",
         ("year", "months", "written off", f"tax saved at {s.tax_rate:.1%}", "book value at the end"),
         [
             (
                 y.year,
                 f"{y.months:g}",
-                f"{y.written_off_usd:,.0f}",
-                f"{y.tax_saved_usd:,.0f}",
-                f"{y.book_value_usd:,.0f}",
+                number_of(y.written_off_usd, ",.0f"),
+                number_of(y.tax_saved_usd, ",.0f"),
+                number_of(y.book_value_usd, ",.0f"),
             )
             for y in s.write_off
         ],
@@ -57,8 +62,8 @@ def _rows(s: OwnerStatement) -> Iterator[tuple[str, ...]]:
 def _row(title: str, lines: list[CostLine] | tuple[CostLine, ...]) -> tuple[str, ...]:
     return (
         title,
-        f"{sum(x.usd_per_gpu_h for x in lines):.4f}",
-        f"{sum(x.usd_per_gpu_year for x in lines):,.0f}",
-        f"{sum(x.usd_per_server_year for x in lines):,.0f}",
-        f"{sum(x.usd_per_mw_year for x in lines):,.0f}",
+        number_of(sum(x.usd_per_gpu_h for x in lines), ".4f"),
+        number_of(sum(x.usd_per_gpu_year for x in lines), ",.0f"),
+        number_of(sum(x.usd_per_server_year for x in lines), ",.0f"),
+        number_of(sum(x.usd_per_mw_year for x in lines), ",.0f"),
     )

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 @options.price
 @options.market
 @options.which
+@options.currency
 @options.as_json
 def command(
     *,
@@ -104,6 +105,7 @@ def command(
     """
     from paretoken.answers.own_or_rent import OwnOrRentTerms
     from paretoken.answers.tco import TcoQuestion, tco
+    from paretoken.cli.money import currency
     from paretoken.cli.price.tco_tables import print_tco
     from paretoken.errors import BadConfig
 
@@ -111,6 +113,8 @@ def command(
         raise BadConfig(
             "--explain, --statement, --tornado, --or-rent and --monte-carlo cannot be combined; use one of them"
         )
+    if explain and currency().note:
+        raise BadConfig("--explain prints the calculation in USD, as its inputs are; leave out --currency")
     if values["price_usd_per_gpu_h"] and not or_rent:
         raise BadConfig("--price states a rent of one accelerator; add --or-rent")
     parts: dict[str, object] = {

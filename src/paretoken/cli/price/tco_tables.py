@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paretoken.answers.tco import CostExplanation, TcoAnswer
+from paretoken.cli.money import amount, currency, number_of
 from paretoken.cli.output import console, print_json, print_table
 from paretoken.cli.price.contract_tables import own_or_rent
 from paretoken.cli.price.statement_tables import print_statement
@@ -40,15 +41,15 @@ def print_tco(answer: TcoAnswer, as_json: bool) -> None:
 def _costs(answer: TcoAnswer) -> None:
     used = [k for k in COMPONENTS if any(c.components[k] for c in answer.costs)]
     print_table(
-        f"Owner's cost of a GPU-hour, USD: {answer.operator}",
-        ("accelerator", *(COMPONENTS[k] for k in used), "total", "straight-line", "capital, USD", "capital from"),
+        f"Owner's cost of a GPU-hour, {currency().code}: {answer.operator}",
+        ("accelerator", *(COMPONENTS[k] for k in used), "total", "straight-line", "capital", "capital from"),
         [
             (
                 c.accelerator,
-                *(f"{c.components[k]:.4f}" for k in used),
-                f"{c.usd_per_gpu_h:.4f}",
-                f"{c.straight_line_usd_per_gpu_h:.4f}",
-                f"{c.capital_usd:,.0f}",
+                *(number_of(c.components[k], ".4f") for k in used),
+                number_of(c.usd_per_gpu_h, ".4f"),
+                number_of(c.straight_line_usd_per_gpu_h, ".4f"),
+                number_of(c.capital_usd, ",.0f"),
                 c.capital_from,
             )
             for c in answer.costs
@@ -76,16 +77,25 @@ def _tornado(swings_of: Mapping[str, Sequence[Swing]], costs: Mapping[str, float
         ends = [usd for s in swings for usd in (s.at_low, s.at_high)] or [base]
         low, high = min(ends), max(ends)
         print_table(
-            f"{accelerator}: {base:.3f} USD per GPU-hour, one input at a time",
-            ("input", "low", "high", "at low", "at high", "swing", f"{low:.2f} to {high:.2f}", "range from"),
+            f"{accelerator}: {amount(base, '.3f')} per GPU-hour, one input at a time",
+            (
+                "input",
+                "low",
+                "high",
+                "at low",
+                "at high",
+                "swing",
+                f"{number_of(low)} to {number_of(high)}",
+                "range from",
+            ),
             [
                 (
                     s.name,
                     s.low,
                     s.high,
-                    f"{s.at_low:.3f}",
-                    f"{s.at_high:.3f}",
-                    f"{s.swing:.3f}",
+                    number_of(s.at_low, ".3f"),
+                    number_of(s.at_high, ".3f"),
+                    number_of(s.swing, ".3f"),
                     _bar(s, low, high, base),
                     s.source,
                 )
@@ -106,15 +116,15 @@ def _bar(swing: Swing, low: float, high: float, base: float) -> str:
 
 def _uncertainty(answer: CostUncertainty) -> None:
     """Quantiles, how often one is cheaper than another, and the inputs that matter most."""
-    unit = "USD per million tokens" if answer.usd_per_mtok else "USD per GPU-hour"
+    unit = "cost per million tokens" if answer.usd_per_mtok else "cost per GPU-hour"
     figures = {
-        "usd_per_gpu_h": answer.usd_per_gpu_h,
-        "usd_per_mtok": answer.usd_per_mtok,
-        "break_even_rent_usd": answer.break_even_rent_usd,
+        "GPU-hour": answer.usd_per_gpu_h,
+        "million tokens": answer.usd_per_mtok,
+        "break-even rent of a GPU-hour": answer.break_even_rent_usd,
     }
     print_table(
         f"{answer.n:,} draws, seed {answer.seed}",
-        ("figure", "accelerator", "P5", "P50", "P95", "mean"),
+        ("cost", "accelerator", *(f"{quantile}, USD" for quantile in ("P5", "P50", "P95", "mean"))),
         [(name, a, q.p5, q.p50, q.p95, q.mean) for name, by_name in figures.items() for a, q in by_name.items()],
     )
     _point(answer)
@@ -139,7 +149,7 @@ def _uncertainty(answer: CostUncertainty) -> None:
 def _point(answer: CostUncertainty) -> None:
     """Where the cost at the inputs' values lies among the draws, and which ranges put it there."""
     print_table(
-        "\nThe cost at the inputs' values among the draws, USD per GPU-hour",
+        f"\nThe cost at the inputs' values among the draws, {currency().code} per GPU-hour",
         (
             "accelerator",
             "at the values",
@@ -150,11 +160,12 @@ def _point(answer: CostUncertainty) -> None:
         [
             (
                 accelerator,
-                f"{place.usd_per_gpu_h:.4f}",
+                number_of(place.usd_per_gpu_h, ".4f"),
                 f"{place.below:.0%}",
-                f"{place.median_less_point_usd:+.4f}",
+                number_of(place.median_less_point_usd, "+.4f"),
                 ", ".join(
-                    f"{s.name} {s.median_shift_usd:+.3f} ({s.above_value:.0%} above)" for s in place.one_sided[:SHIFTS]
+                    f"{s.name} {number_of(s.median_shift_usd, '+.3f')} ({s.above_value:.0%} above)"
+                    for s in place.one_sided[:SHIFTS]
                 )
                 or None,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from paretoken.predict.pools.effects import DECODE, LEAD, PREFILL, RUN, PoolSums
 from paretoken.predict.pools.intervals import log_ends, pool_novelty
 from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.steady import PoolColumns, PooledState, pooled_steady
-from paretoken.predict.pools.transfer import transfer_seconds, transfers_per_s
+from paretoken.predict.pools.transfer import transfer_bytes, transfer_seconds, transfers_per_s
 
 OUTCOMES = ("tpot", "e2e", "mean_ttft")
 
@@ -103,13 +104,14 @@ def base_columns(cases: Sequence[PooledCase], calibration: Calibration, catalog:
 
 
 def _transfers(cases: Sequence[PooledCase], catalog: Catalog) -> tuple[Floats, Floats]:
-    """Seconds of the transfer of each case, and transfers per second, computed once for all loads of a layout."""
-    layouts = list(dict.fromkeys((c.pools, c.lengths) for c in cases))
-    figures = {
-        (pools, lengths): (transfer_seconds(pools, lengths, catalog), transfers_per_s(pools, lengths, catalog))
-        for pools, lengths in layouts
-    }
-    seconds, rates = np.array([figures[c.pools, c.lengths] for c in cases]).reshape(-1, 2).T
+    """Seconds of the transfer of each case, and transfers per second; bytes are computed once for each worker."""
+    prompt_bytes = cache(lambda decode, tokens: transfer_bytes(decode, tokens, catalog))
+    figures = [
+        (transfer_seconds(c.pools, size, catalog), transfers_per_s(c.pools, size, catalog))
+        for c in cases
+        for size in (prompt_bytes(c.pools.decode, c.lengths.mean_isl),)
+    ]
+    seconds, rates = np.array(figures).reshape(-1, 2).T
     return seconds, rates
 
 

@@ -145,6 +145,11 @@ def shipped_scenarios() -> list[str]:
     return sorted(p.stem for p in SHIPPED.glob("*.toml"))
 
 
+def shipped_scenarios_of_points() -> list[str]:
+    """Those that start from points. A scenario of racks starts from a search of layouts, many seconds long."""
+    return [name for name in shipped_scenarios() if not find_scenario(name).on_racks]
+
+
 def load_scenario(path: Path) -> Scenario:
     """The scenario of a TOML file."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, inf, isfinite, log10
 
 from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow
 from paretoken.report.plan.words import cheapest
@@ -59,7 +59,7 @@ class CostScale:
 def cost_scale(rows: Sequence[PlanRow]) -> CostScale:
     """The scale that holds every interval: logarithmic where the ends are further apart than WIDE."""
     bills = [bill for row in rows if (bill := cheapest(row))]
-    ends = [v for b in bills for v in (*b.usd_per_day_90, b.usd_per_day) if isfinite(v) and v > 0] or [1.0]
+    ends = [v for b in bills for v in (*(b.usd_per_day_90 or ()), b.usd_per_day) if isfinite(v) and v > 0] or [1.0]
     low, high = min(ends), max(ends)
     start, end = (low / 1.1, high * 1.1) if high > WIDE * low else (0.0, high * 1.04)
     scale = CostScale(start=start, end=end)
@@ -81,15 +81,15 @@ def cost_mark(row: PlanRow, scale: CostScale) -> IntervalMark | None:
     bill = cheapest(row)
     if bill is None:
         return None
-    low, high = bill.usd_per_day_90
+    low, high = bill.usd_per_day_90 or (bill.usd_per_day, bill.usd_per_day)
     return IntervalMark(at=scale.percent(bill.usd_per_day), low=scale.percent(low), high=scale.percent(high))
 
 
 def limit_mark(limit: LimitOutcome) -> IntervalMark:
     """A limit's value between 0 and a little beyond the larger of its interval and its bound."""
-    ends = [v for v in (limit.high, limit.bound, limit.value) if isfinite(v)]
-    end = max(ends, default=0.0) * 1.08 or 1.0
-    at, low, high = (_percent(v, end) for v in (limit.value, limit.low, limit.high))
+    values = [inf if v is None else v for v in (limit.value, limit.low, limit.high)]
+    end = max((v for v in (*values, limit.bound) if isfinite(v)), default=0.0) * 1.08 or 1.0
+    at, low, high = (_percent(v, end) for v in values)
     return IntervalMark(at=at, low=low, high=high, bound=_percent(limit.bound, end))
 
 

@@ -41,7 +41,7 @@ def _bill(bill: Bill) -> dict[str, Cell]:
     for name, value in asdict(bill).items():
         if name.endswith("_90"):
             stem = name.removesuffix("_90")
-            cells[f"{stem}_low"], cells[f"{stem}_high"] = value
+            cells[f"{stem}_low"], cells[f"{stem}_high"] = value or (None, None)
         else:
             cells[name] = value
     return cells

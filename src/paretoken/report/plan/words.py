@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
 from paretoken.answers.plan.result import Bill, LimitOutcome, PlanRow, Range
+from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.report.numbers import money, shown
+from paretoken.slo import parse_slos
 from paretoken.traffic.describe import TrafficSummary
+from paretoken.traffic.traffic import DAY_S, HOUR_S
 
 SURE = 0.995
 """Probability that rounds to 100 %, which nothing predicted is."""
-HOUR_S, DAY_S = 3600.0, 86_400.0
 _SIMULATED = {
     "closed form": "in closed form, without a simulation",
     "sampled": "sampled hours simulated",
@@ -43,9 +46,22 @@ def trimmed(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def between(ends: Range) -> str:
-    """`$1,020 to $2,310`."""
-    return f"{usd(ends[0])} to {usd(ends[1])}"
+def between(ends: Range | None) -> str:
+    """`$1,020 to $2,310`; a dash for None."""
+    return f"{usd(ends[0])} to {usd(ends[1])}" if ends else "–"
+
+
+def limits_text(text: str) -> str:
+    """Limits as they were written, for a reader: `TTFT p95 ≤ 2 s, TPOT p50 ≤ 50 ms`; other words stay."""
+    return ", ".join(_limit_text(part) for part in re.split(r",\s*(?=[a-z])", text))
+
+
+def _limit_text(text: str) -> str:
+    limit, space, rest = text.strip().partition(" ")
+    try:
+        return "".join(slo.words for slo in parse_slos(limit)) + space + rest
+    except BadConfig:
+        return text
 
 
 def cheapest(row: PlanRow) -> Bill | None:
@@ -96,12 +112,13 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
         text = trimmed(value * scale) if unit or value == inf else f"{value:.5g}"
         return f"{text}\u00a0{unit}" if unit and value != inf else text
 
-    low, high = sorted(_ratio(limit, end) for end in (limit.low, limit.high))
+    ends = [inf if end is None else end for end in (limit.low, limit.high)]
+    low, high = sorted(_ratio(limit, end) for end in ends)
     verdict = "met" if high <= 1 else "missed" if low > 1 else "likely" if limit.ratio <= 1 else "unlikely"
     return LimitWords(
-        text=limit.text,
+        text=limits_text(limit.text),
         value=figure(limit.value),
-        interval=f"{figure(limit.low)} to {figure(limit.high)}",
+        interval=f"{figure(ends[0])} to {figure(ends[1])}",
         bound=figure(limit.bound),
         share="∞" if limit.ratio == inf else f"{limit.ratio * 100:.0f}\u00a0%",
         verdict=verdict,
