@@ -78,7 +78,7 @@ def _ways(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork) -> Itera
     fixed, scheduled = need.fixed_gpu_hours * a_day, need.scheduled_gpu_hours * a_day
     for p in prices:
         ways = [(FIXED, fixed)]
-        if p.billing == "hourly" and scheduled < fixed:
+        if p.billing == "hourly" and scheduled < fixed * (1 - 1e-6):
             ways.append((BY_THE_HOUR, scheduled))
         for how, hours in ways:
             yield _Way(
