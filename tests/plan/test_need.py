@@ -100,7 +100,9 @@ def sized(hours: tuple[int, ...], loads: tuple[float, ...], peaks: tuple[float, 
     """A simulated fleet of replicas that serve 1 request/s each."""
     group = HourGroup(first=0, stop=1, requests=1, rate_s=1.0, load_s=loads[0], peak_s=peaks[0])
     check = SimpleNamespace(group=group, replicas=hours[0])
-    size = FleetSize(hours=hours, loads_s=loads, peaks_s=peaks, checks=(check,), capacity_s=1.0, efficiency=1.0)
+    size = FleetSize(
+        hours=hours, loads_s=loads, peaks_s=peaks, checks=(check,), capacity_s=1.0, limit_s=1.0, efficiency=1.0
+    )
     gpu_hours = SimpleNamespace(gpu_hours=1.0, rented=tuple(map(float, hours)))
     return SimpleNamespace(
         candidate=TP4, size=size, span_s=7200.0, fixed=gpu_hours, scheduled=gpu_hours, foresight_gpu_hours=1.0

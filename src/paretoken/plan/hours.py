@@ -21,6 +21,7 @@ from paretoken.plan.replay import replay
 from paretoken.plan.replica import Replica, work_s
 from paretoken.plan.sample import TrafficSample
 from paretoken.plan.staffing import StaffSchedule, fixed
+from paretoken.plan.unmet import why_unmet
 from paretoken.predict.simulation.router import LEAST
 from paretoken.slo import MEDIAN, Slo
 from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
@@ -80,8 +81,9 @@ class FleetSize:
     """Replicas by hour, with the load of the hour and that of its peak; `checks` are of the groups that were replayed,
     with the number chosen, the busiest first.
 
-    `capacity_s` is that of one replica alone. Many behind a router serve more each than one, `efficiency` times as much
-    in the busiest group, and a part of that where there are fewer replicas.
+    `capacity_s` is that of one replica alone, `limit_s` its highest stable rate without limits. Many behind a router
+    serve more each than one, `efficiency` times as much in the busiest group, and a part of that where there are fewer
+    replicas.
     """
 
     hours: tuple[int, ...]
@@ -89,6 +91,7 @@ class FleetSize:
     peaks_s: tuple[float, ...]
     checks: tuple[FleetCheck, ...]
     capacity_s: float
+    limit_s: float
     efficiency: float
 
     @property
@@ -111,8 +114,8 @@ class FleetSize:
         return FleetScale(self.capacity_s, self.efficiency, self.checks[0].replicas)
 
     def utilisation(self, replicas: Sequence[float] | Floats) -> list[float]:
-        """Load over what so many replicas can serve within the limits, by hour."""
-        return [load / self.scale.able_s(n) for load, n in zip(self.loads_s, list(replicas), strict=True)]
+        """Load over the most that so many replicas serve, within the limits or not, by hour; at most 1."""
+        return [min(load / (n * self.limit_s), 1.0) for load, n in zip(self.loads_s, list(replicas), strict=True)]
 
     def rate_each_s(self, hour: int, replicas: float | None = None) -> float:
         """The rate on the load curve at which a replica is as busy as those of the fleet in the peak of an hour."""
@@ -189,6 +192,7 @@ class FleetSizer:
             peaks_s=tuple(peaks),
             checks=tuple(checks),
             capacity_s=capacity_s,
+            limit_s=self.curve.limit_s,
             efficiency=scale.efficiency,
         )
 
@@ -260,7 +264,11 @@ class FleetSizer:
         return float(edges[i]), float(edges[i + 1])
 
     def _fraction(self, peak: FleetCheck) -> float:
-        """Replicas, as a fraction, at which the limits of the busiest hour would just be met."""
+        """Replicas, as a fraction, at which the limits of the busiest hour would just be met, and its load served."""
+        return min(max(self._within(peak), peak.group.load_s / self.curve.limit_s), float(peak.replicas))
+
+    def _within(self, peak: FleetCheck) -> float:
+        """The same of the limits alone."""
         n = peak.replicas
         able = n * self.curve.capacity_s(self.slos) / peak.group.peak_s
         if not peak.worst or (n == 1 and able > MOST_GROWTH):
@@ -269,7 +277,7 @@ class FleetSizer:
             return n / self._growth(peak, able)
         fewer = self.check(peak.group, n - 1)
         if fewer.worst <= 1:  # fewer would not serve as fast as requests come
-            return float(n)
+            return n - 1.0
         return n - log(1 / peak.worst) / log(fewer.worst / peak.worst)
 
     def _growth(self, peak: FleetCheck, guess: float) -> float:
@@ -311,8 +319,8 @@ class FleetSizer:
         )
 
     def _why_none(self) -> str:
-        unmet = ", ".join(f"{slo.text} (it has {value:.3g} s)" for slo, value in self.curve.unmet(self.slos).items())
-        return f"no number of replicas meets {unmet or 'the limits'}, even at a light load"
+        unmet = self.curve.unmet(self.slos)
+        return why_unmet(unmet) if unmet else "no number of replicas meets the limits, even at a light load"
 
 
 def first_that(enough: Callable[[int], bool], start: int, least: int, most: int) -> int:

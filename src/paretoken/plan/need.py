@@ -12,7 +12,7 @@ from paretoken.plan.coarse import CoarseCapacity
 from paretoken.plan.hours import FleetScale
 from paretoken.plan.sized import SizedFleet
 from paretoken.plan.staffing import StaffSchedule
-from paretoken.traffic.traffic import HOUR_S, Floats, Traffic
+from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +47,13 @@ class FleetNeed:
     def fixed_factors(self, factors: Floats) -> Floats:
         """GPUs of the fleet that never changes over those of this one, if loads weigh so many times as much; inf at
         inf."""
-        most = self._needed(np.array([max(self.peaks_s)]), factors)[:, 0]
+        most = self._scaled(np.array([max(self.peaks_s)]), np.array([max(self.replicas)]), factors)[:, 0]
         return (most + self.spares) / (max(self.replicas) + self.spares)
 
     def scheduled_factors(self, factors: Floats) -> Floats:
         """The same of the GPU-hours of the fleet that follows the hours, without its cold starts."""
         hours = self._hours()
-        replicas = self._needed(np.array(self.peaks_s), factors) @ hours
+        replicas = self._scaled(np.array(self.peaks_s), np.array(self.replicas), factors) @ hours
         now = float(hours @ self.replicas) / hours.sum()
         factor: Floats = (replicas / hours.sum() + self.spares) / (now + self.spares)
         return factor
@@ -61,6 +61,12 @@ class FleetNeed:
     def _hours(self) -> Floats:
         """The lengths of the hours: 1, of the last one maybe less."""
         return np.clip(self.span_s / HOUR_S - np.arange(len(self.replicas)), 0.0, 1.0)
+
+    def _scaled(self, loads_s: Floats, replicas: Ints, factors: Floats) -> Floats:
+        """Replicas for each load at each factor, shape (factors, loads): those that there are at a factor of 1."""
+        needed = self._needed(loads_s, np.append(factors, 1.0))
+        scaled: Floats = np.maximum(needed[:-1] + (replicas - needed[-1]), 1.0)
+        return scaled
 
     def _needed(self, loads_s: Floats, factors: Floats) -> Floats:
         """The fewest replicas for each load at each factor, shape (factors, loads): those of `FleetScale.needed`."""

@@ -106,13 +106,13 @@ def _entry(
         size_factors=factors,
         planned_for=times,
         error=error,
-        bills=bills_of(need, prices, setting.work, factors / times),
+        bills=bills_of(need, prices, setting.work, factors if times == inf else factors / times),
     )
 
 
 def promising(entries: Sequence[FleetEntry], most: int) -> list[FleetCandidate]:
-    """The cheapest candidates: the best of each accelerator first, then others, few of each kind."""
-    ranked = sorted(entries, key=lambda e: e.usd_per_day)
+    """The cheapest candidates as predicted, at any confidence: the best of each accelerator first, few of each kind."""
+    ranked = sorted(entries, key=lambda e: e.usd_per_day / (1.0 if e.planned_for == inf else e.planned_for))
     of_kind, kept = dict[tuple[object, ...], int](), list[FleetCandidate]()
     for candidate in (e.candidate for e in ranked):
         kind = _kind(candidate)

@@ -93,8 +93,8 @@ def _fleets(rows: Sequence[PlanRow]) -> None:
         [currency().renamed(name) for name in FLEETS],
         [_fleet(row) for row in rows],
         f"90 %: interval of {currency().code}/day. P(SLO): probability that every limit holds in every hour. "
-        "P(cheaper): than the first. Used: share of the rented hours. Headroom: growth of the traffic until a limit "
-        "fails.",
+        "P(cheaper): than the first. Used: load over the most that the replicas serve. Headroom: growth of the "
+        "traffic until a limit fails.",
         spare=[currency().renamed(name) for name in SPARE],
     )
 
