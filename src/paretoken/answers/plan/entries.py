@@ -53,6 +53,11 @@ class FleetEntry:
         return (max(self.need.replicas) + self.need.spares) * self.candidate.gpus
 
     @property
+    def hourly_usd(self) -> float | None:
+        """USD per GPU-hour of the cheapest contract that is paid by the hour; None without one."""
+        return min((b.usd_per_gpu_h for b in self.bills.bills if b.hourly), default=None)
+
+    @property
     def usd_per_day(self) -> float:
         """That of the cheapest bill; inf without a price."""
         return self.bills.bills[0].usd_per_day if self.bills.bills else inf
