@@ -149,7 +149,7 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {QUESTION} --input-price 0 --output-price 0", "free"),
         (f"selfhost {QUESTION} --cached-share 2", "between 0 and 1"),
         (f"selfhost {QUESTION} --own-cached-share -1", "on your own side is -1"),
-        (f"selfhost {QUESTION} --batch-share 1.5", "sent in batches is 1.5"),
+        (f"selfhost {QUESTION} --batch-share 1.5", "can wait is 1.5"),
         (f"selfhost {QUESTION} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
         (f"selfhost {QUESTION} --load-curve 1,2,3", "has 3 weights; give 24"),
         (f"selfhost {QUESTION} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),

@@ -62,7 +62,9 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
     cached_share: Annotated[float, Field(description="Share of the task's input that a cache holds")] = 0.0
     own_cached_share: Annotated[float | None, Field(description="That share on your own side, if it differs")] = None
     cache_write_share: Annotated[float, Field(description="Share of the input billed as cache writes")] = 0.0
-    batch_share: Annotated[float, Field(description="Share of the tokens that can wait for an API's batch tier")] = 0.0
+    batch_share: Annotated[
+        float, Field(description="Share of the tokens that can wait, for an API's batch tier or off-peak hours")
+    ] = 0.0
     load_curve: Annotated[tuple[float, ...], Field(description="Load of the 24 hours from 0:00")] = FLAT
     utc_offset: Annotated[int, Field(description="Hours that the clock of the load curve is ahead of UTC")] = 0
     tokens_per_day: Annotated[float | None, Field(description="Your volume, input and output tokens a day")] = None
