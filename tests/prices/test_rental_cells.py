@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from paretoken.catalog.loader import load_catalog
 from paretoken.prices.market.cells import availability, cell_at, vendors_offered
 from paretoken.prices.market.history import basket, index_of, price_decline
+from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.market.quality_flags import flagged
+from paretoken.prices.tariff import tariff, with_prices
 from tests.support.patience import PATIENT
 from tests.support.rentals import DAY, TODAY, row, table
 
@@ -52,6 +55,15 @@ def test_staleness_window_and_latest_day(catalog):
     assert (
         cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY + timedelta(days=300)).evidence == "no price"
     )
+
+
+def test_a_tariff_says_how_old_a_stale_price_is(catalog):
+    rows = [row(p, 3.0) for p in "abc"] + [row(p, 2.0, accelerator="B200", date=TODAY) for p in "abc"]
+    market, _ = market_tariff(flagged(table(*rows), catalog), "on-demand", DAY + timedelta(days=100), ("H200", "B200"))
+    assert (market.doubt("H200"), market.doubt("B200")) == ("stale, newest 100 days old", None)
+    assert with_prices(market, {"H200": 2.5}).doubt("H200") is None
+    priced = replace(tariff(catalog), placeholders=("H200",))
+    assert (priced.doubt("H200"), priced.doubt("B200")) == ("estimated", None)
 
 
 def test_pcie_and_nvl_stay_out_unless_asked(catalog):
