@@ -76,3 +76,20 @@ def test_the_choice_no_longer_mixes_contracts():
     )
     assert hourly.present_value_usd - own.present_value_usd == pytest.approx(29_794, abs=1)
     assert hourly.present_value_usd - own.present_value_usd == pytest.approx(only.own_or_rent.npv_usd)
+
+
+def test_a_horizon_below_the_life_and_one_above_it_are_explained():
+    rents = [row(p, 4.0) for p in "abc"]
+    short = answered(OwnOrRentTerms(months=24), *rents)
+    assert short.basis["own"].endswith("all 48 months are billed, though 24 are needed: no earlier resale is counted")
+    assert short.contracts.months == 24 and short.own_or_rent.months == 48
+    twice = answered(OwnOrRentTerms(months=96, price_decline=0.2), *rents)
+    assert "bought again every 48 months at today's capital cost" in twice.basis["own"]
+    assert answered(OwnOrRentTerms(), *rents).basis["own"] == "levelised cost of the owner over 48 months"
+
+
+def test_with_tax_the_basis_of_present_values_is_stated():
+    question = TcoQuestion(accelerators=("H200",), sets=({"tax_rate": 0.25},), own_or_rent=OwnOrRentTerms())
+    (only,) = tco(question, market=market(*(row(p, 4.0) for p in "abc"))).own_or_rent
+    assert "25% income tax; every present value is of prices before the tax" in only.basis["own"]
+    assert only.own_or_rent.tax_rate == 0.25

@@ -47,7 +47,8 @@ class OwnOrRentRow:
     """The contracts of one accelerator.
 
     `basis` says by contract where its price is from, `without_price` by term why there is none. `own_or_rent` is
-    owning against hourly on-demand: payback and internal rate of return over the owner's life. It and `contracts`
+    owning against hourly on-demand: payback and internal rate of return over the owner's life, whatever the horizon,
+    and after income tax. It and `contracts`
     are None where no contract but owning has a price.
     """
 
@@ -88,7 +89,7 @@ def _row(terms: OwnOrRentTerms, inputs: Inputs, market: Market) -> OwnOrRentRow:
         contracts=choice if renting else None,
         own_or_rent=_against_hourly(inputs, hourly, life, terms.needed_share) if hourly else None,
         price_decline_basis=decline_basis,
-        basis={t: basis for t, (_, basis) in rents.items()} | {OWN: f"levelised cost of the owner over {life} months"},
+        basis={t: basis for t, (_, basis) in rents.items()} | {OWN: _own_basis(choice, life, values["tax_rate"])},
         without_price=_without_price(rents, inputs.accelerator, market),
     )
 
@@ -113,6 +114,19 @@ def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[f
     if fall < 0:
         return 0.0, f"rents stay level: they rose {-fall:.0%} a year, which is not carried on"
     return fall, f"rents fall {fall:.0%} a year, as in the chained price history"
+
+
+def _own_basis(choice: ContractChoice, life: int, tax_rate: float) -> str:
+    """What the owner's price is, and what of it lies beyond the horizon or the first life."""
+    billed = next(c.committed_months for c in choice.costs if c.contract.name == OWN)
+    text = f"levelised cost of the owner over {life} months"
+    if tax_rate:
+        text += f", with {tax_rate:.0%} income tax; every present value is of prices before the tax of who pays them"
+    if choice.months < life:
+        text += f"; all {life} months are billed, though {choice.months} are needed: no earlier resale is counted"
+    elif billed > life:
+        text += f"; bought again every {life} months at today's capital cost: a fall of rents does not lower it"
+    return text
 
 
 def _against_hourly(inputs: Inputs, hourly: Contract, life: int, needed_share: float) -> OwnOrRent:
