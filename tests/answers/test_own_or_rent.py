@@ -93,3 +93,51 @@ def test_with_tax_the_basis_of_present_values_is_stated():
     (only,) = tco(question, market=market(*(row(p, 4.0) for p in "abc"))).own_or_rent
     assert "25% income tax; every present value is of prices before the tax" in only.basis["own"]
     assert only.own_or_rent.tax_rate == 0.25
+
+
+def year_of(row_of_answer):
+    return next(c for c in row_of_answer.contracts.costs if c.contract.name == "1-year")
+
+
+def test_a_commitment_turns_against_on_demand_of_its_own_sellers():
+    """Dear sellers commit at 70 to 90 % of their own price, and twice that of the cheap sellers by the hour."""
+    cheap = [row(p, 3.0) for p in ("k", "l", "m", "n")]
+    dear = [row(p, 10.0) for p in "abc"]
+    years = [row(p, usd, term="1-year") for p, usd in zip("abcd", (7.0, 8.0, 9.0, 8.0), strict=True)]
+    only = answered(OwnOrRentTerms(needed_share=0.9), *cheap, *dear, *years)
+    hourly = next(c.contract for c in only.contracts.costs if c.contract.name == "on-demand")
+    assert hourly.usd_per_gpu_h == 3.0 and year_of(only).contract.usd_per_gpu_h == 8.0
+    assert year_of(only).turns_at_share == pytest.approx(0.8)
+    assert year_of(only).turns_at_on_demand_usd == pytest.approx(8.0 / 0.9)
+    assert only.turns_against["1-year"].basis.startswith("turns against on-demand of the 3 sellers that offer both")
+
+
+def test_other_sellers_give_no_turning_point():
+    rows = [row(p, 3.0) for p in "xyz"] + [row(p, 8.0, term="1-year") for p in "abc"]
+    only = answered(OwnOrRentTerms(), *rows)
+    assert year_of(only).turns_at_share is None and year_of(only).turns_at_on_demand_usd is None
+    assert only.turns_against["1-year"].basis == (
+        "no turning point, as no seller offers both: 1-year is of a, b, c; on-demand is of x, y, z"
+    )
+    own = next(c for c in only.contracts.costs if c.contract.name == "own")
+    assert own.turns_at_share is not None
+
+
+def test_a_stated_price_is_compared_with_the_rent_of_the_answer():
+    rows = [row(p, 3.0) for p in "xyz"] + [row(p, 8.0, term="1-year") for p in "abc"]
+    quoted = answered(OwnOrRentTerms(reserved_usd={"1-year": 1.5}), *rows)
+    assert year_of(quoted).turns_at_share == pytest.approx(0.5) and not quoted.turns_against
+
+
+def test_an_estimate_names_the_real_offers():
+    ratios = [
+        row(p, usd, accelerator="A100", memory_gb=80.0, term=term)
+        for p in "abc"
+        for usd, term in ((2.0, "on-demand"), (1.0, "1-year"))
+    ]
+    rents = [row(p, 4.0) for p in "xyz"]
+    only = answered(OwnOrRentTerms(estimate_terms=True), *ratios, *rents, row("gcp", 8.876, term="1-year"))
+    assert year_of(only).contract.usd_per_gpu_h == pytest.approx(2.0)
+    assert only.basis["1-year"].endswith("on A100; real offers, USD per GPU-hour: gcp 8.876")
+    only = answered(OwnOrRentTerms(estimate_terms=True), *ratios, *rents)
+    assert only.basis["1-year"].endswith("on A100; no real offer")

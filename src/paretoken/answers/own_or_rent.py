@@ -15,7 +15,7 @@ from paretoken.errors import BadConfig
 from paretoken.prices.contracts import ON_DEMAND, OWN, Contract, ContractChoice, compare_contracts
 from paretoken.prices.market.cells import WINDOW_DAYS, cell_at, checked_term
 from paretoken.prices.market.history import index_of, price_decline
-from paretoken.prices.market.structure import term_rents
+from paretoken.prices.market.structure import SameSellers, same_sellers, term_rents
 from paretoken.prices.market.terms import COMMITTED, TERMS
 from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
 from paretoken.prices.owner.layers import Inputs
@@ -46,7 +46,8 @@ class OwnOrRentTerms(Question):
 class OwnOrRentRow:
     """The contracts of one accelerator.
 
-    `basis` says by contract where its price is from, `without_price` by term why there is none. `own_or_rent` is
+    `basis` says by contract where its price is from, `without_price` by term why there is none, and `turns_against` by
+    committed term of the market which sellers' on-demand prices its turning point is against. `own_or_rent` is
     owning against hourly on-demand: payback and internal rate of return over the owner's life, whatever the horizon,
     and after income tax. It and `contracts`
     are None where no contract but owning has a price.
@@ -57,6 +58,7 @@ class OwnOrRentRow:
     own_or_rent: OwnOrRent | None
     price_decline_basis: str
     basis: Mapping[str, str]
+    turns_against: Mapping[str, SameSellers]
     without_price: Mapping[str, str]
 
 
@@ -82,7 +84,10 @@ def _row(terms: OwnOrRentTerms, inputs: Inputs, market: Market) -> OwnOrRentRow:
     life = round(values["life_months"])
     own = Contract(name=OWN, usd_per_gpu_h=float(total(values)), term_months=life)
     months = life if terms.months is None else terms.months
-    choice = compare_contracts([*renting, own], terms.needed_share, months, values["cost_of_capital_per_year"])
+    sellers = _same_sellers(terms, rents, inputs.accelerator, market)
+    ratios = {term: s.ratio for term, s in sellers.items()}
+    rate = values["cost_of_capital_per_year"]
+    choice = compare_contracts([*renting, own], terms.needed_share, months, rate, ratios)
     hourly = next((c for c in renting if c.term_months == 0), None)
     return OwnOrRentRow(
         accelerator=inputs.accelerator,
@@ -90,6 +95,7 @@ def _row(terms: OwnOrRentTerms, inputs: Inputs, market: Market) -> OwnOrRentRow:
         own_or_rent=_against_hourly(inputs, hourly, life, terms.needed_share) if hourly else None,
         price_decline_basis=decline_basis,
         basis={t: basis for t, (_, basis) in rents.items()} | {OWN: _own_basis(choice, life, values["tax_rate"])},
+        turns_against=sellers,
         without_price=_without_price(rents, inputs.accelerator, market),
     )
 
@@ -102,6 +108,20 @@ def _rents(terms: OwnOrRentTerms, accelerator: str, market: Market) -> dict[str,
     else:
         rents = {ON_DEMAND: (terms.rent_usd, "the stated rent")}
     return rents | {t: (usd, "the stated price") for t, usd in terms.reserved_usd.items()}
+
+
+def _same_sellers(
+    terms: OwnOrRentTerms, rents: Mapping[str, object], accelerator: str, market: Market
+) -> dict[str, SameSellers]:
+    """What each committed term with a median of the market is compared with."""
+    if terms.rent_usd is not None or ON_DEMAND not in rents:
+        return {}
+    medians = term_rents(market.book, accelerator, market.at)
+    return {
+        t: same_sellers(market.book, accelerator, t, market.at)
+        for t in medians
+        if t != ON_DEMAND and t not in terms.reserved_usd
+    }
 
 
 def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[float, str]:

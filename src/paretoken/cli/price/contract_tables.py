@@ -49,6 +49,7 @@ def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
         "on-demand bills the hours needed; commitments and owning bill every hour of their term",
     )
     lines = [f"{name}: {basis}" for name, basis in row.basis.items()]
+    lines += [f"{term}: {sellers.basis}" for term, sellers in row.turns_against.items()]
     for why in dict.fromkeys(row.without_price.values()):
         terms = ", ".join(t for t, reason in row.without_price.items() if reason == why)
         lines.append(f"{terms}: no price, {why}")
