@@ -10,6 +10,7 @@ from paretoken.answers.market import Market
 from paretoken.answers.own_or_rent import OwnOrRentTerms
 from paretoken.answers.tco import TcoQuestion, tco
 from paretoken.catalog.loader import load_catalog
+from paretoken.prices.market.decline import rent_decline_per_year
 from paretoken.prices.market.quality_flags import flagged
 from tests.support.rentals import TODAY, row, table
 
@@ -41,14 +42,20 @@ def test_only_terms_with_a_median_of_their_own_take_part():
 
 
 def test_rents_fall_as_the_history_does_and_not_when_they_rose():
-    history = [row(p, 4.0 * 0.95**q, date=day) for p in "abc" for q, day in enumerate(DAYS)]
+    history = [row(p, 4.0 * 0.95**q, date=day) for p in "abcde" for q, day in enumerate(DAYS)]
     only = answered(OwnOrRentTerms(), *history)
     hourly = next(c.contract for c in only.contracts.costs if c.contract.name == "on-demand")
-    assert hourly.price_decline_per_year == pytest.approx(1 - 0.95**4)
-    assert "rents fall 19% a year, as in the chained price history" in only.price_decline_basis
-    rising = [row(p, 4.0 * 1.05**q, date=day) for p in "abc" for q, day in enumerate(DAYS)]
-    assert "rose 22% a year, which is not carried on" in answered(OwnOrRentTerms(), *rising).price_decline_basis
+    ours = rent_decline_per_year(market(*history).book, "H200", TODAY)
+    assert hourly.price_decline_per_year == -ours.per_year == pytest.approx(1 - 0.95**4, abs=0.005)
+    assert only.price_decline_basis.startswith("rents fall as they did: -19% a year at the same sellers")
+    assert only.price_decline_basis.endswith("5 providers, 2025-08-01 to 2026-08-01")
+    rising = [row(p, 4.0 * 1.05**q, date=day) for p in "abcde" for q, day in enumerate(DAYS)]
+    level = answered(OwnOrRentTerms(), *rising)
+    assert level.price_decline_basis.startswith("rents stay level, as a rise is not carried on: +22% a year")
+    assert level.contracts.costs[-1].contract.price_decline_per_year == 0
     assert "as stated" in answered(OwnOrRentTerms(price_decline=0.1), *rising).price_decline_basis
+    thin = answered(OwnOrRentTerms(), *(r for r in history if r["provider"] != "e")).price_decline_basis
+    assert thin.startswith("rents stay level, no yearly change of rents: only 4 providers of H200")
 
 
 def test_without_any_price_there_is_no_comparison():

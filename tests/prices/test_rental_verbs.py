@@ -103,7 +103,7 @@ def test_own_or_rent_verb(call):
     h200 = rows["H200"]
     assert h200["contracts"]["needed_share"] == 0.6 and set(h200["basis"]) == {"on-demand", "own"}
     assert h200["contracts"]["costs"][0]["contract"]["name"] == "own"
-    assert "no price history" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
+    assert "no yearly change of rents: only" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
     flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]
     assert flat["own_or_rent"]["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
     own = next(c for c in flat["contracts"]["costs"] if c["contract"]["name"] == "own")
@@ -179,3 +179,10 @@ def test_depreciation_needs_a_tax_rate_from_the_line_or_a_set(call, tmp_path):
     for name in ("all.toml", "one.toml"):
         assert call(f"tco --accelerator H200 --depreciation macrs-5 --set {name}")[0] == 0
     assert call("tco --accelerator H200 --depreciation macrs-5 --tax-rate 0")[0] == 0
+
+
+def test_the_history_ends_with_the_yearly_change_at_the_same_sellers(call):
+    assert "no yearly change of rents: only" in call("rent H200 --history --at 2026-11-24")[1]
+    shown = call("rent A100 --history --at 2026-11-24")[1]
+    assert "-13% a year at the same sellers, -41% to +2% with 90% confidence: 5 providers" in " ".join(shown.split())
+    assert json.loads(call("rent A100 --history --term spot --json")[1])["decline"] is None

@@ -14,7 +14,7 @@ from paretoken.answers.seam import Question
 from paretoken.errors import BadConfig
 from paretoken.prices.contracts import ON_DEMAND, OWN, Contract, ContractChoice, compare_contracts
 from paretoken.prices.market.cells import WINDOW_DAYS, cell_at, checked_term
-from paretoken.prices.market.history import index_of, price_decline
+from paretoken.prices.market.decline import rent_decline_per_year
 from paretoken.prices.market.structure import SameSellers, same_sellers, term_rents
 from paretoken.prices.market.terms import COMMITTED, TERMS
 from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
@@ -128,12 +128,12 @@ def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[f
     """(fall of rents a year, its basis)."""
     if terms.price_decline is not None:
         return terms.price_decline, f"rents fall {terms.price_decline:.0%} a year, as stated"
-    fall = price_decline(index_of(market.book, accelerator))
-    if fall is None:
-        return 0.0, "rents stay level: no price history links a year of quarters; --price-decline states a fall"
-    if fall < 0:
-        return 0.0, f"rents stay level: they rose {-fall:.0%} a year, which is not carried on"
-    return fall, f"rents fall {fall:.0%} a year, as in the chained price history"
+    change = rent_decline_per_year(market.book, accelerator, market.at)
+    if change.per_year is None:
+        return 0.0, f"rents stay level, {change.text}; --price-decline states a fall"
+    if change.per_year > 0:
+        return 0.0, f"rents stay level, as a rise is not carried on: {change.text}"
+    return -change.per_year, f"rents fall as they did: {change.text}"
 
 
 def _own_basis(choice: ContractChoice, life: int, tax_rate: float) -> str:

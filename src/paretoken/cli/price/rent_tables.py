@@ -114,6 +114,8 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
         "and from the median again where fewer than 3 link two quarters; "
         "change from mix: the part of the median's change that other providers make",
     )
+    if answer.decline:
+        console().print(answer.decline.text, style="dim")
 
 
 def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
