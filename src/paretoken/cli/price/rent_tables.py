@@ -155,6 +155,8 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
         f"{counted(answer.rows, 'price')}{form}, {answer.repeats} already in the book, "
         f"{len(answer.flagged)} flagged{ignored}{written}"
     )
+    for note in answer.notes:
+        echo(note, err=True)
     for row in answer.flagged[:MOST_FLAGGED]:
         name = f"{row['provider']} {row['accelerator']} {row['term']} {row['usd_per_gpu_h']}"
         echo(f"flagged: {name}: {', '.join(row['flags'])}", err=True)
