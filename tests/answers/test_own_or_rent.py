@@ -55,7 +55,7 @@ def test_rents_fall_as_the_history_does_and_not_when_they_rose():
     assert level.contracts.costs[-1].contract.price_decline_per_year == 0
     assert "as stated" in answered(OwnOrRentTerms(price_decline=0.1), *rising).price_decline_basis
     thin = answered(OwnOrRentTerms(), *(r for r in history if r["provider"] != "e")).price_decline_basis
-    assert thin.startswith("rents stay level, no yearly change of rents: only 4 providers of H200")
+    assert thin.startswith("rents stay level: only 4 providers of H200")
 
 
 def test_without_any_price_there_is_no_comparison():
@@ -98,7 +98,7 @@ def test_a_horizon_below_the_life_and_one_above_it_are_explained():
 def test_with_tax_the_basis_of_present_values_is_stated():
     question = TcoQuestion(accelerators=("H200",), sets=({"tax_rate": 0.25},), own_or_rent=OwnOrRentTerms())
     (only,) = tco(question, market=market(*(row(p, 4.0) for p in "abc"))).own_or_rent
-    assert "25% income tax; every present value is of prices before the tax" in only.basis["own"]
+    assert "25% income tax; present values are of prices before the payer" in only.basis["own"]
     assert only.own_or_rent.tax_rate == 0.25
 
 

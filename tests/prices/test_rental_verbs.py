@@ -103,7 +103,7 @@ def test_own_or_rent_verb(call):
     h200 = rows["H200"]
     assert h200["contracts"]["needed_share"] == 0.6 and set(h200["basis"]) == {"on-demand", "own"}
     assert h200["contracts"]["costs"][0]["contract"]["name"] == "own"
-    assert "no yearly change of rents: only" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
+    assert "rents stay level: only 1 provider" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
     flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]
     assert flat["own_or_rent"]["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
     own = next(c for c in flat["contracts"]["costs"] if c["contract"]["name"] == "own")

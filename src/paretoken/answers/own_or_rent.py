@@ -130,7 +130,7 @@ def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[f
         return terms.price_decline, f"rents fall {terms.price_decline:.0%} a year, as stated"
     change = rent_decline_per_year(market.book, accelerator, market.at)
     if change.per_year is None:
-        return 0.0, f"rents stay level, {change.text}; --price-decline states a fall"
+        return 0.0, f"rents stay level: {change.reason}; --price-decline states a fall"
     if change.per_year > 0:
         return 0.0, f"rents stay level, as a rise is not carried on: {change.text}"
     return -change.per_year, f"rents fall as they did: {change.text}"
@@ -141,7 +141,7 @@ def _own_basis(choice: ContractChoice, life: int, tax_rate: float) -> str:
     billed = next(c.committed_months for c in choice.costs if c.contract.name == OWN)
     text = f"levelised cost of the owner over {life} months"
     if tax_rate:
-        text += f", with {tax_rate:.0%} income tax; every present value is of prices before the tax of who pays them"
+        text += f", with {tax_rate:.0%} income tax; present values are of prices before the payer's own tax"
     if choice.months < life:
         text += f"; all {life} months are billed, though {choice.months} are needed: no earlier resale is counted"
     elif billed > life:
