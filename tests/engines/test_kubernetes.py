@@ -179,6 +179,15 @@ def test_the_autoscaler_counts_requests():
     )
 
 
+@pytest.mark.parametrize(("fields", "target"), [({}, 80), ({"target_requests": 57}, 57), ({"users": 1}, 1)])
+def test_the_requests_that_the_autoscaler_holds(fields, target):
+    text = kubernetes_yaml(made(), Scale(**{"max_replicas": 6, "users": 100, **fields}))
+    (autoscaler,) = [d for d in yaml.safe_load_all(text) if d["kind"] == "HorizontalPodAutoscaler"]
+    (metric,) = autoscaler["spec"]["metrics"]
+    assert metric["pods"]["target"]["averageValue"] == str(target)
+    assert f"above {target} running or waiting request" in text
+
+
 @pytest.mark.parametrize(
     ("of", "scale", "match"),
     [
@@ -187,6 +196,8 @@ def test_the_autoscaler_counts_requests():
         (made(spec=replace(H200, gpus=16)), {}, "16 GPUs spans 2 nodes of 8.*LeaderWorkerSet"),
         (made(), {"node_gpus": 2}, "4 GPUs spans 2 nodes of 2"),
         (made(), {"replicas": 4, "max_replicas": 2}, "--max-replicas 2 is below --replicas 4"),
+        (made(), {"target_requests": 9}, "add --max-replicas"),
+        (made(), {"max_replicas": 2, "users": 8, "target_requests": 9}, "--target-requests 9 is above --users 8"),
         (made(env={"a b": "c"}), {}, "no environment variable 'a b'"),
         (made(volumes=["named:/data"]), {}, "cannot mount the volume 'named:/data'"),
         (made(volumes=["/a:/b:zz"]), {}, "cannot mount the volume"),

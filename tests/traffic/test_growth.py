@@ -138,16 +138,51 @@ def days_of(counts, day_start_s):
     )
 
 
-def test_the_busiest_calendar_day_of_a_week():
-    day = busiest_day(days_of([500, 900, 300, 880], 36_000.0))
-    assert len(day) == 900 and day.span_s == 86_400 and day.day_start_s == 0
+def test_the_busiest_24_hours_of_a_week_begin_on_a_full_hour():
+    week = days_of([500, 900, 300, 880], 36_000.0)
+    day = busiest_day(week)
+    windows = [
+        ((week.time_s >= start) & (week.time_s < start + 86_400)).sum()
+        for start in range(0, 3 * 86_400 - 36_000 + 1, 3600)
+    ]
+    assert len(day) == max(windows) >= 900
+    assert day.span_s == 86_400 and day.day_start_s % 3600 == 0
     assert day.time_s.min() >= 0 and day.time_s.max() <= 86_400
-    assert any("day 1 of 3" in note for note in day.notes)
+    (note,) = day.notes
+    assert f"the 24 hours from {day.day_start_s / 3600:02.0f}:00 on day" in note and "its 3.58 days" in note
 
 
-def test_without_a_whole_calendar_day_the_busiest_24_hours():
-    traffic = replace(days_of([100, 900], 36_000.0), span_s=86_400 * 2 - 36_000.0)
-    short = replace(traffic, day_start_s=None)
+def cut(traffic, start_s, end_s):
+    """The part of a traffic between two times."""
+    keep = (traffic.time_s >= start_s) & (traffic.time_s <= end_s)
+    part = traffic.take(keep)
+    return replace(part, time_s=part.time_s - start_s, span_s=end_s - start_s, day_start_s=start_s % 86_400)
+
+
+@pytest.mark.parametrize(
+    ("counts", "named"), [([2000, 2000, 20_000], "23:59 on day 2"), ([20_000, 2000, 2000], "00:00 on day 1")]
+)
+def test_a_day_that_the_log_cuts_by_seconds_is_no_less_the_busiest(counts, named):
+    log = cut(days_of(counts, 0.0), 20.0, 3 * 86_400 - 40.0)
+    day = busiest_day(log)
+    assert len(day) == pytest.approx(20_000, rel=0.005) and day.span_s == 86_400
+    assert day.time_s.min() >= 0 and day.time_s.max() <= 86_400
+    assert day.notes == (
+        f"the 24 hours from {named} of the source, which have the most tokens; the rest of its 3 days is left out",
+    )
+
+
+def test_a_busy_night_is_not_cut_at_midnight():
+    traffic = days_of([1000, 1000, 1000], 0.0)
+    night = np.abs(traffic.time_s - 2 * 86_400) < 6 * 3600
+    busy = replace(traffic, input_tokens=np.where(night, 500, 1))
+    day = busiest_day(busy)
+    assert day.input_tokens.sum() >= busy.input_tokens[night].sum()
+    assert 6 <= day.day_start_s / 3600 <= 18
+
+
+def test_where_the_time_of_day_is_unknown_hours_count_from_the_start():
+    short = replace(days_of([100, 900], 36_000.0), day_start_s=None)
     day = busiest_day(short)
     assert day.span_s == 86_400 and day.day_start_s is None
     assert len(day) >= 890

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil, log
+from math import ceil
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import ParetokenError
 from paretoken.plan.candidate import FleetCandidate
-from paretoken.plan.load_curve import STABLE_LOAD
-from paretoken.plan.replica import mean_lengths
+from paretoken.plan.load_curve import LoadCurve, LoadPoint
+from paretoken.plan.replica import mean_lengths, replica_of, servable
+from paretoken.plan.sized import MOST_REFUSED
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import case
@@ -35,13 +36,14 @@ TAILS = {"p90": "p90_ttft_s", "p95": "p90_ttft_s", "p99": "p99_ttft_s", "p999": 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoarseCapacity:
     """Requests per second of one replica, 0 where no load is within the limits; `first_to_fail` is the limit that stops
-    it, `unmet` are limits that one request alone misses, with what it has, seconds. `problem` says why a candidate
-    cannot serve at all."""
+    it, `unmet` are limits that one request alone misses, with what it has, seconds. `curve` has the latencies of the
+    limits. `problem` says why a candidate cannot serve at all."""
 
     candidate: FleetCandidate
     capacity_s: float
     first_to_fail: str
     unmet: Mapping[Slo, float] = field(default_factory=dict)
+    curve: LoadCurve = field(default_factory=lambda: LoadCurve(()))
     problem: str = ""
 
     def replicas(self, peak_s: float) -> int | None:
@@ -59,11 +61,14 @@ def coarse_capacities(
 ) -> list[CoarseCapacity]:
     """The capacity of each candidate, in their order."""
     catalog, lengths = catalog or load_catalog(), mean_lengths(traffic)
+    # No prompt block matters here, and to pick out those of many requests takes long.
+    requests = replace(traffic, prefixes=None)
     problems: dict[int, str] = {}
     plain: dict[int, list[Case]] = {}
     pooled: dict[int, list[PooledCase]] = {}
     for i, candidate in enumerate(candidates):
         try:
+            servable(replica_of(candidate, requests, calibration=calibration, catalog=catalog), requests, MOST_REFUSED)
             if isinstance(candidate.deployment, Deployment):
                 plain[i] = _cases(candidate.deployment, lengths, catalog)
             else:
@@ -101,28 +106,38 @@ def _by_candidate(
 
 
 def _capacity(candidate: FleetCandidate, figures: dict[str, Floats], slos: Sequence[Slo]) -> CoarseCapacity:
-    rates = np.maximum.accumulate(np.array(LOADS) / figures["e2e_s"])
-    capacity_s, first, unmet = float(rates[-1]), STABLE_LOAD, dict[Slo, float]()
-    for slo in slos:
-        name = "tpot_s" if slo.metric == "itl" else f"{slo.metric}_s"
-        if slo.metric == "ttft":
-            name = TAILS.get(slo.statistic, name)
-        values = np.maximum.accumulate(np.nan_to_num(figures.get(name, figures[f"{name.split('_')[-2]}_s"])))
-        if values[0] > slo.bound_s:
-            unmet[slo] = float(values[0])
-        at = _rate_at(rates, values, slo.bound_s)
-        if at < capacity_s:
-            capacity_s, first = at, slo.text
-    return CoarseCapacity(candidate=candidate, capacity_s=capacity_s, first_to_fail=first, unmet=unmet)
+    curve = _curve(figures, slos)
+    return CoarseCapacity(
+        candidate=candidate,
+        capacity_s=curve.capacity_s(slos),
+        first_to_fail=curve.first_to_fail(slos),
+        unmet=curve.unmet(slos),
+        curve=curve,
+    )
 
 
-def _rate_at(rates: Floats, values: Floats, bound: float) -> float:
-    """The highest rate at which a value is at most the bound; 0 where none is."""
-    above = int(np.searchsorted(values, bound, side="right"))
-    if above == 0:
-        return 0.0
-    if above == len(values):
-        return float(rates[-1])
-    low, high = float(values[above - 1]), float(values[above])
-    share = (log(bound) - log(max(low, 1e-12))) / (log(high) - log(max(low, 1e-12)))
-    return float(rates[above - 1] + (rates[above] - rates[above - 1]) * share)
+def _curve(figures: dict[str, Floats], slos: Sequence[Slo]) -> LoadCurve:
+    """The latencies of the limits over the rates of the loads."""
+    rates = np.maximum.accumulate(np.array(LOADS) / figures["e2e_s"]).tolist()
+    columns = {(slo.metric, slo.statistic): np.nan_to_num(_column(figures, slo)).tolist() for slo in slos}
+    return LoadCurve(
+        tuple(
+            LoadPoint(
+                rate_s=rate,
+                figures={of: values[i] for of, values in columns.items()},
+                batch=users,
+                busy=1.0,
+                goodput_s=rate,
+                stable=True,
+                requests=0,
+            )
+            for i, (users, rate) in enumerate(zip(LOADS, rates, strict=True))
+        )
+    )
+
+
+def _column(figures: dict[str, Floats], slo: Slo) -> Floats:
+    """The figure that stands for the latency of a limit."""
+    name = "tpot_s" if slo.metric == "itl" else f"{slo.metric}_s"
+    tail = TAILS.get(slo.statistic, name) if slo.metric == "ttft" else name
+    return figures.get(tail, figures[name])

@@ -103,12 +103,16 @@ def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float =
     )
 
 
-def coarse_need(capacity: CoarseCapacity, traffic: Traffic, spares: int, cold_start_s: float) -> FleetNeed:
-    """That of a capacity from the closed form, above 0, for the rate of each hour."""
-    rates, scale = tuple(_rates(traffic)), FleetScale(capacity.capacity_s)
-    counts = tuple(map(scale.needed, rates))
+def coarse_need(
+    capacity: CoarseCapacity, traffic: Traffic, spares: int, cold_start_s: float, factor: float = 1.0
+) -> FleetNeed:
+    """That of a capacity from the closed form, above 0, for the rate of each hour; with a `factor` above 1, of a fleet
+    for so many times the rates."""
+    rates, scale = _rates(traffic), FleetScale(capacity.capacity_s)
+    peaks_s = tuple(rate * max(factor, 1.0) for rate in rates)
+    counts = tuple(map(scale.needed, peaks_s))
     used = [rate / scale.able_s(n) for rate, n in zip(rates, counts, strict=True)]
-    return _estimated(capacity.candidate, scale, rates, counts, used, traffic.span_s, spares, cold_start_s)
+    return _estimated(capacity.candidate, scale, peaks_s, counts, used, traffic.span_s, spares, cold_start_s)
 
 
 def _estimated(

@@ -53,30 +53,36 @@ def grown(traffic: Traffic, factor: float, seed: int) -> Traffic:
 
 
 def busiest_day(traffic: Traffic) -> Traffic:
-    """The 24 hours with the most tokens of a longer traffic; of whole calendar days where it has one.
+    """The 24 hours with the most tokens of a longer traffic, in steps of an hour; by the clock where the day is known.
 
-    Traffic of a day or less stays as it is. Sessions are cut where the day is.
+    The 24 hours at either end count too, whatever the minute. Traffic of a day or less stays as it is. Sessions are cut
+    where the 24 hours are.
     """
     if traffic.span_s <= DAY_S * (1 + 1e-9):
         return traffic
-    midnight = -(traffic.day_start_s or 0.0) % DAY_S
-    starts = np.arange(midnight, traffic.span_s - DAY_S + 1e-6, DAY_S)
-    calendar = traffic.day_start_s is not None and len(starts) > 0
-    if not calendar:
-        starts = np.arange(0.0, traffic.span_s - DAY_S + 1e-6, HOUR_S)
+    last = traffic.span_s - DAY_S
+    first_hour = -(traffic.day_start_s or 0.0) % HOUR_S
+    starts = np.unique(np.concatenate([[0.0, last], np.arange(first_hour, last, HOUR_S)]))
     tokens = np.concatenate([[0], np.cumsum(traffic.input_tokens + traffic.output_tokens)])
     low, high = (np.searchsorted(traffic.time_s, edge, side="left") for edge in (starts, starts + DAY_S))
+    high[-1] = len(traffic)
     best = int(np.argmax(tokens[high] - tokens[low]))
     start, rows = float(starts[best]), np.arange(low[best], high[best])
-    if not len(rows):
-        return traffic
-    which = f"day {best + 1} of {len(starts)}" if calendar else f"the 24 hours from hour {start / HOUR_S:g}"
     note = (
-        f"{which} of the source, which has the most tokens; the rest of {traffic.span_s / DAY_S:.3g} days is left out"
+        f"the 24 hours from {_moment(traffic, start)} of the source, which have the most tokens; the rest of its "
+        f"{traffic.span_s / DAY_S:.3g} days is left out"
     )
     day = traffic.take(rows, note)
     begin = None if traffic.day_start_s is None else (traffic.day_start_s + start) % DAY_S
-    return replace(day, time_s=day.time_s - start, span_s=DAY_S, day_start_s=begin)
+    return replace(day, time_s=np.clip(day.time_s - start, 0.0, DAY_S), span_s=DAY_S, day_start_s=begin)
+
+
+def _moment(traffic: Traffic, time_s: float) -> str:
+    """A time of the traffic in words: `14:00 on day 2`, or `hour 38` where the time of day is not known."""
+    if traffic.day_start_s is None:
+        return f"hour {time_s / HOUR_S:.4g}"
+    minutes = round((traffic.day_start_s + time_s) / 60)
+    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d} on day {minutes // 1440 + 1}"
 
 
 def _units(traffic: Traffic) -> tuple[Ints, Floats, Floats]:

@@ -250,6 +250,19 @@ class TestPlan:
         assert [r.gpus for r in of] == sorted(r.gpus for r in of) and of[-1].gpus > of[0].gpus
         assert of[3].gpus == of[0].gpus_at_90 == of[3].gpus_at_90
 
+    def test_the_closed_form_errs_as_far_as_its_limit_does(self, answer):
+        ttft, tpot = (answer(slo=slo, confidence=0.9).rows[0] for slo in ("ttft_p95=150ms", "tpot=50ms"))
+        assert min(ttft.probability, tpot.probability) >= 0.9
+        assert ttft.headroom > 2  # TTFT is far less certain than TPOT, whose error is no factor of two
+
+    def test_requests_that_no_replica_serves_are_refused(self, answer, tmp_path):
+        log = tmp_path / "long.csv"
+        lines = [f"{i / 10:.1f},{200_000 if i % 20 == 0 else 1000},100" for i in range(600)]
+        log.write_text("\n".join(["time_s,input_tokens,output_tokens", *lines]))
+        for coarse in (True, False):
+            with pytest.raises(NoData, match=r"longer than the 131,072 tokens .* 30 requests of 600"):
+                answer(log=log, slo="ttft_p95=20s", coarse=coarse)
+
     def test_spares_and_tasks(self, answer):
         bare, one, more = (answer(spares=n).rows[0].gpus for n in (0, 1, 3))
         assert (one - bare, more - bare) == (4, 12)

@@ -71,10 +71,10 @@ def coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -
     for c, need, error in zip(capacities, needs, _errors(setting, needs, [USERS] * len(needs)), strict=True):
 
         def need_for(times: float, c: CoarseCapacity = c) -> FleetNeed:
-            slower = replace(c, capacity_s=c.capacity_s / times)
-            return coarse_need(slower, setting.traffic, spares, cold_start_s)
+            return coarse_need(c, setting.traffic, spares, cold_start_s, times)
 
-        factors = error.factors(TPOT, _normals(need.candidate, TPOT))
+        ttft, tpot = (_normals(need.candidate, metric) for metric in (TTFT, TPOT))
+        factors = size_factors(c.curve, setting.limits, error, ttft, tpot)
         entry = _entry(setting, error, factors, need, need_for)
         entries.append(replace(entry, first_to_fail=c.first_to_fail))
     return entries

@@ -61,6 +61,12 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
     help="Scale from --replicas to this number by requests (with --print kubernetes).",
 )
 @click.option(
+    "--target-requests",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Scale to hold each replica at N running and waiting requests (default: 80 % of --users).",
+)
+@click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
 )
 @click.option(
@@ -84,6 +90,7 @@ def command(
     form: Form | None,
     replicas: int | None,
     max_replicas: int | None,
+    target_requests: int | None,
     folder: Path,
     disaggregated: str | None,
     as_json: bool,
@@ -106,7 +113,8 @@ def command(
       paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 \\
                        --set max_num_seqs=512 --print sbatch
       paretoken launch vllm llama-3-70b --accelerator H100 --tp 4 \\
-                       --print kubernetes --replicas 2 --max-replicas 6
+                       --print kubernetes --replicas 2 --max-replicas 6 \\
+                       --users 64 --target-requests 40
       paretoken launch llamacpp tiny --path random:tiny --port 8080
       paretoken launch dynamo-sglang deepseek-r1 --accelerator GB200 \\
                        --precision fp8 --disaggregated 4xDEP4+1xDEP32
@@ -119,11 +127,14 @@ def command(
         return
     from paretoken.errors import BadConfig
 
-    if form != "kubernetes" and (replicas or max_replicas):
-        raise BadConfig("--replicas and --max-replicas are for --print kubernetes; add it or leave them out")
+    if form != "kubernetes" and (replicas or max_replicas or target_requests):
+        raise BadConfig(
+            "--replicas, --max-replicas and --target-requests are for --print kubernetes; add it or leave them out"
+        )
     server_command = _server_command(values, "0.0.0.0" if form == "kubernetes" else "127.0.0.1")  # noqa: S104, of a pod
     if form == "kubernetes":
-        _show_manifests(server_command, values["accelerator"], replicas or 1, max_replicas, values["users"])
+        scale = {"replicas": replicas or 1, "max_replicas": max_replicas, "target_requests": target_requests}
+        _show_manifests(server_command, values["accelerator"], users=values["users"], **scale)
     elif form or as_json:
         _show(server_command, form)
     else:
@@ -152,17 +163,15 @@ def _show(server_command: Command, form: Form | None) -> None:
     _print_text(render(server_command, form))
 
 
-def _show_manifests(
-    server_command: Command, accelerator: str, replicas: int, max_replicas: int | None, users: int
-) -> None:
+def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> None:
+    """Print the manifests of a `Scale` of these fields."""
     from paretoken.catalog.loader import load_catalog
     from paretoken.engines.kubernetes.manifests import Scale
     from paretoken.engines.render import render
 
     entries = load_catalog().accelerators
     node_gpus = 1 if accelerator.casefold() == "cpu" else entries[entries.id_of(accelerator)].gpus_per_node
-    scale = Scale(replicas=replicas, max_replicas=max_replicas, users=users, node_gpus=node_gpus)
-    _print_text(render(server_command, "kubernetes", scale=scale))
+    _print_text(render(server_command, "kubernetes", scale=Scale(node_gpus=node_gpus, **scale)))
 
 
 def _print_text(text: str) -> None:

@@ -9,20 +9,19 @@ from paretoken.catalog.engine_files import engine_files
 from paretoken.engines.command import Command
 from paretoken.engines.kubernetes.text import Manifest, Quoted, labels
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 
-BUSY = 0.8
-"""Share of the concurrent requests of a replica from which on the autoscaler adds one."""
 QUIET_S = 600
 """How long the load must be low before the autoscaler removes a replica."""
 
 
-def autoscaler(command: Command, least: int, most: int, users: int, name: str) -> Manifest:
-    """An autoscaler between `least` and `most` replicas by requests in flight: as many as keep each below BUSY.
+def autoscaler(command: Command, least: int, most: int, requests: int, name: str) -> Manifest:
+    """An autoscaler between `least` and `most` replicas that holds each at so many requests, running and waiting.
 
-    `users` are the concurrent requests of a replica. BadConfig for an engine that does not count them.
+    BadConfig for an engine that does not count them.
     """
     _series(command)
-    target: Manifest = {"type": "AverageValue", "averageValue": Quoted(max(int(users * BUSY), 1))}
+    target: Manifest = {"type": "AverageValue", "averageValue": Quoted(requests)}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
@@ -54,7 +53,7 @@ def _series(command: Command) -> tuple[str, str]:
     return series[0], series[1]
 
 
-def needs_of_autoscaler(command: Command, users: int) -> Iterator[str]:
+def needs_of_autoscaler(command: Command, requests: int) -> Iterator[str]:
     """What the autoscaler needs of the cluster, and how it scales, as lines of a comment."""
     running, waiting = _series(command)
     query = " + ".join(f"sum({s}{{<<.LabelMatchers>>}}) by (<<.GroupBy>>)" for s in (running, waiting))
@@ -63,5 +62,6 @@ def needs_of_autoscaler(command: Command, users: int) -> Iterator[str]:
     yield "    resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}"
     yield f"    name: {{as: {_metric(command)}}}"
     yield f"    metricsQuery: '{query}'"
-    yield f"The autoscaler keeps running and waiting requests below {BUSY:.0%} of {users} per replica."
-    yield "State --users as the requests at which a replica meets your SLO. A new replica serves once its weights load."
+    yield f"The autoscaler adds a replica above {counted(requests, 'running or waiting request')} per replica."
+    yield "State --target-requests below the requests at which a replica meets your SLO: a new one serves once its"
+    yield "weights are loaded."

@@ -24,6 +24,8 @@ from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 
+BUSY = 0.8
+"""Share of the most requests of a replica from which on the autoscaler adds one, where no number is stated."""
 PULL_S = 600
 """Time to pull an image, beyond that of loading weights."""
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -36,13 +38,20 @@ _LONGEST_NAME = 50
 class Scale:
     """Replicas of a server. With `max_replicas` an autoscaler keeps their number between `replicas` and that.
 
-    `users` are the concurrent requests of a replica, `node_gpus` the GPUs of a node.
+    `users` is the most requests that a replica serves at once. `target_requests` are those, running and waiting, that
+    the autoscaler holds it at; BUSY of `users` by default. `node_gpus` are the GPUs of a node.
     """
 
     replicas: int = 1
     max_replicas: int | None = None
     users: int = 32
+    target_requests: int | None = None
     node_gpus: int = 8
+
+    @property
+    def target(self) -> int:
+        """The requests of a replica, running and waiting, above which the autoscaler adds one."""
+        return self.target_requests or max(int(self.users * BUSY), 1)
 
 
 def kubernetes_yaml(command: Command, scale: Scale | None = None) -> str:
@@ -54,7 +63,7 @@ def kubernetes_yaml(command: Command, scale: Scale | None = None) -> str:
     if command.files:
         manifests.insert(0, _config_map(command, name))
     if scale.max_replicas:
-        manifests.append(autoscaler(command, scale.replicas, scale.max_replicas, scale.users, name))
+        manifests.append(autoscaler(command, scale.replicas, scale.max_replicas, scale.target, name))
     head = "".join(f"# {visible(line)}\n" for line in _needs(command, scale, name))
     return head + yaml_of(manifests)
 
@@ -76,6 +85,14 @@ def _check(command: Command, scale: Scale) -> None:
         )
     if scale.max_replicas is not None and scale.max_replicas < scale.replicas:
         raise BadConfig(f"--max-replicas {scale.max_replicas} is below --replicas {scale.replicas}; raise it")
+    if scale.target_requests is not None:
+        if scale.max_replicas is None:
+            raise BadConfig("--target-requests is what an autoscaler holds; add --max-replicas, or leave it out")
+        if scale.target_requests > scale.users:
+            raise BadConfig(
+                f"--target-requests {scale.target_requests} is above --users {scale.users}: requests would wait before "
+                "a replica is added; lower it"
+            )
     if wrong := next((v for v in command.env if not _VARIABLE.fullmatch(v)), None):
         raise BadConfig(f"Kubernetes takes no environment variable {wrong!r}; use letters, digits, '_', '.' and '-'")
     if wrong := next((f for f in command.files if not _FILE.fullmatch(f)), None):
@@ -146,4 +163,4 @@ def _needs(command: Command, scale: Scale, name: str) -> Iterator[str]:
     if passed := [v for v, value in command.env.items() if not value and v != TOKEN]:
         yield f"- a Secret {name}-env with the keys {', '.join(passed)}"
     if scale.max_replicas:
-        yield from needs_of_autoscaler(command, scale.users)
+        yield from needs_of_autoscaler(command, scale.target)
