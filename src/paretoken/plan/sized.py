@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -128,7 +128,13 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
         whole_hours=job.replayed == "busiest hour",
     )
     whole = job.replayed == "whole period"
-    size = sizer.size(every_hour=whole)
+    try:
+        size = sizer.size(every_hour=whole)
+    except BadConfig:
+        if job.replayed != "sampled hours":
+            raise
+        # a burst alone may exceed what the hours around it make up for
+        return _sized(replace(job, replayed="busiest hour"), replica, traffic, curve)
     fixed, scheduled = _fixed(job, sizer, size), _scheduled(job, sizer, size)
     least = min(foresight(sizer, size).replica_s(traffic.span_s) / HOUR_S * replica.gpus, scheduled.gpu_hours)
     return SizedFleet(

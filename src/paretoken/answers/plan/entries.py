@@ -16,7 +16,7 @@ from paretoken.plan.need import FleetNeed, coarse_need, need_of
 from paretoken.plan.parallel import Progress, map_all
 from paretoken.plan.replica import mean_lengths
 from paretoken.plan.sized import Replayed, SizedFleet, SizingJob, Unsized, size_fleet
-from paretoken.plan.sizes import size_factors
+from paretoken.plan.sizes import fleet_scales, size_factors
 from paretoken.plan.uncertainty import TPOT, TTFT, LatencyError, latency_errors
 from paretoken.predict.arrays import Floats
 from paretoken.predict.deployment import Deployment
@@ -84,7 +84,8 @@ def simulated_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> lis
     users = [max(f.curve.batch_at(f.size.rate_each_s(f.size.checks[0].group.first)), 1.0) for f in fleets]
     for fleet, need, error in zip(fleets, needs, _errors(setting, needs, users), strict=True):
         ttft, tpot = (_normals(need.candidate, metric) for metric in (TTFT, TPOT))
-        factors = size_factors(fleet.curve, setting.limits, error, ttft, tpot)
+        scales = fleet_scales(fleet.size, fleet.curve, setting.limits)
+        factors = size_factors(fleet.curve, setting.limits, error, ttft, tpot, scales)
 
         def need_for(times: float, fleet: SizedFleet = fleet) -> FleetNeed:
             return need_of(fleet, question.spares, question.cold_start_s, times)
@@ -140,7 +141,7 @@ def simulated(
     unsized = [s for s in sized if isinstance(s, Unsized)]
     entries = simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
     for most in CHECKED:
-        ranked = sorted(entries, key=lambda e: e.usd_per_day)
+        ranked = sorted(entries, key=lambda e: (e.planned_for == inf, e.usd_per_day))
         if not ranked or not _is_sampled(ranked[0]):
             break
         entries = _again(setting, ranked, [e for e in ranked if _is_sampled(e)][:most], "busiest hour", unsized)
@@ -160,7 +161,7 @@ def _again(
     """The entries with some of them sized anew; those that have no size then go to `unsized`."""
     sized = map_all(size_fleet, [_job(setting, e.candidate, how) for e in some])
     unsized += [s for s in sized if isinstance(s, Unsized)]
-    kept = [e for e in entries if not any(e is other for other in some)]
+    kept = [e for e in entries if e not in some]
     return kept + simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
 
 
