@@ -156,7 +156,11 @@ def _is_sampled(entry: FleetEntry) -> bool:
 
 
 def _again(
-    setting: PlanSetting, entries: Sequence[FleetEntry], some: Sequence[FleetEntry], how: Replayed, unsized: list[Unsized]
+    setting: PlanSetting,
+    entries: Sequence[FleetEntry],
+    some: Sequence[FleetEntry],
+    how: Replayed,
+    unsized: list[Unsized],
 ) -> list[FleetEntry]:
     """The entries with some of them sized anew; those that have no size then go to `unsized`."""
     sized = map_all(size_fleet, [_job(setting, e.candidate, how) for e in some])
