@@ -114,7 +114,7 @@ def plan_row(
         foresight_gpu_hours_per_day=need.foresight_gpu_hours * a_day,
         foresight_usd_per_day=need.foresight_gpu_hours * a_day * entry.hourly_usd if entry.hourly_usd else None,
         cheaper=cheaper,
-        simulated=("whole period" if fleet.fixed.replayed else "sampled hours") if fleet else "closed form",
+        simulated=fleet.replayed if fleet else "closed form",
         origin="predicted" if not measured else "predicted from points of this deployment",
         measured_points=measured,
         new_to_calibration=tuple(new_kinds(entry.error.novelty)),
