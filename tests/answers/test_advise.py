@@ -6,16 +6,20 @@ import json
 from dataclasses import replace
 from datetime import date
 
+import polars as pl
 import pytest
 
-from paretoken.answers.advise import AdviseQuestion
+from paretoken.answers.advise import AdviseQuestion, procurement_options
 from paretoken.answers.advise import advise as advise_question
 from paretoken.answers.buyers import BUYER_SEGMENTS, Procurement, advise
+from paretoken.answers.market import Market
 from paretoken.answers.points import Data
 from paretoken.errors import NoData
 from paretoken.frontier import Candidate, Selection, Verdict, confidence, verdict_at
 from paretoken.prices import tariff, usd_per_mtok
+from paretoken.prices.market.book import SCHEMA
 from paretoken.prices.market.facts import market_facts
+from paretoken.prices.market.quality_flags import flagged
 from tests.support.points import prepared
 from tests.support.served import CHAT, curve
 
@@ -71,9 +75,10 @@ def judge(candidates, **doubts):
     return verdict
 
 
-def option(catalog, segment, name, prices, scarce=()):
+def option(catalog, segment, name, prices, scarce=(), unranked=()):
     price = replace(tariff(catalog), usd_per_gpu_h=prices)
-    return Procurement(segment, name, price, dict.fromkeys(prices, "test"), dict.fromkeys(scarce, "nobody"))
+    why = dict.fromkeys(scarce, "nobody")
+    return Procurement(segment, name, price, dict.fromkeys(prices, "test"), why, unranked)
 
 
 def of(advice, key):
@@ -121,6 +126,20 @@ def test_what_cannot_be_had_is_ranked_last(catalog):
     assert "scarce: nobody" in advice.choices[1].data and advice.margin < 0 and advice.confidence == "scarce"
     assert advice.changes[0].already_cheaper
     assert [x.scarce for x in advice.choices] == [None, "nobody"]
+
+
+def test_an_unranked_price_wins_nothing_and_breaks_even_with_nothing(catalog):
+    found = [candidate("A", 1000), candidate("B", 500)]
+    options = [
+        option(catalog, "team", "survey", {"A": 2.0, "B": 0.1}, unranked=["B"]),
+        option(catalog, "team", "on-demand", {"B": 3.0}),
+    ]
+    asked = []
+    advice = of(advise(found, options, lambda usd: asked.append(usd) or judge(found)(usd)), "team")
+    assert [(x.accelerator, x.procurement) for x in advice.choices] == [("A", "survey"), ("B", "on-demand")]
+    assert [(x.accelerator, x.usd_per_gpu_h) for x in advice.unranked] == [("B", 0.1)]
+    assert (advice.winner, advice.changes[0].usd_now, asked) == ("A", 3.0, [{"A": 0.5, "B": 1 / 3}])
+    assert advice.cheaper_as_run is None
 
 
 def test_a_neoclouds_margin_and_thin_data(catalog):
@@ -244,6 +263,7 @@ def test_advise_verb(call):
     assert json.loads(out)["best_known"]["segments"][0]["choices"]
     assert {x["procurement"] for x in segments["enterprise"]["choices"]} >= {"own", "3-year rental, survey"}
     assert {x["procurement"] for x in segments["team"]["choices"]} >= {"rent, on-demand", "retail rental, survey"}
+    assert {x["procurement"] for x in segments["team"]["unranked"]} == {"retail rental, survey"}
     code, out, err = call(f"advise {QUESTION}")
     assert (code, err) == (0, "") and all(segment.title in out for segment in BUYER_SEGMENTS)
 
@@ -289,8 +309,69 @@ def test_a_rent_of_one_provider_wins_nothing_and_is_shown(call):
 def test_scarcity_of_amd_on_the_market_is_said(call):
     team = json.loads(call(f"advise {QUESTION} --json")[1])["segments"][3]
     rents = {x["accelerator"]: x["data"] for x in team["choices"] if x["procurement"].endswith("survey")}
-    assert "1 provider found" in rents["MI355X"]
+    assert "scarce: 1 provider rents it out" in rents["MI355X"]
     assert team["choices"][0]["accelerator"] != "MI355X"
+
+
+def offers(*prices, term="on-demand"):
+    """H200 on the market on the day of `ASKED`, one provider a price."""
+    rows = [
+        dict.fromkeys(SCHEMA)
+        | {"provider": f"p{i}", "accelerator": "H200", "form": "SXM", "count": 8, "term": term, "statistic": "offer"}
+        | {"price": usd, "currency": "USD", "usd_per_gpu_h": usd, "date": date(2026, 11, 20), "source": "test"}
+        for i, usd in enumerate(prices)
+    ]
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def surveyed(catalog, book, segment, accelerator="H200"):
+    """(whether the surveyed price of a segment is ranked, what it rests on)."""
+    options = procurement_options(Market(catalog, flagged(book, catalog), ASKED.at), [accelerator])
+    survey = next(p for p in options if p.segment == segment and p.name.endswith("survey"))
+    return accelerator not in survey.unranked, survey.basis[accelerator]
+
+
+def test_a_survey_competes_only_where_the_market_has_no_median(catalog):
+    """H200 is 2.90 in the survey."""
+    assert surveyed(catalog, offers(2.5, 2.9, 4.0, 5.0), "team") == (
+        False,
+        "survey, TCO set 2026-09; on-demand: market median 3.45 USD, 2 of 4 providers at or below it",
+    )
+    ranked, basis = surveyed(catalog, offers(4.0, 5.0), "team")
+    assert ranked and basis.endswith("on-demand: too few providers for a median, none of 2 providers at or below it")
+
+
+@pytest.mark.parametrize(
+    ("segment", "term", "ranked"),
+    [
+        ("team", "spot", True),
+        ("team", "3-year", True),
+        ("team", "1-month", False),
+        ("enterprise", "on-demand", True),
+        ("enterprise", "1-year", True),
+        ("enterprise", "3-year", False),
+    ],
+)
+def test_only_comparable_terms_stand_against_a_survey(catalog, segment, term, ranked):
+    result, basis = surveyed(catalog, offers(4.0, 5.0, 6.0, term=term), segment)
+    assert result == ranked == ("no market price at" in basis)
+
+
+def test_the_team_is_recommended_what_the_market_asks(call):
+    line = f"advise {QUESTION} --at 2026-11-24"
+    team = json.loads(call(f"{line} --json")[1])["segments"][3]
+    assert {x["procurement"] for x in team["choices"] if not x["scarce"]} == {"rent, on-demand"}
+    out = call(line)[1]
+    printed = out[out.index("A team") :]
+    assert "retail rental, survey (not ranked)" in printed and "GPU-hour (-42% from 4.25" not in printed
+    assert "plain: B200" in printed and "TP4, 16 users, rent, on-demand: " in printed
+
+
+def test_what_the_prices_rest_on_is_printed_in_100_columns(call, monkeypatch):
+    monkeypatch.setattr("paretoken.cli.output.WIDTH_OF_A_PIPE", 100)
+    out = " ".join(call(f"advise {QUESTION} --at 2026-11-24")[1].split())
+    assert "retail rental, survey (B200 3.7 USD): survey, TCO set 2026-09; on-demand: market median 6.69 USD" in out
+    assert "own (MI355X 1.5 USD, B200 1.73 USD" in out and "columns left out: release" in out
 
 
 def test_own_figures_change_the_advice(call, tmp_path):

@@ -94,3 +94,10 @@ def test_the_command_shows_the_split(shown):
     assert "$/M output " not in text.replace("$/M output, split", "")
     points = json.loads(shown("cost --tier hyperscaler --split compute --json", row(**FIGURES)))
     assert points[0]["split"]["basis"].startswith("predicted time")
+
+
+@pytest.mark.parametrize(("split", "predicted"), [("compute", True), ("ratio:4", False)])
+def test_a_predicted_split_of_a_published_point_says_so(shown, split, predicted):
+    text = shown(f"cost --tier hyperscaler --split {split}", row(**FIGURES))
+    assert ("prefill share: predicted time of prompts and of decode steps, not measured" in text) is predicted
+    assert ("cached input: predicted, not measured" in text) is predicted

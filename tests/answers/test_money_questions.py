@@ -45,7 +45,7 @@ VERBS = [
     ),
     (RentQuestion, rent, {"accelerator": "H200", "at": DAY}, f"rent H200 --at {DAY}", None),
     (RentQuestion, rental_market, {"at": DAY}, f"rent --at {DAY}", None),
-    (RentHistoryQuestion, rent_history, {"accelerator": "H100"}, "rent H100 --history", None),
+    (RentHistoryQuestion, rent_history, {"accelerator": "H100", "at": DAY}, f"rent H100 --history --at {DAY}", None),
     (FlaggedPricesQuestion, flagged_prices, {"accelerator": "H100"}, "rent H100 --flagged", "rows"),
     (TcoQuestion, tco, {"accelerators": ["H200"]}, "tco --accelerator H200", "costs"),
     (

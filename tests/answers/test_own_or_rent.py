@@ -10,6 +10,7 @@ from paretoken.answers.market import Market
 from paretoken.answers.own_or_rent import OwnOrRentTerms
 from paretoken.answers.tco import TcoQuestion, tco
 from paretoken.catalog.loader import load_catalog
+from paretoken.prices.market.decline import rent_decline_per_year
 from paretoken.prices.market.quality_flags import flagged
 from tests.support.rentals import TODAY, row, table
 
@@ -41,14 +42,20 @@ def test_only_terms_with_a_median_of_their_own_take_part():
 
 
 def test_rents_fall_as_the_history_does_and_not_when_they_rose():
-    history = [row(p, 4.0 * 0.95**q, date=day) for p in "abc" for q, day in enumerate(DAYS)]
+    history = [row(p, 4.0 * 0.95**q, date=day) for p in "abcde" for q, day in enumerate(DAYS)]
     only = answered(OwnOrRentTerms(), *history)
     hourly = next(c.contract for c in only.contracts.costs if c.contract.name == "on-demand")
-    assert hourly.price_decline_per_year == pytest.approx(1 - 0.95**4)
-    assert "rents fall 19% a year, as in the chained price history" in only.price_decline_basis
-    rising = [row(p, 4.0 * 1.05**q, date=day) for p in "abc" for q, day in enumerate(DAYS)]
-    assert "rose 22% a year, which is not carried on" in answered(OwnOrRentTerms(), *rising).price_decline_basis
+    ours = rent_decline_per_year(market(*history).book, "H200", TODAY)
+    assert hourly.price_decline_per_year == -ours.per_year == pytest.approx(1 - 0.95**4, abs=0.005)
+    assert only.price_decline_basis.startswith("rents fall as they did: -19% a year at the same sellers")
+    assert only.price_decline_basis.endswith("5 providers, 2025-08-01 to 2026-08-01")
+    rising = [row(p, 4.0 * 1.05**q, date=day) for p in "abcde" for q, day in enumerate(DAYS)]
+    level = answered(OwnOrRentTerms(), *rising)
+    assert level.price_decline_basis.startswith("rents stay level, as a rise is not carried on: +22% a year")
+    assert level.contracts.costs[-1].contract.price_decline_per_year == 0
     assert "as stated" in answered(OwnOrRentTerms(price_decline=0.1), *rising).price_decline_basis
+    thin = answered(OwnOrRentTerms(), *(r for r in history if r["provider"] != "e")).price_decline_basis
+    assert thin.startswith("rents stay level: only 4 providers of H200")
 
 
 def test_without_any_price_there_is_no_comparison():
@@ -76,3 +83,68 @@ def test_the_choice_no_longer_mixes_contracts():
     )
     assert hourly.present_value_usd - own.present_value_usd == pytest.approx(29_794, abs=1)
     assert hourly.present_value_usd - own.present_value_usd == pytest.approx(only.own_or_rent.npv_usd)
+
+
+def test_a_horizon_below_the_life_and_one_above_it_are_explained():
+    rents = [row(p, 4.0) for p in "abc"]
+    short = answered(OwnOrRentTerms(months=24), *rents)
+    assert short.basis["own"].endswith("all 48 months are billed, though 24 are needed: no earlier resale is counted")
+    assert short.contracts.months == 24 and short.own_or_rent.months == 48
+    twice = answered(OwnOrRentTerms(months=96, price_decline=0.2), *rents)
+    assert "bought again every 48 months at today's capital cost" in twice.basis["own"]
+    assert answered(OwnOrRentTerms(), *rents).basis["own"] == "levelised cost of the owner over 48 months"
+
+
+def test_with_tax_the_basis_of_present_values_is_stated():
+    question = TcoQuestion(accelerators=("H200",), sets=({"tax_rate": 0.25},), own_or_rent=OwnOrRentTerms())
+    (only,) = tco(question, market=market(*(row(p, 4.0) for p in "abc"))).own_or_rent
+    assert "25% income tax; present values are of prices before the payer" in only.basis["own"]
+    assert only.own_or_rent.tax_rate == 0.25
+
+
+def year_of(row_of_answer):
+    return next(c for c in row_of_answer.contracts.costs if c.contract.name == "1-year")
+
+
+def test_a_commitment_turns_against_on_demand_of_its_own_sellers():
+    """Dear sellers commit at 70 to 90 % of their own price, and twice that of the cheap sellers by the hour."""
+    cheap = [row(p, 3.0) for p in ("k", "l", "m", "n")]
+    dear = [row(p, 10.0) for p in "abc"]
+    years = [row(p, usd, term="1-year") for p, usd in zip("abcd", (7.0, 8.0, 9.0, 8.0), strict=True)]
+    only = answered(OwnOrRentTerms(needed_share=0.9), *cheap, *dear, *years)
+    hourly = next(c.contract for c in only.contracts.costs if c.contract.name == "on-demand")
+    assert hourly.usd_per_gpu_h == 3.0 and year_of(only).contract.usd_per_gpu_h == 8.0
+    assert year_of(only).turns_at_share == pytest.approx(0.8)
+    assert year_of(only).turns_at_on_demand_usd == pytest.approx(8.0 / 0.9)
+    assert only.turns_against["1-year"].basis.startswith("turns against on-demand of the 3 sellers that offer both")
+
+
+def test_other_sellers_give_no_turning_point():
+    rows = [row(p, 3.0) for p in "xyz"] + [row(p, 8.0, term="1-year") for p in "abc"]
+    only = answered(OwnOrRentTerms(), *rows)
+    assert year_of(only).turns_at_share is None and year_of(only).turns_at_on_demand_usd is None
+    assert only.turns_against["1-year"].basis == (
+        "no turning point, as no seller offers both: 1-year is of a, b, c; on-demand is of x, y, z"
+    )
+    own = next(c for c in only.contracts.costs if c.contract.name == "own")
+    assert own.turns_at_share is not None
+
+
+def test_a_stated_price_is_compared_with_the_rent_of_the_answer():
+    rows = [row(p, 3.0) for p in "xyz"] + [row(p, 8.0, term="1-year") for p in "abc"]
+    quoted = answered(OwnOrRentTerms(reserved_usd={"1-year": 1.5}), *rows)
+    assert year_of(quoted).turns_at_share == pytest.approx(0.5) and not quoted.turns_against
+
+
+def test_an_estimate_names_the_real_offers():
+    ratios = [
+        row(p, usd, accelerator="A100", memory_gb=80.0, term=term)
+        for p in "abc"
+        for usd, term in ((2.0, "on-demand"), (1.0, "1-year"))
+    ]
+    rents = [row(p, 4.0) for p in "xyz"]
+    only = answered(OwnOrRentTerms(estimate_terms=True), *ratios, *rents, row("gcp", 8.876, term="1-year"))
+    assert year_of(only).contract.usd_per_gpu_h == pytest.approx(2.0)
+    assert only.basis["1-year"].endswith("on A100; real offers, USD per GPU-hour: gcp 8.876")
+    only = answered(OwnOrRentTerms(estimate_terms=True), *ratios, *rents)
+    assert only.basis["1-year"].endswith("on A100; no real offer")

@@ -78,9 +78,9 @@ def test_what_was_chosen_and_why_is_printed(shown):
     assert "GPU price: stated rent" in out
     assert "cheapest API for this task: stated llama-3-70b, standard, 2 USD per million tokens" in out
     assert "fixed cost: 384 USD a day for 8 GPUs, at any load" in out and "the maker's own price: none is listed" in out
-    assert "plain serving costs less from a load of 69%, 192 M tokens a day" in out
+    assert "plain serving on H200 with vllm, TP8, 128 users (8 GPUs) costs less from a load of 69%, 192 M tokens" in out
     same = shown(line, *H200, *MI300X)
-    assert "$/M load valid from" in same and "self-hosting costs less from a load of 69%" in same
+    assert "$/M load valid from" in same and "self-hosting on H200 with vllm, TP8, 128 users" in same
     assert "not to be relied on, inconsistent data" in shown(line, *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
     only = shown(line, *drafted)
     assert "no point of llama-3-70b fp8 1024/1024 matches --serving" in only and "MI300X with vllm" in only
@@ -149,7 +149,7 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {QUESTION} --input-price 0 --output-price 0", "free"),
         (f"selfhost {QUESTION} --cached-share 2", "between 0 and 1"),
         (f"selfhost {QUESTION} --own-cached-share -1", "on your own side is -1"),
-        (f"selfhost {QUESTION} --batch-share 1.5", "sent in batches is 1.5"),
+        (f"selfhost {QUESTION} --batch-share 1.5", "can wait is 1.5"),
         (f"selfhost {QUESTION} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
         (f"selfhost {QUESTION} --load-curve 1,2,3", "has 3 weights; give 24"),
         (f"selfhost {QUESTION} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),
@@ -261,10 +261,11 @@ def test_a_volume_is_printed_with_both_bills(shown):
     office = ",".join("3" if 1 <= hour < 10 else "1" for hour in range(24))
     line = f"selfhost --e2e 5 --rent 2 --input-price 1 --output-price 3 --requests-per-day 1e5 --load-curve {office}"
     out = shown(line, *H200)
-    assert "self-hosting costs more at any volume: 1.389 USD per million tokens at full load; the load curve" in out
-    assert "allows 58%" in out
+    assert "self-hosting costs more at any volume: 1.389 USD per million tokens at full load on H200 with vllm" in out
+    assert "(8 GPUs); the load curve allows 58%" in out
     assert (
-        "your 204.8 M tokens a day: own 768 USD (16 GPUs, 37% used, 8 idle in the quietest hour), API 409.6 USD; "
+        "your 204.8 M tokens a day: own 768 USD on H200 with vllm, TP8, 128 users "
+        "(16 GPUs, 37% used, 8 idle in the quietest hour), API 409.6 USD; "
         "the API saves 358.4 USD a day"
     ) in out
     assert "$/M USD/day load valid from" in out

@@ -10,6 +10,7 @@ from paretoken.answers.advise import AdviseQuestion, advise
 from paretoken.answers.compare import CompareQuestion, compare
 from paretoken.answers.points import Data
 from paretoken.errors import BadConfig, NoData
+from paretoken.prices.api_table import api_prices
 from tests.support.points import prepared, row
 
 LIMIT = {"model": "llama-3-70b", "precision": "fp8", "isl": 1024, "osl": 1024, "e2e_s": 10.0}
@@ -65,7 +66,10 @@ def test_the_margin_of_a_profit_is_the_throughput_that_the_winner_can_spare(ask)
 
 def test_the_cheapest_list_price_of_the_model_is_blended_for_the_lengths(ask):
     answer = ask({"H200": 1000.0}, token_price="api")
-    assert answer.token_price.source.startswith("cheapest API, ")
+    cheapest = min(
+        (o for o in api_prices() if o.model == LIMIT["model"]), key=lambda o: o.usd_per_mtok(LIMIT["isl"], LIMIT["osl"])
+    )
+    assert answer.token_price.source.startswith(f"cheapest API, {cheapest.name} of {cheapest.provider}, 1024 input")
     assert answer.candidates[0].earnings.token_price_usd_per_mtok == answer.token_price.usd_per_mtok
 
 
@@ -120,7 +124,17 @@ def test_the_command_prints_earnings_and_power(shown):
     assert "Highest profit per MW: H200, until its throughput falls" in text
     assert "Earnings at 0.6 USD per million tokens (stated)" in text
     assert "payback: capital and running costs of the hyperscaler" in text
+    assert "margin: revenue less the GPU-hour price of 'Hyperscaler owns'" in text
     assert "g CO2/M tokens" in text and "M$/GW-y" in text
+
+
+def test_a_payback_beyond_the_life_is_never(shown, ask):
+    """MI300X earns 2.16 USD per hour at 1.00 USD per million tokens, and 0.52 at 0.24, which never pays 17,851 back."""
+    assert "never within" not in shown("compare --e2e 10 --token-price 1", *points(MI300X=600.0))
+    text = shown("compare --e2e 10 --token-price 0.24", *points(MI300X=600.0))
+    e = ask({"MI300X": 600.0}, token_price=0.24).candidates[0].earnings
+    assert f"never within {e.life_months:g}" in text
+    assert (e.payback_months, e.capital_usd_per_gpu > 0, e.life_months > 24) == (None, True, True)
 
 
 def test_json_has_the_site(shown):

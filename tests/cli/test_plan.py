@@ -152,7 +152,10 @@ def test_hostile_names_of_models_in_a_log(refused):
         (f"{WHAT} {SLO} --cold-start 99999999", "'--cold-start': 99999999.0 is not in the range"),
         (f"{WHAT} {SLO} --growth 0", "'--growth': 0.0 is not in the range"),
         (f"{WHAT} {SLO} --growth 1e9", "give a smaller --growth"),
-        (f"{WHAT} {SLO} --max-gpus 1", "no fleet meets .*: H200 vllm fp8 TP4: it needs 8 GPUs, more than 1"),
+        (
+            f"{WHAT} {SLO} --max-gpus 1",
+            "no fleet is within the limits, .*: H200 vllm fp8 TP4: it needs 8 GPUs, more than 1",
+        ),
         (f"{WHAT} {SLO} --at 2026-13-01", "'2026-13-01' is not a date"),
         (f"{WHAT} {SLO} --rate 5/s --isl 9 --osl 9", "--log and --rate are sources of traffic each"),
         (f"--model nosuch --accelerator H200 {SLO}", "unknown model 'nosuch'"),

@@ -40,7 +40,7 @@ def test_the_decision_comes_first(printed):
         "worst hour; TTFT p99 fails first",
         "TPOT p95      likely   31 ms",
         "reserved, 1 year",
-        "with perfect foresight 159.4 GPU-hours a day, 367 USD",
+        "perfect foresight of every five minutes would rent 159.4 GPU-hours a day, 367 USD",
         "TPOT p95 ≤ 75 ms",
         "paretoken launch vllm llama-3-70b --accelerator MI355X",
         "apiVersion: apps/v1 … (62 lines, in plan.html with --out)",

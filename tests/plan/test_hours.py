@@ -75,9 +75,43 @@ def test_a_sampled_check_is_near_the_whole():
     assert abs(sampled.replicas - whole.replicas) <= max(2, 0.15 * whole.replicas)
 
 
+def burst() -> Traffic:
+    """An hour that is half empty, with 60 s of ten times the requests of the rest, which are too few to be typical."""
+    t = traffic(7_800, 1.0)
+    rng = np.random.default_rng(5)
+    times = np.sort(np.concatenate([rng.uniform(1_800, 3_600, 5_800), rng.uniform(2_710, 2_770, 2_000)]))
+    return replace(t, time_s=times, span_s=HOUR_S)
+
+
+@pytest.mark.slow
+def test_a_sample_has_the_bursts_of_its_hour():
+    t = burst()
+    whole, sampled = sizer(t), sizer(t, budget=600)
+    size, of_sample = whole.size(), sampled.size()
+    assert of_sample.sampled and not size.sampled
+    assert of_sample.replicas >= size.replicas
+    assert whole.check(whole.groups()[0], of_sample.replicas).worst <= 1
+
+
+@pytest.mark.slow
+def test_the_busiest_part_has_the_most_work():
+    t = burst()
+    t.output_tokens[t.time_s < 2_700] *= 40  # few requests, and much to do
+    start_s, stop_s = sizer(t, ())._busiest(0.0, HOUR_S, 0.05)
+    assert stop_s - start_s == pytest.approx(180) and 1_750 < start_s < stop_s < 2_750
+
+
+@pytest.mark.slow
+def test_few_replicas_of_whole_hours_say_what_all_do():
+    t = burst()
+    all_of_them, few = sizer(t).size(), sizer(t, budget=600, whole_hours=True).size()
+    assert few.checks[0].share == pytest.approx(4 / few.replicas)
+    assert all_of_them.replicas <= few.replicas <= all_of_them.replicas * 1.25
+
+
 @pytest.mark.slow
 def test_limits_that_nothing_meets_say_what_a_light_load_has():
-    with pytest.raises(BadConfig, match=r"no number of replicas meets tpot=1ms \(it has 0\.00[5-9]"):
+    with pytest.raises(BadConfig, match=r"misses TPOT p50 ≤ 1 ms at any load: it is [5-9]\.\d+ ms at best"):
         sizer(steady(5.0, n=800), parse_slos("tpot=1ms,ttft=10")).size()
 
 

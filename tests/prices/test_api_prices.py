@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -49,9 +50,17 @@ def test_the_worked_cases_of_the_docs():
     assert WRITTEN.usd_per_mtok(**of, cache_write_share=0.4) == pytest.approx(0.2827, abs=5e-5)
 
 
-def test_a_provider_without_a_tier_bills_the_live_price():
-    assert DEEPSEEK.usd_per_mtok(1, 1, batch_share=1) == DEEPSEEK.usd_per_mtok(1, 1)
+def test_what_can_wait_is_sent_off_peak_where_there_is_no_batch_tier():
+    of = {"isl": 8000, "osl": 1000, "cached_share": 0.6}
+    assert DEEPSEEK.usd_per_mtok(**of, batch_share=1) == DEEPSEEK.base.usd_per_mtok(**of)
+    assert DEEPSEEK.usd_per_mtok(**of, batch_share=0.3, day=OFFICE) == pytest.approx(0.5830, abs=5e-5)
+    dear_nights = replace(DEEPSEEK, base=DEEPSEEK.peak, peak=DEEPSEEK.base)
+    assert dear_nights.usd_per_mtok(1, 1, batch_share=1) == dear_nights.usd_per_mtok(1, 1)
+
+
+def test_a_provider_without_tiers_bills_one_price():
     assert GOOGLE.usd_per_mtok(1, 1, day=OFFICE) == GOOGLE.usd_per_mtok(1, 1)
+    assert WRITTEN.usd_per_mtok(1, 1, batch_share=1) == WRITTEN.usd_per_mtok(1, 1)
 
 
 def test_each_tier_alone():
@@ -81,7 +90,7 @@ def test_a_blend_lies_between_its_tiers(cached, batch, day):
 
 
 def test_shares_that_cannot_be():
-    with pytest.raises(BadConfig, match="sent in batches is 2"):
+    with pytest.raises(BadConfig, match="can wait is 2"):
         ApiUse(isl=1, osl=1, batch_share=2)
     with pytest.raises(BadConfig, match="together they must be at most 1"):
         ApiUse(isl=1, osl=1, cached_share=0.6, cache_write_share=0.6)

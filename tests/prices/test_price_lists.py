@@ -121,6 +121,32 @@ def test_azure(catalog, tmp_path):
     assert pages.height == book.height
 
 
+def test_an_azure_price_counts_from_its_first_day(catalog, tmp_path):
+    """Of one meter the newest price that has begun; one of next month does not count."""
+    prices = [("2025-01-01", 88.0), ("2026-10-01", 80.0), ("2026-12-01", 72.0)]
+    items = [azure_item(meterId="m", effectiveStartDate=f"{day}T00:00:00Z", retailPrice=usd) for day, usd in prices]
+    items += [azure_item(meterId="m", effectiveStartDate="2026-11-01T00:00:00Z", skuName="ND96isrH100v5 Spot")]
+    book = rows(catalog, tmp_path, "azure.json", {"Items": items})
+    assert by_term(book, "H100") == [("on-demand", 10.0), ("spot", 10.0)]
+    with pytest.raises(BadFile, match="has no price of an accelerator"):
+        rows(catalog, tmp_path, "azure.json", {"Items": items[2:3]})
+
+
+def test_what_azure_leaves_out_is_counted_and_a_page_says_that_it_is_one(call, tmp_path):
+    later = azure_item(effectiveStartDate="2027-01-01T00:00:00Z", retailPrice=10.0)
+    page = AZURE | {"Items": [*AZURE["Items"], later], "NextPageLink": "https://prices.azure.com:443/next?$skip=100"}
+    (tmp_path / "azure.json").write_text(json.dumps(page))
+    code, out, err = call("rent import azure.json --date 2026-11-01 --into mine")
+    assert code == 0 and out.startswith("8 prices (azure-retail)")
+    assert err.splitlines() == [
+        "left out: 1 Low Priority, 1 Windows, 1 of type DevTestConsumption without a usable price",
+        "the file is one page of the list; the next is at https://prices.azure.com:443/next?$skip=100",
+        "left out: 1 price not in force on the day of the list",
+    ]
+    (tmp_path / "all.json").write_text(json.dumps([azure_item()]))
+    assert call("rent import all.json --date 2026-11-01 --into other")[2] == ""
+
+
 def test_ec2instances(catalog, tmp_path):
     book = rows(catalog, tmp_path, "instances.json", EC2)
     assert book.sort("usd_per_gpu_h").select("term", "upfront_share", "usd_per_gpu_h", "form", "memory_gb").rows() == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.prices.market.cells import availability, cell_at, vendors_offered
-from paretoken.prices.market.history import basket, index_of, price_decline
+from paretoken.prices.market.history import basket, index_of
+from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.market.quality_flags import flagged
+from paretoken.prices.tariff import tariff, with_prices
 from tests.support.patience import PATIENT
 from tests.support.rentals import DAY, TODAY, row, table
 
@@ -52,6 +55,15 @@ def test_staleness_window_and_latest_day(catalog):
     assert (
         cell_at(flagged(table(*rows), catalog), "H200", "on-demand", DAY + timedelta(days=300)).evidence == "no price"
     )
+
+
+def test_a_tariff_says_how_old_a_stale_price_is(catalog):
+    rows = [row(p, 3.0) for p in "abc"] + [row(p, 2.0, accelerator="B200", date=TODAY) for p in "abc"]
+    market, _ = market_tariff(flagged(table(*rows), catalog), "on-demand", DAY + timedelta(days=100), ("H200", "B200"))
+    assert (market.doubt("H200"), market.doubt("B200")) == ("stale, newest 100 days old", None)
+    assert with_prices(market, {"H200": 2.5}).doubt("H200") is None
+    priced = replace(tariff(catalog), placeholders=("H200",))
+    assert (priced.doubt("H200"), priced.doubt("B200")) == ("estimated", None)
 
 
 def test_pcie_and_nvl_stay_out_unless_asked(catalog):
@@ -112,24 +124,3 @@ def test_availability_and_the_handful(book, catalog):
     assert counts["H100"] > 20 and counts["MI300X"] < 6
     vendors = vendors_offered(book, {k: a.vendor for k, a in catalog.accelerators.items()}, TODAY)
     assert vendors["NVIDIA"] > 4 * vendors["AMD"]
-
-
-def falling(provider, quarters, change):
-    """One price a quarter from 2025 Q1, each times the change of the one before."""
-    days = [date(2025 + q // 4, 3 * (q % 4) + 2, 1) for q in range(quarters)]
-    return [row(provider, 4.0 * change**q, date=day) for q, day in enumerate(days)]
-
-
-def test_the_price_decline_is_that_of_a_chain_of_a_year(catalog):
-    """0.95 a quarter is 0.8145 a year; a provider that enters below the others does not move it."""
-    rows = [r for p in "abc" for r in falling(p, 6, 0.95)] + [row("z", 1.9, date=date(2026, 5, 1))]
-    assert price_decline(index_of(flagged(table(*rows), catalog), "H200")) == pytest.approx(1 - 0.95**4)
-    rising = [r for p in "abc" for r in falling(p, 5, 1.05)]
-    assert price_decline(index_of(flagged(table(*rising), catalog), "H200")) == pytest.approx(1 - 1.05**4)
-
-
-def test_a_short_chain_has_no_price_decline(catalog, book):
-    rows = [r for p in "abc" for r in falling(p, 4, 0.95)]
-    assert price_decline(index_of(flagged(table(*rows), catalog), "H200")) is None
-    assert price_decline([]) is None
-    assert all(price_decline(index_of(book, name)) is None for name in ("H100", "H200", "B200", "MI300X", "A100"))

@@ -103,7 +103,7 @@ def test_own_or_rent_verb(call):
     h200 = rows["H200"]
     assert h200["contracts"]["needed_share"] == 0.6 and set(h200["basis"]) == {"on-demand", "own"}
     assert h200["contracts"]["costs"][0]["contract"]["name"] == "own"
-    assert "no price history" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
+    assert "rents stay level: only 1 provider" in h200["price_decline_basis"] and "1-year" in h200["without_price"]
     flat = json.loads(call("tco --accelerator H200 --set h200-2025 --or-rent --rent 2 --json")[1])[0]
     assert flat["own_or_rent"]["break_even_share"] == pytest.approx(0.8291, abs=1e-4)
     own = next(c for c in flat["contracts"]["costs"] if c["contract"]["name"] == "own")
@@ -150,3 +150,39 @@ def test_a_term_without_offers_says_so(call):
     assert "estimate: on-demand" in call("rent H200 --estimate-terms")[1]
     answer = json.loads(call("rent H200 --json")[1])
     assert answer["ratios_to_on_demand"] == [] and [f["term"] for f in answer["forward_rents"]] == ["on-demand"]
+
+
+@pytest.mark.parametrize(
+    ("options", "option"),
+    [
+        ("--needed 1", "--needed"),
+        ("--reserved 1-year=2.1", "--reserved"),
+        ("--price-decline 20%", "--price-decline"),
+        ("--months 24", "--months"),
+        ("--estimate-terms", "--estimate-terms"),
+        ("--rent 2.5", "--rent"),
+        ("--price H200=2.5", "--price"),
+    ],
+)
+@pytest.mark.parametrize("part", ["", "--tornado"])
+def test_options_of_own_or_rent_are_refused_without_it(call, options, option, part):
+    code, out, err = call(f"tco --accelerator H200 {options} {part}")
+    assert (code, out, err.count("\n")) == (2, "", 1) and option in err and "add --or-rent" in err
+
+
+def test_depreciation_needs_a_tax_rate_from_the_line_or_a_set(call, tmp_path):
+    for options in ("--depreciation macrs-5", "--depreciation-months 60", "--depreciation macrs-5 --set h200-2025"):
+        code, out, err = call(f"tco --accelerator H200 {options}")
+        assert (code, out, err.count("\n")) == (2, "", 1) and "add --tax-rate" in err
+    (tmp_path / "all.toml").write_text("tax_rate = 0.25\n")
+    (tmp_path / "one.toml").write_text("[H200]\ntax_rate = 0.25\n")
+    for name in ("all.toml", "one.toml"):
+        assert call(f"tco --accelerator H200 --depreciation macrs-5 --set {name}")[0] == 0
+    assert call("tco --accelerator H200 --depreciation macrs-5 --tax-rate 0")[0] == 0
+
+
+def test_the_history_ends_with_the_yearly_change_at_the_same_sellers(call):
+    assert "no yearly change of rents: only" in call("rent H200 --history --at 2026-11-24")[1]
+    shown = call("rent A100 --history --at 2026-11-24")[1]
+    assert "-13% a year at the same sellers, -41% to +2% with 90% confidence: 5 providers" in " ".join(shown.split())
+    assert json.loads(call("rent A100 --history --term spot --json")[1])["decline"] is None

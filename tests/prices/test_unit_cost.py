@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.catalog.loader import load_catalog
 from paretoken.prices.cost import (
     cached_usd_per_mtok,
     gco2_per_mtok,
@@ -20,7 +21,7 @@ from paretoken.prices.own_or_rent import own_or_rent
 from paretoken.prices.owner.price import owner_inputs
 
 positive = st.floats(0.01, 1e4)
-CAPITAL = OwnerCapital(40_000.0, 0.40, "neocloud")
+CAPITAL = OwnerCapital(40_000.0, 0.40, "neocloud", 60.0)
 
 
 def test_prefill_and_decode_pay_for_the_hour_each_its_share():
@@ -72,7 +73,7 @@ def test_earnings_of_a_gpu_and_of_a_megawatt():
     assert e.revenue_usd_per_mw_year == pytest.approx(9_460_800)
     assert e.profit_usd_per_mw_year == pytest.approx(1_883_400)
     assert (e.capital_usd_per_gpu, e.capital_usd_per_mw) == (40_000, pytest.approx(20_000_000))
-    assert e.payback_months == pytest.approx(31.13, abs=5e-3)
+    assert (e.payback_months, e.life_months) == (pytest.approx(31.13, abs=5e-3), 60.0)
 
 
 def test_what_is_not_known_of_a_site_is_absent():
@@ -83,7 +84,13 @@ def test_what_is_not_known_of_a_site_is_absent():
 
 def test_no_payback_if_the_revenue_does_not_cover_the_running_costs():
     assert payback_months(CAPITAL, 0.40) is None
-    assert payback_months(CAPITAL, 0.41) == pytest.approx(40_000 / 7.3)
+
+
+def test_no_payback_beyond_the_owners_life():
+    """1.50 USD per hour over the running costs pays 40,000 back in 36.5 months; 0.90 in 60.9, after a life of 60."""
+    assert payback_months(CAPITAL, 1.90) == pytest.approx(36.53, abs=5e-3)
+    assert payback_months(CAPITAL, 1.30) is None
+    assert owner_capital(owner_inputs(load_catalog(), "neocloud", ["H200"])[0]).life_months == 48.0
 
 
 def test_profit_per_megawatt_agrees_with_that_of_a_fleet_but_for_the_last_gpu():

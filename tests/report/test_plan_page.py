@@ -139,7 +139,7 @@ def test_what_has_no_end_still_has_a_place():
     endless = replace(limit("TTFT p99", 1.9, 2.0), high=inf)
     hopeless = replace(limit("E2E p99", 1.0, 2.0), value=inf, high=inf, ratio=inf)
     one = row(1, "H200", 4, 4, 2.6, limits=(endless, hopeless), headroom=inf, first_to_fail="")
-    one = replace(one, bills=(replace(one.bills[0], usd_per_day_90=(1.0, inf)), *one.bills[1:]))
+    one = replace(one, bills=(replace(one.bills[0], usd_per_day_90=(1.0, None)), *one.bills[1:]))
     page = render_plan(plan_answer(rows=(one,)))
     text = text_of(page)
     assert "TTFT p99 likely 1.9 s 1.52 s to ∞ 2 s" in text and "E2E p99 unlikely ∞ 0.8 s to ∞ 2 s ∞" in text

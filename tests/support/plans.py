@@ -62,6 +62,7 @@ def bill(contract: str, usd_per_gpu_h: float, gpu_hours: float, *, basis: str = 
         return value * 0.85, value * 1.15
 
     return Bill(
+        hourly="demand" in contract,
         contract=contract,
         usd_per_gpu_h=usd_per_gpu_h,
         basis=basis,

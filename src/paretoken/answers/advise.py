@@ -21,7 +21,7 @@ from paretoken.frontier import verdict_at
 from paretoken.plural import counted
 from paretoken.points.selection import Axis, Serving, Speculative
 from paretoken.prices.fleet import utility_power
-from paretoken.prices.market.cells import FEWEST, availability
+from paretoken.prices.market.cells import FEWEST, MarketCell, availability, cell_at
 from paretoken.prices.market.prices import market_tariff
 from paretoken.prices.owner.layers import FigureSet, operators, read_sets
 from paretoken.prices.owner.price import owner_inputs, owner_tariff
@@ -31,8 +31,21 @@ RENTAL_TERMS = {
     "enterprise": ("1-year", "2-year", "3-year"),
     "team": ("spot", "on-demand", "1-month", "3-6-month"),
 }
-SURVEY_TIERS = {"enterprise": "rent-3yr", "team": "rent-retail"}
-"""The published rental tier that is listed beside a segment's market prices."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyedTier:
+    """A published rental tier of a segment, and the market's terms that compare with it."""
+
+    tier: str
+    terms: tuple[str, ...]
+
+
+SURVEYED = {
+    "enterprise": SurveyedTier("rent-3yr", ("3-year",)),
+    "team": SurveyedTier("rent-retail", ("on-demand", "1-month", "3-6-month")),
+}
+"""Where the market has a median at one of the terms, the surveyed price of an accelerator is not ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +127,13 @@ def _of_serving(question: AdviseQuestion, data: Data, market: Market, own_sets: 
 def procurement_options(
     market: Market, accelerators: Sequence[str], own_sets: Sequence[FigureSet] = ()
 ) -> list[Procurement]:
-    """Every option of every segment: owned bottom up, rented on the market, rented at surveyed prices."""
+    """Every option of every segment: owned bottom up, rented on the market, rented at surveyed prices.
+
+    A surveyed price is ranked only where the market has none at a comparable term.
+    """
     owned = [_owned(market.catalog, operator, own_sets) for operator in operators()]
     rented = [_rented(market, segment, t, accelerators) for segment, terms in RENTAL_TERMS.items() for t in terms]
-    offered = dict(availability(market.book, market.at).select("accelerator", "any").iter_rows())
-    surveyed = [_surveyed(market.catalog, segment, tier, offered) for segment, tier in SURVEY_TIERS.items()]
+    surveyed = [_surveyed(market, segment, of) for segment, of in SURVEYED.items()]
     return [*owned, *rented, *(p for p in surveyed if p)]
 
 
@@ -172,18 +187,41 @@ def _rented(market: Market, segment: str, term: str, accelerators: Sequence[str]
     return Procurement(segment, f"rent, {term}", price, {a: c.evidence for a, c in cells.items()})
 
 
-def _surveyed(catalog: Catalog, segment: str, tier: str, offered: Mapping[str, int]) -> Procurement | None:
-    """Surveyed rents of the newest price set that has the tier, with how many providers rent each out."""
-    newest = newest_set_with(catalog, tier)
+def _surveyed(market: Market, segment: str, of: SurveyedTier) -> Procurement | None:
+    """Surveyed rents of the newest price set that has the tier, each with what the market says of it."""
+    newest = newest_set_with(market.catalog, of.tier)
     if newest is None:
         return None
-    price = tariff(catalog, newest, tier)
-    providers = {a: f"{_providers(offered.get(a, 0))} found" for a in price.usd_per_gpu_h}
-    scarce = {a: text for a, text in providers.items() if offered.get(a, 0) < FEWEST}
-    survey = f"survey, TCO set {newest}"
-    basis = {a: survey if a in scarce else f"{survey}; {text}" for a, text in providers.items()}
-    return Procurement(segment, f"{price.name.lower()}, survey", price, basis, scarce)
+    price = tariff(market.catalog, newest, of.tier)
+    offered = dict(availability(market.book, market.at).select("accelerator", "any").iter_rows())
+    cells = {a: [cell_at(market.book, a, term, market.at) for term in of.terms] for a in price.usd_per_gpu_h}
+    return Procurement(
+        segment,
+        f"{price.name.lower()}, survey",
+        price,
+        {a: f"survey, TCO set {newest}; {_on_the_market(cells[a], usd)}" for a, usd in price.usd_per_gpu_h.items()},
+        {a: _renting_it_out(offered.get(a, 0)) for a in cells if offered.get(a, 0) < FEWEST},
+        unranked=frozenset(a for a, of_a in cells.items() if any(c.median_usd_per_gpu_h is not None for c in of_a)),
+    )
 
 
-def _providers(count: int) -> str:
-    return counted(count, "provider") if count else "no providers"
+def _on_the_market(cells: Sequence[MarketCell], usd: float) -> str:
+    """At each term that anyone offers, the median and how many providers are at or below the price."""
+    offered = [c for c in cells if c.offers]
+    if not offered:
+        return f"no market price at {', '.join(c.term for c in cells)}"
+    return "; ".join(f"{c.term}: {_median(c)}, {_at_or_below(c, usd)}" for c in offered)
+
+
+def _median(cell: MarketCell) -> str:
+    usd = cell.median_usd_per_gpu_h
+    return "too few providers for a median" if usd is None else f"market median {usd:.4g} USD"
+
+
+def _at_or_below(cell: MarketCell, usd: float) -> str:
+    count = sum(o.usd_per_gpu_h <= usd for o in cell.offers)
+    return f"{count or 'none'} of {counted(cell.providers, 'provider')} at or below it"
+
+
+def _renting_it_out(count: int) -> str:
+    return f"{count or 'no'} {'providers rent' if count > 1 else 'provider rents'} it out"

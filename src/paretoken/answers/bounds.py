@@ -23,6 +23,16 @@ def asks_both(question: PointsQuestion) -> bool:
     return question.serving == "single-node" and question.speculative == "none"
 
 
+def includes_plain(question: PointsQuestion) -> bool:
+    """Whether a question takes plain serving and more besides."""
+    return question.serving == "any" or question.speculative == "any"
+
+
+def plain(question: Q) -> Q:
+    """The same question of plain serving."""
+    return replace(question, serving="single-node", speculative="none")
+
+
 def best_known(question: Q) -> Q:
     """The same question of any serving."""
     return replace(question, serving="any", speculative="any")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paretoken.frontier import Candidate, Verdict
@@ -35,8 +35,9 @@ class Procurement:
     """Owning, or renting at a term, for one buyer segment; `basis` is, by accelerator, what the price rests on.
 
     `scarce` gives the accelerators that may not be available at the price, each with the reason: they are
-    ranked after the others, however cheap. `utility_kw` is the power at the utility's meter, kW per GPU, for a buyer
-    with a site of its own.
+    ranked after the others, however cheap. The prices of `unranked` accelerators do not compete: the segment has
+    another option for each, at what the market pays. `utility_kw` is the power at the utility's meter, kW per GPU,
+    for a buyer with a site of its own.
     """
 
     segment: str
@@ -44,6 +45,7 @@ class Procurement:
     tariff: Tariff
     basis: Mapping[str, str]
     scarce: Mapping[str, str] = field(default_factory=dict)
+    unranked: Collection[str] = ()
     utility_kw: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -58,8 +60,8 @@ class Choice:
     Throughput and `usd_per_mtok_total` are interpolated at the limit if `interpolated` says so. `recommended` is the
     point to repeat, that was run and meets the limit, `tp` its tensor-parallel size and `usd_per_mtok_recommended`
     what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be
-    available at the price, None where it is; `data` what points and price rest on. `fleet` is what fits under a power
-    limit, on a site of the buyer's own.
+    available at the price, None where it is; `price_basis` what the price rests on, `data` what points and price do.
+    `fleet` is what fits under a power limit, on a site of the buyer's own.
     """
 
     accelerator: str
@@ -77,6 +79,8 @@ class Choice:
     origin: str
     rent_margin: float | None
     scarce: str | None
+    n_points: int
+    price_basis: str
     data: str
     fleet: PowerLimitedFleet | None = None
 
@@ -100,6 +104,8 @@ class BreakEvenPrice:
 class Advice:
     """The choices of a buyer segment by rising cost of tokens, the scarce ones last.
 
+    `unranked` are those at surveyed prices of what the market has a price for, by rising cost too. They win nothing.
+
     `winner` is the accelerator to choose, with the procurement of the first choice; None if nothing has a price, or
     if the verdict is `withheld`, for the reason that this gives. `margin` is how much more the best choice with
     another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`,
@@ -111,6 +117,7 @@ class Advice:
     title: str
     winner: str | None = None
     choices: tuple[Choice, ...] = ()
+    unranked: tuple[Choice, ...] = ()
     runner_up: Choice | None = None
     margin: float | None = None
     confidence: str = "no price"
@@ -180,17 +187,20 @@ def _of_segment(
     rents: Mapping[str, float],
     mw: float | None,
 ) -> Advice:
-    choices = sorted(
-        (
-            _choice(c, p, load, rents.get(c.accelerator), mw)
-            for c in candidates
-            for p in procurements
-            if c.accelerator in p.tariff.usd_per_gpu_h
-        ),
-        key=_rank,
+    priced = [(c, p) for c in candidates for p in procurements if c.accelerator in p.tariff.usd_per_gpu_h]
+    choices, unranked = (
+        sorted(
+            (
+                _choice(c, p, load, rents.get(c.accelerator), mw)
+                for c, p in priced
+                if (c.accelerator in p.unranked) is beside
+            ),
+            key=_rank,
+        )
+        for beside in (False, True)
     )
     if not choices:
-        return Advice(segment=segment.key, title=segment.title)
+        return Advice(segment=segment.key, title=segment.title, unranked=tuple(unranked))
     best = choices[0]
     second = next((x for x in choices if x.accelerator != best.accelerator), None)
     margin = second.usd_per_mtok_total / best.usd_per_mtok_total - 1 if second else None
@@ -201,6 +211,7 @@ def _of_segment(
         title=segment.title,
         winner=None if withheld else best.accelerator,
         choices=tuple(choices),
+        unranked=tuple(unranked),
         runner_up=second,
         margin=margin,
         confidence=verdict.confidence if verdict else "uncontested" if margin is None else "scarce",
@@ -230,6 +241,7 @@ def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | N
     usd = procurement.tariff.usd_per_gpu_h[c.accelerator]
     scarce = procurement.scarce.get(c.accelerator)
     basis = procurement.basis.get(c.accelerator) or procurement.tariff.source
+    basis += f"; scarce: {scarce}" if scarce else ""
     kw = procurement.utility_kw.get(c.accelerator)
     return Choice(
         accelerator=c.accelerator,
@@ -247,7 +259,9 @@ def _choice(c: Candidate, procurement: Procurement, load: float, rent: float | N
         origin=c.origin,
         rent_margin=owner_margin(rent, usd) if rent else None,
         scarce=scarce,
-        data=f"{counted(c.n_points, f'{c.origin} point')}; {basis}" + (f"; scarce: {scarce}" if scarce else ""),
+        n_points=c.n_points,
+        price_basis=basis,
+        data=f"{counted(c.n_points, f'{c.origin} point')}; {basis}",
         fleet=fleet(mw, kw, usd, c.tput_per_gpu, load) if mw is not None and kw else None,
     )
 

@@ -14,8 +14,8 @@ from paretoken.answers.seam import Question
 from paretoken.errors import BadConfig
 from paretoken.prices.contracts import ON_DEMAND, OWN, Contract, ContractChoice, compare_contracts
 from paretoken.prices.market.cells import WINDOW_DAYS, cell_at, checked_term
-from paretoken.prices.market.history import index_of, price_decline
-from paretoken.prices.market.structure import term_rents
+from paretoken.prices.market.decline import rent_decline_per_year
+from paretoken.prices.market.structure import SameSellers, same_sellers, term_rents
 from paretoken.prices.market.terms import COMMITTED, TERMS
 from paretoken.prices.own_or_rent import OwnOrRent, own_or_rent
 from paretoken.prices.owner.layers import Inputs
@@ -46,8 +46,10 @@ class OwnOrRentTerms(Question):
 class OwnOrRentRow:
     """The contracts of one accelerator.
 
-    `basis` says by contract where its price is from, `without_price` by term why there is none. `own_or_rent` is
-    owning against hourly on-demand: payback and internal rate of return over the owner's life. It and `contracts`
+    `basis` says by contract where its price is from, `without_price` by term why there is none, and `turns_against` by
+    committed term of the market which sellers' on-demand prices its turning point is against. `own_or_rent` is
+    owning against hourly on-demand: payback and internal rate of return over the owner's life, whatever the horizon,
+    and after income tax. It and `contracts`
     are None where no contract but owning has a price.
     """
 
@@ -56,6 +58,7 @@ class OwnOrRentRow:
     own_or_rent: OwnOrRent | None
     price_decline_basis: str
     basis: Mapping[str, str]
+    turns_against: Mapping[str, SameSellers]
     without_price: Mapping[str, str]
 
 
@@ -81,14 +84,18 @@ def _row(terms: OwnOrRentTerms, inputs: Inputs, market: Market) -> OwnOrRentRow:
     life = round(values["life_months"])
     own = Contract(name=OWN, usd_per_gpu_h=float(total(values)), term_months=life)
     months = life if terms.months is None else terms.months
-    choice = compare_contracts([*renting, own], terms.needed_share, months, values["cost_of_capital_per_year"])
+    sellers = _same_sellers(terms, rents, inputs.accelerator, market)
+    ratios = {term: s.ratio for term, s in sellers.items()}
+    rate = values["cost_of_capital_per_year"]
+    choice = compare_contracts([*renting, own], terms.needed_share, months, rate, ratios)
     hourly = next((c for c in renting if c.term_months == 0), None)
     return OwnOrRentRow(
         accelerator=inputs.accelerator,
         contracts=choice if renting else None,
         own_or_rent=_against_hourly(inputs, hourly, life, terms.needed_share) if hourly else None,
         price_decline_basis=decline_basis,
-        basis={t: basis for t, (_, basis) in rents.items()} | {OWN: f"levelised cost of the owner over {life} months"},
+        basis={t: basis for t, (_, basis) in rents.items()} | {OWN: _own_basis(choice, life, values["tax_rate"])},
+        turns_against=sellers,
         without_price=_without_price(rents, inputs.accelerator, market),
     )
 
@@ -103,16 +110,43 @@ def _rents(terms: OwnOrRentTerms, accelerator: str, market: Market) -> dict[str,
     return rents | {t: (usd, "the stated price") for t, usd in terms.reserved_usd.items()}
 
 
+def _same_sellers(
+    terms: OwnOrRentTerms, rents: Mapping[str, object], accelerator: str, market: Market
+) -> dict[str, SameSellers]:
+    """What each committed term with a median of the market is compared with."""
+    if terms.rent_usd is not None or ON_DEMAND not in rents:
+        return {}
+    medians = term_rents(market.book, accelerator, market.at)
+    return {
+        t: same_sellers(market.book, accelerator, t, market.at)
+        for t in medians
+        if t != ON_DEMAND and t not in terms.reserved_usd
+    }
+
+
 def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[float, str]:
     """(fall of rents a year, its basis)."""
     if terms.price_decline is not None:
         return terms.price_decline, f"rents fall {terms.price_decline:.0%} a year, as stated"
-    fall = price_decline(index_of(market.book, accelerator))
-    if fall is None:
-        return 0.0, "rents stay level: no price history links a year of quarters; --price-decline states a fall"
-    if fall < 0:
-        return 0.0, f"rents stay level: they rose {-fall:.0%} a year, which is not carried on"
-    return fall, f"rents fall {fall:.0%} a year, as in the chained price history"
+    change = rent_decline_per_year(market.book, accelerator, market.at)
+    if change.per_year is None:
+        return 0.0, f"rents stay level: {change.reason}; --price-decline states a fall"
+    if change.per_year > 0:
+        return 0.0, f"rents stay level, as a rise is not carried on: {change.text}"
+    return -change.per_year, f"rents fall as they did: {change.text}"
+
+
+def _own_basis(choice: ContractChoice, life: int, tax_rate: float) -> str:
+    """What the owner's price is, and what of it lies beyond the horizon or the first life."""
+    billed = next(c.committed_months for c in choice.costs if c.contract.name == OWN)
+    text = f"levelised cost of the owner over {life} months"
+    if tax_rate:
+        text += f", with {tax_rate:.0%} income tax; present values are of prices before the payer's own tax"
+    if choice.months < life:
+        text += f"; all {life} months are billed, though {choice.months} are needed: no earlier resale is counted"
+    elif billed > life:
+        text += f"; bought again every {life} months at today's capital cost: a fall of rents does not lower it"
+    return text
 
 
 def _against_hourly(inputs: Inputs, hourly: Contract, life: int, needed_share: float) -> OwnOrRent:

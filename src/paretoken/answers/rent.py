@@ -20,6 +20,7 @@ from paretoken.prices.market.cells import (
     checked_term,
     vendors_offered,
 )
+from paretoken.prices.market.decline import RentDecline, rent_decline_per_year
 from paretoken.prices.market.history import Period, basket, index_of
 from paretoken.prices.market.names import SERVED
 from paretoken.prices.market.quality_flags import FlaggedRow, flag_counts, flagged_dicts, flagged_rows
@@ -79,12 +80,16 @@ class RentHistoryQuestion(MarketQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RentHistoryAnswer:
-    """The index by quarter; `basket` is the mean price of the fixed set of providers, by quarter."""
+    """The index by quarter; `basket` is the mean price of the fixed set of providers, by quarter.
+
+    `decline` is the yearly change at the same sellers, of on-demand rents; None at any other term.
+    """
 
     accelerator: str
     term: str
     periods: tuple[Period, ...]
     basket: dict[str, float | None]
+    decline: RentDecline | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +144,8 @@ def rent_history(question: RentHistoryQuestion, market: Market | None = None) ->
     if not periods:
         raise NoData(f"no {term} price of {name} in the price book; 'paretoken rent {name}' lists its prices")
     fixed = dict(basket(market.book, name, question.basket, term)) if question.basket else {}
-    return RentHistoryAnswer(accelerator=name, term=term, periods=tuple(periods), basket=fixed)
+    decline = rent_decline_per_year(market.book, name, market.at) if term == "on-demand" else None
+    return RentHistoryAnswer(accelerator=name, term=term, periods=tuple(periods), basket=fixed, decline=decline)
 
 
 def flagged_prices(question: FlaggedPricesQuestion, market: Market | None = None) -> FlaggedPricesAnswer:

@@ -41,7 +41,8 @@ class RentImportQuestion(RentFetchQuestion):
 class RentBookAnswer:
     """What was added: the new file, None if there was nothing new, and the new rows with a quality flag.
 
-    `format` is the published form of the imported file, empty for a list of one's own.
+    `format` is the published form of the imported file, empty for a list of one's own; `notes` says what of it was left
+    out.
     """
 
     file: Path | None
@@ -50,6 +51,7 @@ class RentBookAnswer:
     ignored_columns: tuple[str, ...]
     flagged: tuple[FlaggedRow, ...]
     format: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def rent_import(question: RentImportQuestion) -> RentBookAnswer:
@@ -79,4 +81,5 @@ def _added(prices: ImportedPrices, file: Path | None, catalog: Catalog) -> RentB
         ignored_columns=prices.ignored,
         flagged=flagged_dicts(flagged_rows(flagged(prices.rows, catalog))),
         format=prices.format,
+        notes=prices.notes,
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from paretoken.answers.bounds import asks_both, best_known
+from paretoken.answers.bounds import asks_both, best_known, includes_plain, plain
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
-from paretoken.answers.own_cache import OwnCache, own_cache
+from paretoken.answers.own_cache import OwnCache
+from paretoken.answers.own_options import cheapest_at_full_load, cheapest_of_day, own_options
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
@@ -33,7 +34,6 @@ from paretoken.prices.self_host import (
     SelfHost,
     cheapest_by_provider,
     cheapest_first,
-    own_day,
     own_or_api,
     self_host,
 )
@@ -62,7 +62,9 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
     cached_share: Annotated[float, Field(description="Share of the task's input that a cache holds")] = 0.0
     own_cached_share: Annotated[float | None, Field(description="That share on your own side, if it differs")] = None
     cache_write_share: Annotated[float, Field(description="Share of the input billed as cache writes")] = 0.0
-    batch_share: Annotated[float, Field(description="Share of the tokens that can wait for an API's batch tier")] = 0.0
+    batch_share: Annotated[
+        float, Field(description="Share of the tokens that can wait, for an API's batch tier or off-peak hours")
+    ] = 0.0
     load_curve: Annotated[tuple[float, ...], Field(description="Load of the 24 hours from 0:00")] = FLAT
     utc_offset: Annotated[int, Field(description="Hours that the clock of the load curve is ahead of UTC")] = 0
     tokens_per_day: Annotated[float | None, Field(description="Your volume, input and output tokens a day")] = None
@@ -99,14 +101,18 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
 class SelfhostAnswer:
     """The cheapest self-hosted candidate, its price, and the comparison with every API price of the model.
 
-    `candidate` is the first of `cheapest_of`, the best of every accelerator with a price by rising cost of tokens;
-    its cost is interpolated at the limit, and so is that of `against`. `against_as_run` compares the run that it
-    recommends, which is also the smallest deployment. `confidence`, `fragile`, `data_end`, `withheld`,
-    `acceptance` and `days_apart` say how firm the choice of the candidate is, as in `frontier.verdict.Verdict`.
-    `unmet` says why there is no candidate. `cache` is the effect of the task's cache hits on its throughput, which
-    `against` includes and the candidate's own figures do not. `fixed_usd_per_day` is what the smallest deployment costs
-    at any load, and `day` the user's volume on as many of them as the busiest hour needs, both as run. `decision` is
-    taken as run.
+    `candidate` has the cheapest tokens at full load as run, of every accelerator and engine with a price; of any
+    serving, plain serving is among them. `against_as_run` compares the run that it recommends, which is also the
+    smallest deployment, and `against` the same at the throughput interpolated at the limit. `cache` is the effect of
+    the task's cache hits on its throughput, which `against` includes and the candidate's own figures do not.
+    `fixed_usd_per_day` is what the smallest deployment costs at any load. `unmet` says why there is no candidate.
+
+    `day` is the user's volume on `day_candidate`, the cheapest for it as run, with as many deployments as the busiest
+    hour needs; `day_cache` is the effect of cache hits on that. `decision` is taken as run.
+
+    `cheapest_of` has the best of every accelerator by rising cost interpolated at the limit. `confidence`, `fragile`,
+    `data_end`, `withheld`, `acceptance` and `days_apart` say how firm that order is, as in `frontier.verdict.Verdict`.
+    `price_doubts` says by accelerator why its price is not firm.
     `best_known` is the same of any serving, where the question leaves the serving at plain.
     """
 
@@ -125,11 +131,14 @@ class SelfhostAnswer:
     days_apart: int | None = None
     price: str
     price_source: str
+    price_doubts: Mapping[str, str] = field(default_factory=dict)
     against: tuple[SelfHost, ...] = ()
     against_as_run: tuple[SelfHost, ...] = ()
     cache: OwnCache | None = None
     fixed_usd_per_day: float | None = None
     day: OwnDay | None = None
+    day_candidate: PricedCandidate | None = None
+    day_cache: OwnCache | None = None
     decision: OwnOrApi | None = None
     unmet: str | None = None
     best_known: SelfhostAnswer | None = None
@@ -160,7 +169,8 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
     """The answer of the question's own serving; without a candidate if none meets the limits or has a price."""
     limit, chosen = question.limit(), selection(question, data)
     candidates = data.candidates(chosen, limit.axis, limit.latency_s)
-    ranked = tuple(c for c in rank(candidates, price).candidates if c.usd_per_mtok_total is not None)
+    ranking = rank(candidates, price)
+    ranked = tuple(c for c in ranking.candidates if c.usd_per_mtok_total is not None)
     answer = SelfhostAnswer(
         axis=limit.axis,
         value=limit.value,
@@ -169,6 +179,7 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         speculative=question.speculative,
         price=price.name,
         price_source=price.source,
+        price_doubts={c.accelerator: doubt for c in ranked if (doubt := price.doubt(c.accelerator))},
     )
     weight, curves = price.tokens_per_usd_weight, data.curves(chosen, limit.axis)
     verdict = verdict_at(curves, limit.latency_s, weight, data.hardware_order)
@@ -176,20 +187,23 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         names = ", ".join(dict.fromkeys(c.accelerator for c in candidates))
         priceless = f"none of {names} has a price under {price.name}; name another"
         return replace(answer, unmet=priceless if names else nothing_within(limit, chosen, data))
-    best = ranked[0]
-    share, use = question.own_share(), question.use(data.catalog)
-    cache = (
-        own_cache(data, chosen, limit.axis, best.accelerator, best.engine, best.recommended, share) if share else None
-    )
-    at_limit, as_run = (
-        _deployment(best, tput, cache) for tput in (best.tput_per_gpu, best.recommended["tput_per_gpu"])
-    )
+    use = question.use(data.catalog)
     tokens = question.volume(use)
-    day = own_day(as_run, tokens, use.own_day) if tokens is not None else None
-    against, against_as_run = (_against(question, d, offers, use, tokens) for d in (at_limit, as_run))
+    options = own_options(
+        (*_plain_candidates(question, data, price), *ranked, *ranking.other_engines),
+        data,
+        chosen,
+        limit.axis,
+        cached_share=question.own_share(),
+        use=use,
+        tokens_per_day=tokens,
+    )
+    best = cheapest_at_full_load(options)
+    of_day = None if tokens is None else cheapest_of_day(options)
+    against, against_as_run = (_against(question, d, offers, use, tokens) for d in (best.at_limit, best.as_run))
     return replace(
         answer,
-        candidate=best,
+        candidate=best.candidate,
         cheapest_of=ranked,
         confidence=verdict.confidence,
         fragile=verdict.fragile,
@@ -199,17 +213,22 @@ def _of_serving(question: SelfhostQuestion, data: Data, price: Tariff, offers: S
         days_apart=verdict.days_apart,
         against=against,
         against_as_run=against_as_run,
-        cache=cache,
-        fixed_usd_per_day=as_run.gpus * as_run.usd_per_gpu_h * HOURS,
-        day=day,
-        decision=own_or_api(_live(as_run, offers, use, tokens), day),
+        cache=best.cache,
+        fixed_usd_per_day=best.as_run.gpus * best.as_run.usd_per_gpu_h * HOURS,
+        day=of_day.day if of_day else None,
+        day_candidate=of_day.candidate if of_day else None,
+        day_cache=of_day.cache if of_day else None,
+        decision=own_or_api(_live(best.as_run, offers, use, tokens), of_day.day if of_day else None),
     )
 
 
-def _deployment(best: PricedCandidate, tok_s_per_gpu: float, cache: OwnCache | None) -> OwnDeployment:
-    """The GPUs of the recommended run at a throughput, with the effect of cache hits."""
-    factor = cache.factor if cache else 1.0
-    return OwnDeployment(best.recommended["n_gpus"] or 1, best.usd_per_gpu_h or 0.0, tok_s_per_gpu * factor)
+def _plain_candidates(question: SelfhostQuestion, data: Data, price: Tariff) -> tuple[PricedCandidate, ...]:
+    """Plain serving for a question that takes more: a better run may hide it on the curve of its accelerator."""
+    if not includes_plain(question):
+        return ()
+    limit, chosen = question.limit(), selection(plain(question), data)
+    ranking = rank(data.candidates(chosen, limit.axis, limit.latency_s), price)
+    return (*ranking.candidates, *ranking.other_engines)
 
 
 def _live(

@@ -62,7 +62,7 @@ class SiteQuestion(Question):
         if not offers:
             raise NoData(f"no API price for {key}; give --token-price in USD per million tokens")
         cheapest = min(offers, key=lambda offer: offer.usd_per_mtok(isl, osl))
-        source = f"cheapest API, {cheapest.provider}, {isl} input and {osl} output tokens"
+        source = f"cheapest API, {cheapest.name} of {cheapest.provider}, {isl} input and {osl} output tokens"
         return TokenPrice(cheapest.usd_per_mtok(isl, osl), source)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, ParetokenError, quoted
-from paretoken.predict.phases import PhaseShares, shares_of_point
+from paretoken.predict.phases import PREDICTED_TIME, PhaseShares, shares_of_point
 from paretoken.prices.cost import cached_usd_per_mtok, phase_usd_per_mtok, split_usd_per_mtok
 
 COMPUTE = "compute"
@@ -28,6 +28,11 @@ class TokenSplit:
     output_usd_per_mtok: float
     cached_input_usd_per_mtok: float | None
     basis: str
+
+    @property
+    def predicted(self) -> bool:
+        """Whether the shares of input and output tokens are predicted, whatever the origin of the point."""
+        return self.basis.startswith(PREDICTED_TIME)
 
 
 def price_ratio(split: str) -> float | None:

@@ -54,7 +54,7 @@ def foresight(sizer: FleetSizer, size: FleetSize, window_s: float = WINDOW_S) ->
     """
     t = sizer.traffic
     edges = np.append(np.arange(0, t.span_s, window_s), t.span_s)
-    loads = np.histogram(t.time_s, edges, weights=sizer.work())[0] / np.maximum(np.diff(edges), 1e-9)
+    loads = np.histogram(t.time_s, edges, weights=sizer.work)[0] / np.maximum(np.diff(edges), 1e-9)
     return StaffSchedule(tuple(edges[:-1].tolist()), tuple(size.scale.needed(load) for load in loads.tolist()))
 
 

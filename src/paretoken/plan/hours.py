@@ -37,6 +37,8 @@ FEWEST_REPLICAS = 4
 LEAST_GROWTH, MOST_GROWTH, GROWTH_REPLAYS, FLATTEST = 1.05, 4.0, 2, 0.2
 """How far requests of a small fleet are sped up to see when it misses a limit, in how many replays, and the least rise
 of ln of its worst ratio over ln of the speed that is believed."""
+STARTS = 4
+"""Parts of an hour that are compared begin at every such part of their length."""
 WHOLE = 10**12
 
 
@@ -113,6 +115,11 @@ class FleetSize:
     def scale(self) -> FleetScale:
         return FleetScale(self.capacity_s, self.efficiency, self.checks[0].replicas)
 
+    @property
+    def sampled(self) -> bool:
+        """Whether a check replayed only a part of its hours."""
+        return any(c.share < 1 for c in self.checks)
+
     def utilisation(self, replicas: Sequence[float] | Floats) -> list[float]:
         """Load over the most that so many replicas serve, within the limits or not, by hour; at most 1."""
         return [min(load / (n * self.limit_s), 1.0) for load, n in zip(self.loads_s, list(replicas), strict=True)]
@@ -150,7 +157,8 @@ class FleetScale:
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FleetSizer:
     """Finds the number of replicas. `budget` bounds the requests that one check replays: of a larger hour as large a
-    part of the replicas gets as large a part of the requests, at random; and a few of the replicas part of the hour."""
+    part of the replicas gets as large a part of the requests, at random; and a few of the replicas the part of the hour
+    with the most work, or all of it with `whole_hours`. `work` is that of each request of the traffic, over the mean of the sample; shape (n,)."""
 
     replica: Replica
     traffic: Traffic
@@ -160,11 +168,14 @@ class FleetSizer:
     router: str = LEAST
     cached_tokens: Ints | None = None
     budget: int = WHOLE
+    whole_hours: bool = False
     marks: Floats = field(init=False)
+    work: Floats = field(init=False)
     made: dict[tuple[HourGroup, int], FleetCheck] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marks", np.random.default_rng(1).uniform(0, 1, len(self.traffic)))
+        object.__setattr__(self, "work", self._work())
 
     def size(self, *, every_hour: bool = False) -> FleetSize:
         """The fewest replicas of each hour; BadConfig where no number meets the limits.
@@ -208,8 +219,7 @@ class FleetSizer:
                 inside = 0
         if bounds[-1] < len(counts):  # what is left goes to the group before
             bounds = [*(bounds[:-1] or [0]), len(counts)] if len(bounds) > 1 else [0, len(counts)]
-        work = self.work()
-        return [self._group(a, b, work) for a, b in pairwise(bounds)]
+        return [self._group(a, b) for a, b in pairwise(bounds)]
 
     def check(self, group: HourGroup, replicas: int) -> FleetCheck:
         """Replay a group of hours, after some traffic before it, with a constant number of replicas."""
@@ -232,8 +242,10 @@ class FleetSizer:
         start_s, stop_s = group.first * HOUR_S, min(group.stop * HOUR_S, self.traffic.span_s)
         kept = min(max(ceil(replicas * self.budget / max(group.requests, 1)), FEWEST_REPLICAS), replicas)
         part = min(self.budget * replicas / (kept * max(group.requests, 1)), 1.0)
+        if self.whole_hours:
+            part = 1.0
         if part < 1:
-            start_s, stop_s = self._typical(start_s, stop_s, part)
+            start_s, stop_s = self._busiest(start_s, stop_s, part)
         t = self.traffic.time_s
         window = (t >= start_s - LEAD_S) & (t <= stop_s) & (self.marks < kept / replicas)
         chosen = self.traffic.take(window, with_prefixes=False)
@@ -255,13 +267,14 @@ class FleetSizer:
             outstanding=float(latencies.e2e.sum() / (max((stop_s - start_s) / pace, 1e-9) * kept)),
         )
 
-    def _typical(self, start_s: float, stop_s: float, part: float) -> tuple[float, float]:
-        """The part of a period, in whole steps of it, whose requests come most nearly at the rate of the whole."""
-        steps = ceil(1 / part)
-        edges = np.linspace(start_s, stop_s, steps + 1)
-        counts = np.histogram(self.traffic.time_s, edges)[0]
-        i = int(np.argmin(np.abs(counts - counts.mean())))
-        return float(edges[i]), float(edges[i + 1])
+    def _busiest(self, start_s: float, stop_s: float, part: float) -> tuple[float, float]:
+        """The part of a period with the most work, of those that begin at every `1 / STARTS` of its length."""
+        length_s = part * (stop_s - start_s)
+        starts = np.linspace(start_s, stop_s - length_s, ceil(STARTS * (1 / part - 1)) + 1)
+        before = np.append(0.0, np.cumsum(self.work))
+        first, last = (np.searchsorted(self.traffic.time_s, at) for at in (starts, starts + length_s))
+        i = int(np.argmax(before[last] - before[first]))
+        return float(starts[i]), float(starts[i] + length_s)
 
     def _fraction(self, peak: FleetCheck) -> float:
         """Replicas, as a fraction, at which the limits of the busiest hour would just be met, and its load served."""
@@ -291,8 +304,7 @@ class FleetSizer:
                 break
         return exp(x)
 
-    def work(self) -> Floats:
-        """The work of each request of the traffic, over the mean of the sample; shape (n,)."""
+    def _work(self) -> Floats:
         batch = self.curve.batch_at(self.curve.capacity_s(self.slos) or self.curve.limit_s)
         t, s = self.traffic, self.sample
         computed = t.input_tokens - (0 if self.cached_tokens is None else self.cached_tokens)
@@ -300,8 +312,8 @@ class FleetSizer:
         mean = float(work_s(self.replica, of_sample, s.output_tokens, batch).mean())
         return work_s(self.replica, computed, t.output_tokens, batch) / mean
 
-    def _group(self, first: int, stop: int, work: Floats) -> HourGroup:
-        hour = self.traffic.hour_of()
+    def _group(self, first: int, stop: int) -> HourGroup:
+        work, hour = self.work, self.traffic.hour_of()
         inside = (hour >= first) & (hour < stop)
         seconds = min(stop * HOUR_S, self.traffic.span_s) - first * HOUR_S
         load_s = float(work[inside].sum() / seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -86,7 +86,8 @@ def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float =
     if factor > 1:
         counts = tuple(max(n, size.scale.needed(peak)) for n, peak in zip(size.hours, peaks_s, strict=True))
         used = size.utilisation(counts)
-        return _estimated(fleet.candidate, size.scale, peaks_s, counts, used, fleet.span_s, spares, cold_start_s)
+        need = _estimated(fleet.candidate, size.scale, peaks_s, counts, used, fleet.span_s, spares, cold_start_s)
+        return replace(need, foresight_gpu_hours=fleet.foresight_gpu_hours * sum(counts) / sum(size.hours))
     return FleetNeed(
         candidate=fleet.candidate,
         spares=spares,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.plan.autoscale import StaffedFleet, by_hour, foresight, reactive, whole_fixed, without_one
 from paretoken.plan.candidate import FleetCandidate
-from paretoken.plan.hours import FleetSize, FleetSizer
+from paretoken.plan.hours import WHOLE, FleetSize, FleetSizer
 from paretoken.plan.load_curve import LoadCurve, load_curve
 from paretoken.plan.replica import Replica, replica_of, servable
 from paretoken.plan.routing import SESSION
@@ -22,15 +23,17 @@ from paretoken.slo import Slo
 from paretoken.traffic.reuse import reuse
 from paretoken.traffic.traffic import HOUR_S, Ints, Traffic
 
-SAMPLED_REQUESTS = 6_000
-"""Requests that a check of an hour replays, while candidates are compared."""
+Replayed = Literal["sampled hours", "busiest hour", "whole period"]
+"""What of the traffic a fleet is checked with: a part of the busiest hours, all of them, or every hour."""
+BUDGETS: dict[Replayed, int] = {"sampled hours": 6_000, "busiest hour": 60_000}
+"""Requests that a check replays, of few replicas of a large fleet: of a part of the busiest hour, or all of it."""
 MOST_REFUSED = 0.001
 """Share of the requests that may be too long for a replica, which refuses them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SizingJob:
-    """What `size_fleet` needs for one candidate. `whole` replays the whole period; else hours are sampled.
+    """What `size_fleet` needs for one candidate.
 
     The prefix cache of a replica has what its running requests leave of the KV cache, and sessions stay at their
     replica, unless `prefix_cache` is False.
@@ -43,7 +46,7 @@ class SizingJob:
     cold_start_s: float
     calibration: Calibration
     catalog: Catalog
-    whole: bool = False
+    replayed: Replayed = "sampled hours"
     prefix_cache: bool = True
 
 
@@ -65,7 +68,8 @@ class SizedFleet:
     start, both with spares. `autoscaled` reacts to the load; None unless the whole period was replayed.
     `foresight_gpu_hours` is the least that any autoscaler rents. `one_gone` is the largest ratio of a limit in the
     busiest hours with one replica less than the fleet and its spares. `hit_share` is that of the prefix cache, None
-    where the traffic shares no prefixes. `served` are the requests that fit.
+    where the traffic shares no prefixes. `served` are the requests that fit. It was `replayed` as asked for, or in whole
+    hours where those are small.
     """
 
     candidate: FleetCandidate
@@ -78,6 +82,7 @@ class SizedFleet:
     foresight_gpu_hours: float
     one_gone: float
     hit_share: float | None
+    replayed: Replayed
     span_s: float
     served: int
     notes: tuple[str, ...]
@@ -119,9 +124,17 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
         sample=sample,
         router=LEAST if cached is None else SESSION,
         cached_tokens=cached,
-        **({} if job.whole else {"budget": SAMPLED_REQUESTS}),
+        budget=BUDGETS.get(job.replayed, WHOLE),
+        whole_hours=job.replayed == "busiest hour",
     )
-    size = sizer.size(every_hour=job.whole)
+    whole = job.replayed == "whole period"
+    try:
+        size = sizer.size(every_hour=whole)
+    except BadConfig:
+        if job.replayed != "sampled hours":
+            raise
+        # a burst alone may exceed what the hours around it make up for
+        return _sized(replace(job, replayed="busiest hour"), replica, traffic, curve)
     fixed, scheduled = _fixed(job, sizer, size), _scheduled(job, sizer, size)
     least = min(foresight(sizer, size).replica_s(traffic.span_s) / HOUR_S * replica.gpus, scheduled.gpu_hours)
     return SizedFleet(
@@ -131,10 +144,11 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
         size=size,
         fixed=fixed,
         scheduled=scheduled,
-        autoscaled=_autoscaled(job, sizer, size) if job.whole else None,
+        autoscaled=_autoscaled(job, sizer, size) if whole else None,
         foresight_gpu_hours=least,
         one_gone=max(without_one(sizer, size, spares=job.spares).values(), default=0.0),
         hit_share=None if cached is None else float(cached.sum() / max(int(traffic.input_tokens.sum()), 1)),
+        replayed=job.replayed if whole or size.sampled else "busiest hour",
         span_s=traffic.span_s,
         served=len(traffic),
         notes=traffic.notes[len(job.traffic.notes) :],
@@ -162,7 +176,7 @@ def _cached_tokens(job: SizingJob, replica: Replica, curve: LoadCurve) -> Ints |
 
 def _fixed(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:
     replicas = size.replicas + job.spares
-    if job.whole:
+    if job.replayed == "whole period":
         return _followed(whole_fixed(sizer, size, spares=job.spares))
     hours = sizer.traffic.span_s / HOUR_S
     gpu_hours = replicas * sizer.replica.gpus * hours
@@ -172,7 +186,7 @@ def _fixed(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:
 
 
 def _scheduled(job: SizingJob, sizer: FleetSizer, size: FleetSize) -> FollowedDay:
-    if job.whole:
+    if job.replayed == "whole period":
         return _followed(by_hour(sizer, size, cold_start_s=job.cold_start_s, spares=job.spares))
     span_s = sizer.traffic.span_s
     seconds = size.schedule.early(job.cold_start_s).replica_s(span_s) + job.spares * span_s

@@ -26,6 +26,9 @@ from paretoken.predict.published_settings import published_settings
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.speculation import published_method
 
+PREDICTED_TIME = "predicted time of prompts and of decode steps"
+"""What the shares of one pool rest on."""
+
 
 @dataclass(frozen=True, slots=True)
 class PhaseShares:
@@ -46,7 +49,7 @@ def shares_of(explanation: Explanation) -> PhaseShares:
     prompt_s = sum(part.seconds for part in parts if part.phase == "prompt") / case.deployment.pp
     decodes = case.lengths.osl > 1
     share = min(case.concurrency / explanation.e2e_s * prompt_s, 1.0) if decodes else 1.0
-    return PhaseShares(share, _kv_share(parts) if decodes else None, "predicted time of prompts and of decode steps")
+    return PhaseShares(share, _kv_share(parts) if decodes else None, PREDICTED_TIME)
 
 
 def shares_of_pools(explanation: PoolExplanation) -> PhaseShares:

@@ -6,9 +6,10 @@ written to it, and osl output tokens:
 
     tier = (isl·((1 − c − w)·input + c·cached + w·write) + osl·output) / (isl + osl)
     live = (1 − p)·base + p·peak         p = days/7 · the share of a day's load within the peak hours
-    API  = (1 − b)·live + b·batch        b = the share of the tokens sent in batches
+    API  = (1 − b)·live + b·batch        b = the share of the tokens that can wait
 
-A kind or tier without a price of its own is billed at the input price, or at the live price.
+A kind without a price of its own is billed at the input price. Without a batch tier, what can wait is sent at the base
+price where that is below the live price.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ class ApiPrice:
         if self.peak:
             share = self.peak_share(day)
             live = (1 - share) * live + share * of(self.peak)
-        batch = of(self.batch) if self.batch else live
-        return (1 - batch_share) * live + batch_share * batch
+        waiting = of(self.batch) if self.batch else min(live, of(self.base))
+        return (1 - batch_share) * live + batch_share * waiting
 
     def peak_share(self, day: DayCurve = FLAT) -> float:
         """The share of a week's tokens that is billed at the peak price."""

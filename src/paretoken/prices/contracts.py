@@ -5,8 +5,8 @@ An hourly contract bills the hours that are needed. A commitment, and owning, bi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class ContractCost:
     `present_value_usd` is of all that one GPU costs, `usd_per_needed_gpu_h` that over the discounted hours needed.
     `committed_months` are billed whether needed or not, `hourly_months` only by the hour. The contract costs what
     hourly on-demand does at `turns_at_share` of the hours, above which it is cheaper, and at an on-demand price of
-    `turns_at_on_demand_usd`; None where there is no on-demand price or no such point.
+    `turns_at_on_demand_usd`; None where there is no on-demand price to compare it with.
     """
 
     contract: Contract
@@ -75,7 +75,11 @@ class ContractChoice:
 
 
 def compare_contracts(
-    contracts: Sequence[Contract], needed_share: float, months: int, cost_of_capital_per_year: float
+    contracts: Sequence[Contract],
+    needed_share: float,
+    months: int,
+    cost_of_capital_per_year: float,
+    ratios: Mapping[str, float | None] | None = None,
 ) -> ContractChoice:
     """The present value of every contract over the horizon, and where it turns against on-demand.
 
@@ -91,6 +95,9 @@ def compare_contracts(
 
     A contract with present value F + B·u·p, of which B·u·p is the rent of the months left over, equals on-demand at
     u* = F / (p·(730·S − B)) and p* = F / (u·(730·S − B)).
+
+    `ratios` are prices over on-demand at the same sellers, r for c/p in u*, by contract. A contract with None has no
+    turning point: its price and that of on-demand are of different sellers.
     """
     if not 0 < needed_share <= 1:
         raise BadConfig(f"the share of hours is {needed_share:g}; it must be above 0 and at most 1")
@@ -99,7 +106,7 @@ def compare_contracts(
     if not 0 <= cost_of_capital_per_year <= 2:
         raise BadConfig(f"the cost of capital is {cost_of_capital_per_year:g} a year; give 0 to 2, as in 0.10 for 10 %")
     hourly = next((c for c in contracts if c.term_months == 0), None)
-    horizon = _Horizon(months, cost_of_capital_per_year, hourly)
+    horizon = _Horizon(months, cost_of_capital_per_year, hourly, ratios or {})
     costs = sorted((horizon.cost(c, needed_share) for c in contracts), key=lambda c: c.present_value_usd)
     if not costs:
         raise BadConfig("no contract has a price; give --rent, --reserved or import prices")
@@ -118,6 +125,7 @@ class _Horizon:
     months: int
     rate: float
     hourly: Contract | None
+    ratios: Mapping[str, float | None] = field(default_factory=dict)
 
     def cost(self, contract: Contract, share: float) -> ContractCost:
         needed_hours = HOURS_PER_MONTH * share * float(annuity_factor(self.rate, self.months))
@@ -134,7 +142,7 @@ class _Horizon:
         committed = len(starts) * contract.term_months
         fixed = self.committed_usd(contract, starts)
         left_over = self.hourly_usd(self.hourly, committed) if self.hourly else 0.0
-        saved = self.hourly_usd(self.hourly, 0) - left_over if self.hourly else 0.0
+        turns_at_share, turns_at_usd = self._turning(contract, fixed, left_over)
         usd = fixed + share * left_over
         return ContractCost(
             contract=contract,
@@ -142,9 +150,18 @@ class _Horizon:
             usd_per_needed_gpu_h=usd / needed_hours,
             committed_months=committed,
             hourly_months=max(0, self.months - committed),
-            turns_at_share=fixed / saved if saved else None,
-            turns_at_on_demand_usd=fixed / saved / share * self.hourly.usd_per_gpu_h if self.hourly else None,
+            turns_at_share=turns_at_share,
+            turns_at_on_demand_usd=turns_at_usd and turns_at_usd / share,
         )
+
+    def _turning(self, contract: Contract, fixed: float, left_over: float) -> tuple[float | None, float | None]:
+        """The share of hours at which a contract turns, and the on-demand price if every hour is needed; or None."""
+        if self.hourly is None or self.ratios.get(contract.name, 1.0) is None:
+            return None, None
+        per_usd = fixed / contract.usd_per_gpu_h * self.hourly.usd_per_gpu_h
+        factor = per_usd / (self.hourly_usd(self.hourly, 0) - left_over)
+        ratio = self.ratios.get(contract.name) or contract.usd_per_gpu_h / self.hourly.usd_per_gpu_h
+        return factor * ratio, factor * contract.usd_per_gpu_h
 
     def _starts(self, term_months: int) -> range:
         """The months at which terms are signed: the full ones that fit; all that are needed without an hourly price."""

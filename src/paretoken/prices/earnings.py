@@ -5,12 +5,14 @@
     per MW  = that · GPUs per MW, 1000 / kW at the utility's meter
     payback = capital / (730 h · (revenue − running costs of the owner))         months, undiscounted
 
-The payback is the same per GPU and per MW: both its sides grow with the GPUs.
+The payback is the same per GPU and per MW: both its sides grow with the GPUs. What is not paid back within the owner's
+life of a GPU never is: the GPU is written off by then.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from paretoken.prices.cost import SECONDS_PER_HOUR
 from paretoken.prices.finance import HOURS_PER_MONTH
@@ -21,11 +23,12 @@ from paretoken.prices.owner.levelised import CAPITAL_COMPONENTS, capital_usd, st
 
 @dataclass(frozen=True, slots=True)
 class OwnerCapital:
-    """What a GPU costs its owner at once, USD, and to run, USD per hour without capital, at an operator."""
+    """What a GPU costs its owner at once, USD, and to run, USD per hour without capital; and how long it is kept."""
 
     usd_per_gpu: float
     running_usd_per_gpu_h: float
     operator: str
+    life_months: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,7 @@ class Earnings:
     """Money of one GPU at a price of tokens and a serving load, and of a megawatt of utility power full of them.
 
     `margin_share` is of the revenue. Figures per MW are None without a power, capital and payback without figures of
-    an owner; `payback_months` also if it never pays back. `payback_basis` names the owner.
+    an owner; `payback_months` also if it does not pay back within `life_months`. `payback_basis` names the owner.
     """
 
     token_price_usd_per_mtok: float
@@ -45,6 +48,7 @@ class Earnings:
     capital_usd_per_gpu: float | None
     capital_usd_per_mw: float | None
     payback_months: float | None
+    life_months: float | None
     payback_basis: str | None
 
 
@@ -52,7 +56,7 @@ def owner_capital(inputs: Inputs) -> OwnerCapital:
     """The capital and the running costs of an owner's inputs; all hours are paid, sold or not."""
     values = {**inputs.values, "sold_share": 1.0}
     running = sum(float(usd) for name, usd in stack(values).items() if name not in CAPITAL_COMPONENTS)
-    return OwnerCapital(float(capital_usd(values)), running, inputs.operator)
+    return OwnerCapital(float(capital_usd(values)), running, inputs.operator, float(values["life_months"]))
 
 
 def revenue_usd_per_gpu_h(tok_s_per_gpu: float, usd_per_mtok: float, serving_load: float = 1.0) -> float:
@@ -61,9 +65,10 @@ def revenue_usd_per_gpu_h(tok_s_per_gpu: float, usd_per_mtok: float, serving_loa
 
 
 def payback_months(capital: OwnerCapital, revenue_usd: float) -> float | None:
-    """Months until revenue less running costs has paid the capital back, undiscounted; None if it never does."""
+    """Months until revenue less running costs has paid the capital back, undiscounted; None if not within its life."""
     surplus = revenue_usd - capital.running_usd_per_gpu_h
-    return capital.usd_per_gpu / (surplus * HOURS_PER_MONTH) if surplus > 0 else None
+    months = capital.usd_per_gpu / (surplus * HOURS_PER_MONTH) if surplus > 0 else inf
+    return months if months <= capital.life_months else None
 
 
 def earnings(
@@ -87,5 +92,6 @@ def earnings(
         capital_usd_per_gpu=capital.usd_per_gpu if capital else None,
         capital_usd_per_mw=capital.usd_per_gpu * per_mw if capital and per_mw else None,
         payback_months=payback_months(capital, revenue) if capital else None,
+        life_months=capital.life_months if capital else None,
         payback_basis=f"capital and running costs of the {capital.operator}" if capital else None,
     )

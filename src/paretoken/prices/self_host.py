@@ -41,7 +41,7 @@ class ApiUse:
         for name, share in (
             ("cached share of the input", self.cached_share),
             ("share of the input written to the cache", self.cache_write_share),
-            ("share of the tokens sent in batches", self.batch_share),
+            ("share of the tokens that can wait", self.batch_share),
         ):
             if not 0 <= share <= 1:
                 raise BadConfig(f"the {name} is {share:g}; it must be between 0 and 1")

@@ -6,10 +6,11 @@ What an owner pays from the bottom up is another thing: `prices/owner`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, UnknownName
+from paretoken.plural import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,8 @@ class Tariff:
     """USD per GPU-hour and all-in kW per GPU, by accelerator id, with the price set and tier they come from.
 
     `kw_holds_pue` says that the power is at the utility's meter; else the site's losses come on top: `prices/fleet.py`.
-    `own_prices` names the accelerators whose price the user states.
+    `own_prices` names the accelerators whose price the user states. `placeholders` names those whose price is stale in
+    a market, then with its age in `stale_days`, or an estimate in a price set.
     """
 
     price_set: str
@@ -31,11 +33,19 @@ class Tariff:
     placeholders: tuple[str, ...] = ()
     kw_holds_pue: bool = False
     own_prices: tuple[str, ...] = ()
+    stale_days: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def tokens_per_usd_weight(self) -> dict[str, float]:
         """1 / price: throughput times it ranks by the cheapest tokens."""
         return {name: 1 / usd for name, usd in self.usd_per_gpu_h.items()}
+
+    def doubt(self, accelerator: str) -> str | None:
+        """Why a price is not firm: `stale, newest 100 days old`, or `estimated`; None if it is."""
+        if accelerator not in self.placeholders:
+            return None
+        days = self.stale_days.get(accelerator)
+        return "estimated" if days is None else f"stale, newest {counted(days, 'day')} old"
 
 
 def tariff(catalog: Catalog, price_set: str | None = None, tier: str | None = None) -> Tariff:

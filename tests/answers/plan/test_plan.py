@@ -299,7 +299,7 @@ class TestPlan:
 def test_simulated(answer):
     closed, made = answer(), answer(coarse=False)
     (r,) = made.rows
-    assert r.simulated == "sampled hours" and closed.rows[0].simulated == "closed form"
+    assert r.simulated == "busiest hour" and closed.rows[0].simulated == "closed form"
     assert [limit.text for limit in r.limits] == ["ttft_p95=2s", "tpot=50ms"]
     assert all(limit.ratio <= 1 and limit.value == pytest.approx(limit.ratio * limit.bound) for limit in r.limits)
     assert abs(r.replicas - closed.rows[0].replicas) <= 2 and 0 <= r.probability <= 1

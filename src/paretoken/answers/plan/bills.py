@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil, inf, isfinite
 from zlib import crc32
 
 import numpy as np
 
 from paretoken.answers.plan.gpu_prices import OWN, GpuPrice
-from paretoken.answers.plan.result import Bill, Range
+from paretoken.answers.plan.result import Bill, Range, finite
 from paretoken.plan.need import FleetNeed
 from paretoken.plural import counted
 from paretoken.predict.arrays import Floats
@@ -48,12 +48,12 @@ def normals(name: str, n: int = DRAWS) -> Floats:
 
 
 def bills_of(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork, size_factors: Floats) -> Bills:
-    """The bills of a fleet; `size_factors`, shape (DRAWS,), are draws of its true size over the predicted one.
+    """The bills of a fleet; `size_factors`, shape (DRAWS,), are draws of the size that it needs over this one.
 
-    What a draw pays for are whole replicas: one that idles absorbs an error.
+    What a draw pays for are whole replicas: the planned ones, and more where the limits turn out to need them.
     """
     priced: list[tuple[Bill, Floats]] = []
-    fixed, scheduled = need.fixed_factors(size_factors), need.scheduled_factors(size_factors)
+    fixed, scheduled = (np.maximum(of(size_factors), 1.0) for of in (need.fixed_factors, need.scheduled_factors))
     for way in _ways(need, prices, work):
         draws = way.usd * way.price_draws * (fixed if way.contract.endswith(FIXED) else scheduled)
         priced.append((_bill(way, draws, need, work), draws))
@@ -66,6 +66,7 @@ class _Way:
     """One way to pay: GPU-hours and USD a day, and draws of the price over the price."""
 
     contract: str
+    hourly: bool
     gpu_hours: float
     usd: float
     basis: str
@@ -83,6 +84,7 @@ def _ways(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork) -> Itera
         for how, hours in ways:
             yield _Way(
                 contract=f"{p.contract}, {how}",
+                hourly=p.billing == "hourly",
                 gpu_hours=hours,
                 usd=hours * p.usd,
                 basis=p.basis,
@@ -104,6 +106,7 @@ def _mixed(need: FleetNeed, hourly: GpuPrice, committed: GpuPrice, draws: Mappin
     a_day = HOURS_A_DAY / len(gpus)
     return _Way(
         contract=f"{committed.contract} and {hourly.contract}",
+        hourly=False,
         gpu_hours=(mix.committed_gpu_hours + mix.on_demand_gpu_hours) * a_day,
         usd=mix.usd * a_day,
         basis=f"{counted(mix.committed_gpus, 'GPU')} {committed.contract}, {committed.basis}; the rest "
@@ -119,6 +122,7 @@ def _bill(way: _Way, draws: Floats, need: FleetNeed, work: DayOfWork) -> Bill:
     mtok = work.tokens / 1e6
     return Bill(
         contract=way.contract,
+        hourly=way.hourly,
         usd_per_gpu_h=way.usd / way.gpu_hours,
         basis=way.basis,
         gpu_hours_per_day=way.gpu_hours,
@@ -133,17 +137,17 @@ def _bill(way: _Way, draws: Floats, need: FleetNeed, work: DayOfWork) -> Bill:
 
 
 def interval(draws: Floats) -> Range | None:
-    """The middle 90 % of the draws in which the limits can be met; None where there are none."""
-    met = draws[np.isfinite(draws)]
-    if not met.size:
-        return None
-    low, high = np.quantile(met, (0.05, 0.95))
-    return float(low), float(high)
+    """The middle 90 % of the draws, without an upper end where too many of them meet the limits at no size.
+
+    None where that holds of the lower end, too.
+    """
+    low, high = np.quantile(draws, (0.05, 0.95), method="lower").tolist()
+    return (low, finite(high)) if isfinite(low) else None
 
 
 def over(ends: Range | None, units: float) -> Range | None:
     """The ends for each of so many units."""
-    return (ends[0] / units, ends[1] / units) if ends else None
+    return (ends[0] / units, None if ends[1] is None else ends[1] / units) if ends else None
 
 
 def probability_cheaper(one: Floats, other: Floats) -> float:

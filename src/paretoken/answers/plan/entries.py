@@ -15,14 +15,16 @@ from paretoken.plan.coarse import CoarseCapacity
 from paretoken.plan.need import FleetNeed, coarse_need, need_of
 from paretoken.plan.parallel import Progress, map_all
 from paretoken.plan.replica import mean_lengths
-from paretoken.plan.sized import SizedFleet, SizingJob, Unsized, size_fleet
-from paretoken.plan.sizes import size_factors
+from paretoken.plan.sized import Replayed, SizedFleet, SizingJob, Unsized, size_fleet
+from paretoken.plan.sizes import fleet_scales, size_factors
 from paretoken.plan.uncertainty import TPOT, TTFT, LatencyError, latency_errors
 from paretoken.predict.arrays import Floats
 from paretoken.predict.deployment import Deployment
 
 KEPT_OF_A_KIND = 2
 """Sizes of an accelerator, engine and precision that are simulated, of those that the closed form finds cheapest."""
+CHECKED = (3, 1, 1)
+"""Fleets that are checked in whole hours in each round, the cheapest first, until the cheapest of all is one."""
 USERS = 64.0
 """Concurrent requests of a replica at which errors are taken before a simulation."""
 
@@ -51,6 +53,11 @@ class FleetEntry:
     def gpus(self) -> int:
         """GPUs of the busiest hour, with the spares."""
         return (max(self.need.replicas) + self.need.spares) * self.candidate.gpus
+
+    @property
+    def hourly_usd(self) -> float | None:
+        """USD per GPU-hour of the cheapest contract that is paid by the hour; None without one."""
+        return min((b.usd_per_gpu_h for b in self.bills.bills if b.hourly), default=None)
 
     @property
     def usd_per_day(self) -> float:
@@ -82,7 +89,8 @@ def simulated_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> lis
     users = [max(f.curve.batch_at(f.size.rate_each_s(f.size.checks[0].group.first)), 1.0) for f in fleets]
     for fleet, need, error in zip(fleets, needs, _errors(setting, needs, users), strict=True):
         ttft, tpot = (_normals(need.candidate, metric) for metric in (TTFT, TPOT))
-        factors = size_factors(fleet.curve, setting.limits, error, ttft, tpot)
+        scales = fleet_scales(fleet.size, fleet.curve, setting.limits)
+        factors = size_factors(fleet.curve, setting.limits, error, ttft, tpot, scales)
 
         def need_for(times: float, fleet: SizedFleet = fleet) -> FleetNeed:
             return need_of(fleet, question.spares, question.cold_start_s, times)
@@ -127,22 +135,46 @@ def promising(entries: Sequence[FleetEntry], most: int) -> list[FleetCandidate]:
 def simulated(
     setting: PlanSetting, chosen: Sequence[FleetCandidate], on_progress: Progress
 ) -> tuple[list[FleetEntry], list[Unsized]]:
-    """The chosen candidates simulated; with `replay`, the cheapest of them over the whole period."""
+    """The chosen candidates simulated, the cheapest in whole hours; with `replay`, that over the whole period."""
     whole = int(setting.question.replay)
-    jobs = [_job(setting, candidate, whole=False) for candidate in chosen]
-    total = len(jobs) + whole
-    sized = map_all(size_fleet, jobs, progress=lambda done, _: on_progress(done, total))
+    total = len(chosen) + whole
+    sized = map_all(
+        size_fleet,
+        [_job(setting, candidate, "sampled hours") for candidate in chosen],
+        progress=lambda done, _: on_progress(done, total),
+    )
+    unsized = [s for s in sized if isinstance(s, Unsized)]
     entries = simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+    for most in CHECKED:
+        ranked = sorted(entries, key=lambda e: (e.planned_for == inf, e.usd_per_day))
+        if not ranked or not _is_sampled(ranked[0]):
+            break
+        entries = _again(setting, ranked, [e for e in ranked if _is_sampled(e)][:most], "busiest hour", unsized)
     if whole and entries:
-        cheapest = min(entries, key=lambda e: e.usd_per_day)
-        again = size_fleet(_job(setting, cheapest.candidate, whole=True))
-        if isinstance(again, SizedFleet):
-            entries = [e for e in entries if e is not cheapest] + simulated_entries(setting, [again])
+        entries = _again(setting, entries, [min(entries, key=lambda e: e.usd_per_day)], "whole period", unsized)
         on_progress(total, total)
-    return entries, [s for s in sized if isinstance(s, Unsized)]
+    return entries, unsized
 
 
-def _job(setting: PlanSetting, candidate: FleetCandidate, *, whole: bool) -> SizingJob:
+def _is_sampled(entry: FleetEntry) -> bool:
+    return entry.fleet is not None and entry.fleet.replayed == "sampled hours"
+
+
+def _again(
+    setting: PlanSetting,
+    entries: Sequence[FleetEntry],
+    some: Sequence[FleetEntry],
+    how: Replayed,
+    unsized: list[Unsized],
+) -> list[FleetEntry]:
+    """The entries with some of them sized anew; those that have no size then go to `unsized`."""
+    sized = map_all(size_fleet, [_job(setting, e.candidate, how) for e in some])
+    unsized += [s for s in sized if isinstance(s, Unsized)]
+    kept = [e for e in entries if e not in some]
+    return kept + simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+
+
+def _job(setting: PlanSetting, candidate: FleetCandidate, replayed: Replayed) -> SizingJob:
     return SizingJob(
         candidate=candidate,
         traffic=setting.traffic,
@@ -151,7 +183,7 @@ def _job(setting: PlanSetting, candidate: FleetCandidate, *, whole: bool) -> Siz
         cold_start_s=setting.question.cold_start_s,
         calibration=setting.calibration,
         catalog=setting.catalog,
-        whole=whole,
+        replayed=replayed,
         prefix_cache=setting.question.prefix_cache,
     )
 

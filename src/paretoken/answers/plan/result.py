@@ -7,8 +7,8 @@ from math import isfinite
 
 from paretoken.traffic.describe import TrafficSummary
 
-Range = tuple[float, float]
-"""Lower and upper end of a 90 % interval."""
+Range = tuple[float, float | None]
+"""Lower and upper end of a 90 % interval; None for an upper end beyond any size of the fleet."""
 
 
 def finite(value: float) -> float | None:
@@ -47,11 +47,13 @@ class HourOfFleet:
 class Bill:
     """What a fleet costs under one contract, USD. `per_task` is per session, per request where there are none.
 
-    `basis` says what a GPU-hour costs and why. Intervals are None where no draw of the error
-    meets the limits.
+    `hourly` says that only hours in use are paid, `basis` what a GPU-hour costs and why. Intervals are of the errors of
+    prices and predictions together: the fleet grows where the limits turn out to need more. They are None where hardly
+    any draw of the error meets the limits.
     """
 
     contract: str
+    hourly: bool
     usd_per_gpu_h: float
     basis: str
     gpu_hours_per_day: float

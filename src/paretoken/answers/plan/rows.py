@@ -87,10 +87,9 @@ def plan_row(
     need, fleet, candidate = entry.need, entry.fleet, entry.candidate
     d = candidate.deployment
     one = d if isinstance(d, Deployment) else d.decode
-    replicas, hours = max(need.replicas), np.array(need.replicas)
+    replicas = max(need.replicas)
     measured, a_day = measured_points(candidate, calibration), 86_400 / traffic.span_s
     headroom = _headroom(entry)
-    bill = entry.bills.bills[0] if entry.bills.bills else None
     return PlanRow(
         rank=rank,
         name=name_of(candidate),
@@ -107,21 +106,21 @@ def plan_row(
         probability=float((entry.size_factors <= headroom).mean()),
         gpus_at_90=_gpus_at_90(entry),
         limits=tuple(limit_outcomes(fleet, need, limits, entry.error)) if fleet else (),
-        utilisation=float(np.average(need.utilisation, weights=hours)),
+        utilisation=_used(entry),
         headroom=headroom,
         first_to_fail=fleet.curve.first_to_fail(limits) if fleet else entry.first_to_fail,
         hours=tuple(_hours(need, _first_hour(traffic))),
         bills=entry.bills.bills,
         foresight_gpu_hours_per_day=need.foresight_gpu_hours * a_day,
-        foresight_usd_per_day=need.foresight_gpu_hours * a_day * bill.usd_per_gpu_h if bill else None,
+        foresight_usd_per_day=need.foresight_gpu_hours * a_day * entry.hourly_usd if entry.hourly_usd else None,
         cheaper=cheaper,
-        simulated=("whole period" if fleet.fixed.replayed else "sampled hours") if fleet else "closed form",
+        simulated=fleet.replayed if fleet else "closed form",
         origin="predicted" if not measured else "predicted from points of this deployment",
         measured_points=measured,
         new_to_calibration=tuple(new_kinds(entry.error.novelty)),
         tok_s_per_mw=traffic.tokens_s / (entry.gpus * kw_per_gpu / 1000) if kw_per_gpu else None,
         commands=commands,
-        notes=tuple(_notes(fleet)) if fleet else (),
+        notes=tuple(_notes(fleet, a_day)) if fleet else (),
     )
 
 
@@ -161,7 +160,15 @@ def measured_points(candidate: FleetCandidate, calibration: Calibration) -> int:
     return sum(x.points for x in calibration.seen if x.cell == cell_of(d) and x.size == d.size)
 
 
-def _notes(fleet: SizedFleet) -> Iterator[str]:
+def _used(entry: FleetEntry) -> float:
+    """The share of the GPU-hours of the cheapest bill that the load takes; of a fixed fleet without a price."""
+    if entry.bills.bills:
+        bill = entry.bills.bills[0]
+        return 1 - bill.idle_usd_per_day / bill.usd_per_day
+    return entry.need.used_gpu_hours / entry.need.fixed_gpu_hours
+
+
+def _notes(fleet: SizedFleet, a_day: float) -> Iterator[str]:
     yield from fleet.notes
     if fleet.hit_share is not None:
         yield f"the prefix caches hold {fleet.hit_share:.0%} of the input tokens"
@@ -170,4 +177,4 @@ def _notes(fleet: SizedFleet) -> Iterator[str]:
     if fleet.autoscaled:
         a = fleet.autoscaled
         met = "meets every limit" if a.worst <= 1 else f"misses a limit by a factor of {a.worst:.2f}"
-        yield f"an autoscaler that reacts to the load rents {a.gpu_hours:,.0f} GPU-hours and {met}"
+        yield f"an autoscaler that reacts to the load rents {a.gpu_hours * a_day:,.4g} GPU-hours a day and {met}"

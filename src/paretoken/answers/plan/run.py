@@ -110,7 +110,8 @@ def _too_large(setting: PlanSetting, entry: FleetEntry) -> str:
     """Why a fleet is beyond what the question allows; empty if it is not."""
     question, gpus = setting.question, entry.gpus
     if entry.planned_for == inf:
-        return f"no size meets the SLO with a probability of {question.confidence:.0%}"
+        best = float(np.isfinite(entry.size_factors).mean())
+        return f"no size meets the SLO with a probability of {question.confidence:.0%}; at most {best:.0%} is possible"
     if question.most_gpus is not None and gpus > question.most_gpus:
         return f"it needs {gpus:,} GPUs, more than {question.most_gpus:,}"
     if question.mw is None:
@@ -118,7 +119,9 @@ def _too_large(setting: PlanSetting, entry: FleetEntry) -> str:
     kw = setting.kw_per_gpu.get(entry.candidate.accelerator)
     if kw is None:
         return f"the power of {entry.candidate.accelerator} is unknown; leave --mw out"
-    return f"it draws {gpus * kw / 1000:.3g} MW of utility power" if gpus * kw > question.mw * 1000 else ""
+    if gpus * kw <= question.mw * 1000:
+        return ""
+    return f"it draws {gpus * kw / 1000:.3g} MW of utility power, more than {question.mw:g}"
 
 
 def _with_split(
@@ -126,7 +129,7 @@ def _with_split(
 ) -> list[PlanRow]:
     """The rows with that of the cheapest fleets for short and for long requests, ranked anew."""
     parts: list[PlanRow] = []
-    draws = np.zeros(DRAWS)
+    draws, met = np.zeros(DRAWS), np.ones(DRAWS, dtype=bool)
     for traffic in split_by_length(setting.traffic, tokens):
         part = setting.of_part(traffic)
         entries, left_out = _entries(part, on_progress)
@@ -134,7 +137,8 @@ def _with_split(
             raise NoData(_none_meets(left_out, part))
         parts += _rows(part, entries[:1], entries[0].bills.draws)
         draws = draws + entries[0].bills.draws
-    split = joined_row(parts[0], parts[1], tokens, draws, setting.work)
+        met &= entries[0].size_factors <= parts[-1].headroom
+    split = joined_row(parts[0], parts[1], tokens, draws, float(met.mean()), setting.work)
     cheaper = probability_cheaper(draws, first)
     ranked = sorted([*rows, replace(split, cheaper=cheaper)], key=_usd_per_day)
     if ranked[0].name == split.name:
@@ -174,8 +178,11 @@ def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:
     if met:
         x = min(met, key=lambda x: _loosened(x.nearest or "", setting.limits))
         return f"no fleet meets {setting.question.slo}: the nearest, {x.name}, {x.reason}; it meets {x.nearest}"
-    reasons = f": {left_out[0].name}: {left_out[0].reason}" if left_out else ""
-    return f"no fleet meets {setting.question.slo}{reasons}"
+    if not left_out:
+        return f"no fleet meets {setting.question.slo}"
+    return (
+        f"no fleet is within the limits, {setting.question.slo} among them: {left_out[-1].name}: {left_out[-1].reason}"
+    )
 
 
 def _loosened(nearest: str, limits: Sequence[Slo]) -> float:

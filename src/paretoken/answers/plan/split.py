@@ -10,10 +10,12 @@ from paretoken.answers.plan.result import Bill, HourOfFleet, LimitOutcome, PlanR
 from paretoken.predict.arrays import Floats
 
 
-def joined_row(short: PlanRow, long: PlanRow, tokens: int, draws: Floats, work: DayOfWork) -> PlanRow:
+def joined_row(
+    short: PlanRow, long: PlanRow, tokens: int, draws: Floats, probability: float, work: DayOfWork
+) -> PlanRow:
     """Both fleets as one; `draws` are those of their cheapest bills together, USD per day, `work` is that of all.
 
-    The SLO is met where both parts meet it; their errors are taken as independent.
+    `probability` is that of both meeting the SLO.
     """
     parts = (short, long)
     titles = (f"up to {tokens:,} tokens", "longer")
@@ -32,7 +34,7 @@ def joined_row(short: PlanRow, long: PlanRow, tokens: int, draws: Floats, work: 
         replicas=sum(r.replicas for r in parts),
         spares=sum(r.spares for r in parts),
         gpus=gpus,
-        probability=short.probability * long.probability,
+        probability=probability,
         gpus_at_90=sum(at_90) if len(at_90) == len(parts) else None,
         limits=tuple(_named(limit, title) for title, r in zip(titles, parts, strict=True) for limit in r.limits),
         utilisation=sum(r.utilisation * r.gpus for r in parts) / gpus,
@@ -71,6 +73,7 @@ def _bill(parts: Sequence[PlanRow], draws: Floats, work: DayOfWork) -> Bill:
     contracts = dict.fromkeys(b.contract for b in bills)
     return Bill(
         contract=" and ".join(contracts),
+        hourly=all(b.hourly for b in bills),
         usd_per_gpu_h=usd / hours,
         basis="; ".join(dict.fromkeys(f"{r.accelerator}: {b.basis}" for r, b in zip(parts, bills, strict=True))),
         gpu_hours_per_day=hours,

@@ -14,19 +14,19 @@ def availability(spares: int) -> str:
     return f"N+{spares}: {counted(spares, 'replica')} may fail" if spares else "N: no replica may fail"
 
 
-def headline(rows: Sequence[PlanRow]) -> str:
-    """The decision in a sentence or two."""
+def headline(rows: Sequence[PlanRow], per_usd: float = 1.0, code: str = "USD") -> str:
+    """The decision in a sentence or two, in a currency of which a USD buys `per_usd`."""
     best = rows[0]
     bill = best.bills[0]
     text = (
         f"{best.gpus:,} {best.accelerator} ({best.replicas:,}+{best.spares} replicas of {best.layout} with "
-        f"{best.engine} in {best.precision}) serve this traffic for {_usd(bill.usd_per_day)} USD a day "
-        f"({bill.contract}), {_usd(bill.usd_per_mtok)} USD per million tokens. They meet the SLO with a probability of "
-        f"{_share(best.probability)}."
+        f"{best.engine} in {best.precision}) serve this traffic for {_money(bill.usd_per_day * per_usd)} {code} a day "
+        f"({bill.contract}), {_money(bill.usd_per_mtok * per_usd)} {code} per million tokens. They meet the SLO with a "
+        f"probability of {_share(best.probability)}."
     )
     rented = next((b for b in best.bills if not b.contract.startswith(OWN)), None)
     if rented and rented is not bill:
-        text += f" Rented ({rented.contract}), they cost {_usd(rented.usd_per_day)} USD a day."
+        text += f" Rented ({rented.contract}), they cost {_money(rented.usd_per_day * per_usd)} {code} a day."
     other = next((r for r in rows[1:] if r.accelerator != best.accelerator), None)
     if other and other.cheaper is not None:
         more = other.bills[0].usd_per_day / bill.usd_per_day - 1
@@ -37,8 +37,8 @@ def headline(rows: Sequence[PlanRow]) -> str:
     return text
 
 
-def _usd(value: float) -> str:
-    """Whole dollars from 100 on, cents from 1 on, else three significant digits."""
+def _money(value: float) -> str:
+    """A whole amount from 100 on, two decimals from 1 on, else three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:,.2f}" if value >= 1 else f"{value:.3g}"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion
+    from paretoken.prices.earnings import Earnings
 
 SPARE = ("capital, M$/MW", "revenue, M$/MW-y", "capital, $/GPU")
 
@@ -64,11 +65,12 @@ def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
                 _millions(e.profit_usd_per_mw_year),
                 e.capital_usd_per_gpu,
                 _millions(e.capital_usd_per_mw),
-                e.payback_months if e.payback_months is not None or e.capital_usd_per_gpu is None else "never",
+                _payback(e),
             )
             for name, e in rows
         ],
-        f"margin: revenue less {answer.tariff.name}; payback: {', '.join(bases) or 'no figures of an owner'}; "
+        f"margin: revenue less the GPU-hour price of '{answer.tariff.name}'; "
+        f"payback: {', '.join(bases) or 'no figures of an owner'}; "
         f"{answer.utility_basis}; M: million, h: GPU-hour, y: year",
         SPARE,
     )
@@ -99,6 +101,13 @@ def _print_fleet(answer: CompareAnswer, mw: float) -> None:
         ],
         answer.utility_basis or "",
     )
+
+
+def _payback(e: Earnings) -> float | str | None:
+    """Months, or that it is never; None without figures of an owner."""
+    if e.payback_months is not None or e.life_months is None:
+        return e.payback_months
+    return f"never within {e.life_months:g}"
 
 
 def _millions(usd: float | None) -> float | None:

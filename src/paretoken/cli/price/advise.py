@@ -20,7 +20,7 @@ MOST_CHOICES, MOST_CHANGES = 4, 3
 PLAIN, BEST_KNOWN, SAME = "plain", "best known", "plain and best known"
 NOTE = "$/M is interpolated at the limit; 'run as' is the nearest run that meets it"
 FLEET = ("GPUs under --mw", "billion tokens/day")
-SPARE = ("release", "$/M as run", "basis", "$/GPU-h")
+SPARE = ("release", "points", "$/M as run", "$/GPU-h")
 
 
 @click.command("advise", no_args_is_help=True)
@@ -97,13 +97,14 @@ def _print_segment(bounds: list[tuple[str, Advice]]) -> None:
 
 
 def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
-    from paretoken.cli.output import percent, print_table
+    from paretoken.cli.output import console, percent, print_table
 
     named, rents_out = len(bounds) > 1 or bool(bounds[0][0]), bounds[0][1].segment == "neocloud"
     columns = ("accelerator", "engine", "release", "procurement", "$/M tokens", "run as", "$/M as run", "$/GPU-h")
     shown = [(name, x) for name, advice in bounds for x in _most(advice)]
+    unranked = [x for _, advice in bounds for x in advice.unranked]
     sized = any(x.fleet for _, x in shown)
-    hidden = sum(len(advice.choices) for _, advice in bounds) - len(shown)
+    hidden = sum(len(advice.choices) + len(advice.unranked) for _, advice in bounds) - len(shown)
     print_table(
         f"\n{title}",
         (
@@ -111,7 +112,7 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
             *columns,
             *(FLEET if sized else ()),
             *(("margin at market rent",) if rents_out else ()),
-            "basis",
+            "points",
         ),
         [
             (
@@ -119,28 +120,50 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
                 x.accelerator,
                 x.engine,
                 "–" if x.origin == "predicted" else x.software,
-                x.procurement + (" (scarce)" if x.scarce else ""),
+                x.procurement + _mark(x, unranked),
                 x.usd_per_mtok_total,
                 _run(x),
                 x.usd_per_mtok_recommended,
                 x.usd_per_gpu_h,
                 *(_fleet(x) if sized else ()),
                 *((percent(x.rent_margin),) if rents_out else ()),
-                x.data,
+                f"{x.n_points} {x.origin}",
             )
             for name, x in shown
         ],
         NOTE + (f"; {hidden} more choices: --json prints all" if hidden else ""),
         SPARE,
     )
+    for line in _bases([x for _, x in shown]):
+        console().print(line, style="dim")
 
 
 def _most(advice: Advice) -> list[Choice]:
-    """The first choices, and of those that are scarce the first of each accelerator."""
+    """The first choices, of those that are scarce the first of each accelerator, and the surveyed beside them."""
     scarce = {x.accelerator: x for x in reversed(advice.choices) if x.scarce}
-    return [x for x in advice.choices if not x.scarce][:MOST_CHOICES] + [
-        x for x in advice.choices if scarce.get(x.accelerator) is x
+    first = [x for x in advice.choices if not x.scarce][:MOST_CHOICES]
+    surveyed = {x.accelerator: x for x in reversed(advice.unranked)}
+    return [
+        *first,
+        *(x for x in advice.choices if scarce.get(x.accelerator) is x),
+        *(surveyed[name] for name in dict.fromkeys(x.accelerator for x in first) if name in surveyed),
     ]
+
+
+def _mark(choice: Choice, unranked: list[Choice]) -> str:
+    if choice in unranked:
+        return " (not ranked)"
+    return " (scarce)" if choice.scarce else ""
+
+
+def _bases(choices: list[Choice]) -> Iterator[str]:
+    """What the prices rest on, a line for each basis: `rent, on-demand (B200 6.69 USD): 11 providers, …`."""
+    prices: dict[tuple[str, str], dict[str, float]] = {}
+    for x in choices:
+        prices.setdefault((x.procurement, x.price_basis), {})[x.accelerator] = x.usd_per_gpu_h
+    for (procurement, basis), usd_of in prices.items():
+        of_each = ", ".join(f"{name} {amount(usd, '.4g')}" for name, usd in usd_of.items())
+        yield f"{procurement} ({of_each}): {basis}"
 
 
 def _fleet(choice: Choice) -> tuple[object, ...]:

@@ -48,6 +48,15 @@ def _by_term(_ctx: click.Context, _param: click.Parameter, value: tuple[tuple[st
     return dict(value)
 
 
+CONTRACT_OPTIONS = {
+    "needed_share": "--needed",
+    "reserved_usd": "--reserved",
+    "price_decline": "--price-decline",
+    "months": "--months",
+    "estimate_terms": "--estimate-terms",
+}
+"""The options that only `--or-rent` reads, by parameter."""
+
 contracts = options.stack(
     click.option(
         "--or-rent", is_flag=True, help="Compare owning, committing and renting by the hour, and show where it turns."

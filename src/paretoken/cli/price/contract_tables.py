@@ -9,6 +9,7 @@ from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, percent, print_table
 from paretoken.plural import counted
 from paretoken.prices.contracts import ContractChoice, ContractCost
+from paretoken.prices.own_or_rent import OwnOrRent
 
 
 def own_or_rent(rows: Sequence[OwnOrRentRow]) -> None:
@@ -48,14 +49,22 @@ def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
         "on-demand bills the hours needed; commitments and owning bill every hour of their term",
     )
     lines = [f"{name}: {basis}" for name, basis in row.basis.items()]
+    lines += [f"{term}: {sellers.basis}" for term, sellers in row.turns_against.items()]
     for why in dict.fromkeys(row.without_price.values()):
         terms = ", ".join(t for t, reason in row.without_price.items() if reason == why)
         lines.append(f"{terms}: no price, {why}")
     if row.own_or_rent:
-        pays = counted(row.own_or_rent.payback_months, "month") if row.own_or_rent.payback_months else "never"
-        lines.append(f"owning against on-demand: payback {pays}, IRR {percent(row.own_or_rent.irr_per_year)}")
+        lines.append(_return(row.own_or_rent))
     for line in (*lines, row.price_decline_basis):
         console().print(line, style="dim")
+
+
+def _return(owning: OwnOrRent) -> str:
+    """Payback and internal rate of return, with their own horizon and tax."""
+    pays = counted(owning.payback_months, "month") if owning.payback_months else "never"
+    tax = f", after {owning.tax_rate:.0%} income tax" if owning.tax_rate else ""
+    life = f"over the owner's life of {counted(owning.months, 'month')}{tax}"
+    return f"owning against on-demand, {life}: payback {pays}, IRR {percent(owning.irr_per_year)}"
 
 
 def _turning_share(cost: ContractCost) -> str | None:

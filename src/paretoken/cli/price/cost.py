@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -9,6 +10,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.names import TCO_SET
 from paretoken.cli.price.asking import question
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.cost import CostAnswer, CostPoint, CostQuestion
@@ -107,8 +109,23 @@ def _show(answer: CostAnswer, of: CostQuestion) -> None:
     if of.grid_gco2_per_kwh:
         notes.append(f"carbon: {utility_power(tariff).basis}")
     if of.split:
-        notes += [SPLIT_NOTE, *dict.fromkeys(f"no split: {p.no_split}" for p in answer.points if p.no_split)]
+        notes += [
+            SPLIT_NOTE,
+            *_predicted(answer.points),
+            *dict.fromkeys(f"no split: {p.no_split}" for p in answer.points if p.no_split),
+        ]
     print_table(f"Cost at TCO set {tariff.price_set}", tuple(columns.values()), rows, "; ".join(notes), SPARE)
+
+
+def _predicted(points: Sequence[CostPoint]) -> Iterator[str]:
+    """That shares are predicted, though the points are measured or published, and of how many points."""
+    splits = [p.split for p in points if p.split]
+    by_time = [split for split in splits if split.predicted]
+    if by_time:
+        of_all = "" if len(by_time) == len(splits) else f" of {len(by_time)} of {counted(len(splits), 'point')}"
+        yield f"prefill share{of_all}: {by_time[0].basis.partition(';')[0]}, not measured"
+    if any(split.cached_input_usd_per_mtok is not None for split in splits):
+        yield "cached input: predicted, not measured"
 
 
 def _cell(point: CostPoint, name: str) -> object:

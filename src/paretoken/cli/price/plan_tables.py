@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
+from paretoken.answers.plan.words import headline
 from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, echo_lines, print_table
 from paretoken.plural import counted
@@ -36,7 +37,9 @@ SPARE = ("from", "used", "P(cheaper)", "fails first", "headroom", "USD/M tok", "
 def print_plan(answer: PlanAnswer) -> None:
     """Print all of an answer but its tables by hour."""
     out = console()
-    out.print(answer.headline, style="bold")
+    money = currency()
+    converted = money.note and answer.rows
+    out.print(headline(answer.rows, money.per_usd, money.code) if converted else answer.headline, style="bold")
     out.print(f"SLO: {limits_text(answer.slo)}. Availability: {answer.availability}. A task is {answer.task}.")
     _traffic(answer.traffic)
     if answer.rows:
@@ -93,7 +96,7 @@ def _fleets(rows: Sequence[PlanRow]) -> None:
         [currency().renamed(name) for name in FLEETS],
         [_fleet(row) for row in rows],
         f"90 %: interval of {currency().code}/day. P(SLO): probability that every limit holds in every hour. "
-        "P(cheaper): than the first. Used: load over the most that the replicas serve. Headroom: growth of the "
+        "P(cheaper): than the first. Used: load over the most that the paid GPUs serve. Headroom: growth of the "
         "traffic until a limit fails.",
         spare=[currency().renamed(name) for name in SPARE],
     )
@@ -143,7 +146,7 @@ def _bills(row: PlanRow) -> None:
             )
             for b in row.bills
         ],
-        f"with perfect foresight {row.foresight_gpu_hours_per_day:,.4g} GPU-hours a day"
+        f"perfect foresight of every five minutes would rent {row.foresight_gpu_hours_per_day:,.4g} GPU-hours a day"
         + ("" if row.foresight_usd_per_day is None else f", {_day(row.foresight_usd_per_day)} {code}"),
         spare=(f"{code}/M tok", "of it idle", f"{code}/task", "basis"),
     )
@@ -151,7 +154,7 @@ def _bills(row: PlanRow) -> None:
 
 def _interval(bill: Bill) -> str:
     ends = bill.usd_per_day_90
-    return f"{_day(ends[0])}–{_day(ends[1])}" if ends else "–"
+    return f"{_day(ends[0])}–{'∞' if ends[1] is None else _day(ends[1])}" if ends else "–"
 
 
 def _day(usd_per_day: float) -> str:
@@ -160,6 +163,9 @@ def _day(usd_per_day: float) -> str:
 
 
 def _limits(row: PlanRow) -> None:
+    if not row.limits:
+        console().print("\nNot simulated: limits, and what fails first, are those of the closed form.", style="dim")
+        return
     limits = [limit_words(limit) for limit in row.limits]
     print_table(
         f"\nLimits of {row.name} in the worst hour"

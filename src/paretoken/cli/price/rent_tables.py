@@ -114,6 +114,8 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
         "and from the median again where fewer than 3 link two quarters; "
         "change from mix: the part of the median's change that other providers make",
     )
+    if answer.decline:
+        console().print(answer.decline.text, style="dim")
 
 
 def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
@@ -153,6 +155,8 @@ def added(answer: RentBookAnswer, as_json: bool) -> None:
         f"{counted(answer.rows, 'price')}{form}, {answer.repeats} already in the book, "
         f"{len(answer.flagged)} flagged{ignored}{written}"
     )
+    for note in answer.notes:
+        echo(note, err=True)
     for row in answer.flagged[:MOST_FLAGGED]:
         name = f"{row['provider']} {row['accelerator']} {row['term']} {row['usd_per_gpu_h']}"
         echo(f"flagged: {name}: {', '.join(row['flags'])}", err=True)

@@ -74,7 +74,7 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
     type=options.Finite(),
     default=0.0,
     show_default=True,
-    help="Share of the tokens that can wait: batch tier of the API, quiet hours on your own side.",
+    help="Share of the tokens that can wait: batch tier or off-peak hours of the API, quiet hours on your own side.",
 )
 @click.option(
     "--load-curve",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
+from paretoken.answers.own_cache import OwnCache
+from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.selfhost import SelfhostAnswer
 from paretoken.cli.doubts import doubts
 from paretoken.cli.output import console, number, print_table
@@ -30,7 +32,7 @@ def print_selfhost(answer: SelfhostAnswer) -> None:
         for line in _doubts(bound):
             out.print(line, style="yellow")
     answered = [(name, bound) for _, name, bound in bounds if bound.against]
-    if len(answered) > 1 and answer.candidate == answered[1][1].candidate:
+    if len(answered) > 1 and other and _deciders(answer) == _deciders(other):
         answered = [("", answer)]
     out.print("\nWhat decides", style="bold")
     for line in _decision(answered):
@@ -39,19 +41,21 @@ def print_selfhost(answer: SelfhostAnswer) -> None:
     out.print(_sources(answered[0][1]), style="dim")
 
 
+def _deciders(answer: SelfhostAnswer) -> tuple[PricedCandidate | None, ...]:
+    """What decides the break-even load, and what decides at the stated volume."""
+    return answer.candidate, answer.day_candidate
+
+
 def _candidate(answer: SelfhostAnswer) -> Iterator[str]:
     """What was chosen, why, and what its tokens cost at full load."""
     c = answer.candidate
     if c is None or c.usd_per_mtok_total is None:
         yield answer.unmet or "no candidate"
         return
-    users = c.recommended["concurrency"]
     release = "" if c.origin == "predicted" else f" {c.software}"
     gpus = answer.against[0].gpus
     yield (
-        f"{c.accelerator} with {c.engine}{release}, {size_title(c.recommended)}"
-        + ("" if users is None else f", {users:g} users")
-        + f", on {counted(gpus, 'GPU')} at {c.usd_per_gpu_h:.2f} USD per GPU-hour ({answer.price}): "
+        f"{_run(c, release)}, on {counted(gpus, 'GPU')} at {c.usd_per_gpu_h:.2f} USD per GPU-hour ({answer.price}): "
         f"{c.usd_per_mtok_recommended:.4g} USD per million tokens at full load as run"
         + (f", {c.usd_per_mtok_total:.4g} interpolated at the limit" if c.interpolated else "")
     )
@@ -60,14 +64,27 @@ def _candidate(answer: SelfhostAnswer) -> Iterator[str]:
         for x in answer.cheapest_of
     )
     yield f"the cheapest with {answer.limits}, USD per million tokens: {costs}; {answer.confidence}"
+    if answer.cheapest_of[0].accelerator != c.accelerator:
+        yield f"{answer.cheapest_of[0].accelerator} is cheapest interpolated at the limit, {c.accelerator} as run"
     yield f"fixed cost: {number(answer.fixed_usd_per_day)} USD a day for {counted(gpus, 'GPU')}, at any load"
-    if cache := answer.cache:
-        effect = (
-            f"{cache.factor:.2f} times the throughput at the same latency (predicted, same deployment)"
-            if cache.origin == "predicted"
-            else f"not counted: {cache.note}"
-        )
-        yield f"{cache.share:.0%} of the input from your own cache: {effect}"
+    if answer.cache:
+        yield _cache(answer.cache)
+
+
+def _cache(cache: OwnCache) -> str:
+    effect = (
+        f"{cache.factor:.2f} times the throughput at the same latency (predicted, same deployment)"
+        if cache.origin == "predicted"
+        else f"not counted: {cache.note}"
+    )
+    return f"{cache.share:.0%} of the input from your own cache: {effect}"
+
+
+def _run(c: PricedCandidate, release: str = "") -> str:
+    """`H200 with vllm 2026-01, TP8, 128 users`."""
+    users = c.recommended["concurrency"]
+    title = f"{c.accelerator} with {c.engine}{release}, {size_title(c.recommended)}"
+    return title if users is None else f"{title}, {users:g} users"
 
 
 def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
@@ -82,12 +99,18 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
     first, candidate = answered[0][1].decision, answered[0][1].candidate
     if first is None or candidate is None:
         return
-    basis = ", old or estimated" if candidate.price_is_placeholder else ""
+    doubts = {
+        c.accelerator: bound.price_doubts.get(c.accelerator) for _, bound in answered for c in _deciders(bound) if c
+    }
+    basis = "".join(f"; {name}: {doubt}" for name, doubt in doubts.items() if doubt)
     yield f"GPU price: {answered[0][1].price}, {answered[0][1].price_source}{basis}"
     if len(answered) > 1:
-        costs = [(s.own_usd_per_mtok, name) for name, bound in answered for s in bound.against_as_run[:1]]
-        (least, best), (most, other) = sorted(costs)
-        yield f"{best} serving is {most / least:.3g} times cheaper than {other}: {least:.4g} against {most:.4g} as run"
+        most, least = (bound.against_as_run[0].own_usd_per_mtok for _, bound in answered)
+        if least < most:
+            yield (
+                f"{BEST_KNOWN} serving is {most / least:.3g} times cheaper than {PLAIN}: {least:.4g} against "
+                f"{most:.4g} as run"
+            )
     yield f"cheapest API for this task: {_api(first.cheapest)}"
     if first.cheapest.api.maker:
         yield "that is the maker's own price"
@@ -104,20 +127,27 @@ def _api(s: SelfHost) -> str:
 
 def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[str]:
     """Whether self-hosting pays against the cheapest API as run, and at the stated volume."""
-    s, day = decision.cheapest, answer.day
+    s, day, (candidate, day_candidate) = decision.cheapest, answer.day, _deciders(answer)
+    if candidate is None:
+        return
     most = "" if s.most_load > 1 - ROUNDING else f"; the load curve allows {s.most_load:.0%}"
-    title = f"{name} serving" if name else "self-hosting"
+    title, on = f"{name} serving" if name else "self-hosting", f"on {_run(candidate)} ({counted(s.gpus, 'GPU')})"
     if s.pays:
-        yield f"{title} costs less from a load of {s.load:.0%}, {s.tokens_per_day / 1e6:,.4g} M tokens a day{most}"
+        tokens = f"{s.tokens_per_day / 1e6:,.4g} M tokens a day"
+        yield f"{title} {on} costs less from a load of {s.load:.0%}, {tokens}{most}"
     else:
-        yield f"{title} costs more at any volume: {s.own_usd_per_mtok:.4g} USD per million tokens at full load{most}"
-    if day and s.api_usd_per_day is not None:
+        cost = f"{s.own_usd_per_mtok:.4g} USD per million tokens at full load"
+        yield f"{title} costs more at any volume: {cost} {on}{most}"
+    if day and day_candidate and s.api_usd_per_day is not None:
         winner = "self-hosting" if decision.cheaper == "own" else "the API"
+        used = f"{counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour"
         yield (
-            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {number(day.usd_per_day)} USD "
-            f"({counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour), "
-            f"API {number(s.api_usd_per_day)} USD; {winner} saves {number(decision.saved_usd_per_day)} USD a day"
+            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {number(day.usd_per_day)} USD on "
+            f"{_run(day_candidate)} ({used}), API {number(s.api_usd_per_day)} USD; {winner} saves "
+            f"{number(decision.saved_usd_per_day)} USD a day"
         )
+        if answer.day_cache and day_candidate != candidate:
+            yield f"  {_cache(answer.day_cache)}"
 
 
 def _print_apis(answered: list[tuple[str, SelfhostAnswer]]) -> None:

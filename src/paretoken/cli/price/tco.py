@@ -10,7 +10,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
-from paretoken.cli.price.contract_options import contracts
+from paretoken.cli.price.contract_options import CONTRACT_OPTIONS, contracts
 
 if TYPE_CHECKING:
     from paretoken.answers.tco import MonteCarlo
@@ -115,10 +115,10 @@ def command(
         )
     if explain and currency().note:
         raise BadConfig("--explain prints the calculation in USD, as its inputs are; leave out --currency")
-    if values["price_usd_per_gpu_h"] and not or_rent:
-        raise BadConfig("--price states a rent of one accelerator; add --or-rent")
+    if not or_rent:
+        _refuse_contract_options(values)
     parts: dict[str, object] = {
-        "sets": (*sets, *_taxed(values)),
+        "sets": (*sets, *_taxed(values, sets)),
         "explain": explain,
         "statement": statement,
         "tornado": tornado,
@@ -128,10 +128,26 @@ def command(
     print_tco(tco(question(TcoQuestion, values | parts)), as_json)
 
 
-def _taxed(values: Mapping[str, object]) -> Iterator[dict[str, object]]:
+def _refuse_contract_options(values: Mapping[str, object]) -> None:
+    """BadConfig for an option that only `--or-rent` reads."""
+    from paretoken.errors import BadConfig
+
+    if values["price_usd_per_gpu_h"]:
+        raise BadConfig("--price states a rent of one accelerator; add --or-rent")
+    if values["rent_usd"] is not None and not values["against"]:
+        raise BadConfig("--rent is compared with nothing; add --or-rent, or --monte-carlo and --against")
+    for name, option in CONTRACT_OPTIONS.items():
+        if options.given(name):
+            raise BadConfig(f"{option} belongs to own, reserve or rent; add --or-rent")
+
+
+def _taxed(values: Mapping[str, object], sets: tuple[str, ...]) -> Iterator[dict[str, object]]:
     """The tax options as a set on top of all others; nothing if none is used."""
     from paretoken.errors import BadConfig
 
+    names = [n for n in ("depreciation", "depreciation_months") if values[n] is not None]
+    if names and values["tax_rate"] is None and not _taxed_by_sets(sets):
+        raise BadConfig(f"--{names[0].replace('_', '-')} changes the income tax only; add --tax-rate")
     if values["depreciation_months"] and values["depreciation"] in ("macrs-5", "observed"):
         raise BadConfig(
             f"--depreciation {values['depreciation']} has months of its own; leave --depreciation-months out"
@@ -144,6 +160,14 @@ def _taxed(values: Mapping[str, object]) -> Iterator[dict[str, object]]:
     table = {name: value for name, value in stated.items() if value is not None}
     if table:
         yield table
+
+
+def _taxed_by_sets(sets: tuple[str, ...]) -> bool:
+    """Whether a set of the user's figures states a tax rate, for all accelerators or for some."""
+    from paretoken.prices.owner.layers import read_sets
+
+    tables = [s.content for s in read_sets(sets)]
+    return any("tax_rate" in t or any("tax_rate" in v for v in t.values() if isinstance(v, dict)) for t in tables)
 
 
 def _monte_carlo(draws: int, values: Mapping[str, object]) -> MonteCarlo:

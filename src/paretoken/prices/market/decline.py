@@ -43,6 +43,17 @@ class RentDecline:
     last: date | None
     reason: str = ""
 
+    @property
+    def text(self) -> str:
+        """The change in words, or why there is none."""
+        if self.per_year is None or self.interval is None:
+            return f"no yearly change of rents: {self.reason}"
+        low, high = self.interval
+        return (
+            f"{self.per_year:+.0%} a year at the same sellers, {low:+.0%} to {high:+.0%} with 90% confidence: "
+            f"{counted(len(self.by_provider), 'provider')}, {self.first} to {self.last}"
+        )
+
 
 def rent_decline_per_year(book: pl.DataFrame, accelerator: str, at: date) -> RentDecline:
     """The yearly change of an accelerator's on-demand rent over the three years before a day."""

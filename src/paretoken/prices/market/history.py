@@ -68,28 +68,6 @@ def basket(
     return means
 
 
-def price_decline(periods: Sequence[Period]) -> float | None:
-    """The yearly fall of the newest unbroken chain, 0.2 for 20 %; None if the chain is shorter than a year.
-
-    1 − (last index / first index)^(1 / years). A rise is below 0.
-    """
-    last = next((i for i in reversed(range(len(periods))) if periods[i].index is not None), None)
-    if last is None:
-        return None
-    first = last
-    while periods[first].link is not None:
-        first = max(i for i in range(first) if periods[i].median is not None)
-    years = (_quarter(periods[last].period) - _quarter(periods[first].period)) / 4
-    start, end = periods[first].index, periods[last].index
-    return 1 - (end / start) ** (1 / years) if start and end and years >= 1 else None
-
-
-def _quarter(period: str) -> int:
-    """Quarters since year 0 of a label such as `2026 Q3`."""
-    year, quarter = period.split(" Q")
-    return 4 * int(year) + int(quarter)
-
-
 def _period(name: str, rows: int, prices: dict[str, float], before: dict[str, float]) -> Period:
     """A quarter, not yet chained; `before` are the prices of the last one with a median."""
     if len(prices) < FEWEST:

@@ -16,6 +16,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile, BadRows, UnknownName, nearest
 from paretoken.foreign_text import one_line
 from paretoken.plain_files import load_yaml, read_bytes, read_json
+from paretoken.plural import counted
 from paretoken.prices.market.book import IDENTITY, SCHEMA
 from paretoken.prices.market.lists.formats import FORMATS, format_of
 from paretoken.prices.market.mapping import ColumnMapping
@@ -29,13 +30,14 @@ _NAMES = tuple(SCHEMA)
 class ImportedPrices:
     """The new rows of a file, the number that the book already had, and the columns that were not used.
 
-    `format` is the published form that the file has, empty for a list of one's own.
+    `format` is the published form that the file has, empty for a list of one's own; `notes` says what was left out.
     """
 
     rows: pl.DataFrame
     repeats: int
     ignored: tuple[str, ...]
     format: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def import_prices(
@@ -47,7 +49,7 @@ def import_prices(
 ) -> ImportedPrices:
     """The prices of a file, checked; rows that `book` already has are left out."""
     mapping = mapping or ColumnMapping()
-    records, form = _records(path, mapping)
+    records, form, notes = _records(path, mapping)
     columns = _columns(path, records[0], mapping)
     reader = RowReader(path, columns, mapping, catalog, today)
     rows = [row for i, record in enumerate(records, 1) if (row := reader.row(i, record))]
@@ -59,12 +61,12 @@ def import_prices(
         fresh = fresh.join(book.select(IDENTITY), on=IDENTITY, how="anti", nulls_equal=True)
     used = set(columns.values())
     ignored = () if form else tuple(c for c in records[0] if c not in used)
-    return ImportedPrices(fresh, table.height - fresh.height, ignored, form)
+    return ImportedPrices(fresh, table.height - fresh.height, ignored, form, notes)
 
 
-def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str]:
-    """The records of a file, and the published form that it has; BadFile if it has none or lacks what none can do
-    without."""
+def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str, tuple[str, ...]]:
+    """The records of a file, the published form that it has, and what was left out; BadFile if it has no record or
+    lacks what none can do without."""
     try:
         content = _content(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as e:
@@ -77,14 +79,35 @@ def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str]:
             raise BadFile(
                 f"{path} has no prices; expected a CSV with a header, a JSON list of objects, or one of: {forms}"
             )
-        return records, ""
+        return records, "", ()
     lacks = [f"--{column}" for column in form.lacks if column not in mapping.constants]
     if lacks:
         raise BadFile(f"{path} ({form.text}) does not state everything; give {' and '.join(lacks)}")
-    records = [*form.rows(content)]
+    listed = [*form.rows(content)]
+    records = _in_force(listed, str(mapping.constants.get("date", "")))
+    notes = tuple(form.notes(content))
+    if len(records) < len(listed):
+        notes += (f"left out: {counted(len(listed) - len(records), 'price')} not in force on the day of the list",)
     if not records:
         raise BadFile(f"{path} ({form.text}) has no price of an accelerator; nothing was imported")
-    return records, form.name
+    return records, form.name, notes
+
+
+def _in_force(records: list[Record], day: str) -> list[Record]:
+    """The records whose price counts on a day, YYYY-MM-DD: of those of one thing the newest that has begun."""
+    newest: dict[tuple[object, ...], str] = {}
+    for record in records:
+        begun = str(record.get("valid_from", ""))
+        if begun <= day:
+            newest[_thing(record)] = max(begun, newest.get(_thing(record), ""))
+    return [r for r in records if newest.get(_thing(r)) == str(r.get("valid_from", ""))]
+
+
+def _thing(record: Record) -> tuple[object, ...]:
+    """What a record of a published list is the price of."""
+    return tuple(
+        str(record.get(k)) for k in ("meter", "provider", "region", "instance", "accelerator", "count", "term")
+    )
 
 
 def _content(path: Path) -> object:

@@ -57,6 +57,7 @@ def market_tariff(
     cells = {a: cell_at(book, a, term, at) for a in accelerators}
     priced = {a: c for a, c in cells.items() if c.median_usd_per_gpu_h is not None}
     newest = max((o.date for c in priced.values() for o in c.offers), default=None)
+    stale_days = {a: c.age_days for a, c in priced.items() if c.stale and c.age_days is not None}
     market = Tariff(
         price_set="market",
         tier=term,
@@ -66,7 +67,8 @@ def market_tariff(
         kw_basis="",
         source=f"median of provider medians within {WINDOW_DAYS} days before {at}",
         date=str(newest or ""),
-        placeholders=tuple(a for a, c in priced.items() if c.stale),
+        placeholders=tuple(stale_days),
+        stale_days=stale_days,
     )
     return market, cells
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 from paretoken.prices.finance import level_rent
-from paretoken.prices.market.cells import FEWEST, cell_at
+from paretoken.prices.market.cells import FEWEST, Offer, cell_at
 from paretoken.prices.market.terms import COMMITTED, RENTED, TERMS
 
 
@@ -123,14 +124,42 @@ def term_rents(
         return own
     for r in ratios(book, None, recent(at), at):
         if r.term in COMMITTED and r.term not in own and not r.too_few:
-            own[r.term] = (own["on-demand"][0] * r.ratio, _estimated(r))
+            own[r.term] = (own["on-demand"][0] * r.ratio, _estimated(r, cells[r.term].offers))
     return own
 
 
-def _estimated(r: TermRatio) -> str:
-    """The basis of a rent that is estimated from a ratio."""
+def _estimated(r: TermRatio, offers: Sequence[Offer]) -> str:
+    """The basis of a rent that is estimated from a ratio, beside the offers that are too few for a median."""
     sellers = ", ".join(r.by_provider)
-    return f"estimate: on-demand × {r.ratio:.2f}, the ratio at {sellers} on {', '.join(r.accelerators)}"
+    real = ", ".join(f"{o.provider} {o.usd_per_gpu_h:.4g}" for o in offers)
+    return f"estimate: on-demand × {r.ratio:.2f}, the ratio at {sellers} on {', '.join(r.accelerators)}" + (
+        f"; real offers, USD per GPU-hour: {real}" if real else "; no real offer"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SameSellers:
+    """The median ratio of a term's rent to on-demand at the sellers that offer both; None where none does."""
+
+    ratio: float | None
+    basis: str
+
+
+def same_sellers(book: pl.DataFrame, accelerator: str, term: str, at: date) -> SameSellers:
+    """A term against on-demand of the same sellers: other sellers' prices differ by more than the commitment."""
+    committed, hourly = (
+        {o.provider: o.usd_per_gpu_h for o in cell_at(book, accelerator, t, at).offers} for t in (term, "on-demand")
+    )
+    both = sorted(set(committed) & set(hourly))
+    if not both:
+        names = f"{term} is of {', '.join(sorted(committed))}; on-demand is of {', '.join(sorted(hourly))}"
+        return SameSellers(None, f"no turning point, as no seller offers both: {names}")
+    prices = ", ".join(f"{p} {committed[p]:.4g} against {hourly[p]:.4g}" for p in both)
+    return SameSellers(
+        median(committed[p] / hourly[p] for p in both),
+        f"turns against on-demand of the {counted(len(both), 'seller')} that "
+        f"{'offers' if len(both) == 1 else 'offer'} both, USD per GPU-hour: {prices}",
+    )
 
 
 def recent(today: date, days: int = 730) -> date:

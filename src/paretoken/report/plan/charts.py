@@ -59,7 +59,7 @@ class CostScale:
 def cost_scale(rows: Sequence[PlanRow]) -> CostScale:
     """The scale that holds every interval: logarithmic where the ends are further apart than WIDE."""
     bills = [bill for row in rows if (bill := cheapest(row))]
-    ends = [v for b in bills for v in (*(b.usd_per_day_90 or ()), b.usd_per_day) if isfinite(v) and v > 0] or [1.0]
+    ends = [v for b in bills for v in (*(b.usd_per_day_90 or ()), b.usd_per_day) if v is not None and v > 0] or [1.0]
     low, high = min(ends), max(ends)
     start, end = (low / 1.1, high * 1.1) if high > WIDE * low else (0.0, high * 1.04)
     scale = CostScale(start=start, end=end)
@@ -82,7 +82,8 @@ def cost_mark(row: PlanRow, scale: CostScale) -> IntervalMark | None:
     if bill is None:
         return None
     low, high = bill.usd_per_day_90 or (bill.usd_per_day, bill.usd_per_day)
-    return IntervalMark(at=scale.percent(bill.usd_per_day), low=scale.percent(low), high=scale.percent(high))
+    end = scale.percent(inf if high is None else high)
+    return IntervalMark(at=scale.percent(bill.usd_per_day), low=scale.percent(low), high=end)
 
 
 def limit_mark(limit: LimitOutcome) -> IntervalMark:

@@ -2,13 +2,16 @@
 
 https://learn.microsoft.com/en-us/rest/api/cost-management/retail-prices/azure-retail-prices. Only Linux sizes with
 accelerators that we know. A reservation's price is for its whole term; a savings plan's is by the hour.
+A price counts from its `effectiveStartDate`.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from paretoken.foreign_text import one_line
 from paretoken.prices.market.lists.plain import HOURS_PER_YEAR, mapping, mappings, price
 
 _SIZES = (
@@ -35,9 +38,8 @@ def recognises(content: object) -> bool:
 def rows(content: object) -> Iterator[Mapping[str, object]]:
     for item in _items(content):
         size = _size(str(item.get("armSkuName", "")))
-        words = " ".join(str(item.get(k, "")) for k in ("productName", "meterName", "skuName"))
-        if size and not re.search(r"Windows|Low Priority|Expired", words):
-            for term, usd_h in _prices(item, spot="Spot" in words):
+        if size and not _unused(item):
+            for term, usd_h in _prices(item):
                 yield {
                     "provider": "azure",
                     "region": item.get("armRegionName"),
@@ -49,7 +51,35 @@ def rows(content: object) -> Iterator[Mapping[str, object]]:
                     "currency": item.get("currencyCode", "USD"),
                     "source": "Azure Retail Prices API",
                     "licence": "list prices of Microsoft",
+                    "valid_from": str(item.get("effectiveStartDate") or "")[:10],
+                    "meter": f"{item.get('meterId')} {item.get('type')}",
                 }
+
+
+def notes(content: object) -> Iterator[str]:
+    """What was left out of the prices of accelerators, and whether the file is a part of the list."""
+    left_out = Counter(
+        why for item in _items(content) if _size(str(item.get("armSkuName", ""))) and (why := _unused(item))
+    )
+    if left_out:
+        each = ", ".join(f"{n} {why}" for why, n in sorted(left_out.items()))
+        yield f"left out: {each}"
+    more = mapping(content).get("NextPageLink")
+    if more:
+        yield f"the file is one page of the list; the next is at {one_line(str(more))}"
+
+
+def _unused(item: Mapping[str, object]) -> str:
+    """Why no price of an item is taken; empty if one is."""
+    wrong = re.search(r"Windows|Low Priority|Expired", _words(item))
+    if wrong:
+        return wrong[0]
+    return "" if any(_prices(item)) else f"of type {one_line(str(item.get('type')))} without a usable price"
+
+
+def _words(item: Mapping[str, object]) -> str:
+    """The names of an item, which tell what it is."""
+    return " ".join(str(item.get(k, "")) for k in ("productName", "meterName", "skuName"))
 
 
 def _items(content: object) -> Iterator[Mapping[str, object]]:
@@ -65,14 +95,14 @@ def _size(name: str) -> tuple[str, int] | None:
     return None
 
 
-def _prices(item: Mapping[str, object], *, spot: bool) -> Iterator[tuple[str, float]]:
+def _prices(item: Mapping[str, object]) -> Iterator[tuple[str, float]]:
     """(term, price of an hour) of an item: itself, and the savings plans that it lists."""
     usd = price(item.get("retailPrice"))
     years = _YEARS.get(str(item.get("reservationTerm")))
     if item.get("type") == "Reservation" and usd and years:
         yield f"{years}-year", usd / (years * HOURS_PER_YEAR)
     elif item.get("type") == "Consumption" and usd and item.get("unitOfMeasure") == "1 Hour":
-        yield "spot" if spot else "on-demand", usd
+        yield "spot" if "Spot" in _words(item) else "on-demand", usd
         for plan in mappings(item.get("savingsPlan")):
             plan_usd, plan_years = price(plan.get("retailPrice")), _YEARS.get(str(plan.get("term")))
             if plan_usd and plan_years:

@@ -16,7 +16,8 @@ Row: TypeAlias = Mapping[str, object]
 class PriceListFormat:
     """`recognises` a file's content, plain values of CSV, JSON or YAML; `rows` are its prices of accelerators.
 
-    `lacks` are the columns that the form does not state: the user has to.
+    `lacks` are the columns that the form does not state: the user has to. `notes` says what was left out. A row's
+    `valid_from` is the day from which its price counts, and its `meter` what it is the price of.
     """
 
     name: str
@@ -24,10 +25,13 @@ class PriceListFormat:
     recognises: Callable[[object], bool]
     rows: Callable[[object], Iterator[Row]]
     lacks: tuple[str, ...]
+    notes: Callable[[object], Iterator[str]] = lambda _content: iter(())
 
 
 FORMATS = (
-    PriceListFormat("azure-retail", "Azure Retail Prices API, JSON", azure.recognises, azure.rows, ("date",)),
+    PriceListFormat(
+        "azure-retail", "Azure Retail Prices API, JSON", azure.recognises, azure.rows, ("date",), azure.notes
+    ),
     PriceListFormat("ec2instances", "instances.json of ec2instances.info", ec2.recognises, ec2.rows, ("date",)),
     PriceListFormat("gcosts", "pricing.yml of gcosts (Google Cloud)", gcosts.recognises, gcosts.rows, ()),
     PriceListFormat(
