@@ -28,7 +28,7 @@ def fleet_scales(size: FleetSize, curve: LoadCurve, limits: Sequence[Slo]) -> di
     for limit in limits:
         replayed = max(c.ratios.get(limit, 0.0) for c in size.checks) * limit.bound_s
         alone = curve.latency_s(limit.metric, limit.statistic, rate_s)
-        scales[limit] = replayed / alone if replayed > 0 and 0 < alone and isfinite(alone) else 1.0
+        scales[limit] = replayed / alone if replayed > 0 and alone > 0 and isfinite(alone) else 1.0
     return scales
 
 
