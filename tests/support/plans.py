@@ -143,7 +143,7 @@ def row(
         "foresight_gpu_hours_per_day": rented * 0.83,
         "foresight_usd_per_day": rented * 0.83 * usd_gpu_h,
         "cheaper": 0.5 if rank == 1 else 0.5 / rank,
-        "simulated": "whole",
+        "simulated": "whole period",
         "origin": "predicted",
         "measured_points": 0,
         "new_to_calibration": (),
@@ -172,7 +172,7 @@ def plan_answer(**fields: object) -> PlanAnswer:
             pools=("prefill: 1 worker of 4 GPUs", "decode: 1 worker of 4 GPUs"),
             new_to_calibration=("GB200",),
             tok_s_per_mw=None,
-            simulated="sampled",
+            simulated="sampled hours",
         ),
     )
     stated = {

@@ -158,8 +158,10 @@ class FleetScale:
 class FleetSizer:
     """Finds the number of replicas. `budget` bounds the requests that one check replays: of a larger hour as large a
     part of the replicas gets as large a part of the requests, at random; and a few of the replicas the part of the hour
-    with the most work, or all of it with `whole_hours`. `work` is that of each request of the traffic, over the mean of
-    the sample; shape (n,)."""
+    with the most work, or all of it with `whole_hours`.
+
+    `work` is that of each request of the traffic, over the mean of the sample; shape (n,).
+    """
 
     replica: Replica
     traffic: Traffic

@@ -68,8 +68,8 @@ class SizedFleet:
     start, both with spares. `autoscaled` reacts to the load; None unless the whole period was replayed.
     `foresight_gpu_hours` is the least that any autoscaler rents. `one_gone` is the largest ratio of a limit in the
     busiest hours with one replica less than the fleet and its spares. `hit_share` is that of the prefix cache, None
-    where the traffic shares no prefixes. `served` are the requests that fit. It was `replayed` as the job says, or in
-    whole hours where those are small.
+    where the traffic shares no prefixes. `served` are the requests that fit. `replayed` is as in
+    the job, or whole hours where they are small, or no size meets the limits in their busiest part.
     """
 
     candidate: FleetCandidate

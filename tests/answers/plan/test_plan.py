@@ -308,6 +308,14 @@ def test_simulated(answer):
 
 
 @pytest.mark.slow
+def test_the_first_fleet_is_sized_by_whole_hours():
+    """Of an hour with more requests than a comparison replays."""
+    rows = plan(question(coarse=False, rate="3/s", accelerators=("H200", "H100", "B200", "MI300X"), top=20)).rows
+    replayed = [r.simulated for r in rows]
+    assert replayed[0] == "busiest hour" and "sampled hours" in replayed
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("slo", ["tpot=1ms", "ttft_p95=1ms,tpot=50ms", "e2e=10ms"])
 def test_the_nearest_slo_that_is_named_is_met(answer, slo):
     with pytest.raises(NoData, match="it meets") as refused:

@@ -167,11 +167,11 @@ def _again(
     how: Replayed,
     unsized: list[Unsized],
 ) -> list[FleetEntry]:
-    """The entries with some of them sized anew; those that have no size then go to `unsized`."""
+    """The entries, first some of them sized anew; those that have no size then go to `unsized`."""
     sized = map_all(size_fleet, [_job(setting, e.candidate, how) for e in some])
     unsized += [s for s in sized if isinstance(s, Unsized)]
-    kept = [e for e in entries if e not in some]
-    return kept + simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+    anew = simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+    return anew + [e for e in entries if e not in some]
 
 
 def _job(setting: PlanSetting, candidate: FleetCandidate, replayed: Replayed) -> SizingJob:

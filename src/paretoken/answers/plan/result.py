@@ -71,11 +71,11 @@ class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
     `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction. `gpus_at_90` are the GPUs with which it is 90 %, None where
-    no number is enough. `headroom` is the factor by which the traffic may grow before `first_to_fail` does.
-    `simulated` says how figures were made: "closed form", "sampled hours", or "whole period". `origin` is predicted,
-    or predicted from `measured_points` of the same deployment. `cheaper` is the probability that it is cheaper than
-    the first row, 0.5 of the first itself.
+    the error of the prediction. `gpus_at_90` are the GPUs with which it is 90 %, None where no number is enough.
+    `utilisation` is the share of the GPU-hours of the cheapest bill that the load takes. `headroom` is the factor by
+    which the traffic may grow before `first_to_fail` does. `simulated` says how the size was checked: "closed form",
+    "sampled hours", "busiest hour", or "whole period". `origin` is predicted, or predicted from `measured_points` of
+    the same deployment. `cheaper` is the probability that it is cheaper than the first row, 0.5 of the first itself.
     """
 
     rank: int

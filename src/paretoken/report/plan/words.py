@@ -19,8 +19,9 @@ SURE = 0.995
 """Probability that rounds to 100 %, which nothing predicted is."""
 _SIMULATED = {
     "closed form": "in closed form, without a simulation",
-    "sampled": "sampled hours simulated",
-    "whole": "the whole period simulated",
+    "sampled hours": "the busiest part of the hours simulated",
+    "busiest hour": "the whole busiest hour simulated",
+    "whole period": "the whole period simulated",
 }
 
 
