@@ -12,7 +12,10 @@ from paretoken.answers.plan.run import plan
 from paretoken.answers.validate import ValidateQuestion, validate
 from paretoken.errors import BadConfig
 
-HEAD = "origin,source,accelerator,n_gpus,model,precision,engine,tp,isl,osl,load_kind,concurrency,median_tpot_s,median_ttft_s"
+HEAD = (
+    "origin,source,accelerator,n_gpus,model,precision,engine,tp,isl,osl,load_kind,concurrency,"
+    "median_tpot_s,median_ttft_s"
+)
 ENTRY = "ours,H200,2,llama-3-70b,fp8,vllm,2,1024,256,closed"
 
 
