@@ -54,7 +54,7 @@ _LAUNCH = {
     "Recipe": "--set --env --extra",
     "Container": "--container --image --volume",
     "Server": "--port --log",
-    "Output": "--print --replicas --max-replicas --json",
+    "Output": "--print --replicas --max-replicas --target-requests --json",
 }
 _FIT = {
     "Data": "--published --on-top --bundle --as-of --catalog",
