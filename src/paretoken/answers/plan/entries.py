@@ -34,10 +34,12 @@ class FleetEntry:
     """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked.
 
     `size_factors` are draws of the size that it turns out to need over the predicted one; the fleet is `planned_for` so
-    many times the predicted size, inf where no size gives the confidence.
+    many times the predicted size, inf where no size gives the confidence. `predicted_usd` is the cost of the period of
+    a fixed fleet of the predicted size at its lowest price.
     """
 
     need: FleetNeed
+    predicted_usd: float
     size_factors: Floats
     planned_for: float
     error: LatencyError
@@ -103,14 +105,15 @@ def _entry(
     setting: PlanSetting, error: LatencyError, factors: Floats, need: FleetNeed, need_for: Callable[[float], FleetNeed]
 ) -> FleetEntry:
     """An entry of the size that gives the confidence; `need_for` is the fleet for so many times the load."""
-    confidence, times = setting.question.confidence, 1.0
+    confidence, times, prices = setting.question.confidence, 1.0, setting.prices[need.candidate.accelerator]
+    predicted_usd = need.fixed_gpu_hours * min(p.usd for p in prices)
     if confidence > 0.5:
         times = max(float(np.quantile(factors, confidence, method="lower")), 1.0)
     if 1 < times < inf:
         need = need_for(times)
-    prices = setting.prices[need.candidate.accelerator]
     return FleetEntry(
         need=need,
+        predicted_usd=predicted_usd,
         size_factors=factors,
         planned_for=times,
         error=error,
@@ -120,7 +123,7 @@ def _entry(
 
 def promising(entries: Sequence[FleetEntry], most: int) -> list[FleetCandidate]:
     """The cheapest candidates as predicted, at any confidence: the best of each accelerator first, few of each kind."""
-    ranked = sorted(entries, key=lambda e: e.usd_per_day / (1.0 if e.planned_for == inf else e.planned_for))
+    ranked = sorted(entries, key=lambda e: e.predicted_usd)
     of_kind, kept = dict[tuple[object, ...], int](), list[FleetCandidate]()
     for candidate in (e.candidate for e in ranked):
         kind = _kind(candidate)
