@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from paretoken.traffic.traffic import HOUR_S, Floats
 
@@ -53,7 +52,7 @@ def _tick_s(time_s: Floats) -> float:
     return next((t for t in _TICKS_S if np.abs(time_s / t - np.round(time_s / t)).max() < 1e-4), 0.0)
 
 
-def _off_line(counts: npt.NDArray[np.float64]) -> float:
+def _off_line(counts: Floats) -> float:
     """The sum of squares of counts (hours, windows) about the straight line of each hour."""
     x = np.arange(counts.shape[1]) - (counts.shape[1] - 1) / 2
     off = counts - counts.mean(axis=1, keepdims=True)

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic
 
 GROWING_SHARE = 0.9
 """Share of later turns that must hold the turn before for a log of sessions to tell what prompts share."""
-_Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -17,7 +17,6 @@ TOLERANCE_S = 900.0
 Below the hour by which clocks go back in autumn.
 """
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = 1e19
 _BANDS = (("s", 1.0, 1e9), ("ms", 1e-3, 1e12), ("µs", 1e-6, 1e15), ("ns", 1e-9, 1e18))
 """Units of times since 1970: name, seconds, and the least number of that unit, in 2001. Each reaches to the tenfold."""
 FROM_ZERO = 1e8

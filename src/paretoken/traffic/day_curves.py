@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from paretoken.bench.workload.arrivals import Floats
 from paretoken.bench.workload.ladder import parse_duration_s
 from paretoken.day_curve import FLAT, HOURS, DayCurve, checked_day_curve
 from paretoken.errors import BadConfig, BadFile, UnknownName, quoted
 from paretoken.plain_files import read_bytes
 from paretoken.traffic.rates import clock
-from paretoken.traffic.traffic import DAY_S, HOUR_S
+from paretoken.traffic.traffic import DAY_S, HOUR_S, Floats
 
 DAY_CURVES: dict[str, DayCurve] = {
     "flat": FLAT,

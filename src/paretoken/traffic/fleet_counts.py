@@ -9,11 +9,11 @@ import numpy as np
 
 from paretoken.errors import NoData
 from paretoken.plural import counted
-from paretoken.traffic.increases import Increase, Mask, StepGrid, increase_of, scraped_once, total
+from paretoken.traffic.increases import Increase, StepGrid, increase_of, scraped_once, total
 from paretoken.traffic.length_buckets import LengthBuckets, buckets_of
 from paretoken.traffic.metric_names import TrafficMetrics, traffic_metrics
 from paretoken.traffic.range_series import RangeSeries
-from paretoken.traffic.traffic import Floats
+from paretoken.traffic.traffic import HOUR_S, Floats, Mask
 
 LONGEST_GAP_S = 1800.0
 """A longer stretch without samples divides the period; a shorter one is taken to be as busy as its hour."""
@@ -123,7 +123,7 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
     if len(pieces) > 1:
         note = (
             f"{counted(len(pieces) - 1, 'gap')} of more than {LONGEST_GAP_S / 60:g} min without samples; the longest "
-            f"stretch between them is taken, and {rest * counts.step_s / 3600:.3g} h of samples are left out"
+            f"stretch between them is taken, and {rest * counts.step_s / HOUR_S:.3g} h of samples are left out"
         )
     part = counts.part(steps, note)
     filled = int((~part.sampled).sum())

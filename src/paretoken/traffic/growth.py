@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
-import numpy.typing as npt
 
 from paretoken.errors import BadConfig
+from paretoken.traffic.rates import clock
 from paretoken.traffic.size import require_few
-from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, PrefixBlocks, Traffic
+from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, Mask, PrefixBlocks, Traffic
 
 SHIFT_S = 300.0
 """Most by which a copied session is moved."""
@@ -81,8 +81,8 @@ def _moment(traffic: Traffic, time_s: float) -> str:
     """A time of the traffic in words: `14:00 on day 2`, or `hour 38` where the time of day is not known."""
     if traffic.day_start_s is None:
         return f"hour {time_s / HOUR_S:.4g}"
-    minutes = round((traffic.day_start_s + time_s) / 60)
-    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d} on day {minutes // 1440 + 1}"
+    since_midnight_s = traffic.day_start_s + time_s
+    return f"{clock(since_midnight_s)} on day {round(since_midnight_s / 60) // 1440 + 1}"
 
 
 def _units(traffic: Traffic) -> tuple[Ints, Floats, Floats]:
@@ -101,7 +101,7 @@ def _units(traffic: Traffic) -> tuple[Ints, Floats, Floats]:
     return rank[unit], traffic.time_s[at[order]], last
 
 
-def _sample(first: Floats, share: float, seed: int, number: int) -> npt.NDArray[np.bool_]:
+def _sample(first: Floats, share: float, seed: int, number: int) -> Mask:
     """Which sessions are drawn: the same share of those that begin in each hour, and one of all at least.
 
     A larger share has those of a smaller one.

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from paretoken.errors import BadFile
 from paretoken.traffic.range_series import RangeSeries
-from paretoken.traffic.traffic import Floats
+from paretoken.traffic.traffic import Floats, Mask
 
 MOST_STEPS = 2_000_000
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

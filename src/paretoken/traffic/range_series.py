@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from paretoken.bench.workload.arrivals import Floats
 from paretoken.errors import BadFile, quoted
 from paretoken.plain_files import read_bytes, read_json
 from paretoken.traffic.rates import parse_period_s
+from paretoken.traffic.traffic import Floats
 
 EARLIEST_S, LATEST_S = 1e8, 1e11
 """Unix time in seconds between 1973 and 5138; milliseconds lie above."""

@@ -33,7 +33,7 @@ def parse_period_s(text: str, option: str) -> float:
     return seconds
 
 
-def clock(second_of_day: float) -> str:
-    """`14:30` of a second of the day."""
-    minutes = round(second_of_day / 60) % 1440
+def clock(since_midnight_s: float) -> str:
+    """`14:30` of seconds after midnight, of any day."""
+    minutes = round(since_midnight_s / 60) % 1440
     return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -11,7 +11,7 @@ from paretoken.bench.workload.traces.request import Trace
 from paretoken.errors import BadFile
 from paretoken.traffic.clock import FROM_ZERO
 from paretoken.traffic.lengths import Names
-from paretoken.traffic.traffic import DAY_S, PrefixBlocks, Traffic, period_s
+from paretoken.traffic.traffic import DAY_S, Floats, PrefixBlocks, Traffic, period_s
 
 
 def traffic_of_trace(trace: Trace) -> Traffic:
@@ -47,7 +47,7 @@ def traffic_of_trace(trace: Trace) -> Traffic:
     )
 
 
-def _times(trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _times(trace: Trace) -> Floats:
     """Times in s, those of turns by the pauses before them."""
     if not trace.in_turns:
         return np.array([r.time_s for r in trace.requests], np.float64)
