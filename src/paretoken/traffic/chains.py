@@ -45,8 +45,8 @@ def _of_blocks(blocks: PrefixBlocks) -> Chains:
     return Chains(units=units, tokens=blocks.tokens, touches=touches)
 
 
-def _nodes(ids: Ints, units: Ints, many: int) -> Ints:
-    """The node of every touch in the tree of prefixes: one of `many` ids under another parent is another node.
+def _nodes(ids: Ints, units: Ints, id_count: int) -> Ints:
+    """The node of every touch in the tree of prefixes: one of `id_count` ids under another parent is another node.
 
     Level by level, so that ids which name only the content of a block are told apart, too.
     """
@@ -56,7 +56,7 @@ def _nodes(ids: Ints, units: Ints, many: int) -> Ints:
     level, fresh = 0, 1
     while len(active):
         at = starts[active] + level
-        unique, inverse = np.unique(parent[active] * many + ids[at], return_inverse=True)
+        unique, inverse = np.unique(parent[active] * id_count + ids[at], return_inverse=True)
         nodes[at] = parent[active] = fresh + inverse
         fresh += len(unique)
         level += 1

@@ -1,4 +1,4 @@
-"""The times of a log in seconds: ISO 8601, or numbers in one unit for the whole file, told by their size."""
+"""The times of a log in seconds: ISO 8601, or numbers in one unit for the whole file, which their size shows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from paretoken.errors import quoted
+from paretoken.traffic.lengths import number
 from paretoken.traffic.traffic import DAY_S, Floats, Ints
 
 TOLERANCE_S = 900.0
@@ -47,7 +48,7 @@ class Clock:
     def read(self, values: Sequence[object]) -> None:
         """The next times of the log; BadTimeError with the row within the log."""
         if self.iso is None and values:
-            self.iso = isinstance(values[0], str) and not _is_number(values[0])
+            self.iso = isinstance(values[0], str) and number(values[0]) is None
         if self.iso:
             part = np.array([self._moment(i, v) for i, v in enumerate(values)], np.float64)
         elif {type(v) for v in values} <= {int, float}:
@@ -77,11 +78,8 @@ class Clock:
         return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH).total_seconds()
 
     def _number(self, i: int, value: object) -> float:
-        try:
-            if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-                return float(value)
-        except (ValueError, OverflowError):
-            pass
+        if (count := number(value)) is not None:
+            return count
         what = "no time" if value in (None, "") else f"time {quoted(value)} is not a number"
         raise BadTimeError(self._rows + i, f"{what}, as the rows before it have")
 
@@ -135,14 +133,6 @@ class Clock:
             f"time {_plain(times.max())} is no date of this century nor a time from the start of the log in s; "
             "name the field time_ms, time_us or time_ns if that is its unit"
         )
-
-
-def _is_number(text: object) -> bool:
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True
 
 
 def _plain(value: float) -> str:

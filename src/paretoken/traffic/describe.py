@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paretoken.day_curve import HOURS
 from paretoken.traffic.burstiness import burstiness
 from paretoken.traffic.reuse import reuse
 from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Floats, Ints, Traffic
@@ -104,14 +105,14 @@ def describe(traffic: Traffic) -> TrafficSummary:
 
 def _hours(traffic: Traffic) -> tuple[tuple[HourOfTraffic, ...], Floats]:
     """The hours of the period, and how long each lasts in s."""
-    many, hour = traffic.hours, traffic.hour_of()
-    counts = np.bincount(hour, minlength=many)
-    inputs = np.bincount(hour, traffic.input_tokens, many) / np.maximum(counts, 1)
-    outputs = np.bincount(hour, traffic.output_tokens, many) / np.maximum(counts, 1)
-    lasting = np.full(many, HOUR_S)
-    lasting[-1] = traffic.span_s - HOUR_S * (many - 1)
+    n, hour = traffic.hours, traffic.hour_of()
+    counts = np.bincount(hour, minlength=n)
+    inputs = np.bincount(hour, traffic.input_tokens, n) / np.maximum(counts, 1)
+    outputs = np.bincount(hour, traffic.output_tokens, n) / np.maximum(counts, 1)
+    lasting = np.full(n, HOUR_S)
+    lasting[-1] = traffic.span_s - HOUR_S * (n - 1)
     first = 0 if traffic.day_start_s is None else round(traffic.day_start_s / HOUR_S)
-    names = np.arange(many) if traffic.day_start_s is None else (first + np.arange(many)) % 24
+    names = np.arange(n) if traffic.day_start_s is None else (first + np.arange(n)) % HOURS
     return tuple(
         HourOfTraffic(
             hour=int(names[k]),
@@ -120,7 +121,7 @@ def _hours(traffic: Traffic) -> tuple[tuple[HourOfTraffic, ...], Floats]:
             input_tokens_mean=float(inputs[k]),
             output_tokens_mean=float(outputs[k]),
         )
-        for k in range(many)
+        for k in range(n)
     ), lasting
 
 

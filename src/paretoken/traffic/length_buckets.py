@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paretoken.bench.workload.lengths import MOST_TOKENS
 from paretoken.traffic.increases import Increase
 from paretoken.traffic.traffic import Floats, Ints
 
 OPEN_END = 2.0
 """The bucket without an upper bound reaches to this multiple of its lower one, before the mean moves its lengths."""
-MOST_TOKENS = 10_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,6 @@ class LengthBuckets:
     low: Floats
     high: Floats
     counts: Floats
-
-    @property
-    def any(self) -> bool:
-        return bool(self.counts.sum() > 0)
 
 
 def buckets_of(increases: Sequence[Increase], steps: int) -> LengthBuckets:

@@ -24,7 +24,8 @@ def token_counts(values: Sequence[object], name: str) -> tuple[Floats, tuple[int
         empty = np.zeros(len(values), np.bool_)
     else:
         empty = np.array([v is None or v == "" for v in values], np.bool_)
-        counts = np.array([0.0 if e else _number(v) for v, e in zip(values, empty, strict=True)], np.float64)
+        numbers = (0.0 if e else number(v) for v, e in zip(values, empty, strict=True))
+        counts = np.array([np.nan if n is None else n for n in numbers], np.float64)
     with np.errstate(invalid="ignore"):
         bad = np.flatnonzero(~(counts >= 0) | (counts > MOST_TOKENS) | (counts != np.floor(counts)))
     if len(bad):
@@ -34,13 +35,14 @@ def token_counts(values: Sequence[object], name: str) -> tuple[Floats, tuple[int
     return counts, None
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float | None:
+    """A number, also one written as text; None for any other value."""
     try:
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
             return float(value)
     except (ValueError, OverflowError):
         pass
-    return float("nan")
+    return None
 
 
 @dataclass(slots=True)
@@ -102,10 +104,10 @@ def block_tokens(ids: Sequence[tuple[int, ...]], input_tokens: Ints) -> int | No
 
     Engines name only whole blocks, traces also the rest of a prompt.
     """
-    many = np.array([len(i) for i in ids], np.int64)
-    some = many > 0
+    counts = np.array([len(i) for i in ids], np.int64)
+    some = counts > 0
     for tokens in _BLOCKS:
         for blocks in (-(-input_tokens // tokens), input_tokens // tokens):
-            if some.any() and (blocks == many)[some].mean() >= _AGREE:
+            if some.any() and (blocks == counts)[some].mean() >= _AGREE:
                 return tokens
     return None

@@ -14,10 +14,11 @@ from paretoken.errors import BadFile
 from paretoken.garbage import no_collection
 from paretoken.traffic.columns import LogColumns, columns_of
 from paretoken.traffic.lengths import block_tokens
-from paretoken.traffic.log_rows import LogRequests, duration
+from paretoken.traffic.log_rows import LogRequests
+from paretoken.traffic.rates import duration
 from paretoken.traffic.table import open_table
 from paretoken.traffic.trace import traffic_of_trace
-from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic, period_s
+from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Ints, PrefixBlocks, Traffic, period_s
 
 _SAMPLES = 1000
 """Rows that are looked at for the names of fields."""
@@ -26,6 +27,7 @@ _NEEDS = {
     "input": "input tokens (such as prompt_tokens)",
     "output": "output tokens (such as completion_tokens)",
 }
+_OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
 
 
 def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits | None = None) -> Traffic:
@@ -71,9 +73,6 @@ def _fields_read(requests: LogRequests) -> Iterator[str]:
         yield "input includes tokens read from and written to the prefix cache, which the log counts apart"
 
 
-_OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
-
-
 def _traffic(requests: LogRequests, limits: TraceLimits) -> Traffic:
     ordered = requests.by_time()
     name, notes = str(ordered.table.file), [*_fields_read(ordered), *ordered.notes]
@@ -89,7 +88,7 @@ def _traffic(requests: LogRequests, limits: TraceLimits) -> Traffic:
     first_s = float(kept.time_s[0])
     span_s = period_s(kept.time_s, name)
     gap_s = float(np.diff(kept.time_s).max())
-    if gap_s > max(span_s / 2, 3600.0):
+    if gap_s > max(span_s / 2, HOUR_S):
         notes.append(f"{duration(gap_s)} of {duration(span_s)} pass without a request; the period includes them")
     session = kept.session
     if len(session) and session.max() == session.min() != NO_SESSION:

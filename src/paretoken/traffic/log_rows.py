@@ -20,12 +20,12 @@ from paretoken.traffic.clock import (
 )
 from paretoken.traffic.columns import LogColumns
 from paretoken.traffic.lengths import BlockIds, Names, token_counts
+from paretoken.traffic.rates import duration
 from paretoken.traffic.table import LogRow, LogTable
-from paretoken.traffic.traffic import Floats, Ints
+from paretoken.traffic.traffic import ALL_MODELS, Floats, Ints
 
-ALL_MODELS = "all"
 _CHUNK = 2000
-"""Rows that are held as they are; of all others only their numbers."""
+"""Rows kept in full at a time; of all others only the numbers are kept."""
 _LISTED = 8
 
 
@@ -64,16 +64,16 @@ class LogRequests:
 
     def bad(self, row: int, why: str) -> BadFile:
         """An error about one row."""
-        return BadFile(f"{self.table.place(int(self.line[row]))}: {why}")
+        return self.table.bad(int(self.line[row]), why)
 
     def of_model(self, model: str | None) -> LogRequests:
         """The rows of one model; BadFile where there are several to choose from, or none of that name."""
         counts = {self.models[k]: int(c) for k, c in enumerate(np.bincount(self.model + 1)[1:]) if c}
         if model == ALL_MODELS or (model is None and len(counts) < 2):
             return self
-        many = sorted(counts.items(), key=lambda item: -item[1])
-        listed = ", ".join(f"{quoted(name)} ({count:,})" for name, count in many[:_LISTED])
-        listed += f" and {len(many) - _LISTED} more" if len(many) > _LISTED else ""
+        largest = sorted(counts.items(), key=lambda item: -item[1])
+        listed = ", ".join(f"{quoted(name)} ({count:,})" for name, count in largest[:_LISTED])
+        listed += f" and {len(largest) - _LISTED} more" if len(largest) > _LISTED else ""
         if model is None:
             raise BadFile(
                 f"{self.table.file} holds requests to {len(counts)} models: {listed}; choose one, or {ALL_MODELS!r}"
@@ -140,11 +140,11 @@ class LogReader:
         for side in ("input", "output"):
             lengths[side], bad = token_counts(self._values(side, rows), self.columns.name(side))
             if bad:
-                raise BadFile(f"{self.table.place(numbers[bad[0]])}: {bad[1]}")
+                raise self.table.bad(numbers[bad[0]], bad[1])
         for get in self._get["cached"]:
             more, bad = token_counts([get(r) for r in rows], "cached input tokens")
             if bad:
-                raise BadFile(f"{self.table.place(numbers[bad[0]])}: {bad[1]}")
+                raise self.table.bad(numbers[bad[0]], bad[1])
             lengths["input"] = lengths["input"] + np.nan_to_num(more)
         usable = np.flatnonzero((lengths["input"] > 0) & (lengths["output"] > 0))
         self.failed += len(rows) - len(usable)
@@ -160,7 +160,7 @@ class LogReader:
         except BadTimeError as e:
             raise self._bad(e.row, e.why) from e
         if self._get["prefix"] and (wrong := self._blocks.read(self._values("prefix", kept))):
-            raise BadFile(f"{self.table.place(int(lines[wrong[0]]))}: {wrong[1]}")
+            raise self.table.bad(int(lines[wrong[0]]), wrong[1])
         if self._block_tokens is None and kept:
             size = str(self._values("block", kept[:1])[0])
             self._block_tokens = int(size) if size.isdecimal() and 0 < int(size[:8]) <= 2**20 else None
@@ -169,7 +169,7 @@ class LogReader:
         self._arrays[name].append(values)
 
     def _bad(self, row: int, why: str) -> BadFile:
-        return BadFile(f"{self.table.place(int(np.concatenate(self._arrays['line'])[row]))}: {why}")
+        return self.table.bad(int(np.concatenate(self._arrays["line"])[row]), why)
 
     def _values(self, role: str, rows: list[LogRow]) -> list[object]:
         """The values of a role, of the first of its fields that a row fills."""
@@ -212,11 +212,3 @@ class LogReader:
 
 def _column(get: Callable[[LogRow], object], rows: list[LogRow]) -> list[object]:
     return [get(row) for row in rows]
-
-
-def duration(seconds: float) -> str:
-    """A time in the largest unit of which there are two."""
-    for size, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"

@@ -21,13 +21,13 @@ from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_na
 from paretoken.traffic.range_query import fetch_range, is_url
 from paretoken.traffic.range_series import RangeAnswers, RangeSeries, read_range_files
 from paretoken.traffic.size import require_few
-from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Floats, Ints, Traffic
+from paretoken.traffic.traffic import ALL_MODELS, DAY_S, HOUR_S, NO_SESSION, Floats, Ints, Traffic
 
 FEW = 20
 """Observations of a step below which its hour's buckets stand in for its own."""
 SINCE_S, STEP_S = DAY_S, 60.0
+"""Defaults of --since and --step."""
 NO_KEY = ApiKey()
-ALL_MODELS = "all"
 
 
 def read_metrics(
@@ -95,7 +95,7 @@ def _drawn(counts: FleetCounts, source: str, left_out: Sequence[str], rng: np.ra
     number = np.diff(np.rint(np.cumsum(expected)), prepend=0.0).astype(np.int64)
     n = int(number.sum())
     if not n:
-        raise NoData(f"no request ended in the {steps * counts.step_s / 3600:.3g} h of {source}")
+        raise NoData(f"no request ended in the {steps * counts.step_s / HOUR_S:.3g} h of {source}")
     starts = np.repeat(np.arange(steps) * counts.step_s, number)
     inputs, outputs = (_lengths(side, number, hour, rng) for side in (counts.inputs, counts.outputs))
     return Traffic(

@@ -1,4 +1,4 @@
-"""Rates and times as the user writes them: `2000/min`, `14:30`, `7d`."""
+"""Rates and times as people write them: `2000/min`, `14:30`, `7d`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from math import isfinite
 
 from paretoken.bench.workload.ladder import parse_duration_s
 from paretoken.errors import BadConfig, quoted
-from paretoken.traffic.traffic import DAY_S
+from paretoken.traffic.traffic import DAY_S, HOUR_S
 
-_PER_S = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": DAY_S, "day": DAY_S}
+_PER_S = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": HOUR_S, "hour": HOUR_S, "d": DAY_S, "day": DAY_S}
 
 
 def parse_rate_s(text: str) -> float:
@@ -37,3 +37,11 @@ def clock(since_midnight_s: float) -> str:
     """`14:30` of seconds after midnight, of any day."""
     minutes = round(since_midnight_s / 60) % 1440
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that it holds at least twice: `36 h`, `2.5 days`."""
+    for size, unit in ((DAY_S, "days"), (HOUR_S, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"

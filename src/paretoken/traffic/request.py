@@ -15,12 +15,10 @@ from paretoken.errors import BadConfig
 from paretoken.traffic.day_curves import DayRate, parse_day_curve, parse_peak
 from paretoken.traffic.growth import grown
 from paretoken.traffic.mix import TrafficMix, draw_day
-from paretoken.traffic.prometheus import read_metrics
+from paretoken.traffic.prometheus import NO_KEY, SINCE_S, STEP_S, read_metrics
 from paretoken.traffic.range_query import is_url
 from paretoken.traffic.rates import parse_period_s, parse_rate_s
 from paretoken.traffic.traffic import Traffic
-
-SINCE, STEP = "24h", "60s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,18 +101,18 @@ def _require_one_source(request: TrafficRequest) -> None:
     if len(named) > 1:
         raise BadConfig(f"{' and '.join(named)} are sources of traffic each; give one of them")
     unset = {f.name: f.default for f in fields(request)}
-    stray = [] if request.rate is not None else _given(request, _OF_A_MIX, unset)
+    stray = [] if request.rate is not None else _options_set(request, _OF_A_MIX, unset)
     if stray:
         raise BadConfig(f"{stray[0]} belongs to a mix by --rate, not to {named[0]}; leave it out")
     if request.metrics is None or not is_url(request.metrics):
-        stray = _given(request, _OF_A_URL, unset)
+        stray = _options_set(request, _OF_A_URL, unset)
         if stray:
             raise BadConfig(f"{stray[0]} belongs to --metrics with the URL of Prometheus; leave it out")
     if request.rate is not None and request.served_model is not None:
         raise BadConfig("--served-model belongs to --log and --metrics; leave it out")
 
 
-def _given(request: TrafficRequest, names: tuple[str, ...], unset: dict[str, object]) -> list[str]:
+def _options_set(request: TrafficRequest, names: tuple[str, ...], unset: dict[str, object]) -> list[str]:
     return [
         _OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in names if getattr(request, name) != unset[name]
     ]
@@ -124,10 +122,10 @@ def _measured(request: TrafficRequest, target: str) -> Traffic:
     return read_metrics(
         target,
         model=request.served_model,
-        since_s=parse_period_s(request.since or SINCE, "--since"),
-        step_s=parse_period_s(request.step or STEP, "--step"),
+        since_s=parse_period_s(request.since, "--since") if request.since else SINCE_S,
+        step_s=parse_period_s(request.step, "--step") if request.step else STEP_S,
         seed=request.seed,
-        key=_key(target, request.api_key_file) if is_url(target) else ApiKey(),
+        key=_key(target, request.api_key_file) if is_url(target) else NO_KEY,
     )
 
 

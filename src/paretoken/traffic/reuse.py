@@ -58,7 +58,7 @@ class PrefixReuse:
 
 
 def reuse(traffic: Traffic, *, replicas: int = 1, routing: Routing = "affine", seed: int = 0) -> PrefixReuse | None:
-    """The prefix reuse of a traffic on so many replicas; None where it does not say what prompts share.
+    """The prefix reuse of a traffic on this number of replicas; None where it does not show what prompts share.
 
     `affine` routing sends a session to one replica; a request without a session goes by the first block that is not
     shared by a crowd, such as the one after a common system prompt. `random` sends each request anywhere.

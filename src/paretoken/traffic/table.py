@@ -35,17 +35,21 @@ class LogTable:
         """Where row `number` is, for an error."""
         return f"{self.file}: {'entry' if self.form == 'list' else 'line'} {number}"
 
+    def bad(self, number: int, why: str) -> BadFile:
+        """An error about row `number`."""
+        return BadFile(f"{self.place(number)}: {why}")
+
     def rows(self) -> Iterator[tuple[int, LogRow]]:
         """Every row with the number of its line, or of its entry in a list."""
         if self.form == "csv":
             return self._cells()
         return self._listed() if self.form == "list" else self._objects()
 
-    def samples(self, many: int) -> Iterator[Mapping[str, object]]:
+    def samples(self, count: int) -> Iterator[Mapping[str, object]]:
         """The first rows by the names of their fields; those of a header alone come first."""
         if self.header:
             yield dict.fromkeys(self.header)
-        for _, row in islice(self.rows(), many):
+        for _, row in islice(self.rows(), count):
             yield row if isinstance(row, Mapping) else dict(zip(self.header, row, strict=False))
 
     def getter(self, path: FieldPath) -> Callable[[LogRow], object]:
@@ -85,7 +89,7 @@ class LogTable:
                     cells += [""] * (width - len(cells))
                 yield reader.line_num, cells
         except csv.Error as e:
-            raise BadFile(f"{self.place(reader.line_num)}: {e}; write the log again as plain CSV") from e
+            raise self.bad(reader.line_num, f"{e}; write the log again as plain CSV") from e
         finally:
             csv.field_size_limit(limit)
 
@@ -99,7 +103,7 @@ class LogTable:
 
     def _object(self, value: object, number: int) -> Mapping[str, object]:
         if not isinstance(value, dict):
-            raise BadFile(f"{self.place(number)}: {quoted(value)} is not a JSON object with the fields of a request")
+            raise self.bad(number, f"{quoted(value)} is not a JSON object with the fields of a request")
         return value
 
 
@@ -112,9 +116,9 @@ def open_table(file: Path) -> LogTable:
     if start == "[" or (start == "{" and not _is_json(first)):
         return LogTable(file, "list")
     if start == "{":
-        many = next(islice((line for line in lines(file) if not line.isspace()), 1, None), None)
+        second = next(islice((line for line in lines(file) if not line.isspace()), 1, None), None)
         row = orjson.loads(first)
-        wrapped = many is None and any(isinstance(row.get(k), list) for k in _LISTS)
+        wrapped = second is None and any(isinstance(row.get(k), list) for k in _LISTS)
         return LogTable(file, "list" if wrapped else "lines")
     delimiter = max(",;\t|", key=lambda d: len(_split(first, d)))
     return LogTable(file, "csv", tuple(name.strip() for name in _split(first, delimiter)), delimiter)

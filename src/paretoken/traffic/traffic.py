@@ -18,6 +18,8 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 LONGEST_S = 1e8
 """The longest period of traffic, about three years: one row with a wrong date is not decades of idle fleet."""
 NO_SESSION = -1
+ALL_MODELS = "all"
+"""In place of a model name: the requests to all models together."""
 
 
 @dataclass(frozen=True, slots=True)
