@@ -1,4 +1,4 @@
-"""How much arrivals crowd, beyond the trend of their rate: the index of dispersion of counts."""
+"""How bursty arrivals are, beyond the trend of their rate: the index of dispersion of counts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _TICKS_S = (60.0, 1.0, 0.1, 0.01)
 def burstiness(time_s: Floats, span_s: float) -> tuple[float | None, float]:
     """The variance over the mean of requests in windows, and the length of these in s: 1 for Poisson arrivals.
 
-    Of every hour a straight line through its counts is taken off, so that the curve of a day is no burst; the squares
-    that remain are divided by windows less 2, and all hours are pooled. Gaps of squared coefficient of variation c²
+    A straight line through the counts of each hour is subtracted, so that the curve of a day is no burst. The squares
+    that remain are divided by the windows less 2, and all hours are pooled. Gaps of squared coefficient of variation c²
     give about c². None where no hour has enough windows with requests.
     """
     window_s = window(time_s, span_s)

@@ -12,7 +12,7 @@ import numpy as np
 from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic
 
 GROWING_SHARE = 0.9
-"""Share of later turns that must hold the turn before for a log of sessions to tell what prompts share."""
+"""Share of later turns that must hold the turn before for a log of sessions to show what prompts share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -31,7 +31,7 @@ class Chains:
 
 
 def chains_of(traffic: Traffic) -> Chains | None:
-    """The chains of a traffic: by its blocks, else by turns of its sessions that grow; None if it tells neither."""
+    """The chains of a traffic: by its blocks, else by turns of its sessions that grow; None if it has neither."""
     if traffic.prefixes is not None:
         return _of_blocks(traffic.prefixes)
     return _of_turns(traffic)

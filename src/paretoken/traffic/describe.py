@@ -32,8 +32,8 @@ class TokenQuantiles:
 class HourOfTraffic:
     """One hour of the period; `hour` is that of the day where the day is known, else counted from the start.
 
-    Where the day is known hours begin with the period, so that `hour` is the one in which most of it lies. A last hour
-    that is not full has the rate of its part. Means are 0 in an hour without requests.
+    Hours begin with the period, so `hour` is the hour of the day that most of it lies in. The rate of a last hour that
+    is not full is that of its part. Means are 0 in an hour without requests.
     """
 
     hour: int
@@ -45,13 +45,13 @@ class HourOfTraffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficSummary:
-    """The traffic as it was understood.
+    """The figures of a traffic.
 
     `peak_minute_rate_s` is the rate of the busiest 60 s, wherever they begin. `length_correlation` is Spearman's, of
     input with output tokens; None for few requests or equal lengths. `burstiness` is the variance over the mean of
     requests in windows of `burst_window_s` within an hour, without the hour's trend: 1 for Poisson arrivals; None
-    where there are too few windows to tell. `prefix_reuse` is the share of input tokens that an endless prefix cache
-    finds, None where the traffic does not say what prompts share. `day_known` says that hours are those of a day.
+    where there are too few windows. `prefix_reuse` is the share of input tokens that an endless prefix cache
+    finds; None where the traffic does not show what prompts share. `day_known` is true where hours are those of a day.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""What all servers together counted in each step: requests that ended, the lengths of them, and hits of the cache."""
+"""What all servers together counted in each step: requests that ended, their lengths, and hits of the cache."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
 
 
 def _first(names: Sequence[str], rises: dict[str, list[Increase]]) -> list[Increase]:
-    """The series of the first of the names that is there."""
+    """The series of the first of the names that has any."""
     return next((rises[name] for name in names if name in rises), [])
 
 

@@ -119,7 +119,7 @@ def _sample(first: Floats, share: float, seed: int, number: int) -> Mask:
 
 
 def _shifts(first: Floats, last: Floats, span_s: float, seed: int, number: int) -> Floats:
-    """By how much each session of a copy is moved: it begins in the same hour, and ends there if it did so before."""
+    """Shift of each session of a copy in s: it begins in the same hour, and ends in it if the original does."""
     hour = first // HOUR_S
     end = np.where(last // HOUR_S == hour, last, first)
     low = np.maximum(hour * HOUR_S - first, -SHIFT_S)

@@ -100,7 +100,7 @@ def _listed(text: str) -> object:
 
 
 def block_tokens(ids: Sequence[tuple[int, ...]], input_tokens: Ints) -> int | None:
-    """The tokens of a block, by how many blocks prompts of a length have; None if no usual size fits them.
+    """The tokens of a block, from the number of blocks in each prompt; None if no usual size fits them.
 
     Engines name only whole blocks, traces also the rest of a prompt.
     """

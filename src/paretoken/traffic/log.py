@@ -1,4 +1,4 @@
-"""Traffic from request logs and traces: one reader for both, which tells them apart by what a file holds."""
+"""Traffic from request logs and traces: one reader for both, which detects the form from the content."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
 def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits | None = None) -> Traffic:
     """The traffic of a request log, or of a trace in any form that `bench --trace` reads.
 
-    `model` keeps the requests of one model of a log, "all" those of all. Requests without input or output tokens, as
-    failed ones are logged, are left out and counted. BadFile for what no period can be told from.
+    `model` keeps the requests of one model of a log; "all" keeps every model. Requests without input or output tokens,
+    such as failed ones, are left out and counted. BadFile if the file is no log, or has no period.
     """
     path, limits = Path(path), limits or TraceLimits()
     table = open_table(path)

@@ -67,7 +67,7 @@ class LogRequests:
         return self.table.bad(int(self.line[row]), why)
 
     def of_model(self, model: str | None) -> LogRequests:
-        """The rows of one model; BadFile where there are several to choose from, or none of that name."""
+        """The rows of one model; BadFile if the log has several models and none is named, or none of that name."""
         counts = {self.models[k]: int(c) for k, c in enumerate(np.bincount(self.model + 1)[1:]) if c}
         if model == ALL_MODELS or (model is None and len(counts) < 2):
             return self

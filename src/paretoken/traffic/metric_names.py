@@ -12,7 +12,7 @@ MODEL_LABEL = "model_name"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficMetrics:
-    """Names of one engine's metrics. Of several names the first that is there counts; histograms without a suffix."""
+    """Names of one engine's metrics: of several names the first with series counts; histograms have no suffix here."""
 
     engine: str
     requests: tuple[str, ...]

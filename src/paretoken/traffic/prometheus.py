@@ -137,7 +137,7 @@ def _of_hour(side: LengthCounts, steps: Ints, number: Ints, rng: np.random.Gener
     mean = float(tokens / whole) if whole > 0 and tokens > 0 else None
     table = side.buckets.counts
     if not table.sum() > 0:
-        assert mean is not None  # noqa: S101 - one of both is there, as _lengths() checks
+        assert mean is not None  # noqa: S101 - _lengths() refuses a side without tokens and buckets
         flat = LengthBuckets(np.array([mean]), np.array([mean]), np.ones((1, 1)))
         return lengths_in(flat, np.zeros(int(number.sum()), dtype=np.int64), mean, rng)
     of_hour = table[steps].sum(axis=0)

@@ -110,7 +110,7 @@ def _selector(metrics: Sequence[str], model: str | None) -> str:
 def _answer(
     requests: SmallRequests, base: str, url: str, metrics: Sequence[str], pause: Callable[[float], None]
 ) -> RangeAnswers:
-    """The series of one query, asked up to `ATTEMPTS` times. _TooLarge for an answer that is cut off, or refused so."""
+    """The series of one query, sent up to `ATTEMPTS` times. _TooLarge if it is cut off or refused as too large."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             answer = requests.get(url)

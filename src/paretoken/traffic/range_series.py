@@ -2,7 +2,7 @@
 
 A document is an answer of /api/v1/query_range, its `data`, or an object with `query` and `result` (or `data`). Several
 come in a list, as an object by query, one a line in a .jsonl file, or in a folder of such files. Where a query drops
-the name of the metric, as sum() and rate() do, `query` must be there: it tells the metric, and whether the samples are
+the name of the metric, as sum() and rate() do, `query` is required: it names the metric, and whether the samples are
 counts, rates per second (rate, irate) or increases over a range (increase, delta).
 """
 
@@ -37,7 +37,7 @@ class RangeSeries:
     """One series: `values` at the Unix times `time_s`, both of shape (n,), NaN where there is none.
 
     `per_s` turns a value into a count per second; None for a counter, which falls only where it is reset. One that is
-    `summed` over servers also falls where a server ends, so that nobody can tell what it counted there.
+    `summed` over servers also falls where a server ends: what it counted there is lost.
     """
 
     metric: str
@@ -50,7 +50,7 @@ class RangeSeries:
 
 @dataclass(frozen=True, slots=True)
 class RangeAnswers:
-    """The series of the metrics asked for, and the queries that were left out because they are no counts of them."""
+    """The series of the metrics asked for, and the queries that were left out because they do not count them."""
 
     series: tuple[RangeSeries, ...]
     left_out: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from paretoken.traffic.traffic import NO_SESSION, Ints, Traffic
 
 Routing = Literal["affine", "random"]
 _CROWD = 4
-"""A block shared by more than 1 in (4 × replicas) requests is too popular to say where they go."""
+"""A block shared by more than 1 in (4 × replicas) requests is too popular to route by."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -1,4 +1,4 @@
-"""How many requests a plan takes."""
+"""The most requests that a plan takes."""
 
 from __future__ import annotations
 
