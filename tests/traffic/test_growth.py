@@ -120,7 +120,7 @@ def test_a_day_or_less_stays():
 
 
 def days_of(counts, day_start_s):
-    """Traffic with so many requests on each calendar day, one token each way."""
+    """Traffic with `counts[k]` requests on calendar day k, one input and one output token each."""
     days = np.repeat(np.arange(len(counts)), counts)
     time_s = np.sort(days * 86_400 + np.random.default_rng(1).uniform(0, 86_400, len(days)))
     n = len(time_s)

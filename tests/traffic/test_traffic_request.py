@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from pydantic import TypeAdapter
 
 from paretoken.cli.panels import PANELS
-from paretoken.cli.price.traffic_options import traffic_options, traffic_request
+from paretoken.cli.price.traffic_options import traffic_options
 from paretoken.errors import ParetokenError
+from paretoken.traffic import log
 from paretoken.traffic import request as module
 from paretoken.traffic.request import TrafficRequest, read_traffic
 from tests.support.prometheus import answer, made_up
@@ -96,7 +97,7 @@ def test_options_make_the_request():
     @click.command()
     @traffic_options
     def verb(**values):
-        made.append(traffic_request(values))
+        made.append(TrafficRequest(**values))
 
     run = CliRunner().invoke(
         verb,
@@ -135,7 +136,6 @@ def test_options_make_the_request():
 
 
 def test_a_log_goes_to_its_reader(monkeypatch):
-    log = pytest.importorskip("paretoken.traffic.log")
     traffic = read_traffic(MIX)
     calls = []
     monkeypatch.setattr(log, "read_log", lambda path, *, model=None: calls.append((path, model)) or traffic)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
 
 import rich_click as click
 
 from paretoken.cli import options
-
-if TYPE_CHECKING:
-    from paretoken.traffic.request import TrafficRequest
 
 traffic_options = options.stack(
     click.option(
@@ -47,7 +43,7 @@ traffic_options = options.stack(
     click.option(
         "--day-curve",
         metavar="CURVE",
-        help="Mix: flat, office, consumer, campus, 24 relative rates with commas, or a CSV file hour,share.  "
+        help="Mix: flat, office, consumer, campus, 24 relative rates separated by commas, or a CSV file hour,share.  "
         "[default: flat]",
     ),
     click.option(
@@ -81,32 +77,3 @@ traffic_options = options.stack(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all requests that are drawn."
     ),
 )
-
-
-class TrafficOptions(TypedDict):
-    """The values of the options of `traffic_options`."""
-
-    log: Path | None
-    metrics: str | None
-    served_model: str | None
-    since: str | None
-    step: str | None
-    api_key_file: Path | None
-    rate: str | None
-    isl: str | None
-    osl: str | None
-    day_curve: str | None
-    peaks: tuple[str, ...]
-    burstiness: float | None
-    prefix_share: float | None
-    prefixes: int | None
-    requests_per_session: float | None
-    growth: float
-    seed: int
-
-
-def traffic_request(values: TrafficOptions) -> TrafficRequest:
-    """The request of the options; further keys of a verb may be there, too."""
-    from paretoken.traffic.request import TrafficRequest
-
-    return TrafficRequest(**{name: values[name] for name in TrafficOptions.__annotations__})  # type: ignore[literal-required]  # its own names

@@ -116,7 +116,7 @@ def _select(rows: Iterator[tuple[TraceRow, TraceRequest]], limits: TraceLimits) 
 
 
 def _from_zero(requests: list[TraceRequest]) -> tuple[tuple[TraceRequest, ...], float]:
-    """The requests in the order of their time, from the first one on, and its time as it was recorded."""
+    """The requests by time, counted from the first one, and the recorded time of that one in s."""
     if requests[0].time_s is None:
         return tuple(requests), 0.0
     ordered = sorted(requests, key=lambda r: r.time_s or 0.0)
