@@ -38,7 +38,7 @@ SHORT_COMMAND = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
-    """A row with what the page shows beside its own figures."""
+    """A row, and what the page derives from it."""
 
     row: PlanRow
     bill: Bill | None
@@ -62,9 +62,9 @@ def write_plan(answer: PlanAnswer, folder: Path) -> list[Path]:
         raise CannotWrite(f"--out {folder}: {e.strerror or e}; choose another folder") from e
 
 
-def render_plan(answer: PlanAnswer, catalog: Catalog | None = None) -> str:
+def render_plan(answer: PlanAnswer) -> str:
     """The page. It loads nothing from anywhere and works without JavaScript."""
-    catalog = catalog or load_catalog()
+    catalog = load_catalog()
     scale = cost_scale(answer.rows)
     fleets = [_view(row, scale, answer.traffic.day_known, catalog) for row in answer.rows]
     return assemble(
@@ -112,7 +112,7 @@ def _csv(table: Table) -> Callable[[Path], object]:
 
 
 def _replaced(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write beside the place, then move there, so that nobody reads half a file."""
+    """Write to a temporary file, then move it into place, so that no one reads half a file."""
     partial = path.with_name(f".{path.name}.part")
     try:
         write(partial)
