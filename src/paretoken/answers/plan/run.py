@@ -9,9 +9,10 @@ from math import inf
 import numpy as np
 
 from paretoken.answers.market import Market
-from paretoken.answers.plan.bills import DRAWS, FIXED, probability_cheaper
+from paretoken.answers.plan.bills import is_fixed, probability_cheaper
 from paretoken.answers.plan.commands import start_commands
 from paretoken.answers.plan.entries import FleetEntry, coarse_entries, promising, simulated
+from paretoken.answers.plan.gpu_prices import DRAWS
 from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
 from paretoken.answers.plan.rows import name_of, plan_row
@@ -154,22 +155,15 @@ def _rows(setting: PlanSetting, entries: Sequence[FleetEntry], first: Floats) ->
     """Rows of entries by rising cost; `first` are the draws of the cheapest."""
     for rank, e in enumerate(entries, 1):
         yield plan_row(
-            e,
-            rank,
-            setting.limits,
-            setting.traffic,
-            0.5 if rank == 1 else probability_cheaper(e.bills.draws, first),
-            setting.calibration,
-            _commands(setting, e),
-            setting.kw_per_gpu.get(e.candidate.accelerator),
+            setting, e, rank=rank, cheaper=probability_cheaper(e.bills.draws, first), commands=_commands(setting, e)
         )
 
 
 def _commands(setting: PlanSetting, entry: FleetEntry) -> tuple[str, ...]:
     """How to start the fleet of the cheapest bill."""
-    fleet, fixed = entry.fleet, entry.bills.bills[0].contract.endswith(FIXED) if entry.bills.bills else True
+    fleet, bills = entry.fleet, entry.bills.bills
     users = fleet.curve.batch_at(fleet.curve.capacity_s(setting.limits)) if fleet else None
-    return start_commands(entry.need, users, setting.catalog, fixed=fixed)
+    return start_commands(entry.need, users, setting.catalog, fixed=not bills or is_fixed(bills[0].contract))
 
 
 def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:
