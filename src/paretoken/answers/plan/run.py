@@ -31,7 +31,7 @@ from paretoken.predict.arrays import Floats
 from paretoken.slo import Slo, parse_slos
 
 NEAREST = 4
-"""Candidates that are simulated to say which SLO is met, where the closed form finds none that meets the limits."""
+"""Candidates to simulate for the nearest SLO, where none meets the limits in closed form."""
 
 
 def plan(
@@ -97,7 +97,7 @@ def _left_out(capacity: CoarseCapacity, limits: Sequence[Slo]) -> LeftOut:
 
 
 def _within_size(setting: PlanSetting, entries: Sequence[FleetEntry]) -> tuple[list[FleetEntry], list[LeftOut]]:
-    """The entries that the confidence and the most GPUs leave, and the others with the reason."""
+    """The entries within the confidence, GPUs and power that the question allows; the others with the reason."""
     kept, left_out = list[FleetEntry](), list[LeftOut]()
     for e in entries:
         if reason := _too_large(setting, e):
@@ -128,7 +128,7 @@ def _too_large(setting: PlanSetting, entry: FleetEntry) -> str:
 def _with_split(
     setting: PlanSetting, tokens: int, rows: Sequence[PlanRow], first: Floats, on_progress: Progress
 ) -> list[PlanRow]:
-    """The rows with that of the cheapest fleets for short and for long requests, ranked anew."""
+    """The rows, with one more for the cheapest fleets of short and long requests, ranked again."""
     parts: list[PlanRow] = []
     draws, met = np.zeros(DRAWS), np.ones(DRAWS, dtype=bool)
     for traffic in split_by_length(setting.traffic, tokens):
@@ -167,7 +167,7 @@ def _commands(setting: PlanSetting, entry: FleetEntry) -> tuple[str, ...]:
 
 
 def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:
-    """Which limit binds, and the nearest SLO that is met."""
+    """The error without a fleet: the limit that binds, and the nearest SLO that is met."""
     met = [x for x in left_out if x.nearest]
     if met:
         x = min(met, key=lambda x: _loosened(x.nearest or "", setting.limits))

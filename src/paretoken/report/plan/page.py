@@ -32,8 +32,6 @@ from paretoken.report.style import Style, style_of
 
 MOST_DETAILED = 12
 """Rows that the page shows in detail; all are in the list and in the tables."""
-SHORT_COMMAND = 12
-"""Lines of a command that is shown unfolded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ def render_plan(answer: PlanAnswer) -> str:
         answer=answer,
         fleets=fleets,
         most_detailed=MOST_DETAILED,
-        short_command=SHORT_COMMAND,
+        short_command=words.SHORT_COMMAND,
         cost_scale=scale,
         traffic_chart=traffic_chart(answer.traffic.hours, answer.traffic.day_known),
         facts=words.traffic_facts(answer.traffic),

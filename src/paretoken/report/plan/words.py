@@ -17,6 +17,8 @@ from paretoken.traffic.traffic import DAY_S, HOUR_S
 
 SURE = 0.995
 """Probability from which 100 % would be shown: a prediction is never certain."""
+SHORT_COMMAND = 12
+"""Most lines of a command that is shown whole."""
 _SIMULATED = {
     "closed form": "in closed form, without a simulation",
     "sampled hours": "the busiest part of the hours simulated",
