@@ -1,10 +1,12 @@
-"""Answers of `plan` with made-up figures: a chat day served by three fleets, and what else an answer may hold."""
+"""A small question of `plan`, and answers with made-up figures: three fleets for a day of chat, and special cases."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from math import pi, sin
 
+from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import (
     Bill,
     HourOfFleet,
@@ -17,6 +19,24 @@ from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSum
 
 TASK = "a session of 3.4 requests"
 MANIFEST = "apiVersion: apps/v1\nkind: Deployment\n" + "".join(f"# line {i}\n" for i in range(60))
+
+
+def question(**fields: object) -> PlanQuestion:
+    """One deployment for a small mix, in closed form."""
+    small = {
+        "model": "llama-3-70b",
+        "slo": "ttft_p95=2s,tpot=50ms",
+        "accelerators": ("H200",),
+        "engines": ("vllm",),
+        "precisions": ("fp8",),
+        "tp": 4,
+        "rate": "20000/day",
+        "isl": "500",
+        "osl": "100",
+        "at": date(2026, 11, 24),
+        "coarse": True,
+    }
+    return PlanQuestion(**{**small, **fields})
 
 
 def rates(hours: int = 24) -> list[float]:
