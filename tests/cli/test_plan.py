@@ -68,14 +68,14 @@ def test_json_is_the_answer_and_that_of_the_file(planned, tmp_path):
 
 
 def test_options_are_the_fields_of_the_question(monkeypatch, planned):
-    asked: list[PlanQuestion] = []
-    monkeypatch.setattr("paretoken.answers.plan.run.plan", lambda q, on_progress: asked.append(q) or plan(q))
+    questions: list[PlanQuestion] = []
+    monkeypatch.setattr("paretoken.answers.plan.run.plan", lambda q, on_progress: questions.append(q) or plan(q))
     code, _, err = planned(
         f"{WHAT} {SLO} --no-prefix-cache --spares 2 --cold-start 60 --contract on-demand --price H200=2.5 --task 3 "
         "--confidence 0.8 --max-gpus 64 --candidates 5 --growth 2 --split 500 --top 3"
     )
     assert (code, err) == (0, "")
-    (q,) = asked
+    (q,) = questions
     assert (q.prefix_cache, q.spares, q.cold_start_s, q.contracts) == (False, 2, 60, ("on-demand",))
     assert (q.price_usd_per_gpu_h, q.requests_per_task, q.confidence) == ({"H200": 2.5}, 3, 0.8)
     assert (q.most_gpus, q.most_candidates, q.growth, q.split_tokens, q.top) == (64, 5, 2, 500, 3)

@@ -38,7 +38,7 @@ def test_the_decision_comes_first(printed):
         "prefix reuse 37 % of input tokens at best",
         "00:00 ▃▂▂▂▂▂▃▃▄▅▆▆▇█████▇▆▆▅▄▃ 23:00",
         "worst hour; TTFT p99 fails first",
-        "TPOT p95      likely   31 ms",
+        "TPOT p95  likely   31 ms",
         "reserved, 1 year",
         "perfect foresight of every five minutes would rent 159.4 GPU-hours a day, 367 USD",
         "TPOT p95 ≤ 75 ms",

@@ -17,7 +17,7 @@ from paretoken.errors import CannotWrite
 from paretoken.report.plan import words
 from paretoken.report.plan.charts import cost_mark, cost_scale, fleet_chart, limit_mark, traffic_chart
 from paretoken.report.plan.page import MOST_DETAILED, render_plan, write_plan
-from tests.support.plans import fleet, hostile, limit, many, nothing_meets, plan_answer, row, share, traffic
+from tests.support.plans import fleet, hostile, limit, many, nothing_meets, plan_answer, row, traffic
 
 NASTY = "<img src=x onerror=alert(1)></script>|`*\"'&"
 
@@ -265,9 +265,8 @@ class TestWords:
             (limit("a", 1.8, 2.0), "likely"),
             (limit("a", 2.2, 2.0), "unlikely"),
             (limit("a", 3.0, 2.0), "missed"),
-            (share("availability", 0.9995, 0.999), "met"),
-            (share("availability", 0.99, 0.999), "unlikely"),
-            (replace(share("availability", 0.99, 0.999), high=0.995), "missed"),
+            (replace(limit("a", 1.8, 2.0), high=None), "likely"),
+            (replace(limit("a", 3.0, 2.0), low=None, high=None), "missed"),
         ],
     )
     def test_verdicts(self, outcome, verdict):
@@ -282,6 +281,11 @@ class TestWords:
     def test_no_correlation_has_no_sign_of_rounding(self):
         facts = dict(words.traffic_facts(traffic(length_correlation=-0.001)))
         assert facts["Correlation of input and output"] == "+0.00"
+
+    def test_replicas_of_different_sizes_have_no_number_of_gpus(self):
+        split = row(1, "H200", 0, 5, 2.6)
+        assert words.fleet_of(split) == "5 replicas and 1 spare"
+        assert words.fleet_of(replace(split, gpus_per_replica=4)) == "5 replicas of 4 GPUs and 1 spare"
 
     @pytest.mark.parametrize(("factor", "text"), [(1.18, "+18 %"), (1.0, "+0 %"), (0.9, "−10 %"), (3.6, "×3.6")])
     def test_growth(self, factor, text):

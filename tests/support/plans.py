@@ -1,10 +1,12 @@
-"""Answers of `plan` with made-up figures: a chat day served by three fleets, and what else an answer may hold."""
+"""A small question of `plan`, and answers with made-up figures: three fleets for a day of chat, and special cases."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from math import pi, sin
 
+from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import (
     Bill,
     HourOfFleet,
@@ -17,6 +19,24 @@ from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSum
 
 TASK = "a session of 3.4 requests"
 MANIFEST = "apiVersion: apps/v1\nkind: Deployment\n" + "".join(f"# line {i}\n" for i in range(60))
+
+
+def question(**fields: object) -> PlanQuestion:
+    """One deployment for a small mix, in closed form."""
+    small = {
+        "model": "llama-3-70b",
+        "slo": "ttft_p95=2s,tpot=50ms",
+        "accelerators": ("H200",),
+        "engines": ("vllm",),
+        "precisions": ("fp8",),
+        "tp": 4,
+        "rate": "20000/day",
+        "isl": "500",
+        "osl": "100",
+        "at": date(2026, 11, 24),
+        "coarse": True,
+    }
+    return PlanQuestion(**{**small, **fields})
 
 
 def rates(hours: int = 24) -> list[float]:
@@ -90,14 +110,9 @@ def fleet(peak: int, spares: int = 1, hours: int = 24) -> tuple[HourOfFleet, ...
 
 
 def limit(text: str, value: float, bound: float, unit: str = "s") -> LimitOutcome:
-    """A limit that less is better of."""
+    """A limit whose interval is from 20 % below its value to 30 % above."""
     low, high = value * 0.8, value * 1.3
     return LimitOutcome(text=text, value=value, low=low, high=high, bound=bound, ratio=value / bound, unit=unit)
-
-
-def share(text: str, value: float, bound: float) -> LimitOutcome:
-    """A limit that more is better of."""
-    return LimitOutcome(text=text, value=value, low=value, high=1.0, bound=bound, ratio=bound / value, unit="")
 
 
 def row(
@@ -130,11 +145,7 @@ def row(
         "gpus": gpus_per_replica * (replicas + 1),
         "probability": 0.93,
         "gpus_at_90": 12,
-        "limits": (
-            limit("TTFT p99", 1.42, 2.0),
-            limit("TPOT p95", 0.031, 0.04),
-            share("availability", 0.9995, 0.999),
-        ),
+        "limits": (limit("TTFT p99", 1.42, 2.0), limit("TPOT p95", 0.031, 0.04)),
         "utilisation": 0.61,
         "headroom": 1.18,
         "first_to_fail": "TTFT p99",
@@ -201,7 +212,7 @@ def nothing_meets() -> PlanAnswer:
 
 
 def hostile(nasty: str) -> PlanAnswer:
-    """Every text of an answer is this one."""
+    """An answer in which every text is `nasty`."""
     one = row(
         1,
         nasty,
@@ -227,6 +238,6 @@ def hostile(nasty: str) -> PlanAnswer:
 
 
 def many(count: int = 40, hours: int = 24) -> PlanAnswer:
-    """As many deployments as a large search has, over this many hours."""
+    """An answer of a large search: `count` deployments, each over `hours`."""
     rows = [row(i + 1, "H200", 4, 4 + i, 2.6, hours=fleet(4 + i, hours=hours)) for i in range(count)]
     return plan_answer(rows=tuple(rows), traffic=traffic(hours))

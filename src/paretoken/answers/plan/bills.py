@@ -9,14 +9,13 @@ from zlib import crc32
 
 import numpy as np
 
-from paretoken.answers.plan.gpu_prices import OWN, GpuPrice
+from paretoken.answers.plan.gpu_prices import DRAWS, OWN, GpuPrice
 from paretoken.answers.plan.result import Bill, Range, finite
 from paretoken.plan.need import FleetNeed
 from paretoken.plural import counted
 from paretoken.predict.arrays import Floats
 from paretoken.prices.contract_mix import contract_mix
 
-DRAWS = 4000
 HOURS_A_DAY = 24.0
 FIXED, BY_THE_HOUR = "fixed", "by the hour"
 """The two ways to rent: the replicas of the busiest hour all day, or those of each hour."""
@@ -48,14 +47,14 @@ def normals(name: str, n: int = DRAWS) -> Floats:
 
 
 def bills_of(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork, size_factors: Floats) -> Bills:
-    """The bills of a fleet; `size_factors`, shape (DRAWS,), are draws of the size that it needs over this one.
+    """The bills of a fleet. `size_factors`, shape (DRAWS,), are draws of the size that it needs over this one.
 
-    What a draw pays for are whole replicas: the planned ones, and more where the limits turn out to need them.
+    A draw pays for whole replicas: the planned ones, and more where the limits need more.
     """
     priced: list[tuple[Bill, Floats]] = []
     fixed, scheduled = (np.maximum(of(size_factors), 1.0) for of in (need.fixed_factors, need.scheduled_factors))
     for way in _ways(need, prices, work):
-        draws = way.usd * way.price_draws * (fixed if way.contract.endswith(FIXED) else scheduled)
+        draws = way.usd * way.price_draws * (fixed if is_fixed(way.contract) else scheduled)
         priced.append((_bill(way, draws, need, work), draws))
     priced.sort(key=lambda b: b[0].usd_per_day)
     return Bills(tuple(bill for bill, _ in priced), priced[0][1] if priced else np.full(DRAWS, inf))
@@ -97,7 +96,7 @@ def _ways(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork) -> Itera
 
 
 def _mixed(need: FleetNeed, hourly: GpuPrice, committed: GpuPrice, draws: Mapping[str, Floats]) -> _Way | None:
-    """A committed base and the rest by the hour; None where one of them is all."""
+    """A committed base and the rest by the hour; None where either is empty."""
     gpus = [ceil(n - 1e-9) * need.candidate.gpus for n in need.rented]
     mix = contract_mix(gpus, hourly.usd, committed.usd, need.candidate.gpus)
     base, rest = mix.committed_gpu_hours * committed.usd, mix.on_demand_gpu_hours * hourly.usd
@@ -118,7 +117,6 @@ def _mixed(need: FleetNeed, hourly: GpuPrice, committed: GpuPrice, draws: Mappin
 def _bill(way: _Way, draws: Floats, need: FleetNeed, work: DayOfWork) -> Bill:
     ends = interval(draws)
     idle = max(1 - need.used_gpu_hours * HOURS_A_DAY / work.hours / way.gpu_hours, 0.0)
-
     mtok = work.tokens / 1e6
     return Bill(
         contract=way.contract,
@@ -136,17 +134,22 @@ def _bill(way: _Way, draws: Floats, need: FleetNeed, work: DayOfWork) -> Bill:
     )
 
 
-def interval(draws: Floats) -> Range | None:
-    """The middle 90 % of the draws, without an upper end where too many of them meet the limits at no size.
+def is_fixed(contract: str) -> bool:
+    """Whether the contract of a bill rents the replicas of the busiest hour all day."""
+    return contract.endswith(FIXED)
 
-    None where that holds of the lower end, too.
+
+def interval(draws: Floats) -> Range | None:
+    """The middle 90 % of the draws. An end that is infinite, as no size meets the limits, is absent.
+
+    The upper end is then None; without a lower end the interval is.
     """
     low, high = np.quantile(draws, (0.05, 0.95), method="lower").tolist()
     return (low, finite(high)) if isfinite(low) else None
 
 
 def over(ends: Range | None, units: float) -> Range | None:
-    """The ends for each of so many units."""
+    """The ends divided by a number of units; None without an interval."""
     return (ends[0] / units, None if ends[1] is None else ends[1] / units) if ends else None
 
 

@@ -11,19 +11,19 @@ from paretoken.predict.deployment import Deployment
 from paretoken.predict.launch_commands import one_pool_command, pools_command
 
 TARGET = 0.85
-"""The share of the requests with which a replica just meets the limits at which its autoscaler holds it."""
+"""Target of the autoscaler: a share of the concurrent requests with which a replica just meets the limits."""
 
 
 def start_commands(need: FleetNeed, users: float | None, catalog: Catalog, *, fixed: bool) -> tuple[str, ...]:
-    """The Kubernetes manifests of a fleet of one pool and one of its servers alone, or the commands of each pool.
+    """For one pool, the Kubernetes manifests and the command of a single server; otherwise the commands of the pools.
 
-    `users` are the concurrent requests with which a replica just meets the limits, None where that is not known. A
-    server takes two deviations of a Poisson number more at once, for bursts; a fleet that is not `fixed` is scaled so
-    that each has TARGET of them.
+    `users` are the concurrent requests with which a replica just meets the limits, None without a simulation. A server
+    accepts two standard deviations of a Poisson number more, for bursts. A fleet that is not `fixed` is scaled to
+    TARGET of `users` for each replica.
     """
     d, least, most = need.candidate.deployment, min(need.replicas) + need.spares, max(need.replicas) + need.spares
     if not isinstance(d, Deployment):
-        return (f"{pools_command(d, catalog)}  # {counted(most, 'replica')} of it",)
+        return (f"{pools_command(d, catalog)}  # run {counted(most, 'replica')}",)
     limit, target = list[str](), list[str]()
     if users is not None:
         limit = ["--users", str(max(ceil(users + 2 * sqrt(users)), 1))]

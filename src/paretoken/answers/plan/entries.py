@@ -22,20 +22,20 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.deployment import Deployment
 
 KEPT_OF_A_KIND = 2
-"""Sizes of an accelerator, engine and precision that are simulated, of those that the closed form finds cheapest."""
+"""Sizes to simulate of each accelerator, engine and precision: the cheapest by the closed form."""
 CHECKED = (3, 1, 1)
-"""Fleets that are checked in whole hours in each round, the cheapest first, until the cheapest of all is one."""
+"""Fleets that each round checks in whole hours, cheapest first; rounds end once the cheapest fleet is checked."""
 USERS = 64.0
 """Concurrent requests of a replica at which errors are taken before a simulation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FleetEntry:
-    """A candidate of a plan with all that its row says. `fleet` is None where only the closed form was asked.
+    """A candidate of a plan with what its row says. `fleet` is None in closed form.
 
-    `size_factors` are draws of the size that it turns out to need over the predicted one; the fleet is `planned_for` so
-    many times the predicted size, inf where no size gives the confidence. `predicted_usd` is the cost of the period of
-    a fixed fleet of the predicted size at its lowest price.
+    `size_factors` are draws of the size that it needs over the predicted size. `planned_for` is the planned size over
+    the predicted size, inf where no size gives the confidence. `predicted_usd` is what a fixed fleet of the predicted
+    size costs over the period at the lowest price.
     """
 
     need: FleetNeed
@@ -63,7 +63,7 @@ class FleetEntry:
 
     @property
     def usd_per_day(self) -> float:
-        """That of the cheapest bill; inf without a price."""
+        """USD per day of the cheapest bill; inf without a price."""
         return self.bills.bills[0].usd_per_day if self.bills.bills else inf
 
 
@@ -74,8 +74,8 @@ def coarse_entries(setting: PlanSetting, capacities: Sequence[CoarseCapacity]) -
     needs = [coarse_need(c, setting.traffic, spares, cold_start_s) for c in capacities]
     for c, need, error in zip(capacities, needs, _errors(setting, needs, [USERS] * len(needs)), strict=True):
 
-        def need_for(times: float, c: CoarseCapacity = c) -> FleetNeed:
-            return coarse_need(c, setting.traffic, spares, cold_start_s, times)
+        def need_for(factor: float, c: CoarseCapacity = c) -> FleetNeed:
+            return coarse_need(c, setting.traffic, spares, cold_start_s, factor)
 
         ttft, tpot = (_normals(need.candidate, metric) for metric in (TTFT, TPOT))
         factors = size_factors(c.curve, setting.limits, error, ttft, tpot)
@@ -94,8 +94,8 @@ def simulated_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> lis
         scales = fleet_scales(fleet.size, fleet.curve, setting.limits)
         factors = size_factors(fleet.curve, setting.limits, error, ttft, tpot, scales)
 
-        def need_for(times: float, fleet: SizedFleet = fleet) -> FleetNeed:
-            return need_of(fleet, question.spares, question.cold_start_s, times)
+        def need_for(factor: float, fleet: SizedFleet = fleet) -> FleetNeed:
+            return need_of(fleet, question.spares, question.cold_start_s, factor)
 
         entries.append(replace(_entry(setting, error, factors, need, need_for), fleet=fleet))
     return entries
@@ -104,25 +104,25 @@ def simulated_entries(setting: PlanSetting, fleets: Sequence[SizedFleet]) -> lis
 def _entry(
     setting: PlanSetting, error: LatencyError, factors: Floats, need: FleetNeed, need_for: Callable[[float], FleetNeed]
 ) -> FleetEntry:
-    """An entry of the size that gives the confidence; `need_for` is the fleet for so many times the load."""
-    confidence, times, prices = setting.question.confidence, 1.0, setting.prices[need.candidate.accelerator]
+    """The entry of the size that gives the confidence. `need_for(factor)` is the fleet for the load times a factor."""
+    confidence, factor, prices = setting.question.confidence, 1.0, setting.prices[need.candidate.accelerator]
     predicted_usd = need.fixed_gpu_hours * min(p.usd for p in prices)
     if confidence > 0.5:
-        times = max(float(np.quantile(factors, confidence, method="lower")), 1.0)
-    if 1 < times < inf:
-        need = need_for(times)
+        factor = max(float(np.quantile(factors, confidence, method="lower")), 1.0)
+    if 1 < factor < inf:
+        need = need_for(factor)
     return FleetEntry(
         need=need,
         predicted_usd=predicted_usd,
         size_factors=factors,
-        planned_for=times,
+        planned_for=factor,
         error=error,
-        bills=bills_of(need, prices, setting.work, factors if times == inf else factors / times),
+        bills=bills_of(need, prices, setting.work, factors if factor == inf else factors / factor),
     )
 
 
 def promising(entries: Sequence[FleetEntry], most: int) -> list[FleetCandidate]:
-    """The cheapest candidates as predicted, at any confidence: the best of each accelerator first, few of each kind."""
+    """The cheapest candidates at the predicted size: the best of each accelerator first, few of each kind."""
     ranked = sorted(entries, key=lambda e: e.predicted_usd)
     of_kind, kept = dict[tuple[object, ...], int](), list[FleetCandidate]()
     for candidate in (e.candidate for e in ranked):
@@ -152,9 +152,9 @@ def simulated(
         ranked = sorted(entries, key=lambda e: (e.planned_for == inf, e.usd_per_day))
         if not ranked or not _is_sampled(ranked[0]):
             break
-        entries = _again(setting, ranked, [e for e in ranked if _is_sampled(e)][:most], "busiest hour", unsized)
+        entries = _resized(setting, ranked, [e for e in ranked if _is_sampled(e)][:most], "busiest hour", unsized)
     if whole and entries:
-        entries = _again(setting, entries, [min(entries, key=lambda e: e.usd_per_day)], "whole period", unsized)
+        entries = _resized(setting, entries, [min(entries, key=lambda e: e.usd_per_day)], "whole period", unsized)
         on_progress(total, total)
     return entries, unsized
 
@@ -163,18 +163,18 @@ def _is_sampled(entry: FleetEntry) -> bool:
     return entry.fleet is not None and entry.fleet.replayed == "sampled hours"
 
 
-def _again(
+def _resized(
     setting: PlanSetting,
     entries: Sequence[FleetEntry],
     some: Sequence[FleetEntry],
     how: Replayed,
     unsized: list[Unsized],
 ) -> list[FleetEntry]:
-    """The entries, first some of them sized anew; those that have no size then go to `unsized`."""
+    """The entries, with some of them sized again, which come first; those without a size now go to `unsized`."""
     sized = map_all(size_fleet, [_job(setting, e.candidate, how) for e in some])
     unsized += [s for s in sized if isinstance(s, Unsized)]
-    anew = simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
-    return anew + [e for e in entries if e not in some]
+    resized = simulated_entries(setting, [s for s in sized if isinstance(s, SizedFleet)])
+    return resized + [e for e in entries if e not in some]
 
 
 def _job(setting: PlanSetting, candidate: FleetCandidate, replayed: Replayed) -> SizingJob:
@@ -196,11 +196,16 @@ def _errors(setting: PlanSetting, needs: Sequence[FleetNeed], users: Sequence[fl
     return latency_errors(candidates, lengths, users, setting.calibration, setting.catalog)
 
 
+def decoding(candidate: FleetCandidate) -> Deployment:
+    """The deployment of a candidate, of its decode pool where it is disaggregated."""
+    d = candidate.deployment
+    return d if isinstance(d, Deployment) else d.decode
+
+
 def _kind(candidate: FleetCandidate) -> tuple[str, str, str, bool]:
     """What errs together: accelerator, engine, precision, and whether it is disaggregated."""
     d = candidate.deployment
-    one = d if isinstance(d, Deployment) else d.decode
-    return candidate.accelerator, d.engine, one.precision, isinstance(d, Deployment)
+    return candidate.accelerator, d.engine, decoding(candidate).precision, isinstance(d, Deployment)
 
 
 def _normals(candidate: FleetCandidate, metric: str) -> Floats:

@@ -22,9 +22,11 @@ from paretoken.prices.owner.price import owner_inputs
 OWN, STATED = "own", "stated"
 DEFAULT_CONTRACTS = ("on-demand", "1-year", "3-year", OWN)
 DRAWS = 4000
+"""Draws of every distribution of a plan, and of the owner's cost."""
 QUARTILE = 0.6745
 """The upper quartile of a standard normal distribution."""
 Z90 = 1.645
+"""The 95 % quantile of a standard normal distribution: the ends of a 90 % interval."""
 
 Billing = Literal["hourly", "always"]
 

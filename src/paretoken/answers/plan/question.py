@@ -1,4 +1,4 @@
-"""What a plan is asked: the traffic, the limits, what to choose from, and how it may be paid."""
+"""The question of a plan: the traffic, the limits, what to choose from, and the contracts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,10 @@ from paretoken.predict.settings import DEFAULT, EngineSettings
 from paretoken.slo import Slo, parse_slos
 from paretoken.traffic.request import TrafficRequest
 
-MOST_CANDIDATES = 20
-COLD_START_S = 300.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQuestion):
-    """Which fleet serves a traffic within the limits for the least money?"""
+    """Which fleet serves your traffic within the limits for the least money?"""
 
     model: Annotated[str, Field(description="Model, by any name in the catalog, or org/name, a folder, a config.json")]
     slo: Annotated[str, Field(description="Limits in every hour: ttft_p99=2s,tpot=50ms,e2e_p95=30s")]
@@ -52,13 +49,13 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     ] = None
     prefix_cache: Annotated[bool, Field(description="Let replicas keep the prompts that requests share")] = True
     spares: Annotated[int, Field(description="Replicas that may fail: N+1 is 1", ge=0, le=100)] = 1
-    cold_start_s: Annotated[float, Field(description="Seconds until a new replica serves", ge=0, le=86_400)] = (
-        COLD_START_S
-    )
+    cold_start_s: Annotated[float, Field(description="Seconds until a new replica serves", ge=0, le=86_400)] = 300.0
     contracts: Annotated[
         tuple[str, ...], Field(description="Contracts to compare: rental terms of the market, and own")
     ] = DEFAULT_CONTRACTS
-    operator: Annotated[str, Field(description="Whose cost owning has: hyperscaler, neocloud, enterprise")] = "neocloud"
+    operator: Annotated[
+        str, Field(description="Operator whose cost of owning applies: hyperscaler, neocloud, enterprise")
+    ] = "neocloud"
     sets: Annotated[
         tuple[str | Mapping[str, object], ...], Field(description="Your own figures of the owner's cost")
     ] = ()
@@ -75,7 +72,7 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     requests_per_task: Annotated[
         float | None, Field(description="Requests of a task; those of a session, or 1, if None", gt=0)
     ] = None
-    most_candidates: Annotated[int, Field(description="Deployments that are simulated", ge=1, le=500)] = MOST_CANDIDATES
+    most_candidates: Annotated[int, Field(description="Deployments that are simulated", ge=1, le=500)] = 20
     coarse: Annotated[bool, Field(description="Answer from the closed form alone, without simulation")] = False
     replay: Annotated[bool, Field(description="Replay the whole period with the cheapest fleet")] = False
     top: Annotated[int, Field(description="Fleets to name", ge=1, le=100)] = 10

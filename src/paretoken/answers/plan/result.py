@@ -1,4 +1,4 @@
-"""What a plan says: the traffic as it was understood, the fleets in order of cost, and what decides between them."""
+"""The answer of a plan: the traffic as read, the fleets by rising cost, and their limits and bills."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class LimitOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourOfFleet:
-    """Replicas in one hour: that serve, that are rented (with cold starts and spares), and the share of them in use."""
+    """One hour: the replicas that serve, the mean of those rented (with cold starts and spares), and the load.
+
+    `utilisation` is the load over the most that the replicas serve within the limits.
+    """
 
     hour: int
     replicas: int
@@ -45,11 +48,11 @@ class HourOfFleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
-    """What a fleet costs under one contract, USD. `per_task` is per session, per request where there are none.
+    """What a fleet costs under one contract, USD. `usd_per_task` is per task of the answer.
 
-    `hourly` says that only hours in use are paid, `basis` what a GPU-hour costs and why. Intervals are of the errors of
-    prices and predictions together: the fleet grows where the limits turn out to need more. They are None where hardly
-    any draw of the error meets the limits.
+    `hourly` says whether the contract bills only the hours in use. `basis` is the source of the price. Intervals are
+    90 % and combine the errors of price and prediction: a draw of the error that needs more replicas pays for more.
+    An interval is None where fewer than 5 % of the draws meet the limits.
     """
 
     contract: str
@@ -70,12 +73,13 @@ class Bill:
 class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
-    `replicas` serve the busiest hour; `spares` stand by. `probability` is that of meeting the SLO in every hour, over
-    the error of the prediction. `gpus_at_90` are the GPUs with which it is 90 %, None where no number is enough.
-    `utilisation` is the share of the GPU-hours of the cheapest bill that the load takes. `headroom` is the factor by
-    which the traffic may grow before `first_to_fail` does. `simulated` says how the size was checked: "closed form",
-    "sampled hours", "busiest hour", or "whole period". `origin` is predicted, or predicted from `measured_points` of
-    the same deployment. `cheaper` is the probability that it is cheaper than the first row, 0.5 of the first itself.
+    `replicas` serve the busiest hour; `spares` stand by. `gpus_per_replica` is 0 where replicas differ in size.
+    `probability` is that of meeting the SLO in every hour, over the error of the prediction. `gpus_at_90` is the
+    number of GPUs that makes it 90 %, None where no number does. `utilisation` is the share of the GPU-hours of the
+    cheapest bill that the load takes. `headroom` is the factor by which the traffic may grow before `first_to_fail`
+    does. `simulated` says how the size was checked: "closed form", "sampled hours", "busiest hour", or "whole period".
+    `origin` is predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the probability
+    that it is cheaper than the first row, 0.5 of the first itself.
     """
 
     rank: int
@@ -112,9 +116,9 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """A candidate that cannot serve the traffic within the limits at any number of replicas, and why in one sentence.
+    """A candidate without a fleet within the limits of the question, and the reason.
 
-    `nearest` is the SLO that it does meet, as text; None where it cannot serve at all.
+    `nearest` is the nearest SLO that it does meet, as text; None where there is none to name.
     """
 
     name: str
@@ -126,7 +130,7 @@ class LeftOut:
 class PlanAnswer:
     """The fleets of a plan by rising cost of the cheapest bill.
 
-    `headline` is the decision in a sentence. `slo` are the limits in force. `task` says in words what a task is.
+    `headline` is the decision in a sentence or two. `slo` holds the limits as written; `task` says what a task is.
     """
 
     headline: str

@@ -7,8 +7,9 @@ from math import exp, isfinite
 
 import numpy as np
 
-from paretoken.answers.plan.entries import FleetEntry
+from paretoken.answers.plan.entries import FleetEntry, decoding
 from paretoken.answers.plan.result import HourOfFleet, LimitOutcome, PlanRow, finite
+from paretoken.answers.plan.setting import PlanSetting
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.need import FleetNeed
 from paretoken.plan.sized import SizedFleet
@@ -19,15 +20,13 @@ from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.layout import worker_kind
 from paretoken.predict.rows import new_kinds
 from paretoken.slo import Slo
-from paretoken.traffic.traffic import Traffic
+from paretoken.traffic.traffic import DAY_S, HOUR_S, Traffic
 
 
 def name_of(candidate: FleetCandidate) -> str:
     """Accelerator, engine, precision and layout in short."""
-    d = candidate.deployment
-    one = d if isinstance(d, Deployment) else d.decode
-    engine = d.engine
-    return f"{d.accelerator} {engine} {one.precision} {layout_of(candidate)}"
+    one, engine = decoding(candidate), candidate.deployment.engine
+    return f"{candidate.deployment.accelerator} {engine} {one.precision} {layout_of(candidate)}"
 
 
 def layout_of(candidate: FleetCandidate) -> str:
@@ -36,7 +35,7 @@ def layout_of(candidate: FleetCandidate) -> str:
     return worker_kind(d) if isinstance(d, Deployment) else d.layout
 
 
-def limit_outcomes(
+def _limit_outcomes(
     fleet: SizedFleet, need: FleetNeed, limits: Sequence[Slo], error: LatencyError
 ) -> Iterator[LimitOutcome]:
     """Each limit in the hours in which it is nearest, with the interval of the prediction's error."""
@@ -74,22 +73,13 @@ def _eased(fleet: SizedFleet, slo: Slo, checked_s: float, each_s: float) -> floa
 
 
 def plan_row(
-    entry: FleetEntry,
-    rank: int,
-    limits: Sequence[Slo],
-    traffic: Traffic,
-    cheaper: float | None,
-    calibration: Calibration,
-    commands: tuple[str, ...],
-    kw_per_gpu: float | None,
+    setting: PlanSetting, entry: FleetEntry, *, rank: int, cheaper: float, commands: tuple[str, ...]
 ) -> PlanRow:
-    """The row of a candidate; `kw_per_gpu` is its utility power, None where it is not known."""
-    need, fleet, candidate = entry.need, entry.fleet, entry.candidate
-    d = candidate.deployment
-    one = d if isinstance(d, Deployment) else d.decode
-    replicas = max(need.replicas)
-    measured, a_day = measured_points(candidate, calibration), 86_400 / traffic.span_s
-    headroom = _headroom(entry)
+    """The row of a candidate."""
+    need, fleet, candidate, traffic = entry.need, entry.fleet, entry.candidate, setting.traffic
+    d, one = candidate.deployment, decoding(candidate)
+    measured, a_day = _measured_points(candidate, setting.calibration), DAY_S / traffic.span_s
+    headroom, kw_per_gpu = _headroom(entry), setting.kw_per_gpu.get(candidate.accelerator)
     return PlanRow(
         rank=rank,
         name=name_of(candidate),
@@ -100,15 +90,15 @@ def plan_row(
         layout=layout_of(candidate),
         pools=() if isinstance(d, Deployment) else tuple(d.layout.split("+")),
         gpus_per_replica=candidate.gpus,
-        replicas=replicas,
+        replicas=max(need.replicas),
         spares=need.spares,
         gpus=entry.gpus,
         probability=float((entry.size_factors <= headroom).mean()),
         gpus_at_90=_gpus_at_90(entry),
-        limits=tuple(limit_outcomes(fleet, need, limits, entry.error)) if fleet else (),
+        limits=tuple(_limit_outcomes(fleet, need, setting.limits, entry.error)) if fleet else (),
         utilisation=_used(entry),
         headroom=headroom,
-        first_to_fail=fleet.curve.first_to_fail(limits) if fleet else entry.first_to_fail,
+        first_to_fail=fleet.curve.first_to_fail(setting.limits) if fleet else entry.first_to_fail,
         hours=tuple(_hours(need, _first_hour(traffic))),
         bills=entry.bills.bills,
         foresight_gpu_hours_per_day=need.foresight_gpu_hours * a_day,
@@ -149,11 +139,11 @@ def _hours(need: FleetNeed, first: int) -> Iterator[HourOfFleet]:
 
 def _first_hour(traffic: Traffic) -> int:
     """The hour of the day in which most of the first one lies, -1 where the day is not known."""
-    return -1 if traffic.day_start_s is None else round(traffic.day_start_s / 3600) % 24
+    return -1 if traffic.day_start_s is None else round(traffic.day_start_s / HOUR_S) % 24
 
 
-def measured_points(candidate: FleetCandidate, calibration: Calibration) -> int:
-    """Points of the calibration of this very deployment; those of pools are not counted by deployment."""
+def _measured_points(candidate: FleetCandidate, calibration: Calibration) -> int:
+    """Points of exactly this deployment in the calibration; 0 for pools, whose points are not counted by deployment."""
     d = candidate.deployment
     if not isinstance(d, Deployment):
         return 0

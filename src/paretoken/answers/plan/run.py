@@ -9,9 +9,10 @@ from math import inf
 import numpy as np
 
 from paretoken.answers.market import Market
-from paretoken.answers.plan.bills import DRAWS, FIXED, probability_cheaper
+from paretoken.answers.plan.bills import is_fixed, probability_cheaper
 from paretoken.answers.plan.commands import start_commands
 from paretoken.answers.plan.entries import FleetEntry, coarse_entries, promising, simulated
+from paretoken.answers.plan.gpu_prices import DRAWS
 from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
 from paretoken.answers.plan.rows import name_of, plan_row
@@ -30,7 +31,7 @@ from paretoken.predict.arrays import Floats
 from paretoken.slo import Slo, parse_slos
 
 NEAREST = 4
-"""Candidates that are simulated to say which SLO is met, where the closed form finds none that meets the limits."""
+"""Candidates to simulate for the nearest SLO, where none meets the limits in closed form."""
 
 
 def plan(
@@ -96,7 +97,7 @@ def _left_out(capacity: CoarseCapacity, limits: Sequence[Slo]) -> LeftOut:
 
 
 def _within_size(setting: PlanSetting, entries: Sequence[FleetEntry]) -> tuple[list[FleetEntry], list[LeftOut]]:
-    """The entries that the confidence and the most GPUs leave, and the others with the reason."""
+    """The entries within the confidence, GPUs and power that the question allows; the others with the reason."""
     kept, left_out = list[FleetEntry](), list[LeftOut]()
     for e in entries:
         if reason := _too_large(setting, e):
@@ -127,7 +128,7 @@ def _too_large(setting: PlanSetting, entry: FleetEntry) -> str:
 def _with_split(
     setting: PlanSetting, tokens: int, rows: Sequence[PlanRow], first: Floats, on_progress: Progress
 ) -> list[PlanRow]:
-    """The rows with that of the cheapest fleets for short and for long requests, ranked anew."""
+    """The rows, with one more for the cheapest fleets of short and long requests, ranked again."""
     parts: list[PlanRow] = []
     draws, met = np.zeros(DRAWS), np.ones(DRAWS, dtype=bool)
     for traffic in split_by_length(setting.traffic, tokens):
@@ -154,26 +155,19 @@ def _rows(setting: PlanSetting, entries: Sequence[FleetEntry], first: Floats) ->
     """Rows of entries by rising cost; `first` are the draws of the cheapest."""
     for rank, e in enumerate(entries, 1):
         yield plan_row(
-            e,
-            rank,
-            setting.limits,
-            setting.traffic,
-            0.5 if rank == 1 else probability_cheaper(e.bills.draws, first),
-            setting.calibration,
-            _commands(setting, e),
-            setting.kw_per_gpu.get(e.candidate.accelerator),
+            setting, e, rank=rank, cheaper=probability_cheaper(e.bills.draws, first), commands=_commands(setting, e)
         )
 
 
 def _commands(setting: PlanSetting, entry: FleetEntry) -> tuple[str, ...]:
     """How to start the fleet of the cheapest bill."""
-    fleet, fixed = entry.fleet, entry.bills.bills[0].contract.endswith(FIXED) if entry.bills.bills else True
+    fleet, bills = entry.fleet, entry.bills.bills
     users = fleet.curve.batch_at(fleet.curve.capacity_s(setting.limits)) if fleet else None
-    return start_commands(entry.need, users, setting.catalog, fixed=fixed)
+    return start_commands(entry.need, users, setting.catalog, fixed=not bills or is_fixed(bills[0].contract))
 
 
 def _none_meets(left_out: Sequence[LeftOut], setting: PlanSetting) -> str:
-    """Which limit binds, and the nearest SLO that is met."""
+    """The error without a fleet: the limit that binds, and the nearest SLO that is met."""
     met = [x for x in left_out if x.nearest]
     if met:
         x = min(met, key=lambda x: _loosened(x.nearest or "", setting.limits))

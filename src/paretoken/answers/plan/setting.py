@@ -1,4 +1,4 @@
-"""Everything that a plan is made from, read once: traffic, limits, calibration, prices."""
+"""The inputs of a plan, read once: traffic, limits, calibration, prices."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ from paretoken.traffic.traffic import DAY_S, HOUR_S, Traffic
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PlanSetting:
-    """What a plan is made from. `prices` are those of each accelerator to choose from, `without_price`
-    names the contracts that have none, `kw_per_gpu` is their utility power, `task` says what a task is."""
+    """The inputs of a plan.
+
+    `prices` and `kw_per_gpu` (utility power) are by accelerator. `without_price` has a sentence for each contract that
+    some accelerators have no price under. `task` describes a task in words.
+    """
 
     question: PlanQuestion
     calibration: Calibration
@@ -48,7 +51,7 @@ class PlanSetting:
 
     @classmethod
     def of(cls, question: PlanQuestion, data: PredictionData | None, market: Market | None) -> PlanSetting:
-        """Read what a question names."""
+        """The inputs that a question names."""
         limits, traffic = question.limits(), busiest_day(read_traffic(question))
         data = data or PredictionData.of(question)
         catalog, model = catalog_with_model(data.catalog, question.model)
@@ -72,14 +75,14 @@ class PlanSetting:
         )
 
     def of_part(self, traffic: Traffic) -> PlanSetting:
-        """The same for a part of the traffic."""
+        """The inputs for a part of the traffic."""
         summary = describe(traffic)
         work, task = _work(self.question, traffic, summary)
         return replace(self, traffic=traffic, summary=summary, work=work, task=task)
 
 
 def _with_own_points(question: PlanQuestion, calibration: Calibration, catalog: Catalog) -> Calibration:
-    """The calibration fitted to the user's own points on top."""
+    """The calibration, fitted to the user's own points as well."""
     if not question.points:
         return calibration
     points = points_data(BundlesQuestion(), question.points, question.catalog, published=False).points
@@ -87,28 +90,28 @@ def _with_own_points(question: PlanQuestion, calibration: Calibration, catalog: 
 
 
 def _work(question: PlanQuestion, traffic: Traffic, summary: TrafficSummary) -> tuple[DayOfWork, str]:
-    """What a day holds, and what a task is."""
+    """The work of a day, and a task in words."""
     requests = len(traffic) * DAY_S / traffic.span_s
-    each = question.requests_per_task or summary.requests_per_session or 1.0
+    per_task = question.requests_per_task or summary.requests_per_session or 1.0
     task = "a request"
     if question.requests_per_task:
-        task = f"{each:g} requests"
+        task = f"{per_task:g} requests"
     elif summary.requests_per_session:
-        task = f"a session of {each:.3g} requests on average"
-    return DayOfWork(tokens=traffic.tokens_s * DAY_S, tasks=requests / each, hours=traffic.span_s / HOUR_S), task
+        task = f"a session of {per_task:.3g} requests on average"
+    return DayOfWork(tokens=traffic.tokens_s * DAY_S, tasks=requests / per_task, hours=traffic.span_s / HOUR_S), task
 
 
 def _prices(
     question: PlanQuestion, calibration: Calibration, catalog: Catalog, market: Market
 ) -> dict[str, list[GpuPrice]]:
-    """The prices of the accelerators named, or of all that have one and calibrated data; NoData if none has."""
+    """The prices of the accelerators named, or of all that have a price and calibrated data; NoData without a price."""
     stated = question.own_prices(catalog)
     named = [catalog.accelerators.id_of(name) for name in question.accelerators]
     names = list(dict.fromkeys(named or _calibrated(question, calibration, catalog)))
-    if stray := next((name for name in stated if name not in names), None):
-        raise BadConfig(f"the price of {stray} has no use: {stray} is not chosen from; add --accelerator {stray}")
+    if unused := next((name for name in stated if name not in names), None):
+        raise BadConfig(f"the price of {unused} has no use: {unused} is not chosen from; add --accelerator {unused}")
     prices = gpu_prices(names, question.contracts, stated, market, question.operator, read_sets(question.sets))
-    priced = {name: of for name, of in prices.items() if of}
+    priced = {name: contracts for name, contracts in prices.items() if contracts}
     if missing := [name for name in named if name not in priced]:
         raise NoData(
             f"{missing[0]} has no price under {', '.join(question.contracts)}; add --price {missing[0]}=USD, or "
@@ -122,8 +125,8 @@ def _prices(
 def _without_price(contracts: Sequence[str], prices: Mapping[str, Sequence[GpuPrice]]) -> Iterator[str]:
     """One sentence for each contract that some accelerators have no price under."""
     for contract in contracts:
-        stands_in = {contract, STATED} if contract == ON_DEMAND else {contract}
-        if missing := [a for a, of in prices.items() if not stands_in & {p.contract for p in of}]:
+        accepted = {contract, STATED} if contract == ON_DEMAND else {contract}
+        if missing := [name for name, priced in prices.items() if not accepted & {p.contract for p in priced}]:
             yield f"no {contract} price: {listed(missing)}"
 
 

@@ -1,4 +1,4 @@
-"""Short and long requests in fleets of their own: the cheapest of each as one row."""
+"""Separate fleets for short and long requests: the cheapest of each as one row."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from paretoken.predict.arrays import Floats
 def joined_row(
     short: PlanRow, long: PlanRow, tokens: int, draws: Floats, probability: float, work: DayOfWork
 ) -> PlanRow:
-    """Both fleets as one; `draws` are those of their cheapest bills together, USD per day, `work` is that of all.
+    """Both fleets as one row.
 
-    `probability` is that of both meeting the SLO.
+    `draws` are of the sum of their cheapest bills, USD per day. `probability` is that of both meeting the SLO. `work`
+    is that of the whole traffic.
     """
     parts = (short, long)
     titles = (f"up to {tokens:,} tokens", "longer")
     weakest = min(parts, key=lambda r: r.headroom)
     at_90 = [r.gpus_at_90 for r in parts if r.gpus_at_90 is not None]
+    foresight = [r.foresight_usd_per_day for r in parts if r.foresight_usd_per_day is not None]
     gpus = sum(r.gpus for r in parts)
     return replace(
         short,
@@ -43,7 +45,7 @@ def joined_row(
         hours=tuple(map(_hour, short.hours, long.hours)),
         bills=(_bill(parts, draws, work),) if short.bills and long.bills else (),
         foresight_gpu_hours_per_day=sum(r.foresight_gpu_hours_per_day for r in parts),
-        foresight_usd_per_day=sum(r.foresight_usd_per_day or 0.0 for r in parts),
+        foresight_usd_per_day=sum(foresight) if len(foresight) == len(parts) else None,
         origin=" and ".join(dict.fromkeys(r.origin for r in parts)),
         measured_points=min(r.measured_points for r in parts),
         new_to_calibration=tuple(dict.fromkeys(kind for r in parts for kind in r.new_to_calibration)),

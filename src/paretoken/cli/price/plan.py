@@ -49,7 +49,7 @@ from paretoken.cli.price.traffic_options import traffic_options
     "layouts",
     multiple=True,
     metavar="LAYOUT",
-    help="Also this layout of a prefill and a decode pool, as in 1xDEP8+1xDEP8, or auto (repeatable).",
+    help="Also consider this layout of a prefill and a decode pool, such as 1xDEP8+1xDEP8, or auto (repeatable).",
 )
 @click.option("--speculative", metavar="METHOD[:TOKENS]", default="none", show_default=True, help="As in predict.")
 @click.option("--acceptance", "acceptance_length", type=options.Finite(1), help="Mean tokens that a step yields.")
@@ -67,7 +67,7 @@ from paretoken.cli.price.traffic_options import traffic_options
     metavar="TOKENS",
     help="Serve longer requests in a fleet of their own.",
 )
-@click.option("--no-prefix-cache", is_flag=True, help="Compute every prompt as a whole.")
+@click.option("--no-prefix-cache", is_flag=True, help="Compute every prompt in full.")
 @click.option(
     "--spares", type=click.IntRange(0, 100), default=1, show_default=True, help="Replicas that may fail: N+1 is 1."
 )
@@ -89,7 +89,7 @@ from paretoken.cli.price.traffic_options import traffic_options
     metavar="TERM",
     help="Contract to compare: a rental term, or own (repeatable).",
 )
-@click.option("--operator", default="neocloud", show_default=True, help="Whose cost owning has.")
+@click.option("--operator", default="neocloud", show_default=True, help="Operator whose cost of owning applies.")
 @click.option("--set", "sets", multiple=True, metavar="FILE", help="TOML file of your own cost figures (repeatable).")
 @options.price
 @click.option(
@@ -100,13 +100,13 @@ from paretoken.cli.price.traffic_options import traffic_options
     help="Size fleets so that the SLO is met with this probability; 0.5 is the prediction itself.",
 )
 @click.option("--max-gpus", "most_gpus", type=click.IntRange(1), help="Most GPUs of a fleet.")
-@click.option("--mw", type=options.Finite(0, min_open=True), help="Most utility power of a fleet, MW.")
+@click.option("--mw", type=options.Finite(0, min_open=True), help="Most utility power of a fleet, in MW.")
 @click.option(
     "--task",
     "requests_per_task",
     type=options.Finite(0, min_open=True),
     metavar="N",
-    help="Requests of a task (default: those of a session, else 1).",
+    help="Requests per task (default: those of a session, else 1).",
 )
 @click.option(
     "--candidates",
@@ -114,11 +114,11 @@ from paretoken.cli.price.traffic_options import traffic_options
     type=click.IntRange(1, 500),
     default=20,
     show_default=True,
-    help="Deployments that are simulated.",
+    help="Most deployments to simulate.",
 )
 @click.option("--coarse", is_flag=True, help="Answer within seconds from the closed form, without simulation.")
 @click.option("--replay", is_flag=True, help="Replay the whole period with the cheapest fleet; takes minutes.")
-@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Fleets to name.")
+@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Most fleets to show.")
 @options.market
 @calibration
 @options.catalog_folders
@@ -126,9 +126,9 @@ from paretoken.cli.price.traffic_options import traffic_options
 @click.option("--out", type=Path, metavar="DIR", help="Also write plan.html, CSV files and plan.json to a folder.")
 @options.as_json
 def command(*, out: Path | None, as_json: bool, **values: object) -> None:
-    """Plan the fleet that serves a traffic within its limits for the least money.
+    """Plan the fleet that serves your traffic within the limits for the least money.
 
-    Traffic is read from a log or trace, from Prometheus, or mixed by hand. Every deployment that may serve it is
+    Read the traffic from a log or trace or from Prometheus, or mix it by hand. The most promising deployments are
     simulated under it, sized for every hour, and priced under every contract.
 
     \b
@@ -151,11 +151,11 @@ def command(*, out: Path | None, as_json: bool, **values: object) -> None:
     from paretoken.cli.progress import told_on_stderr
 
     values["prefix_cache"] = not values.pop("no_prefix_cache")
-    asked = question(PlanQuestion, values)
+    plan_question = question(PlanQuestion, values)
     if out:
         check_out(out)
     with told_on_stderr("Plan") as tell:
-        answer = plan(asked, on_progress=lambda done, total: tell(f"{done} of {total} deployments"))
+        answer = plan(plan_question, on_progress=lambda done, total: tell(f"{done} of {total} deployments"))
     if out:
         from paretoken.report.plan.page import write_plan
 

@@ -11,6 +11,7 @@ from paretoken.cli.money import currency, number_of
 from paretoken.cli.output import console, echo_lines, print_table
 from paretoken.plural import counted
 from paretoken.report.plan.words import (
+    SHORT_COMMAND,
     certainty,
     cheapest,
     growth,
@@ -24,18 +25,16 @@ from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSum
 
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 48
-SHORT_COMMAND = 12
-"""Lines of a command that is printed whole."""
 FLEETS = (
     *("", "fleet", "contract", "GPUs", "USD/day", "90 %", "USD/M tok", "USD/task", "P(SLO)", "P(cheaper)", "used"),
     *("headroom", "fails first", "from"),
 )
 SPARE = ("from", "used", "P(cheaper)", "fails first", "headroom", "USD/M tok", "USD/task", "contract", "90 %")
-"""Columns that a narrow terminal leaves out, the first first."""
+"""Columns that a narrow terminal leaves out, in this order."""
 
 
 def print_plan(answer: PlanAnswer) -> None:
-    """Print all of an answer but its tables by hour."""
+    """Print an answer without its tables by hour."""
     out = console()
     money = currency()
     converted = money.note and answer.rows
@@ -58,7 +57,7 @@ def print_plan(answer: PlanAnswer) -> None:
 
 
 def sparkline(hours: Sequence[HourOfTraffic]) -> str:
-    """Requests per second by hour as bars from 0 to the busiest; of a long period the means of equal parts."""
+    """Requests per second by hour as bars from 0 to the busiest; for a long period, the means of equal parts."""
     rates = [h.rate_s for h in hours]
     parts = min(len(rates), MOST_BARS)
     cuts = [round(i * len(rates) / parts) for i in range(parts + 1)] if parts else [0]
@@ -96,7 +95,7 @@ def _fleets(rows: Sequence[PlanRow]) -> None:
         [currency().renamed(name) for name in FLEETS],
         [_fleet(row) for row in rows],
         f"90 %: interval of {currency().code}/day. P(SLO): probability that every limit holds in every hour. "
-        "P(cheaper): than the first. Used: load over the most that the paid GPUs serve. Headroom: growth of the "
+        "P(cheaper): than the first. Used: load over the most that the paid GPUs can serve. Headroom: growth of the "
         "traffic until a limit fails.",
         spare=[currency().renamed(name) for name in SPARE],
     )
@@ -158,7 +157,7 @@ def _interval(bill: Bill) -> str:
 
 
 def _day(usd_per_day: float) -> str:
-    """The money of a day in the currency, without its code."""
+    """USD per day in the chosen currency, without its code."""
     return usd(currency().of(usd_per_day))[1:]
 
 
@@ -176,10 +175,10 @@ def _limits(row: PlanRow) -> None:
 
 
 def _commands(row: PlanRow) -> None:
-    for place, command in enumerate(row.commands):
+    if row.commands:
+        console().print(f"\nCommands of {row.name}", style="bold")
+    for command in row.commands:
         lines = command.strip().splitlines()
-        if not place:
-            console().print(f"\nCommands of {row.name}", style="bold")
         if len(lines) <= SHORT_COMMAND:
             echo_lines(command.strip())
         else:

@@ -1,4 +1,4 @@
-"""Places of the marks of a plan's charts: percent of the width, so that a chart fits any screen without JavaScript."""
+"""Positions of a plan's chart marks, in percent of the width: a chart fits any screen without JavaScript."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from paretoken.report.plan.words import cheapest
 from paretoken.traffic.describe import HourOfTraffic
 
 MOST_TICKS = 8
+"""Labels on the axis of the hours."""
 WIDE = 15.0
-"""Ratio of costs from which on a scale from 0 would crowd the cheap ones."""
+"""Ratio of the highest to the lowest cost above which the scale is logarithmic: from 0, low costs would overlap."""
 HEIGHT = 100.0
 """Of a chart over the hours, in its own units; one hour is one unit wide."""
 
@@ -150,7 +151,7 @@ def _hour_ticks(hours: Sequence[int], day_known: bool) -> tuple[tuple[float, str
 
 
 def _nice(end: float, most: int) -> list[float]:
-    """Round numbers from 0 to `end`, at most so many beyond 0."""
+    """0 and at most `most` round numbers up to `end`."""
     power = 10.0 ** floor(log10(end / most))
     step = next((m * power for m in (1, 2, 5, 10) if end / (m * power) <= most), 10 * power)
     return [i * step for i in range(int(end / step) + 1)]

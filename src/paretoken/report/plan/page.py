@@ -32,13 +32,11 @@ from paretoken.report.style import Style, style_of
 
 MOST_DETAILED = 12
 """Rows that the page shows in detail; all are in the list and in the tables."""
-SHORT_COMMAND = 12
-"""Lines of a command that is shown unfolded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
-    """A row with what the page shows beside its own figures."""
+    """A row, and what the page derives from it."""
 
     row: PlanRow
     bill: Bill | None
@@ -62,9 +60,9 @@ def write_plan(answer: PlanAnswer, folder: Path) -> list[Path]:
         raise CannotWrite(f"--out {folder}: {e.strerror or e}; choose another folder") from e
 
 
-def render_plan(answer: PlanAnswer, catalog: Catalog | None = None) -> str:
+def render_plan(answer: PlanAnswer) -> str:
     """The page. It loads nothing from anywhere and works without JavaScript."""
-    catalog = catalog or load_catalog()
+    catalog = load_catalog()
     scale = cost_scale(answer.rows)
     fleets = [_view(row, scale, answer.traffic.day_known, catalog) for row in answer.rows]
     return assemble(
@@ -78,7 +76,7 @@ def render_plan(answer: PlanAnswer, catalog: Catalog | None = None) -> str:
         answer=answer,
         fleets=fleets,
         most_detailed=MOST_DETAILED,
-        short_command=SHORT_COMMAND,
+        short_command=words.SHORT_COMMAND,
         cost_scale=scale,
         traffic_chart=traffic_chart(answer.traffic.hours, answer.traffic.day_known),
         facts=words.traffic_facts(answer.traffic),
@@ -112,7 +110,7 @@ def _csv(table: Table) -> Callable[[Path], object]:
 
 
 def _replaced(path: Path, write: Callable[[Path], object]) -> Path:
-    """Write beside the place, then move there, so that nobody reads half a file."""
+    """Write to a temporary file, then move it into place, so that no one reads half a file."""
     partial = path.with_name(f".{path.name}.part")
     try:
         write(partial)

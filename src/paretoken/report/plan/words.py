@@ -16,7 +16,9 @@ from paretoken.traffic.describe import TrafficSummary
 from paretoken.traffic.traffic import DAY_S, HOUR_S
 
 SURE = 0.995
-"""Probability that rounds to 100 %, which nothing predicted is."""
+"""Probability from which 100 % would be shown: a prediction is never certain."""
+SHORT_COMMAND = 12
+"""Most lines of a command that is shown whole."""
 _SIMULATED = {
     "closed form": "in closed form, without a simulation",
     "sampled hours": "the busiest part of the hours simulated",
@@ -71,23 +73,25 @@ def cheapest(row: PlanRow) -> Bill | None:
 
 
 def fleet_of(row: PlanRow) -> str:
-    """`5 replicas of 2 GPUs and 1 spare`."""
-    text = f"{counted(row.replicas, 'replica')} of {counted(row.gpus_per_replica, 'GPU')}"
+    """`5 replicas of 2 GPUs and 1 spare`; without the GPUs where replicas differ."""
+    text = counted(row.replicas, "replica")
+    if row.gpus_per_replica:
+        text += f" of {counted(row.gpus_per_replica, 'GPU')}"
     return f"{text} and {counted(row.spares, 'spare')}" if row.spares else text
 
 
 def how_simulated(row: PlanRow) -> str:
-    """`sampled hours simulated`."""
+    """`the whole busiest hour simulated`."""
     return _SIMULATED.get(row.simulated, row.simulated)
 
 
 def is_measured(row: PlanRow) -> bool:
-    """Whether measured points of the same deployment stand behind the prediction."""
+    """Whether the prediction rests on measured points of the same deployment."""
     return row.measured_points > 0
 
 
 def growth(headroom: float) -> str:
-    """By how much the traffic may grow: `+18 %`, or `×3.6`."""
+    """The growth of the traffic until a limit fails: `+18 %`, or `×3.6`."""
     if headroom == inf:
         return "without bound"
     return f"×{headroom:.1f}" if headroom >= 3 else f"{(headroom - 1) * 100:+.0f}\u00a0%".replace("-", "−")
@@ -110,12 +114,18 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
     scale, unit = (1000.0, "ms") if limit.unit == "s" and limit.bound < 1 else (1.0, limit.unit)
 
     def figure(value: float) -> str:
-        text = trimmed(value * scale) if unit or value == inf else f"{value:.5g}"
-        return f"{text}\u00a0{unit}" if unit and value != inf else text
+        return "∞" if value == inf else f"{trimmed(value * scale)}\u00a0{unit}"
 
     ends = [inf if end is None else end for end in (limit.low, limit.high)]
-    low, high = sorted(_ratio(limit, end) for end in ends)
-    verdict = "met" if high <= 1 else "missed" if low > 1 else "likely" if limit.ratio <= 1 else "unlikely"
+    verdict = (
+        "met"
+        if ends[1] <= limit.bound
+        else "missed"
+        if ends[0] > limit.bound
+        else "likely"
+        if limit.ratio <= 1
+        else "unlikely"
+    )
     return LimitWords(
         text=limits_text(limit.text),
         value=figure(limit.value),
@@ -124,14 +134,6 @@ def limit_words(limit: LimitOutcome) -> LimitWords:
         share="∞" if limit.ratio == inf else f"{limit.ratio * 100:.0f}\u00a0%",
         verdict=verdict,
     )
-
-
-def _ratio(limit: LimitOutcome, end: float) -> float:
-    """Value over bound at an end of the interval, or bound over value where more is better."""
-    value_over_bound = limit.value / limit.bound if limit.bound else limit.ratio
-    if value_over_bound != limit.ratio and abs(value_over_bound - limit.ratio) > 1e-9 * max(abs(limit.ratio), 1.0):
-        return limit.bound / end if end else inf
-    return end / limit.bound if limit.bound else limit.ratio
 
 
 def span_words(seconds: float) -> str:
@@ -172,7 +174,7 @@ def traffic_facts(traffic: TrafficSummary) -> list[tuple[str, str]]:
 
 
 def origin_words(rows: Sequence[PlanRow]) -> str:
-    """Whether the figures of the rows are predicted, or some rest on measured points."""
+    """How many fleets are predicted from measured points; `predicted` if none is."""
     measured = sum(map(is_measured, rows))
     if not measured:
         return "predicted"
