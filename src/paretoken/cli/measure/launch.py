@@ -64,7 +64,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
     "--target-requests",
     type=click.IntRange(1),
     metavar="N",
-    help="Scale to hold each replica at N running and waiting requests (default: 80 % of --users).",
+    help="Add a replica above N running and waiting requests per replica (default: 80 % of --users).",
 )
 @click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
@@ -142,7 +142,7 @@ def command(
 
 
 def _server_command(values: dict[str, Any], host: str) -> Command:
-    """The command of the options that a request has a field for."""
+    """The command for the options that are fields of a `LaunchRequest`."""
     from dataclasses import fields
 
     from paretoken.engines.request import LaunchRequest, launch_command
@@ -164,7 +164,7 @@ def _show(server_command: Command, form: Form | None) -> None:
 
 
 def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> None:
-    """Print the manifests of a `Scale` of these fields."""
+    """Print the manifests; `scale` are fields of a `Scale`."""
     from paretoken.catalog.loader import load_catalog
     from paretoken.engines.kubernetes.manifests import Scale
     from paretoken.engines.render import render
@@ -175,7 +175,7 @@ def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> 
 
 
 def _print_text(text: str) -> None:
-    # A script is the same byte for byte; a terminal shows what it would obey.
+    # A file gets the text byte for byte; on a terminal, control characters are shown, not obeyed.
     click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
 
 

@@ -22,7 +22,7 @@ _TAKEN = frozenset(
 
 
 def refuse_others(ctx: click.Context) -> None:
-    """BadConfig for an option that is not of pools, or of pools alone without them."""
+    """BadConfig for an option that pools do not take, or that only pools take if there are none."""
     stated = [p for p in ctx.command.params if p.name and _stated(ctx, p.name)]
     if ctx.params["disaggregated"] is None:
         alone = next((p for p in stated if p.name in ("speculative", "draft_model")), None)
@@ -83,7 +83,7 @@ def print_pools(options: dict[str, Any]) -> None:
         print_json({"layout": pools.layout, "engine": pools.engine, "steps": [asdict(step) for step in steps]})
     else:
         text = launch_text(pools, steps, catalog)
-        # A script is the same byte for byte; a terminal shows what it would obey.
+        # A file gets the text byte for byte; on a terminal, control characters are shown, not obeyed.
         click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
 
 
