@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,8 +9,7 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
-from paretoken.cli.output import echo
-from paretoken.foreign_text import visible_lines
+from paretoken.cli.output import echo, echo_script
 
 if TYPE_CHECKING:
     from paretoken.engines.command import Command
@@ -160,7 +158,7 @@ def _show(server_command: Command, form: Form | None) -> None:
         return
     from paretoken.engines.render import render
 
-    _print_text(render(server_command, form))
+    echo_script(render(server_command, form))
 
 
 def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> None:
@@ -171,12 +169,7 @@ def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> 
 
     entries = load_catalog().accelerators
     node_gpus = 1 if accelerator.casefold() == "cpu" else entries[entries.id_of(accelerator)].gpus_per_node
-    _print_text(render(server_command, "kubernetes", scale=Scale(node_gpus=node_gpus, **scale)))
-
-
-def _print_text(text: str) -> None:
-    # A file gets the text byte for byte; on a terminal, control characters are shown, not obeyed.
-    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+    echo_script(render(server_command, "kubernetes", scale=Scale(node_gpus=node_gpus, **scale)))
 
 
 def _serve(server_command: Command, folder: Path) -> None:

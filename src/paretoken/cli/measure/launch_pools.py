@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
 
 from paretoken.errors import BadConfig
-from paretoken.foreign_text import visible_lines
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
@@ -50,7 +48,7 @@ def print_pools(options: dict[str, Any]) -> None:
     from dataclasses import asdict
 
     from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo_script, print_json
     from paretoken.cli.predict.pool_launch import launch_text, pool_launch
     from paretoken.engines.request import longest_of, set_values
     from paretoken.predict.deployment import Deployment
@@ -82,9 +80,7 @@ def print_pools(options: dict[str, Any]) -> None:
     if options["as_json"]:
         print_json({"layout": pools.layout, "engine": pools.engine, "steps": [asdict(step) for step in steps]})
     else:
-        text = launch_text(pools, steps, catalog)
-        # A file gets the text byte for byte; on a terminal, control characters are shown, not obeyed.
-        click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+        echo_script(launch_text(pools, steps, catalog))
 
 
 def _stated_layout(text: str) -> str:
