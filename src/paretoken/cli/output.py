@@ -5,6 +5,7 @@ Names come from files and servers. What a terminal would obey in them is shown i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,6 +41,11 @@ def echo(line: object = "", *, err: bool = False) -> None:
 def echo_lines(text: object, *, err: bool = False, end: str = "\n") -> None:
     """Print a text whose line breaks are our own."""
     click.echo(visible_lines(f"{text}{end}"), err=err, nl=False)
+
+
+def echo_script(text: str) -> None:
+    """Print a script: byte for byte to a file or pipe, with control characters made visible on a terminal."""
+    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def with_bold(*pieces: str | tuple[str, str]) -> Text:

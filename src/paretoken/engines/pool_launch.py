@@ -29,7 +29,7 @@ DRAFT_TOKENS, DRAFT_MODEL = "DRAFT_TOKENS", "DRAFT_MODEL"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchStep:
-    """One command to run on `host`, in the order of the list; `version` and `source` say what it was written from."""
+    """One command to run on `host`, in the order of the list; `version` and `source` are those of the documentation."""
 
     title: str
     host: str

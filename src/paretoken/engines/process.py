@@ -99,7 +99,7 @@ class ServerProcess:
         self._guard = _start_guard(self._process.pid, self._cleanup)
 
     def wait_ready(self, ready: Callable[[], bool], timeout_s: float) -> float:
-        """Wait until `ready` says so, and return the seconds that took; EngineFailed if it ends first or takes longer.
+        """Wait until `ready` is true, and return the seconds it took; EngineFailed if it ends first or takes longer.
 
         `ready` is asked 50 times a second and has to come back soon.
         """
@@ -126,7 +126,7 @@ class ServerProcess:
         return f"its log {self.log} ends with:\n  " + "\n  ".join(last) if last else f"its log {self.log} is empty"
 
     def _without_own(self, line: str) -> str:
-        """The line without the secrets of the server's environment."""
+        """The line with the secrets of the server's environment masked."""
         for name, value in (os.environ | self._env).items():
             if is_secret(name) and len(value) >= PART_OF_SECRET:
                 line = without_secret(line[:MOST_READ], value)

@@ -1,4 +1,4 @@
-"""The command of ours that starts what was predicted, or prints how to."""
+"""The `paretoken launch` command that starts a predicted deployment, or prints how to."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How the GPU time of a deployment at a load divides into prefill and decode.
 
-On one pool the predictor says it: prompts a second times the seconds of one, by Little's law users / E2E · t_p, and
-decode has the rest. Two pools say it themselves, by their GPUs: each is paid for whether it is busy or not.
+On one pool, prefill has the predicted share: prompts per second times the seconds of one, by Little's law
+users / E2E · t_p. Decode has the rest. With two pools, the shares are those of their GPUs, which are paid for whether
+they are busy or not.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ PREDICTED_TIME = "predicted time of prompts and of decode steps"
 
 @dataclass(frozen=True, slots=True)
 class PhaseShares:
-    """Shares of the GPU time that is paid for; decode has what prefill leaves.
+    """Shares of the GPU time that is paid for; decode has the rest.
 
-    `kv_share` is the share of decode steps that reads the KV cache, None where it is not predicted. `basis` says where
-    both come from.
+    `kv_share` is the share of decode steps that reads the KV cache, None where it is not predicted. `basis` says what
+    both rest on.
     """
 
     prefill_share: float

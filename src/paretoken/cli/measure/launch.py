@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,8 +9,7 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, WORKLOAD
-from paretoken.cli.output import echo
-from paretoken.foreign_text import visible_lines
+from paretoken.cli.output import echo, echo_script
 
 if TYPE_CHECKING:
     from paretoken.engines.command import Command
@@ -64,7 +62,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
     "--target-requests",
     type=click.IntRange(1),
     metavar="N",
-    help="Scale to hold each replica at N running and waiting requests (default: 80 % of --users).",
+    help="Add a replica above N running and waiting requests per replica (default: 80 % of --users).",
 )
 @click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
@@ -142,7 +140,7 @@ def command(
 
 
 def _server_command(values: dict[str, Any], host: str) -> Command:
-    """The command of the options that a request has a field for."""
+    """The command for the options that are fields of a `LaunchRequest`."""
     from dataclasses import fields
 
     from paretoken.engines.request import LaunchRequest, launch_command
@@ -160,23 +158,18 @@ def _show(server_command: Command, form: Form | None) -> None:
         return
     from paretoken.engines.render import render
 
-    _print_text(render(server_command, form))
+    echo_script(render(server_command, form))
 
 
 def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> None:
-    """Print the manifests of a `Scale` of these fields."""
+    """Print the manifests; `scale` are fields of a `Scale`."""
     from paretoken.catalog.loader import load_catalog
     from paretoken.engines.kubernetes.manifests import Scale
     from paretoken.engines.render import render
 
     entries = load_catalog().accelerators
     node_gpus = 1 if accelerator.casefold() == "cpu" else entries[entries.id_of(accelerator)].gpus_per_node
-    _print_text(render(server_command, "kubernetes", scale=Scale(node_gpus=node_gpus, **scale)))
-
-
-def _print_text(text: str) -> None:
-    # A script is the same byte for byte; a terminal shows what it would obey.
-    click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+    echo_script(render(server_command, "kubernetes", scale=Scale(node_gpus=node_gpus, **scale)))
 
 
 def _serve(server_command: Command, folder: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
 
 from paretoken.errors import BadConfig
-from paretoken.foreign_text import visible_lines
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
@@ -22,7 +20,7 @@ _TAKEN = frozenset(
 
 
 def refuse_others(ctx: click.Context) -> None:
-    """BadConfig for an option that is not of pools, or of pools alone without them."""
+    """BadConfig for an option that pools do not take, or that only pools take if there are none."""
     stated = [p for p in ctx.command.params if p.name and _stated(ctx, p.name)]
     if ctx.params["disaggregated"] is None:
         alone = next((p for p in stated if p.name in ("speculative", "draft_model")), None)
@@ -50,7 +48,7 @@ def print_pools(options: dict[str, Any]) -> None:
     from dataclasses import asdict
 
     from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import print_json
+    from paretoken.cli.output import echo_script, print_json
     from paretoken.cli.predict.pool_launch import launch_text, pool_launch
     from paretoken.engines.request import longest_of, set_values
     from paretoken.predict.deployment import Deployment
@@ -82,9 +80,7 @@ def print_pools(options: dict[str, Any]) -> None:
     if options["as_json"]:
         print_json({"layout": pools.layout, "engine": pools.engine, "steps": [asdict(step) for step in steps]})
     else:
-        text = launch_text(pools, steps, catalog)
-        # A script is the same byte for byte; a terminal shows what it would obey.
-        click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+        echo_script(launch_text(pools, steps, catalog))
 
 
 def _stated_layout(text: str) -> str:

@@ -16,9 +16,9 @@ QUIET_S = 600
 
 
 def autoscaler(command: Command, least: int, most: int, requests: int, name: str) -> Manifest:
-    """An autoscaler between `least` and `most` replicas that holds each at so many requests, running and waiting.
+    """An autoscaler between `least` and `most` replicas, with a target of `requests` per replica, running and waiting.
 
-    BadConfig for an engine that does not count them.
+    BadConfig for an engine without metrics of both.
     """
     _series(command)
     target: Manifest = {"type": "AverageValue", "averageValue": Quoted(requests)}
@@ -37,12 +37,12 @@ def autoscaler(command: Command, least: int, most: int, requests: int, name: str
 
 
 def _metric(command: Command) -> str:
-    """The name of the custom metric, which is in the path of an address."""
+    """The name of the custom metric, which must be valid in a URL path."""
     return re.sub(r"\W", "_", command.engine.lower(), flags=re.ASCII) + "_requests_in_flight"
 
 
 def _series(command: Command) -> tuple[str, str]:
-    """The series of running and of waiting requests; BadConfig for an engine that states none."""
+    """The series of running and of waiting requests; BadConfig for an engine without both."""
     engine = engine_files().get(command.engine)
     names = engine.metrics.names if engine and engine.metrics else {}
     series = [names[figure][0].split("{")[0] for figure in ("running", "waiting") if names.get(figure)]
@@ -54,7 +54,7 @@ def _series(command: Command) -> tuple[str, str]:
 
 
 def needs_of_autoscaler(command: Command, requests: int) -> Iterator[str]:
-    """What the autoscaler needs of the cluster, and how it scales, as lines of a comment."""
+    """What the autoscaler needs in the cluster, and how it scales, as lines of a comment."""
     running, waiting = _series(command)
     query = " + ".join(f"sum({s}{{<<.LabelMatchers>>}}) by (<<.GroupBy>>)" for s in (running, waiting))
     yield "- Prometheus that scrapes the pods, and prometheus-adapter with this rule of its custom metrics:"
@@ -63,5 +63,5 @@ def needs_of_autoscaler(command: Command, requests: int) -> Iterator[str]:
     yield f"    name: {{as: {_metric(command)}}}"
     yield f"    metricsQuery: '{query}'"
     yield f"The autoscaler adds a replica above {counted(requests, 'running or waiting request')} per replica."
-    yield "State --target-requests below the requests at which a replica meets your SLO: a new one serves once its"
-    yield "weights are loaded."
+    yield "Set --target-requests below the number of requests at which a replica still meets your SLO: a new replica"
+    yield "serves only after it has loaded its weights."

@@ -1,4 +1,4 @@
-"""A server as Kubernetes manifests: a Deployment, its Service, and what they need of the cluster."""
+"""A server as Kubernetes manifests: a Deployment, its Service, and what they need in the cluster."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 
 BUSY = 0.8
-"""Share of the most requests of a replica from which on the autoscaler adds one, where no number is stated."""
+"""Default target of the autoscaler, as a share of the requests that a replica serves at once."""
 PULL_S = 600
-"""Time to pull an image, beyond that of loading weights."""
+"""Time to pull an image, in addition to that of loading weights."""
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _FILE = re.compile(r"[-._a-zA-Z0-9]+")
 _LONGEST_NAME = 50
-"""Characters, which leaves room for what is added within the 63 of RFC 1123."""
+"""Characters of a name, so that suffixes fit into the 63 of RFC 1123."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Replicas of a server. With `max_replicas` an autoscaler keeps their number between `replicas` and that.
+    """Replicas of a server. With `max_replicas`, an autoscaler keeps their number between `replicas` and that.
 
-    `users` is the most requests that a replica serves at once. `target_requests` are those, running and waiting, that
-    the autoscaler holds it at; BUSY of `users` by default. `node_gpus` are the GPUs of a node.
+    `users` is the most requests that a replica serves at once. The autoscaler adds a replica above `target_requests`
+    running and waiting requests per replica, by default BUSY of `users`. `node_gpus` are the GPUs of a node.
     """
 
     replicas: int = 1
@@ -87,7 +87,7 @@ def _check(command: Command, scale: Scale) -> None:
         raise BadConfig(f"--max-replicas {scale.max_replicas} is below --replicas {scale.replicas}; raise it")
     if scale.target_requests is not None:
         if scale.max_replicas is None:
-            raise BadConfig("--target-requests is what an autoscaler holds; add --max-replicas, or leave it out")
+            raise BadConfig("--target-requests is for an autoscaler; add --max-replicas, or leave it out")
         if scale.target_requests > scale.users:
             raise BadConfig(
                 f"--target-requests {scale.target_requests} is above --users {scale.users}: requests would wait before "
@@ -108,7 +108,7 @@ def _name(command: Command) -> str:
 
 
 def _deployment(command: Command, scale: Scale, name: str) -> Manifest:
-    # With an autoscaler the number is its own: a stated one would be restored whenever the manifest is applied.
+    # The autoscaler owns the number: a stated one would be restored whenever the manifest is applied.
     number: dict[str, Manifest] = {} if scale.max_replicas else {"replicas": scale.replicas}
     annotations: dict[str, Manifest] = {
         "prometheus.io/scrape": Quoted("true"),

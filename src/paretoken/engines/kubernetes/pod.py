@@ -14,7 +14,7 @@ GPU_RESOURCES = {"NVIDIA": "nvidia.com/gpu", "AMD": "amd.com/gpu"}
 FILES_AT, CACHE_AT, SHARED_AT = "/paretoken", "/model-cache", "/dev/shm"  # noqa: S108, the mount point of the pod
 CACHE_CLAIM, TOKEN_SECRET, TOKEN = "model-cache", "hf-token", "HF_TOKEN"
 SHARED_LIMIT = "16Gi"
-"""Most shared memory, which tensor parallelism exchanges data through; none is reserved."""
+"""Upper bound of the shared memory through which tensor parallelism exchanges data; none is reserved."""
 
 
 def pod(command: Command, name: str) -> Manifest:
@@ -67,7 +67,7 @@ def _probes(command: Command) -> dict[str, Manifest]:
 
 
 def _environment(command: Command, name: str) -> Iterator[Manifest]:
-    """Variables with a value as they are, those that are passed on from a Secret; the hub's token where it is read."""
+    """Variables with a value as they are, others from a Secret; the hub's token if the model comes from the hub."""
     env = {"HF_HOME": CACHE_AT, TOKEN: ""} if not weights_on_nodes(command) else {}
     for variable, value in {**env, **command.env}.items():
         if value:

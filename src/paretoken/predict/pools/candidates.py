@@ -23,9 +23,9 @@ from paretoken.predict.pools.predictor import PoolPredictions
 from paretoken.slo import Slo
 
 MOST_OF_A_LAYOUT = 144
-"""GPUs of a layout. More GPUs serve replicas, which is as good: larger units have finer ratios alone."""
+"""Most GPUs of a layout. More GPUs serve replicas, at the same tokens per GPU: larger layouts only add finer ratios."""
 LOADS = tuple(dict.fromkeys(round(2 ** (i / 2)) for i in range(33)))
-"""Users that a search tries if no loads are stated: 1 to 65,536, twice a doubling."""
+"""Users that a search tries if no loads are stated: 1 to 65,536, two per doubling."""
 USERS_OF_A_WORKER = np.array([2.0 ** (i / 2) for i in range(33)])
 SATURATING = 4096.0
 """Users at which a prefill worker is never idle."""
@@ -34,7 +34,7 @@ FILLED = (0.95, 0.85, 0.7, 0.5, 0.3, 0.2, 0.1, 1.3, 2.0, 4.0)
 FULL = 0.98
 """The most of the prefill pool's time that is in use."""
 BAND, OF_A_BAND, OF_A_PAIR = 1.15, 80, 2
-"""Ratio of a band's ends in TPOT; layouts of a size that stay of each band, and of each pair of kinds at each `FILLED`.
+"""Ratio of the ends of a band of TPOT; layouts of a size kept in each band, and of each pair of kinds at each `FILLED`.
 
 Rough figures leave the queue out, so those of full prefill pools look best, and may all miss the limits.
 """

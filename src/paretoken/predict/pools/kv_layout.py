@@ -51,7 +51,7 @@ def require_shared_kv(engine: str, prefill: Deployment, decode: Deployment, cata
 
 @lru_cache(maxsize=1024)
 def _exchange(engine: str, date: str | None) -> KvExchange | None:
-    """What the engine's transfer bridges on a day."""
+    """The differences between workers that the engine's transfer bridges on a day."""
     disaggregation = disaggregation_of(engine)
     return disaggregation.exchange_on(date) if disaggregation else None
 

@@ -92,7 +92,7 @@ def worker_kind(d: Deployment) -> str:
 
 
 def parse_layout(text: str, prefill: Deployment, decode: Deployment, engine: str) -> Pools:
-    """The pools of a layout in short; all that it does not state is that of two workers, BadConfig if it is not one."""
+    """The pools of a layout in short; what it does not state comes from two workers. BadConfig for another text."""
     (workers_p, one_p), (workers_d, one_d) = (
         _worker(side, one) for side, one in zip(_sides(text), (prefill, decode), strict=True)
     )
@@ -131,8 +131,8 @@ def prefilling(one: Deployment) -> Deployment:
 
 
 def decoding(one: Deployment) -> Deployment:
-    """A worker as one of the decode pool: with the engine's own limit of tokens in a step, as a stated one is meant
-    for prompts."""
+    """A worker as one of the decode pool: with the engine's own limit of tokens in a step, as a stated limit is for
+    prompts."""
     return replace(one, settings=replace(one.settings, max_batched_tokens=None))
 
 

@@ -30,7 +30,7 @@ class PoolSample:
 
 
 def pool_sample(points: pl.DataFrame, catalog: Catalog) -> PoolSample:
-    """What can be learned from the disaggregated ones of prepared points."""
+    """The sample of the disaggregated rows among prepared points."""
     rows = pooled_rows(points, catalog)
     figures = rows.select(
         pl.col("central_tpot_s").log(),

@@ -1,4 +1,4 @@
-"""Ways to hold pooled points back: by configuration and by what is known of their names, never by row."""
+"""Ways to hold pooled points back: by configuration or by the names in it, never by row."""
 
 from __future__ import annotations
 

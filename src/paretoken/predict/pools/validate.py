@@ -19,7 +19,7 @@ from paretoken.predict.pools.splits import SPLITS, pool_folds
 
 SCORED = {"tpot": 0, "throughput": 1, "mean ttft": 2}
 TARGETS = {"cell": 0.15, "configuration": 0.15, "accelerator": 0.25}
-"""Mean absolute error of TPOT and of throughput that the project has set itself."""
+"""Mean absolute error of TPOT and of throughput that the project aims at."""
 OnProgress = Callable[[str], None]
 
 
