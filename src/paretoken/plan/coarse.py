@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 import numpy as np
 
@@ -45,10 +44,6 @@ class CoarseCapacity:
     unmet: Mapping[Slo, float] = field(default_factory=dict)
     curve: LoadCurve = field(default_factory=lambda: LoadCurve(()))
     problem: str = ""
-
-    def replicas(self, peak_s: float) -> int | None:
-        """Replicas for a rate; None where no number is enough."""
-        return max(ceil(peak_s / self.capacity_s), 1) if self.capacity_s else None
 
 
 def coarse_capacities(
@@ -126,8 +121,6 @@ def _curve(figures: dict[str, Floats], slos: Sequence[Slo]) -> LoadCurve:
                 rate_s=rate,
                 figures={of: values[i] for of, values in columns.items()},
                 batch=users,
-                busy=1.0,
-                goodput_s=rate,
                 stable=True,
                 requests=0,
             )

@@ -50,7 +50,6 @@ class HourGroup:
     first: int
     stop: int
     requests: int
-    rate_s: float
     load_s: float
     peak_s: float
 
@@ -328,7 +327,6 @@ class FleetSizer:
             first=first,
             stop=stop,
             requests=requests,
-            rate_s=requests / seconds,
             load_s=load_s,
             peak_s=float(windows.max()),
         )
