@@ -1,7 +1,7 @@
 """About how much each candidate serves within the limits, from the closed form alone: for the order of a search.
 
-All requests have the mean lengths and arrive as from a closed loop. Tails of TTFT are those of the closed form, tails
-of other latencies are taken to be the medians; so real traffic needs more.
+All requests have the mean lengths and arrive as from a closed loop. Tails of TTFT come from the closed form; other
+latencies have no tails, only their medians. So real traffic needs more.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def coarse_capacities(
 ) -> list[CoarseCapacity]:
     """The capacity of each candidate, in their order."""
     catalog, lengths = catalog or load_catalog(), mean_lengths(traffic)
-    # No prompt block matters here, and to pick out those of many requests takes long.
+    # Prompt blocks change nothing here, and `servable` would pick them out one by one.
     requests = replace(traffic, prefixes=None)
     problems: dict[int, str] = {}
     plain: dict[int, list[Case]] = {}

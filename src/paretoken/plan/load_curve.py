@@ -40,8 +40,8 @@ class LoadPoint:
 class LoadCurve:
     """Points by rising rate; the last may be too much for the replica, those before are not.
 
-    Between points the logarithm of a latency is linear in the rate. Below the first one it is that of the first. No
-    latency falls as the rate rises.
+    Between points the logarithm of a latency is linear in the rate. Below the first point it stays
+    level. No latency falls as the rate rises.
     """
 
     points: tuple[LoadPoint, ...]
@@ -100,7 +100,7 @@ class LoadCurve:
         return r0 + (r1 - r0) * (log(bound) - v0) / (v1 - v0)
 
     def _values(self, metric: str, statistic: str) -> tuple[list[float], list[float]]:
-        """Rates of stable points and a latency there that never falls; that of a metric without values is tiny."""
+        """Rates of the stable points, and a latency at each that never falls; tiny for a metric without values."""
         stable = [p for p in self.points if p.stable]
         if not stable:
             return [0.0], [inf]

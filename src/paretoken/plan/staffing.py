@@ -1,14 +1,15 @@
-"""How many replicas are rented when: a constant number, a schedule, or by what the fleet has to do."""
+"""How many replicas are rented when: a constant number, a schedule, or as many as the load needs."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, expm1
 from typing import Protocol
 
 from paretoken.errors import BadConfig
+from paretoken.traffic.traffic import HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class StaffSchedule:
 def fixed(replicas: int) -> StaffSchedule:
     """The same number of replicas all the time."""
     return StaffSchedule((0.0,), (replicas,))
+
+
+def hourly(replicas: Sequence[int]) -> StaffSchedule:
+    """The replicas of each hour from its start on."""
+    return StaffSchedule(tuple(i * HOUR_S for i in range(len(replicas))), tuple(replicas))
 
 
 @dataclass(slots=True, kw_only=True)
