@@ -26,6 +26,7 @@ from paretoken.plan.parallel import map_all
 from paretoken.plan.replay import replay
 from paretoken.plan.replica import replica_of
 from paretoken.plan.sample import traffic_sample
+from paretoken.plan.sized import BUDGETS
 from paretoken.plan.staffing import fixed
 from paretoken.predict.deployment import Deployment
 from paretoken.slo import parse_slos
@@ -33,8 +34,6 @@ from paretoken.traffic.traffic import Traffic
 
 DAY_S = 86_400.0
 LIMITS = "ttft_p90=1s,tpot_p90=50ms"
-BUDGET = 6_000
-"""Requests of a sampled check."""
 
 
 def day(requests: int, seed: int = 0) -> Traffic:
@@ -74,7 +73,9 @@ def rank(job: Job) -> tuple[int, int]:
     slos, sample = parse_slos(LIMITS), traffic_sample(job.traffic)
     replica = replica_of(job.candidate, job.traffic)
     curve = load_curve(replica, sample, slos)
-    sizer = FleetSizer(replica=replica, traffic=job.traffic, slos=slos, curve=curve, sample=sample, budget=BUDGET)
+    sizer = FleetSizer(
+        replica=replica, traffic=job.traffic, slos=slos, curve=curve, sample=sample, budget=BUDGETS["sampled hours"]
+    )
     try:
         return sizer.size().replicas, curve.simulated
     except BadConfig:
@@ -82,7 +83,7 @@ def rank(job: Job) -> tuple[int, int]:
 
 
 def cpu_s() -> float:
-    """CPU seconds of this process and of those that it started and that ended."""
+    """CPU seconds of this process and of its child processes that ended."""
     return sum(u.ru_utime + u.ru_stime for u in map(getrusage, (RUSAGE_SELF, RUSAGE_CHILDREN)))
 
 

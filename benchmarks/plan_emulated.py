@@ -1,7 +1,7 @@
 """Whether a planned fleet does what the plan says: `python benchmarks/plan_emulated.py [--trace FILE] [--minutes 5]`.
 
-`paretoken plan` sizes one deployment for a few minutes of traffic, as many `paretoken emulate` as it has replicas serve
-them on loopback, and `paretoken bench --trace` replays the traffic against them. Every quantile is printed as planned,
+`paretoken plan` sizes one deployment for a few minutes of traffic. One `paretoken emulate` for each replica serves on
+loopback, and `paretoken bench --trace` replays the traffic against them. Every quantile is printed as planned,
 as a replay of the simulated fleet has it, and as measured. Then the same with one replica less, which has to miss the
 SLO. Exit 1 where a measured value lies outside the interval of the plan, the throughput differs by more than 10 %, the
 emulated fleet differs from the simulated one by more than `CLOSE`, or the SLO is not met and missed as it should be.
@@ -20,7 +20,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,14 +66,7 @@ def cut(traffic: Traffic, minutes: float, keep: float) -> Traffic:
     """The first minutes of a traffic, of which a share of the requests is kept."""
     chosen = traffic.time_s < 60 * minutes
     chosen &= np.random.default_rng(0).uniform(0, 1, len(traffic)) < keep
-    return replace(
-        traffic,
-        time_s=traffic.time_s[chosen],
-        input_tokens=traffic.input_tokens[chosen],
-        output_tokens=traffic.output_tokens[chosen],
-        session=traffic.session[chosen],
-        prefixes=None,
-    )
+    return traffic.take(chosen, with_prefixes=False)
 
 
 def write_trace(traffic: Traffic, file: Path) -> None:
@@ -145,7 +138,7 @@ def emulator(options: argparse.Namespace, traffic: Traffic) -> Iterator[str]:
 
 
 def emulated(options: argparse.Namespace, traffic: Traffic, trace: Path, replicas: int) -> Served:
-    """The trace replayed against as many emulators."""
+    """The trace replayed against one emulator for each replica."""
     with ExitStack() as stack:
         urls = [stack.enter_context(emulator(options, traffic)) for _ in range(replicas)]
         run = trace.parent / f"run-{replicas}"

@@ -25,7 +25,7 @@ REPLICA = queue(8, SERVER)
 
 
 def day(rates: tuple[float, ...], seed: int = 0, part: float = 0.1) -> Traffic:
-    """Traffic of so many requests per second in each hour. Of each hour only the last `part` has any."""
+    """Traffic of `rates` requests per second, one per hour. Only the last `part` of an hour has requests."""
     rng, times = np.random.default_rng(seed), []
     for hour, rate in enumerate(rates):
         n = rng.poisson(rate * HOUR_S * part)

@@ -98,7 +98,7 @@ class TestFactors:
 
 def sized(hours: tuple[int, ...], loads: tuple[float, ...], peaks: tuple[float, ...]) -> SimpleNamespace:
     """A simulated fleet of replicas that serve 1 request/s each."""
-    group = HourGroup(first=0, stop=1, requests=1, rate_s=1.0, load_s=loads[0], peak_s=peaks[0])
+    group = HourGroup(first=0, stop=1, requests=1, load_s=loads[0], peak_s=peaks[0])
     check = SimpleNamespace(group=group, replicas=hours[0])
     size = FleetSize(
         hours=hours, loads_s=loads, peaks_s=peaks, checks=(check,), capacity_s=1.0, limit_s=1.0, efficiency=1.0

@@ -54,7 +54,7 @@ def test_every_request_is_served_once_by_a_replica_that_serves(kind, router):
     schedule = StaffSchedule((0.0, 5.0, 10.0, 12.0, 20.0), (2, 5, 1, 4, 2))
     fleet = replay(REPLICAS[kind](), t, schedule, router=router, cold_start_s=1.5)
     run = fleet.run
-    assert fleet.requests_by_replica.sum() == len(t) and len(fleet.requests_by_replica) == len(fleet.terms)
+    assert len(fleet.replica) == len(t)
     assert (run.first_s >= run.due_s).all() and (run.last_s >= run.first_s).all() and (run.last_s < inf).all()
     for due_s, last_s, i in zip(run.due_s, run.last_s, fleet.replica, strict=True):
         term = fleet.terms[i]
@@ -74,9 +74,8 @@ def test_replicas_added_serve_after_their_cold_start_and_are_paid_from_their_sta
 
 def test_a_replica_that_is_not_needed_any_more_while_it_starts_never_serves():
     fleet = replay(queue(16, SERVER), traffic(400, 10.0), StaffSchedule((0.0, 5.0, 8.0), (1, 2, 1)), cold_start_s=6.0)
-    assert fleet.requests_by_replica.tolist() == [400, 0]
+    assert len(fleet.terms) == 2 and (fleet.replica == 0).all()
     assert (fleet.terms[1].starts_s, fleet.terms[1].ends_s) == (5.0, 8.0)
-    assert (fleet.replica == 0).all()
 
 
 def test_a_session_stays_at_its_replica():
@@ -93,15 +92,6 @@ def test_more_replicas_never_make_a_tail_worse():
     assert tails[-1] < tails[0] / 5
 
 
-@pytest.mark.parametrize("kind", REPLICAS)
-def test_slower_steps_are_a_slower_clock(kind):
-    t, replica = traffic(600, 20.0), REPLICAS[kind]()
-    run = replay(replica, t, fixed(2), slowdown=2.0, router=ROUND_ROBIN).run
-    for i in range(2):
-        alone = replica.simulate(source(t, slice(i, None, 2)), slowdown=2.0)
-        assert (run.last_s[i::2] == alone.last_s).all() and (run.due_s == t.time_s).all()
-
-
 def test_cached_tokens_need_no_compute():
     t = traffic(300, 5.0)
     cold, warm = (
@@ -115,10 +105,6 @@ def test_means_by_hour():
     t = traffic(3_000, 0.4)
     fleet = replay(queue(4), t, StaffSchedule((0.0, 3600.0), (3, 1)))
     assert fleet.serving()[:2] == pytest.approx([3, 1])
-    decoding_s, last = (t.output_tokens - 1).sum() * 0.001, len(fleet.serving()) - 1
-    lengths = [3600.0] * last + [t.span_s - 3600.0 * last]
-    assert (fleet.in_service() * lengths).sum() == pytest.approx(decoding_s, rel=1e-6)
-    assert (fleet.busy() <= 1).all() and fleet.busy()[1] > fleet.busy()[0] > 0
 
 
 def test_a_router_that_does_not_exist_is_refused():
@@ -142,7 +128,7 @@ class TestStaffing:
     def test_an_autoscaler_adds_at_once_and_removes_after_its_cooldown(self):
         scaling = ReactiveScaling(per_replica=10, start=1, interval_s=10.0, average_s=1e-3, cooldown_s=30.0)
         outstanding = [5, 45, 5, 5, 5, 5, 5]
-        counts = [scaling.replicas(FleetLoad(10.0 * i, 1, 0, x)) for i, x in enumerate(outstanding)]
+        counts = [scaling.replicas(FleetLoad(10.0 * i, x)) for i, x in enumerate(outstanding)]
         assert counts == [1, 5, 5, 5, 5, 1, 1]
 
     def test_an_autoscaler_follows_the_load(self):

@@ -15,8 +15,6 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.pools.layout import Pools, decoding, prefilling
 from paretoken.predict.pools.simulated import simulate_pooled_rate
 from paretoken.predict.simulated import simulate_rate
-from paretoken.predict.simulation.sources import OpenLoop
-from paretoken.predict.steptime import AffineStepTime
 from paretoken.slo import parse_slos
 from paretoken.traffic.traffic import Traffic
 from tests.plan.fleets import SERVER, limits, pooled, queue, traffic
@@ -43,22 +41,6 @@ def test_one_replica_is_what_predict_says_of_the_rate(deployment):
     for metric in ("ttft", "tpot", "e2e"):
         assert point.figures[metric, "p50"] == pytest.approx(load.quantiles[metric]["p50"], rel=0.04)
         assert point.figures[metric, "p90"] == pytest.approx(load.quantiles[metric]["p90"], rel=0.1)
-
-
-def test_a_slower_replica_is_one_whose_steps_take_longer():
-    t = traffic(500, 20.0)
-    source = OpenLoop(t.time_s, t.input_tokens, t.output_tokens)
-    slower = AffineStepTime(*(2 * getattr(SERVER, name) for name in SERVER.__slots__))
-    a, b = queue(16, SERVER).simulate(source, slowdown=2.0), queue(16, slower).simulate(source)
-    assert (a.first_s == b.first_s).all() and (a.last_s == b.last_s).all() and (a.due_s == b.due_s).all()
-
-
-def test_a_slower_replica_by_any_factor():
-    t = traffic(500, 20.0)
-    source = OpenLoop(t.time_s, t.input_tokens, t.output_tokens)
-    slower = AffineStepTime(*(1.7 * getattr(SERVER, name) for name in SERVER.__slots__))
-    a, b = queue(16, SERVER).simulate(source, slowdown=1.7), queue(16, slower).simulate(source)
-    assert a.last_s == pytest.approx(b.last_s, rel=1e-9)
 
 
 def test_slots_and_memory_are_those_of_the_engines_that_decode():
@@ -101,12 +83,11 @@ def test_the_coarse_capacity_is_about_that_of_the_curve():
     for candidate, coarse in zip(candidates, coarse_capacities(candidates, t, slos), strict=True):
         capacity_s = load_curve(replica_of(candidate, t), traffic_sample(t), slos).capacity_s(slos)
         assert coarse.capacity_s == pytest.approx(capacity_s, rel=0.35)
-        assert coarse.replicas(10 * coarse.capacity_s) == 10
 
 
 def test_the_coarse_capacity_says_why_there_is_none():
     t = alike(1_000, 200)
     small = Deployment(accelerator="H100", model="llama-3-70b", precision="bf16", engine="vllm", tp=1, gpus=1)
     impossible, slow = coarse_capacities([FleetCandidate(small), FleetCandidate(H100)], t, parse_slos("tpot=1ms"))
-    assert "does not fit" in impossible.problem and impossible.replicas(1.0) is None
+    assert "does not fit" in impossible.problem and impossible.capacity_s == 0
     assert (slow.capacity_s, slow.first_to_fail, slow.problem) == (0.0, "tpot=1ms", "")

@@ -18,7 +18,7 @@ from paretoken.slo import parse_slos
 
 def point(rate_s: float, ttft_s: float, tpot_s: float) -> LoadPoint:
     figures = {("ttft", "p50"): ttft_s, ("tpot", "p50"): tpot_s}
-    return LoadPoint(rate_s=rate_s, figures=figures, batch=1.0, busy=0.5, goodput_s=rate_s, stable=True, requests=1)
+    return LoadPoint(rate_s=rate_s, figures=figures, batch=1.0, stable=True, requests=1)
 
 
 CURVE = LoadCurve((point(1.0, 0.1, 0.01), point(10.0, 1.0, 0.1)))
@@ -80,7 +80,7 @@ LIMITS = parse_slos("ttft=0.8s,tpot=50ms")
 def fleet(ttft_s: float, tpot_s: float, room: float = 1.25) -> FleetSize:
     """Four replicas with latencies of their replay, which serve `room` times the load of the peak."""
     able_s = CURVE.capacity_s(LIMITS) * 4
-    group = HourGroup(first=0, stop=1, requests=1, rate_s=1.0, load_s=able_s / room, peak_s=able_s / room)
+    group = HourGroup(first=0, stop=1, requests=1, load_s=able_s / room, peak_s=able_s / room)
     replayed = dict(zip(LIMITS, (ttft_s / 0.8, tpot_s / 0.05), strict=True))
     check = FleetCheck(group=group, replicas=4, figures={}, ratios=replayed, share=1.0, outstanding=1.0)
     return FleetSize(

@@ -57,7 +57,7 @@ def test_every_candidate_has_its_own_error(errors, catalog):
 
 
 def test_an_accelerator_without_data_is_less_certain(catalog):
-    unseen, seen = latency_errors(
+    without_data, with_data = latency_errors(
         [FleetCandidate(one("Gaudi3")), FleetCandidate(one())], LENGTHS, [8.0] * 2, shipped_calibration(), catalog
     )
-    assert unseen.novelty and unseen.ends[TPOT][1] > seen.ends[TPOT][1]
+    assert without_data.novelty and without_data.ends[TPOT][1] > with_data.ends[TPOT][1]

@@ -1,4 +1,4 @@
-"""Fleets that follow the traffic: by perfect foresight, by the hour of the day, and by what they have to do."""
+"""Fleets that follow the traffic: by perfect foresight, by the hour of the day, and by the current load."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from paretoken.traffic.traffic import HOUR_S
 WINDOW_S = 300.0
 """Perfect foresight sees the load of such windows, and changes the fleet as often."""
 ROOMS = (1.0, 0.85, 0.7, 0.55, 0.4)
-"""Shares of what a replica may have to do at which a reactive autoscaler may hold it."""
+"""Targets of a reactive autoscaler: shares of the requests that a replica has at its capacity."""
 TRIES = 4
 """Replays in which a schedule that misses a limit in some hours gets a replica more there."""
 
@@ -67,7 +67,7 @@ def whole_fixed(sizer: FleetSizer, size: FleetSize, *, spares: int = 0) -> Staff
 
 
 def by_hour(sizer: FleetSizer, size: FleetSize, *, cold_start_s: float, spares: int = 0) -> StaffedFleet:
-    """The replicas of each hour by a schedule that is known before: those of more begin early by their cold start."""
+    """The replicas of each hour by a schedule made in advance; additional ones start earlier by their cold start."""
     schedule = replace(size.schedule, counts=tuple(n + spares for n in size.schedule.counts))
     return _mended(sizer, schedule, cold_start_s)
 
@@ -81,7 +81,7 @@ def reactive(
     cooldown_s: float = 300.0,
     rooms: Sequence[float] = ROOMS,
 ) -> StaffedFleet:
-    """An autoscaler that keeps requests without a whole answer at a share of those of a replica at its capacity.
+    """An autoscaler that keeps the unfinished requests of a replica at a share of what it has at its capacity.
 
     The share is the largest of `rooms` with which every limit is met in every hour; where none is, the best of them:
     `worst` says so. The fleet starts with the replicas of the first hour.

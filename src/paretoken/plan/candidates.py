@@ -169,5 +169,5 @@ def _searched(
 
 
 def _of_medians(limits: Iterable[Slo]) -> list[Slo]:
-    """The limits as limits of medians, which a search knows; a tail within its limit has a median within it."""
+    """The limits as limits on medians, which a search takes; a tail within its limit has a median within it."""
     return [replace(limit, statistic=MEDIAN) for limit in limits if limit.metric in ("ttft", "tpot", "e2e")]

@@ -1,14 +1,13 @@
 """About how much each candidate serves within the limits, from the closed form alone: for the order of a search.
 
-All requests have the mean lengths and arrive as from a closed loop. Tails of TTFT are those of the closed form, tails
-of other latencies are taken to be the medians; so real traffic needs more.
+All requests have the mean lengths and arrive as from a closed loop. Tails of TTFT come from the closed form; other
+latencies have no tails, only their medians. So real traffic needs more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 import numpy as np
 
@@ -46,10 +45,6 @@ class CoarseCapacity:
     curve: LoadCurve = field(default_factory=lambda: LoadCurve(()))
     problem: str = ""
 
-    def replicas(self, peak_s: float) -> int | None:
-        """Replicas for a rate; None where no number is enough."""
-        return max(ceil(peak_s / self.capacity_s), 1) if self.capacity_s else None
-
 
 def coarse_capacities(
     candidates: Sequence[FleetCandidate],
@@ -61,7 +56,7 @@ def coarse_capacities(
 ) -> list[CoarseCapacity]:
     """The capacity of each candidate, in their order."""
     catalog, lengths = catalog or load_catalog(), mean_lengths(traffic)
-    # No prompt block matters here, and to pick out those of many requests takes long.
+    # Prompt blocks change nothing here, and `servable` would pick them out one by one.
     requests = replace(traffic, prefixes=None)
     problems: dict[int, str] = {}
     plain: dict[int, list[Case]] = {}
@@ -126,8 +121,6 @@ def _curve(figures: dict[str, Floats], slos: Sequence[Slo]) -> LoadCurve:
                 rate_s=rate,
                 figures={of: values[i] for of, values in columns.items()},
                 batch=users,
-                busy=1.0,
-                goodput_s=rate,
                 stable=True,
                 requests=0,
             )

@@ -20,7 +20,7 @@ from paretoken.plan.load_curve import STABLE_LOAD, LoadCurve
 from paretoken.plan.replay import replay
 from paretoken.plan.replica import Replica, work_s
 from paretoken.plan.sample import TrafficSample
-from paretoken.plan.staffing import StaffSchedule, fixed
+from paretoken.plan.staffing import StaffSchedule, fixed, hourly
 from paretoken.plan.unmet import why_unmet
 from paretoken.predict.simulation.router import LEAST
 from paretoken.slo import MEDIAN, Slo
@@ -45,20 +45,19 @@ WHOLE = 10**12
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourGroup:
     """Hours `first` to before `stop` that are judged together. `load_s` is their rate in requests of the mean work of
-    the load curve's sample, `peak_s` that of their busiest minutes (`WINDOWS`)."""
+    the load curve's sample, `peak_s` the same in their busiest minutes (`WINDOWS`)."""
 
     first: int
     stop: int
     requests: int
-    rate_s: float
     load_s: float
     peak_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetCheck:
-    """A group of hours replayed with a number of replicas. `ratios` are value over bound by limit; `share` is that of
-    the fleet which was simulated, `outstanding` the mean number of requests without a whole answer of a replica."""
+    """A group of hours replayed with a number of replicas. `ratios` are value over bound by limit; `share` is the
+    simulated share of the fleet, `outstanding` the mean number of requests of a replica without a whole answer."""
 
     group: HourGroup
     replicas: int
@@ -80,12 +79,11 @@ class FleetCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSize:
-    """Replicas by hour, with the load of the hour and that of its peak; `checks` are of the groups that were replayed,
-    with the number chosen, the busiest first.
+    """Replicas by hour, with the load of the hour and of its peak. `checks` are the replays of the chosen numbers, the
+    busiest group first.
 
-    `capacity_s` is that of one replica alone, `limit_s` its highest stable rate without limits. Many behind a router
-    serve more each than one, `efficiency` times as much in the busiest group, and a part of that where there are fewer
-    replicas.
+    One replica alone serves `capacity_s` within the limits, and `limit_s` as a stable load without them. In the busiest
+    group each replica serves `efficiency` times `capacity_s`; a gain is smaller where there are fewer replicas.
     """
 
     hours: tuple[int, ...]
@@ -109,7 +107,7 @@ class FleetSize:
     @property
     def schedule(self) -> StaffSchedule:
         """The replicas of each hour from its start on."""
-        return StaffSchedule(tuple(i * HOUR_S for i in range(len(self.hours))), self.hours)
+        return hourly(self.hours)
 
     @property
     def scale(self) -> FleetScale:
@@ -121,7 +119,7 @@ class FleetSize:
         return any(c.share < 1 for c in self.checks)
 
     def utilisation(self, replicas: Sequence[float] | Floats) -> list[float]:
-        """Load over the most that so many replicas serve, within the limits or not, by hour; at most 1."""
+        """Load of each hour over the most that its replicas serve, with or without the limits; at most 1."""
         return [min(load / (n * self.limit_s), 1.0) for load, n in zip(self.loads_s, list(replicas), strict=True)]
 
     def rate_each_s(self, hour: int, replicas: float | None = None) -> float:
@@ -140,7 +138,7 @@ class FleetScale:
     replicas: int = 1
 
     def able_s(self, n: float) -> float:
-        """What n replicas serve; a gain of many grows as 1 − 1/n up to that of `replicas`, a loss is that of any."""
+        """What n replicas serve. A gain over one alone grows as 1 − 1/n up to `replicas`; a loss is alike for all."""
         gain = 1.0
         if self.efficiency > 1 and n < self.replicas:
             gain = (1 - 1 / max(n, 1.0)) / (1 - 1 / self.replicas)
@@ -156,11 +154,11 @@ class FleetScale:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FleetSizer:
-    """Finds the number of replicas. `budget` bounds the requests that one check replays: of a larger hour as large a
-    part of the replicas gets as large a part of the requests, at random; and a few of the replicas the part of the hour
-    with the most work, or all of it with `whole_hours`.
+    """Finds the number of replicas. `budget` bounds the requests that one check replays.
 
-    `work` is that of each request of the traffic, over the mean of the sample; shape (n,).
+    Of a larger hour, a check simulates a share of the replicas with the same share of the requests, drawn at random. If
+    even `FEWEST_REPLICAS` get too many, it replays only the busiest part of the hour, or all of it with `whole_hours`.
+    `work` is each request's over the mean of the sample; shape (n,).
     """
 
     replica: Replica
@@ -183,7 +181,7 @@ class FleetSizer:
     def size(self, *, every_hour: bool = False) -> FleetSize:
         """The fewest replicas of each hour; BadConfig where no number meets the limits.
 
-        Without `every_hour` only the busiest hours are replayed, and the others get what their load needs by those.
+        Without `every_hour` only the busiest group is replayed; the others are sized by its efficiency.
         """
         capacity_s = self.curve.capacity_s(self.slos)
         if not capacity_s:
@@ -213,7 +211,8 @@ class FleetSizer:
     def groups(self) -> list[HourGroup]:
         """The hours, each with its neighbours until they have enough requests for every statistic of the limits."""
         fewest = max((ENOUGH[s.statistic] for s in self.slos), default=1)
-        counts = np.bincount(self.traffic.hour_of(), minlength=self.traffic.hours).tolist()
+        hours = self.traffic.hour_of()
+        counts = np.bincount(hours, minlength=self.traffic.hours).tolist()
         bounds, inside = [0], 0
         for hour, count in enumerate(counts, 1):
             inside += count
@@ -222,7 +221,8 @@ class FleetSizer:
                 inside = 0
         if bounds[-1] < len(counts):  # what is left goes to the group before
             bounds = [*(bounds[:-1] or [0]), len(counts)] if len(bounds) > 1 else [0, len(counts)]
-        return [self._group(a, b) for a, b in pairwise(bounds)]
+        rows = np.searchsorted(hours, bounds).tolist()
+        return [self._group(a, b, slice(*ends)) for (a, b), ends in zip(pairwise(bounds), pairwise(rows), strict=True)]
 
     def check(self, group: HourGroup, replicas: int) -> FleetCheck:
         """Replay a group of hours, after some traffic before it, with a constant number of replicas."""
@@ -284,7 +284,7 @@ class FleetSizer:
         return min(max(self._within(peak), peak.group.load_s / self.curve.limit_s), float(peak.replicas))
 
     def _within(self, peak: FleetCheck) -> float:
-        """The same of the limits alone."""
+        """Replicas, as a fraction, at which the limits alone would just be met."""
         n = peak.replicas
         able = n * self.curve.capacity_s(self.slos) / peak.group.peak_s
         if not peak.worst or (n == 1 and able > MOST_GROWTH):
@@ -296,9 +296,9 @@ class FleetSizer:
             return n - 1.0
         return n - log(1 / peak.worst) / log(fewer.worst / peak.worst)
 
-    def _growth(self, peak: FleetCheck, guess: float) -> float:
-        """The factor by which requests may come faster until the replicas miss a limit, from replays near it."""
-        x0, y0, x = 0.0, log(peak.worst), log(min(max(guess, LEAST_GROWTH), MOST_GROWTH))
+    def _growth(self, peak: FleetCheck, start: float) -> float:
+        """The factor by which requests may come faster until the replicas miss a limit; replays begin at `start`."""
+        x0, y0, x = 0.0, log(peak.worst), log(min(max(start, LEAST_GROWTH), MOST_GROWTH))
         for _ in range(GROWTH_REPLAYS):
             y = log(self._replayed(peak.group, peak.replicas, exp(x)).worst)
             slope = max((y - y0) / (x - x0), FLATTEST)
@@ -315,20 +315,19 @@ class FleetSizer:
         mean = float(work_s(self.replica, of_sample, s.output_tokens, batch).mean())
         return work_s(self.replica, computed, t.output_tokens, batch) / mean
 
-    def _group(self, first: int, stop: int) -> HourGroup:
-        work, hour = self.work, self.traffic.hour_of()
-        inside = (hour >= first) & (hour < stop)
+    def _group(self, first: int, stop: int, rows: slice) -> HourGroup:
+        """Hours `first` to before `stop`, whose requests are `rows`."""
+        work = self.work[rows]
         seconds = min(stop * HOUR_S, self.traffic.span_s) - first * HOUR_S
-        load_s = float(work[inside].sum() / seconds)
-        requests = int(inside.sum())
+        load_s = float(work.sum() / seconds)
+        requests = len(work)
         n = min(max(requests // FEWEST_IN_WINDOW, 1), round(WINDOWS * seconds / HOUR_S) or 1)
         span = (first * HOUR_S, first * HOUR_S + seconds)
-        windows = np.histogram(self.traffic.time_s[inside], n, span, weights=work[inside])[0] * n / seconds
+        windows = np.histogram(self.traffic.time_s[rows], n, span, weights=work)[0] * n / seconds
         return HourGroup(
             first=first,
             stop=stop,
             requests=requests,
-            rate_s=requests / seconds,
             load_s=load_s,
             peak_s=float(windows.max()),
         )

@@ -51,14 +51,6 @@ class Latencies:
                 result |= {(metric, name): q for name, q in zip(QUANTILE, quantiles, strict=True)}
         return result
 
-    def within(self, slos: Iterable[Slo]) -> npt.NDArray[np.bool_]:
-        """Whether each request alone is within every bound but those on ITL, shape (n,)."""
-        good = np.ones(len(self.ttft), dtype=bool)
-        for slo in slos:
-            if slo.metric != "itl":
-                good &= ~(getattr(self, slo.metric) > slo.bound_s)
-        return good
-
 
 def ratios(figures: Figures, slos: Iterable[Slo]) -> dict[Slo, float]:
     """Value over bound of each limit, 0 where the metric has no values."""

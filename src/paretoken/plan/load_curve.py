@@ -13,7 +13,6 @@ from paretoken.plan.latencies import Figures, Latencies, meets, needs_itl, ratio
 from paretoken.plan.replica import Replica
 from paretoken.plan.sample import TrafficSample
 from paretoken.predict.simulated import GROWTH, STEADY, growth_of, in_service
-from paretoken.predict.simulation.result import SimulationResult, Timeline
 from paretoken.slo import Slo
 
 LADDER = (0.05, 0.25, 0.45, 0.6, 0.75, 0.85, 0.95)
@@ -24,20 +23,15 @@ REFINED = 3
 """Further points near the highest rate within the limits."""
 STABLE_LOAD = "throughput"
 """What binds where a replica meets every limit until requests come faster than it serves them."""
-SLOWEST = 64.0
-"""Factors of step times are sought from 1/64 to 64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPoint:
-    """A replica at one rate. `batch` is the mean of the requests between first and last token, `busy` the share of time
-    in which an engine computes, `goodput_s` the requests per second that are within every bound each."""
+    """A replica at one rate. `batch` is the mean number of requests between their first and last token."""
 
     rate_s: float
     figures: Figures
     batch: float
-    busy: float
-    goodput_s: float
     stable: bool
     requests: int
 
@@ -46,8 +40,8 @@ class LoadPoint:
 class LoadCurve:
     """Points by rising rate; the last may be too much for the replica, those before are not.
 
-    Between points the logarithm of a latency is linear in the rate. Below the first one it is that of the first. No
-    latency falls as the rate rises.
+    Between points the logarithm of a latency is linear in the rate. Below the first point it stays
+    level. No latency falls as the rate rises.
     """
 
     points: tuple[LoadPoint, ...]
@@ -62,12 +56,12 @@ class LoadCurve:
         """Requests that were simulated for it."""
         return sum(p.requests for p in self.points)
 
-    def latency_s(self, metric: str, statistic: str, rate_s: float, slowdown: float = 1.0) -> float:
-        """A latency at a rate, with all step times multiplied; inf where the load is too much."""
-        if rate_s * slowdown > self.limit_s:
+    def latency_s(self, metric: str, statistic: str, rate_s: float) -> float:
+        """A latency at a rate; inf where the load is too much."""
+        if rate_s > self.limit_s:
             return inf
         rates, values = self._values(metric, statistic)
-        return slowdown * float(np.exp(np.interp(rate_s * slowdown, rates, np.log(values))))
+        return float(np.exp(np.interp(rate_s, rates, np.log(values))))
 
     def capacity_s(self, slos: Sequence[Slo], slowdown: float = 1.0) -> float:
         """The highest rate within all limits, requests per second; 0 where no rate is.
@@ -77,25 +71,11 @@ class LoadCurve:
         """
         return min((self._highest(slo, slowdown) for slo in slos), default=self.limit_s) / slowdown
 
-    def first_to_fail(self, slos: Sequence[Slo], slowdown: float = 1.0) -> str:
+    def first_to_fail(self, slos: Sequence[Slo]) -> str:
         """The limit that the capacity stops at, as text, or `STABLE_LOAD`."""
-        highest = {slo.text: self._highest(slo, slowdown) for slo in slos}
+        highest = {slo.text: self._highest(slo) for slo in slos}
         first = min(highest, key=highest.__getitem__, default=STABLE_LOAD)
         return first if slos and highest[first] < self.limit_s else STABLE_LOAD
-
-    def slowdown_limit(self, slos: Sequence[Slo], rate_s: float) -> float:
-        """The largest factor of all step times with which the limits are met at a rate; 0 if there is none."""
-        low, high = 1 / SLOWEST, SLOWEST
-        if self.capacity_s(slos, low) < rate_s:
-            return 0.0
-        while high / low > 1 + 1e-6:
-            middle = (low * high) ** 0.5
-            low, high = (middle, high) if self.capacity_s(slos, middle) >= rate_s else (low, middle)
-        return low
-
-    def growth_limit(self, slos: Sequence[Slo], rate_s: float) -> float:
-        """The factor by which the rate may grow within the limits."""
-        return self.capacity_s(slos) / rate_s
 
     def unmet(self, slos: Sequence[Slo]) -> dict[Slo, float]:
         """Limits that even the lightest load exceeds, with what it has, seconds."""
@@ -107,12 +87,7 @@ class LoadCurve:
         stable = [p for p in self.points if p.stable]
         return float(np.interp(rate_s, [0.0, *(p.rate_s for p in stable)], [0.0, *(p.batch for p in stable)]))
 
-    def busy_at(self, rate_s: float) -> float:
-        """The share of time in which an engine computes."""
-        stable = [p for p in self.points if p.stable]
-        return float(np.interp(rate_s, [0.0, *(p.rate_s for p in stable)], [0.0, *(p.busy for p in stable)]))
-
-    def _highest(self, slo: Slo, slowdown: float) -> float:
+    def _highest(self, slo: Slo, slowdown: float = 1.0) -> float:
         """The highest rate of the curve at which a latency is at most the bound over `slowdown`."""
         rates, values = self._values(slo.metric, slo.statistic)
         bound = slo.bound_s / slowdown
@@ -125,7 +100,7 @@ class LoadCurve:
         return r0 + (r1 - r0) * (log(bound) - v0) / (v1 - v0)
 
     def _values(self, metric: str, statistic: str) -> tuple[list[float], list[float]]:
-        """Rates of stable points and a latency there that never falls; that of a metric without values is tiny."""
+        """Rates of the stable points, and a latency at each that never falls; tiny for a metric without values."""
         stable = [p for p in self.points if p.stable]
         if not stable:
             return [0.0], [inf]
@@ -172,8 +147,6 @@ def load_point(
         rate_s=rate_s,
         figures=latencies.figures(),
         batch=in_service(run),
-        busy=busy_share(run),
-        goodput_s=rate_s * float(latencies.within(slos).mean()),
         stable=growth_of(run) <= GROWTH + _noise(requests),
         requests=requests,
     )
@@ -187,14 +160,6 @@ def saturated_s(replica: Replica, sample: TrafficSample) -> float:
     ends = np.sort(replica.simulate(sample.at(1e9, requests)).last_s)
     low, high = int(requests * STEADY[0]), int(requests * STEADY[1])
     return float((high - low) / max(ends[high] - ends[low], 1e-9))
-
-
-def busy_share(run: SimulationResult) -> float:
-    """Share of the time up to the last answer in which an engine computes, the mean of all engines."""
-    times = [Timeline.of(e) for e in run.engines]
-    spans = [t.first_s * np.maximum(t.moves, 1) + t.more_s * (t.moves * (t.moves - 1) // 2) for t in times]
-    ends = [t.start_s[-1] + s[-1] for t, s in zip(times, spans, strict=True) if len(s)]
-    return float(np.mean([s.sum() for s in spans]) / max(ends)) if ends else 0.0
 
 
 def _noise(requests: int) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.coarse import CoarseCapacity
 from paretoken.plan.hours import FleetScale
+from paretoken.plan.sample import hour_rates_s
 from paretoken.plan.sized import SizedFleet
-from paretoken.plan.staffing import StaffSchedule
+from paretoken.plan.staffing import hourly
 from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 
 
@@ -19,9 +20,9 @@ from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 class FleetNeed:
     """Replicas by hour without spares, the share of what they can serve that is used, and GPU-hours of the period.
 
-    `fixed_gpu_hours` are those of a fleet that never changes, `scheduled_gpu_hours` those of one that follows the
-    hours, both with spares; `rented` are the replicas of the latter by hour, with cold starts. `foresight_gpu_hours`
-    is the least that any autoscaler rents. All are over `span_s`, the last hour of which may be short.
+    `fixed_gpu_hours` is for a fleet that never changes, `scheduled_gpu_hours` for one that follows the hours, both with
+    spares. `rented` are the replicas of the latter by hour, with cold starts. `foresight_gpu_hours` is the least that
+    any autoscaler rents. All are over `span_s`, the last hour of which may be short.
 
     `peaks_s` are the loads, requests per second, that the hours are sized for, `scale` is what replicas serve of them.
     """
@@ -45,13 +46,12 @@ class FleetNeed:
         return float(used.sum()) * self.candidate.gpus
 
     def fixed_factors(self, factors: Floats) -> Floats:
-        """GPUs of the fleet that never changes over those of this one, if loads weigh so many times as much; inf at
-        inf."""
+        """GPUs of the fleet that never changes if loads weigh `factors` times as much, over those now; inf at inf."""
         most = self._scaled(np.array([max(self.peaks_s)]), np.array([max(self.replicas)]), factors)[:, 0]
         return (most + self.spares) / (max(self.replicas) + self.spares)
 
     def scheduled_factors(self, factors: Floats) -> Floats:
-        """The same of the GPU-hours of the fleet that follows the hours, without its cold starts."""
+        """The same ratio for the GPU-hours of the fleet that follows the hours, without its cold starts."""
         hours = self._hours()
         replicas = self._scaled(np.array(self.peaks_s), np.array(self.replicas), factors) @ hours
         now = float(hours @ self.replicas) / hours.sum()
@@ -63,13 +63,13 @@ class FleetNeed:
         return np.clip(self.span_s / HOUR_S - np.arange(len(self.replicas)), 0.0, 1.0)
 
     def _scaled(self, loads_s: Floats, replicas: Ints, factors: Floats) -> Floats:
-        """Replicas for each load at each factor, shape (factors, loads): those that there are at a factor of 1."""
+        """Replicas for each load at each factor, shape (factors, loads); `replicas` at a factor of 1."""
         needed = self._needed(loads_s, np.append(factors, 1.0))
         scaled: Floats = np.maximum(needed[:-1] + (replicas - needed[-1]), 1.0)
         return scaled
 
     def _needed(self, loads_s: Floats, factors: Floats) -> Floats:
-        """The fewest replicas for each load at each factor, shape (factors, loads): those of `FleetScale.needed`."""
+        """The fewest replicas for each load at each factor, shape (factors, loads), as in `FleetScale.needed`."""
         scale, most = self.scale, self.scale.replicas
         alone = np.multiply.outer(factors, loads_s) / scale.capacity_s
         replicas = alone / scale.efficiency
@@ -80,7 +80,7 @@ class FleetNeed:
 
 
 def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float = 1.0) -> FleetNeed:
-    """That of a simulated fleet; with a `factor` above 1, of one for so many times the load, as its size scales."""
+    """The need of a simulated fleet; a `factor` above 1 multiplies the load, and the size scales with it."""
     size = fleet.size
     peaks_s = tuple(peak * max(factor, 1.0) for peak in size.peaks_s)
     if factor > 1:
@@ -106,9 +106,8 @@ def need_of(fleet: SizedFleet, spares: int, cold_start_s: float, factor: float =
 def coarse_need(
     capacity: CoarseCapacity, traffic: Traffic, spares: int, cold_start_s: float, factor: float = 1.0
 ) -> FleetNeed:
-    """That of a capacity from the closed form, above 0, for the rate of each hour; with a `factor` above 1, of a fleet
-    for so many times the rates."""
-    rates, scale = _rates(traffic), FleetScale(capacity.capacity_s)
+    """The need of each hour's rate at a closed-form capacity above 0; a `factor` above 1 multiplies the rates."""
+    rates, scale = hour_rates_s(traffic).tolist(), FleetScale(capacity.capacity_s)
     peaks_s = tuple(rate * max(factor, 1.0) for rate in rates)
     counts = tuple(map(scale.needed, peaks_s))
     used = [rate / scale.able_s(n) for rate, n in zip(rates, counts, strict=True)]
@@ -125,8 +124,8 @@ def _estimated(
     spares: int,
     cold_start_s: float,
 ) -> FleetNeed:
-    """That of replicas by hour, which no replay has checked."""
-    schedule = StaffSchedule(tuple(i * HOUR_S for i in range(len(counts))), counts)
+    """The need of replicas by hour that no replay has checked."""
+    schedule = hourly(counts)
     gpus, replica_s = candidate.gpus, schedule.early(cold_start_s).replica_s(span_s) + spares * span_s
     return FleetNeed(
         candidate=candidate,
@@ -141,11 +140,3 @@ def _estimated(
         scheduled_gpu_hours=replica_s * gpus / HOUR_S,
         foresight_gpu_hours=schedule.replica_s(span_s) * gpus / HOUR_S,
     )
-
-
-def _rates(traffic: Traffic) -> Sequence[float]:
-    """Requests per second of each hour."""
-    counts = np.bincount(traffic.hour_of(), minlength=traffic.hours)
-    seconds = np.minimum(HOUR_S, traffic.span_s - np.arange(traffic.hours) * HOUR_S)
-    rates: list[float] = (counts / seconds).tolist()
-    return rates

@@ -7,14 +7,13 @@ last answer is complete. Those of the start serve at once.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from math import inf
 
 import numpy as np
 
 from paretoken.plan.fleet_run import FleetRun, ReplicaTerm
-from paretoken.plan.replica import Replica, stretched
+from paretoken.plan.replica import Replica
 from paretoken.plan.routing import FleetRouter
 from paretoken.plan.staffing import FleetLoad, Staffing
 from paretoken.predict.simulation.engine import EngineSimulator
@@ -37,19 +36,17 @@ def replay(
     router: str = LEAST,
     cold_start_s: float = 0.0,
     cached_tokens: Ints | None = None,
-    slowdown: float = 1.0,
 ) -> FleetRun:
     """Serve every request of the traffic to its end. Deterministic.
 
     `router` is one of `routing.FLEET_POLICIES`. `cached_tokens` are the input tokens of each request that the prefix
-    cache of its replica holds. `slowdown` multiplies all times of the replicas, as in `Replica.simulate`. BadConfig
-    where a request does not fit a replica.
+    cache of its replica holds. BadConfig where a request does not fit a replica.
     """
-    return _FleetSimulation(replica, traffic, staffing, router, cold_start_s, cached_tokens, slowdown).run()
+    return _FleetSimulation(replica, traffic, staffing, router, cold_start_s, cached_tokens).run()
 
 
 class _FleetSimulation:
-    """Replicas, router, and the heaps of their next events and of what changes the fleet, on the replicas' clock."""
+    """Replicas, router, and the heaps of their next events and of what changes the fleet."""
 
     def __init__(
         self,
@@ -59,11 +56,10 @@ class _FleetSimulation:
         router: str,
         cold_start_s: float,
         cached: Ints | None,
-        slowdown: float,
     ) -> None:
         self.replica, self.traffic, self.staffing = replica, traffic, staffing
-        self.slowdown, self.cold_s = slowdown, cold_start_s / slowdown
-        source = OpenLoop(traffic.time_s / slowdown, traffic.input_tokens, traffic.output_tokens, cached)
+        self.cold_s = cold_start_s
+        source = OpenLoop(traffic.time_s, traffic.input_tokens, traffic.output_tokens, cached)
         self.due_s = source.due_s
         self.lengths = request_lengths(source, replica.serving)
         first = replica.first
@@ -83,7 +79,7 @@ class _FleetSimulation:
         self.outstanding = 0
         self.events: list[tuple[float, int]] = []  # when a simulator has something to do; stale where it is not then
         times = staffing.times(traffic.span_s)
-        self.changes: list[tuple[float, int, int]] = [(t / slowdown, DECIDES, 0) for t in times]
+        self.changes: list[tuple[float, int, int]] = [(t, DECIDES, 0) for t in times]
         heapify(self.changes)
 
     def run(self) -> FleetRun:
@@ -134,7 +130,7 @@ class _FleetSimulation:
 
     def _decide(self, at_s: float) -> None:
         serving = self.router.serving
-        load = FleetLoad(at_s * self.slowdown, len(serving), len(self.starting), self.outstanding)
+        load = FleetLoad(at_s, self.outstanding)
         more = max(self.staffing.replicas(load), 1) - len(serving) - len(self.starting)
         for _ in range(more):
             self._start(at_s, 0.0 if not self.terms or at_s == 0 else self.cold_s)
@@ -198,22 +194,20 @@ class _FleetSimulation:
             engines=engines,
         )
         return FleetRun(
-            run=run if self.slowdown == 1.0 else replace(stretched(run, self.slowdown), due_s=self.traffic.time_s),
+            run=run,
             replica=np.array(self.opened, dtype=np.int64)[served],
             terms=self._terms(served, run.last_s),
             gpus_per_replica=self.replica.gpus,
-            engines_per_replica=per_replica,
             span_s=self.traffic.span_s,
-            slowdown=self.slowdown,
         )
 
     def _terms(self, served: Ints, last_s: Floats) -> tuple[ReplicaTerm, ...]:
-        """The terms in the traffic's time: a replica that is not removed is rented to the end of the period."""
+        """The terms of the period: a replica that is not removed is rented to the end of the period."""
         idle_s = np.zeros(len(self.terms))
         np.maximum.at(idle_s, np.array(self.opened, dtype=np.int64)[served], last_s)
-        f, span_s = self.slowdown, self.traffic.span_s
+        span_s = self.traffic.span_s
         terms = []
         for t, idle in zip(self.terms, idle_s.tolist(), strict=True):
-            ends_s = span_s if t.closes_s == inf else max(t.closes_s, idle) * f
-            terms.append(ReplicaTerm(t.starts_s * f, t.opens_s * f, min(t.closes_s * f, span_s), ends_s))
+            ends_s = span_s if t.closes_s == inf else max(t.closes_s, idle)
+            terms.append(ReplicaTerm(t.starts_s, t.opens_s, min(t.closes_s, span_s), ends_s))
         return tuple(terms)

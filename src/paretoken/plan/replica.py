@@ -73,25 +73,11 @@ class Replica:
             fitting &= inputs <= min(w.limits.most_prompt for w in self.server.prefill)
         return fitting
 
-    def simulate(self, source: OpenLoop, slowdown: float = 1.0) -> SimulationResult:
-        """Serve every request of the source to its end. `slowdown` multiplies all times of the replica.
-
-        Such a replica is this one on a clock that runs slower: requests come `slowdown` times as fast by that clock,
-        and what it measures takes as much longer. Segments of the engines stay in the replica's own time.
-        """
-        if slowdown != 1.0:
-            source = replace(source, due_s=source.due_s / slowdown)
+    def simulate(self, source: OpenLoop) -> SimulationResult:
+        """Serve every request of the source to its end."""
         if isinstance(self.server, Worker):
-            run = simulate(self.server.step_time, self.server.limits, source, self.serving)
-        else:
-            run = simulate_pools(self.server, source, self.serving)
-        return run if slowdown == 1.0 else stretched(run, slowdown)
-
-
-def stretched(run: SimulationResult, factor: float) -> SimulationResult:
-    """The run with all times of its requests multiplied."""
-    times = {name: getattr(run, name) * factor for name in ("due_s", "first_s", "last_s", "prefilled_s")}
-    return replace(run, **times)
+            return simulate(self.server.step_time, self.server.limits, source, self.serving)
+        return simulate_pools(self.server, source, self.serving)
 
 
 def replica_of(

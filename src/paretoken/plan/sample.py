@@ -11,7 +11,7 @@ from paretoken.traffic.traffic import HOUR_S, Floats, Ints, Traffic
 
 SAMPLE = 6_000
 FEWEST_IN_WINDOW = 50
-"""Requests that tell the rate of a window."""
+"""Fewest requests from which the rate of a window is read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -79,8 +79,15 @@ def traffic_sample(
         cached_tokens=None if cached_tokens is None else cached_tokens[chosen],
         position=_position(traffic, counts),
         skip=1 - rng.uniform(0, 1, requests),
-        peak_s=float((counts / np.minimum(HOUR_S, traffic.span_s - np.arange(traffic.hours) * HOUR_S)).max()),
+        peak_s=float(hour_rates_s(traffic).max()),
     )
+
+
+def hour_rates_s(traffic: Traffic) -> Floats:
+    """Requests per second of each hour, the last of which may be short; shape (hours,)."""
+    counts = np.bincount(traffic.hour_of(), minlength=traffic.hours)
+    rates: Floats = counts / np.minimum(HOUR_S, traffic.span_s - np.arange(traffic.hours) * HOUR_S)
+    return rates
 
 
 def _position(traffic: Traffic, counts: Ints) -> Floats:

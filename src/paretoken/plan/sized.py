@@ -67,9 +67,9 @@ class SizedFleet:
     `fixed` has the replicas of the busiest hour all the time, `scheduled` those of each hour, started early by the cold
     start, both with spares. `autoscaled` reacts to the load; None unless the whole period was replayed.
     `foresight_gpu_hours` is the least that any autoscaler rents. `one_gone` is the largest ratio of a limit in the
-    busiest hours with one replica less than the fleet and its spares. `hit_share` is that of the prefix cache, None
-    where the traffic shares no prefixes. `served` are the requests that fit. `replayed` is as in
-    the job, or whole hours where they are small, or no size meets the limits in their busiest part.
+    busiest hours with one replica less than the fleet and its spares. `hit_share` is the share of
+    input tokens in the prefix cache, None where the traffic shares no prefixes. `served` counts the requests that fit.
+    `replayed` is as in the job, or whole hours where they are small, or no size meets the limits in their busiest part.
     """
 
     candidate: FleetCandidate
@@ -90,7 +90,7 @@ class SizedFleet:
 
 @dataclass(frozen=True, slots=True)
 class Unsized:
-    """A candidate that no number of replicas makes enough, and why; `nearest` is the SLO that it meets."""
+    """A candidate that meets the SLO with no number of replicas, and why; `nearest` is the closest SLO it meets."""
 
     candidate: FleetCandidate
     reason: str
@@ -156,9 +156,9 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
 
 
 def _cached_tokens(job: SizingJob, replica: Replica, curve: LoadCurve) -> Ints | None:
-    """Input tokens of each request in the prefix cache of its replica, at the replicas that the load needs without.
+    """Input tokens of each request in the prefix cache of its replica, for a fleet sized without a prefix cache.
 
-    Where the traffic does not say what prompts share, its requests have the share that the server counted, if it did.
+    Where the traffic has no prompt blocks, all requests have the hit share that its server counted, if any.
     """
     traffic = job.traffic
     capacity_s = curve.capacity_s(job.slos) or curve.limit_s

@@ -19,9 +19,9 @@ FACTORS = np.exp(np.linspace(-2.5, 2.5, 41))
 
 
 def fleet_scales(size: FleetSize, curve: LoadCurve, limits: Sequence[Slo]) -> dict[Slo, float]:
-    """Latencies of the fleet's worst hours over those of one replica at the rate of the fleet's, by limit.
+    """Latencies of the fleet's worst hours over those on the curve at the same load of a replica, by limit.
 
-    Many replicas share bursts, and hours have more bursts than a steady load: the curve alone knows neither.
+    Replicas share bursts, and an hour has more bursts than a steady load; the curve covers neither.
     """
     rate_s = size.rate_each_s(size.checks[0].group.first, size.checks[0].replicas)
     scales = dict[Slo, float]()
@@ -40,11 +40,10 @@ def size_factors(
     tpot_normal: Floats,
     scales: Mapping[Slo, float] | None = None,
 ) -> Floats:
-    """The capacity of a replica as predicted over that of each draw, shape (n,); inf where it meets the limits nowhere.
+    """Predicted capacity of a replica over its capacity in each draw, shape (n,); inf where no load meets the limits.
 
-    With `scales`, the latencies of a draw are so many times those of the curve (`fleet_scales`).
-    Draws are standard normal. An error of TPOT is one of all step times, so it changes the load that a replica keeps up
-    with, too. One of TTFT comes on top, and changes TTFT alone.
+    `scales` multiply the latencies of the curve, by limit (`fleet_scales`). Draws are standard normal. An error of TPOT
+    applies to all step times, so it also changes the highest stable load. An error of TTFT changes TTFT alone, on top.
     """
     slower = error.factors(TPOT, tpot_normal)
     capacity = curve.limit_s / slower

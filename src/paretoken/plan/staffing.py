@@ -1,23 +1,22 @@
-"""How many replicas are rented when: a constant number, a schedule, or by what the fleet has to do."""
+"""How many replicas are rented when: a constant number, a schedule, or as many as the load needs."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, expm1
 from typing import Protocol
 
 from paretoken.errors import BadConfig
+from paretoken.traffic.traffic import HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
 class FleetLoad:
-    """A fleet at a time: replicas that take requests, those that start, and requests without a whole answer."""
+    """A fleet at a time: its requests without a whole answer."""
 
     now_s: float
-    serving: int
-    starting: int
     outstanding: int
 
 
@@ -73,18 +72,22 @@ def fixed(replicas: int) -> StaffSchedule:
     return StaffSchedule((0.0,), (replicas,))
 
 
+def hourly(replicas: Sequence[int]) -> StaffSchedule:
+    """The replicas of each hour from its start on."""
+    return StaffSchedule(tuple(i * HOUR_S for i in range(len(replicas))), tuple(replicas))
+
+
 @dataclass(slots=True, kw_only=True)
 class ReactiveScaling:
     """Keeps the requests without a whole answer near `per_replica` for each replica, as autoscalers do.
 
     It decides every `interval_s` on their number, averaged with a time constant of `average_s`. It adds replicas at
-    once, and removes them only after `cooldown_s` in which fewer were enough. `spares` come on top of `least` or more;
-    `start` are those of the begin. One object serves one replay.
+    once, and removes them only after `cooldown_s` in which fewer were enough. `spares` come on top;
+    `start` is the number of replicas at the start. One object serves one replay.
     """
 
     per_replica: float
     start: int
-    least: int = 1
     spares: int = 0
     interval_s: float = 15.0
     average_s: float = 60.0
@@ -103,7 +106,7 @@ class ReactiveScaling:
         if self.average is None:
             self.average = self.start * self.per_replica
         self.average += (load.outstanding - self.average) * -expm1(-self.interval_s / self.average_s)
-        enough = max(ceil(self.average / self.per_replica - 1e-9), self.least)
+        enough = max(ceil(self.average / self.per_replica - 1e-9), 1)
         self.wanted = [(t, n) for t, n in self.wanted if t >= load.now_s - self.cooldown_s]
         self.wanted.append((load.now_s, enough))
         return max(n for _, n in self.wanted) + self.spares

@@ -23,7 +23,7 @@ from paretoken.predict.predictor import Predictions, predict_cases
 
 TTFT, TPOT, E2E = "ttft", "tpot", "e2e"
 OF_TOKENS = {TPOT: TPOT, "itl": TPOT, E2E: E2E, TTFT: TTFT}
-"""The interval that holds for each metric: that of a gap between tokens is that of their mean."""
+"""The metric whose interval applies to each metric: ITL has that of TPOT."""
 
 
 @dataclass(frozen=True, slots=True)

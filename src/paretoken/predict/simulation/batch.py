@@ -51,6 +51,17 @@ class DecodeBatch:
         entered = sum(phase[low:high]) if low >= 0 else sum(phase[:high]) + sum(phase[low:])
         return whole * len(self.offset) + entered
 
+    def steps_that_fit(self, free: int, k: int, grown: int) -> int:
+        """The most steps, 1…k, that `free` blocks allow; the first `grown` of them have theirs already."""
+        low, high = 1, k
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.crossings(self.steps + grown, middle - grown) <= free:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
     def join(self, request: int, units: int, left: int) -> None:
         """Let a sequence decode from the next step on: `units` are in its cache, `left` remain to be made."""
         offset = units - (self.steps - 1) * self.gain
@@ -95,3 +106,18 @@ class DecodeBatch:
                 ends[request] = NONE
                 ended.append(request)
         return ended
+
+
+def steps_until(until_s: float, now_s: float, k: int, first_s: float, more_s: float) -> int:
+    """The fewest steps from `now_s`, 1…k, that end at `until_s` or later.
+
+    The first takes `first_s`, each one after `more_s` more than the one before.
+    """
+    low, high = 1, k
+    while low < high:
+        middle = (low + high) // 2
+        if now_s + (middle * first_s + more_s * (middle * (middle - 1) // 2)) >= until_s:
+            high = middle
+        else:
+            low = middle + 1
+    return low

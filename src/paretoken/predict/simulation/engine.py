@@ -13,7 +13,7 @@ from fractions import Fraction
 from heapq import heappop, heappush
 from math import ceil, inf
 
-from paretoken.predict.simulation.batch import DecodeBatch
+from paretoken.predict.simulation.batch import DecodeBatch, steps_until
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.requests import NONE, RequestLog, SimulatedLengths
 from paretoken.predict.steptime import StepTime
@@ -78,7 +78,7 @@ class EngineSimulator:
 
     @property
     def next_s(self) -> float:
-        """When `step` has something to do, s; inf where it has nothing."""
+        """When `step` has something to do, s; inf if never."""
         if self.ends_s < inf or not self.pending:
             return self.ends_s
         return self.pending[0][0]
@@ -285,7 +285,7 @@ class EngineSimulator:
             self.partial, self.done = request, done
 
     def _expect(self, request: int) -> bool:
-        """Reserve a place and blocks for a prompt's KV, if there are any."""
+        """Reserve a place and blocks for a prompt's KV cache; whether it has blocks."""
         blocks = self.limits.blocks(self.inputs[request])
         if not self._reserve(request, blocks):
             return False
@@ -339,7 +339,7 @@ class EngineSimulator:
         end = batch.next_end()
         k = end - batch.steps if calm else 1
         if k > 1 and self.used + n * (k * batch.gain // batch.cycle + 1) > self.limits.kv_blocks:
-            k = self._steps_that_fit(k, grown)
+            k = batch.steps_that_fit(self.limits.kv_blocks - self.used, k, grown)
         if self.waiting and self._queue_closed():
             k = min(k, self.opens_at - batch.steps)
         fixed, per_token = self.coefficients.get(n) or self._coefficients(n)
@@ -353,7 +353,7 @@ class EngineSimulator:
     def _cut(self, at_s: float) -> None:
         """End the running steps alike at the first that ends at `at_s` or later."""
         first, more, _, _ = self.jump
-        self.alike = k = self._steps_until(at_s, self.alike, first, more)
+        self.alike = k = steps_until(at_s, self.now, self.alike, first, more)
         self.ends_s = self.now + (k * first + more * (k * (k - 1) // 2))
 
     def _finish_alike(self) -> None:
@@ -370,29 +370,6 @@ class EngineSimulator:
     def _coefficients(self, n: int) -> tuple[float, float]:
         pair = self.coefficients[n] = self.step_time.decode(n)
         return pair
-
-    def _steps_that_fit(self, k: int, grown: int) -> int:
-        """The most steps, 1…k, for which there are blocks; there are for one."""
-        free = self.limits.kv_blocks - self.used
-        low, high = 1, k
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self.batch.crossings(self.batch.steps + grown, middle - grown) <= free:
-                low = middle
-            else:
-                high = middle - 1
-        return low
-
-    def _steps_until(self, until_s: float, k: int, first: float, more: float) -> int:
-        """The fewest steps, 1…k, after which it is `until_s` or later."""
-        low, high = 1, k
-        while low < high:
-            middle = (low + high) // 2
-            if self.now + (middle * first + more * (middle * (middle - 1) // 2)) >= until_s:
-                high = middle
-            else:
-                low = middle + 1
-        return low
 
     def _ended(self) -> list[int]:
         """Take out the sequences whose last step this was."""
