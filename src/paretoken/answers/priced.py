@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
@@ -13,7 +13,6 @@ from paretoken.prices.earnings import Earnings, OwnerCapital, earnings
 from paretoken.prices.tariff import Tariff
 
 RankBy: TypeAlias = Literal["cost", "tok_s_per_mw", "profit"]
-RANKINGS: tuple[RankBy, ...] = get_args(RankBy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
