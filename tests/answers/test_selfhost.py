@@ -20,8 +20,8 @@ from tests.support.patience import PATIENT
 from tests.support.points import prepared
 from tests.support.served import CHAT, curve
 
-QUESTION = "--model deepseek-r1 --precision fp8 --workload chat --interactivity 40"
-ASKED = SelfhostQuestion(**CHAT, e2e_s=5.0, rent_usd=2.0, input_price=1.0, output_price=3.0)
+OPTIONS = "--model deepseek-r1 --precision fp8 --workload chat --interactivity 40"
+QUESTION = SelfhostQuestion(**CHAT, e2e_s=5.0, rent_usd=2.0, input_price=1.0, output_price=3.0)
 H200 = curve("H200", (2, 200), (4, 400), (8, 600))
 MI300X = curve("MI300X", (2, 50), (4, 100), (8, 150), users=16.0, n_gpus=4, tp=4)
 
@@ -31,7 +31,7 @@ def served(catalog, *rows):
 
 
 def test_the_cheapest_run_is_named_with_what_it_beats(catalog):
-    answer = selfhost(ASKED, served(catalog, *H200, *MI300X))
+    answer = selfhost(QUESTION, served(catalog, *H200, *MI300X))
     best = answer.candidate
     assert (best.accelerator, best.engine, best.software, best.tp) == ("H200", "vllm", "2026-01", "8")
     assert [c.accelerator for c in answer.cheapest_of] == [
@@ -50,7 +50,7 @@ def test_both_bounds_against_the_same_api(catalog):
     pools = curve(
         "MI300X", (2.1, 2000), (4.1, 2500), disaggregated=True, prefill_tp=8, n_gpus=16, engine="dynamo-sglang"
     )
-    answer = selfhost(ASKED, served(catalog, *H200, *MI300X, *pools))
+    answer = selfhost(QUESTION, served(catalog, *H200, *MI300X, *pools))
     of_any = answer.best_known
     assert (answer.candidate.accelerator, of_any.candidate.accelerator, of_any.serving) == ("H200", "MI300X", "any")
     assert [s.api for s in answer.against] == [s.api for s in of_any.against]
@@ -60,11 +60,11 @@ def test_both_bounds_against_the_same_api(catalog):
 
 def test_no_plain_run_leaves_the_best_known(catalog):
     drafted = curve("MI300X", (2.1, 500), (4.1, 900), speculative="mtp")
-    answer = selfhost(ASKED, served(catalog, *drafted))
+    answer = selfhost(QUESTION, served(catalog, *drafted))
     assert answer.candidate is None and answer.against == () and answer.unmet
     assert answer.best_known.candidate.accelerator == "MI300X"
     with pytest.raises(NoData, match="the nearest is H200"):
-        selfhost(replace(ASKED, e2e_s=0.1), served(catalog, *H200))
+        selfhost(replace(QUESTION, e2e_s=0.1), served(catalog, *H200))
 
 
 def test_what_was_chosen_and_why_is_printed(shown):
@@ -88,11 +88,11 @@ def test_what_was_chosen_and_why_is_printed(shown):
 
 def test_doubts_about_the_choice_are_in_the_answer(catalog):
     h100 = curve("H100", (2, 800), (4, 1600))
-    assert "H200 has at least the hardware of H100" in selfhost(ASKED, served(catalog, *H200, *h100)).withheld
+    assert "H200 has at least the hardware of H100" in selfhost(QUESTION, served(catalog, *H200, *h100)).withheld
     late = [r | {"date": "2026-06-01"} for r in MI300X]
-    assert selfhost(ASKED, served(catalog, *H200, *late)).stale
+    assert selfhost(QUESTION, served(catalog, *H200, *late)).stale
     level = curve("MI300X", (2, 199), (4, 399), (8, 599))
-    assert selfhost(replace(ASKED, e2e_s=4.0), served(catalog, *H200, *level)).fragile
+    assert selfhost(replace(QUESTION, e2e_s=4.0), served(catalog, *H200, *level)).fragile
 
 
 prices = st.floats(0.01, 50)
@@ -100,16 +100,22 @@ prices = st.floats(0.01, 50)
 
 @settings(PATIENT)
 @given(prices, prices, prices, st.floats(1, 1e5), st.floats(1, 1e5), st.floats(0, 1))
-def test_a_mix_lies_between_its_prices(given_, made, cached, isl, osl, share):
-    price = own_price("m", given_, made, cached)
+def test_a_mix_lies_between_its_prices(input_usd, output_usd, cached_usd, isl, osl, share):
+    price = own_price("m", input_usd, output_usd, cached_usd)
     cost = price.usd_per_mtok(isl, osl, share)
-    assert min(given_, made, cached) * (1 - 1e-9) <= cost <= max(given_, made, cached) * (1 + 1e-9)
+    assert (
+        min(input_usd, output_usd, cached_usd) * (1 - 1e-9)
+        <= cost
+        <= max(input_usd, output_usd, cached_usd) * (1 + 1e-9)
+    )
 
 
 @settings(PATIENT)
 @given(prices, prices, st.floats(0.1, 20), st.floats(10, 1e5), st.integers(1, 72))
-def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpus):
-    comparison = self_host(own_price("m", given_, made), OwnDeployment(gpus, rent, tput), ApiUse(isl=1000, osl=500))
+def test_at_the_break_even_load_both_cost_the_same(input_usd, output_usd, rent, tput, gpus):
+    comparison = self_host(
+        own_price("m", input_usd, output_usd), OwnDeployment(gpus, rent, tput), ApiUse(isl=1000, osl=500)
+    )
     per_day_usd = rent * gpus * 24
     assert comparison.tokens_per_day / 1e6 * comparison.api_usd_per_mtok == pytest.approx(per_day_usd)
     if comparison.pays:
@@ -117,12 +123,12 @@ def test_at_the_break_even_load_both_cost_the_same(given_, made, rent, tput, gpu
 
 
 def test_selfhost_verb(call):
-    code, out, err = call(f"selfhost {QUESTION} --json")
+    code, out, err = call(f"selfhost {OPTIONS} --json")
     answer = json.loads(out)
     loads = [x["load"] for x in answer["against"]]
     assert (code, err) == (0, "") and loads == sorted(loads, reverse=True)
     code, out, _ = call(
-        f"selfhost {QUESTION} --rent 2.0 --input-price 1 --output-price 3 --cached-price 0.1 --cached-share 0.5 "
+        f"selfhost {OPTIONS} --rent 2.0 --input-price 1 --output-price 3 --cached-price 0.1 --cached-share 0.5 "
         "--own-cached-share 0 --json"
     )
     one = json.loads(out)["against"][0]
@@ -132,34 +138,34 @@ def test_selfhost_verb(call):
     assert (one["own_usd_per_mtok"], one["load"]) == (pytest.approx(own), pytest.approx(own / 1.775))
     as_run = 2.0 / (candidate["recommended"]["tput_per_gpu"] * 0.0036)
     assert json.loads(out)["against_as_run"][0]["own_usd_per_mtok"] == pytest.approx(as_run)
-    assert "break-even load" in call(f"selfhost {QUESTION} --tco 2026-07 --tier rent-3yr")[1]
+    assert "break-even load" in call(f"selfhost {OPTIONS} --tco 2026-07 --tier rent-3yr")[1]
 
 
 def test_own_api_prices(call, tmp_path):
     (tmp_path / "p.csv").write_text("model,provider,input_usd_per_mtok,output_usd_per_mtok\ndeepseek-r1,me,1,2\n")
-    answer = json.loads(call(f"selfhost {QUESTION} --api-prices p.csv --json")[1])
+    answer = json.loads(call(f"selfhost {OPTIONS} --api-prices p.csv --json")[1])
     assert [x["api"]["provider"] for x in answer["against"]] == ["me"]
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (f"selfhost {QUESTION} --input-price 1", "two sides"),
-        (f"selfhost {QUESTION} --input-price -1 --output-price 1", "0 or more"),
-        (f"selfhost {QUESTION} --input-price 0 --output-price 0", "free"),
-        (f"selfhost {QUESTION} --cached-share 2", "between 0 and 1"),
-        (f"selfhost {QUESTION} --own-cached-share -1", "on your own side is -1"),
-        (f"selfhost {QUESTION} --batch-share 1.5", "can wait is 1.5"),
-        (f"selfhost {QUESTION} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
-        (f"selfhost {QUESTION} --load-curve 1,2,3", "has 3 weights; give 24"),
-        (f"selfhost {QUESTION} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),
-        (f"selfhost {QUESTION} --tokens-per-day 0", "volume of a day is 0 tokens"),
-        (f"selfhost {QUESTION} --tokens-per-day 1e9 --requests-per-day 1e6", "give your volume once"),
-        (f"selfhost {QUESTION} --rent 2 --term spot", "give one price"),
-        (f"selfhost {QUESTION} --rent -2", "above 0"),
-        (f"selfhost {QUESTION} --term ever", "rental term"),
-        (f"selfhost {QUESTION} --cached-share nan", "not a finite number"),
-        (f"selfhost {QUESTION} --api-prices none.csv", "cannot be read"),
+        (f"selfhost {OPTIONS} --input-price 1", "two sides"),
+        (f"selfhost {OPTIONS} --input-price -1 --output-price 1", "0 or more"),
+        (f"selfhost {OPTIONS} --input-price 0 --output-price 0", "free"),
+        (f"selfhost {OPTIONS} --cached-share 2", "between 0 and 1"),
+        (f"selfhost {OPTIONS} --own-cached-share -1", "on your own side is -1"),
+        (f"selfhost {OPTIONS} --batch-share 1.5", "can wait is 1.5"),
+        (f"selfhost {OPTIONS} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
+        (f"selfhost {OPTIONS} --load-curve 1,2,3", "has 3 weights; give 24"),
+        (f"selfhost {OPTIONS} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),
+        (f"selfhost {OPTIONS} --tokens-per-day 0", "volume of a day is 0 tokens"),
+        (f"selfhost {OPTIONS} --tokens-per-day 1e9 --requests-per-day 1e6", "give your volume once"),
+        (f"selfhost {OPTIONS} --rent 2 --term spot", "give one price"),
+        (f"selfhost {OPTIONS} --rent -2", "above 0"),
+        (f"selfhost {OPTIONS} --term ever", "rental term"),
+        (f"selfhost {OPTIONS} --cached-share nan", "not a finite number"),
+        (f"selfhost {OPTIONS} --api-prices none.csv", "cannot be read"),
         (
             "selfhost --model llama-3-70b --precision fp8 --workload chat --e2e 0.01",
             "nothing serves llama-3-70b fp8 1024/1024",
@@ -171,9 +177,9 @@ def test_mistakes_are_one_sentence(call, line, says):
     assert (code, out) == (2, "") and says in err and err.startswith("error: ") and err.count("\n") == 1
 
 
-def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
+def test_a_free_api_has_no_break_even_load(call, tmp_path):
     (tmp_path / "p.csv").write_text("model,provider,input_usd_per_mtok,output_usd_per_mtok\ndeepseek-r1,me,0,0\n")
-    code, _, err = call(f"selfhost {QUESTION} --api-prices p.csv")
+    code, _, err = call(f"selfhost {OPTIONS} --api-prices p.csv")
     assert code == 2 and "deepseek-r1 of me is free" in err
     with pytest.raises(BadConfig, match="is free"):
         self_host(own_price("m", 1, 0, 0), OwnDeployment(8, 2.0, 100), ApiUse(isl=1000, osl=1000, cached_share=1))
@@ -181,7 +187,7 @@ def test_an_api_that_is_free_cannot_be_held_against(call, tmp_path):
 
 def test_a_day_with_peaks_and_a_volume(catalog):
     office = tuple(3.0 if 1 <= hour < 10 else 1.0 for hour in range(24))
-    stated = replace(ASKED, load_curve=office, requests_per_day=100_000)
+    stated = replace(QUESTION, load_curve=office, requests_per_day=100_000)
     answer = selfhost(stated, served(catalog, *H200))
     day, decision = answer.day, answer.decision
     tokens = 100_000 * 2048
@@ -196,7 +202,7 @@ def test_a_day_with_peaks_and_a_volume(catalog):
     assert not as_run.pays
     late = selfhost(replace(stated, batch_share=0.5), served(catalog, *H200))
     assert late.decision.cheapest.most_load == 1 and late.decision.cheapest.pays
-    assert selfhost(ASKED, served(catalog, *H200)).decision.cheaper is None
+    assert selfhost(QUESTION, served(catalog, *H200)).decision.cheaper is None
 
 
 CSV = """model,provider,name,tier,input_usd_per_mtok,output_usd_per_mtok,maker,peak_hours_utc
@@ -209,7 +215,7 @@ llama-3-70b,a,fair,batch,0.5,1.5,,
 
 def test_the_cheapest_name_of_a_provider_or_every_tier(catalog, tmp_path):
     (tmp_path / "p.csv").write_text(CSV)
-    own_table = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv")
+    own_table = replace(QUESTION, input_price=None, output_price=None, api_prices=tmp_path / "p.csv")
     data = served(catalog, *H200)
     answer = selfhost(own_table, data)
     assert [(s.api.name, s.tier, s.api_usd_per_mtok) for s in answer.against] == [("fair", "peak/off-peak", 3.0)]
@@ -227,7 +233,7 @@ def test_the_cheapest_name_of_a_provider_or_every_tier(catalog, tmp_path):
 
 
 def test_hits_on_both_sides(catalog):
-    stated = replace(ASKED, cached_price=0.1, cached_share=0.6)
+    stated = replace(QUESTION, cached_price=0.1, cached_share=0.6)
     stated = replace(stated, e2e_s=30.0)
     data = served(catalog, *curve("H200", (20, 64 * 2048 / 20 / 8), (30, 128 * 2048 / 30 / 8)))
     plain = selfhost(replace(stated, own_cached_share=0.0), data)
@@ -242,7 +248,7 @@ def test_hits_on_both_sides(catalog):
 
 
 def test_hits_that_cannot_be_predicted_are_not_counted(catalog, shown):
-    answer = selfhost(replace(ASKED, cached_share=0.6), served(catalog, *H200))
+    answer = selfhost(replace(QUESTION, cached_share=0.6), served(catalog, *H200))
     assert (answer.cache.origin, answer.cache.factor) == ("none", 1.0) and "contradicts itself" in answer.cache.note
     (as_run,) = answer.against_as_run
     assert as_run.own_usd_per_mtok == pytest.approx(usd_per_mtok(2.0, 400))
@@ -251,7 +257,7 @@ def test_hits_that_cannot_be_predicted_are_not_counted(catalog, shown):
 
 
 def test_hits_of_pools_and_of_speculation(call):
-    answer = json.loads(call(f"selfhost {QUESTION} --cached-share 0.6 --json")[1])
+    answer = json.loads(call(f"selfhost {OPTIONS} --cached-share 0.6 --json")[1])
     assert answer["best_known"]["candidate"]["recommended"]["disaggregated"]
     for bound in (answer, answer["best_known"]):
         assert bound["cache"]["origin"] == "predicted" and 1 <= bound["cache"]["factor"] < 2
@@ -275,7 +281,9 @@ def test_a_volume_is_printed_with_both_bills(shown):
 def test_peak_hours_are_in_utc(catalog, tmp_path):
     (tmp_path / "p.csv").write_text(CSV)
     morning = tuple(1.0 if hour < 12 else 0.0 for hour in range(24))
-    own_table = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", load_curve=morning)
+    own_table = replace(
+        QUESTION, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", load_curve=morning
+    )
     data = served(catalog, *H200)
     assert selfhost(own_table, data).against[0].api_usd_per_mtok == 4.0
     assert selfhost(replace(own_table, utc_offset=-12), data).against[0].api_usd_per_mtok == 2.0
@@ -284,7 +292,7 @@ def test_peak_hours_are_in_utc(catalog, tmp_path):
 def test_prices_that_begin_later_or_never(catalog, tmp_path):
     head = "model,provider,input_usd_per_mtok,output_usd_per_mtok,valid_from\n"
     (tmp_path / "p.csv").write_text(head + "llama-3-70b,a,1,3,2027-01-01\n")
-    later = replace(ASKED, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24))
+    later = replace(QUESTION, input_price=None, output_price=None, api_prices=tmp_path / "p.csv", at=date(2026, 11, 24))
     with pytest.raises(NoData, match="no API price for llama-3-70b that holds on 2026-11-24"):
         selfhost(later, served(catalog, *H200))
     (tmp_path / "p.csv").write_text(head + "gpt-oss-20b,a,1,3,\n")

@@ -122,6 +122,23 @@ def test_cells_of_money_are_multiplied(call, verb, title):
     assert pairs and all(half == pytest.approx(usd / 2, rel=2e-3, abs=1e-4) for usd, half in pairs)
 
 
+@pytest.mark.parametrize(
+    ("verb", "usd", "halved"),
+    [
+        (
+            f"selfhost {CHAT} --e2e 20 --serving any --rent 2 --input-price 1 --output-price 1 --tokens-per-day 1e9",
+            "1 USD per million tokens",
+            "0.5 EUR per million tokens",
+        ),
+        (f"{TOKENS} --token-price 0.6", "Earnings at 0.6 USD per", "Earnings at 0.3 EUR per"),
+    ],
+)
+def test_sentences_are_in_the_currency_of_their_tables(call, verb, usd, halved):
+    plain, euros = (call(f"{verb}{more}")[1] for more in ("", " --currency EUR --usd-rate 0.5"))
+    assert usd in plain and halved in euros
+    assert "USD" not in euros.replace("EUR per USD", "")
+
+
 def test_a_calculation_stays_in_usd(call):
     code, out, err = call("tco --accelerator H200 --explain --currency EUR --usd-rate 0.92")
     assert (code, out) == (2, "") and "--explain prints the calculation in USD" in err

@@ -45,7 +45,7 @@ SURVEYED = {
     "enterprise": SurveyedTier("rent-3yr", ("3-year",)),
     "team": SurveyedTier("rent-retail", ("on-demand", "1-month", "3-6-month")),
 }
-"""Where the market has a median at one of the terms, the surveyed price of an accelerator is not ranked."""
+"""If the market has a median at one of the terms, the surveyed price of the accelerator is not ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +67,8 @@ class AdviseQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
 class AdviseAnswer:
     """The advice for every buyer segment; `value` is in the axis' own unit, None if only other latencies are limited.
 
-    `unmet` says that no point meets the limits, and which comes nearest. `best_known` is the same of any serving,
-    where the question leaves the serving at plain.
+    `unmet` says that no point meets the limits, and which comes nearest. `best_known` is the same answer for any
+    serving, where the question leaves the serving at plain.
     """
 
     axis: Axis
@@ -138,7 +138,7 @@ def procurement_options(
 
 
 def with_own_prices(options: Sequence[Procurement], own: Mapping[str, float]) -> list[Procurement]:
-    """The options, where each accelerator with an own price has that one alone in every segment.
+    """The options, with an own price as the only option of its accelerator in every segment.
 
     Its power is that of the segment's owner, if the segment has one.
     """
@@ -169,8 +169,8 @@ def _stated(own: Mapping[str, float]) -> Tariff:
 
 
 def _without(tariff: Tariff, accelerators: Container[str]) -> Tariff:
-    kept = {name: usd for name, usd in tariff.usd_per_gpu_h.items() if name not in accelerators}
-    return replace(tariff, usd_per_gpu_h=kept)
+    others = {name: usd for name, usd in tariff.usd_per_gpu_h.items() if name not in accelerators}
+    return replace(tariff, usd_per_gpu_h=others)
 
 
 def _owned(catalog: Catalog, operator: str, own_sets: Sequence[FigureSet]) -> Procurement:
@@ -188,7 +188,7 @@ def _rented(market: Market, segment: str, term: str, accelerators: Sequence[str]
 
 
 def _surveyed(market: Market, segment: str, of: SurveyedTier) -> Procurement | None:
-    """Surveyed rents of the newest price set that has the tier, each with what the market says of it."""
+    """Surveyed rents of the newest price set that has the tier, each compared with the market."""
     newest = newest_set_with(market.catalog, of.tier)
     if newest is None:
         return None

@@ -1,7 +1,7 @@
 """The two bounds of every answer: plain serving, and the best that is known to have been served.
 
-Plain is one node, one pool and no speculative decoding: what anybody starts with, alike on every accelerator. The
-best known adds disaggregated and multi-node serving, wide expert parallelism and speculative decoding, wherever they
+Plain is one node, one pool and no speculative decoding: the usual start, comparable on every accelerator. The best
+known adds disaggregated and multi-node serving, wide expert parallelism and speculative decoding, wherever they
 were run. A question that names its serving asks for one of them alone.
 """
 
@@ -19,7 +19,7 @@ BEST_KNOWN_TITLE = "Best known serving: also disaggregated, multi-node and specu
 
 
 def asks_both(question: PointsQuestion) -> bool:
-    """Whether a question leaves the serving at plain, so that the best known is shown beside it."""
+    """Whether a question leaves the serving at plain, so that the best known is answered too."""
     return question.serving == "single-node" and question.speculative == "none"
 
 

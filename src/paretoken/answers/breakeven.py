@@ -27,11 +27,11 @@ Operator = Literal["hyperscaler", "neocloud", "enterprise"]
 
 @dataclass(frozen=True, kw_only=True)
 class BreakevenQuestion(AxisQuestion, MarketQuestion, PricesQuestion):
-    """At which rent do the tokens of `accelerator` cost what those of `against` do, at every latency limit?
+    """At which rent do the tokens of `accelerator` cost as much as those of `against`, at every latency limit?
 
-    One basis: a stated `rent_usd` of `against`; what both cost an `operator` who owns them; or the rental `market`,
-    at every term or those named, where a `rent_usd` takes the place of the rents of `against`. Your own price of
-    `against` is its rent; that of `accelerator` is compared with the break-even rent.
+    There is one basis: a stated `rent_usd` of `against`, the cost of both to an `operator` who owns them, or the
+    rental `market` at all terms or those named. On the market, a `rent_usd` replaces the rents of `against`. Your own
+    price of `against` is its rent; that of `accelerator` is compared with the break-even rent.
     """
 
     accelerator: Annotated[str, Field(description="The accelerator whose break-even rent is computed")]
@@ -74,7 +74,7 @@ class BreakevenQuestion(AxisQuestion, MarketQuestion, PricesQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedBreakevenPoint(BreakevenPoint):
-    """A break-even rent beside what the accelerator costs: its owner, or at the price that you state."""
+    """A break-even rent beside the cost of the accelerator: to its owner, or at your own price."""
 
     cost_usd_per_gpu_h: float
     basis: str
@@ -84,13 +84,12 @@ class PricedBreakevenPoint(BreakevenPoint):
 class BreakevenAnswer:
     """The break-even rent over latency.
 
-    `points` answers the bases of a stated rent and of an owner, `range_usd_per_gpu_h` is from the lowest to the
-    highest of their rents. `values` and `terms` answer that of the market: the latencies in the axis' own unit, and
-    for each rental term the break-even rent at each of them; `days_apart`, `withheld` and `acceptance` are of each
-    latency, as in `BreakevenPoint`. No range takes in what is withheld, or beyond the data of one of the two
-    (`data_end`). `note` explains rents of 0 or below. `unmet` says why
-    there is no rent at all. `best_known` is the same of any serving, where the question
-    leaves the serving at plain.
+    With a stated rent or an owner, the answer is in `points`, and `range_usd_per_gpu_h` goes from the lowest to the
+    highest of their rents. With the market, it is in `values`, the latencies in the axis' own unit, and in `terms`,
+    which gives for each rental term the break-even rent at each latency. `days_apart`, `withheld` and `acceptance` are
+    by latency, as in `BreakevenPoint`. Ranges leave out what is withheld, and what lies beyond the data of one of the
+    two (`data_end`). `note` explains rents of 0 or below. `unmet` says why there is no rent at all. `best_known` is
+    the same answer for any serving, where the question leaves the serving at plain.
     """
 
     accelerator: str
@@ -188,7 +187,7 @@ def _on_the_market(
 
 
 def _priced(question: BreakevenQuestion, grid: CurveGrid, data: Data) -> tuple[BreakevenPoint, ...]:
-    """The break-even rents, beside what the accelerator costs its owner or at its own price where there is one."""
+    """The break-even rents, beside the cost of the accelerator to its owner or its own price if it has either."""
     names, own = (question.accelerator, question.against), question.price_usd_per_gpu_h
     prices, basis = dict(own), "your price"
     if question.operator:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from paretoken.frontier import Candidate, Verdict
 from paretoken.frontier.consistency import is_stale
@@ -32,12 +33,12 @@ BUYER_SEGMENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Procurement:
-    """Owning, or renting at a term, for one buyer segment; `basis` is, by accelerator, what the price rests on.
+    """Owning, or renting at a term, for one buyer segment; `basis` explains the price of each accelerator.
 
-    `scarce` gives the accelerators that may not be available at the price, each with the reason: they are
-    ranked after the others, however cheap. The prices of `unranked` accelerators do not compete: the segment has
-    another option for each, at what the market pays. `utility_kw` is the power at the utility's meter, kW per GPU,
-    for a buyer with a site of its own.
+    `scarce` gives the accelerators that may not be available at the price, each with the reason. They are ranked
+    after the others, however cheap. The prices of `unranked` accelerators do not compete, because the segment has
+    another option at the market's price. `utility_kw` is the power at the utility's meter, kW per GPU, for a buyer
+    with a site of its own.
     """
 
     segment: str
@@ -58,10 +59,10 @@ class Choice:
     """An accelerator and engine under one procurement option.
 
     Throughput and `usd_per_mtok_total` are interpolated at the limit if `interpolated` says so. `recommended` is the
-    point to repeat, that was run and meets the limit, `tp` its tensor-parallel size and `usd_per_mtok_recommended`
-    what its tokens cost. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` says why it may not be
-    available at the price, None where it is; `price_basis` what the price rests on, `data` what points and price do.
-    `fleet` is what fits under a power limit, on a site of the buyer's own.
+    point to repeat, which was run and meets the limit, `tp` its tensor-parallel size, and `usd_per_mtok_recommended`
+    the cost of its tokens. `rent_margin` is a neocloud's (rent − cost) / rent. `scarce` is the reason why the
+    accelerator may not be available at the price; None if it is available. `price_basis` is the basis of the price,
+    `data` that of points and price. `fleet` is what fits under a power limit on a site of the buyer's own.
     """
 
     accelerator: str
@@ -87,10 +88,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEvenPrice:
-    """The price of a GPU-hour at which an accelerator's tokens would cost what the best choice's do.
+    """The price of a GPU-hour at which an accelerator's tokens would cost as much as those of the best choice.
 
-    `usd_now` is its present price, None if it has none in the segment; `by` the share it would have to fall,
-    below 0 where it is cheaper already, but scarce.
+    `usd_now` is its present price, None if it has none in the segment. `by` is the share by which that would have to
+    fall, below 0 if the accelerator is cheaper already, but scarce.
     """
 
     accelerator: str
@@ -104,12 +105,13 @@ class BreakEvenPrice:
 class Advice:
     """The choices of a buyer segment by rising cost of tokens, the scarce ones last.
 
-    `unranked` are those at surveyed prices of what the market has a price for, by rising cost too. They win nothing.
+    `unranked` lists the choices at a surveyed price whose accelerator also has a market price, by rising cost of
+    tokens. They never win.
 
-    `winner` is the accelerator to choose, with the procurement of the first choice; None if nothing has a price, or
-    if the verdict is `withheld`, for the reason that this gives. `margin` is how much more the best choice with
-    another accelerator costs; below 0 only scarce ones are left, and one of them is cheaper. `confidence`, `fragile`,
-    `data_end`, `acceptance` and `days_apart` are those of `frontier.verdict.Verdict` between the two.
+    `winner` is the accelerator to choose, with the procurement of the first choice. It is None if nothing has a
+    price, or if the verdict is withheld; `withheld` gives the reason. `margin` is how much more the best choice with
+    another accelerator costs. It is below 0 if only scarce choices are left and one of them is cheaper. `confidence`,
+    `fragile`, `data_end`, `acceptance` and `days_apart` are those of `frontier.verdict.Verdict` between the two.
     `changes` are the prices at which each other accelerator would be equal to the winner, nearest first.
     """
 
@@ -187,18 +189,13 @@ def _of_segment(
     rents: Mapping[str, float],
     mw: float | None,
 ) -> Advice:
-    priced = [(c, p) for c in candidates for p in procurements if c.accelerator in p.tariff.usd_per_gpu_h]
-    choices, unranked = (
-        sorted(
-            (
-                _choice(c, p, load, rents.get(c.accelerator), mw)
-                for c, p in priced
-                if (c.accelerator in p.unranked) is beside
-            ),
-            key=_rank,
-        )
-        for beside in (False, True)
-    )
+    choices, unranked = list[Choice](), list[Choice]()
+    for c, p in product(candidates, procurements):
+        if c.accelerator in p.tariff.usd_per_gpu_h:
+            target = unranked if c.accelerator in p.unranked else choices
+            target.append(_choice(c, p, load, rents.get(c.accelerator), mw))
+    choices.sort(key=_rank)
+    unranked.sort(key=_rank)
     if not choices:
         return Advice(segment=segment.key, title=segment.title, unranked=tuple(unranked))
     best = choices[0]

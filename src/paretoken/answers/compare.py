@@ -51,7 +51,7 @@ class CompareQuestion(LatencyQuestion, PricesQuestion, SiteQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewerRelease:
-    """A software state newer than that of the curve: it holds too few loads, or no stated throughput, for one."""
+    """A software state newer than that of the curve, with too few loads or no stated throughput for its own curve."""
 
     accelerator: str
     engine: str
@@ -66,14 +66,15 @@ class NewerRelease:
 class CompareAnswer:
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
-    `candidates` holds the best engine of each accelerator. `margin` is how much cheaper the winner's tokens are
-    than the second's; `confidence`, `fragile`, `data_end`, `withheld`, `acceptance` and `days_apart` are those of
-    `frontier.verdict.Verdict`: a verdict withheld names no winner. `newer_releases` are not ranked. `no_data` says
-    why an accelerator is missing, `left_out` how many points of one are flagged. `fleet` is what fits under the
-    power limit, if one is given. `ranked_by` names the figure of the candidates; by profit, `margin` is how much more
-    throughput the winner has than it needs to earn what the second does. `utility_basis` says what the power at the
-    utility's meter is made of, `token_price` what tokens sell for.
-    `best_known` is the same of any serving, where the question leaves the serving at plain.
+    `candidates` has the best engine of each accelerator. `ranked_by` names the figure that ranks them. `margin` is how
+    much cheaper the winner's tokens are than the second's. By profit it is how much more throughput the winner has
+    than it needs to earn as much as the second. `confidence`, `fragile`, `data_end`, `withheld`, `acceptance` and
+    `days_apart` are those of `frontier.verdict.Verdict`; a verdict withheld names no winner.
+
+    `newer_releases` are not ranked. `no_data` says why an accelerator is missing, `left_out` how many points of one
+    are flagged. `fleet` is what fits under the power limit, if the question has one. `utility_basis` lists the parts
+    of the power at the utility's meter. `token_price` is the price at which tokens sell. `best_known` is the same
+    answer for any serving, where the question leaves the serving at plain.
     """
 
     axis: Axis

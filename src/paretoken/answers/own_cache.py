@@ -1,8 +1,8 @@
-"""What prefix-cache hits do for one's own throughput, as predicted.
+"""The predicted effect of prefix-cache hits on one's own throughput.
 
-Benchmarks send prompts that share nothing, so operating points have no hits. The predictor takes the run's own
-deployment with and without them. Both throughputs are at one latency, that of the prediction at the users of the run:
-hits free time, which more users then fill. Pools keep their split, although hits would allow for fewer prefill workers.
+Benchmarks send prompts that share nothing, so operating points have no hits. The run's own deployment is predicted
+with and without them. Both throughputs are at one latency, which is the predicted one at the users of the run: hits
+free time that more users then fill. Pools keep their split, although hits would allow for fewer prefill workers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.sample import pool_sample
 from paretoken.predict.predictor import predict_cases
 
-USERS = 2.0 ** (np.arange(21) / 4)
+USER_FACTORS = 2.0 ** (np.arange(21) / 4)
 """Multiples of the users of a run, 1 to 32, at which throughput with hits is predicted."""
 IDENTITY = ("source", "source_ref", "n_gpus", "tp", "prefill_tp", "ep", "concurrency", "speculative")
 WHY_NOT = "its run lacks what a prediction needs, or contradicts itself"
@@ -101,6 +101,6 @@ def _hitting(deployment: Deployment, share: float) -> Deployment:
 def _ratio(figures: Callable[[Sequence[C]], tuple[Floats, Floats]], case: C, with_hits: Callable[[float], C]) -> float:
     """Throughput with hits, at the latency of the case without, over that of the case."""
     latency_s, tput = (float(x[0]) for x in figures([case]))
-    latencies, tputs = figures([with_hits(case.concurrency * x) for x in USERS.tolist()])
+    latencies, tputs = figures([with_hits(case.concurrency * x) for x in USER_FACTORS.tolist()])
     rising = np.maximum.accumulate(latencies)
     return max(float(np.interp(np.log(latency_s), np.log(rising), tputs)) / tput, 1.0)

@@ -15,7 +15,7 @@ from paretoken.prices.self_host import ApiUse, OwnDay, OwnDeployment, own_day
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnOption:
-    """The recommended run of a candidate, with the effect of cache hits; `day` is a stated volume on copies of it."""
+    """The recommended run of a candidate with the effect of cache hits; `day` is the stated volume on copies of it."""
 
     candidate: PricedCandidate
     cache: OwnCache | None
@@ -38,7 +38,7 @@ class OwnOption:
 
     @property
     def usd_per_day(self) -> float:
-        """The stated volume; nothing without one."""
+        """The bill of the stated volume; 0 without one."""
         return self.day.usd_per_day if self.day else 0.0
 
 
@@ -52,7 +52,7 @@ def own_options(
     use: ApiUse,
     tokens_per_day: float | None,
 ) -> tuple[OwnOption, ...]:
-    """Every candidate that has a price as an option."""
+    """An option for every candidate that has a price."""
     options = []
     for c in candidates:
         if not c.usd_per_gpu_h:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
@@ -13,7 +13,6 @@ from paretoken.prices.earnings import Earnings, OwnerCapital, earnings
 from paretoken.prices.tariff import Tariff
 
 RankBy: TypeAlias = Literal["cost", "tok_s_per_mw", "profit"]
-RANKINGS: tuple[RankBy, ...] = get_args(RankBy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +33,12 @@ NO_SITE = Site()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedCandidate:
-    """One accelerator and engine at a latency limit and a tariff. Throughputs in tok/s/GPU; None where not known.
+    """One accelerator and engine at a latency limit and a tariff. Throughputs in tok/s/GPU; None if unknown.
 
-    Its figures are interpolated between the one or two Pareto points `around` the limit, whose loads `concurrency`
-    gives. `recommended` is the point of them that was run and meets the limit, `tp` its tensor-parallel size and
-    `usd_per_mtok_recommended` what its tokens cost. `tok_s_per_mw` and `joules_per_token` count the power of the
-    tariff, `tok_s_per_utility_mw` and `gco2_per_mtok` that at the utility's meter, all of it and only while serving.
+    Its figures are interpolated between the one or two Pareto points `around` the limit; `concurrency` has their
+    loads. `recommended` is the one of them that was run and meets the limit, `tp` its tensor-parallel size, and
+    `usd_per_mtok_recommended` the cost of its tokens. `tok_s_per_mw` and `joules_per_token` use the power of the
+    tariff. `tok_s_per_utility_mw` and `gco2_per_mtok` use all the power at the utility's meter, only while serving.
     """
 
     accelerator: str
@@ -155,8 +154,8 @@ def rank(
 def weights(ranked: Iterable[PricedCandidate], tariff: Tariff, by: RankBy, site: Site = NO_SITE) -> dict[str, float]:
     """By accelerator, the weight of its throughput under which throughputs rank as the candidates do.
 
-    By profit these are of the candidates' own limit only: each counts as the throughput at which the first would earn
-    as much, so that a margin is what the first may lose.
+    By profit, weights hold at the candidates' own limit only. A candidate counts as the throughput at which the first
+    would earn as much as it does, so a margin is the throughput that the first may lose.
     """
     if by == "cost":
         return tariff.tokens_per_usd_weight
@@ -174,7 +173,7 @@ def weights(ranked: Iterable[PricedCandidate], tariff: Tariff, by: RankBy, site:
 
 
 def profit_usd_per_mw_year(p: PricedCandidate) -> float | None:
-    """What a megawatt of utility power full of the candidate earns a year; None if it is not known."""
+    """The yearly profit of a megawatt of utility power filled with the candidate; None if unknown."""
     return p.earnings.profit_usd_per_mw_year if p.earnings else None
 
 

@@ -44,8 +44,8 @@ from paretoken.prices.tariff import Tariff, at_one_rent, tariff, with_prices
 class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
     """Compare self-hosting within latency limits with API prices.
 
-    A GPU-hour costs `rent_usd`, or the market's rent at `term`, or a tier of a TCO set; the market's
-    on-demand rent if none is given. An API price is the shipped ones, a file, or the two stated prices.
+    The price of a GPU-hour is `rent_usd`, the market's rent at `term`, or a tier of a TCO set. Without any of them it
+    is the market's on-demand rent. API prices are the shipped ones, those of a file, or the two stated prices.
     """
 
     tco: Annotated[str | None, Field(description="TCO set; the newest if only the tier is given")] = None
@@ -101,19 +101,19 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
 class SelfhostAnswer:
     """The cheapest self-hosted candidate, its price, and the comparison with every API price of the model.
 
-    `candidate` has the cheapest tokens at full load as run, of every accelerator and engine with a price; of any
-    serving, plain serving is among them. `against_as_run` compares the run that it recommends, which is also the
-    smallest deployment, and `against` the same at the throughput interpolated at the limit. `cache` is the effect of
-    the task's cache hits on its throughput, which `against` includes and the candidate's own figures do not.
-    `fixed_usd_per_day` is what the smallest deployment costs at any load. `unmet` says why there is no candidate.
+    `candidate` has the cheapest tokens at full load as run, among all accelerators and engines with a price. For any
+    serving, that includes plain serving. `against_as_run` compares the run that it recommends, which is also the
+    smallest deployment. `against` compares the same at the throughput interpolated at the limit. `cache` is the effect
+    of the task's cache hits on throughput; `against` includes it, the candidate's own figures do not.
+    `fixed_usd_per_day` is the cost of the smallest deployment at any load. `unmet` says why there is no candidate.
 
     `day` is the user's volume on `day_candidate`, the cheapest for it as run, with as many deployments as the busiest
-    hour needs; `day_cache` is the effect of cache hits on that. `decision` is taken as run.
+    hour needs. `day_cache` is the effect of cache hits on that candidate. `decision` compares figures as run.
 
     `cheapest_of` has the best of every accelerator by rising cost interpolated at the limit. `confidence`, `fragile`,
     `data_end`, `withheld`, `acceptance` and `days_apart` say how firm that order is, as in `frontier.verdict.Verdict`.
-    `price_doubts` says by accelerator why its price is not firm.
-    `best_known` is the same of any serving, where the question leaves the serving at plain.
+    `price_doubts` says by accelerator why its price is not firm. `best_known` is the same answer for any serving,
+    where the question leaves the serving at plain.
     """
 
     axis: Axis
@@ -269,8 +269,7 @@ def _stated_price(question: SelfhostQuestion) -> ApiPrice | None:
 
 def _offers(question: SelfhostQuestion, data: Data) -> list[ApiPrice]:
     """The shipped API prices of the model on the day of the question, or those of the user's file."""
-    registry = data.catalog.models
-    model = registry.id_of(question.model) if question.model in registry else question.model
+    model = data.catalog.models.find(question.model) or question.model
     offers = [p for p in api_prices(question.api_prices, question.at) if p.model in (model, question.model)]
     if not offers:
         later = any(p.model in (model, question.model) for p in api_prices(question.api_prices))

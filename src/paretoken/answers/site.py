@@ -1,4 +1,4 @@
-"""The part that questions about a site share: its power, its grid's carbon, and what its tokens sell for."""
+"""What questions about a site share: its power, the carbon of its grid, and the price of its tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ API = "api"
 
 @dataclass(frozen=True, slots=True)
 class TokenPrice:
-    """What a million tokens of a workload sell for, USD, and whose price that is."""
+    """The price at which a million tokens of a workload sell, USD, and whose price it is."""
 
     usd_per_mtok: float
     source: str
@@ -32,7 +32,7 @@ class TokenPrice:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteQuestion(Question):
-    """What is served on a site of a power limit, and sold; every figure of power is at the utility's meter."""
+    """What does a site serve under a power limit, and earn? All figures of power are at the utility's meter."""
 
     mw: Annotated[float | None, Field(description="Power limit of a fleet at the utility's meter, MW")] = None
     grid_gco2_per_kwh: Annotated[float | None, Field(description="Carbon of the grid, g CO2 per kWh")] = None

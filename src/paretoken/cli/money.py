@@ -34,7 +34,7 @@ class Currency:
 
     @property
     def sign(self) -> str:
-        """What stands before the slash in `$/GPU-h`."""
+        """The text before the slash in `$/GPU-h`."""
         return "$" if self.code == USD else self.code
 
     def of(self, usd: float | None) -> float | None:
@@ -96,7 +96,7 @@ def take_rate(ctx: click.Context, param: click.Parameter, value: float | None) -
 
 
 def _take(ctx: click.Context, param: click.Parameter, name: str, value: object) -> None:
-    """Keep one of the two options; whichever comes second finds out if one is missing."""
+    """Keep one of the two options; the second one checks that neither is missing."""
     stated = ctx.meta.setdefault(KEY, {})
     stated[name] = value
     if len(stated) < 2 or (stated["code"] is None) == (stated["per_usd"] is None):

@@ -1,7 +1,6 @@
 """Cost per million tokens, energy, break-even rent, and the dated prices they rest on."""
 
 from paretoken.prices.cost import (
-    VIEWS,
     break_even_rent,
     energy_usd_per_mtok,
     joules_per_token,
@@ -12,7 +11,6 @@ from paretoken.prices.cost import (
 from paretoken.prices.tariff import Tariff, tariff, tariffs, with_prices
 
 __all__ = [
-    "VIEWS",
     "Tariff",
     "break_even_rent",
     "energy_usd_per_mtok",

@@ -8,8 +8,8 @@ written to it, and osl output tokens:
     live = (1 − p)·base + p·peak         p = days/7 · the share of a day's load within the peak hours
     API  = (1 − b)·live + b·batch        b = the share of the tokens that can wait
 
-A kind without a price of its own is billed at the input price. Without a batch tier, what can wait is sent at the base
-price where that is below the live price.
+A kind without a price of its own is billed at the input price. Without a batch tier, tokens that can wait are billed at
+the base price if that is below the live price.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class TierPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPrice:
-    """What a provider bills for one model under one name.
+    """The price of a provider for one model under one name.
 
     `base` holds at all hours; outside `peak_hours` where there is a `peak`. These are (start, end) in hours UTC, on
     `peak_days` days a week. `maker` marks the price of the company that made the model.
@@ -79,7 +79,7 @@ class ApiPrice:
     ) -> float:
         """A million tokens of a mix of isl input and osl output tokens, billed as the module says.
 
-        `day` is the load of each hour from midnight UTC, alike on all days.
+        `day` is the load of each hour from midnight UTC, the same on all days.
         """
 
         def of(tier: TierPrice) -> float:
@@ -98,7 +98,7 @@ class ApiPrice:
 
     @property
     def tier(self) -> str:
-        """How a task that spreads over the day is billed, in words."""
+        """The name of the tier in which a task that spreads over the day is billed."""
         return "peak/off-peak" if self.peak else "standard"
 
     @property

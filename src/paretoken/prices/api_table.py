@@ -1,7 +1,7 @@
 """The table of API list prices, one row for each model, provider, name and tier: the shipped one, or a user's CSV.
 
-Of the rows of one name hold those of live requests that are newest on the day, so that a list with peak hours replaces
-a flat one, and the newest batch price. A CSV without a column `tier` has one price a row.
+Of the rows of one name, the newest ones of live requests hold on a day, so a list with peak hours replaces a flat one.
+The newest batch price holds beside them. A CSV without a column `tier` has one price in each row.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _ApiRow:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What rows of one price share; a row without a tier is a price of its own."""
+        """The key that rows of one price share; a row without a tier is a price of its own."""
         own = () if self.text("tier") else (str(self.number),)
         return self.cells["model"], self.cells["provider"], self.text("name"), *own
 
@@ -73,7 +73,7 @@ class _ApiRow:
 def api_prices(path: Path | None = None, on: date | None = None) -> list[ApiPrice]:
     """The shipped list prices, or those of a CSV with the columns model, provider, input_usd_per_mtok, …
 
-    Those that hold on a day; the newest ones if None.
+    They are those that hold on a day, the newest ones if it is None.
     """
     path = path or SHIPPED
     try:

@@ -14,7 +14,6 @@ from typing import overload
 
 from paretoken.prices.numbers import FloatArray, Number
 
-VIEWS = ("total", "output", "input")
 SECONDS_PER_HOUR = 3600
 HOURS_PER_DAY = 24
 OUTPUT_TO_INPUT_PRICE = 4.0

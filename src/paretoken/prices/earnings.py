@@ -5,8 +5,8 @@
     per MW  = that · GPUs per MW, 1000 / kW at the utility's meter
     payback = capital / (730 h · (revenue − running costs of the owner))         months, undiscounted
 
-The payback is the same per GPU and per MW: both its sides grow with the GPUs. What is not paid back within the owner's
-life of a GPU never is: the GPU is written off by then.
+The payback is the same per GPU and per MW, because capital and surplus both grow with the GPUs. A GPU that is not paid
+back within the owner's life of it never is: it is written off by then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from paretoken.prices.owner.levelised import CAPITAL_COMPONENTS, capital_usd, st
 
 @dataclass(frozen=True, slots=True)
 class OwnerCapital:
-    """What a GPU costs its owner at once, USD, and to run, USD per hour without capital; and how long it is kept."""
+    """The capital of a GPU, USD, its running costs without capital, USD per hour, and the months that it is kept."""
 
     usd_per_gpu: float
     running_usd_per_gpu_h: float
@@ -33,7 +33,7 @@ class OwnerCapital:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earnings:
-    """Money of one GPU at a price of tokens and a serving load, and of a megawatt of utility power full of them.
+    """Money of one GPU at a price of tokens and a serving load, and of a megawatt of utility power filled with them.
 
     `margin_share` is of the revenue. Figures per MW are None without a power, capital and payback without figures of
     an owner; `payback_months` also if it does not pay back within `life_months`. `payback_basis` names the owner.

@@ -1,12 +1,12 @@
-"""Self-hosting against an API: what a million tokens and a day cost either way, and the break-even load.
+"""Self-hosting against an API: the cost of a million tokens and of a day on both sides, and the break-even load.
 
-GPUs cost the same at any load, and there are enough of them for the busiest hour. So a deployment whose hours cost the
-API's bill at the load L of its capacity pays for itself from there, if a day's curve lets it reach that mean load:
+GPUs cost the same at any load, and there are enough of them for the busiest hour. At the load L of its capacity a
+deployment costs as much as the API's bill. Above L it pays, if the day's curve lets it reach that mean load:
 
     L = own/API      own = $/M tokens at full load      L ≤ mean/max of the 24 hours
 
-For a daily volume, the deployment is repeated until the busiest hour fits. What can wait for an API's batch tier runs
-in one's own quiet hours.
+For a daily volume, the deployment is repeated until the busiest hour fits. Tokens that can wait for an API's batch tier
+run in one's own quiet hours.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from paretoken.prices.cost import SECONDS_PER_HOUR, usd_per_mtok
 
 SECONDS_PER_DAY = SECONDS_PER_HOUR * HOURS
 ROUNDING = 1e-9
+"""Tolerance of a share of load and of a number of deployments, so that rounding does not undo an exact fit."""
 MOST_TOKENS = 1e18
-"""Tokens of a day beyond which a volume is a mistake."""
+"""Tokens a day above which a volume is taken for a mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +85,9 @@ class OwnDeployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnDay:
-    """A day's tokens on one's own GPUs, which are as many as the busiest hour needs.
+    """A day's tokens on one's own GPUs, of which there are enough for the busiest hour.
 
-    `utilisation` is the mean load of their capacity, and `idle_gpus` how many of them the quietest hour leaves idle.
+    `utilisation` is the mean load of their capacity, `idle_gpus` the number of them that idle in the quietest hour.
     """
 
     tokens_per_day: float
@@ -174,7 +175,7 @@ def own_day(deployment: OwnDeployment, tokens_per_day: float, day: DayCurve = FL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnOrApi:
-    """What decides: the cheapest comparable API, the price of the model's maker, and which side a day's volume favours.
+    """The decision: the cheapest comparable API, the price of the model's maker, and the cheaper side for a volume.
 
     `maker` is None where the maker lists no price. `cheaper` is "own" or "API", None without a volume;
     `saved_usd_per_day` is what it saves against the other.

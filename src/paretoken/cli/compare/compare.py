@@ -83,7 +83,7 @@ def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) 
 def command(*, as_json: bool, **values: object) -> None:
     """Rank accelerators within a latency limit, cheapest tokens first.
 
-    Whatever is faster meets the limit too. Two rankings are printed, unless --serving or --speculative asks for
+    Anything faster also meets the limit. Two rankings are printed, unless --serving or --speculative asks for
     one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
 
     \b
@@ -172,7 +172,7 @@ def _margin(answer: CompareAnswer) -> str:
 
 
 def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
-    """What newer releases give, which hold too few loads, or no stated throughput, to be ranked."""
+    """What newer releases reach that are not ranked: they have too few loads, or no stated throughput."""
     from paretoken.frontier.compare import number_text
 
     for n in releases:

@@ -35,6 +35,7 @@ def _print_power(answer: CompareAnswer, grid: float | None) -> None:
 
 
 def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
+    from paretoken.cli.money import amount
     from paretoken.cli.output import percent, print_table
 
     sold = answer.token_price
@@ -43,7 +44,7 @@ def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
         return
     bases = dict.fromkeys(e.payback_basis for _, e in rows if e.payback_basis)
     print_table(
-        f"\nEarnings at {sold.usd_per_mtok:.4g} USD per million tokens ({sold.source}), load {serving_load:.0%}",
+        f"\nEarnings at {amount(sold.usd_per_mtok, '.4g')} per million tokens ({sold.source}), load {serving_load:.0%}",
         (
             "accelerator",
             "revenue, $/h",
@@ -104,7 +105,7 @@ def _print_fleet(answer: CompareAnswer, mw: float) -> None:
 
 
 def _payback(e: Earnings) -> float | str | None:
-    """Months, or that it is never; None without figures of an owner."""
+    """Months, or "never within" the life; None without figures of an owner."""
     if e.payback_months is not None or e.life_months is None:
         return e.payback_months
     return f"never within {e.life_months:g}"

@@ -41,8 +41,8 @@ def command(*, as_json: bool, **values: object) -> None:
     Also shows what would change the answer. Segments: a hyperscaler that owns, a neocloud that owns and
     rents out, an enterprise with 1 to 3-year terms, a team that rents by the hour or month.
 
-    Whatever is faster meets a limit too. Two answers stand side by side, unless --serving or --speculative asks
-    for one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
+    Anything faster also meets a limit. Two answers are printed, unless --serving or --speculative asks for one of
+    them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
 
     \b
     Examples:
@@ -139,7 +139,7 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
 
 
 def _most(advice: Advice) -> list[Choice]:
-    """The first choices, of those that are scarce the first of each accelerator, and the surveyed beside them."""
+    """The first choices, the first scarce one of each accelerator, and unranked ones of the same accelerators."""
     scarce = {x.accelerator: x for x in reversed(advice.choices) if x.scarce}
     first = [x for x in advice.choices if not x.scarce][:MOST_CHOICES]
     surveyed = {x.accelerator: x for x in reversed(advice.unranked)}
@@ -157,7 +157,7 @@ def _mark(choice: Choice, unranked: list[Choice]) -> str:
 
 
 def _bases(choices: list[Choice]) -> Iterator[str]:
-    """What the prices rest on, a line for each basis: `rent, on-demand (B200 6.69 USD): 11 providers, …`."""
+    """The basis of the prices, a line for each: `rent, on-demand (B200 6.69 USD): 11 providers, …`."""
     prices: dict[tuple[str, str], dict[str, float]] = {}
     for x in choices:
         prices.setdefault((x.procurement, x.price_basis), {})[x.accelerator] = x.usd_per_gpu_h

@@ -43,8 +43,8 @@ SPLIT = {
 CARBON = {"gco2_per_mtok": "g CO2/M"}
 IDLE = {"idle_usd_per_gpu_day": "idle $/GPU-day"}
 SPLIT_NOTE = (
-    "split: input and output tokens pay for the hour together; cached input: the reading of its KV entries in decode, "
-    "which output tokens have paid for"
+    "split: input and output tokens pay for the hour together; cached input: the cost of reading its KV entries in "
+    "decode, a part of what output tokens pay"
 )
 SPARE = ("origin", "TP", "J/token", "tok/s/MW", "split by", "tier")
 

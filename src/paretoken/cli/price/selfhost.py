@@ -26,6 +26,11 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
         return parse_day_curve(value) if isinstance(value, str) else value
 
 
+def _share(name: str, what: str) -> options.Decorator:
+    """An option for a share of tokens, 0 by default."""
+    return click.option(name, type=options.Finite(), default=0.0, show_default=True, help=what)
+
+
 @click.command("selfhost", no_args_is_help=True)
 @options.what
 @options.latency
@@ -49,32 +54,17 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--tiers", is_flag=True, help="Show every name and tier of each provider (default: its cheapest for the task)."
 )
-@click.option(
-    "--cached-share",
-    type=options.Finite(),
-    default=0.0,
-    show_default=True,
-    help="Share of the task's input that a prefix cache holds, on both sides.",
-)
+@_share("--cached-share", "Share of the task's input that a prefix cache holds, on both sides.")
 @click.option(
     "--own-cached-share",
     type=options.Finite(),
     metavar="SHARE",
-    help="Share on your own side (default: --cached-share; 0: no hits).",
+    help="Share that your own cache holds (default: --cached-share; 0: no hits).",
 )
-@click.option(
-    "--cache-write-share",
-    type=options.Finite(),
-    default=0.0,
-    show_default=True,
-    help="Share of the input that the API bills as cache writes.",
-)
-@click.option(
+@_share("--cache-write-share", "Share of the input that the API bills as cache writes.")
+@_share(
     "--batch-share",
-    type=options.Finite(),
-    default=0.0,
-    show_default=True,
-    help="Share of the tokens that can wait: batch tier or off-peak hours of the API, quiet hours on your own side.",
+    "Share of the tokens that can wait: batch tier or off-peak hours of the API, quiet hours on your own side.",
 )
 @click.option(
     "--load-curve",
@@ -90,7 +80,7 @@ class DayCurveOption(click.ParamType[tuple[float, ...]]):
     default=0,
     show_default=True,
     metavar="H",
-    help="Hours that the clock of the load curve is ahead of UTC, in which APIs state peak hours.",
+    help="UTC offset of the load curve, in hours. Peak hours of APIs are in UTC.",
 )
 @click.option("--tokens-per-day", type=options.Finite(), metavar="N", help="Your volume, input and output tokens.")
 @click.option("--requests-per-day", type=options.Finite(), metavar="N", help="Your volume, in requests.")
@@ -103,10 +93,10 @@ def command(*, as_json: bool, **values: object) -> None:
 
     The API's price is blended for your task: input and output tokens, cache hits, batches, and peak hours.
     Your GPUs cost the same at any load, and there are enough for the busiest hour. Cache hits raise your
-    throughput as predicted for the same deployment and latency.
+    throughput by the factor predicted for the same deployment and latency.
 
-    Two answers stand side by side, unless --serving or --speculative asks for one of them: plain serving (one
-    node, no speculative decoding), and the best known serving of any kind, which is what API providers use.
+    Two answers are printed, unless --serving or --speculative asks for one of them: plain serving (one node, no
+    speculative decoding), and the best known serving of any kind, which is what API providers use.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from paretoken.answers.own_cache import OwnCache
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.selfhost import SelfhostAnswer
 from paretoken.cli.doubts import doubts
+from paretoken.cli.money import amount, currency
 from paretoken.cli.output import console, number, print_table
 from paretoken.frontier.compare import size_title
 from paretoken.plural import counted
@@ -41,6 +42,15 @@ def print_selfhost(answer: SelfhostAnswer) -> None:
     out.print(_sources(answered[0][1]), style="dim")
 
 
+def _number(usd: float | None) -> str:
+    """An amount in the currency of the command, without its code."""
+    return number(currency().of(usd))
+
+
+def _amount(usd: float | None) -> str:
+    return f"{_number(usd)} {currency().code}"
+
+
 def _deciders(answer: SelfhostAnswer) -> tuple[PricedCandidate | None, ...]:
     """What decides the break-even load, and what decides at the stated volume."""
     return answer.candidate, answer.day_candidate
@@ -49,24 +59,24 @@ def _deciders(answer: SelfhostAnswer) -> tuple[PricedCandidate | None, ...]:
 def _candidate(answer: SelfhostAnswer) -> Iterator[str]:
     """What was chosen, why, and what its tokens cost at full load."""
     c = answer.candidate
-    if c is None or c.usd_per_mtok_total is None:
+    if c is None or c.usd_per_gpu_h is None:
         yield answer.unmet or "no candidate"
         return
     release = "" if c.origin == "predicted" else f" {c.software}"
     gpus = answer.against[0].gpus
     yield (
-        f"{_run(c, release)}, on {counted(gpus, 'GPU')} at {c.usd_per_gpu_h:.2f} USD per GPU-hour ({answer.price}): "
-        f"{c.usd_per_mtok_recommended:.4g} USD per million tokens at full load as run"
-        + (f", {c.usd_per_mtok_total:.4g} interpolated at the limit" if c.interpolated else "")
+        f"{_run(c, release)}, on {counted(gpus, 'GPU')} at {amount(c.usd_per_gpu_h)} per GPU-hour ({answer.price}): "
+        f"{_amount(c.usd_per_mtok_recommended)} per million tokens at full load as run"
+        + (f", {_number(c.usd_per_mtok_total)} interpolated at the limit" if c.interpolated else "")
     )
     costs = ", ".join(
-        f"{x.accelerator} {x.usd_per_mtok_total:.4g} ({x.usd_per_mtok_recommended:.4g} as run)"
+        f"{x.accelerator} {_number(x.usd_per_mtok_total)} ({_number(x.usd_per_mtok_recommended)} as run)"
         for x in answer.cheapest_of
     )
-    yield f"the cheapest with {answer.limits}, USD per million tokens: {costs}; {answer.confidence}"
+    yield f"the cheapest with {answer.limits}, {currency().code} per million tokens: {costs}; {answer.confidence}"
     if answer.cheapest_of[0].accelerator != c.accelerator:
         yield f"{answer.cheapest_of[0].accelerator} is cheapest interpolated at the limit, {c.accelerator} as run"
-    yield f"fixed cost: {number(answer.fixed_usd_per_day)} USD a day for {counted(gpus, 'GPU')}, at any load"
+    yield f"fixed cost: {_amount(answer.fixed_usd_per_day)} a day for {counted(gpus, 'GPU')}, at any load"
     if answer.cache:
         yield _cache(answer.cache)
 
@@ -108,8 +118,8 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
         most, least = (bound.against_as_run[0].own_usd_per_mtok for _, bound in answered)
         if least < most:
             yield (
-                f"{BEST_KNOWN} serving is {most / least:.3g} times cheaper than {PLAIN}: {least:.4g} against "
-                f"{most:.4g} as run"
+                f"{BEST_KNOWN} serving is {most / least:.3g} times cheaper than {PLAIN}: {_number(least)} against "
+                f"{_number(most)} as run"
             )
     yield f"cheapest API for this task: {_api(first.cheapest)}"
     if first.cheapest.api.maker:
@@ -122,7 +132,7 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
 
 
 def _api(s: SelfHost) -> str:
-    return f"{s.api.provider} {_short(s.api)}, {s.tier}, {s.api_usd_per_mtok:.4g} USD per million tokens"
+    return f"{s.api.provider} {_short(s.api)}, {s.tier}, {_amount(s.api_usd_per_mtok)} per million tokens"
 
 
 def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[str]:
@@ -136,15 +146,15 @@ def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[
         tokens = f"{s.tokens_per_day / 1e6:,.4g} M tokens a day"
         yield f"{title} {on} costs less from a load of {s.load:.0%}, {tokens}{most}"
     else:
-        cost = f"{s.own_usd_per_mtok:.4g} USD per million tokens at full load"
+        cost = f"{_amount(s.own_usd_per_mtok)} per million tokens at full load"
         yield f"{title} costs more at any volume: {cost} {on}{most}"
     if day and day_candidate and s.api_usd_per_day is not None:
         winner = "self-hosting" if decision.cheaper == "own" else "the API"
         used = f"{counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour"
         yield (
-            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {number(day.usd_per_day)} USD on "
-            f"{_run(day_candidate)} ({used}), API {number(s.api_usd_per_day)} USD; {winner} saves "
-            f"{number(decision.saved_usd_per_day)} USD a day"
+            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {_amount(day.usd_per_day)} on "
+            f"{_run(day_candidate)} ({used}), API {_amount(s.api_usd_per_day)}; {winner} saves "
+            f"{_amount(decision.saved_usd_per_day)} a day"
         )
         if answer.day_cache and day_candidate != candidate:
             yield f"  {_cache(answer.day_cache)}"
