@@ -95,8 +95,8 @@ def forwards(rents: Mapping[str, tuple[float, str]]) -> list[ForwardRent]:
 def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
     """The book with every rent paid partly upfront as the level rent of the same present value."""
     months = pl.col("term").replace_strict({t.name: t.months for t in TERMS.values()}, default=0.0)
-    paid = book.filter((pl.col("upfront_share") > 0) & (months > 0))
-    if paid.is_empty() or rate_per_year == 0:
+    prepaid = (pl.col("upfront_share") > 0) & (months > 0)
+    if rate_per_year == 0 or book.filter(prepaid).is_empty():
         return book
     level = level_rent(
         book["usd_per_gpu_h"].to_numpy(),
@@ -104,7 +104,6 @@ def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
         rate_per_year,
         np.maximum(book.select(months).to_series().to_numpy(), 1.0),
     )
-    prepaid = (pl.col("upfront_share") > 0) & (months > 0)
     return book.with_columns(
         pl.when(prepaid).then(pl.Series(np.asarray(level))).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h")
     )
