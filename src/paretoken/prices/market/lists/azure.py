@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from paretoken.foreign_text import one_line
-from paretoken.prices.market.lists.plain import HOURS_PER_YEAR, mapping, mappings, price
+from paretoken.prices.finance import HOURS_PER_YEAR
+from paretoken.prices.market.lists.plain import mapping, mappings, price
 
 _SIZES = (
     (r"ND96isr?f?_(H100|H200)_v5", "{} SXM", 8),
