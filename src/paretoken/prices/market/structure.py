@@ -16,6 +16,9 @@ from paretoken.prices.finance import level_rent
 from paretoken.prices.market.cells import FEWEST, Offer, cell_at
 from paretoken.prices.market.terms import COMMITTED, RENTED, TERMS
 
+RECENT_DAYS = 730
+"""Two years: how far back ratios to on-demand are taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class TermRatio:
@@ -161,6 +164,6 @@ def same_sellers(book: pl.DataFrame, accelerator: str, term: str, at: date) -> S
     )
 
 
-def recent(today: date, days: int = 730) -> date:
-    """The first day that still counts as recent for ratios."""
-    return today - timedelta(days=days)
+def recent(today: date) -> date:
+    """The first day whose prices count for ratios."""
+    return today - timedelta(days=RECENT_DAYS)
