@@ -56,7 +56,7 @@ def test_triangular_moments(low, width, share, seed):
     assert low <= x.min() and x.max() <= high
 
 
-def known(name, **figures):
+def owner_with(name, **figures):
     """Inputs of which only those named are uncertain."""
     return certain(owned([name])[0], **figures)
 
@@ -64,7 +64,7 @@ def known(name, **figures):
 def test_the_mean_of_a_linear_cost_is_exact():
     """Cost is linear in electricity, so its mean is the cost at the lognormal's mean."""
     electricity = figure(0.087, 0.05, 0.17, "lognormal")
-    inputs = known("H200", electricity_usd_per_kwh=electricity)
+    inputs = owner_with("H200", electricity_usd_per_kwh=electricity)
     found = quantiles(simulate([inputs], 200_000, 3).usd_per_gpu_h["H200"])
     mu, sigma = (log(0.05) + log(0.17)) / 2, (log(0.17) - log(0.05)) / (2 * Z90)
     from paretoken.prices.owner.levelised import total
@@ -78,7 +78,7 @@ def test_the_mean_of_a_linear_cost_is_exact():
 def test_random_numbers_are_common():
     """The same operator's inputs are drawn once: with nothing else uncertain the dearer machine never wins."""
     electricity = figure(0.087, 0.05, 0.17, "lognormal")
-    a, b = (known(n, electricity_usd_per_kwh=electricity) for n in ("H100", "B200"))
+    a, b = (owner_with(n, electricity_usd_per_kwh=electricity) for n in ("H100", "B200"))
     found = simulate([a, b], 5000, 1)
     drawn = [found.inputs[name]["electricity_usd_per_kwh"] for name in ("H100", "B200")]
     assert np.array_equal(*drawn)
@@ -94,7 +94,7 @@ def test_capital_is_drawn_for_each_and_more_accelerators_change_nothing():
 
 
 def test_throughput_enters():
-    inputs = [known("H200"), known("MI300X")]
+    inputs = [owner_with("H200"), owner_with("MI300X")]
     found = simulate(
         inputs, N, 1, {"H200": UncertainThroughput(1000, 0.2), "MI300X": UncertainThroughput(800, 0.0)}, 0.5
     )

@@ -11,8 +11,7 @@ import pytest
 from paretoken.prices.owner.levelised import total
 from paretoken.prices.owner.montecarlo import UncertainThroughput, simulate
 from paretoken.prices.owner.point import point_place, point_places
-from tests.prices.test_montecarlo import figure
-from tests.prices.test_montecarlo import known as owner_with
+from tests.prices.test_montecarlo import figure, owner_with
 
 N = 40_000
 

@@ -328,12 +328,12 @@ def test_present_value_payback_and_internal_rate():
 def test_own_or_rent(case_a):
     found = own_or_rent(case_a, 2.0)
     assert found.break_even_share == pytest.approx(1.6582 / 2, abs=1e-4)
-    assert found.owning_pays and found.npv_usd > 0
+    assert found.npv_usd > 0
     even = own_or_rent(case_a, 2.0, found.break_even_share)
     assert even.npv_usd == pytest.approx(0, abs=1e-6)
     assert even.irr_per_year == pytest.approx(0.133, abs=1e-9)
     dear = own_or_rent(case_a, 0.3)
-    assert dear.payback_months is None and not dear.owning_pays
+    assert dear.payback_months is None and dear.npv_usd <= 0
     falling = own_or_rent(case_a, np.linspace(3, 1, 48))
     assert 1 < falling.rent_usd < 3
     with pytest.raises(BadConfig, match="monthly rents"):

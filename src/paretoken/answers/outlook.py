@@ -38,8 +38,9 @@ class OutlookAnswer:
     `starts_from` has the frontier of today of every accelerator, `verdict_today` who has the cheapest tokens among
     them, None without prices: its warnings hold for the whole scenario. `price` and `price_set` name the tariff of
     today; `fitted_trends` is the number of trends behind each fitted growth. `winners` are (day, cheapest, next,
-    margin) of every day that has a price. `unlike` says what makes the accelerators no like systems, `undecided` which
-    pairs of them have overlapping intervals. A scenario of racks starts from predictions and has no verdict of today.
+    margin) of every day that has a price. `unlike` says why the accelerators are not comparable systems, `undecided`
+    which pairs of them have overlapping intervals. A scenario of racks starts from predictions and has no verdict of
+    today.
     """
 
     scenario: str

@@ -47,10 +47,9 @@ class OwnOrRentRow:
     """The contracts of one accelerator.
 
     `basis` says by contract where its price is from, `without_price` by term why there is none, and `turns_against` by
-    committed term of the market which sellers' on-demand prices its turning point is against. `own_or_rent` is
-    owning against hourly on-demand: payback and internal rate of return over the owner's life, whatever the horizon,
-    and after income tax. It and `contracts`
-    are None where no contract but owning has a price.
+    committed term of the market which sellers' on-demand prices its turning point is against. `own_or_rent` compares
+    owning with hourly on-demand: payback and internal rate of return over the owner's life, whatever the horizon, and
+    after income tax; None without an on-demand price. `contracts` is None where only owning has a price.
     """
 
     accelerator: str

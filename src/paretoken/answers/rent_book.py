@@ -41,8 +41,7 @@ class RentImportQuestion(RentFetchQuestion):
 class RentBookAnswer:
     """What was added: the new file, None if there was nothing new, and the new rows with a quality flag.
 
-    `format` is the published form of the imported file, empty for a list of one's own; `notes` says what of it was left
-    out.
+    `format` is the published form of the imported file, empty for your own list; `notes` says what was left out.
     """
 
     file: Path | None

@@ -1,9 +1,9 @@
-"""Like systems in a scenario: racks start from the predicted serving of a rack, and what is not alike is named."""
+"""Comparable systems in a scenario: racks start from the predicted serving of a rack; other differences are named."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
 from paretoken.answers.prediction import PredictionData
@@ -12,11 +12,11 @@ from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.plural import listed
 from paretoken.predict.calibration.file import shipped_calibration
-from paretoken.prices.outlook.project import ScenarioState
+from paretoken.prices.outlook.project import ScenarioState, by_day
 from paretoken.prices.outlook.scenario import Scenario
 
 RACK = 16
-"""A scale-up domain of more GPUs is a rack."""
+"""A scale-up domain of more GPUs than these counts as a rack."""
 
 
 def rack_starts(scenario: Scenario, catalog: Catalog) -> dict[str, ScenarioStart]:
@@ -64,7 +64,7 @@ def _start(scenario: Scenario, accelerator: str, data: PredictionData) -> Scenar
 
 
 def unlike(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: Catalog) -> Iterator[str]:
-    """What makes the accelerators of a scenario no like systems, one sentence each."""
+    """Why the accelerators of a scenario are not comparable systems, one sentence for each reason."""
     yield from _domains(scenario, starts, catalog)
     pooled = [a for a, start in starts.items() if start.disaggregated]
     single = [a for a, start in starts.items() if not start.disaggregated]
@@ -76,7 +76,7 @@ def unlike(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: Cat
 
 
 def _domains(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: Catalog) -> Iterator[str]:
-    """A sentence if racks stand beside boxes."""
+    """One sentence if some accelerators are racks and others have smaller scale-up domains."""
     named = scenario.accelerators or (*starts, *(c.name for c in scenario.coming))
     domains = {
         catalog.accelerators.id_of(a): catalog.accelerators[a].max_scaleup_gpus
@@ -96,7 +96,7 @@ def _domains(scenario: Scenario, starts: Mapping[str, ScenarioStart], catalog: C
 def undecided(states: Sequence[ScenarioState]) -> Iterator[str]:
     """A sentence for each pair of accelerators that are first and second on a day with overlapping intervals."""
     pairs: dict[tuple[str, str], None] = {}
-    for _, on_day in groupby(states, key=lambda state: state.day):
+    for on_day in by_day(states):
         predicted = [(s.accelerator, s.usd_per_mtok_interval) for s in on_day if s.usd_per_mtok_interval]
         for (a, (_, a_high)), (b, (b_low, _)) in pairwise(predicted[:2]):
             if a_high > b_low:

@@ -12,7 +12,7 @@ from paretoken.errors import BadConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractMix:
-    """So many GPUs committed for every hour, the rest rented by the hour when needed.
+    """GPUs committed for every hour, and those rented by the hour when needed.
 
     Money is for the hours of the curve. `turns_at_share` is the share of hours from which a GPU is committed.
     """

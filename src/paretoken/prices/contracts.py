@@ -6,7 +6,7 @@ An hourly contract bills the hours that are needed. A commitment, and owning, bi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,7 @@ OWN = "own"
 class Contract:
     """One GPU at `usd_per_gpu_h`, agreed today for `term_months`; 0 months bills only the hours used.
 
-    Whoever signs n months from now pays the price times (1 − `price_decline_per_year`)^(n/12).
+    Signed n months from now, it costs the price times (1 − `price_decline_per_year`)^(n/12).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Contract:
             raise BadConfig(f"the price decline is {self.price_decline_per_year:.0%} a year; it must be below 100 %")
 
     def price_at(self, month: int) -> float:
-        """The price of one that is signed after so many months, USD per GPU-hour."""
+        """The price of a contract signed `month` months from now, USD per GPU-hour."""
         decline = 1.0 - self.price_decline_per_year
         return float(self.usd_per_gpu_h * decline ** (month / 12))
 
@@ -45,10 +45,10 @@ class Contract:
 class ContractCost:
     """A contract over the horizon.
 
-    `present_value_usd` is of all that one GPU costs, `usd_per_needed_gpu_h` that over the discounted hours needed.
-    `committed_months` are billed whether needed or not, `hourly_months` only by the hour. The contract costs what
-    hourly on-demand does at `turns_at_share` of the hours, above which it is cheaper, and at an on-demand price of
-    `turns_at_on_demand_usd`; None where there is no on-demand price to compare it with.
+    `present_value_usd` covers everything that one GPU costs; `usd_per_needed_gpu_h` divides it by the discounted hours
+    needed. `committed_months` are billed whether needed or not, `hourly_months` only by the hour. The contract costs
+    the same as hourly on-demand at `turns_at_share` of the hours, above which it is cheaper, and at an on-demand price
+    of `turns_at_on_demand_usd`. Both are None without an on-demand price to compare with.
     """
 
     contract: Contract
@@ -125,7 +125,7 @@ class _Horizon:
     months: int
     rate: float
     hourly: Contract | None
-    ratios: Mapping[str, float | None] = field(default_factory=dict)
+    ratios: Mapping[str, float | None]
 
     def cost(self, contract: Contract, share: float) -> ContractCost:
         needed_hours = HOURS_PER_MONTH * share * float(annuity_factor(self.rate, self.months))
@@ -170,7 +170,7 @@ class _Horizon:
         return range(0, terms * term_months, term_months)
 
     def committed_usd(self, contract: Contract, starts: Iterable[int]) -> float:
-        """The present value of terms signed at these months, every hour of theirs billed."""
+        """The present value of terms signed at these months, which bill every hour."""
         term = HOURS_PER_MONTH * float(annuity_factor(self.rate, contract.term_months))
         return sum(float(discounted(contract.price_at(m) * term, self.rate, m)) for m in starts)
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from math import inf
 
 from paretoken.prices.cost import SECONDS_PER_HOUR
-from paretoken.prices.finance import HOURS_PER_MONTH
-from paretoken.prices.fleet import HOURS_PER_YEAR
+from paretoken.prices.finance import HOURS_PER_MONTH, HOURS_PER_YEAR
 from paretoken.prices.owner.layers import Inputs
 from paretoken.prices.owner.levelised import CAPITAL_COMPONENTS, capital_usd, stack
 

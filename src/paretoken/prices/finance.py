@@ -13,6 +13,7 @@ import numpy as np
 from paretoken.prices.numbers import FloatArray, Number
 
 HOURS_PER_MONTH = 730.0
+HOURS_PER_YEAR = 12 * HOURS_PER_MONTH
 
 
 def annuity(capital: Number, rate_per_year: Number, months: Number) -> Number:

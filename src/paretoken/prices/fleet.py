@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from math import floor, inf
 
 from paretoken.errors import BadConfig
+from paretoken.prices.finance import HOURS_PER_YEAR
 from paretoken.prices.owner.layers import operator_pue, operators
 from paretoken.prices.tariff import Tariff
 
-HOURS_PER_YEAR = 8760
 OPERATOR_OF_RENTS = "neocloud"
 """Whose sites rented GPUs are taken to stand in: price lists do not state a PUE."""
 

@@ -34,10 +34,6 @@ class OwnOrRent:
     npv_usd: float
     irr_per_year: float | None
 
-    @property
-    def owning_pays(self) -> bool:
-        return self.npv_usd > 0
-
 
 def own_or_rent(
     inputs: Inputs, rents_usd: float | Sequence[float] | FloatArray, needed_share: float = 1.0

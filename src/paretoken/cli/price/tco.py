@@ -145,19 +145,13 @@ def _taxed(values: Mapping[str, object], sets: tuple[str, ...]) -> Iterator[dict
     """The tax options as a set on top of all others; nothing if none is used."""
     from paretoken.errors import BadConfig
 
-    names = [n for n in ("depreciation", "depreciation_months") if values[n] is not None]
-    if names and values["tax_rate"] is None and not _taxed_by_sets(sets):
-        raise BadConfig(f"--{names[0].replace('_', '-')} changes the income tax only; add --tax-rate")
+    table = {n: values[n] for n in ("tax_rate", "depreciation", "depreciation_months") if values[n] is not None}
+    if table and "tax_rate" not in table and not _taxed_by_sets(sets):
+        raise BadConfig(f"--{next(iter(table)).replace('_', '-')} changes the income tax only; add --tax-rate")
     if values["depreciation_months"] and values["depreciation"] in ("macrs-5", "observed"):
         raise BadConfig(
             f"--depreciation {values['depreciation']} has months of its own; leave --depreciation-months out"
         )
-    stated = {
-        "tax_rate": values["tax_rate"],
-        "depreciation": values["depreciation"],
-        "depreciation_months": values["depreciation_months"],
-    }
-    table = {name: value for name, value in stated.items() if value is not None}
     if table:
         yield table
 

@@ -139,8 +139,8 @@ def _uncertainty(answer: CostUncertainty) -> None:
         f"\nRank correlation of each input with {unit}",
         ("accelerator", "strongest inputs"),
         [
-            (a, ", ".join(f"{name} {r:+.2f}" for name, r in list(each.items())[:STRONGEST]))
-            for a, each in answer.rank_correlation.items()
+            (a, ", ".join(f"{name} {r:+.2f}" for name, r in list(correlations.items())[:STRONGEST]))
+            for a, correlations in answer.rank_correlation.items()
         ],
         "inputs of the operator are drawn once for all accelerators; capital and throughput for each",
     )

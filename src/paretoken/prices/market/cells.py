@@ -1,4 +1,4 @@
-"""What renting costs on a day: median of provider medians by accelerator and term, and the data behind it."""
+"""What renting costs on a day: median of provider medians by accelerator and term, and the data it rests on."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _NAMES = tuple(SCHEMA)
 class ImportedPrices:
     """The new rows of a file, the number that the book already had, and the columns that were not used.
 
-    `format` is the published form that the file has, empty for a list of one's own; `notes` says what was left out.
+    `format` is the published form of the file, empty for your own list; `notes` says what was left out.
     """
 
     rows: pl.DataFrame
@@ -65,8 +65,10 @@ def import_prices(
 
 
 def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str, tuple[str, ...]]:
-    """The records of a file, the published form that it has, and what was left out; BadFile if it has no record or
-    lacks what none can do without."""
+    """The records of a file, its published form, and what was left out.
+
+    BadFile for a file without records, and for a published form that needs a column which the mapping does not state.
+    """
     try:
         content = _content(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as e:
@@ -94,17 +96,17 @@ def _records(path: Path, mapping: ColumnMapping) -> tuple[list[Record], str, tup
 
 
 def _in_force(records: list[Record], day: str) -> list[Record]:
-    """The records whose price counts on a day, YYYY-MM-DD: of those of one thing the newest that has begun."""
+    """The records whose price is in force on a day, YYYY-MM-DD: for each item the newest that has begun."""
     newest: dict[tuple[object, ...], str] = {}
     for record in records:
-        begun = str(record.get("valid_from", ""))
+        item, begun = _item(record), str(record.get("valid_from", ""))
         if begun <= day:
-            newest[_thing(record)] = max(begun, newest.get(_thing(record), ""))
-    return [r for r in records if newest.get(_thing(r)) == str(r.get("valid_from", ""))]
+            newest[item] = max(begun, newest.get(item, ""))
+    return [r for r in records if newest.get(_item(r)) == str(r.get("valid_from", ""))]
 
 
-def _thing(record: Record) -> tuple[object, ...]:
-    """What a record of a published list is the price of."""
+def _item(record: Record) -> tuple[object, ...]:
+    """What a record of a published list prices."""
     return tuple(
         str(record.get(k)) for k in ("meter", "provider", "region", "instance", "accelerator", "count", "term")
     )

@@ -16,6 +16,9 @@ from paretoken.prices.finance import level_rent
 from paretoken.prices.market.cells import FEWEST, Offer, cell_at
 from paretoken.prices.market.terms import COMMITTED, RENTED, TERMS
 
+RECENT_DAYS = 730
+"""Two years: how far back ratios to on-demand are taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class TermRatio:
@@ -95,8 +98,8 @@ def forwards(rents: Mapping[str, tuple[float, str]]) -> list[ForwardRent]:
 def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
     """The book with every rent paid partly upfront as the level rent of the same present value."""
     months = pl.col("term").replace_strict({t.name: t.months for t in TERMS.values()}, default=0.0)
-    paid = book.filter((pl.col("upfront_share") > 0) & (months > 0))
-    if paid.is_empty() or rate_per_year == 0:
+    prepaid = (pl.col("upfront_share") > 0) & (months > 0)
+    if rate_per_year == 0 or book.filter(prepaid).is_empty():
         return book
     level = level_rent(
         book["usd_per_gpu_h"].to_numpy(),
@@ -104,7 +107,6 @@ def levelled(book: pl.DataFrame, rate_per_year: float) -> pl.DataFrame:
         rate_per_year,
         np.maximum(book.select(months).to_series().to_numpy(), 1.0),
     )
-    prepaid = (pl.col("upfront_share") > 0) & (months > 0)
     return book.with_columns(
         pl.when(prepaid).then(pl.Series(np.asarray(level))).otherwise("usd_per_gpu_h").alias("usd_per_gpu_h")
     )
@@ -162,6 +164,6 @@ def same_sellers(book: pl.DataFrame, accelerator: str, term: str, at: date) -> S
     )
 
 
-def recent(today: date, days: int = 730) -> date:
-    """The first day that still counts as recent for ratios."""
-    return today - timedelta(days=days)
+def recent(today: date) -> date:
+    """The first day whose prices count for ratios."""
+    return today - timedelta(days=RECENT_DAYS)

@@ -1,4 +1,4 @@
-"""For how long one rents: the tenor buckets, and the many ways in which sources write them."""
+"""Rental terms: the buckets by commitment, and the ways in which sources write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from paretoken.errors import UnknownName
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """`months` is the commitment; 0 for none. `rented` is False where one does not get the GPU for oneself.
+    """`months` is the commitment; 0 for none. `rented` is False for a price that is not of one GPU at one term.
 
     `interruptible` is True where the seller may take the GPU back: spot, and a host of the provider's community.
     """

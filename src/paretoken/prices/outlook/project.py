@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 
 from paretoken.errors import BadConfig, NoData
 from paretoken.prices.cost import break_even_rent, usd_per_mtok
@@ -62,7 +63,7 @@ def changed(states: Sequence[ScenarioState]) -> list[ScenarioState]:
     """The states of the days on which anything differs from the day before."""
     kept: list[ScenarioState] = []
     before: list[tuple[str, float, float | None]] = []
-    for on_day in _by_day(states):
+    for on_day in by_day(states):
         figures = [(s.accelerator, s.tput_per_gpu, s.usd_per_gpu_h) for s in on_day]
         kept += on_day if figures != before else []
         before = figures
@@ -72,7 +73,7 @@ def changed(states: Sequence[ScenarioState]) -> list[ScenarioState]:
 def winners(states: Sequence[ScenarioState]) -> list[tuple[date, str, str | None, float | None]]:
     """(day, cheapest, next, margin) of every day that has a price."""
     rows: list[tuple[date, str, str | None, float | None]] = []
-    for on_day in _by_day(states):
+    for on_day in by_day(states):
         priced = [(s.accelerator, s.usd_per_mtok) for s in on_day if s.usd_per_mtok is not None]
         if len(priced) > 1:
             (first, first_usd), (second, second_usd) = priced[:2]
@@ -82,9 +83,10 @@ def winners(states: Sequence[ScenarioState]) -> list[tuple[date, str, str | None
     return rows
 
 
-def _by_day(states: Sequence[ScenarioState]) -> Iterator[list[ScenarioState]]:
-    for day in dict.fromkeys(s.day for s in states):
-        yield [s for s in states if s.day == day]
+def by_day(states: Sequence[ScenarioState]) -> Iterator[list[ScenarioState]]:
+    """The states of each day; `states` are in order of day, as `project` returns them."""
+    for _, on_day in groupby(states, key=lambda state: state.day):
+        yield [*on_day]
 
 
 def _accelerators(scenario: Scenario, today: Today) -> dict[str, ComingAccelerator | None]:

@@ -32,7 +32,8 @@ class CostLine:
 class WriteOffYear:
     """One year of a GPU, USD: what is written off, the tax that it saves, and the book value at the end of the year.
 
-    `months` are 12 but in a last part of a year. What is left at the end of the life is written off in the last year.
+    `months` is 12, or less where the life ends within the year. What is left at the end of the life is written off in
+    the last year.
     """
 
     year: int
@@ -46,8 +47,9 @@ class WriteOffYear:
 class OwnerStatement:
     """The cost of one accelerator over its life, on one page.
 
-    A megawatt is utility power: what the grid delivers, `utility_kw_per_gpu` with the PUE. `tax_shield_usd` is what the
-    deductions of the capital save in tax, today's value, per GPU; `resale_usd` is before tax, at the end of the life.
+    A megawatt is utility power: what the grid delivers, `utility_kw_per_gpu` with the PUE. `tax_shield_usd_per_gpu` is
+    what the deductions of the capital save in tax, today's value; `resale_usd_per_gpu` is before tax, at the end of
+    the life.
     """
 
     accelerator: str

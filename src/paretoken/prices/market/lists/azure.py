@@ -1,7 +1,7 @@
 """The Azure Retail Prices API: a page of it, or the `Items` of several, as JSON.
 
-https://learn.microsoft.com/en-us/rest/api/cost-management/retail-prices/azure-retail-prices. Only Linux sizes with
-accelerators that we know. A reservation's price is for its whole term; a savings plan's is by the hour.
+https://learn.microsoft.com/en-us/rest/api/cost-management/retail-prices/azure-retail-prices. Only Linux sizes in
+`_SIZES` are read. A reservation's price is for its whole term; a savings plan's is by the hour.
 A price counts from its `effectiveStartDate`.
 """
 
@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from paretoken.foreign_text import one_line
-from paretoken.prices.market.lists.plain import HOURS_PER_YEAR, mapping, mappings, price
+from paretoken.prices.finance import HOURS_PER_YEAR
+from paretoken.prices.market.lists.plain import mapping, mappings, price
 
 _SIZES = (
     (r"ND96isr?f?_(H100|H200)_v5", "{} SXM", 8),
@@ -62,8 +63,8 @@ def notes(content: object) -> Iterator[str]:
         why for item in _items(content) if _size(str(item.get("armSkuName", ""))) and (why := _unused(item))
     )
     if left_out:
-        each = ", ".join(f"{n} {why}" for why, n in sorted(left_out.items()))
-        yield f"left out: {each}"
+        reasons = ", ".join(f"{n} {why}" for why, n in sorted(left_out.items()))
+        yield f"left out: {reasons}"
     more = mapping(content).get("NextPageLink")
     if more:
         yield f"the file is one page of the list; the next is at {one_line(str(more))}"
@@ -78,7 +79,7 @@ def _unused(item: Mapping[str, object]) -> str:
 
 
 def _words(item: Mapping[str, object]) -> str:
-    """The names of an item, which tell what it is."""
+    """The names of an item: product, meter and SKU."""
     return " ".join(str(item.get(k, "")) for k in ("productName", "meterName", "skuName"))
 
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from paretoken.prices.market.lists.plain import HOURS_PER_MONTH, mapping, price
+from paretoken.prices.finance import HOURS_PER_MONTH
+from paretoken.prices.market.lists.plain import mapping, price
 
 _PRICES = (
     ("on-demand", "hour", 1),

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import isfinite
 
-HOURS_PER_YEAR = 8760
-HOURS_PER_MONTH = 730
-
 
 def mapping(value: object) -> Mapping[str, object]:
     """The mapping, or an empty one."""
