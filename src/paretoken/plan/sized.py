@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from paretoken.plan.hours import WHOLE, FleetSize, FleetSizer
 from paretoken.plan.load_curve import LoadCurve, load_curve
 from paretoken.plan.replica import Replica, replica_of, servable
 from paretoken.plan.routing import SESSION
-from paretoken.plan.sample import traffic_sample
+from paretoken.plan.sample import hour_rates_s, traffic_sample
 from paretoken.plan.unmet import nearest_met, why_unmet
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.simulation.router import LEAST
@@ -111,8 +112,8 @@ def size_fleet(job: SizingJob) -> SizedFleet | Unsized:
 
 
 def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve) -> SizedFleet:
-    sample = traffic_sample(traffic)
-    cached = _cached_tokens(job, replica, curve) if job.prefix_cache else None
+    sample, uncached = traffic_sample(traffic), curve
+    cached = _cached_tokens(job, replica, uncached) if job.prefix_cache else None
     if cached is not None:
         sample = traffic_sample(traffic, cached)
         curve = load_curve(replica, sample, job.slos)
@@ -134,7 +135,7 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
         if job.replayed != "sampled hours":
             raise
         # a burst alone may exceed what the hours around it make up for
-        return _sized(replace(job, replayed="busiest hour"), replica, traffic, curve)
+        return _sized(replace(job, replayed="busiest hour"), replica, traffic, uncached)
     fixed, scheduled = _fixed(job, sizer, size), _scheduled(job, sizer, size)
     least = min(foresight(sizer, size).replica_s(traffic.span_s) / HOUR_S * replica.gpus, scheduled.gpu_hours)
     return SizedFleet(
@@ -162,8 +163,7 @@ def _cached_tokens(job: SizingJob, replica: Replica, curve: LoadCurve) -> Ints |
     """
     traffic = job.traffic
     capacity_s = curve.capacity_s(job.slos) or curve.limit_s
-    hour = np.bincount(traffic.hour_of(), minlength=traffic.hours)
-    replicas = max(int(np.ceil(hour.max() / HOUR_S / capacity_s)), 1) if capacity_s else 1
+    replicas = max(ceil(hour_rates_s(traffic).max() / capacity_s), 1) if capacity_s else 1
     fitting = replica.fits(traffic.input_tokens, traffic.output_tokens)
     of_replicas = reuse(traffic, replicas=replicas)
     if of_replicas is None:

@@ -60,9 +60,12 @@ def _limit_outcomes(
 
 
 def _stretch(fleet: SizedFleet, slo: Slo, rate_s: float, factor: float) -> float:
-    """The factor on a latency if the replicas take `factor` times as long; inf if they cannot keep up."""
+    """The factor on a latency if the replicas take `factor` times as long; inf if they cannot keep up.
+
+    Slower replicas at a rate are these at `factor` times the rate, with all latencies multiplied.
+    """
     before = fleet.curve.latency_s(slo.metric, slo.statistic, rate_s)
-    after = fleet.curve.latency_s(slo.metric, slo.statistic, rate_s, factor)
+    after = factor * fleet.curve.latency_s(slo.metric, slo.statistic, rate_s * factor)
     return after / before if isfinite(before) and before > 0 else factor
 
 
