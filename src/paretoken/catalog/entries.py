@@ -158,6 +158,23 @@ class Checkpoint(BaseModel):
     head: PositiveFloat
 
 
+class HubRepository(BaseModel):
+    """A repository of the Hugging Face hub with a model's weights in one precision.
+
+    `vendor` is the maker of the accelerators that its quantisation is for, empty for any.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    precision: Precision
+    name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$", description="org/name")
+    vendor: Vendor = ""
+    gated: bool = Field(False, description="needs an account that accepted its licence")
+    block: PositiveInt | None = Field(
+        None, description="weights have one scale for each block of so many rows and columns, which no GPU may share"
+    )
+    source: str
+
+
 class Moe(BaseModel):
     """Mixture of experts; `dense_layers` are the layers that have a dense FFN instead."""
 
@@ -210,6 +227,7 @@ class Model(Entry):
     )
     ffn_matrices: PositiveInt = Field(3, description="2 where the dense FFN has no gate")
     native_precision: Precision
+    repositories: tuple[HubRepository, ...] = Field((), exclude=True, description="weights on the hub, best first")
     dense_precision: dict[str, Precision] = Field(
         default_factory=dict, description="precision of what is not an expert, by the precision of the experts"
     )
