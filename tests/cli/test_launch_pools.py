@@ -51,7 +51,7 @@ def test_it_prints_a_script(run):
         ("ROUTER_HOST", "router (install sglang-router on it)"),
     ]
     assert out.count("--speculative-num-draft-tokens 3") == 4
-    assert out.count("--context-length 2112") == 4
+    assert out.count("--context-length 2304") == 4
     assert subprocess.run(["bash", "-n"], input=out, text=True, check=False, timeout=30).returncode == 0
 
 

@@ -231,7 +231,10 @@ class TestCommandLine:
         [
             ("launch vllm m --accelerator H100 --replicas 2", "are for --print kubernetes"),
             ("launch vllm m --accelerator H100 --print docker --max-replicas 2", "are for --print kubernetes"),
-            ("launch vllm m --accelerator GB200 --tp 8 --print kubernetes", "8 GPUs spans 2 nodes of 4"),
+            (
+                "launch vllm m --path org/m --accelerator GB200 --tp 8 --print kubernetes",
+                "8 GPUs, which span 2 nodes of 4",
+            ),
             (
                 "launch sglang deepseek-r1 --accelerator H200 --disaggregated 1xTP8+1xTP8 --print kubernetes",
                 "llm-d and NVIDIA Dynamo bring their own charts",

@@ -38,21 +38,21 @@ class TestCommands:
     def test_vllm(self):
         assert arguments("vllm") == shlex.split(
             "vllm serve meta/llama --host 127.0.0.1 --port 8000 --served-model-name llama-3-70b "
-            "--tensor-parallel-size 4 --max-num-seqs 256 --max-model-len 2112 --gpu-memory-utilization 0.9 "
+            "--tensor-parallel-size 4 --max-num-seqs 256 --max-model-len 2304 --gpu-memory-utilization 0.9 "
             "--no-enable-prefix-caching --enable-chunked-prefill"
         )
 
     def test_sglang(self):
         assert arguments("sglang") == shlex.split(
             "sglang serve --model-path meta/llama --host 127.0.0.1 --port 8000 --served-model-name llama-3-70b "
-            "--tp-size 4 --max-running-requests 256 --context-length 2112 --disable-radix-cache --enable-metrics"
+            "--tp-size 4 --max-running-requests 256 --context-length 2304 --disable-radix-cache --enable-metrics"
         )
 
     def test_trtllm_has_a_file(self):
         made = command(recipe("trtllm"), H200, Override(set={"kv_dtype": "fp8"}))
         assert list(made.arguments) == shlex.split(
             "trtllm-serve meta/llama --backend pytorch --host 127.0.0.1 --port 8000 --tp_size 4 --max_batch_size 256 "
-            "--max_seq_len 2112 --max_num_tokens 8192 --kv_cache_free_gpu_memory_fraction 0.9 "
+            "--max_seq_len 2304 --max_num_tokens 8192 --kv_cache_free_gpu_memory_fraction 0.9 "
             "--enable_chunked_prefill --config trtllm.yml"
         )
         assert json.loads(made.files["trtllm.yml"]) == {
@@ -255,12 +255,14 @@ class TestLaunchCommand:
                 engine="vLLM", model="llama-3-70b", accelerator="h200_sxm", gpus=8, workload="4k/1k", users=64
             )
         )
-        assert "--max-model-len 5184" in shlex.join(made.arguments)
+        assert "--max-model-len 5376" in shlex.join(made.arguments)
         assert "--max-num-batched-tokens 8192" in shlex.join(made.arguments)
 
     def test_values_are_typed(self):
         made = launch_command(
-            LaunchRequest(engine="vllm", model="m", accelerator="H100", sets=("prefix_cache=true", "gpu_memory=0.8"))
+            LaunchRequest(
+                engine="vllm", model="m", path="org/m", accelerator="H100", sets=("prefix_cache=true", "gpu_memory=0.8")
+            )
         )
         assert "--enable-prefix-caching" in made.arguments and "0.8" in made.arguments
 

@@ -205,6 +205,11 @@ class DatedDefaults(_EngineTable):
     )
     layer_graph_gib: NonNegativeFloat | None = Field(None, description="graphs of one layer, which reduce the cache")
 
+    def of_gpu(self, accelerator: str, hbm_gib: float) -> GpuClass:
+        """The defaults on an accelerator with so much memory; an empty table where they do not depend on it."""
+        fitting = (c for c in self.gpus or () if hbm_gib >= c.min_gib and accelerator not in c.other_than)
+        return next(fitting, GpuClass())
+
 
 class EngineFile(Engine):
     """One engine: its catalog entry and everything else. A missing table means that nothing is known."""
@@ -278,6 +283,16 @@ def read_engine_file(path: Path) -> EngineFile:
     if engine.recipe:
         engine.recipe.check(f"engine file {path}")
     return engine
+
+
+def newest_max_num_seqs(engine: str, accelerator: str, hbm_gib: float) -> int:
+    """Requests that the newest release of an engine serves at once by default; 0 if the catalog does not state it."""
+    files = engine_files()
+    core = files.get(files[engine].core) if engine in files else None
+    for table in reversed(core.defaults if core else ()):
+        if limit := table.of_gpu(accelerator, hbm_gib).max_num_seqs or table.max_num_seqs:
+            return limit
+    return 0
 
 
 def engine_apis() -> Iterator[tuple[str, EngineApi]]:

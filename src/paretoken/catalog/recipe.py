@@ -16,9 +16,10 @@ Value = bool | int | float | str
 Flag = list[str] | dict[str, list[str]]
 MATCHED = (
     *("vendor", "accelerator", "model", "kind", "precision", "dp_attention", "min_isl", "min_osl", "min_gpus"),
-    *("min_ep", "pool", "min_nodes", "min_node", "speculative"),
+    *("hub", "min_ep", "pool", "min_nodes", "min_node", "speculative"),
 )
-"""Keys that a rule's `when` may hold; the last four are those of workers of separate pools."""
+"""Keys that a rule's `when` may hold. `hub` is whether the weights come from the hub. The last four are those of
+workers of separate pools."""
 
 
 class LaunchRule(BaseModel):

@@ -53,7 +53,7 @@ _LAUNCH = {
     "Separate pools": "--disaggregated --speculative --draft-model",
     "Recipe": "--set --env --extra",
     "Container": "--container --image --volume",
-    "Server": "--port --log",
+    "Server": "--host --port --log",
     "Output": "--print --replicas --max-replicas --target-requests --json",
 }
 _FIT = {

@@ -16,8 +16,9 @@ from paretoken.secret_names import is_secret, secret_in_words
 
 PROGRAMS = Path(__file__).parent / "embedded"
 """Our own programs, which a recipe names with {here}."""
-CONTEXT_BESIDE = 64
-"""Tokens beyond input and output that a request may take: a chat template, a BOS, what a word prompt misses by."""
+CONTEXT_BESIDE = 256
+"""Tokens beyond input and output that a request may take: a chat template with its system prompt (about 70 tokens in
+gpt-oss), a BOS, what a word prompt misses by."""
 _NUMBER = re.compile(r"-\d[\d.e+-]*")
 _PLACE = re.compile(r"\{(\w*)\}")
 
@@ -28,12 +29,15 @@ class ServerSpec:
 
     `vendor` is that of the accelerator, CPU where there is none. `gpus` is TP, or the GPUs that hold the replicas of
     data-parallel attention. `longest` is the most tokens of one request, input and output; `users` the highest load.
+    A limit below `own_users`, which the engine serves at once by itself, is not set. No context exceeds `max_context`,
+    0 if it is not known. `hub` is whether `model_path` is a name on the Hugging Face hub.
     A worker of a pool also has its `pool` (prefill or decode), its number of `nodes`, which of them (`node`, from 0),
     how it drafts tokens, and words for further `places` in flags and rules.
     """
 
     model: str
     model_path: str
+    hub: bool = False
     accelerator: str = CPU
     vendor: str = CPU
     kind: str = "dense"
@@ -44,7 +48,9 @@ class ServerSpec:
     isl: int = 0
     osl: int = 0
     longest: int = 0
+    max_context: int = 0
     users: int = 0
+    own_users: int = 0
     host: str = "127.0.0.1"
     port: int = 8000
     pool: str = ""
@@ -68,7 +74,10 @@ class ServerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One server, ready to be started or printed. `files` are written beside its log before; `gpus` is 0 on a CPU."""
+    """One server, ready to be started or printed. `files` are written beside its log before; `gpus` is 0 on a CPU.
+
+    `notes` say what its values follow from, for a reader of the printed command.
+    """
 
     engine: str
     name: str
@@ -78,10 +87,13 @@ class Command:
     files: Mapping[str, str]
     image: str
     vendor: str
+    accelerator: str
     gpus: int
     host: str
     port: int
     served_name: str
+    model_path: str
+    precision: str
     dialect: str
     metrics: str
     install: str
@@ -89,14 +101,30 @@ class Command:
     version_of: tuple[str, ...]
     ready_within_s: float
     grace_s: float
+    hub: bool = False
     container: bool = False
     volumes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     parameters: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
         return f"http://{self.host}:{self.port}/v1"
+
+    @property
+    def stages(self) -> int:
+        """Pipeline stages."""
+        return self._size("pp")
+
+    @property
+    def all_gpus(self) -> int:
+        """GPUs of the server: those of a stage, times pipeline stages and replicas."""
+        return self.gpus * self.stages * self._size("dp")
+
+    def _size(self, name: str) -> int:
+        value = self.parameters.get(name)
+        return value if isinstance(value, int) else 1
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -106,7 +134,7 @@ def command(recipe: Recipe, spec: ServerSpec, override: Override | None = None) 
     """The command that serves `spec`: defaults, then `spec`, then rules, then the user's own values."""
     override = override or Override()
     recipe.check_parameters(override.set)
-    _check_vendor(recipe, spec)
+    check_vendor(recipe, spec.accelerator, spec.vendor)
     rules = [rule for rule in recipe.rules if spec.matches(rule)]
     values = dict(recipe.defaults) | _from_spec(recipe, spec)
     for rule in rules:
@@ -128,10 +156,14 @@ def command(recipe: Recipe, spec: ServerSpec, override: Override | None = None) 
         files=files,
         image=override.image or recipe.images.get(spec.accelerator) or recipe.images.get(spec.vendor, ""),
         vendor=spec.vendor,
+        accelerator=spec.accelerator,
         gpus=0 if spec.vendor == CPU else spec.gpus,
         host=spec.host,
         port=int(values.get("port", spec.port)),
         served_name=str(values.get("served_name", spec.model_path)),
+        model_path=spec.model_path,
+        precision=spec.precision,
+        hub=spec.hub,
         dialect=recipe.dialect,
         metrics=recipe.metrics,
         install=recipe.install,
@@ -146,10 +178,11 @@ def command(recipe: Recipe, spec: ServerSpec, override: Override | None = None) 
     )
 
 
-def _check_vendor(recipe: Recipe, spec: ServerSpec) -> None:
-    if spec.vendor not in recipe.vendors:
+def check_vendor(recipe: Recipe, accelerator: str, vendor: str) -> None:
+    """BadConfig for an accelerator of a vendor that the engine does not run on."""
+    if vendor not in recipe.vendors:
         raise BadConfig(
-            f"{recipe.name} does not run on {spec.accelerator} ({spec.vendor}); it runs on {', '.join(recipe.vendors)}"
+            f"{recipe.name} does not run on {accelerator} ({vendor}); it runs on {', '.join(recipe.vendors)}"
         )
 
 
@@ -191,8 +224,8 @@ def _from_spec(recipe: Recipe, spec: ServerSpec) -> dict[str, Value]:
         "tp": spec.gpus if spec.vendor != CPU or spec.gpus > 1 else "",
         "ep": spec.ep if spec.ep > 1 else "",
         "dp_attention": spec.dp_attention or "",
-        "max_num_seqs": spec.users or "",
-        "max_model_len": spec.longest + CONTEXT_BESIDE if spec.longest else "",
+        "max_num_seqs": spec.users if spec.users > spec.own_users else "",
+        "max_model_len": min(spec.longest + CONTEXT_BESIDE, spec.max_context or sys.maxsize) if spec.longest else "",
     }
     taken = recipe.parameters()
     return {k: v for k, v in wanted.items() if k in taken and v != ""}

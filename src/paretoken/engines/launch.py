@@ -15,11 +15,11 @@ from string import Template
 from typing import Self
 
 from paretoken.engines.command import Command
+from paretoken.engines.container import cache_here, docker
 from paretoken.engines.diagnose import KINDS, kind_of, oom_kills
 from paretoken.engines.ports import port_taken
 from paretoken.engines.probe import completes
 from paretoken.engines.process import ServerProcess
-from paretoken.engines.render import docker
 from paretoken.errors import BadConfig, CannotWrite, EngineFailed
 
 ANSWER_S = 30.0
@@ -113,7 +113,7 @@ class Launched:
         env = {k: v for k, v in command.env.items() if v}
         if command.container:
             name = f"paretoken-{os.getpid()}-{command.port}"
-            arguments, env = docker(command, folder=self.folder, name=name), {}
+            arguments, env = docker(command, folder=self.folder, name=name, cache=cache_here()), {}
             cleanup = ["docker", "rm", "--force", name]
         return ServerProcess(
             command.name,

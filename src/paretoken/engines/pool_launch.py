@@ -18,13 +18,14 @@ from paretoken.engines.pool_places import ROUTER, PoolWorkers, WorkerPlace, fill
 from paretoken.engines.recipes import Override
 from paretoken.engines.render import render, shell_lines
 from paretoken.engines.request import kind_of
+from paretoken.engines.weights import weights_of
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
 _RANKS = re.compile(r"\{(?:local_ranks|start_rank)\}")
 """Places that have no word if a rank spans nodes."""
-DRAFT_TOKENS, DRAFT_MODEL = "DRAFT_TOKENS", "DRAFT_MODEL"
-"""Placeholders in a line for a number of drafted tokens, or a draft model, that is not stated."""
+DRAFT_TOKENS, DRAFT_MODEL, MODEL_PATH = "DRAFT_TOKENS", "DRAFT_MODEL", "MODEL_PATH"
+"""Placeholders in a line for what is not stated: drafted tokens, a draft model, or weights of no known name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def launch_lines(
     recipe, worker = pool_recipe(engine, catalog)
     spec = ServerSpec(
         model=model,
-        model_path=path or model,
+        model_path=path or _hub_name(model, precision, {w.accelerator for w in (prefill, decode)}, catalog),
         kind=kind_of(catalog, model),
         precision=precision,
         longest=longest,
@@ -102,6 +103,15 @@ def launch_lines(
         _require_experts(launch, pool, workers, catalog)
     steps = _steps(launch, pools, catalog)
     return [replace(steps[0], note="; ".join(filter(None, (steps[0].note, recipe.notes)))), *steps[1:]]
+
+
+def _hub_name(model: str, precision: str, accelerators: Collection[str], catalog: Catalog) -> str:
+    """The name of the weights on the hub that all accelerators read; a placeholder if none is known."""
+    vendors = {catalog.accelerators[name].vendor for name in accelerators}
+    try:
+        return weights_of(catalog, model, "", precision, vendors.pop() if len(vendors) == 1 else "").path
+    except BadConfig:
+        return MODEL_PATH
 
 
 def _steps(launch: _Launch, pools: Mapping[str, PoolWorkers], catalog: Catalog) -> list[LaunchStep]:

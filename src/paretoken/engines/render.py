@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from paretoken.engines.command import Command
+from paretoken.engines.container import Expanded, cache_here, docker
 from paretoken.engines.kubernetes.manifests import Scale, kubernetes_yaml
-from paretoken.errors import BadConfig
+from paretoken.foreign_text import visible
 
 FORMS = ("shell", "docker", "sbatch", "kubernetes")
-_GPUS: Mapping[str, tuple[str, ...]] = {
-    "NVIDIA": ("--gpus", "{gpus}"),
-    "AMD": (
-        "--device=/dev/kfd",
-        "--device=/dev/dri",
-        "--group-add=video",
-        "--cap-add=SYS_PTRACE",
-        "--security-opt=seccomp=unconfined",
-    ),
-}
+CPUS = 8
+"""Cores for each GPU: with Slurm's default of one, the engine's processes wait for each other."""
 
 
 def render(command: Command, form: str, *, job: Sequence[str] = (), scale: Scale | None = None) -> str:
-    """The command in one of FORMS; `job` are further #SBATCH lines, `scale` the replicas on Kubernetes."""
+    """The command in one of FORMS, its notes first. `job` are further #SBATCH lines, `scale` is for Kubernetes."""
     if form == "shell":
-        return _files(command) + shell(command)
+        return _comments(command) + _files(command) + shell(command)
     if form == "docker":
-        return _files(command) + shell_lines(docker(command))
+        return _comments(command) + _files(command) + shell_lines(docker(command))
     if form == "kubernetes":
         return kubernetes_yaml(command, scale)
     return sbatch(command, job)
+
+
+def words(command: Command, form: str) -> list[str]:
+    """The words of the command in a form, for a program that starts it on this machine."""
+    return docker(command, cache=cache_here()) if form == "docker" else list(command.arguments)
 
 
 def shell(command: Command) -> str:
@@ -40,48 +37,17 @@ def shell(command: Command) -> str:
     return " \\\n  ".join([*([" ".join(env)] if env else []), *_grouped(command.arguments)]) + "\n"
 
 
-def docker(command: Command, *, folder: Path = Path(), name: str = "") -> list[str]:
-    """`docker run` of the engine's image; the files of the command are in `folder`. BadConfig if it has no image."""
-    if not command.image:
-        raise BadConfig(f"{command.name} has no image for {command.vendor}; set image = … or --image")
-    gpus = [part.format(gpus=command.gpus) for part in _GPUS.get(command.vendor, ())]
-    env = [word for k, v in command.env.items() for word in ("-e", f"{k}={v}" if v else k)]
-    volumes = [word for v in _volumes(command, folder) for word in ("-v", v)]
-    return [
-        "docker",
-        "run",
-        "--rm",
-        "--init",
-        *(["--name", name] if name else []),
-        *gpus,
-        "--ipc=host",
-        "--network=host",
-        *env,
-        *volumes,
-        *(["-w", "/paretoken"] if command.files else []),
-        "--entrypoint",
-        command.arguments[0],
-        command.image,
-        *command.arguments[1:],
-    ]
-
-
 def sbatch(command: Command, job: Sequence[str] = ()) -> str:
     """A batch script that serves until cancelled."""
-    gres = [f"--gres=gpu:{command.gpus}"] if command.gpus else []
+    gres = [f"--gres=gpu:{command.all_gpus}", f"--cpus-per-task={CPUS * command.all_gpus}"] if command.gpus else []
     head = [f"--job-name={command.engine}", "--nodes=1", "--ntasks=1", *gres, *job]
     run = shell_lines(docker(command)) if command.container else "exec env " + shell(command)
-    return "#!/bin/bash\n" + "".join(f"#SBATCH {line}\n" for line in head) + "\n" + _files(command) + run
+    lines = "".join(f"#SBATCH {line}\n" for line in head)
+    return "#!/bin/bash\n" + lines + _comments(command) + "\n" + _files(command) + run
 
 
-def _volumes(command: Command, folder: Path) -> list[str]:
-    """The user's volumes, the folder of our files, and the model's folder at its own path."""
-    models = [a for a in command.arguments if a.startswith("/") and Path(a).exists()]
-    ours = [f"{folder.resolve()}:/paretoken:ro"] if command.files else []
-    for path in models:
-        if ":" in path:
-            raise BadConfig(f"docker cannot mount {path}: a colon ends the path; move the model to another folder")
-    return [*command.volumes, *ours, *(f"{m}:{m}:ro" for m in models)]
+def _comments(command: Command) -> str:
+    return "".join(f"# {visible(note)}\n" for note in command.notes)
 
 
 def _files(command: Command) -> str:
@@ -96,12 +62,16 @@ def shell_lines(words: Sequence[str]) -> str:
 def _grouped(words: Sequence[str]) -> list[str]:
     """Quoted words, each option on a line with its value; the program with its first words, or `-m` and a module."""
     lines: list[str] = []
-    for word in map(shlex.quote, words):
+    for word in map(_quoted, words):
         if lines and _same_line(lines, word):
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if isinstance(word, Expanded) else shlex.quote(word)
 
 
 def _same_line(lines: Sequence[str], word: str) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paretoken.catalog.engine_files import newest_max_num_seqs
+from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.catalog.recipe import Value
-from paretoken.engines.command import Command, ServerSpec, command
+from paretoken.catalog.recipe import Recipe, Value
+from paretoken.engines.command import Command, ServerSpec, check_vendor, command
+from paretoken.engines.notes import notes
 from paretoken.engines.recipes import CPU, Override, recipe
-from paretoken.errors import BadConfig, UnknownName
+from paretoken.engines.sharding import Sharding, check_node, check_sharding
+from paretoken.engines.weights import Weights, weights_of
+from paretoken.errors import BadConfig, ParetokenError, UnknownName
 
 RANDOM = "random:"
 
@@ -18,8 +24,9 @@ RANDOM = "random:"
 class LaunchRequest:
     """What to serve and how. `engine` is a name or a recipe file; `model` need not be in the catalog.
 
-    `path` is a folder, a file or a hub name, or `random:SIZE` for random weights; None is the model's name. `sets` and
-    `envs` are texts NAME=VALUE.
+    `path` is a folder, a file or a hub name, or `random:SIZE` for random weights; None is the model's repository on the
+    hub. `users` is the most concurrent requests to come, None if it is not known. `sets` and `envs` are texts
+    NAME=VALUE.
     """
 
     engine: str
@@ -31,7 +38,7 @@ class LaunchRequest:
     ep: int = 1
     dp_attention: bool = False
     workload: str | None = None
-    users: int = 32
+    users: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     sets: tuple[str, ...] = ()
@@ -44,31 +51,113 @@ class LaunchRequest:
 
 def launch_command(request: LaunchRequest) -> Command:
     """The command that serves a request. UnknownName for a name, BadConfig for a value, that is wrong."""
-    catalog, engine, path = load_catalog(), request.engine, request.path or request.model
+    catalog, engine = load_catalog(), request.engine
     of = recipe(engine if engine.endswith(".toml") else catalog.engines.id_of(engine))
     on_cpu = request.accelerator.casefold() == "cpu"
     accelerator = CPU if on_cpu else catalog.accelerators.id_of(request.accelerator)
-    if path.startswith(RANDOM):
-        path = random_path(path.removeprefix(RANDOM), of.model_form)
+    vendor = vendor_of(catalog, accelerator)
+    check_vendor(of, accelerator, vendor)
+    override = _override(request)
+    of.check_parameters(override.set)
+    _check_taken(of, request)
+    weights = _weights(request, of, "" if on_cpu else vendor, catalog)
+    shapes = _shapes(catalog, request.model, weights)
+    if not on_cpu:
+        sharding = _sharding(of, request, override, weights)
+        check_node(sharding, catalog.accelerators[accelerator], accelerator)
+        if shapes:
+            check_sharding(sharding, shapes, catalog.accelerators[accelerator].gpus_per_node)
     workload = catalog.workload(request.workload) if request.workload else None
     spec = ServerSpec(
         model=request.model,
-        model_path=str(Path(path).resolve()) if Path(path).exists() else path,
+        model_path=weights.path,
+        hub=weights.hub,
         accelerator=accelerator,
-        vendor=vendor_of(catalog, accelerator),
+        vendor=vendor,
         kind=kind_of(catalog, request.model),
-        precision=request.precision,
+        precision=request.precision or (weights.entry.precision if weights.entry else ""),
         gpus=request.gpus,
         ep=request.ep,
         dp_attention=request.dp_attention,
         isl=workload.isl if workload else 0,
         osl=workload.osl if workload else 0,
-        longest=longest_of(catalog, request.workload) if request.workload else 0,
-        users=request.users,
+        longest=workload.isl + workload.osl if workload else 0,
+        max_context=(shapes.max_context if shapes else None) or 0,
+        users=request.users or 0,
+        own_users=0 if on_cpu else _own_users(catalog, of.engine, accelerator),
         host=request.host,
         port=request.port,
     )
-    return command(of, spec, _override(request))
+    _check_load(spec, override)
+    made = command(of, spec, override)
+    return replace(made, notes=tuple(notes(of, spec, made, weights, shapes is not None)))
+
+
+def _own_users(catalog: Catalog, engine: str, accelerator: str) -> int:
+    return newest_max_num_seqs(engine, accelerator, catalog.accelerators[accelerator].hbm_gib)
+
+
+def _weights(request: LaunchRequest, of: Recipe, vendor: str, catalog: Catalog) -> Weights:
+    """The weights of a request; BadConfig where none are known in the form that the engine reads."""
+    path = request.path or ""
+    if path.startswith(RANDOM):
+        return Weights(path=random_path(path.removeprefix(RANDOM), of.model_form), hub=False)
+    if of.model_form == "gguf" and not path and not Path(request.model).exists():
+        raise BadConfig(f"{of.name} reads a GGUF file; add --path FILE.gguf, or --path random:tiny for random weights")
+    weights = weights_of(catalog, request.model, path, request.precision, vendor)
+    if of.model_form == "gguf" and weights.hub:
+        raise BadConfig(f"{of.name} reads a GGUF file, and {weights.path} is a hub name; add --path FILE.gguf")
+    return weights
+
+
+def _shapes(catalog: Catalog, model: str, weights: Weights) -> Model | None:
+    """The shapes of the model: of the catalog, or of the config.json in a folder of weights; None if unknown."""
+    if model in catalog.models:
+        return catalog.models[model]
+    if not weights.hub and (Path(weights.path) / "config.json").is_file():
+        from paretoken.catalog.hf.lookup import catalog_with_model
+
+        with suppress(ParetokenError):  # a model that only its engine knows
+            wider, key = catalog_with_model(catalog, weights.path)
+            return wider.models[key]
+    return catalog.models[weights.path] if weights.hub and weights.path in catalog.models else None
+
+
+def _sharding(of: Recipe, request: LaunchRequest, override: Override, weights: Weights) -> Sharding:
+    def size(name: str) -> int:
+        value = override.set.get(name, 1)
+        return value if isinstance(value, int) and value > 0 else 1
+
+    ep_flag = of.flags.get("ep", [])
+    return Sharding(
+        tp=request.gpus,
+        pp=size("pp"),
+        dp=size("dp"),
+        ep=request.ep,
+        dp_attention=request.dp_attention,
+        ep_is_all="ep" in of.flags and not any("{}" in part for part in ep_flag),
+        block=(weights.entry.block if weights.entry else None) or 0,
+    )
+
+
+def _check_taken(of: Recipe, request: LaunchRequest) -> None:
+    """BadConfig for a way to use several GPUs that the engine does not take: its flag would be left out in silence."""
+    stated = {"tp": request.gpus > 1, "ep": request.ep > 1, "dp_attention": request.dp_attention}
+    for name in (name for name, given in stated.items() if given and name not in of.parameters()):
+        raise BadConfig(f"the recipe of {of.name} has no --{name.replace('_', '-')}; leave it out")
+
+
+def _check_load(spec: ServerSpec, override: Override) -> None:
+    """BadConfig for a limit below the load that the request itself states."""
+    if spec.max_context and spec.longest > spec.max_context:
+        raise BadConfig(
+            f"a request of {spec.isl:,} input and {spec.osl:,} output tokens is longer than the context of "
+            f"{spec.model}, {spec.max_context:,} tokens; use a shorter workload"
+        )
+    for name, least, option in (("max_num_seqs", spec.users, "--users"), ("max_model_len", spec.longest, "--workload")):
+        value = override.set.get(name)
+        if isinstance(value, int) and value < least:
+            raise BadConfig(f"{name} = {value:,} is below the {least:,} that {option} states; raise it or leave it out")
 
 
 def vendor_of(catalog: Catalog, accelerator: str) -> str:

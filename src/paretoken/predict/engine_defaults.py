@@ -17,7 +17,6 @@ GENERIC_CORE = "vllm"
 """The core whose defaults apply to a core without any."""
 CHOICES = ("kv_dtype", "memory_utilization", "max_num_seqs", "max_batched_tokens", "max_model_len")
 """Settings whose default depends on the engine."""
-_ANY = GpuClass()
 _ABOVE_GIB = 60
 """Larger GPUs leave at least `ReservedMemory.least_mib` free."""
 _LARGE_GRAPHS = 300
@@ -117,8 +116,7 @@ def _origin(rules: EngineRules, name: str, d: Deployment, catalog: Catalog) -> s
 
 
 def _gpu_class(rules: EngineRules, name: str, accelerator: Accelerator) -> GpuClass:
-    fitting = (c for c in rules.defaults.gpus or () if accelerator.hbm_gib >= c.min_gib and name not in c.other_than)
-    return next(fitting, _ANY)
+    return rules.defaults.of_gpu(name, accelerator.hbm_gib)
 
 
 def _batched_tokens(rules: EngineRules, gpu: GpuClass, context: int | None) -> int:

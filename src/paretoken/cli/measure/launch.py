@@ -13,6 +13,7 @@ from paretoken.cli.output import echo, echo_script
 
 if TYPE_CHECKING:
     from paretoken.engines.command import Command
+    from paretoken.engines.kubernetes.manifests import Scale
     from paretoken.engines.launch import Launched
 
 Form = Literal["shell", "docker", "sbatch", "kubernetes"]
@@ -21,7 +22,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
 @click.command("launch", no_args_is_help=True)
 @click.argument("engine", type=ENGINE)
 @click.argument("model", type=MODEL)
-@click.option("--path", help="Weights: folder, file, hub name or random:tiny (default: MODEL).")
+@click.option("--path", help="Weights: folder, file, hub name or random:tiny (default: MODEL's on the hub).")
 @click.option(
     "--accelerator", type=ACCELERATOR, default="CPU", show_default=True, help="Accelerator, by any name in the catalog."
 )
@@ -33,10 +34,9 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
 @click.option(
     "--users",
     type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    help="Maximum number of concurrent requests.",
+    help="Concurrent requests to come; raises the engine's own limit if it is lower.",
 )
+@click.option("--host", help="Address to listen on (default: this machine alone, 127.0.0.1).")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port of the server.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set a recipe parameter (repeatable).")
 @click.option("--env", "envs", multiple=True, metavar="NAME=VALUE", help="Set an environment variable (repeatable).")
@@ -62,7 +62,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
     "--target-requests",
     type=click.IntRange(1),
     metavar="N",
-    help="Add a replica above N running and waiting requests per replica (default: 80 % of --users).",
+    help="Add a replica above N running and waiting requests per replica (default: 80 % of --users, or of 32).",
 )
 @click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
@@ -129,12 +129,14 @@ def command(
         raise BadConfig(
             "--replicas, --max-replicas and --target-requests are for --print kubernetes; add it or leave them out"
         )
-    server_command = _server_command(values, "0.0.0.0" if form == "kubernetes" else "127.0.0.1")  # noqa: S104, of a pod
+    host = values.pop("host") or ("0.0.0.0" if form == "kubernetes" else "127.0.0.1")  # noqa: S104, of a pod
+    server_command = _with_memory_note(_server_command(values, host), values)
+    scale = None
     if form == "kubernetes":
-        scale = {"replicas": replicas or 1, "max_replicas": max_replicas, "target_requests": target_requests}
-        _show_manifests(server_command, values["accelerator"], users=values["users"], **scale)
-    elif form or as_json:
-        _show(server_command, form)
+        numbers = {"replicas": replicas or 1, "max_replicas": max_replicas, "target_requests": target_requests}
+        scale = _scale(values["accelerator"], users=values["users"], **numbers)
+    if form or as_json:
+        _show(server_command, form, scale, as_json=as_json)
     else:
         _serve(server_command, folder)
 
@@ -149,33 +151,56 @@ def _server_command(values: dict[str, Any], host: str) -> Command:
     return launch_command(LaunchRequest(**{name: values[name] for name in names}, host=host))
 
 
-def _show(server_command: Command, form: Form | None) -> None:
-    """Print the command as text, or as JSON without a form."""
-    if form is None:
-        from paretoken.cli.output import print_json
+def _with_memory_note(server_command: Command, values: dict[str, Any]) -> Command:
+    from dataclasses import replace
 
-        print_json(server_command.as_dict() | {"base_url": server_command.base_url})
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.cli.measure.launch_memory import memory_note
+    from paretoken.engines.request import longest_of
+
+    tokens = longest_of(load_catalog(), values["workload"]) if values["workload"] else None
+    note = memory_note(server_command, server_command.engine, values["model"], tokens)
+    return replace(server_command, notes=(note, *server_command.notes)) if note else server_command
+
+
+def _show(server_command: Command, form: Form | None, scale: Scale | None, *, as_json: bool) -> None:
+    """Print the command as text, as JSON, or its text and words in JSON."""
+    from paretoken.engines.render import render, words
+
+    if not as_json and form:
+        echo_script(render(server_command, form, scale=scale))
         return
-    from paretoken.engines.render import render
+    from paretoken.cli.output import print_json
 
-    echo_script(render(server_command, form))
+    whole = server_command.as_dict() | {"base_url": server_command.base_url}
+    if form:
+        whole = {
+            "form": form,
+            "command": words(server_command, form),
+            "env": dict(server_command.env),
+            "files": dict(server_command.files),
+            "script": render(server_command, form, scale=scale),
+            "notes": list(server_command.notes),
+        }
+    print_json(whole)
 
 
-def _show_manifests(server_command: Command, accelerator: str, **scale: Any) -> None:
-    """Print the manifests; `scale` are fields of a `Scale`."""
+def _scale(accelerator: str, *, users: int | None, **numbers: Any) -> Scale:
+    """The replicas on Kubernetes; `numbers` are fields of a `Scale`."""
     from paretoken.catalog.loader import load_catalog
     from paretoken.engines.kubernetes.manifests import Scale
-    from paretoken.engines.render import render
 
     entries = load_catalog().accelerators
     node_gpus = 1 if accelerator.casefold() == "cpu" else entries[entries.id_of(accelerator)].gpus_per_node
-    echo_script(render(server_command, "kubernetes", scale=Scale(node_gpus=node_gpus, **scale)))
+    return Scale(node_gpus=node_gpus, **({"users": users} if users else {}), **numbers)
 
 
 def _serve(server_command: Command, folder: Path) -> None:
     from paretoken.engines.launch import Launched
 
     name = server_command.name
+    for note in server_command.notes:
+        echo(note, err=True)
     echo(f"starting {name}; log: {folder / 'server.log'}", err=True)
     with Launched(server_command, folder) as server:
         echo(f"{name} is ready at {server.base_url} after {server.ready_s:.1f} s (Ctrl-C stops it)")

@@ -15,7 +15,6 @@ from paretoken.engines.kubernetes.pod import (
     GPU_RESOURCES,
     TOKEN,
     TOKEN_SECRET,
-    gpus_of,
     pod,
     weights_on_nodes,
 )
@@ -77,7 +76,7 @@ def _check(command: Command, scale: Scale) -> None:
         raise BadConfig(
             f"the Kubernetes resource of {command.vendor} accelerators is not known; print docker and write it by hand"
         )
-    if (gpus := gpus_of(command)) > scale.node_gpus:
+    if (gpus := command.all_gpus) > scale.node_gpus:
         raise BadConfig(
             f"a replica of {gpus} GPUs spans {ceil(gpus / scale.node_gpus)} nodes of {scale.node_gpus}, which a "
             f"Deployment cannot hold; use at most {scale.node_gpus} GPUs, or write a LeaderWorkerSet "
@@ -164,3 +163,4 @@ def _needs(command: Command, scale: Scale, name: str) -> Iterator[str]:
         yield f"- a Secret {name}-env with the keys {', '.join(passed)}"
     if scale.max_replicas:
         yield from needs_of_autoscaler(command, scale.target)
+    yield from command.notes

@@ -30,7 +30,7 @@ def pod(command: Command, name: str) -> Manifest:
 
 
 def _container(command: Command, name: str, mounts: list[Manifest]) -> Manifest:
-    gpus = gpus_of(command)
+    gpus = command.all_gpus
     made: dict[str, Manifest] = {
         "name": "server",
         "image": Quoted(command.image),
@@ -119,9 +119,3 @@ def _volume(text: str) -> tuple[str, str, bool]:
 def weights_on_nodes(command: Command) -> list[str]:
     """Paths among the arguments: weights on the disk of a node. Without any the model comes from the hub."""
     return list(dict.fromkeys(word for word in command.arguments[1:] if word.startswith("/")))
-
-
-def gpus_of(command: Command) -> int:
-    """GPUs of a replica: those of a stage, times pipeline stages and data-parallel replicas."""
-    stages, copies = (command.parameters.get(name) for name in ("pp", "dp"))
-    return command.gpus * (stages if isinstance(stages, int) else 1) * (copies if isinstance(copies, int) else 1)
