@@ -98,6 +98,7 @@ class Recipe(BaseModel):
     ready_within_s: PositiveFloat
     grace_s: PositiveFloat
     images: dict[str, str] = Field(default_factory=dict)
+    whole_blocks: bool = Field(False, description="refuses to cut a block of weights that share a scale")
     folders: list[str] = Field(default_factory=list, description="made before the start; $NAME and ~ are filled in")
     env: dict[str, str] = Field(default_factory=dict)
     flags: dict[str, Flag]

@@ -25,32 +25,27 @@ _LIMITS = ("--ulimit", "memlock=-1", "--ulimit", "stack=67108864")
 """Pinned memory and the stacks of NCCL and RCCL."""
 
 
+_CACHE_OF_READER = "${HF_HOME:-$HOME/.cache/huggingface}"
+
+
 class Expanded(str):
     """A word in which a shell replaces variables."""
 
     __slots__ = ()
 
 
-CACHE_OF_READER = Expanded("${HF_HOME:-$HOME/.cache/huggingface}")
-"""The hub's cache of whoever runs the printed command."""
+def docker(command: Command, *, folder: Path | None = None, name: str = "") -> list[str]:
+    """`docker run` of the engine's image on this machine; the files of the command are in `folder`.
 
-
-def cache_here() -> str:
-    """The hub's cache on this machine."""
-    return os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
-
-
-def docker(command: Command, *, folder: Path = Path(), name: str = "", cache: str = CACHE_OF_READER) -> list[str]:
-    """`docker run` of the engine's image; the files of the command are in `folder`. BadConfig if it has no image.
-
-    Weights of the hub are kept in `cache`, and the token for them is passed on by name.
+    Without a folder it is for whoever runs the printed words in a shell: the files are where they run it. Weights of
+    the hub are kept in the hub's cache, and the token for them is passed on by name. BadConfig if there is no image.
     """
     if not command.image:
         raise BadConfig(f"{command.name} has no image for {command.vendor}; set image = … or --image")
     devices = [part.format(gpus=command.all_gpus) for part in _DEVICES.get(command.vendor, ())]
     env = {"HF_HOME": CACHE_AT, TOKEN: "", **command.env} if command.hub else command.env
     passed = [word for k, v in env.items() for word in ("-e", f"{k}={v}" if v else k)]
-    volumes = [word for v in _volumes(command, folder, cache, env) for word in ("-v", v)]
+    volumes = [word for v in _volumes(command, folder, env) for word in ("-v", v)]
     return [
         "docker",
         "run",
@@ -71,12 +66,18 @@ def docker(command: Command, *, folder: Path = Path(), name: str = "", cache: st
     ]
 
 
-def _volumes(command: Command, folder: Path, cache: str, env: Mapping[str, str]) -> list[str]:
+def _volumes(command: Command, folder: Path | None, env: Mapping[str, str]) -> list[str]:
     """The user's volumes, the folder of our files, the hub's cache, and each path at its own place."""
-    ours = [f"{folder.resolve()}:{FILES_AT}:ro"] if command.files else []
-    if command.hub and not _covered(env["HF_HOME"] or CACHE_AT, command):
-        ours.append(type(cache)(f"{cache}:{env['HF_HOME'] or CACHE_AT}"))
+    cache_at, ours = env.get("HF_HOME") or CACHE_AT, list[str]()
+    if command.files:
+        ours.append(f"{folder.resolve()}:{FILES_AT}:ro" if folder else Expanded(f"$PWD:{FILES_AT}:ro"))
+    if command.hub and not _covered(cache_at, command):
+        ours.append(f"{_cache_here()}:{cache_at}" if folder else Expanded(f"{_CACHE_OF_READER}:{cache_at}"))
     return [*command.volumes, *ours, *(f"{path}:{path}:ro" for path in dict.fromkeys(_paths(command)))]
+
+
+def _cache_here() -> str:
+    return os.environ.get("HF_HOME") or str(Path.home() / ".cache" / "huggingface")
 
 
 def _paths(command: Command) -> Iterator[str]:

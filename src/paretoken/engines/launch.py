@@ -15,7 +15,7 @@ from string import Template
 from typing import Self
 
 from paretoken.engines.command import Command
-from paretoken.engines.container import cache_here, docker
+from paretoken.engines.container import docker
 from paretoken.engines.diagnose import KINDS, kind_of, oom_kills
 from paretoken.engines.ports import port_taken
 from paretoken.engines.probe import completes
@@ -113,7 +113,7 @@ class Launched:
         env = {k: v for k, v in command.env.items() if v}
         if command.container:
             name = f"paretoken-{os.getpid()}-{command.port}"
-            arguments, env = docker(command, folder=self.folder, name=name, cache=cache_here()), {}
+            arguments, env = docker(command, folder=self.folder, name=name), {}
             cleanup = ["docker", "rm", "--force", name]
         return ServerProcess(
             command.name,

@@ -23,7 +23,8 @@ def notes(recipe: Recipe, spec: ServerSpec, made: Command, weights: Weights, che
     if not checked_shapes and spec.vendor != CPU and spec.gpus > 1:
         yield f"The shapes of {spec.model} are unknown: whether it divides by TP {spec.gpus} is not checked."
     if spec.host in LOOPBACK:
-        yield f"It answers on {spec.host} alone; --host 0.0.0.0 opens it to the network, without a key."
+        opens = "; --host 0.0.0.0 opens it to the network, without a key" if "host" in recipe.parameters() else ""
+        yield f"It answers on {spec.host} alone{opens}."
     else:
         yield f"It answers on {spec.host} without a key: whoever reaches that address can use it."
 

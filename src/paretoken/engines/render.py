@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from paretoken.engines.command import Command
-from paretoken.engines.container import Expanded, cache_here, docker
+from paretoken.engines.container import Expanded, docker
 from paretoken.engines.kubernetes.manifests import Scale, kubernetes_yaml
 from paretoken.foreign_text import visible
 
@@ -28,7 +29,7 @@ def render(command: Command, form: str, *, job: Sequence[str] = (), scale: Scale
 
 def words(command: Command, form: str) -> list[str]:
     """The words of the command in a form, for a program that starts it on this machine."""
-    return docker(command, cache=cache_here()) if form == "docker" else list(command.arguments)
+    return docker(command, folder=Path()) if form == "docker" else list(command.arguments)
 
 
 def shell(command: Command) -> str:

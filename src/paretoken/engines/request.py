@@ -11,7 +11,7 @@ from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.engines.command import Command, ServerSpec, check_vendor, command
-from paretoken.engines.notes import notes
+from paretoken.engines.notes import LOOPBACK, notes
 from paretoken.engines.recipes import CPU, Override, recipe
 from paretoken.engines.sharding import Sharding, check_node, check_sharding
 from paretoken.engines.weights import Weights, weights_of
@@ -136,13 +136,14 @@ def _sharding(of: Recipe, request: LaunchRequest, override: Override, weights: W
         ep=request.ep,
         dp_attention=request.dp_attention,
         ep_is_all="ep" in of.flags and not any("{}" in part for part in ep_flag),
-        block=(weights.entry.block if weights.entry else None) or 0,
+        block=(weights.entry.block if weights.entry and of.whole_blocks else None) or 0,
     )
 
 
 def _check_taken(of: Recipe, request: LaunchRequest) -> None:
-    """BadConfig for a way to use several GPUs that the engine does not take: its flag would be left out in silence."""
+    """BadConfig for an option that the engine does not take: its flag would be left out in silence."""
     stated = {"tp": request.gpus > 1, "ep": request.ep > 1, "dp_attention": request.dp_attention}
+    stated["host"] = request.host not in LOOPBACK
     for name in (name for name, given in stated.items() if given and name not in of.parameters()):
         raise BadConfig(f"the recipe of {of.name} has no --{name.replace('_', '-')}; leave it out")
 

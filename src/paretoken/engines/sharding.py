@@ -39,9 +39,9 @@ def check_node(sharding: Sharding, accelerator: Accelerator, name: str) -> None:
         sizes = {"TP": sharding.tp, "PP": sharding.pp, "DP": sharding.dp}
         product = " x ".join(f"{kind} {n}" for kind, n in sizes.items() if n > 1)
         raise BadConfig(
-            f"{product} is {sharding.gpus} GPUs, which span {-(-sharding.gpus // node)} nodes of {node} GPUs of {name}, "
-            f"and launch starts a server on one; use at most {node} GPUs, separate pools with --disaggregated, or on "
-            "Kubernetes a LeaderWorkerSet (https://lws.sigs.k8s.io)"
+            f"{product} is {sharding.gpus} GPUs, which span {-(-sharding.gpus // node)} nodes of {node} GPUs of "
+            f"{name}, and launch starts a server on one; use at most {node} GPUs, separate pools with --disaggregated, "
+            "or on Kubernetes a LeaderWorkerSet (https://lws.sigs.k8s.io)"
         )
 
 
