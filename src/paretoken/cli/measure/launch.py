@@ -106,10 +106,10 @@ def command(
     Examples:
       paretoken launch vllm llama-3-70b --path /models/llama-70b-fp8 \\
                        --accelerator H200 --tp 4 --workload chat
-      paretoken launch sglang deepseek-r1 --path deepseek-ai/DeepSeek-R1 \\
-                       --accelerator MI355X --tp 8 --print docker
-      paretoken launch vllm llama-3-70b --accelerator H100 --set kv_dtype=fp8 \\
-                       --set max_num_seqs=512 --print sbatch
+      paretoken launch sglang deepseek-r1 --accelerator MI355X --tp 8 \\
+                       --print docker
+      paretoken launch vllm llama-3-70b --precision fp8 --accelerator H100 \\
+                       --tp 2 --set kv_dtype=fp8 --print sbatch
       paretoken launch vllm llama-3-70b --accelerator H100 --tp 4 \\
                        --print kubernetes --replicas 2 --max-replicas 6 \\
                        --users 64 --target-requests 40
