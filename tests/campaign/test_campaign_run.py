@@ -19,6 +19,7 @@ from paretoken.campaign.collect import INTERRUPTED, collect, status
 from paretoken.campaign.run import begin, go, reopen
 from paretoken.campaign.state import CampaignFolder, locked
 from paretoken.campaign.supervise import supervise
+from paretoken.engines.command import CONTEXT_BESIDE
 from paretoken.engines.ports import free_port
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.points.files import read_points
@@ -172,7 +173,7 @@ class TestKilledAndResumed:
         start = next(s for s in job["starts"] if "command" in s)
         assert "llamacpp_server.py" in start["command"] and start["ready_s"] > 0
         assert start["parameters"]["max_num_seqs"] == 3
-        assert start["parameters"]["max_model_len"] == 48 + 64
+        assert start["parameters"]["max_model_len"] == 48 + CONTEXT_BESIDE
 
     def test_every_request_has_the_length_asked_for(self, killed):
         folder, *_ = killed

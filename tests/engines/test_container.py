@@ -123,7 +123,7 @@ class TestDevices:
     def test_pinned_memory_shared_memory_and_the_network(self):
         line = docker(made())
         assert {"--ipc=host", "--network=host"} <= set(line)
-        assert values(line, "--ulimit") == ["memlock=-1", "stack=67108864"]
+        assert values(line, "--ulimit") == ["memlock=-1", "stack=67108864", "nofile=65536"]
         assert values(line, "--host") == ["127.0.0.1"]
         assert values(docker(made(host="0.0.0.0")), "--host") == ["0.0.0.0"]
 

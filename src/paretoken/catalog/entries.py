@@ -227,7 +227,7 @@ class Model(Entry):
     )
     ffn_matrices: PositiveInt = Field(3, description="2 where the dense FFN has no gate")
     native_precision: Precision
-    repositories: tuple[HubRepository, ...] = Field((), exclude=True, description="weights on the hub, best first")
+    repositories: tuple[HubRepository, ...] = Field((), description="weights on the hub, best first")
     dense_precision: dict[str, Precision] = Field(
         default_factory=dict, description="precision of what is not an expert, by the precision of the experts"
     )

@@ -21,9 +21,8 @@ _DEVICES: Mapping[str, tuple[str, ...]] = {
         "--security-opt=seccomp=unconfined",
     ),
 }
-_LIMITS = ("--ulimit", "memlock=-1", "--ulimit", "stack=67108864")
-"""Pinned memory and the stacks of NCCL and RCCL."""
-
+_LIMITS = ("--ulimit", "memlock=-1", "--ulimit", "stack=67108864", "--ulimit", "nofile=65536")
+"""Pinned memory and the stacks of NCCL and RCCL; connections, of which Docker may allow 1,024 by default."""
 
 _CACHE_OF_READER = "${HF_HOME:-$HOME/.cache/huggingface}"
 

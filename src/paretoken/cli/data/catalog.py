@@ -100,4 +100,6 @@ def _show_entry(entry: JsonEntry) -> None:
 def _cell(value: object) -> object:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" if not isinstance(v, dict) else k for k, v in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return ", ".join(str(v["name"] if isinstance(v, dict) and "name" in v else v) for v in value)
+    return value
