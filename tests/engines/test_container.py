@@ -17,7 +17,7 @@ from paretoken.engines.request import LaunchRequest, launch_command
 from paretoken.errors import BadConfig
 
 RECORD = "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ.get('HF_TOKEN')]))"
-NASTY = '/models/it\'s a "$HOME" `x`; é'
+NASTY = '/models/it\'s a "$HOME" `x`;\ntouch it # é'
 
 
 def made(engine: str = "vllm", **request):

@@ -80,7 +80,7 @@ class TestNotes:
         text = notes(users=2000, host="0.0.0.0", sets=("prefix_cache=true",), image="mine:1")
         assert "Serves 2,000 requests at once, for --users, above the engine's own 1,024." in text
         assert "whoever reaches that address" in text and "Prefix caching" not in text
-        assert "Image: mine:1, another release." in text
+        assert "Image: mine:1, of your choice." in text
 
     def test_unknown_shapes_are_said_not_to_be_checked(self):
         assert "whether it divides by TP 3 is not checked" in notes(model="org/unknown", gpus=3)
@@ -114,6 +114,12 @@ class TestRefusals:
     def test_they_name_what_works(self, engine, request_, match):
         with pytest.raises(BadConfig, match=match):
             made(engine, **request_)
+
+    def test_weights_of_another_precision(self):
+        path = "meta-llama/Llama-3.3-70B-Instruct"
+        with pytest.raises(BadConfig, match=f"{path} are bf16, not fp8; leave out --path for fp8 weights"):
+            made(path=path, precision="fp8")
+        assert "--quantization" in made(path=path, precision="fp8", sets=("quantization=fp8",)).arguments
 
     def test_weights_of_another_scale_are_not_refused(self):
         assert "--tensor-parallel-size 8" in shlex.join(made(model="minimax-m2.5", path="/own", gpus=8).arguments)

@@ -13,7 +13,8 @@ from paretoken.catalog.names import precision_id
 from paretoken.catalog.recipe import Recipe
 from paretoken.engines.command import Command, ServerSpec, command
 from paretoken.engines.recipes import Override, recipe
-from paretoken.engines.request import kind_of, longest_of, random_path, vendor_of
+from paretoken.engines.request import kind_of, longest_of, max_context_of, random_path, vendor_of
+from paretoken.engines.weights import is_hub_name
 from paretoken.errors import BadConfig
 
 
@@ -33,9 +34,11 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], us
     serving = cells[0].serving
     of = recipe_of(campaign, serving.engine)
     workloads = [catalog.workload(cell.workload) for cell in cells]
+    path = model_path(campaign, serving, of)
     spec = ServerSpec(
         model=serving.model,
-        model_path=model_path(campaign, serving, of),
+        model_path=path,
+        hub=is_hub_name(path),
         accelerator=serving.accelerator,
         vendor=vendor_of(catalog, serving.accelerator),
         kind=kind_of(catalog, serving.model),
@@ -46,6 +49,7 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], us
         isl=max(w.isl for w in workloads),
         osl=max(w.osl for w in workloads),
         longest=max(longest_of(catalog, cell.workload) for cell in cells),
+        max_context=max_context_of(catalog, serving.model),
         users=users,
         port=port,
     )

@@ -32,6 +32,8 @@ def notes(recipe: Recipe, spec: ServerSpec, made: Command, weights: Weights, che
 def _image(recipe: Recipe, made: Command) -> str:
     if not made.image:
         return ""
+    if made.image not in recipe.images.values():
+        return f" Image: {made.image}, of your choice."
     other = "" if recipe.version in made.image else ", another release"
     return f" Image: {made.image}{other}."
 

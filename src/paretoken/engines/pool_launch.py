@@ -17,7 +17,7 @@ from paretoken.engines.command import ServerSpec, command
 from paretoken.engines.pool_places import ROUTER, PoolWorkers, WorkerPlace, filled, worker_places
 from paretoken.engines.recipes import Override
 from paretoken.engines.render import render, shell_lines
-from paretoken.engines.request import kind_of
+from paretoken.engines.request import kind_of, max_context_of
 from paretoken.engines.weights import weights_of
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
@@ -85,6 +85,7 @@ def launch_lines(
         kind=kind_of(catalog, model),
         precision=precision,
         longest=longest,
+        max_context=max_context_of(catalog, model),
         host="0.0.0.0",  # noqa: S104, printed for a host of a cluster
         speculative=speculative or "none",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from paretoken.catalog.engine_files import newest_max_num_seqs
 from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.names import precision_id
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.engines.command import Command, ServerSpec, check_vendor, command
 from paretoken.engines.notes import LOOPBACK, notes
@@ -107,7 +108,18 @@ def _weights(request: LaunchRequest, of: Recipe, vendor: str, catalog: Catalog) 
     weights = weights_of(catalog, request.model, path, request.precision, vendor)
     if of.model_form == "gguf" and weights.hub:
         raise BadConfig(f"{of.name} reads a GGUF file, and {weights.path} is a hub name; add --path FILE.gguf")
+    _check_precision(request, weights)
     return weights
+
+
+def _check_precision(request: LaunchRequest, weights: Weights) -> None:
+    """BadConfig for weights known to have another precision than the stated one, unless the engine quantises them."""
+    entry, stated = weights.entry, precision_id(request.precision) if request.precision else ""
+    if entry and stated and entry.precision != stated and not any(s.startswith("quantization=") for s in request.sets):
+        raise BadConfig(
+            f"the weights {entry.name} are {entry.precision}, not {stated}; leave out --path for {stated} weights, or "
+            f"--precision to serve these"
+        )
 
 
 def _shapes(catalog: Catalog, model: str, weights: Weights) -> Model | None:
@@ -169,6 +181,11 @@ def vendor_of(catalog: Catalog, accelerator: str) -> str:
 def kind_of(catalog: Catalog, model: str) -> str:
     """The kind of a catalog model, dense or moe; dense for any other."""
     return catalog.models[model].kind if model in catalog.models else "dense"
+
+
+def max_context_of(catalog: Catalog, model: str) -> int:
+    """Most tokens of a request of a catalog model; 0 if it is not known."""
+    return (catalog.models[model].max_context or 0) if model in catalog.models else 0
 
 
 def longest_of(catalog: Catalog, workload: str) -> int:

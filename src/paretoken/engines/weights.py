@@ -42,12 +42,17 @@ def weights_of(catalog: Catalog, model: str, path: str, precision: str, vendor: 
     if place.exists() or _is_path(name):
         # Not resolved: in the hub's cache, files are links, and engines go by their names.
         return Weights(path=os.path.abspath(place), hub=False, checked=place.exists())  # noqa: PTH100, resolves no links
-    if REPOSITORY.fullmatch(name):
+    if is_hub_name(name):
         return Weights(path=name, hub=True, entry=_listed(catalog, model, name))
     raise BadConfig(
         f"the weights {name!r} are no file or folder on this machine and no hub name (org/name); "
         f"for a path of another machine, write it in full, as in /models/{name.rsplit('/', 1)[-1]}"
     )
+
+
+def is_hub_name(path: str) -> bool:
+    """Whether a path is a name on the hub, and not of something on this machine."""
+    return bool(REPOSITORY.fullmatch(path)) and not Path(path).exists()
 
 
 def _is_path(name: str) -> bool:
