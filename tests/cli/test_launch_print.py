@@ -25,6 +25,12 @@ def test_json_has_the_words_and_the_script(call, form):
         assert [d["kind"] for d in yaml.safe_load_all(answer["script"])] == ["Deployment", "Service"]
 
 
+def test_a_target_of_the_autoscaler_needs_no_users(call):
+    code, out, _ = call(f"{FP8} --print kubernetes --max-replicas 4 --target-requests 90")
+    (scaler,) = (d for d in yaml.safe_load_all(out) if d["kind"] == "HorizontalPodAutoscaler")
+    assert code == 0 and scaler["spec"]["metrics"][0]["pods"]["target"]["averageValue"] == "90"
+
+
 def test_json_alone_is_the_whole_command(call):
     answer = json.loads(call(f"{FP8} --json")[1])
     assert answer["base_url"] == "http://127.0.0.1:8000/v1" and answer["notes"]

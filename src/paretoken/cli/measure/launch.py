@@ -192,6 +192,7 @@ def _scale(accelerator: str, *, users: int | None, **numbers: Any) -> Scale:
 
     entries = load_catalog().accelerators
     node_gpus = 1 if accelerator.casefold() == "cpu" else entries[entries.id_of(accelerator)].gpus_per_node
+    users = users or numbers["target_requests"]  # a stated target needs no other limit
     return Scale(node_gpus=node_gpus, **({"users": users} if users else {}), **numbers)
 
 
