@@ -17,7 +17,9 @@ from paretoken.campaign.estimate import PredictedEstimate, RuleEstimate, kv_gb
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, cells
 from paretoken.campaign.plan import MB_PER_POINT, check_room, make_plan
+from paretoken.campaign.serve import served
 from paretoken.catalog.loader import load_catalog
+from paretoken.engines.container import docker
 from paretoken.errors import BadConfig, BadFile, CannotWrite, UnknownName
 from tests.support.summaries import summary
 
@@ -46,6 +48,16 @@ def campaign(tmp_path: Path, text: str = BASE) -> Campaign:
 
 def plan(tmp_path: Path, text: str = BASE):
     return make_plan(campaign(tmp_path, text), load_catalog())
+
+
+def test_weights_of_the_hub_come_with_its_cache_and_token(tmp_path, catalog):
+    one = campaign(tmp_path)
+    made = served(one, catalog, cells(one, catalog)[:1], 8, 8000)
+    words = docker(made, folder=tmp_path)
+    assert made.hub and "HF_TOKEN" in words and any(w.endswith(":/root/.cache/huggingface") for w in words)
+    local = campaign(tmp_path, BASE.replace("meta/llama-fp8", "/models/llama-fp8"))
+    words = docker(served(local, catalog, cells(local, catalog)[:1], 8, 8000), folder=tmp_path)
+    assert "HF_TOKEN" not in words and "/models/llama-fp8:/models/llama-fp8:ro" in words
 
 
 class TestMatrix:

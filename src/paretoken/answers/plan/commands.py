@@ -18,8 +18,8 @@ def start_commands(need: FleetNeed, users: float | None, catalog: Catalog, *, fi
     """For one pool, the Kubernetes manifests and the command of a single server; otherwise the commands of the pools.
 
     `users` are the concurrent requests with which a replica just meets the limits, None without a simulation. A server
-    accepts two standard deviations of a Poisson number more, for bursts. A fleet that is not `fixed` is scaled to
-    TARGET of `users` for each replica.
+    accepts at least two standard deviations of a Poisson number more, for bursts. A fleet that is not `fixed` is scaled
+    to TARGET of `users` for each replica.
     """
     d, least, most = need.candidate.deployment, min(need.replicas) + need.spares, max(need.replicas) + need.spares
     if not isinstance(d, Deployment):
