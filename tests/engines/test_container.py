@@ -69,6 +69,11 @@ class TestHub:
         for form in ("shell", "docker", "sbatch", "kubernetes"):
             assert "hf_secret" not in render(made(), form)
 
+    def test_gated_weights_need_the_token(self):
+        gated, free = (render(made(precision=p), "kubernetes") for p in ("bf16", "fp8"))
+        assert "name: hf-token" in gated and "optional: true" not in gated
+        assert "name: hf-token" in free and "optional: true" in free
+
     def test_transformers_may_fetch_them(self):
         env = made("transformers", model="org/m", gpus=1, accelerator="CPU").env
         assert "HF_HUB_OFFLINE" not in env

@@ -12,6 +12,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.engines.command import Command, ServerSpec, check_vendor, command
+from paretoken.engines.container import TOKEN
 from paretoken.engines.notes import LOOPBACK, notes
 from paretoken.engines.recipes import CPU, Override, recipe
 from paretoken.engines.sharding import Sharding, check_node, check_sharding
@@ -90,6 +91,8 @@ def launch_command(request: LaunchRequest) -> Command:
         port=request.port,
     )
     _check_load(spec, override)
+    if weights.entry and weights.entry.gated:
+        override = Override(env={TOKEN: ""}).over(override)
     made = command(of, spec, override)
     return replace(made, notes=tuple(notes(of, spec, made, weights, shapes is not None)))
 
