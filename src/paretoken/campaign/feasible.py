@@ -13,6 +13,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.engines.launch import check_installed
 from paretoken.engines.recipes import CPU
 from paretoken.engines.request import longest_of
+from paretoken.engines.sharding import Sharding, check_sharding
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.plural import counted
 
@@ -78,10 +79,12 @@ def _gpus(catalog: Catalog, cell: MatrixCell) -> str | None:
         return f"tp {s.tp} exceeds the {most} GPUs of one {s.accelerator} domain"
     if s.ep > 1 and s.tp % s.ep:
         return f"ep {s.ep} does not divide the {s.tp} GPUs"
-    if s.model in catalog.models and not s.dp_attention:
-        heads = catalog.models[s.model].heads
-        if heads % s.tp:
-            return f"tp {s.tp} does not divide the {heads} attention heads of {s.model}"
+    if s.model in catalog.models:
+        sharding = Sharding(tp=s.tp, ep=s.ep, dp_attention=s.dp_attention)
+        try:
+            check_sharding(sharding, catalog.models[s.model], most)
+        except BadConfig as e:
+            return str(e)
     return None
 
 

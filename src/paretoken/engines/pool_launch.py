@@ -18,6 +18,7 @@ from paretoken.engines.pool_places import ROUTER, PoolWorkers, WorkerPlace, fill
 from paretoken.engines.recipes import Override
 from paretoken.engines.render import render, shell_lines
 from paretoken.engines.request import kind_of, max_context_of
+from paretoken.engines.sharding import Sharding, check_sharding
 from paretoken.engines.weights import weights_of
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
@@ -103,6 +104,8 @@ def launch_lines(
     for pool, workers in pools.items():
         _require_experts(launch, pool, workers, catalog)
     steps = _steps(launch, pools, catalog)
+    for workers in pools.values():
+        _require_shards(launch, workers, catalog)
     return [replace(steps[0], note="; ".join(filter(None, (steps[0].note, recipe.notes)))), *steps[1:]]
 
 
@@ -163,6 +166,17 @@ def _require_experts(launch: _Launch, pool: str, workers: PoolWorkers, catalog: 
             f"ep {workers.ep} of the {pool} workers needs redundant experts beside the {moe.experts} of {model}, and "
             f"the launch recipe of {launch.name} cannot state them; use ep {below}" + (f" or {above}" if above else "")
         )
+
+
+def _require_shards(launch: _Launch, workers: PoolWorkers, catalog: Catalog) -> None:
+    """BadConfig for GPUs that share every layer and by which the model does not divide."""
+    if workers.dp_attention or workers.ep > 1 or launch.spec.model not in catalog.models:
+        return
+    model, stage = catalog.models[launch.spec.model], workers.gpus // workers.pp
+    weights = next((r for r in model.repositories if r.name == launch.spec.model_path), None)
+    block = weights.block if weights and launch.worker.whole_blocks else None
+    node = catalog.accelerators[workers.accelerator].gpus_per_node
+    check_sharding(Sharding(tp=stage, pp=workers.pp, block=block or 0), model, max(node * workers.pp, workers.gpus))
 
 
 def _worker_steps(

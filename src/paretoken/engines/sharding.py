@@ -54,31 +54,31 @@ def check_sharding(sharding: Sharding, model: Model, most: int) -> None:
     obstacle, of_experts = next(_obstacles(s.tp, s, model), ("", False))
     if obstacle:
         sizes = [n for n in range(1, most // (s.pp * s.dp) + 1) if not any(_obstacles(n, s, model))]
-        hints = [f"use --tp {_either(sizes)}"] if sizes else []
-        hints += [f"add --ep {s.tp * s.dp}"] if of_experts and s.ep == 1 else []
+        hints = [f"use TP {_either(sizes)}"] if sizes else []
+        hints += [f"add EP {s.tp * s.dp}"] if of_experts and s.ep == 1 else []
         raise BadConfig(f"TP {s.tp} {obstacle} of {model.name}; {', or '.join(hints) or 'use other weights'}")
 
 
 def _check_experts(s: Sharding, model: Model) -> None:
     if not model.moe:
         if s.ep > 1:
-            raise BadConfig(f"EP is {s.ep}, but {model.name} is dense and has no experts to share; leave out --ep")
+            raise BadConfig(f"EP is {s.ep}, but {model.name} is dense and has no experts to share; leave it at 1")
         if s.dp_attention:
             raise BadConfig(
-                f"--dp-attention is for models with experts and {model.name} is dense; start replicas instead"
+                f"attention data parallelism is for models with experts and {model.name} is dense; start replicas"
             )
         return
     if model.moe.experts % s.ep:
         sizes = [n for n in range(1, s.tp * s.dp + 1) if model.moe.experts % n == 0 and s.tp * s.dp % n == 0]
         raise BadConfig(
-            f"EP {s.ep} does not divide the {model.moe.experts} experts of {model.name}; use --ep {_either(sizes)}"
+            f"EP {s.ep} does not divide the {model.moe.experts} experts of {model.name}; use EP {_either(sizes)}"
         )
     group = s.tp * s.dp
     if s.ep_is_all and s.ep not in (1, group):
-        raise BadConfig(f"EP {s.ep}: this engine spreads experts over all {group} GPUs of a stage; use --ep {group}")
+        raise BadConfig(f"EP {s.ep}: this engine spreads experts over all {group} GPUs of a stage; use EP {group}")
     if group % s.ep:
         sizes = [n for n in range(1, group + 1) if group % n == 0]
-        raise BadConfig(f"EP {s.ep} does not divide {counted(group, 'GPU')} of a stage; use --ep {_either(sizes)}")
+        raise BadConfig(f"EP {s.ep} does not divide {counted(group, 'GPU')} of a stage; use EP {_either(sizes)}")
 
 
 def _obstacles(tp: int, s: Sharding, model: Model) -> Iterator[tuple[str, bool]]:
