@@ -125,3 +125,21 @@ def test_every_published_layout_has_its_launch_lines():
     for (engine, *_), (prefill, decode) in kinds.items():
         steps = pool_launch(Pools(engine=engine, prefill=prefill, decode=decode), catalog)
         assert {s.title.split()[0] for s in steps} & {"prefill", "decode", "container"}
+
+
+def test_pools_take_the_weights_that_both_vendors_read(run):
+    named = ("launch", "sglang", "llama-3-70b", "--precision", "fp8")
+    _, out, _ = run(*named, "--accelerator", "H200", "--disaggregated", "1xTP4+1xTP4")
+    assert out.count("--model-path nvidia/Llama-3.3-70B-Instruct-FP8 ") == 2
+    _, out, _ = run(*named, "--accelerator", "MI355X", "--disaggregated", "1xTP4+1xTP4")
+    assert out.count("--model-path amd/Llama-3.3-70B-Instruct-FP8-KV ") == 2
+    granite = ("launch", "sglang", "granite-4.0-h-small", *named[3:])
+    _, out, _ = run(*granite, "--accelerator", "H200", "--disaggregated", "1xTP4+1xTP4")
+    assert out.count("--model-path MODEL_PATH ") == 2
+
+
+def test_pools_divide_the_model(run):
+    named = ("launch", "sglang", "minimax-m2.5", "--precision", "fp8", "--accelerator", "H200", "--disaggregated")
+    code, _, err = run(*named, "1xTP8+1xTP4")
+    assert code == 2 and "TP 8 leaves 192 of the width 1,536" in err and "use TP 1, 2 or 4" in err
+    assert run(*named, "1xTP4+1xTP4")[0] == 0
