@@ -1,0 +1,285 @@
+"""Defaults of options: from the environment, and from configuration files.
+
+command line > environment > ./paretoken.toml > ~/.config/paretoken/config.toml > built-in
+
+`--config FILE` reads that file alone, `--no-config` none. A table is named for a verb (`[bench]`, `[rent.show]`), its
+keys for options (`isl`, `max-error-rate`); `[defaults]` holds for every verb that has the option.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+from click.core import ParameterSource
+from click.globals import get_current_context
+
+from paretoken.cli.config_files import ConfigFile, refuse
+from paretoken.cli.output import echo
+from paretoken.errors import ParetokenError
+from paretoken.user_folders import config_home
+
+PREFIX = "PARETOKEN"
+PROJECT = Path("paretoken.toml")
+SHARED = "defaults"
+_META = "paretoken.cli.defaults"
+_ONLY_TYPED = ("force", "yes")
+"""Confirmations: what a file could say for ever is to be said each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the default of an option comes from: the table and key of a file."""
+
+    file: ConfigFile
+    table: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.file.path}, {self.file.place(self.table, self.key)}"
+
+
+def user_file() -> Path:
+    """The user's own file: `$XDG_CONFIG_HOME/paretoken/config.toml`, else `~/.config/paretoken/config.toml`."""
+    return config_home() / "paretoken" / "config.toml"
+
+
+def files_in_force(stated: Path | None = None) -> list[ConfigFile]:
+    """The files that are read, the nearest first; BadFile for one that cannot be read.
+
+    A project file of another user is left out, for any folder may hold one.
+    """
+    if stated is not None:
+        return [ConfigFile.read(stated)]
+    places = [p for p in (PROJECT, user_file()) if p.is_file()]
+    strange = [p for p in places if p == PROJECT and p.stat().st_uid not in (os.getuid(), 0)]
+    for path in strange:
+        echo(f"{path} belongs to another user and is not read; to use it: --config {path}", err=True)
+    return [ConfigFile.read(path) for path in places if path not in strange]
+
+
+def add_defaults(words: tuple[str, ...], command: click.Command) -> None:
+    """Let a command, or the subcommands of a group, take defaults; `words` are its names after `paretoken`."""
+    if isinstance(command, click.Group):
+        for name, subcommand in command.commands.items():
+            add_defaults((*words, name), subcommand)
+        return
+    for key, option in options_of(command).items():
+        option.envvar = option.envvar or variable(words, key)
+    command.params = [*config_options(words, command), *command.params]
+    if command.callback:
+        command.callback = _announced(command.callback)
+
+
+def variable(words: tuple[str, ...], key: str) -> str:
+    """The environment variable of an option: PARETOKEN_BENCH_MAX_ERROR_RATE."""
+    return "_".join((PREFIX, *words, key)).replace("-", "_").upper()
+
+
+def options_of(command: click.Command) -> dict[str, click.Option]:
+    """The options that may have a default, by the key in a file: the first long spelling without its dashes."""
+    own = [p for p in command.params if isinstance(p, click.Option) and p.name not in ("config", "no_config", "help")]
+    return {key: p for p in own for key in _keys(p)[:1]}
+
+
+def _keys(option: click.Option) -> list[str]:
+    return [spelling[2:] for spelling in option.opts if spelling.startswith("--")]
+
+
+def config_options(words: tuple[str, ...] = (), command: click.Command | None = None) -> list[click.Parameter]:
+    """`--config` and `--no-config`: shown in the help of `paretoken`, and taken after the verb too."""
+    lookup = partial(_load, words, command) if command else _keep
+    common: dict[str, Any] = {"is_eager": True, "expose_value": False, "hidden": command is not None}
+    return [
+        click.RichOption(
+            ["--no-config"],
+            is_flag=True,
+            callback=_keep,
+            help="Read no configuration file.",
+            **common,
+        ),
+        click.RichOption(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            callback=lookup,
+            envvar=f"{PREFIX}_CONFIG" if command is None else None,
+            help="Read defaults of options from this TOML file alone.",
+            **common,
+        ),
+    ]
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    """Remember the option for the verb, which reads the file; `--no-config` drops what was read."""
+    if value:
+        ctx.meta[f"{_META}.{param.name}"] = value
+        if param.name == "no_config":
+            ctx.default_map = None
+
+
+def _load(
+    words: tuple[str, ...], command: click.Command, ctx: click.Context, param: click.Parameter, value: Path | None
+) -> None:
+    """Lay the files in force under the options of a verb."""
+    if ctx.resilient_parsing or ctx.meta.get(f"{_META}.no_config"):
+        return
+    values, origins = dict[str, object](), dict[str, Origin]()
+    for file in files_in_force(value or ctx.meta.get(f"{_META}.config")):
+        for name, (default, origin) in of_file(file, words, command).items():
+            if name not in values:
+                values[name], origins[name] = default, origin
+    ctx.default_map = values
+    ctx.meta[f"{_META}.origins"] = origins
+
+
+def of_file(file: ConfigFile, words: tuple[str, ...], command: click.Command) -> dict[str, tuple[object, Origin]]:
+    """The defaults that a file has for a command, by the name of the parameter; BadConfig for what cannot be one."""
+    from paretoken.cli.main import RENAMED, SUMMARIES
+
+    verbs = {*SUMMARIES, *RENAMED}
+    for name, value in file.tables.items():
+        if name != SHARED and name not in verbs:
+            refuse(file, "", name, [SHARED, *verbs], "verb or table")
+        if not isinstance(value, Mapping):
+            raise file.error("", name, f"is not a table; write [{name}], then a line for each option")
+    shared, own = file.table((SHARED,)), file.table(words)
+    options = {key: option for option in options_of(command).values() for key in _keys(option)}
+    _refuse_unknown_shared(file, [key for key in shared if _dashed(key) not in options])
+    found = dict[str, tuple[object, Origin]]()
+    for table, values in ((SHARED, shared), (".".join(words), own)):
+        for key, value in values.items():
+            _refuse_secret(file, table, key, value)
+            option = options.get(_dashed(key))
+            if option is None and table != SHARED:
+                refuse(file, table, key, list(options), f"option of paretoken {' '.join(words)}")
+            if option is not None and option.name:
+                found[option.name] = (_as_typed(file, table, key, option, value), Origin(file, table, key))
+    return found
+
+
+def _refuse_unknown_shared(file: ConfigFile, keys: list[str]) -> None:
+    """BadConfig for a key of [defaults] that no verb has. The panels name most options without an import of a verb."""
+    from paretoken.cli.panels import PANELS
+
+    shown = {o[2:] for panels in PANELS.values() for options in panels.values() for o in options.split()}
+    if unknown := [key for key in keys if _dashed(key) not in shown]:
+        every = {key for _, command in commands() for o in options_of(command).values() for key in _keys(o)}
+        for key in unknown:
+            _refuse_secret(file, SHARED, key, file.table((SHARED,))[key])
+            if _dashed(key) not in every:
+                refuse(file, SHARED, key, sorted(every), "option of any verb")
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its words, subcommands for groups; imports them all."""
+    from paretoken.cli.main import SUMMARIES, paretoken
+
+    def below(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+        if not isinstance(command, click.Group):
+            yield words, command
+            return
+        for name, subcommand in command.commands.items():
+            if not subcommand.hidden:
+                yield from below((*words, name), subcommand)
+
+    for verb in SUMMARIES:
+        if command := paretoken.get_command(click.Context(paretoken), verb):
+            yield from below((verb,), command)
+
+
+def mistakes(file: ConfigFile) -> list[str]:
+    """What is wrong with a file, for every verb that it names."""
+    texts = []
+    for words, command in commands():
+        try:
+            of_file(file, words, command)
+        except ParetokenError as e:
+            texts.append(str(e))
+    return list(dict.fromkeys(texts))
+
+
+def _dashed(key: str) -> str:
+    return key.replace("_", "-")
+
+
+def _refuse_secret(file: ConfigFile, table: str, key: str, value: object) -> None:
+    from paretoken.secret_names import is_secret, secret_in_words
+
+    words = [str(v) for v in (value if isinstance(value, list) else [value])]
+    if is_secret(key) or secret_in_words(words):
+        raise file.error(
+            table,
+            key,
+            "holds a secret, and files are copied and committed; set PARETOKEN_API_KEY, or use --api-key-file and "
+            "$VARIABLE in --header",
+        )
+
+
+def _as_typed(file: ConfigFile, table: str, key: str, option: click.Option, value: object) -> object:
+    """The value as the option takes it from a command line: text, a list of texts, or whether a flag is set."""
+    if _dashed(key) in _ONLY_TYPED:
+        raise file.error(table, key, f"is a confirmation; give --{_dashed(key)} on the command line")
+    if option.is_flag:
+        if not isinstance(value, bool):
+            raise file.error(table, key, f"= {value!r}: it is a flag; write true or false")
+        return value
+    many = option.multiple or option.nargs != 1
+    values = value if isinstance(value, list) else [value]
+    if len(values) != 1 and not many:
+        raise file.error(table, key, f"is a list, and --{_dashed(key)} takes one value")
+    texts = [_text(v) for v in values]
+    if any(text is None for text in texts):
+        raise file.error(table, key, f"= {value!r}: write what you would type after --{_dashed(key)}")
+    return texts if many else texts[0]
+
+
+def _text(value: object) -> str | None:
+    """A value of a file as a word of a command line; None for what has no such form."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, (int, float, date)) and not isinstance(value, bool) else None
+
+
+def _announced(function: Any) -> Any:
+    """The function of a command, which first says what the environment and the files have changed."""
+
+    @wraps(function)
+    def run(*args: Any, **values: Any) -> Any:
+        if line := changes(get_current_context()):
+            echo(f"defaults: {line}", err=True)
+        return function(*args, **values)
+
+    return run
+
+
+def changes(ctx: click.Context) -> str:
+    """The options of the running command that are not typed nor built in, by where they come from; "" without any."""
+    origins: dict[str, Origin] = ctx.meta.get(f"{_META}.origins", {})
+    by_place: dict[str, list[str]] = {}
+    for option in ctx.command.params:
+        source = ctx.get_parameter_source(option.name or "")
+        if source is ParameterSource.DEFAULT_MAP and option.name in origins:
+            origin = origins[option.name]
+            by_place.setdefault(str(origin.file.path), []).append(f"--{_dashed(origin.key)}")
+        elif source is ParameterSource.ENVIRONMENT and isinstance(option.envvar, str):
+            by_place.setdefault("the environment", []).append(option.envvar)
+    return "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())
+
+
+def origin_of(error: click.BadParameter) -> str:
+    """Where a value comes from that an option refused: a file or a variable; "" for what was typed."""
+    ctx, param = error.ctx, error.param
+    if ctx is None or param is None or not param.name:
+        return ""
+    source = ctx.get_parameter_source(param.name)
+    if source is ParameterSource.ENVIRONMENT:
+        return f"the environment variable {param.envvar}"
+    origin = ctx.meta.get(f"{_META}.origins", {}).get(param.name)
+    return str(origin) if source is ParameterSource.DEFAULT_MAP and origin else ""
