@@ -22,13 +22,16 @@ from click.globals import get_current_context
 
 from paretoken.cli.config_files import ConfigFile, refuse
 from paretoken.cli.output import echo
-from paretoken.errors import ParetokenError
+from paretoken.errors import ParetokenError, nearest
 from paretoken.user_folders import config_home
 
 PREFIX = "PARETOKEN"
 PROJECT = Path("paretoken.toml")
 SHARED = "defaults"
 _META = "paretoken.cli.defaults"
+_OWN_VARIABLES = (f"{PREFIX}_API_KEY", f"{PREFIX}_CONFIG", f"{PREFIX}_DATA")
+_WITHOUT = ("doctor", "init", "completion")
+"""Verbs that take no defaults: they must run where a file is wrong."""
 _ONLY_TYPED = ("force", "yes")
 """Confirmations: what a file could say for ever is to be said each time."""
 
@@ -64,14 +67,30 @@ def files_in_force(stated: Path | None = None) -> list[ConfigFile]:
     return [ConfigFile.read(path) for path in places if path not in strange]
 
 
+def files_of_command() -> list[ConfigFile]:
+    """The files that are read under the running command, after its `--config` and `--no-config`."""
+    meta = get_current_context().meta
+    return [] if meta.get(f"{_META}.no_config") else files_in_force(meta.get(f"{_META}.config"))
+
+
+def variables_set(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each variable of ours that is set, without its value, and the nearest one where nothing reads it."""
+    of_options = {o.envvar for _, command in commands() for o in options_of(command).values()}
+    read = [*_OWN_VARIABLES, *sorted(v for v in of_options if isinstance(v, str))]
+    for name in sorted(n for n in environment if n.startswith(f"{PREFIX}_")):
+        near = [] if name in read else nearest(name, read, 1)
+        yield name if name in read else f"{name} is read by nothing", f"did you mean {near[0]}?" if near else ""
+
+
 def add_defaults(words: tuple[str, ...], command: click.Command) -> None:
     """Let a command, or the subcommands of a group, take defaults; `words` are its names after `paretoken`."""
     if isinstance(command, click.Group):
         for name, subcommand in command.commands.items():
             add_defaults((*words, name), subcommand)
         return
-    for key, option in options_of(command).items():
-        option.envvar = option.envvar or variable(words, key)
+    if words[0] not in _WITHOUT:
+        for key, option in options_of(command).items():
+            option.envvar = option.envvar or variable(words, key)
     command.params = [*config_options(words, command), *command.params]
     if command.callback:
         command.callback = _announced(command.callback)
@@ -128,10 +147,11 @@ def _load(
     words: tuple[str, ...], command: click.Command, ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> None:
     """Lay the files in force under the options of a verb."""
-    if ctx.resilient_parsing or ctx.meta.get(f"{_META}.no_config"):
+    _keep(ctx, param, value)
+    if ctx.resilient_parsing or words[0] in _WITHOUT:
         return
     values, origins = dict[str, object](), dict[str, Origin]()
-    for file in files_in_force(value or ctx.meta.get(f"{_META}.config")):
+    for file in files_of_command():
         for name, (default, origin) in of_file(file, words, command).items():
             if name not in values:
                 values[name], origins[name] = default, origin
@@ -143,7 +163,7 @@ def of_file(file: ConfigFile, words: tuple[str, ...], command: click.Command) ->
     """The defaults that a file has for a command, by the name of the parameter; BadConfig for what cannot be one."""
     from paretoken.cli.main import RENAMED, SUMMARIES
 
-    verbs = {*SUMMARIES, *RENAMED}
+    verbs = {*SUMMARIES, *RENAMED}.difference(_WITHOUT)
     for name, value in file.tables.items():
         if name != SHARED and name not in verbs:
             refuse(file, "", name, [SHARED, *verbs], "verb or table")
@@ -189,7 +209,7 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
             if not subcommand.hidden:
                 yield from below((*words, name), subcommand)
 
-    for verb in SUMMARIES:
+    for verb in (v for v in SUMMARIES if v not in _WITHOUT):
         if command := paretoken.get_command(click.Context(paretoken), verb):
             yield from below((verb,), command)
 
