@@ -55,7 +55,7 @@ class ConfigFile:
         for number, line in enumerate(lines, start=1):
             if header := _HEADER.match(line):
                 current = re.sub(r"[\s\"']", "", header[1])
-                if not table and current.split(".")[0] == key or table and current == f"{table}.{key}":
+                if current == f"{table}.{key}" if table else current.split(".")[0] == key:
                     return number
             elif current == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line):
                 return number

@@ -136,7 +136,11 @@ def config_options(words: tuple[str, ...] = (), command: click.Command | None = 
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
-    """Remember the option for the verb, which reads the file; `--no-config` drops what was read."""
+    """Remember the option for the verb, which reads the file; `--no-config` drops what was read.
+
+    It counts as no option of the verb, some of which refuse others beside them.
+    """
+    ctx.set_parameter_source(str(param.name), ParameterSource.DEFAULT)
     if value:
         ctx.meta[f"{_META}.{param.name}"] = value
         if param.name == "no_config":
@@ -225,6 +229,11 @@ def mistakes(file: ConfigFile) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+def is_confirmation(key: str) -> bool:
+    """Whether an option confirms one run, and so has no default."""
+    return _dashed(key) in _ONLY_TYPED
+
+
 def _dashed(key: str) -> str:
     return key.replace("_", "-")
 
@@ -244,7 +253,7 @@ def _refuse_secret(file: ConfigFile, table: str, key: str, value: object) -> Non
 
 def _as_typed(file: ConfigFile, table: str, key: str, option: click.Option, value: object) -> object:
     """The value as the option takes it from a command line: text, a list of texts, or whether a flag is set."""
-    if _dashed(key) in _ONLY_TYPED:
+    if is_confirmation(key):
         raise file.error(table, key, f"is a confirmation; give --{_dashed(key)} on the command line")
     if option.is_flag:
         if not isinstance(value, bool):

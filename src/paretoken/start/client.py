@@ -21,13 +21,12 @@ BUSY = 0.5
 def client_checks(machine: Machine) -> Iterator[MachineCheck]:
     """One check after the other; the self-test comes first, before anything else has used the machine."""
     load = machine.load()[0]
+    test: SelfTest | None = None
     try:
         test = machine.test()
-    except (ParetokenError, OSError) as e:
-        test = None
-        yield _check("self-test", "missing", f"failed: {e}", "run paretoken bench selftest and read its message")
-    else:
         yield _streams(test)
+    except (ParetokenError, OSError) as e:
+        yield _check("self-test", "missing", f"failed: {e}", "run paretoken bench selftest and read its message")
     yield _stamps(test)
     yield from _clock(machine)
     yield _cores(machine, load)
@@ -134,7 +133,9 @@ def _queue(machine: Machine) -> Iterator[MachineCheck]:
         return
     text = f"{int(most):,} connections may wait for a server on this machine (somaxconn)"
     if int(most) < 1024:
-        yield _check("accept queue", "note", text, "sysctl -w net.core.somaxconn=4096 before a server starts", int(most))
+        yield _check(
+            "accept queue", "note", text, "sysctl -w net.core.somaxconn=4096 before a server starts", int(most)
+        )
     else:
         yield _check("accept queue", "ok", text, value=int(most))
 

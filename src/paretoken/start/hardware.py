@@ -42,7 +42,9 @@ def _host(host: TelemetrySource) -> Iterator[MachineCheck]:
     about = host.about()
     total = about.get("memory_gb")
     used = next(iter(host.read().values()), {}).get("memory_used_gb")
-    yield MachineCheck(group=GROUP, name="CPU", grade="ok", text=f"{about.get('cpu') or 'unnamed'}, {about.get('cpus')} CPUs")
+    yield MachineCheck(
+        group=GROUP, name="CPU", grade="ok", text=f"{about.get('cpu') or 'unnamed'}, {about.get('cpus')} CPUs"
+    )
     if isinstance(total, float) and isinstance(used, float):
         text = f"{total:.0f} GB, {total - used:.0f} GB of them available"
         yield MachineCheck(group=GROUP, name="memory", grade="ok", text=text, value=round(total, 1))

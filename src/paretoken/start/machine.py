@@ -25,7 +25,7 @@ SHORT_TOKENS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineCheck:
-    """One line about this machine. `value` is the figure of the text, in the unit of its name; `fix` says what to do."""
+    """One line about this machine. `value` is the figure of the text; `fix` says what to do."""
 
     group: str
     name: str

@@ -21,7 +21,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 def software_checks(machine: Machine) -> Iterator[MachineCheck]:
     libraries = ", ".join(f"{name} {v}" for name in LIBRARIES if (v := machine.version(name)))
-    yield _check("paretoken", "ok", f"{__version__}, Python {platform.python_version()}; {libraries}", value=__version__)
+    yield _check(
+        "paretoken", "ok", f"{__version__}, Python {platform.python_version()}; {libraries}", value=__version__
+    )
     yield _engines(machine)
     yield _extra(machine, "embedded engine", WHEEL, "engine", "measures a small model here: paretoken bench")
     yield _extra(machine, "tokenizers", "tokenizers", "tokenizer", "prompts of an exact token count: --tokenizer")
@@ -76,7 +78,9 @@ def _schedulers(machine: Machine) -> MachineCheck:
     if here:
         return _check("many machines", "ok", ", ".join(here), value=", ".join(here))
     text = "neither Slurm (campaign run --slurm) nor Ray (bench --ray)"
-    return _check("many machines", "note", text, "pip install 'paretoken[ray]', or use bench --nodes, which needs neither")
+    return _check(
+        "many machines", "note", text, "pip install 'paretoken[ray]', or use bench --nodes, which needs neither"
+    )
 
 
 def _browser(machine: Machine) -> MachineCheck:
