@@ -9,7 +9,7 @@ keys for options (`isl`, `max-error-rate`); `[defaults]` holds for every verb th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial, wraps
@@ -61,10 +61,14 @@ def files_in_force(stated: Path | None = None) -> list[ConfigFile]:
     if stated is not None:
         return [ConfigFile.read(stated)]
     places = [p for p in (PROJECT, user_file()) if p.is_file()]
-    strange = [p for p in places if p == PROJECT and p.stat().st_uid not in (os.getuid(), 0)]
-    for path in strange:
-        echo(f"{path} belongs to another user and is not read; to use it: --config {path}", err=True)
-    return [ConfigFile.read(path) for path in places if path not in strange]
+    if PROJECT in places and _is_of_another(PROJECT):
+        places.remove(PROJECT)
+        echo(f"{PROJECT} belongs to another user and is not read; to use it: --config {PROJECT}", err=True)
+    return [ConfigFile.read(path) for path in places]
+
+
+def _is_of_another(path: Path) -> bool:
+    return path.stat().st_uid not in (os.getuid(), 0)
 
 
 def files_of_command() -> list[ConfigFile]:
@@ -73,25 +77,30 @@ def files_of_command() -> list[ConfigFile]:
     return [] if meta.get(f"{_META}.no_config") else files_in_force(meta.get(f"{_META}.config"))
 
 
-def variables_set(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def variables_set(environment: Mapping[str, str], root: click.Group) -> Iterator[tuple[str, str]]:
     """Each variable of ours that is set, without its value, and the nearest one where nothing reads it."""
-    of_options = {o.envvar for _, command in commands() for o in options_of(command).values()}
+    of_options = {o.envvar for _, command in commands(root) for o in options_of(command).values()}
     read = [*_OWN_VARIABLES, *sorted(v for v in of_options if isinstance(v, str))]
     for name in sorted(n for n in environment if n.startswith(f"{PREFIX}_")):
         near = [] if name in read else nearest(name, read, 1)
         yield name if name in read else f"{name} is read by nothing", f"did you mean {near[0]}?" if near else ""
 
 
-def add_defaults(words: tuple[str, ...], command: click.Command) -> None:
-    """Let a command, or the subcommands of a group, take defaults; `words` are its names after `paretoken`."""
+def add_defaults(words: tuple[str, ...], command: click.Command, root: click.Group) -> None:
+    """Let a command, or the subcommands of a group, take defaults; `words` are its names after `paretoken`, the root.
+
+    A command under two names takes those of the first.
+    """
     if isinstance(command, click.Group):
         for name, subcommand in command.commands.items():
-            add_defaults((*words, name), subcommand)
+            add_defaults((*words, name), subcommand, root)
+        return
+    if any(param.name == "no_config" for param in command.params):
         return
     if words[0] not in _WITHOUT:
         for key, option in options_of(command).items():
             option.envvar = option.envvar or variable(words, key)
-    command.params = [*config_options(words, command), *command.params]
+    command.params = [*config_options(partial(_load, words, command, root)), *command.params]
     if command.callback:
         command.callback = _announced(command.callback)
 
@@ -111,10 +120,9 @@ def _keys(option: click.Option) -> list[str]:
     return [spelling[2:] for spelling in option.opts if spelling.startswith("--")]
 
 
-def config_options(words: tuple[str, ...] = (), command: click.Command | None = None) -> list[click.Parameter]:
-    """`--config` and `--no-config`: shown in the help of `paretoken`, and taken after the verb too."""
-    lookup = partial(_load, words, command) if command else _keep
-    common: dict[str, Any] = {"is_eager": True, "expose_value": False, "hidden": command is not None}
+def config_options(load: Callable[..., None] | None = None) -> list[click.Parameter]:
+    """`--config` and `--no-config`: in the help of `paretoken`, and taken after the verb too, which has `load`."""
+    common: dict[str, Any] = {"is_eager": True, "expose_value": False, "hidden": load is not None}
     return [
         click.RichOption(
             ["--no-config"],
@@ -127,8 +135,8 @@ def config_options(words: tuple[str, ...] = (), command: click.Command | None = 
             ["--config"],
             type=click.Path(path_type=Path),
             metavar="FILE",
-            callback=lookup,
-            envvar=f"{PREFIX}_CONFIG" if command is None else None,
+            callback=load or _keep,
+            envvar=None if load else f"{PREFIX}_CONFIG",
             help="Read defaults of options from this TOML file alone.",
             **common,
         ),
@@ -148,7 +156,12 @@ def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
 
 
 def _load(
-    words: tuple[str, ...], command: click.Command, ctx: click.Context, param: click.Parameter, value: Path | None
+    words: tuple[str, ...],
+    command: click.Command,
+    root: click.Group,
+    ctx: click.Context,
+    param: click.Parameter,
+    value: Path | None,
 ) -> None:
     """Lay the files in force under the options of a verb."""
     _keep(ctx, param, value)
@@ -156,26 +169,27 @@ def _load(
         return
     values, origins = dict[str, object](), dict[str, Origin]()
     for file in files_of_command():
-        for name, (default, origin) in of_file(file, words, command).items():
+        for name, (default, origin) in of_file(file, words, command, root).items():
             if name not in values:
                 values[name], origins[name] = default, origin
     ctx.default_map = values
     ctx.meta[f"{_META}.origins"] = origins
 
 
-def of_file(file: ConfigFile, words: tuple[str, ...], command: click.Command) -> dict[str, tuple[object, Origin]]:
+def of_file(
+    file: ConfigFile, words: tuple[str, ...], command: click.Command, root: click.Group
+) -> dict[str, tuple[object, Origin]]:
     """The defaults that a file has for a command, by the name of the parameter; BadConfig for what cannot be one."""
-    from paretoken.cli.main import RENAMED, SUMMARIES
-
-    verbs = {*SUMMARIES, *RENAMED}.difference(_WITHOUT)
+    verbs = verbs_of(root)
     for name, value in file.tables.items():
         if name != SHARED and name not in verbs:
             refuse(file, "", name, [SHARED, *verbs], "verb or table")
         if not isinstance(value, Mapping):
             raise file.error("", name, f"is not a table; write [{name}], then a line for each option")
+    _refuse_options_of_a_group(file, words, root)
     shared, own = file.table((SHARED,)), file.table(words)
     options = {key: option for option in options_of(command).values() for key in _keys(option)}
-    _refuse_unknown_shared(file, [key for key in shared if _dashed(key) not in options])
+    _refuse_unknown_shared(file, [key for key in shared if _dashed(key) not in options], root)
     found = dict[str, tuple[object, Origin]]()
     for table, values in ((SHARED, shared), (".".join(words), own)):
         for key, value in values.items():
@@ -188,22 +202,37 @@ def of_file(file: ConfigFile, words: tuple[str, ...], command: click.Command) ->
     return found
 
 
-def _refuse_unknown_shared(file: ConfigFile, keys: list[str]) -> None:
+def _refuse_options_of_a_group(file: ConfigFile, words: tuple[str, ...], root: click.Group) -> None:
+    """BadConfig for a key in the table of a group that is none of its subcommands."""
+    group = root.get_command(click.Context(root), words[0])
+    for i in range(1, len(words)):
+        names = list(group.commands) if isinstance(group, click.Group) else []
+        for key in file.table(words[:i]):
+            if key not in names:
+                refuse(file, ".".join(words[:i]), key, names, f"subcommand of paretoken {' '.join(words[:i])}")
+        group = group.commands.get(words[i]) if isinstance(group, click.Group) else None
+
+
+def _refuse_unknown_shared(file: ConfigFile, keys: list[str], root: click.Group) -> None:
     """BadConfig for a key of [defaults] that no verb has. The panels name most options without an import of a verb."""
     from paretoken.cli.panels import PANELS
 
     shown = {o[2:] for panels in PANELS.values() for options in panels.values() for o in options.split()}
     if unknown := [key for key in keys if _dashed(key) not in shown]:
-        every = {key for _, command in commands() for o in options_of(command).values() for key in _keys(o)}
+        every = {key for _, command in commands(root) for o in options_of(command).values() for key in _keys(o)}
         for key in unknown:
             _refuse_secret(file, SHARED, key, file.table((SHARED,))[key])
             if _dashed(key) not in every:
                 refuse(file, SHARED, key, sorted(every), "option of any verb")
 
 
-def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def verbs_of(root: click.Group) -> list[str]:
+    """The verbs that take defaults."""
+    return [verb for verb in root.list_commands(click.Context(root)) if verb not in _WITHOUT]
+
+
+def commands(root: click.Group) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Every command with its words, subcommands for groups; imports them all."""
-    from paretoken.cli.main import SUMMARIES, paretoken
 
     def below(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
         if not isinstance(command, click.Group):
@@ -213,17 +242,17 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
             if not subcommand.hidden:
                 yield from below((*words, name), subcommand)
 
-    for verb in (v for v in SUMMARIES if v not in _WITHOUT):
-        if command := paretoken.get_command(click.Context(paretoken), verb):
+    for verb in verbs_of(root):
+        if command := root.get_command(click.Context(root), verb):
             yield from below((verb,), command)
 
 
-def mistakes(file: ConfigFile) -> list[str]:
+def mistakes(file: ConfigFile, root: click.Group) -> list[str]:
     """What is wrong with a file, for every verb that it names."""
     texts = []
-    for words, command in commands():
+    for words, command in commands(root):
         try:
-            of_file(file, words, command)
+            of_file(file, words, command, root)
         except ParetokenError as e:
             texts.append(str(e))
     return list(dict.fromkeys(texts))

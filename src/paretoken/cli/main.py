@@ -92,7 +92,7 @@ class Verbs(click.RichGroup):
         module = "import_" if cmd_name == "import" else cmd_name
         command: click.Command = import_module(f"paretoken.cli.{_GROUP_OF[cmd_name].lower()}.{module}").command
         arrange(cmd_name, command)
-        add_defaults((cmd_name,), command)
+        add_defaults((cmd_name,), command, self)
         self.commands[cmd_name] = command
         return command
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import rich_click as click
 
@@ -51,6 +51,8 @@ def command(strict: bool, as_json: bool) -> None:
 
 def config_checks() -> Iterator[MachineCheck]:
     """The configuration files in force with what is wrong in them, and the variables of options."""
+    from click.globals import get_current_context
+
     from paretoken.cli import defaults
     from paretoken.errors import ParetokenError
     from paretoken.start.machine import MachineCheck
@@ -58,6 +60,7 @@ def config_checks() -> Iterator[MachineCheck]:
     def check(name: str, text: str, fix: str = "", grade: Grade = "ok") -> MachineCheck:
         return MachineCheck(group="Defaults", name=name, grade=grade, text=text, fix=fix)
 
+    root = cast("click.Group", get_current_context().find_root().command)
     try:
         files = defaults.files_of_command()
     except ParetokenError as e:
@@ -66,11 +69,11 @@ def config_checks() -> Iterator[MachineCheck]:
     for file in files:
         tables = ", ".join(f"[{name}]" for name in file.tables) or "empty"
         yield check("configuration", f"{file.path}: {tables}")
-        for mistake in defaults.mistakes(file):
+        for mistake in defaults.mistakes(file, root):
             yield check("configuration", mistake, "correct the file", "missing")
     if not files:
         yield check("configuration", f"no {defaults.PROJECT} here, no {defaults.user_file()}", "paretoken init config")
-    for text, fix in defaults.variables_set(os.environ):
+    for text, fix in defaults.variables_set(os.environ, root):
         yield check("environment", text, fix, "note" if "nothing" in text else "ok")
 
 

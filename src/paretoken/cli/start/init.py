@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import rich_click as click
+from click.globals import get_current_context
 
 from paretoken.cli.output import echo, echo_script
 
@@ -37,7 +38,7 @@ def command(kind: str, file: Path | None, force: bool, print_: bool) -> None:
     """
     from paretoken.errors import CannotWrite
 
-    chosen = file_kind(kind)
+    chosen = file_kind(kind, cast("click.Group", get_current_context().find_root().command))
     if print_:
         echo_script(chosen.text())
         return
@@ -53,16 +54,16 @@ def command(kind: str, file: Path | None, force: bool, print_: bool) -> None:
     echo(f"next: {chosen.command.format(path=path, folder=path.parent)}", err=not sys.stdout.isatty())
 
 
-def file_kind(kind: str) -> FileKind:
-    """A kind of file by its name."""
+def file_kind(kind: str, root: click.Group) -> FileKind:
+    """A kind of file by its name; `root` has the verbs."""
     from paretoken.cli.start import option_files
     from paretoken.start.commented import FileKind
 
     if kind == "config":
-        return FileKind("paretoken.toml", option_files.config_file, "paretoken doctor")
+        return FileKind("paretoken.toml", partial(option_files.config_file, root), "paretoken doctor")
     if kind in option_files.STATED:
-        text = partial(option_files.verb_file, kind)
+        text = partial(option_files.verb_file, kind, root)
         return FileKind(f"{kind}.toml", text, option_files.COMMANDS[kind])
     from paretoken.start.kinds import file_kinds
 
-    return file_kinds(option_files.bench_settings)[kind]
+    return file_kinds(partial(option_files.bench_settings, root))[kind]

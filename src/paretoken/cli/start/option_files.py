@@ -178,9 +178,9 @@ def _of_type(option: click.Option) -> object:
     return (option.metavar or option.name or "").lower()
 
 
-def config_file() -> str:
+def config_file(root: click.Group) -> str:
     """The options that verbs share, with their meaning, and the keys of every verb."""
-    every = list(commands())
+    every = list(commands(root))
     options = [(words, key, option) for words, command in every for key, option in options_of(command).items()]
     shared = []
     for key in SHARED_KEYS:
@@ -202,17 +202,17 @@ def config_file() -> str:
     return document(head, tables)
 
 
-def bench_settings() -> tuple[Setting, ...]:
+def bench_settings(root: click.Group) -> tuple[Setting, ...]:
     """The options of a benchmark by the names of its settings, as a campaign takes them."""
-    command = next(c for words, c in commands() if words == ("bench",))
+    command = next(c for words, c in commands(root) if words == ("bench",))
     return tuple(
         setting_of(key, option, instead_of=_INSTEAD["bench"].get(key, ""), name=option.name)
         for key, option in options_of(command).items()
     )
 
 
-def verb_file(verb: str) -> str:
+def verb_file(verb: str, root: click.Group) -> str:
     """The options of one verb, with those set that it needs."""
-    command = next(c for words, c in commands() if words == (verb,))
+    command = next(c for words, c in commands(root) if words == (verb,))
     head = f"Options of paretoken {verb}; what you type comes first.\n{HINT}"
     return document(head, [of_options((verb,), command, STATED[verb])])
