@@ -47,9 +47,11 @@ class Setting:
         assignment = f"{_key(self.key)} = {literal(self.value)}"
         words = [sentence(self.about), "" if self.default is None else f"Default: {_shown(self.default)}."]
         if self.instead_of:
-            words.append(f"Instead of {self.instead_of}: {assignment}")
+            words.append(f"Instead of {self.instead_of}:")
         yield from comment(" ".join(filter(None, words)))
-        if not self.instead_of:
+        if self.instead_of:
+            yield f"#   {assignment}"
+        else:
             yield assignment if self.stated else f"#{assignment}"
 
 

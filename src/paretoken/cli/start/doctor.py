@@ -11,6 +11,7 @@ import rich_click as click
 from paretoken.cli import options
 
 if TYPE_CHECKING:
+    from paretoken.cli.config_files import ConfigFile
     from paretoken.start.machine import Grade, MachineCheck
 
 STYLES = {"ok": "green", "note": "yellow", "missing": "bold red"}
@@ -61,17 +62,17 @@ def config_checks() -> Iterator[MachineCheck]:
         return MachineCheck(group="Defaults", name=name, grade=grade, text=text, fix=fix)
 
     root = cast("click.Group", get_current_context().find_root().command)
+    files: list[ConfigFile] | None = None
     try:
         files = defaults.files_of_command()
     except ParetokenError as e:
         yield check("configuration", str(e), "correct the file", "missing")
-        files = []
-    for file in files:
+    for file in files or []:
         tables = ", ".join(f"[{name}]" for name in file.tables) or "empty"
         yield check("configuration", f"{file.path}: {tables}")
         for mistake in defaults.mistakes(file, root):
             yield check("configuration", mistake, "correct the file", "missing")
-    if not files:
+    if files == []:
         yield check("configuration", f"no {defaults.PROJECT} here, no {defaults.user_file()}", "paretoken init config")
     for text, fix in defaults.variables_set(os.environ, root):
         yield check("environment", text, fix, "note" if "nothing" in text else "ok")
