@@ -9,7 +9,6 @@ from pathlib import Path
 from paretoken.bench.keys import OPENAI_KEY, OWN_KEY
 from paretoken.catalog.engine_files import engine_files
 from paretoken.catalog.hf.sources import hub_cache
-from paretoken.emulated import EMULATED
 from paretoken.engines.embedded.engine import WHEEL
 from paretoken.start.machine import Grade, Machine, MachineCheck
 from paretoken.version import __version__
@@ -44,10 +43,11 @@ def _engines(machine: Machine) -> MachineCheck:
     for key, engine in engine_files().items():
         versions = [f"{name} {v}" for name in engine.packages if (v := machine.version(name))]
         program = engine.recipe.program[0] if engine.recipe else ""
+        programs = [word for word in (program, *engine.aliases) if word and not word.startswith(("{", "python"))]
         if versions:
             here[key] = ", ".join(versions)
-        elif key != EMULATED and program and not program.startswith(("{", "python")) and machine.which(program):
-            here[key] = f"{engine.name} ({machine.which(program)})"
+        elif path := next(filter(None, map(machine.which, programs)), None):
+            here[key] = f"{engine.name} ({path})"
     if here:
         return _check("engines", "ok", "; ".join(dict.fromkeys(here.values())), value=", ".join(here))
     return _check(
