@@ -204,3 +204,28 @@ def test_the_options_are_named_in_the_help_of_paretoken_alone(call):
     assert "--no-config" in call("--help")[1]
     assert "--no-config" not in call("tco --help")[1]
     assert isinstance(paretoken.params[-1], click.Option)
+
+
+@pytest.mark.slow
+def test_a_run_records_what_a_file_and_the_environment_set(call, files, monkeypatch, tmp_path):
+    from paretoken.bench.truth.server import Pace, truth_server
+
+    files(project='[bench]\nuntil = "2 requests"\nmax-error-rate = 0.25\nprompt-unit = "words"\n')
+    monkeypatch.setenv("PARETOKEN_BENCH_OSL", "4")
+    with truth_server(Pace(ttft_ms=2, itl_ms=1), log=tmp_path / "log") as server:
+        line = f"bench {server.base_url} --model truth --isl 8 --concurrency 1 --warmup-per-user 0 --out run --json"
+        code, _, err = call(line)
+    assert code == 0, err
+    config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+    assert (config["until"], config["max_error_rate"], config["osl"]) == ("2 requests", 0.25, "4")
+    assert "--until, --max-error-rate, --prompt-unit from paretoken.toml" in err or "--prompt-unit" in err
+    assert "PARETOKEN_BENCH_OSL from the environment" in err
+
+
+def test_a_default_counts_where_an_option_decides(call, files):
+    """Of the embedded engine and of a serve command, an option that is set replaces what is found."""
+    files(project='[predict]\ntp = 4\n')
+    line = "predict --accelerator H200 --model llama-3-70b --isl 1024 --osl 128 --concurrency 8 --json"
+    code, out, err = call(f"{line} --engine vllm --precision fp8")
+    assert code == 0, err
+    assert "--tp from paretoken.toml" in err and json.loads(out)
