@@ -10,7 +10,7 @@ import sys
 import pytest
 import rich_click as click
 
-from paretoken.cli import defaults
+from paretoken.cli import default_values
 from paretoken.cli.config_files import ConfigFile
 from paretoken.cli.main import paretoken
 
@@ -165,7 +165,9 @@ def test_a_file_may_state_what_a_verb_requires(call, files):
 
 
 def test_every_option_of_every_verb_has_a_variable_of_its_own():
-    every = [(words, o) for words, c in defaults.commands(paretoken) for o in defaults.options_of(c).values()]
+    every = [
+        (words, o) for words, c in default_values.commands(paretoken) for o in default_values.options_of(c).values()
+    ]
     names = [option.envvar for _, option in every]
     assert len(names) == len(set(names)) > 300
     assert all(
@@ -187,7 +189,7 @@ def test_no_file_costs_no_reader_of_files():
 def test_mistakes_of_every_verb_are_listed(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text("[tco]\nx = 1\n[plan]\ny = 2\n")
-    found = defaults.mistakes(ConfigFile.read(file), paretoken)
+    found = default_values.mistakes(ConfigFile.read(file), paretoken)
     assert len(found) == 2 and "[tco] x" in found[0] + found[1] and "[plan] y" in found[0] + found[1]
 
 
@@ -224,8 +226,14 @@ def test_a_run_records_what_a_file_and_the_environment_set(call, files, monkeypa
 
 def test_a_default_counts_where_an_option_decides(call, files):
     """Of the embedded engine and of a serve command, an option that is set replaces what is found."""
-    files(project='[predict]\ntp = 4\n')
+    files(project="[predict]\ntp = 4\n")
     line = "predict --accelerator H200 --model llama-3-70b --isl 1024 --osl 128 --concurrency 8 --json"
     code, out, err = call(f"{line} --engine vllm --precision fp8")
     assert code == 0, err
     assert "--tp from paretoken.toml" in err and json.loads(out)
+
+
+def test_a_header_may_name_where_its_value_is(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text('[bench]\nheader = ["Authorization: $KEY", "X-Key: @key.txt"]\n')
+    assert default_values.mistakes(ConfigFile.read(file), paretoken) == []

@@ -14,7 +14,7 @@ from paretoken.bench.config import BenchConfig
 from paretoken.campaign.config import SET_BY_MATRIX, Campaign, CampaignMatrix, RunSettings, SlurmSettings, load_campaign
 from paretoken.catalog.entries import TcoSet, Tier
 from paretoken.catalog.loader import load_catalog
-from paretoken.cli import defaults
+from paretoken.cli import default_values as defaults
 from paretoken.cli.config_files import ConfigFile
 from paretoken.cli.main import paretoken
 from paretoken.cli.start.init import KINDS

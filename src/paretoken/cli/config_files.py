@@ -1,15 +1,19 @@
-"""A configuration file: its tables, and the line at which a key stands."""
+"""Configuration files: which are in force, their tables, and the line at which a key stands."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from paretoken.cli.output import echo
 from paretoken.errors import BadConfig, nearest
+from paretoken.user_folders import config_home
 
+PROJECT = Path("paretoken.toml")
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 
 
@@ -66,3 +70,26 @@ def refuse(file: ConfigFile, table: str, key: str, names: Sequence[str], what: s
     """BadConfig for a key that is none of these names, with the nearest."""
     near = nearest(key.replace("_", "-"), list(names))
     raise file.error(table, key, f"is no {what}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def user_file() -> Path:
+    """The user's own file: `$XDG_CONFIG_HOME/paretoken/config.toml`, else `~/.config/paretoken/config.toml`."""
+    return config_home() / "paretoken" / "config.toml"
+
+
+def files_in_force(stated: Path | None = None) -> list[ConfigFile]:
+    """The files that are read, the nearest first; BadFile for one that cannot be read.
+
+    A project file of another user is left out, for any folder may hold one.
+    """
+    if stated is not None:
+        return [ConfigFile.read(stated)]
+    places = [p for p in (PROJECT, user_file()) if p.is_file()]
+    if PROJECT in places and _is_of_another(PROJECT):
+        places.remove(PROJECT)
+        echo(f"{PROJECT} belongs to another user and is not read; to use it: --config {PROJECT}", err=True)
+    return [ConfigFile.read(path) for path in places]
+
+
+def _is_of_another(path: Path) -> bool:
+    return path.stat().st_uid not in (os.getuid(), 0)

@@ -54,7 +54,9 @@ def config_checks() -> Iterator[MachineCheck]:
     """The configuration files in force with what is wrong in them, and the variables of options."""
     from click.globals import get_current_context
 
-    from paretoken.cli import defaults
+    from paretoken.cli.config_files import PROJECT, user_file
+    from paretoken.cli.default_values import mistakes
+    from paretoken.cli.defaults import files_of_command, variables_set
     from paretoken.errors import ParetokenError
     from paretoken.start.machine import MachineCheck
 
@@ -64,17 +66,17 @@ def config_checks() -> Iterator[MachineCheck]:
     root = cast("click.Group", get_current_context().find_root().command)
     files: list[ConfigFile] | None = None
     try:
-        files = defaults.files_of_command()
+        files = files_of_command()
     except ParetokenError as e:
         yield check("configuration", str(e), "correct the file", "missing")
     for file in files or []:
         tables = ", ".join(f"[{name}]" for name in file.tables) or "empty"
         yield check("configuration", f"{file.path}: {tables}")
-        for mistake in defaults.mistakes(file, root):
-            yield check("configuration", mistake, "correct the file", "missing")
+        for text in mistakes(file, root):
+            yield check("configuration", text, "correct the file", "missing")
     if files == []:
-        yield check("configuration", f"no {defaults.PROJECT} here, no {defaults.user_file()}", "paretoken init config")
-    for text, fix in defaults.variables_set(os.environ, root):
+        yield check("configuration", f"no {PROJECT} here, no {user_file()}", "paretoken init config")
+    for text, fix in variables_set(os.environ, root):
         yield check("environment", text, fix, "note" if "nothing" in text else "ok")
 
 
