@@ -10,8 +10,9 @@ import sys
 import pytest
 import rich_click as click
 
-from paretoken.cli import default_values
+from paretoken.cli import option_keys
 from paretoken.cli.config_files import ConfigFile
+from paretoken.cli.default_values import mistakes
 from paretoken.cli.main import paretoken
 
 
@@ -165,9 +166,7 @@ def test_a_file_may_state_what_a_verb_requires(call, files):
 
 
 def test_every_option_of_every_verb_has_a_variable_of_its_own():
-    every = [
-        (words, o) for words, c in default_values.commands(paretoken) for o in default_values.options_of(c).values()
-    ]
+    every = [(words, o) for words, c in option_keys.commands(paretoken) for o in option_keys.options_of(c).values()]
     names = [option.envvar for _, option in every]
     assert len(names) == len(set(names)) > 300
     assert all(
@@ -189,7 +188,7 @@ def test_no_file_costs_no_reader_of_files():
 def test_mistakes_of_every_verb_are_listed(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text("[tco]\nx = 1\n[plan]\ny = 2\n")
-    found = default_values.mistakes(ConfigFile.read(file), paretoken)
+    found = mistakes(ConfigFile.read(file), paretoken)
     assert len(found) == 2 and "[tco] x" in found[0] + found[1] and "[plan] y" in found[0] + found[1]
 
 
@@ -236,4 +235,4 @@ def test_a_default_counts_where_an_option_decides(call, files):
 def test_a_header_may_name_where_its_value_is(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text('[bench]\nheader = ["Authorization: $KEY", "X-Key: @key.txt"]\n')
-    assert default_values.mistakes(ConfigFile.read(file), paretoken) == []
+    assert mistakes(ConfigFile.read(file), paretoken) == []

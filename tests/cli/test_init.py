@@ -14,8 +14,9 @@ from paretoken.bench.config import BenchConfig
 from paretoken.campaign.config import SET_BY_MATRIX, Campaign, CampaignMatrix, RunSettings, SlurmSettings, load_campaign
 from paretoken.catalog.entries import TcoSet, Tier
 from paretoken.catalog.loader import load_catalog
-from paretoken.cli import default_values as defaults
+from paretoken.cli import option_keys
 from paretoken.cli.config_files import ConfigFile
+from paretoken.cli.default_values import mistakes
 from paretoken.cli.main import paretoken
 from paretoken.cli.start.init import KINDS
 from paretoken.engines.recipes import Override
@@ -135,21 +136,23 @@ def test_a_scenario(written):
 @pytest.mark.parametrize("kind", ["plan", "bench", "config"])
 def test_a_file_of_options_states_only_what_is_not_commented(written, kind):
     file = ConfigFile.read(written(kind))
-    assert defaults.mistakes(file, paretoken) == []
+    assert mistakes(file, paretoken) == []
     assert set(file.tables) == (set() if kind == "config" else {kind})
 
 
 @pytest.mark.parametrize("verb", ["plan", "bench"])
 def test_every_option_of_a_verb_is_in_its_file_and_is_taken(written, verb):
     command = paretoken.get_command(click.Context(paretoken), verb)
-    keys = [key for key in defaults.options_of(command) if not defaults.is_confirmation(key)]
+    keys = [key for key in option_keys.options_of(command) if not option_keys.is_confirmation(key)]
     path = written(verb)
     text = path.read_text()
     assert all(re.search(rf"^(#|#   )?{key} = ", text, re.MULTILINE) for key in keys)
     path = in_use(path)
     assert set(tomllib.loads(path.read_text())[verb]) <= set(keys)
     context = command.make_context(verb, ["--config", str(path)])
-    stated = {o.name for key, o in defaults.options_of(command).items() if key in tomllib.loads(path.read_text())[verb]}
+    stated = {
+        o.name for key, o in option_keys.options_of(command).items() if key in tomllib.loads(path.read_text())[verb]
+    }
     assert stated <= set(context.default_map)
 
 
@@ -167,7 +170,7 @@ def test_every_built_in_default_of_a_file_of_options_is_the_option_s(written):
 
 def test_all_of_the_shared_defaults_may_be_used(written):
     path = in_use(written("config"))
-    assert defaults.mistakes(ConfigFile.read(path), paretoken) == []
+    assert mistakes(ConfigFile.read(path), paretoken) == []
 
 
 def test_a_file_is_not_overwritten(call, tmp_path):

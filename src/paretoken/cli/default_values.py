@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import rich_click as click
 
 from paretoken.cli.config_files import ConfigFile, refuse
+from paretoken.cli.option_keys import commands, dashed, is_confirmation, keys_of, options_of, verbs_of
 from paretoken.errors import ParetokenError, quoted
 
 SHARED = "defaults"
-WITHOUT = ("doctor", "init", "completion")
-"""Verbs that take no defaults: they must run where a file is wrong."""
-_ONLY_TYPED = ("force", "yes")
-"""Confirmations of one run, which a file would give for all."""
 _REFERENCE = re.compile(r"[\w-]+:\s*(\$\w+|\$\{\w+\}|@\S+)")
 """A header whose value stands elsewhere."""
 
@@ -33,16 +30,6 @@ class Origin:
         return f"{self.file.path}, {self.file.place(self.table, self.key)}"
 
 
-def options_of(command: click.Command) -> dict[str, click.Option]:
-    """The options that may have a default, by the key in a file: the first long spelling without its dashes."""
-    own = [p for p in command.params if isinstance(p, click.Option) and p.name not in ("config", "no_config", "help")]
-    return {key: p for p in own for key in _keys(p)[:1]}
-
-
-def _keys(option: click.Option) -> list[str]:
-    return [spelling[2:] for spelling in option.opts if spelling.startswith("--")]
-
-
 def of_file(
     file: ConfigFile, words: tuple[str, ...], command: click.Command, root: click.Group
 ) -> dict[str, tuple[object, Origin]]:
@@ -55,7 +42,7 @@ def of_file(
             raise file.error("", name, f"is not a table; write [{name}], then a line for each option")
     _refuse_options_of_a_group(file, words, root)
     shared, own = file.table((SHARED,)), file.table(words)
-    options = {key: option for option in options_of(command).values() for key in _keys(option)}
+    options = {key: option for option in options_of(command).values() for key in keys_of(option)}
     _refuse_unknown_shared(file, [key for key in shared if dashed(key) not in options], root)
     found = dict[str, tuple[object, Origin]]()
     for table, values in ((SHARED, shared), (".".join(words), own)):
@@ -86,32 +73,11 @@ def _refuse_unknown_shared(file: ConfigFile, keys: list[str], root: click.Group)
 
     shown = {o[2:] for panels in PANELS.values() for options in panels.values() for o in options.split()}
     if unknown := [key for key in keys if dashed(key) not in shown]:
-        every = {key for _, command in commands(root) for o in options_of(command).values() for key in _keys(o)}
+        every = {key for _, command in commands(root) for o in options_of(command).values() for key in keys_of(o)}
         for key in unknown:
             _refuse_secret(file, SHARED, key, file.table((SHARED,))[key])
             if dashed(key) not in every:
                 refuse(file, SHARED, key, sorted(every), "option of any verb")
-
-
-def verbs_of(root: click.Group) -> list[str]:
-    """The verbs that take defaults."""
-    return [verb for verb in root.list_commands(click.Context(root)) if verb not in WITHOUT]
-
-
-def commands(root: click.Group) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command with its words, subcommands for groups; imports them all."""
-
-    def below(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-        if not isinstance(command, click.Group):
-            yield words, command
-            return
-        for name, subcommand in command.commands.items():
-            if not subcommand.hidden:
-                yield from below((*words, name), subcommand)
-
-    for verb in verbs_of(root):
-        if command := root.get_command(click.Context(root), verb):
-            yield from below((verb,), command)
 
 
 def mistakes(file: ConfigFile, root: click.Group) -> list[str]:
@@ -123,15 +89,6 @@ def mistakes(file: ConfigFile, root: click.Group) -> list[str]:
         except ParetokenError as e:
             texts.append(str(e))
     return list(dict.fromkeys(texts))
-
-
-def is_confirmation(key: str) -> bool:
-    """Whether an option confirms one run, and so has no default."""
-    return dashed(key) in _ONLY_TYPED
-
-
-def dashed(key: str) -> str:
-    return key.replace("_", "-")
 
 
 def _refuse_secret(file: ConfigFile, table: str, key: str, value: object) -> None:

@@ -11,16 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
-from paretoken.cli.config_files import ConfigFile, files_in_force
-from paretoken.cli.default_values import WITHOUT, Origin, commands, dashed, of_file, options_of
+from paretoken.cli.option_keys import WITHOUT, commands, dashed, options_of
 from paretoken.cli.output import echo
 from paretoken.errors import nearest
+
+if TYPE_CHECKING:
+    from paretoken.cli.config_files import ConfigFile
+    from paretoken.cli.default_values import Origin
 
 PREFIX = "PARETOKEN"
 _META = "paretoken.cli.defaults"
@@ -29,6 +32,8 @@ _OWN_VARIABLES = (f"{PREFIX}_API_KEY", f"{PREFIX}_CONFIG", f"{PREFIX}_DATA")
 
 def files_of_command() -> list[ConfigFile]:
     """The files that are read under the running command, after its `--config` and `--no-config`."""
+    from paretoken.cli.config_files import files_in_force
+
     meta = get_current_context().meta
     return [] if meta.get(f"{_META}.no_config") else files_in_force(meta.get(f"{_META}.config"))
 
@@ -113,8 +118,12 @@ def _load(
     _keep(ctx, param, value)
     if ctx.resilient_parsing or words[0] in WITHOUT:
         return
-    values, origins = dict[str, object](), dict[str, Origin]()
-    for file in files_of_command():
+    if not (files := files_of_command()):
+        return
+    from paretoken.cli.default_values import of_file
+
+    values, origins = dict[str, object](), dict[str, "Origin"]()
+    for file in files:
         for name, (default, origin) in of_file(file, words, command, root).items():
             if name not in values:
                 values[name], origins[name] = default, origin

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from paretoken.cli.default_values import commands, is_confirmation, options_of
+from paretoken.cli.option_keys import commands, is_confirmation, options_of
 from paretoken.start.commented import HINT, Setting, SettingsTable, document
 
 EXAMPLES: Mapping[str, object] = {
