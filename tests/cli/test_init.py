@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,8 @@ def test_every_key_of_the_schema_is_there_with_its_meaning(written, kind):
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if re.match(r"#?( {3})?[\w-]+ = ", line):
-            assert lines[number - 1].startswith("# ") and len(lines[number - 1]) > 4, f"no comment above {line!r}"
+            above = list(takewhile(re.compile(r"# \S").match, reversed(lines[:number])))
+            assert above and not above[-1].startswith("# Default"), f"no meaning above {line!r}"
     assert max(map(len, (line for line in lines if re.match(r"# \S", line)))) <= 90
 
 
