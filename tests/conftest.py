@@ -85,8 +85,9 @@ STUDY_FILES = {"report/test_report", "report/test_report_browser", "report/test_
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """No test sees the bundles that a developer has installed."""
+    """No test sees the bundles or the configuration of a developer."""
     os.environ["PARETOKEN_DATA"] = tempfile.mkdtemp(prefix="paretoken-tests-")
+    os.environ["XDG_CONFIG_HOME"] = os.environ["PARETOKEN_DATA"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -59,6 +59,7 @@ MAY_IMPORT = {
     },
     "campaign": {"catalog", "points", "bench", "engines", "predict", "accuracy"},
     "report": {"catalog", "points", "bench", "frontier", "prices", "answers", "accuracy", "parity", "traffic"},
+    "start": {"catalog", "bench", "engines", "prices", "answers", "campaign"},
     "cli": None,
 }
 """The rooms that a room may import; the commands may import all."""

@@ -14,6 +14,7 @@ import pytest
 import paretoken.answers.compare
 from paretoken.cli.main import main
 from paretoken.cli.main import paretoken as paretoken_group
+from paretoken.cli.start.init import file_kind
 from paretoken.prices.market.book import shipped_prices
 
 ROOT = Path(__file__).parent.parent
@@ -37,9 +38,13 @@ def shown_commands() -> list[str]:
 
 
 @pytest.mark.parametrize("line", shown_commands())
-def test_every_command_shown_is_one(line):
+def test_every_command_shown_is_one(line, tmp_path, monkeypatch):
     """Verbs and options exist and values parse; what a command does is tested where it lives."""
-    args = shlex.split(re.split(r" [|>]", line)[0])[1:]
+    args = shlex.split(re.split(r" (?:[|>]|&&)", line)[0])[1:]
+    if "--config" in args:
+        monkeypatch.chdir(tmp_path)
+        file = Path(args[args.index("--config") + 1])
+        file.write_text(file_kind(file.stem, paretoken_group).text(), encoding="utf-8")
     context, command = click.Context(paretoken_group), paretoken_group
     while isinstance(command, click.Group) and args:
         name = args.pop(0)

@@ -20,6 +20,11 @@ def data_home() -> Path:
     return _base("XDG_DATA_HOME", ".local/share")
 
 
+def config_home() -> Path:
+    """`$XDG_CONFIG_HOME`, else `~/.config`."""
+    return _base("XDG_CONFIG_HOME", ".config")
+
+
 def user_cache() -> Path:
     """What this program can make again: models with random weights, compiled programs."""
     return cache_home() / "paretoken"

@@ -40,6 +40,9 @@ def completions(line: str) -> list[str]:
         ("catalog mod", "models"),
         ("catalog engines sg", "sglang"),
         ("frontier --axis inter", "interactivity"),
+        ("init camp", "campaign"),
+        ("doc", "doctor"),
+        ("--no-c", "--no-config"),
     ],
 )
 def test_a_value_is_completed(line, value):

@@ -81,25 +81,37 @@ class CampaignTable(BaseModel):
 class CampaignMatrix(CampaignTable):
     """Every combination is a cell; the loads of a cell are one ladder."""
 
-    accelerator: list[str] = Field(default_factory=lambda: ["CPU"])
-    engine: list[str] = Field(default_factory=list)
-    model: list[str] = Field(default_factory=list)
-    precision: list[str] = Field(default_factory=lambda: [""])
-    tp: list[Gpus] = Field(default_factory=lambda: [1])
-    ep: list[Gpus] = Field(default_factory=lambda: [1])
-    dp_attention: list[StrictBool] = Field(default_factory=lambda: [False])
-    workload: list[str] = Field(default_factory=list)
-    concurrency: str = ""
-    rate: str = ""
+    accelerator: list[str] = Field(
+        default_factory=lambda: ["CPU"], description="accelerators of the catalog, or CPU", examples=[["H200"]]
+    )
+    engine: list[str] = Field(default_factory=list, description="engines with a launch recipe", examples=[["vllm"]])
+    model: list[str] = Field(
+        default_factory=list, description="models, by any name in the catalog", examples=[["llama-3-70b"]]
+    )
+    precision: list[str] = Field(
+        default_factory=lambda: [""], description="precisions of the weights; empty is the model's", examples=[["fp8"]]
+    )
+    tp: list[Gpus] = Field(default_factory=lambda: [1], description="tensor-parallel sizes, GPUs", examples=[[4, 8]])
+    ep: list[Gpus] = Field(default_factory=lambda: [1], description="expert-parallel sizes, GPUs")
+    dp_attention: list[StrictBool] = Field(
+        default_factory=lambda: [False], description="whether attention is data-parallel"
+    )
+    workload: list[str] = Field(
+        default_factory=list, description="workloads of the catalog, or ISL/OSL in tokens", examples=[["chat"]]
+    )
+    concurrency: str = Field("", description="ladder of concurrent users", examples=["1:64:x2"])
+    rate: str = Field("", description="ladder of requests per second", examples=["0.5:8:x2"])
     include: list[Condition] = Field(
         default_factory=list,
         max_length=MOST_CONDITIONS,
         description="more cells; an axis that is left out takes the matrix's values",
+        examples=[[{"engine": "sglang", "tp": 8}]],
     )
     exclude: list[Condition] = Field(
         default_factory=list,
         max_length=MOST_CONDITIONS,
         description="cells to leave out: those that match every key",
+        examples=[[{"model": "llama-3-70b", "tp": 1}]],
     )
 
 
@@ -109,33 +121,43 @@ class ModelWeights(CampaignTable):
     `random` makes a small model of that size with random weights, in the form each engine reads.
     """
 
-    path: str | dict[str, str] = ""
-    random: str = ""
-    tokenizer: str = ""
+    path: str | dict[str, str] = Field(
+        "",
+        description="folder, file or hub name, or a table of them by precision, engine or form (hf, gguf)",
+        examples=["/models/llama-3-70b"],
+    )
+    random: str = Field(
+        "", description="size of a small model with random weights, made where there is no path", examples=["tiny"]
+    )
+    tokenizer: str = Field(
+        "", description="tokenizer.json, or a folder with one", examples=["/models/llama-3-70b/tokenizer.json"]
+    )
 
 
 class CellOverride(Override):
     """Overrides for the recipes of the cells that match `when`; an empty `when` matches all."""
 
-    when: Condition = Field(default_factory=Condition)
+    when: Condition = Field(
+        default_factory=Condition, description="axes and values of the cells", examples=[{"engine": "vllm", "tp": 8}]
+    )
 
 
 class ClimbRule(CampaignTable):
     """When a ladder ends early: throughput grows by less than `growth` and the median E2E latency exceeds `e2e_s`."""
 
-    growth: PositiveFloat = 0.02
-    e2e_s: PositiveFloat = 60.0
+    growth: PositiveFloat = Field(0.02, description="least growth of throughput between levels, as a fraction")
+    e2e_s: PositiveFloat = Field(60.0, description="median E2E latency above which a ladder may end, seconds")
 
 
 class RunSettings(CampaignTable):
     """How the campaign runs."""
 
-    order: Literal["given", "random", "interleaved"] = "given"
-    seed: int = 0
-    repeat: int = Field(1, ge=1, le=MOST_REPEATS)
-    retries: NonNegativeInt = 1
-    point_timeout_s: PositiveFloat = 3600.0
-    warmup_requests: NonNegativeInt = 4
+    order: Literal["given", "random", "interleaved"] = Field("given", description="order of the cells")
+    seed: int = Field(0, description="seed of the order, of prompts and of arrivals")
+    repeat: int = Field(1, ge=1, le=MOST_REPEATS, description="measurements of every point")
+    retries: NonNegativeInt = Field(1, description="further attempts at a cell that failed")
+    point_timeout_s: PositiveFloat = Field(3600.0, description="longest time of a point, seconds")
+    warmup_requests: NonNegativeInt = Field(4, description="requests before the first point of a workload")
     port: NonNegativeInt = Field(0, le=65535, description="0 picks a free port at each start")
     restart: bool = Field(False, description="a fresh server for each workload")
     accuracy: bool = Field(True, description="run the accuracy probe after each start")
@@ -146,30 +168,44 @@ class RunSettings(CampaignTable):
 class SlurmSettings(CampaignTable):
     """How jobs are submitted to Slurm: `lines` are further sbatch options, `setup` shell lines before each job."""
 
-    partition: str | dict[str, str] = ""
-    account: str = ""
-    time: str = ""
+    partition: str | dict[str, str] = Field(
+        "", description="partition, or a table of them by accelerator", examples=[{"H200": "hopper"}]
+    )
+    account: str = Field("", description="account that is charged", examples=["research"])
+    time: str = Field("", description="time limit of a job, HH:MM:SS", examples=["08:00:00"])
     gres: str = Field("gpu:{gpus}", description="generic resources of jobs that need GPUs")
-    most_at_once: PositiveInt | None = None
-    requeue: bool = True
-    lines: list[str] = Field(default_factory=list)
-    setup: list[str] = Field(default_factory=list)
+    most_at_once: PositiveInt | None = Field(None, description="most jobs at a time", examples=[4])
+    requeue: bool = Field(True, description="put a job back into the queue when its node fails")
+    lines: list[str] = Field(default_factory=list, description="further options of sbatch", examples=[["--exclusive"]])
+    setup: list[str] = Field(
+        default_factory=list, description="shell lines before each job", examples=[["module load cuda"]]
+    )
 
 
 class Campaign(CampaignTable):
     """A campaign as the file states it."""
 
-    name: str = "campaign"
-    title: str = ""
+    name: str = Field("campaign", description="name of the campaign and of its folder")
+    title: str = Field("", description="title of its report", examples=["Llama 70B FP8 on H200"])
     matrix: CampaignMatrix
-    models: dict[str, ModelWeights] = Field(default_factory=dict)
-    engines: dict[str, Override] = Field(default_factory=dict)
+    models: dict[str, ModelWeights] = Field(
+        default_factory=dict, description="where the weights of a model are", examples=["llama-3-70b"]
+    )
+    engines: dict[str, Override] = Field(
+        default_factory=dict, description="changes to the recipe of an engine", examples=["vllm"]
+    )
     override: list[CellOverride] = Field(default_factory=list, max_length=MOST_CONDITIONS)
-    recipes: dict[str, Path] = Field(default_factory=dict, description="your own recipe files, by engine")
-    bench: dict[str, object] = Field(default_factory=dict)
+    recipes: dict[str, Path] = Field(
+        default_factory=dict, description="your own recipe files, by engine", examples=[{"vllm": "my-vllm.toml"}]
+    )
+    bench: dict[str, object] = Field(
+        default_factory=dict, description="options of 'paretoken bench' that the matrix does not set"
+    )
     run: RunSettings = Field(default_factory=RunSettings)
     slurm: SlurmSettings = Field(default_factory=SlurmSettings)
-    catalog: list[Path] = Field(default_factory=list)
+    catalog: list[Path] = Field(
+        default_factory=list, description="folders that overlay the shipped catalog", examples=[["my-catalog"]]
+    )
 
     def digest(self) -> str:
         """A hash of the campaign's content; comments and the order of keys do not count."""

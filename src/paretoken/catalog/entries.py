@@ -18,11 +18,11 @@ class Entry(BaseModel):
     """The keys of every kind. `source` and `date` say where and when the figures were read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-    name: str
-    aliases: tuple[str, ...] = ()
-    source: str
-    date: str
-    notes: str = ""
+    name: str = Field(description="name as tables show it", examples=["Our prices, November 2026"])
+    aliases: tuple[str, ...] = Field((), description="further names that are understood", examples=[["ours"]])
+    source: str = Field(description="where the figures are from", examples=["our contracts"])
+    date: str = Field(description="day or month of the figures", examples=["2026-11-01"])
+    notes: str = Field("", description="what a reader must know", examples=["without egress"])
 
 
 class Accelerator(Entry):
@@ -271,17 +271,25 @@ class Tier(BaseModel):
     """One way to get a GPU, with its price per accelerator in USD per GPU-hour."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str
-    usd_per_gpu_h: dict[str, PositiveFloat]
-    placeholders: tuple[str, ...] = Field((), description="accelerators whose price is an estimate")
+    name: str = Field(description="name of the tier as tables show it", examples=["Our three-year contract"])
+    usd_per_gpu_h: dict[str, PositiveFloat] = Field(
+        description="price by accelerator, USD per GPU-hour", examples=[{"H200": 2.10, "MI355X": 2.60}]
+    )
+    placeholders: tuple[str, ...] = Field(
+        (), description="accelerators whose price is an estimate", examples=[["MI355X"]]
+    )
 
 
 class TcoSet(Entry):
     """A dated set of prices and of all-in power; a set is never edited, a new one is added."""
 
-    tiers: dict[str, Tier]
-    kw_per_gpu: dict[str, PositiveFloat] = Field(default_factory=dict)
-    kw_basis: str = ""
+    tiers: dict[str, Tier] = Field(examples=["contract"])
+    kw_per_gpu: dict[str, PositiveFloat] = Field(
+        default_factory=dict,
+        description="all-in power of a GPU by accelerator, kW",
+        examples=[{"H200": 1.37, "MI355X": 2.09}],
+    )
+    kw_basis: str = Field("", description="what the power includes", examples=["all-in IT power"])
     kw_holds_pue: bool = Field(
         False, description="whether the power is at the utility's meter, the site's losses in it"
     )

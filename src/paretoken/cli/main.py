@@ -12,11 +12,17 @@ from click.exceptions import NoArgsIsHelpError
 from rich_click.rich_panel import RichCommandPanel
 
 from paretoken import __version__
+from paretoken.cli.defaults import add_defaults, config_options, origin_of
 from paretoken.cli.output import echo_lines
 from paretoken.cli.panels import arrange
 from paretoken.errors import EXIT_USER_ERROR, ParetokenError, nearest
 
 GROUPS: dict[str, dict[str, str]] = {
+    "Start": {
+        "doctor": "Say what this machine can measure, and what to install.",
+        "init": "Write a commented study, campaign, cost, plan or configuration file.",
+        "completion": "Print shell completion for bash, zsh or fish.",
+    },
     "Measure": {
         "quick": "Find a local server and measure it in about a minute.",
         "bench": "Benchmark a live endpoint at increasing load, from one node or many.",
@@ -58,7 +64,6 @@ GROUPS: dict[str, dict[str, str]] = {
         "catalog": "List accelerators, models, engines, workloads and TCO sets.",
         "data": "List, verify, install and compare bundles of operating points.",
         "import": "Convert result files of other tools into operating points.",
-        "completion": "Print shell completion for bash, zsh or fish.",
     },
 }
 RENAMED = {"fleet": ("Measure", "bench --nodes or --ray"), "ecosystem": ("Trust", "parity overview")}
@@ -87,6 +92,7 @@ class Verbs(click.RichGroup):
         module = "import_" if cmd_name == "import" else cmd_name
         command: click.Command = import_module(f"paretoken.cli.{_GROUP_OF[cmd_name].lower()}.{module}").command
         arrange(cmd_name, command)
+        add_defaults((cmd_name,), command, self)
         self.commands[cmd_name] = command
         return command
 
@@ -134,6 +140,7 @@ def paretoken(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+paretoken.params += config_options()
 arrange("", paretoken)
 
 
@@ -147,6 +154,8 @@ def main() -> None:
         _exit(e.format_message(), EXIT_USER_ERROR)
     except click.UsageError as e:
         where = f" (see '{e.ctx.command_path} --help')" if e.ctx else ""
+        if isinstance(e, click.BadParameter) and (origin := origin_of(e)):
+            where = f" (from {origin})"
         _exit(f"error: {e.format_message()}{where}", EXIT_USER_ERROR)
     except click.ClickException as e:
         _exit(f"error: {e.format_message()}", EXIT_USER_ERROR)

@@ -283,6 +283,12 @@ def given(name: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
+def stated(name: str) -> bool:
+    """Whether an option of the running command is typed, or set by the environment or a configuration file."""
+    sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    return get_current_context().get_parameter_source(name) in sources
+
+
 def today() -> date:
     """The day the command is called, in local time."""
     return datetime.now().astimezone().date()

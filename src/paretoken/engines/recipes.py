@@ -23,14 +23,32 @@ class Override(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    set: dict[str, Value] = Field(default_factory=dict)
-    env: dict[str, str] = Field(default_factory=dict)
-    extra: list[str] = Field(default_factory=list)
-    program: list[str] = Field(default_factory=list)
-    image: str = ""
-    container: bool = False
-    volumes: list[str] = Field(default_factory=list)
-    ready_within_s: PositiveFloat | None = None
+    set: dict[str, Value] = Field(
+        default_factory=dict, description="parameters of the recipe", examples=[{"gpu_memory": 0.92}]
+    )
+    env: dict[str, str] = Field(
+        default_factory=dict,
+        description="environment; an empty value is passed on from your own",
+        examples=[{"VLLM_LOGGING_LEVEL": "WARNING", "HF_TOKEN": ""}],
+    )
+    extra: list[str] = Field(
+        default_factory=list, description="further arguments of the server", examples=[["--enable-chunked-prefill"]]
+    )
+    program: list[str] = Field(
+        default_factory=list,
+        description="program and first arguments, instead of the recipe's",
+        examples=[["vllm", "serve", "{model}"]],
+    )
+    image: str = Field(
+        "", description="container image, instead of the recipe's", examples=["vllm/vllm-openai:v0.32.0"]
+    )
+    container: bool = Field(False, description="run it in its container image")
+    volumes: list[str] = Field(
+        default_factory=list, description="volumes of the container, HOST:CONTAINER", examples=[["/models:/models"]]
+    )
+    ready_within_s: PositiveFloat | None = Field(
+        None, description="longest time until it answers, seconds", examples=[1800]
+    )
 
     def over(self, below: Override) -> Override:
         """This override on top of another one."""

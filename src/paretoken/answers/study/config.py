@@ -48,17 +48,29 @@ class Predicted(BaseModel):
     """A matrix that is predicted where it has no point. `models` are pairs of a model and the weights' precision."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    models: list[tuple[str, str]]
-    workloads: list[str]
-    accelerators: list[str]
-    engines: list[str]
-    users: list[PositiveInt] = Field(default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256])
-    length_range_ratio: float = Field(0.8, gt=0, le=1)
+    models: list[tuple[str, str]] = Field(
+        description="pairs of a model and the precision of its weights", examples=[[["llama-3-70b", "fp8"]]]
+    )
+    workloads: list[str] = Field(description="workloads of the catalog, or ISL/OSL in tokens", examples=[["chat"]])
+    accelerators: list[str] = Field(description="accelerators to predict", examples=[["H200", "MI355X"]])
+    engines: list[str] = Field(description="engines to predict", examples=[["vllm", "sglang"]])
+    users: list[PositiveInt] = Field(
+        default_factory=lambda: [1, 2, 4, 8, 16, 32, 64, 128, 256], description="numbers of concurrent users"
+    )
+    length_range_ratio: float = Field(
+        0.8, gt=0, le=1, description="shortest length of a request as a share of the longest"
+    )
     disaggregated_gpus: int | None = Field(
-        None, ge=2, le=MOST_GPUS, description="also search disaggregated layouts of at most this number of GPUs"
+        None,
+        ge=2,
+        le=MOST_GPUS,
+        description="also search disaggregated layouts of at most this number of GPUs",
+        examples=[16],
     )
     disaggregated_slo: str | None = Field(
-        None, description=f"limits of medians in this search; {DEFAULT_TTFT} if none is of TTFT or E2E"
+        None,
+        description=f"limits of medians in this search; {DEFAULT_TTFT} if none is of TTFT or E2E",
+        examples=["ttft=2s"],
     )
 
 
@@ -66,44 +78,90 @@ class Study(BaseModel):
     """A study as written. Empty lists ask for all that have points; the resolved study names them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    name: str = "study"
-    title: str = ""
-    models: list[str] = Field(default_factory=list)
-    precisions: list[str] = Field(default_factory=list)
-    workloads: list[str] = Field(default_factory=list)
-    accelerators: list[str] = Field(default_factory=list)
-    engines: list[str] = Field(default_factory=list)
-    origins: list[str] = Field(default_factory=list)
-    sources: list[str] = Field(default_factory=list)
-    scenarios: list[str] = Field(default_factory=lambda: list(SERVING_FILTERS))
+    name: str = Field("study", description="short name of the study")
+    title: str = Field("", description="title of the report", examples=["Our models on H200 and MI355X"])
+    models: list[str] = Field(
+        default_factory=list,
+        description="models, by any name in the catalog; all that have points if empty",
+        examples=[["llama-3-70b", "deepseek-r1"]],
+    )
+    precisions: list[str] = Field(
+        default_factory=list, description="precisions of the weights; all if empty", examples=[["fp8", "fp4"]]
+    )
+    workloads: list[str] = Field(
+        default_factory=list,
+        description="workloads of the catalog, or ISL/OSL in tokens; all if empty",
+        examples=[["chat", "8k/1k"]],
+    )
+    accelerators: list[str] = Field(
+        default_factory=list, description="accelerators; all that have points if empty", examples=[["H200", "MI355X"]]
+    )
+    engines: list[str] = Field(default_factory=list, description="engines; all if empty", examples=[["vllm", "sglang"]])
+    origins: list[str] = Field(
+        default_factory=list,
+        description="origins of points: measured, published, predicted, emulated; all if empty",
+        examples=[["measured", "published"]],
+    )
+    sources: list[str] = Field(
+        default_factory=list, description="sources of points; all if empty", examples=[["InferenceX"]]
+    )
+    scenarios: list[str] = Field(
+        default_factory=lambda: list(SERVING_FILTERS), description="kinds of serving that are compared with each other"
+    )
     suspicious: bool = Field(False, description="include flagged points in the frontiers")
     published: bool = Field(True, description="use the shipped published points")
-    bundles: list[str] = Field(default_factory=list, description="bundles of points by name; all if empty")
-    as_of: date | None = Field(None, description="only points of runs that had ended by that day")
+    bundles: list[str] = Field(
+        default_factory=list, description="bundles of points by name; all if empty", examples=[["shipped"]]
+    )
+    as_of: date | None = Field(
+        None, description="only points of runs that had ended by that day", examples=[date(2026, 5, 1)]
+    )
     predict: Predicted | None = Field(None, description="what to predict where no point was published or measured")
-    points: list[Path] = Field(default_factory=list, description="files of your own operating points")
-    gates: list[Path] = Field(default_factory=list, description="verdicts of the accuracy gate to show")
-    catalog: list[Path] = Field(default_factory=list, description="folders that overlay the shipped catalog")
-    tco: str = Field("", description="TCO set; the newest if empty")
-    tiers: list[str] = Field(default_factory=list)
+    points: list[Path] = Field(
+        default_factory=list, description="files of your own operating points", examples=[["points.parquet"]]
+    )
+    gates: list[Path] = Field(
+        default_factory=list, description="verdicts of the accuracy gate to show", examples=[["gate.json"]]
+    )
+    catalog: list[Path] = Field(
+        default_factory=list, description="folders that overlay the shipped catalog", examples=[["my-catalog"]]
+    )
+    tco: str = Field("", description="TCO set of prices; the newest if empty", examples=["2026-07"])
+    tiers: list[str] = Field(
+        default_factory=list,
+        description="tiers of the TCO set, the first shown first; all if empty",
+        examples=[["neocloud"]],
+    )
     price_usd_per_gpu_h: dict[str, PositiveFloat] = Field(
-        default_factory=dict, description="your own prices by accelerator, which replace those of every tier"
+        default_factory=dict,
+        description="your own prices by accelerator, USD per GPU-hour, which replace those of every tier",
+        examples=[{"MI355X": 2.60}],
     )
     serving_load: float = Field(1.0, gt=0, le=1, description="share of hours served at the throughput")
-    reference: str = "H200"
-    reference_rent_usd: PositiveFloat = 2.5
+    reference: str = Field("H200", description="accelerator that break-even rents are computed against")
+    reference_rent_usd: PositiveFloat = Field(2.5, description="its rent, USD per GPU-hour")
     operator: str = Field("neocloud", description="operator whose cost the report shows first")
-    owner_sets: list[Path] = Field(default_factory=list, description="TOML files of your own cost figures")
-    rental_prices: list[Path] = Field(default_factory=list, description="folders of your own rental prices")
+    owner_sets: list[Path] = Field(
+        default_factory=list, description="TOML files of your own cost figures", examples=[["owner.toml"]]
+    )
+    rental_prices: list[Path] = Field(
+        default_factory=list, description="folders of your own rental prices", examples=[["rental-prices"]]
+    )
     outlooks: list[str] = Field(
         default_factory=shipped_scenarios_of_points,
         description="scenarios: shipped names or TOML files; by default the shipped ones that start from points",
     )
     draws: int = Field(20_000, ge=1, le=10_000_000, description="draws of the Monte Carlo simulation")
-    seed: int = Field(1, ge=0)
-    e2e_s: list[PositiveFloat] = Field(default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0], min_length=1)
+    seed: int = Field(1, ge=0, description="seed of the draws")
+    e2e_s: list[PositiveFloat] = Field(
+        default_factory=lambda: [5.0, 10.0, 20.0, 30.0, 60.0, 120.0],
+        min_length=1,
+        description="limits of the end-to-end latency, seconds",
+    )
     interactivity_tok_s: list[PositiveFloat] = Field(
-        default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0], min_length=1
+        default_factory=lambda: [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0],
+        min_length=1,
+        description="limits of the interactivity, tokens per second and user",
     )
 
     @field_validator("scenarios")

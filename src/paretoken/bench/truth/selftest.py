@@ -93,6 +93,7 @@ def selftest(
     pace: Pace | None = None,
     on_reading: Callable[[SelfTestLevel], object] | None = None,
     stop_at_first_miss: bool = True,
+    output_tokens: int = OUTPUT_TOKENS,
 ) -> SelfTest:
     """Load a truth server step by step and compare what the client reports with the server's log.
 
@@ -114,7 +115,7 @@ def selftest(
                 result = run_level(
                     [server.endpoint],
                     "completions",
-                    SameAgain(),
+                    SameAgain(output_tokens),
                     Closed(users),
                     Stop(seconds=seconds),
                     folder=place,

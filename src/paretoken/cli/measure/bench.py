@@ -111,7 +111,7 @@ def command(
         resumed = begin.resume(resume, restated, force=force, export_form=export_form)
         measure_and_show(resumed, export_form=export_form, gate=gate, as_json=as_json)
         return
-    chosen = {name: value for name, value in settings.items() if on_command_line(name)}
+    chosen = {name: value for name, value in settings.items() if options.stated(name)}
     with nullcontext() if urls else embedded_setup(chosen) as embedded:
         if embedded:
             run = begin.begin_with(embedded, out, export_form=export_form)

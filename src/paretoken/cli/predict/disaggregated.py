@@ -46,7 +46,7 @@ def require_pool_options(layout: str | None) -> None:
     if "--rate" in options_set:
         raise BadConfig("--rate does not predict disaggregated serving; use --concurrency or --slo")
     if layout.lower() == AUTO:
-        if "--gpus" not in options_set:
+        if "--gpus" not in options.stated_options():
             raise BadConfig("--disaggregated auto searches the layouts of a number of GPUs; add --gpus")
         if "--out" in options_set:
             raise BadConfig("--out takes operating points of one layout; use --json with --disaggregated auto")

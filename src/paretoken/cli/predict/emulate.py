@@ -126,7 +126,7 @@ def _engine(values: dict[str, Any]) -> EmulatedEngine:
     from paretoken.emulate.engine import described
     from paretoken.predict.steptime import AffineStepTime
 
-    stated = options.on_the_command_line()
+    stated = options.stated_options()
     if stated & {"--accelerator", "--model", "--precision", "--engine", "--serve-command"}:
         if both := sorted(stated & set(DESCRIBED)):
             raise BadConfig(

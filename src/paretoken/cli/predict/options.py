@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from click.core import ParameterSource
 from click.globals import get_current_context
 from click.types import ParamType
 
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
-from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack
+from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack, stated
 from paretoken.errors import BadConfig, quoted
 from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
 from paretoken.predict.settings import (
@@ -197,12 +196,12 @@ def _served(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     catalog = load_catalog(*options["catalog_folders"])
     served = read_serve_command(options["serve_command"], catalog, ignore_unknown_flags=options["ignore_unknown_flags"])
     print_notes(served.notices)
-    stated = frozenset(
+    overrides = frozenset(
         name
         for name in FIELDS
-        if (given(name) or (name == "speculative_tokens" and given("speculative"))) and values[name] is not None
+        if (stated(name) or (name == "speculative_tokens" and stated("speculative"))) and values[name] is not None
     )
-    return with_serve_command(values, stated, served, catalog)
+    return with_serve_command(values, overrides, served, catalog)
 
 
 def question_fields(options: dict[str, Any]) -> dict[str, Any]:
@@ -223,12 +222,12 @@ def settings_of_options(options: dict[str, Any]) -> EngineSettings:
 
 def on_the_command_line() -> set[str]:
     """The options of the running command that are on its command line, by their first spelling."""
-    context = get_current_context()
-    return {
-        option.opts[0]
-        for option in context.command.params
-        if option.name and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    }
+    return {option.opts[0] for option in get_current_context().command.params if option.name and given(option.name)}
+
+
+def stated_options() -> set[str]:
+    """The options that are typed, or set by the environment or a configuration file, by their first spelling."""
+    return {option.opts[0] for option in get_current_context().command.params if option.name and stated(option.name)}
 
 
 def _required(name: str, value: Any) -> Any:

@@ -123,7 +123,7 @@ def command(
     if out and not deployment["accelerator"] and disaggregated is None:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
-        users = _users(concurrency) if "--concurrency" in options.on_the_command_line() else None
+        users = _users(concurrency) if "--concurrency" in options.stated_options() else None
         prices = (f"{name}={usd!r}" for name, usd in price_usd_per_gpu_h.items())
         fields = (
             pooled_fields(deployment, disaggregated)

@@ -19,11 +19,25 @@ class ColumnMapping(BaseModel):
     """A mapping file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    columns: dict[str, str] = Field(default_factory=dict)
-    constants: dict[str, str | float | int] = Field(default_factory=dict)
-    terms: dict[str, str] = Field(default_factory=dict)
-    statistics: dict[str, str] = Field(default_factory=dict)
-    rates: dict[str, float] = Field(default_factory=dict, description="USD per unit of the currency")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="our column = the file's",
+        examples=[{"accelerator": "gpu", "price": "eur_per_gpu_hour", "term": "plan"}],
+    )
+    constants: dict[str, str | float | int] = Field(
+        default_factory=dict,
+        description="our column = one value for all rows",
+        examples=[{"provider": "example-cloud", "currency": "EUR"}],
+    )
+    terms: dict[str, str] = Field(
+        default_factory=dict, description="the file's word = our rental term", examples=[{"12 mo prepaid": "1-year"}]
+    )
+    statistics: dict[str, str] = Field(
+        default_factory=dict, description="the file's word = our statistic", examples=[{"average": "mean"}]
+    )
+    rates: dict[str, float] = Field(
+        default_factory=dict, description="USD per unit of the currency", examples=[{"EUR": 1.09}]
+    )
 
 
 def read_mapping(path: Path) -> ColumnMapping:

@@ -22,7 +22,7 @@ class RackServing(BaseModel):
     model_config = _EDGE
     gpus: PositiveInt = Field(72, description="GPUs of the rack, all in one scale-up domain")
     engine: str = Field("sglang", description="engine of the workers, or a disaggregated engine")
-    ttft_s: PositiveFloat = 5.0
+    ttft_s: PositiveFloat = Field(5.0, description="limit of the median TTFT, seconds")
 
 
 class ComingAccelerator(BaseModel):
@@ -32,33 +32,35 @@ class ComingAccelerator(BaseModel):
     """
 
     model_config = _EDGE
-    name: str
-    like: str = Field("", description="the accelerator whose frontier is scaled")
-    throughput_factor: PositiveFloat = 1.0
-    usd_per_gpu_h: PositiveFloat
-    available: date
-    source: str
+    name: str = Field(description="name of the accelerator", examples=["MI455X"])
+    like: str = Field("", description="the accelerator whose frontier is scaled", examples=["MI355X"])
+    throughput_factor: PositiveFloat = Field(1.0, description="its throughput over that one's", examples=[2.5])
+    usd_per_gpu_h: PositiveFloat = Field(description="its price, USD per GPU-hour", examples=[4.0])
+    available: date = Field(description="first day on which it can be had", examples=[date(2027, 1, 1)])
+    source: str = Field(description="where these figures are from", examples=["assumed"])
 
 
 class ScenarioChange(BaseModel):
     """A factor on an accelerator's price or throughput from a date on; `accelerator` "all" means every one."""
 
     model_config = _EDGE
-    accelerator: str
-    on: date
-    price_factor: PositiveFloat = 1.0
-    throughput_factor: PositiveFloat = 1.0
-    source: str = ""
+    accelerator: str = Field(description="accelerator, or all", examples=["all"])
+    on: date = Field(description="first day of the change", examples=[date(2027, 1, 1)])
+    price_factor: PositiveFloat = Field(1.0, description="new price over the old one", examples=[0.9])
+    throughput_factor: PositiveFloat = Field(1.0, description="new throughput over the old one")
+    source: str = Field("", description="where this is from", examples=["assumed"])
 
 
 class Speedup(BaseModel):
     """Faster software: growth of throughput a quarter as a fraction, or as dated runs show (`fitted`), until a date."""
 
     model_config = _EDGE
-    accelerator: str
-    per_quarter: float | Literal["fitted"]
-    until: date | None = None
-    source: str = ""
+    accelerator: str = Field(description="accelerator, or all", examples=["MI355X"])
+    per_quarter: float | Literal["fitted"] = Field(
+        description="growth a quarter as a fraction, or fitted: as dated runs show", examples=[0.05]
+    )
+    until: date | None = Field(None, description="last day of the growth", examples=[date(2027, 4, 1)])
+    source: str = Field("", description="where this is from", examples=["assumed"])
 
     @model_validator(mode="after")
     def _shrinks_at_most_to_nothing(self) -> Speedup:
@@ -71,23 +73,33 @@ class Scenario(BaseModel):
     """One question over time, of one serving for all. Exactly one of `e2e_s` and `interactivity` is given."""
 
     model_config = _EDGE
-    name: str
-    model: str
-    precision: str | None = None
-    workload: str
-    serving: Literal["single-node", "any", "rack"] = "single-node"
+    name: str = Field(description="title of the scenario", examples=["H200 against MI355X until 2027-10"])
+    model: str = Field(description="model, by any name in the catalog", examples=["deepseek-r1"])
+    precision: str | None = Field(
+        None, description="precision of the weights; optional if unambiguous", examples=["fp8"]
+    )
+    workload: str = Field(description="workload of the catalog, or ISL/OSL in tokens", examples=["chat"])
+    serving: Literal["single-node", "any", "rack"] = Field("single-node", description="kind of serving")
     rack: RackServing = Field(RackServing(), description="what is predicted where serving is rack")
-    speculative: Literal["none", "any"] = "none"
-    e2e_s: PositiveFloat | None = None
-    interactivity: PositiveFloat | None = None
-    accelerators: tuple[str, ...] = ()
-    reference: str
-    start: date = Field(alias="from")
-    end: date = Field(alias="to")
-    tco: str = ""
-    tier: str = ""
-    term: str = Field("", description="price at the rental market's term instead of a TCO tier")
-    usd_per_gpu_h: dict[str, PositiveFloat] = Field(default_factory=dict, description="own prices over the tier's")
+    speculative: Literal["none", "any"] = Field("none", description="any: include speculative decoding")
+    e2e_s: PositiveFloat | None = Field(None, description="limit of the end-to-end latency, seconds", examples=[20.0])
+    interactivity: PositiveFloat | None = Field(
+        None, description="least interactivity, tokens per second and user", examples=[40.0]
+    )
+    accelerators: tuple[str, ...] = Field(
+        (), description="accelerators; all that have points if empty", examples=[["H200", "MI355X"]]
+    )
+    reference: str = Field(description="accelerator that the others are compared with", examples=["H200"])
+    start: date = Field(alias="from", description="first day", examples=[date(2026, 10, 1)])
+    end: date = Field(alias="to", description="last day, at most ten years later", examples=[date(2027, 10, 1)])
+    tco: str = Field("", description="TCO set of prices; the newest if empty", examples=["2026-07"])
+    tier: str = Field("", description="tier of the TCO set; its first if empty", examples=["neocloud"])
+    term: str = Field("", description="price at the rental market's term instead of a TCO tier", examples=["on-demand"])
+    usd_per_gpu_h: dict[str, PositiveFloat] = Field(
+        default_factory=dict,
+        description="own prices, USD per GPU-hour, over the tier's",
+        examples=[{"MI355X": 2.60}],
+    )
     coming: tuple[ComingAccelerator, ...] = ()
     change: tuple[ScenarioChange, ...] = ()
     speedup: tuple[Speedup, ...] = ()

@@ -1,0 +1,1 @@
+"""The first steps: commented input files, and what this machine can measure."""
