@@ -22,7 +22,7 @@ _MEASURE = {
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
     "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
-    "Workload": "--isl --osl --users --concurrency --rate --slo --length-range-ratio --prefix-hits",
+    "Workload": "--workload --isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
     "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
     "--kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
     "--scheduler-recv-interval --batch-wait-timeout-iters",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.pool_search import DEFAULT_TTFT, MOST_GPUS
 from paretoken.catalog.loader import Catalog, explain
+from paretoken.catalog.names import agreed_precision, precision_id, precision_of
 from paretoken.errors import BadConfig, nearest
 from paretoken.plain_files import read_toml
 from paretoken.points.bundles import chosen
@@ -60,6 +61,11 @@ class Predicted(BaseModel):
     disaggregated_slo: str | None = Field(
         None, description=f"limits of medians in this search; {DEFAULT_TTFT} if none is of TTFT or E2E"
     )
+
+    @field_validator("models")
+    @classmethod
+    def _precisions(cls, value: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [(model, agreed_precision(model, precision) or "") for model, precision in value]
 
 
 class Study(BaseModel):
@@ -150,6 +156,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     return study.model_copy(
         update={
             "models": ids(catalog.models, study.models, "model"),
+            "precisions": list(dict.fromkeys(map(precision_id, study.precisions or _named_precisions(study.models)))),
             "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
@@ -160,6 +167,12 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
             "tiers": study.tiers or list(catalog.tco[tco].tiers),
         }
     )
+
+
+def _named_precisions(models: list[str]) -> list[str]:
+    """The precisions in which the names of the models end, if all of them state theirs."""
+    named = [precision_of(model) for model in models]
+    return [precision for precision in named if precision] if all(named) else []
 
 
 def resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:

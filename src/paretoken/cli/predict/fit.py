@@ -26,8 +26,7 @@ _HEADERS = (
 @accelerators
 @click.option("--precision", type=PRECISION, metavar="TEXT", help="Precision of the weights (default: the model's).")
 @click.option("--engine", type=ENGINE, default="vllm", show_default=True, help="Engine: vllm, sglang, trtllm, …")
-@click.option("--isl", type=int, default=1024, show_default=True, help="Input tokens of a request.")
-@click.option("--osl", type=int, default=1024, show_default=True, help="Output tokens of a request.")
+@options.nominal_lengths(1024)
 @click.option("--users", type=int, default=1, show_default=True, help="Requests that the KV cache must hold at once.")
 @click.option("--dp-attention", is_flag=True, help="Use attention data parallelism, one rank for each GPU.")
 @click.option("--date", help="Date of the engine, YYYY-MM-DD (default: the newest).")
@@ -54,6 +53,7 @@ def command(as_json: bool, accelerators: tuple[str, ...], catalog_folders: tuple
     from paretoken.cli.predict.notes import print_answer
 
     settings = options.settings_of_options(values)
+    values["isl"], values["osl"] = options.lengths_of(values | {"catalog_folders": catalog_folders})
     fields = {name: values[name] for name in FitQuestion.__dataclass_fields__ if name in values}
     question = FitQuestion(**fields, accelerators=accelerators, settings=settings, catalog=catalog_folders)
     answer = fit(question)
