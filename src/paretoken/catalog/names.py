@@ -89,9 +89,7 @@ _CHECKPOINT = re.compile(
     r"[-_.:](fp8|fp4|fp16|bf16|nvfp4|mxfp4|mxfp8|int4|int8|awq|gptq|gguf|w\d+a\d+(fp8)?|[48]bit|bnb|unsloth|mlx|"
     r"quark|quantized|ptpc|kv|dynamic|static|block|instruct|it|chat|base|hf|preview|latest|v\d)$"
 )
-_OF_MAKER = re.compile(
-    r"^(meta|deepseek-ai|mistralai|openai|google|nvidia|microsoft|moonshotai|zai-org)-(?=[a-z])"
-)
+_OF_MAKER = re.compile(r"^(meta|deepseek-ai|mistralai|openai|google|nvidia|microsoft|moonshotai|zai-org)-(?=[a-z])")
 """A maker before the name of its model: Meta-Llama-3.1-70B."""
 _CACHED = re.compile(r"models--[^/]*?--([^/]+)(?:/snapshots(?:/|$)|$)")
 """A model in the cache of the Hugging Face hub."""

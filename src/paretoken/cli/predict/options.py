@@ -49,15 +49,12 @@ class FileToWrite(ParamType[Path]):
         return path
 
 
-_OLDER_SPELLINGS = {"max_batched_tokens": ("--max-batched-tokens",), "max_model_len": ("--context",)}
-"""Further spellings of options, kept for commands written for older versions."""
 _TYPES: dict[type, Any] = {int: click.INT, float: Finite(), str: click.STRING}
 
 
 def _setting(setting: SettingField) -> Decorator:
     """The option of one engine setting."""
     names = [f"--{name.replace('_', '-')}" for name in OTHER_NAMES.get(setting.name, (setting.name,))]
-    names += [name for name in _OLDER_SPELLINGS.get(setting.name, ()) if name not in names]
     text = f"{setting.text}."
     if setting.kind is bool:
         return click.option(*names, setting.name, is_flag=True, help=text)
@@ -117,7 +114,6 @@ deployment = stack(
     click.option("--speculative-tokens", type=int, help="Tokens drafted a step, if not in --speculative."),
     click.option(
         "--acceptance",
-        "--acceptance-length",
         "acceptance_length",
         type=Finite(),
         help="Mean tokens that a step yields, from 1 to 1 + drafted (default: the calibrated length).",
@@ -134,7 +130,17 @@ deployment = stack(
 )
 """Every option of a deployment."""
 DEPLOYMENT_ONLY = (
-    *("--tp", "--pp", "--gpus", "--ep", "--dp-attention", "--speculative", "--date", "--kv-dtype", "--calibration"),
+    *(
+        "--tp",
+        "--pp",
+        "--gpus",
+        "--ep",
+        "--dp-attention",
+        "--speculative",
+        "--date",
+        "--kv-cache-dtype",
+        "--calibration",
+    ),
     "--draft-model",
     *("--gpu-memory-utilization", "--weights-gb", "--enforce-eager", "--redundant-experts", "--cp"),
     "--two-batch-overlap",
