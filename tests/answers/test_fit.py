@@ -130,7 +130,7 @@ def test_what_never_fits_says_by_how_much():
         ({"users": 1_000_001}, "users = 1000001"),
         ({"dp_attention": True}, "dense"),
         ({"settings": {"kv_tokens": 5}}, "leave it out"),
-        ({"settings": {"kv_dtype": "int3"}}, "kv_dtype"),
+        ({"settings": {"kv_dtype": "int3"}}, "kv_cache_dtype"),
         ({"date": "yesterday"}, "write a day as"),
         ({"acelerators": []}, "did you mean 'accelerators'"),
     ],

@@ -92,8 +92,8 @@ _RENT = {
     "Output": "--currency --usd-rate --json",
 }
 _PLAN = {
-    "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --isl --osl --day-curve --peak "
-    "--burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
+    "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --workload --isl --osl --day-curve "
+    "--peak --burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
     "Limits": "--slo --confidence --spares --max-gpus --mw",
     "Choices": "--model --precision --accelerator --engine --tp --disaggregated --speculative --acceptance --split "
     "--no-prefix-cache --cold-start --candidates",

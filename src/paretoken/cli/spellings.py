@@ -54,8 +54,9 @@ Parameters = Mapping[str, click.Parameter]
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """One option of another tool or an older version: as typed, and the words that stand for it here."""
+    """One option of another tool or an older version: its name, as typed, and the words that stand for it here."""
 
+    name: str
     typed: str
     words: tuple[str, ...]
     needs: str = ""
@@ -89,7 +90,20 @@ def respelled(verb: str, command: click.Command, words: Sequence[str]) -> tuple[
     if not replaced:
         return [*before, *own], ""
     new = _together(verb, own, replaced, command, options)
-    return [*before, *new], f"read as: paretoken {shlex.join([verb, *before, *new])}"
+    return [*before, *new], _note(replaced)
+
+
+def _note(replaced: Sequence[Replaced]) -> str:
+    """What the options are called here; not what may hold a secret: URLs and bodies."""
+    shown = [
+        f"{one.name} is {one.words[0] if one.words[0] == '--extra-body' else shlex.join(one.words)}"
+        for one in replaced
+        if one.words
+        and one.words[0].startswith("--")
+        and one.words[0] != one.name
+        and not one.words[-1].startswith("SD ")
+    ]
+    return f"here, {', '.join(dict.fromkeys(shown))}" if shown else ""
 
 
 def _values(option: click.Parameter, rest: deque[str]) -> list[str]:
@@ -144,31 +158,31 @@ def _one(name: str, habit: Habit, value: str | None) -> Replaced:
     typed = f"{name} {value or ''}".strip()
     if habit.refused or (habit.accepts and not re.fullmatch(habit.accepts, value or "")):
         raise BadConfig(f"{typed}: {habit.answer}")
-    return Replaced(typed, tuple(word.replace("{}", value or "") for word in habit.words), habit.needs, habit.answer)
+    return Replaced(
+        name, typed, tuple(word.replace("{}", value or "") for word in habit.words), habit.needs, habit.answer
+    )
 
 
 def _together(
     verb: str, own: Sequence[str], replaced: Sequence[Replaced], command: click.Command, options: Parameters
 ) -> list[str]:
     """All words in order: the verb's own, then those that stand for others, each option once."""
-    from paretoken.cli.measure.habits import merged
+    from paretoken.cli.measure.merging import URLS, merged
 
     pairs = [(one.words[0], " ".join(one.words[1:])) for one in replaced if one.words]
     words, pairs = merged(list(own), pairs)
     for name, _ in pairs:
-        if name != "--urls" and name not in options and name.removeprefix("--") not in _arguments(command):
+        if name != URLS and name not in options and name.removeprefix("--") not in _arguments(command):
             typed = next(one.typed for one in replaced if one.words[:1] == (name,))
-            raise BadConfig(
-                f"{typed} has no counterpart in {verb}, which chooses this itself; 'paretoken bench' has {name}"
-            )
+            raise BadConfig(f"{typed}: {verb} chooses this itself; 'paretoken bench' has it as {name}")
     for one in replaced:
         if one.needs and not any(w.partition("=")[0] == one.needs for w in [*words, *(name for name, _ in pairs)]):
             raise BadConfig(f"{one.typed}: {one.why}")
     arguments = _arguments(command)
     for name, value in pairs:
         argument = name.removeprefix("--")
-        if name == "--urls" or (argument in arguments and not any(name in param.opts for param in command.params)):
-            words = [value, *words] if name == "--urls" or argument == arguments[0] else [*words, value]
+        if name == URLS or (argument in arguments and not any(name in param.opts for param in command.params)):
+            words = [value, *words] if name == URLS or argument == arguments[0] else [*words, value]
         else:
             words += [name, value] if value else [name]
     return words

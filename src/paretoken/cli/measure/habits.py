@@ -7,19 +7,13 @@ aiperf/common/config, guidellm/benchmark and guidellm/cli (2026-11).
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from paretoken.errors import BadConfig, quoted
 
 VLLM, SGLANG, AIPERF, GUIDELLM = "vllm bench serve", "sglang.bench_serving", "AIPerf", "GuideLLM"
 _LIKE_VLLM = f"{VLLM}, {SGLANG}"
 _ALL = f"{_LIKE_VLLM}, {AIPERF}, {GUIDELLM}"
 NOTHING: tuple[str, ...] = ()
 """The words for what bench always does."""
-Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +54,7 @@ _BURST = "all requests at once are a closed loop; add --concurrency N"
 _RAMP = "write the ramp as one load: --rate ramp:1:10:60s"
 _PREFIX = "a shared prefix is part of the prompt; write --isl PREFIX+REST --prefix-share PREFIX/(PREFIX+REST)"
 _TEXT_ONLY = "bench measures text generation by completions or chat"
-_EXTRA = "write the fields as JSON: --extra-body '{\"min_tokens\": 128}'"
+EXTRA = "write the fields as JSON: --extra-body '{\"min_tokens\": 128}'"
 _NUMBER = r"[0-9.]+"
 HABITS: tuple[Habit, ...] = (
     # Where the server is
@@ -176,13 +170,13 @@ HABITS: tuple[Habit, ...] = (
     Habit("--disable-ignore-eos", SGLANG, ("--no-ignore-eos",)),
     Habit("--extra-request-body", SGLANG, ("--extra-body", "{}")),
     Habit("--extra-inputs=ignore_eos:true", AIPERF),
-    Habit("--extra-inputs", AIPERF, ("--extra-body", "{}"), _EXTRA, r"\s*\{.*"),
-    Habit("--top-p", VLLM, ("--extra-body", '{"top_p": {}}'), _EXTRA, _NUMBER),
-    Habit("--top-k", VLLM, ("--extra-body", '{"top_k": {}}'), _EXTRA, _NUMBER),
-    Habit("--min-p", VLLM, ("--extra-body", '{"min_p": {}}'), _EXTRA, _NUMBER),
-    Habit("--frequency-penalty", VLLM, ("--extra-body", '{"frequency_penalty": {}}'), _EXTRA, _NUMBER),
-    Habit("--presence-penalty", VLLM, ("--extra-body", '{"presence_penalty": {}}'), _EXTRA, _NUMBER),
-    Habit("--repetition-penalty", VLLM, ("--extra-body", '{"repetition_penalty": {}}'), _EXTRA, _NUMBER),
+    Habit("--extra-inputs", AIPERF, ("--extra-body", "{}"), EXTRA, r"\s*\{.*"),
+    Habit("--top-p", VLLM, ("--extra-body", '{"top_p": {}}'), EXTRA, _NUMBER),
+    Habit("--top-k", VLLM, ("--extra-body", '{"top_k": {}}'), EXTRA, _NUMBER),
+    Habit("--min-p", VLLM, ("--extra-body", '{"min_p": {}}'), EXTRA, _NUMBER),
+    Habit("--frequency-penalty", VLLM, ("--extra-body", '{"frequency_penalty": {}}'), EXTRA, _NUMBER),
+    Habit("--presence-penalty", VLLM, ("--extra-body", '{"presence_penalty": {}}'), EXTRA, _NUMBER),
+    Habit("--repetition-penalty", VLLM, ("--extra-body", '{"repetition_penalty": {}}'), EXTRA, _NUMBER),
     Habit("--tokenize-prompt", SGLANG),
     Habit(
         "--flush-cache",
@@ -238,81 +232,3 @@ def habit_of(name: str, value: str | None) -> tuple[Habit | None, bool]:
 def has_fields(name: str) -> bool:
     """Whether the values of an option may be `field=value,…`, each field a row."""
     return any(row.startswith(f"{name}.") for row in _BY_NAME)
-
-
-def merged(own: list[str], pairs: Pairs) -> tuple[list[str], Pairs]:
-    """The verb's own words and the pairs that stand for others, those of one option as one; BadConfig where they clash.
-
-    URL, HOST, PORT and PATH become one URL, `SD n` spreads the length beside it, ends of a level and JSON are joined.
-    """
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    if renamed := values.pop("RATE IS", None):
-        own = [re.sub(r"^--rate(?==|$)", renamed[0], word) for word in own]
-    own, url = _url(own, {name: values.pop(name, []) for name in ("URL", "HOST", "PORT", "PATH")})
-    joined = [(name, _JOINED.get(name, _once)(name, [*_taken(name, own), *texts])) for name, texts in values.items()]
-    return own, [*(("--urls", text) for text in url), *joined]
-
-
-def _taken(name: str, own: list[str]) -> list[str]:
-    """The values of an option among the verb's own words, which are taken out of them."""
-    taken = []
-    while name in own and own.index(name) + 1 < len(own) and name in _JOINED:
-        at = own.index(name)
-        taken.append(own[at + 1])
-        del own[at : at + 2]
-    return taken
-
-
-def _url(own: list[str], parts: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """The verb's own words, and the URLs of the parts; a path goes to the only URL."""
-    urls = list(parts["URL"])
-    if parts["HOST"] or parts["PORT"]:
-        if not parts["PORT"]:
-            raise BadConfig(
-                f"--host {parts['HOST'][0]} has no --port; write the server as http://{parts['HOST'][0]}:8000"
-            )
-        host = parts["HOST"][0] if parts["HOST"] else "127.0.0.1"
-        urls.append(f"{host if '://' in host else f'http://{host}'}:{parts['PORT'][0]}")
-    if not parts["PATH"]:
-        return own, urls
-    typed = [word for word in own if "://" in word]
-    if len(urls) + len(typed) != 1:
-        raise BadConfig("--endpoint needs one server; write its whole URL, as in http://127.0.0.1:8000/v1/completions")
-    whole = f"{[*urls, *typed][0].rstrip('/').removesuffix('/v1')}/{parts['PATH'][0].lstrip('/')}"
-    return [word for word in own if word not in typed], [whole]
-
-
-def _once(name: str, texts: list[str]) -> str:
-    """The one value of an option."""
-    if len(set(texts)) > 1:
-        raise BadConfig(f"{name} has two values, {quoted(texts[0])} and {quoted(texts[1])}; give one")
-    return texts[0]
-
-
-def _length(name: str, texts: list[str]) -> str:
-    """A length, with the standard deviation beside it if that is not 0."""
-    spread = [text.removeprefix("SD ") for text in texts if text.startswith("SD ")]
-    means = [text for text in texts if not text.startswith("SD ")]
-    if not means:
-        raise BadConfig(f"a standard deviation needs its mean; write {name} normal:1024:{spread[0]}")
-    mean = _once(name, means)
-    return mean if not spread or not float(spread[0]) else f"normal:{mean}:{spread[0]}"
-
-
-def _fields(name: str, texts: list[str]) -> str:
-    """JSON objects as one."""
-    try:
-        return json.dumps({key: value for text in texts for key, value in dict(json.loads(text)).items()})
-    except (ValueError, TypeError):
-        raise BadConfig(f"{name} is not a JSON object; {_EXTRA}") from None
-
-
-_JOINED: dict[str, Callable[[str, list[str]], str]] = {
-    "--until": lambda _, texts: ",".join(texts),
-    "--isl": _length,
-    "--osl": _length,
-    "--extra-body": _fields,
-}
-"""How several values of one option become one."""
