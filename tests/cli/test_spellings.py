@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import rich_click as click
@@ -174,6 +176,13 @@ def test_a_row_has_words_or_an_answer(habit: Habit):
 def test_a_spelling_is_in_one_row():
     names = [name for habit in HABITS for name in habit.names.split()]
     assert len(names) == len(set(names))
+
+
+def test_the_page_of_other_tools_is_current(monkeypatch):
+    root = Path(__file__).parents[2]
+    monkeypatch.syspath_prepend(str(root / "tools"))
+    page = import_module("habits_page").page()
+    assert (root / "docs" / "habits.md").read_text(encoding="utf-8") == page
 
 
 def test_the_table_is_read_only_for_an_option_that_the_verb_lacks():

@@ -39,6 +39,7 @@ LONGEST_NAME = 200
 _OTHERS = {
     "models": "predictions also take org/name of the Hugging Face hub, a folder, or a config.json",
     "workloads": FORMS,
+    "tco": "for prices of your own, write a tco.toml (docs/catalog.md) and add its folder with --catalog",
 }
 """What may be given instead of a name of the catalog, by kind."""
 FOLDER_PREFIXES = ("/", "./", "../", "~")
@@ -66,7 +67,8 @@ class Registry(Generic[E]):
         if key is None:
             why, like = self._why_no_accelerator(name) if self.kind == "accelerators" else ("", name)
             other = _OTHERS.get(self.kind, "")
-            raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries), why, other, like)
+            kind = "TCO set" if self.kind == "tco" else self.kind.removesuffix("s")
+            raise UnknownName(kind, name, sorted(self.entries), why, other, like)
         return key
 
     def id_or_new(self, name: str) -> str:

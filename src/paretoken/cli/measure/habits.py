@@ -69,7 +69,7 @@ HABITS: tuple[Habit, ...] = (
     # Which API
     Habit("--endpoint-type=chat --backend=openai-chat --request-type=chat_completions", _ALL, ("--api", "chat")),
     Habit("--endpoint-type=openai-chat --backend=sglang-oai-chat --backend=vllm-chat", _LIKE_VLLM, ("--api", "chat")),
-    Habit("--backend=lmdeploy-chat --request-format=/v1/chat/completions", _ALL, ("--api", "chat")),
+    Habit("--backend=lmdeploy-chat --request-format=/v1/chat/completions", f"{SGLANG}, {GUIDELLM}", ("--api", "chat")),
     Habit("--endpoint-type=completions --request-type=text_completions", _ALL, ("--api", "completions")),
     Habit("--backend=openai --backend=vllm --backend=sglang-oai --backend=lmdeploy", _ALL, ("--api", "completions")),
     Habit("--endpoint-type=openai --endpoint-type=vllm", VLLM, ("--api", "completions")),
@@ -88,7 +88,7 @@ HABITS: tuple[Habit, ...] = (
     Habit("--processor", GUIDELLM, ("--tokenizer", "{}")),
     # How long
     Habit(
-        "--num-prompts --num-prompt --request-count --num-requests --max-requests --constraint-count",
+        "--num-prompts --num-prompt --request-count --num-requests --max-requests",
         _ALL,
         ("--until", "{} requests"),
     ),
@@ -145,8 +145,12 @@ HABITS: tuple[Habit, ...] = (
     Habit("--data.turns", GUIDELLM, ("--turns", "{}")),
     Habit("--data --data-args --public-dataset", f"{GUIDELLM}, {AIPERF}", answer=_NO_DATA_SET),
     Habit("--random-range-ratio", _LIKE_VLLM, answer=_RANGE),
-    Habit("--random-prefix-len --prefix-prompt-length --gsp-system-prompt-len", _ALL, answer=_PREFIX),
-    Habit("--prefix-prompt-pool-size --num-prefix-prompts --gsp-num-groups", _ALL, ("--prefixes", "{}")),
+    Habit(
+        "--random-prefix-len --prefix-prompt-length --gsp-system-prompt-len", f"{_LIKE_VLLM}, {AIPERF}", answer=_PREFIX
+    ),
+    Habit(
+        "--prefix-prompt-pool-size --num-prefix-prompts --gsp-num-groups", f"{SGLANG}, {AIPERF}", ("--prefixes", "{}")
+    ),
     Habit("--dataset-name=random --dataset-name=random-ids", _LIKE_VLLM),
     Habit(
         "--dataset-name=sharegpt --dataset-name=burstgpt --dataset-name=mooncake --dataset-name=timed_trace "
@@ -190,8 +194,9 @@ HABITS: tuple[Habit, ...] = (
     ),
     # What is measured and kept
     Habit("--goodput", f"{VLLM}, {AIPERF}", answer=_SLO),
-    Habit("--save-result --save-detailed --output-details --plot-timeline", _LIKE_VLLM),
+    Habit("--save-result --save-detailed --output-details", _LIKE_VLLM),
     Habit("--disable-tqdm --disable-progress --disable-console --disable-console-interactive", _ALL),
+    Habit("--plot-timeline", VLLM, answer="a report of the run draws it: paretoken report runs/NAME"),
     Habit("--percentile-metrics", VLLM, valued=True),
     Habit(
         "--metric-percentiles",
