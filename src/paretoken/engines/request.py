@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.names import agreed_precision
 from paretoken.catalog.recipe import Value
 from paretoken.engines.command import Command, ServerSpec, command
 from paretoken.engines.recipes import CPU, Override, recipe
@@ -57,7 +58,7 @@ def launch_command(request: LaunchRequest) -> Command:
         accelerator=accelerator,
         vendor=vendor_of(catalog, accelerator),
         kind=kind_of(catalog, request.model),
-        precision=request.precision,
+        precision=agreed_precision(request.model, request.precision) or "",
         gpus=request.gpus,
         ep=request.ep,
         dp_attention=request.dp_attention,

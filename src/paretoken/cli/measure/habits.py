@@ -145,12 +145,10 @@ HABITS: tuple[Habit, ...] = (
     Habit("--data.turns", GUIDELLM, ("--turns", "{}")),
     Habit("--data --data-args --public-dataset", f"{GUIDELLM}, {AIPERF}", answer=_NO_DATA_SET),
     Habit("--random-range-ratio", _LIKE_VLLM, answer=_RANGE),
-    Habit(
-        "--random-prefix-len --prefix-prompt-length --gsp-system-prompt-len", f"{_LIKE_VLLM}, {AIPERF}", answer=_PREFIX
-    ),
-    Habit(
-        "--prefix-prompt-pool-size --num-prefix-prompts --gsp-num-groups", f"{SGLANG}, {AIPERF}", ("--prefixes", "{}")
-    ),
+    Habit("--random-prefix-len --gsp-system-prompt-len", _LIKE_VLLM, answer=_PREFIX),
+    Habit("--prefix-prompt-length --prompt-prefix-length", AIPERF, answer=_PREFIX),
+    Habit("--prefix-prompt-pool-size --prompt-prefix-pool-size --num-prefix-prompts", AIPERF, ("--prefixes", "{}")),
+    Habit("--gsp-num-groups", SGLANG, ("--prefixes", "{}")),
     Habit("--dataset-name=random --dataset-name=random-ids", _LIKE_VLLM),
     Habit(
         "--dataset-name=sharegpt --dataset-name=burstgpt --dataset-name=mooncake --dataset-name=timed_trace "
