@@ -97,6 +97,11 @@ def words_of(line: str) -> str:
         ("predict --serve-command 'vllm serve m --kv-dtype fp8'", "--serve-command 'vllm serve m --kv-dtype fp8'"),
         ("accuracy calibrate --base-url u --kv-dtype fp8", "calibrate --url u --kv-cache-dtype fp8"),
         ("accuracy calibrate --url u --quantization fp8", "calibrate --url u --quantization fp8"),
+        ("compare --gpu H100 --hardware=H200", "--accelerator H100 --accelerator H200"),
+        (
+            "bench http://x:1 -H X-A:1 --header X-B:2 --model a --served-model-name b",
+            "http://x:1 --header X-B:2 --model a --model b --header X-A:1",
+        ),
         ("compare --model m -- --users 4", "--model m -- --users 4"),
     ],
 )
@@ -125,6 +130,7 @@ def test_a_line_of_another_tool(line, here):
         ("bench --model-names a,b", "one model at a time"),
         ("bench --isl-stddev 5", "needs its mean"),
         ("bench --input-len 5 --random-input-len 6", "--isl has two values, '5' and '6'"),
+        ("bench http://x:1 --concurrency 4 --max-concurrency 8", "--concurrency is stated twice"),
         ("bench --host h", "no --port"),
         ("bench --endpoint /v1/completions", "needs one server"),
         ("bench --num-prompts", "--num-prompts needs a value"),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NAMES: dict[str, str] = {
     "--accelerator": "--hardware --gpu --gpu-type --gpu-name --accelerators --system",
     "--engine": "--engines --backend --framework",
-    "--model": "--models --model-name --model-id --model-path",
+    "--model": "--models --model-name --model-id",
+    "--path": "--model-path --weights",
     "--precision": "--precisions --quantization --quant --weight-precision",
     "--gpus": "--n-gpus --num-gpus --ngpus --gpu-count",
     "--tp": "--tensor-parallel-size --tp-size",
@@ -48,6 +49,8 @@ NAMES: dict[str, str] = {
 CANONICAL = {other: name for name, others in NAMES.items() for other in others.split()}
 LOAD_VERBS = ("bench", "quick", "fleet")
 """Verbs that measure a load, and take the options of other load tools."""
+_PRIVATE = ("--extra-body", "--header")
+"""Options whose values may hold a secret: notes leave them out."""
 _FIELD = re.compile(r"(\w[\w.]*)=(.*)", re.DOTALL)
 Parameters = Mapping[str, click.Parameter]
 
@@ -96,7 +99,7 @@ def respelled(verb: str, command: click.Command, words: Sequence[str]) -> tuple[
 def _note(replaced: Sequence[Replaced]) -> str:
     """What the options are called here; not what may hold a secret: URLs and bodies."""
     shown = [
-        f"{one.name} is {one.words[0] if one.words[0] == '--extra-body' else shlex.join(one.words)}"
+        f"{one.name} is {one.words[0] if one.words[0] in _PRIVATE else shlex.join(one.words)}"
         for one in replaced
         if one.words
         and one.words[0].startswith("--")
@@ -167,25 +170,48 @@ def _together(
     verb: str, own: Sequence[str], replaced: Sequence[Replaced], command: click.Command, options: Parameters
 ) -> list[str]:
     """All words in order: the verb's own, then those that stand for others, each option once."""
-    from paretoken.cli.measure.merging import URLS, merged
+    from paretoken.cli.measure.merging import merged
 
-    pairs = [(one.words[0], " ".join(one.words[1:])) for one in replaced if one.words]
-    words, pairs = merged(list(own), pairs)
-    for name, _ in pairs:
-        if name != URLS and name not in options and name.removeprefix("--") not in _arguments(command):
+    every = [(one.words[0], " ".join(one.words[1:])) for one in replaced if one.words]
+    again = [pair for pair in every if getattr(options.get(pair[0]), "multiple", False)]
+    words, once = merged(list(own), [pair for pair in every if pair not in again])
+    _check(verb, words, once, replaced, {*options, *(f"--{name}" for name in _arguments(command))})
+    for name, value in (*once, *again):
+        argument = _argument_of(name, command, options)
+        if argument is None:
+            words += [name, value] if value else [name]
+        else:
+            words = [value, *words] if argument == 0 else [*words, value]
+    return words
+
+
+def _argument_of(name: str, command: click.Command, options: Parameters) -> int | None:
+    """The place of a word without an option that a name stands for; None for an option."""
+    from paretoken.cli.measure.merging import URLS
+
+    arguments = _arguments(command)
+    if name == URLS:
+        return 0
+    return arguments.index(name[2:]) if name not in options and name[2:] in arguments else None
+
+
+def _check(
+    verb: str, words: Sequence[str], pairs: Sequence[tuple[str, str]], replaced: Sequence[Replaced], known: set[str]
+) -> None:
+    """BadConfig for an option that the verb lacks or that is stated twice, and for one that needs another."""
+    from paretoken.cli.measure.merging import URLS
+
+    stated = [word.partition("=")[0] for word in words]
+    for name, value in pairs:
+        if name != URLS and name not in known:
             typed = next(one.typed for one in replaced if one.words[:1] == (name,))
             raise BadConfig(f"{typed}: {verb} chooses this itself; 'paretoken bench' has it as {name}")
+        # The name that a server gives its model is the one to ask for, whatever --model says beside it.
+        if name in stated and name != "--model":
+            raise BadConfig(f"{name} is stated twice, once by another name as {value}; state it once")
     for one in replaced:
-        if one.needs and not any(w.partition("=")[0] == one.needs for w in [*words, *(name for name, _ in pairs)]):
+        if one.needs and one.needs not in (*stated, *(name for name, _ in pairs)):
             raise BadConfig(f"{one.typed}: {one.why}")
-    arguments = _arguments(command)
-    for name, value in pairs:
-        argument = name.removeprefix("--")
-        if name == URLS or (argument in arguments and not any(name in param.opts for param in command.params)):
-            words = [value, *words] if name == URLS or argument == arguments[0] else [*words, value]
-        else:
-            words += [name, value] if value else [name]
-    return words
 
 
 def unknown_option(name: str, near: Sequence[str], verbs: Mapping[str, click.Command]) -> str:

@@ -84,6 +84,7 @@ HABITS: tuple[Habit, ...] = (
     Habit("--disable-stream", SGLANG, ("--no-stream",)),
     Habit("--request-timeout-seconds", AIPERF, ("--timeout", "{}")),
     Habit("--model-names -m", AIPERF, ("--model", "{}"), "bench measures one model at a time; give one name", r"[^,]+"),
+    Habit("-H", AIPERF, ("--header", "{}")),
     Habit("--served-model-name", _LIKE_VLLM, ("--model", "{}")),
     Habit("--processor", GUIDELLM, ("--tokenizer", "{}")),
     # How long
