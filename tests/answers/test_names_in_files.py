@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from paretoken.answers.compare import CompareQuestion, compare
@@ -59,6 +60,8 @@ def test_a_study_takes_names_as_people_write_them(data):
     assert (study.workloads, study.accelerators) == (["summarisation-8k"], ["MI355X"])
     assert ids(models=[HUB]).precisions == ["fp8"]
     assert ids(models=[HUB, "deepseek-r1"]).precisions == []
+    own = Data(data.catalog, data.points.with_columns(model=pl.lit("acme-7b-fp8")))
+    assert with_ids(Study(models=["acme-7b-fp8"]), own.catalog, own.points).precisions == []
 
 
 def test_what_a_study_predicts_takes_any_precision():

@@ -156,7 +156,9 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     return study.model_copy(
         update={
             "models": ids(catalog.models, study.models, "model"),
-            "precisions": list(dict.fromkeys(map(precision_id, study.precisions or _named_precisions(study.models)))),
+            "precisions": list(
+                dict.fromkeys(map(precision_id, study.precisions or _named_precisions(study.models, catalog)))
+            ),
             "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
@@ -169,9 +171,9 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     )
 
 
-def _named_precisions(models: list[str]) -> list[str]:
-    """The precisions in which the names of the models end, if all of them state theirs."""
-    named = [precision_of(model) for model in models]
+def _named_precisions(models: list[str], catalog: Catalog) -> list[str]:
+    """The precisions in which the names of the models end, if all are of the catalog and state theirs."""
+    named = [precision_of(model) if model in catalog.models else None for model in models]
     return [precision for precision in named if precision] if all(named) else []
 
 
