@@ -153,6 +153,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     own = PricesQuestion(price_usd_per_gpu_h=study.price_usd_per_gpu_h).own_prices(catalog, points["accelerator"])
     reference = ids(catalog.accelerators, [study.reference], "accelerator")[0]
     tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
+    precisions = study.precisions or _named_precisions(study.models, catalog)
     return study.model_copy(
         update={
             "models": ids(catalog.models, study.models, "model"),
