@@ -157,9 +157,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     return study.model_copy(
         update={
             "models": ids(catalog.models, study.models, "model"),
-            "precisions": list(
-                dict.fromkeys(map(precision_id, study.precisions or _named_precisions(study.models, catalog)))
-            ),
+            "precisions": list(dict.fromkeys(map(precision_id, precisions))),
             "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
