@@ -12,7 +12,6 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import api, api_key_file, header, query, read_api_key
 from paretoken.cli.output import echo
-from paretoken.errors import BadConfig
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -89,8 +88,8 @@ def command(
     sent = read_headers(headers, os.environ)
     server = url or _local_server(as_json)
     key = read_api_key((server,), api_key_file)
-    if not yes:
-        _confirm(server)
+    if not yes and not click.confirm(f"Send load to {server} for about a minute?", default=True, err=True):
+        raise click.Abort
     with TemporaryDirectory() as temporary:
         config = BenchConfig.of_dict(
             {
@@ -116,16 +115,6 @@ def command(
         print_json(asdict(answer))
     else:
         show_answer(answer, out)
-
-
-def _confirm(server: str) -> None:
-    """Ask whether to load the server; BadConfig where there is nobody to answer."""
-    try:
-        click.confirm(f"Send load to {server} for about a minute?", default=True, abort=True, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        raise BadConfig("nobody answers, as the input is no terminal; add --yes to start without asking") from None
 
 
 def _local_server(quiet: bool) -> str:
