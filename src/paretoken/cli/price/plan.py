@@ -9,11 +9,12 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, PRECISION
 from paretoken.cli.predict.options import calibration
-from paretoken.cli.price.traffic_options import traffic_options, with_workload
+from paretoken.cli.price.traffic_options import mix_workload, traffic_options, with_workload
 
 
 @click.command("plan", no_args_is_help=True)
 @traffic_options
+@mix_workload
 @click.option("--model", required=True, help="Model, by any name in the catalog, org/name, a folder or a config.json.")
 @click.option(
     "--slo",

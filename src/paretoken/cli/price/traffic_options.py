@@ -40,9 +40,6 @@ traffic_options = options.stack(
         "--rate", metavar="RATE", help="Mix by hand: mean requests, 2000/min; also /s, /h, /day.  [default unit: /s]"
     ),
     click.option(
-        "--workload", type=WORKLOAD, help="Mix: lengths of a workload of the catalog, or of ISL/OSL such as 3k/700."
-    ),
-    click.option(
         "--isl", metavar="LENGTH", help="Mix: input tokens, such as 1024, lognormal:1800:1.1 or empirical:FILE."
     ),
     click.option("--osl", metavar="LENGTH", help="Mix: output tokens, in the same forms as --isl."),
@@ -82,6 +79,10 @@ traffic_options = options.stack(
     click.option(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all requests that are drawn."
     ),
+)
+
+mix_workload = click.option(
+    "--workload", type=WORKLOAD, help="Mix: lengths of a workload of the catalog, or of ISL/OSL such as 3k/700."
 )
 
 
