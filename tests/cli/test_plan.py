@@ -202,7 +202,7 @@ def test_an_interrupt(call, tmp_path, monkeypatch):
 def test_a_mix_takes_the_lengths_of_a_workload(call):
     line = "plan --rate 5 --model llama-3-70b --precision fp8 --accelerator H200 --engine vllm --slo tpot=50ms"
     line += " --coarse --json"
-    named, stated = call(f"{line} --workload 1k1k"), call(f"{line} --isl 1024 --osl 1k")
+    named, stated = call(f"{line} --workload 1k1k"), call(f"{line} --isl 1024 --osl 1024")
     assert named[0] == 0, named[2]
     assert json.loads(named[1]) == json.loads(stated[1])
     code, _, err = call(f"{line} --workload chat --isl 5")
