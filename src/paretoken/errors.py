@@ -45,11 +45,11 @@ class ParetokenError(Exception):
 class UnknownName(ParetokenError):
     """A name that is not in the catalog; the message lists the nearest known names, or says `why` it names none.
 
-    `other` is what may be given instead of a known name.
+    `other` is what may be given instead of a known name, `like` the part of the name that is compared with them.
     """
 
-    def __init__(self, kind: str, name: str, known: list[str], why: str = "", other: str = "") -> None:
-        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(name, known)
+    def __init__(self, kind: str, name: str, known: list[str], why: str = "", other: str = "", like: str = "") -> None:
+        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(like or name, known)
         near = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
         self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
         more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""

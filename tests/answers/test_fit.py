@@ -130,7 +130,7 @@ def test_what_never_fits_says_by_how_much():
         ({"users": 1_000_001}, "users = 1000001"),
         ({"dp_attention": True}, "dense"),
         ({"settings": {"kv_tokens": 5}}, "leave it out"),
-        ({"settings": {"kv_dtype": "int3"}}, "kv_dtype"),
+        ({"settings": {"kv_dtype": "int3"}}, "kv_cache_dtype"),
         ({"date": "yesterday"}, "write a day as"),
         ({"acelerators": []}, "did you mean 'accelerators'"),
     ],
@@ -165,11 +165,11 @@ def test_the_command(call):
     assert "fewest GPUs for 1 request of 8,192/1,024" in out and "H200" in out and "Settings" not in out
     code, out, _ = call("fit llama-3-70b --precision fp8 --accelerator H100 --gpu-memory-utilization 0.95")
     assert "0.95" in out and "stated" in out and "default of vLLM" in out
-    code, out, _ = call("fit llama-3-70b --accelerator TPUv5e --precision bf16 --users 3 --json")
+    code, out, _ = call("fit llama-3-70b --accelerator TPUv5e --precision bf16 --concurrency 3 --json")
     assert json.loads(out)["rows"][0]["users"] >= 3
     assert "the pipeline spans several nodes" in call("fit deepseek-r1 --accelerator H100")[1]
     assert "config.json" in call("fit --help")[1]
-    code, _, err = call("fit llama-3-70b --users 100000000000")
+    code, _, err = call("fit llama-3-70b --concurrency 100000000000")
     assert code == 2 and "at most 1,000,000" in err
     code, _, err = call("fit lama")
     assert code == 2 and "did you mean" in err

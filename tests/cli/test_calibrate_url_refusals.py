@@ -18,7 +18,7 @@ NOBODY = "--url http://127.0.0.1:9"
         (f"{NOBODY} points.parquet {DEPLOYED} {LENGTHS} --out o.parquet", "--url measures its own points"),
         (f"{NOBODY} {DEPLOYED} {LENGTHS}", "--out is missing"),
         (f"{NOBODY} {LENGTHS} --tp 1 --out o.parquet", "--accelerator is missing; add it"),
-        (f"{NOBODY} {DEPLOYED} --osl 16 --out o.parquet", "--isl is missing; add it"),
+        (f"{NOBODY} {DEPLOYED} --osl 16 --out o.parquet", "--isl is missing; add --isl and --osl, or --workload"),
         (f"{NOBODY} {DEPLOYED.replace('--tp 1', '')} {LENGTHS} --out o.parquet", "--tp is missing"),
         (f"{NOBODY} {DEPLOYED} {LENGTHS} --gpus 4 --out o.parquet", "are 4 replicas; give the URL"),
         (f"{NOBODY} {DEPLOYED} {LENGTHS} --out nowhere/o.parquet", "its folder does not exist"),

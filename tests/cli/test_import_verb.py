@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent.parent / "data" / "importers"
-GIVEN = "--accelerator H100 --n-gpus 4 --engine vllm --precision fp8"
+GIVEN = "--accelerator H100 --gpus 4 --engine vllm --precision fp8"
 
 
 def test_a_result_file_becomes_points_that_every_verb_takes(call, tmp_path):

@@ -197,3 +197,13 @@ def test_an_interrupt(call, tmp_path, monkeypatch):
     code, out, err = call(f"plan --log log.csv {WHAT} {SLO} --out plan")
     assert (code, out, err) == (130, "", "\ninterrupted\n")
     assert not (tmp_path / "plan").exists()
+
+
+def test_a_mix_takes_the_lengths_of_a_workload(call):
+    line = "plan --rate 5 --model llama-3-70b --precision fp8 --accelerator H200 --engine vllm --slo tpot=50ms"
+    line += " --coarse --json"
+    named, stated = call(f"{line} --workload 1k1k"), call(f"{line} --isl 1024 --osl 1024")
+    assert named[0] == 0, named[2]
+    assert json.loads(named[1]) == json.loads(stated[1])
+    code, _, err = call(f"{line} --workload chat --isl 5")
+    assert code == 2 and "use --workload, or --isl and --osl, not both" in err

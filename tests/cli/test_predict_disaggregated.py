@@ -43,7 +43,7 @@ def test_a_layout_may_name_its_accelerators(call):
 
 
 def test_settings_say_what_is_of_a_rank_and_the_commands_have_them_and_the_drafted_tokens(call):
-    stated = "--max-num-seqs 64 --max-num-batched-tokens 16384 --kv-dtype bf16 --speculative mtp"
+    stated = "--max-num-seqs 64 --max-num-batched-tokens 16384 --kv-cache-dtype bf16 --speculative mtp"
     code, out, _ = call(f"predict {R1} --disaggregated 1xTP8+1xDEP8 --concurrency 8 {stated}")
     assert code == 0
     assert "Settings at prefill: KV cache bf16, 64 sequences, 16,384 batched tokens (stated)" in out

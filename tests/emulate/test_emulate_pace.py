@@ -199,7 +199,8 @@ def test_slow_sends_of_a_step_are_made_up_for_within_it():
 def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
     """A whole run over sockets; only where the client itself says that it kept up is its timing held to account."""
     users, isl, osl = 8, 256, 60
-    engine = ("--decode-ms", "10", "--per-seq-ms", "0.25", "--prefill-tok-s", "20000", "--max-batched-tokens", "1024")
+    engine = ("--decode-ms", "10", "--per-seq-ms", "0.25", "--prefill-tok-s", "20000")
+    engine += ("--max-num-batched-tokens", "1024")
     with program(*engine, "--name", "m") as url:
         root = url.removesuffix("/v1")
         code, _, err = call(f"bench {root} --isl {isl} --osl {osl} --concurrency {users} --until 4s --out run --json")

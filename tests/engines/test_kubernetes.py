@@ -197,7 +197,7 @@ def test_the_requests_that_the_autoscaler_holds(fields, target):
         (made(), {"node_gpus": 2}, "4 GPUs spans 2 nodes of 2"),
         (made(), {"replicas": 4, "max_replicas": 2}, "--max-replicas 2 is below --replicas 4"),
         (made(), {"target_requests": 9}, "add --max-replicas"),
-        (made(), {"max_replicas": 2, "users": 8, "target_requests": 9}, "--target-requests 9 is above --users 8"),
+        (made(), {"max_replicas": 2, "users": 8, "target_requests": 9}, "--target-requests 9 is above --concurrency 8"),
         (made(env={"a b": "c"}), {}, "no environment variable 'a b'"),
         (made(volumes=["named:/data"]), {}, "cannot mount the volume 'named:/data'"),
         (made(volumes=["/a:/b:zz"]), {}, "cannot mount the volume"),

@@ -185,7 +185,7 @@ def test_aiperf_tables_state_it_under_a_heading(catalog, tmp_path):
 
 def test_the_user_states_an_acceptance_that_the_file_does_not(call, tmp_path):
     pl.DataFrame([POINT]).write_csv(tmp_path / "mine.csv")
-    line = "import mine.csv --speculative mtp --speculative-tokens {} --acceptance-length 2.5 --out p.parquet"
+    line = "import mine.csv --speculative mtp --speculative-tokens {} --acceptance 2.5 --out p.parquet"
     code, _, err = call(line.format(3))
     assert code == 0, err
     assert pl.read_parquet(tmp_path / "p.parquet")["acceptance_length"].to_list() == [2.5]

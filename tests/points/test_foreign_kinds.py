@@ -159,7 +159,7 @@ class TestNames:
         row = point(vllm(tmp_path, model_id=name), catalog)
         assert (row["model"], row["model_variant"]) == (kept, name)
 
-    @pytest.mark.parametrize("name", ["lama-3-70b", "qwen3-23b", "llama3.1-8b"])
+    @pytest.mark.parametrize("name", ["lama-3-70b", "qwen3-23b", "lama-3.1-8b"])
     def test_a_slip_is_asked_about(self, name, catalog, tmp_path):
         with pytest.raises(UnknownName, match="did you mean"):
             import_file(vllm(tmp_path, model_id=name), catalog=catalog, values=H100)

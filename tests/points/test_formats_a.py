@@ -194,7 +194,10 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
     ("name", "words"),
     [
         ("inference_perf/stage_rate.json", r"the accelerator, the model, the engine or the number of GPUs; add --acc"),
-        ("console/vllm_2024.txt", r"does not state the accelerator or the number of GPUs; add --accelerator and --n"),
+        (
+            "console/vllm_2024.txt",
+            r"does not state the accelerator or the number of GPUs; add --accelerator and --gpus",
+        ),
         (
             "aiperf_exports/aiperf.csv",
             r"does not state the model, the engine, the load or the number of GPUs; add --model, --engine, --concurr",

@@ -158,5 +158,5 @@ class TestOwnSchema:
         assert import_file(tmp_path / "own", catalog=catalog, values={})[0].equals(points)
 
     def test_contradiction(self, catalog):
-        with pytest.raises(BadConfig, match="says n_gpus is 8, but --n-gpus 4"):
+        with pytest.raises(BadConfig, match="says n_gpus is 8, but --gpus 4"):
             import_file(DATA / "own.csv", catalog=catalog, values={"n_gpus": 4})

@@ -66,7 +66,7 @@ UNSTATED = {
         ("vllm", H100 | {"isl": 2048}, "says isl is 1024, but --isl 2048 was given"),
         ("vllm", H100 | {"model": "qwen3-8b"}, "says model is meta-llama/Llama-3.3-70B-Instruct, but --model qwen3-8b"),
         ("inferencex_agg", {"accelerator": "H100"}, "says accelerator is mi355x, but --accelerator H100"),
-        ("inferencex_agg", {"n_gpus": 4}, "says n_gpus is 8, but --n-gpus 4"),
+        ("inferencex_agg", {"n_gpus": 4}, "says n_gpus is 8, but --gpus 4"),
         ("vllm", {"acelerator": "H100"}, "unknown column 'acelerator'; did you mean 'accelerator'?"),
     ],
 )
@@ -79,11 +79,10 @@ def test_given_that_contradicts(stem, given, words, catalog):
     ("given", "words"),
     [
         ({"engine": "vllm", "n_gpus": 4}, "vllm.json does not state the accelerator; add --accelerator$"),
-        ({"accelerator": "H100", "engine": "vllm"}, "does not state the number of GPUs; add --n-gpus$"),
+        ({"accelerator": "H100", "engine": "vllm"}, "does not state the number of GPUs; add --gpus$"),
         (
             {},
-            "does not state the accelerator, the engine or the number of GPUs; "
-            "add --accelerator, --engine and --n-gpus$",
+            "does not state the accelerator, the engine or the number of GPUs; add --accelerator, --engine and --gpus$",
         ),
     ],
 )

@@ -45,7 +45,7 @@ def test_gpus_of_instances(replicas, count, parallelism, gpus, catalog, tmp_path
 
 def test_a_count_of_0_is_not_stated_and_its_sizes_are_defaults(catalog, tmp_path):
     changes = {(*ACCELERATOR, "count"): 0}
-    with pytest.raises(BadFile, match="does not state the number of GPUs; add --n-gpus"):
+    with pytest.raises(BadFile, match="does not state the number of GPUs; add --gpus"):
         imported(changes, catalog, tmp_path)
     row = imported(changes, catalog, tmp_path, n_gpus=4)
     assert (row["n_gpus"], row["tp"], row["ep"]) == (4, None, None)

@@ -132,11 +132,11 @@ def test_other_words_are_no_kv_tokens(text):
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ("--kv-dtype fp7", "kv_dtype 'fp7' is unknown"),
+        ("--kv-cache-dtype fp7", "kv_cache_dtype 'fp7' is unknown"),
         ("--gpu-memory-utilization 1.2", "gpu_memory_utilization is 1.2"),
         ("--mem-fraction-static 0", "gpu_memory_utilization is 0"),
         ("--max-num-seqs 0", "max_num_seqs is 0"),
-        ("--max-batched-tokens -1", "max_num_batched_tokens is -1"),
+        ("--max-num-batched-tokens -1", "max_num_batched_tokens is -1"),
         ("--prefix-hits 2", "prefix_hits is 2"),
         ("--weights-gb 0", "weights_gb is 0"),
         ("--redundant-experts 32", "dense"),

@@ -25,8 +25,8 @@ def status(**changed: str) -> object:
     "line",
     [
         f"predict {DEPLOYED} {LENGTHS} --concurrency 4 --max-model-len 2000",
-        f"explain {DEPLOYED} {LENGTHS} --concurrency 4 --context 2000",
-        f"emulate {DEPLOYED} {LENGTHS} --context 2000",
+        f"explain {DEPLOYED} {LENGTHS} --concurrency 4 --max-model-len 2000",
+        f"emulate {DEPLOYED} {LENGTHS} --max-model-len 2000",
         f"predict --accelerator H200 {LENGTHS} --serve-command @serve.sh",
     ],
 )

@@ -132,7 +132,7 @@ def test_options_make_the_request():
     assert CliRunner().invoke(verb, []).exit_code == 0
     assert made[-1] == TrafficRequest()
     listed = {param.opts[0] for param in verb.params}
-    assert set(PANELS["plan"]["Traffic"].split()) == listed
+    assert set(PANELS["plan"]["Traffic"].split()) == listed | {"--workload"}
 
 
 def test_a_log_goes_to_its_reader(monkeypatch):

@@ -13,7 +13,7 @@ from paretoken.answers.prediction import assumptions
 from paretoken.answers.seam import Question
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.catalog.names import precision_id
+from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig
 from paretoken.predict.configure import MAX_USERS, check_count, configured
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths
@@ -96,8 +96,10 @@ class FitAnswer:
 
 def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
     """The fewest GPUs of every accelerator; BadConfig if one that the question names, or all, cannot be deployed."""
-    catalog, model = catalog_with_model(catalog or load_catalog(*question.catalog), question.model)
-    question = replace(question, model=model)
+    own = catalog or load_catalog(*question.catalog)
+    catalog, model = catalog_with_model(own, question.model)
+    precision = agreed_precision(question.model if catalog is own else "", question.precision)
+    question = replace(question, model=model, precision=precision)
     names = tuple(dict.fromkeys(question.accelerators or catalog.accelerators))
     rows: list[FitRow | NoFitRow] = []
     errors: list[BadConfig] = []
@@ -111,7 +113,7 @@ def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
         raise errors[0]
     return FitAnswer(
         model=model,
-        precision=precision_id(question.precision or catalog.models[model].native_precision),
+        precision=precision or catalog.models[model].native_precision,
         engine=catalog.engines.id_of(question.engine),
         rows=tuple(sorted(rows, key=lambda r: r.gpus if isinstance(r, FitRow) else inf)),
         assumed=assumptions(catalog.models[model]),

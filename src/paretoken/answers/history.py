@@ -10,6 +10,7 @@ from pydantic import Field
 
 from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.answers.points import Data
+from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.across_loads import ConfigurationChange, configuration_changes
 from paretoken.history.series import FEWEST_DATES, ThroughputSeries, series_at_latency, series_at_load
@@ -68,9 +69,10 @@ def _rows(question: HistoryQuestion, data: Data) -> pl.DataFrame:
     """The sound points that match the filters; UnknownName for a name that is nowhere."""
     catalog = data.catalog
     points = data.points.filter(pl.col("suspicious").is_null(), of_origins(question.origins))
-    columns: dict[str, str | int | None] = {"precision": question.precision}
-    if question.model:
-        columns["model"] = catalog.models.id_or_own(question.model, points["model"].unique())
+    columns: dict[str, str | int | None] = {}
+    model = question.model and catalog.models.id_or_own(question.model, points["model"].unique())
+    named = "" if model == question.model else question.model or ""
+    columns |= {"model": model or None, "precision": agreed_precision(named, question.precision)}
     if question.accelerator:
         own = points["accelerator"].unique()
         columns["accelerator"] = catalog.accelerators.id_or_own(question.accelerator, own)

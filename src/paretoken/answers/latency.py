@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from paretoken.answers.points import Data, PointsQuestion
-from paretoken.catalog.names import precision_id
+from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, limit_text, number_text, size_title, to_axis, within_text
 from paretoken.points.naming import AnyRegistry
@@ -107,9 +107,10 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
     catalog = data.catalog
     isl, osl = question.lengths(catalog)
     model = catalog.models.id_or_own(question.model, data.models)
+    precision = agreed_precision("" if model == question.model else question.model, question.precision)
     return Selection(
         model=model,
-        precision=_precision(data, model, question.precision, isl, osl),
+        precision=_precision(data, model, precision, isl, osl),
         isl=isl,
         osl=osl,
         serving=question.serving,
@@ -170,7 +171,6 @@ def ids(registry: AnyRegistry, names: Iterable[str], own: Iterable[str]) -> tupl
 
 def _precision(data: Data, model: str, precision: str | None, isl: int, osl: int) -> str | None:
     """The precision of the question, or the only one there is; None where the points do not state theirs."""
-    precision = precision and precision_id(precision)
     of_model = data.cells.get(model)
     if of_model is None:
         raise NoData(f"no operating point of {model}; there are points of {', '.join(data.models)}")

@@ -54,7 +54,7 @@ class PointsQuestion(StoredPointsQuestion):
             chosen = catalog.workload(self.workload)
             return chosen.isl, chosen.osl
         if not self.isl or not self.osl:
-            raise BadConfig("the lengths are missing; give --isl and --osl, or --workload chat")
+            raise BadConfig("the lengths are missing; give --isl and --osl, or --workload such as chat, 8k1k or 3k/700")
         return self.isl, self.osl
 
 

@@ -12,6 +12,7 @@ from paretoken.answers.seam import Question
 from paretoken.catalog.entries import Model
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.names import agreed_precision
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.calibration.levels import MIDDLE_AGE_DAYS
 from paretoken.predict.capacity import context_parallel_counts
@@ -106,7 +107,12 @@ D = TypeVar("D", bound=DeploymentQuestion)
 
 
 def prepared(question: D, data: PredictionData | None) -> tuple[D, PredictionData]:
-    """The question with the model's catalog id, and data whose catalog has that model, even one of a config.json."""
+    """The question with the model's catalog id, and data whose catalog has that model, even one of a config.json.
+
+    A model's name that ends in its precision states it, unless a config.json does.
+    """
     data = data or PredictionData.of(question)
     catalog, model = catalog_with_model(data.catalog, question.model)
-    return replace(question, model=model), replace(data, catalog=catalog)
+    named = "" if catalog is not data.catalog else question.model
+    precision = agreed_precision(named, question.precision)
+    return replace(question, model=model, precision=precision), replace(data, catalog=catalog)

@@ -29,6 +29,7 @@ from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.traces.request import Trace
+from paretoken.catalog.names import precision_of
 from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
@@ -309,7 +310,7 @@ def _columns(
         else config.accelerator,
         "model": catalog.models.id_of(model_name) if model_name in catalog.models else model_name,
         "model_variant": model,
-        "precision": config.precision,
+        "precision": config.precision or precision_of(config.catalog_model or model),
         "engine": catalog.engines.id_of(engine) if engine in catalog.engines else engine,
         "engine_version": server.version,
         "tp": config.tp,

@@ -12,7 +12,7 @@ from typing import cast
 
 from paretoken.campaign.config import AXES, AxisValue, Campaign, Condition
 from paretoken.catalog.loader import Catalog
-from paretoken.catalog.names import precision_id
+from paretoken.catalog.names import agreed_precision, precision_id
 from paretoken.errors import BadConfig, quoted
 
 CPU_NAMES = ("cpu",)
@@ -96,8 +96,11 @@ def _combinations(
     campaign: Campaign, catalog: Catalog, axes: Mapping[str, Sequence[AxisValue]]
 ) -> Iterator[MatrixCell]:
     for values in product(*(axes[axis] for axis in AXES)):
+        named = dict(zip(AXES, values, strict=True))
+        if named["model"] not in campaign.models:
+            named["precision"] = agreed_precision(str(named["model"]), str(named["precision"])) or ""
         accelerator, engine, model, precision, tp, ep, dp_attention, workload = (
-            _value(campaign, catalog, axis, value) for axis, value in zip(AXES, values, strict=True)
+            _value(campaign, catalog, axis, value) for axis, value in named.items()
         )
         serving = ServingConfig(
             accelerator=str(accelerator),

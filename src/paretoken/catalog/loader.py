@@ -13,12 +13,14 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
+from paretoken.catalog.lengths import FORMS, lengths
 from paretoken.catalog.names import (
     OTHER_PRODUCTS,
     checkpoint_names,
     compact,
     fold,
     is_slip,
+    joined,
     not_one_accelerator,
     resembles,
 )
@@ -34,14 +36,18 @@ LAST = 50
 """Place in lists of an engine that gives no `order`."""
 LONGEST_NAME = 200
 """Characters of a name that the catalog lacks."""
-_OTHER_MODELS = "predictions also take org/name of the Hugging Face hub, a folder, or a config.json"
+_OTHERS = {
+    "models": "predictions also take org/name of the Hugging Face hub, a folder, or a config.json",
+    "workloads": FORMS,
+    "tco": "for prices of your own, write a tco.toml (docs/catalog.md) and add its folder with --catalog",
+}
+"""What may be given instead of a name of the catalog, by kind."""
 FOLDER_PREFIXES = ("/", "./", "../", "~")
 """How a path on this machine begins, unlike a name on a hub."""
 E = TypeVar("E", bound=Entry)
 LONGEST_REASON = 300
 _OF_A_UNION = re.compile(r"(?:list|tuple|dict|literal|constrained-|function-|nullable)[\[\w].*|int|str|bool|float")
 """Parts of pydantic's places that name no key, but the kind that was tried."""
-_LENGTHS = re.compile(r"[1-9]\d{0,7}/[1-9]\d{0,7}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,10 @@ class Registry(Generic[E]):
         """The id of `name`; UnknownName with the nearest ids if there is none."""
         key = self.find(name)
         if key is None:
-            why = not_one_accelerator(name) if self.kind == "accelerators" else ""
-            other = _OTHER_MODELS if self.kind == "models" else ""
-            raise UnknownName(self.kind.removesuffix("s"), name, sorted(self.entries), why, other)
+            why, like = self._why_no_accelerator(name) if self.kind == "accelerators" else ("", name)
+            other = _OTHERS.get(self.kind, "")
+            kind = "TCO set" if self.kind == "tco" else self.kind.removesuffix("s")
+            raise UnknownName(kind, name, sorted(self.entries), why, other, like)
         return key
 
     def id_or_new(self, name: str) -> str:
@@ -108,10 +115,28 @@ class Registry(Generic[E]):
             return None
         key = self.index.get(fold(name))
         if key is None and self.kind == "accelerators":
-            return self._compact_index().get(compact(name))
+            return self._accelerator(name)
         if key is None and self.kind == "models":
-            return next((self.index[n] for n in checkpoint_names(name) if n in self.index), None)
+            names = [*checkpoint_names(name)]
+            exact = next((self.index[n] for n in names if n in self.index), None)
+            return exact or next((k for n in names if (k := self._joined_index().get(joined(n)))), None)
         return key
+
+    def _accelerator(self, name: str) -> str | None:
+        """The product of a name; `mi355` is the MI355X, unless it is the name of a series or of another product."""
+        short, products = compact(name), self._compact_index()
+        series = short in OTHER_PRODUCTS or not_one_accelerator(short)
+        return products.get(short) or (None if series else products.get(f"{short}x"))
+
+    def _why_no_accelerator(self, name: str) -> tuple[str, str]:
+        """Why a name is that of no accelerator here, and the part of it that resembles one."""
+        if why := not_one_accelerator(name):
+            return why, name
+        words = re.split(r"[-\s]", fold(name))
+        if near := [key for key in self.entries if re.split(r"[-\s]", fold(key))[0] in words]:
+            why = f"a board with other memory, speed or power than {self.entries[near[0]].name}"
+            return f"{why}; use {' or '.join(near)} if you mean it, or add yours with --catalog", name
+        return "", compact(name) or name
 
     def _looks_meant(self, name: str) -> bool:
         """Whether a name that the catalog lacks should be asked about."""
@@ -130,6 +155,10 @@ class Registry(Generic[E]):
         sizes = {(k, f"{a.hbm_gib:g}gb") for k, a in self.entries.items() if isinstance(a, Accelerator)}
         return {**{compact(k) + gb: k for k, gb in sizes}, **names}
 
+    def _joined_index(self) -> dict[str, str]:
+        """Ids by their names and aliases without the separators that people leave out."""
+        return {joined(name.rsplit("/", 1)[-1]): key for name, key in reversed(self.index.items())}
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -146,8 +175,9 @@ class Catalog:
         return max(self.tco, key=lambda k: (self.tco[k].date, k))
 
     def workload_id(self, name: str) -> str:
-        """The id of a workload by any of its names, or `ISL/OSL` in tokens as it is."""
-        return name if _LENGTHS.fullmatch(name) and name not in self.workloads else self.workloads.id_of(name)
+        """The id of a workload by any of its names or by its lengths, such as 1k1k; else `ISL/OSL` in tokens."""
+        stated = None if name in self.workloads else lengths(name)
+        return self.workload_at(*stated) if stated else self.workloads.id_of(name)
 
     def workload(self, name: str) -> Workload:
         """The workload of a name, or one with the lengths of `ISL/OSL`."""

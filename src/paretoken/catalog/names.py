@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from paretoken.errors import BadConfig, quoted
 from paretoken.plural import listed
 
 Precision = Literal["fp32", "bf16", "fp8", "int8", "fp4", "int4"]
@@ -14,21 +15,31 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 _SPELLINGS: dict[Precision, str] = {
     "fp32": "float32 f32 float",
     "bf16": "fp16 float16 half bfloat16 f16 w16a16",
-    "fp8": "float8 mxfp8 e4m3 e5m2 fp8-e4m3fn float8-e4m3fn w8a8-fp8 fp8-w8a8 modelopt modelopt-fp8 fbgemm-fp8 "
-    "ptpc-fp8 fp8-pb-wo fp8-block-wise qdq",
-    "int8": "w8a8 w8a8-int8 int8-w8a8 smoothquant sq w8a8-sq uint8 w8a16 int8-wo",
-    "fp4": "float4 nvfp4 mxfp4 e2m1 modelopt-fp4 nvfp4-awq w4a4 w4a16-nvfp4 w4a4-nvfp4 w4a8-mxfp4 w4a16-mxfp4 "
-    "quark-fp4 quark-mxfp4",
-    "int4": "uint4 w4a16 awq gptq awq-marlin gptq-marlin marlin int4-awq w4a16-awq w4a16-gptq w4a8 w4a8-awq moe-wna16 "
-    "bitsandbytes-4bit nf4 hqq int4-wo",
+    "fp8": "float8 mxfp8 e4m3 e5m2 fp8-e4m3fn float8-e4m3fn w8a8-fp8 fp8-w8a8 modelopt fp8-pb-wo fp8-block-wise qdq "
+    "fp8-pc-pt wfp8afp8",
+    "int8": "w8a8 w8a8-int8 int8-w8a8 smoothquant sq w8a8-sq uint8 w8a16 8bit quantized-w8a8 quantized-w8a16",
+    "fp4": "float4 nvfp4 mxfp4 e2m1 nvfp4-awq w4a4 w4a16-nvfp4 w4a4-nvfp4 w4a8-mxfp4 w4a16-mxfp4 w4a4-mxfp4 wfp4afp4",
+    "int4": "uint4 w4a16 awq gptq awq-marlin gptq-marlin marlin int4-awq w4a16-awq w4a16-gptq w4a8 w4a8-awq w4afp8 "
+    "wna16 4bit nf4 hqq quantized-w4a16",
 }
 _PRECISION_NAMES = {word: precision for precision, words in _SPELLINGS.items() for word in words.split()}
-_IN_CONFIG = ("compressed-tensors", "quark", "bitsandbytes", "auto-round", "torchao", "inc", "modelopt-mixed", "auto")
-"""Quantisation tools whose precision only the config.json of the checkpoint states."""
+_IN_CONFIG = (
+    *("compressed-tensors", "quark", "bitsandbytes", "bnb", "auto-round", "torchao", "inc", "modelopt-mixed", "auto"),
+    "gguf",
+)
+"""Quantisation tools, and a file format, whose precision only the checkpoint states."""
 _BARE = ("half", "float", "sq", "qdq", "modelopt", "marlin", "hqq", "w8a8", "w8a16", "w4a8", "smoothquant")
 """Words that may stand in a model's name for something other than its precision."""
 _LONGEST = 200
-_FORMAT = re.compile(r"[-_](e[2-5]m[1-3](fnuz?)?|kv|dynamic|static|block)$")
+_FORMAT = re.compile(
+    r"-(e[2-5]m[1-3](fn(uz)?)?|kv|dynamic|static|block|per-(tensor|token|channel|block)|a?sym|moe|wo)$"
+)
+"""What follows a precision: the format of its numbers, and how they are scaled."""
+_TOOL = re.compile(
+    r"^(torch|modelopt|quark|fbgemm|ptpc|petit|tpu|experts|moe|bitsandbytes|bnb|torchao|humming|nvidia)-"
+)
+"""What precedes a precision: the program or the layers that it is for."""
+_SPLIT = re.compile(r"^(fp|bf|int|nf|float|mxfp|nvfp)-(?=\d)|^([48])-(?=bit)")
 
 _MAKER = re.compile(
     r"\(.*?\)|\bgpu\s*\d+:|tensor core|"
@@ -38,16 +49,18 @@ _MAKER = re.compile(
 _CHIP = re.compile(r".*\[(?!amd/ati\])([^\]]+)\]")
 """What `lspci` prints: the chip, then the product in brackets."""
 _MODULE = re.compile(
-    r"(?<![a-z])(sxm\d?([\s-]+ac)?|oam|vf|hbm3e?|hbm2(?!e)|hbm(?!\d))(?![a-z])|(?<=x)[\s-]+o$", re.IGNORECASE
+    r"(?<![a-z])(sxm\d?([\s-]+ac)?|oam|vf|mega|hbm3e?|hbm2(?!e)|hbm(?!\d))(?![a-z])|(?<=x)[\s-]+o$", re.IGNORECASE
 )
 """Forms of module that an accelerator with them has by itself; PCIe and NVL cards differ and stay in the name.
 
-HBM2e stays too: the H100 that has it is the PCIe card. AC is the air-cooled module, VF a whole GPU passed to a guest.
+HBM2e stays too: the H100 that has it is the PCIe card. AC is the air-cooled module, VF a whole GPU passed to a guest,
+MEGA the network of a cloud's H100.
 """
 SHARED_NAMES = {
     **dict.fromkeys(("gfx942", "aqua vanjaram", "cdna3", "mi300", "mi300 series"), ("MI300X", "MI325X", "MI300A")),
     **dict.fromkeys(("gfx950", "cdna4", "mi350", "mi350 series"), ("MI350X", "MI355X")),
     **dict.fromkeys(("gfx90a", "cdna2", "mi200"), ("MI250X", "MI250", "MI210")),
+    "mi250x / mi250": ("MI250X", "MI250"),
     **dict.fromkeys(("hopper", "gh100", "sm-90", "sm90"), ("H100", "H200", "H20")),
     **dict.fromkeys(("blackwell", "gb100", "sm-100", "sm100"), ("B200", "GB200")),
     **dict.fromkeys(("blackwell ultra", "sm-103", "sm103"), ("B300", "GB300")),
@@ -73,9 +86,11 @@ OTHER_PRODUCTS = frozenset(
 """Products outside the catalog whose names are one letter away from one inside, as `compact` gives them."""
 _COUNTED = re.compile(r"\s*(\d+)\s*[x\u00d7*]\s*(?=[a-z])(.+)|\s*(.+?)(?:[\s-]+x|(?<=\d)x|[\u00d7*])\s*(\d{1,4})", re.I)
 _CHECKPOINT = re.compile(
-    r"[-_.](fp8|fp4|fp16|bf16|nvfp4|mxfp4|mxfp8|int4|int8|awq|gptq|gguf|w\d+a\d+|quark|quantized|ptpc|kv|dynamic|"
-    r"static|block|instruct|it|chat|base|hf|preview|v\d)$"
+    r"[-_.:](fp8|fp4|fp16|bf16|nvfp4|mxfp4|mxfp8|int4|int8|awq|gptq|gguf|w\d+a\d+(fp8)?|[48]bit|bnb|unsloth|mlx|"
+    r"quark|quantized|ptpc|kv|dynamic|static|block|instruct|it|chat|base|hf|preview|latest|v\d)$"
 )
+_OF_MAKER = re.compile(r"^(meta|deepseek-ai|mistralai|openai|google|nvidia|microsoft|moonshotai|zai-org)-(?=[a-z])")
+"""A maker before the name of its model: Meta-Llama-3.1-70B."""
 _CACHED = re.compile(r"models--[^/]*?--([^/]+)(?:/snapshots(?:/|$)|$)")
 """A model in the cache of the Hugging Face hub."""
 
@@ -83,14 +98,20 @@ _CACHED = re.compile(r"models--[^/]*?--([^/]+)(?:/snapshots(?:/|$)|$)")
 def precision_id(text: str) -> str:
     """The catalog's word for a precision: FP8, fp8_e4m3 are fp8; nvfp4, mxfp4 are fp4; fp16 is as fast as bf16.
 
-    An unknown word is returned in lower case.
+    Case, spaces, dashes and underscores do not matter. An unknown word is returned in lower case.
+
+    >>> [precision_id(word) for word in ("torch.bfloat16", "FP-8", "petit_nvfp4", "fp8_per_tensor", "W4A16_ASYM")]
+    ['bf16', 'fp8', 'fp4', 'fp8', 'int4']
     """
     word = text.strip().lower()
-    whole = word.replace("_", "-")
-    if whole in _PRECISION_NAMES:
-        return _PRECISION_NAMES[whole]
-    bare = _FORMAT.sub("", word)
-    return _PRECISION_NAMES.get(bare, bare if bare in PRECISIONS else word)
+    rest, before = re.sub(r"[\s_.]+", "-", word), ""
+    while rest != before:
+        if rest in PRECISIONS:
+            return rest
+        if rest in _PRECISION_NAMES:
+            return _PRECISION_NAMES[rest]
+        before, rest = rest, _SPLIT.sub(r"\1\2", _TOOL.sub("", _FORMAT.sub("", rest)))
+    return word
 
 
 def why_no_precision(word: str) -> str:
@@ -102,8 +123,32 @@ def why_no_precision(word: str) -> str:
 
 def precision_of(model: str) -> str | None:
     """The precision that a model's name ends in, as `Qwen3-8B-FP8` or `llama-awq` do; None if it states none."""
-    words = re.split(r"[-_.:]", model[-_LONGEST:].rstrip("/").rsplit("/", 1)[-1].lower())
-    return next((p for w in reversed(words) if (p := precision_id(w)) in PRECISIONS and w not in _BARE), None)
+    words = re.split(r"[-_.:\s]", model[-_LONGEST:].rstrip("/").rsplit("/", 1)[-1].lower())
+    for i in reversed(range(len(words))):
+        pair = "-".join(words[max(i - 1, 0) : i + 1])
+        if pair in _PRECISION_NAMES and pair not in _BARE:
+            return _PRECISION_NAMES[pair]
+        if (one := precision_id(words[i])) in PRECISIONS and words[i] not in _BARE:
+            return one
+    return None
+
+
+def agreed_precision(model: str, precision: str | None) -> str | None:
+    """The precision of the weights in the catalog's word: as stated, else as the model's name ends in.
+
+    BadConfig where they differ; only a checkpoint of unquantised weights can be served in another precision. None
+    where neither is stated.
+
+    >>> agreed_precision("amd/Llama-3.1-70B-Instruct-FP8-KV", None), agreed_precision("llama-3-70b", "NVFP4")
+    ('fp8', 'fp4')
+    """
+    named, stated = precision_of(model), precision_id(precision) if precision else None
+    if named in ("fp8", "int8", "fp4", "int4") and stated in PRECISIONS and stated != named:
+        raise BadConfig(
+            f"the name of {quoted(model)} says {named}, but the precision is {stated}; give one of them: leave out "
+            f"--precision, or the end of the name"
+        )
+    return stated or named
 
 
 def fold(name: str) -> str:
@@ -168,8 +213,20 @@ def checkpoint_names(name: str) -> Iterator[str]:
     'llama-3.1-8b'
     """
     cached = _CACHED.search(name.replace("_", "-"))
-    bare = fold(cached[1] if cached else name).rstrip("/").rsplit("/", 1)[-1].replace(" ", "-")
-    yield bare
-    while (shorter := _CHECKPOINT.sub("", bare)) != bare:
-        bare = shorter
+    bare = re.sub(r"\s+", "-", fold(cached[1] if cached else name).rstrip("/").rsplit("/", 1)[-1])
+    while True:
         yield bare
+        if (model := _OF_MAKER.sub("", bare)) != bare:
+            yield model
+        if (shorter := _CHECKPOINT.sub("", bare)) == bare:
+            return
+        bare = shorter
+
+
+def joined(name: str) -> str:
+    """A model's name without the separators that people leave out: all but those between two numbers.
+
+    >>> joined("Llama 3.1:70B"), joined("llama3.1-70b"), joined("qwen3-4b") == joined("qwen-34b")
+    ('llama3.1-70b', 'llama3.1-70b', False)
+    """
+    return re.sub(r"(?<!\d)-|-(?!\d)", "", re.sub(r"[-\s:_]+", "-", name.casefold().strip()))

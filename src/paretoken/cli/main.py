@@ -13,8 +13,9 @@ from rich_click.rich_panel import RichCommandPanel
 
 from paretoken import __version__
 from paretoken.cli.defaults import add_defaults, config_options, origin_of
-from paretoken.cli.output import echo_lines
+from paretoken.cli.output import echo, echo_lines
 from paretoken.cli.panels import arrange
+from paretoken.cli.spellings import respelled, unknown_option
 from paretoken.errors import EXIT_USER_ERROR, ParetokenError, nearest
 
 GROUPS: dict[str, dict[str, str]] = {
@@ -107,11 +108,17 @@ class Verbs(click.RichGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
         except click.UsageError as e:
             close = nearest(args[0], list(SUMMARIES))
             hint = f" Did you mean {close[0]}?" if close else " 'paretoken --help' lists all."
             raise click.UsageError(f"Unknown command {args[0]!r}.{hint}", ctx) from e
+        if name is None or command is None:
+            return name, command, rest
+        rest, note = respelled(name, command, rest)
+        if note:
+            echo(f"note: {note}", err=True)
+        return name, command, rest
 
 
 @click.group(
@@ -152,6 +159,9 @@ def main() -> None:
         _exit(f"error: {e}", EXIT_USER_ERROR)
     except NoArgsIsHelpError as e:
         _exit(e.format_message(), EXIT_USER_ERROR)
+    except click.NoSuchOption as e:
+        where = f" (see '{e.ctx.command_path} --help')" if e.ctx else ""
+        _exit(f"error: {unknown_option(e.option_name, e.possibilities or (), _commands())}{where}", EXIT_USER_ERROR)
     except click.UsageError as e:
         where = f" (see '{e.ctx.command_path} --help')" if e.ctx else ""
         if isinstance(e, click.BadParameter) and (origin := origin_of(e)):
@@ -164,6 +174,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _commands() -> dict[str, click.Command]:
+    """Every verb's command; this imports them all."""
+    context = click.Context(paretoken)
+    return {verb: command for verb in SUMMARIES if (command := paretoken.get_command(context, verb))}
 
 
 def _exit(message: str, code: int) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import rich_click as click
 from click.shell_completion import CompletionItem
-from click.types import StringParamType
+from click.types import IntParamType, StringParamType
 
 from paretoken.errors import ParetokenError
 
@@ -65,6 +65,23 @@ class PrecisionName(StringParamType):
 
 
 PRECISION = PrecisionName()
+
+
+class TokenCount(IntParamType):
+    """A number of tokens, 1 or more: 1024, 1k (1,024), 1.5k."""
+
+    name = "tokens"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from paretoken.catalog.lengths import tokens
+
+        count = value if isinstance(value, int) else tokens(str(value))
+        if not count or count < 1:
+            self.fail(f"{value!r} is not a number of tokens; write it as 1024 or 1k.", param, ctx)
+        return count
+
+
+TOKENS = TokenCount()
 
 
 class BundleName(StringParamType):

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from click.globals import get_current_context
 
 from paretoken.cli.money import take_code, take_rate
-from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, WORKLOAD
+from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, TOKENS, WORKLOAD
 from paretoken.errors import BadConfig
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -69,6 +69,11 @@ catalog_folders = click.option(
 )
 
 
+workload = click.option(
+    "--workload", type=WORKLOAD, help="Workload from the catalog (chat, 8k1k, …), or ISL/OSL in tokens: 3k/700."
+)
+
+
 def _what(required: bool) -> Decorator:
     return stack(
         click.option("--model", required=required, type=MODEL, help="Model, by any name in the catalog."),
@@ -78,11 +83,9 @@ def _what(required: bool) -> Decorator:
             metavar="TEXT",
             help="Precision of the weights: fp4, fp8, bf16, int4 (optional if unambiguous).",
         ),
-        click.option(
-            "--workload", type=WORKLOAD, help="Workload from the catalog (chat, 8k/1k, …), or ISL/OSL in tokens."
-        ),
-        click.option("--isl", type=click.IntRange(1), help="Nominal input length, tokens."),
-        click.option("--osl", type=click.IntRange(1), help="Nominal output length, tokens."),
+        workload,
+        click.option("--isl", type=TOKENS, help="Nominal input length in tokens: 1024, 1k, …"),
+        click.option("--osl", type=TOKENS, help="Nominal output length in tokens, in the same forms."),
     )
 
 

@@ -22,9 +22,9 @@ _MEASURE = {
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
     "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
-    "Workload": "--isl --osl --users --concurrency --rate --slo --length-range-ratio --prefix-hits",
-    "Engine settings": "--kv-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens --max-model-len "
-    "--kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
+    "Workload": "--workload --isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
+    "Engine settings": "--kv-cache-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens "
+    "--max-model-len --kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
     "--scheduler-recv-interval --batch-wait-timeout-iters",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
@@ -48,7 +48,7 @@ _QUESTION = {
     "Output": "--currency --usd-rate --explain --statement --tornado --monte-carlo --throughput-spread --seed --json",
 }
 _LAUNCH = {
-    "Model": "--path --precision --accelerator --workload --users",
+    "Model": "--path --precision --accelerator --workload --concurrency",
     "Parallelism": "--tp --ep --dp-attention",
     "Separate pools": "--disaggregated --speculative --draft-model",
     "Recipe": "--set --env --extra",
@@ -68,7 +68,7 @@ _CALIBRATE = {
 }
 _ACCURACY = {
     "Server": "--url --model --api-key-file --timeout --against --at-once",
-    "Reference": "--reference --same-model --dtype --quantization --kv-dtype --speculation",
+    "Reference": "--reference --same-model --dtype --quantization --kv-cache-dtype --speculation",
     "Prompts": "--prompts --tokens --seed",
     "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
     "Output": "--out --run --json",
@@ -92,8 +92,8 @@ _RENT = {
     "Output": "--currency --usd-rate --json",
 }
 _PLAN = {
-    "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --isl --osl --day-curve --peak "
-    "--burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
+    "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --workload --isl --osl --day-curve "
+    "--peak --burstiness --prefix-share --prefixes --requests-per-session --growth --seed",
     "Limits": "--slo --confidence --spares --max-gpus --mw",
     "Choices": "--model --precision --accelerator --engine --tp --disaggregated --speculative --acceptance --split "
     "--no-prefix-cache --cold-start --candidates",
@@ -103,8 +103,8 @@ _PLAN = {
     "Output": "--coarse --replay --top --currency --usd-rate --out --json",
 }
 _IMPORT = {
-    "Values that the files do not state": "--accelerator --n-gpus --tp --ep --model --precision --engine "
-    "--engine-version --speculative --speculative-tokens --acceptance-length --kv-cache-dtype "
+    "Values that the files do not state": "--accelerator --gpus --tp --ep --model --precision --engine "
+    "--engine-version --speculative --speculative-tokens --acceptance --kv-cache-dtype "
     "--isl --osl --concurrency --origin --source --date --licence",
     "Data": "--keep-going --catalog --formats",
     "Output": "--out --json",

@@ -9,7 +9,7 @@ from pathlib import Path
 from paretoken.catalog.engine_files import newest_max_num_seqs
 from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.catalog.names import precision_id
+from paretoken.catalog.names import agreed_precision, precision_id
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.engines.command import Command, ServerSpec, check_vendor, command
 from paretoken.engines.container import TOKEN
@@ -77,7 +77,8 @@ def launch_command(request: LaunchRequest) -> Command:
         accelerator=accelerator,
         vendor=vendor,
         kind=kind_of(catalog, request.model),
-        precision=request.precision or (weights.entry.precision if weights.entry else ""),
+        precision=agreed_precision(request.model, request.precision)
+        or (weights.entry.precision if weights.entry else ""),
         gpus=request.gpus,
         ep=request.ep,
         dp_attention=request.dp_attention,

@@ -89,7 +89,10 @@ def agree(one: object, other: object) -> bool:
     return str(one).strip().casefold() == str(other).strip().casefold()
 
 
+_OPTIONS = {"n_gpus": "--gpus", "acceptance_length": "--acceptance", "load_kind": "--concurrency"}
+"""Options with other names than their column. The figure gives the kind of load: concurrency means a closed loop."""
+
+
 def option_of(name: str) -> str:
     """The option of `import` that states a column."""
-    # The figure gives the kind of load: concurrency means a closed loop.
-    return "--concurrency" if name == "load_kind" else f"--{name.replace('_', '-')}"
+    return _OPTIONS.get(name, f"--{name.replace('_', '-')}")

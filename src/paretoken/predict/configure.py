@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve
@@ -34,7 +35,8 @@ def configured(request: DeploymentRequest, catalog: Catalog | None = None) -> De
         Deployment(
             accelerator=request.accelerator,
             model=request.model,
-            precision=request.precision or catalog.models[request.model].native_precision,
+            precision=agreed_precision(request.model, request.precision)
+            or catalog.models[request.model].native_precision,
             engine=request.engine,
             gpus=max(tp, request.ep) * request.pp if gpus is None else gpus,
             tp=tp,

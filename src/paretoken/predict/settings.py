@@ -27,6 +27,7 @@ _KV_LINES = re.compile(
 )
 """Lines that vLLM, SGLang (two forms) and TensorRT-LLM print when they have allocated the cache."""
 OTHER_NAMES = {
+    "kv_dtype": ("kv_cache_dtype",),
     "memory_utilization": ("gpu_memory_utilization", "mem_fraction_static"),
     "max_batched_tokens": ("max_num_batched_tokens",),
     "context_parallel": ("cp",),
@@ -88,7 +89,9 @@ class EngineSettings:
     def check(self) -> None:
         """BadConfig names the first setting that no engine accepts."""
         if self.kv_dtype is not None and self.kv_dtype not in KV_DTYPES:
-            raise BadConfig(f"kv_dtype {shown(self.kv_dtype)!r} is unknown; use one of auto, {', '.join(KV_DTYPES)}")
+            raise BadConfig(
+                f"kv_cache_dtype {shown(self.kv_dtype)!r} is unknown; use one of auto, {', '.join(KV_DTYPES)}"
+            )
         if self.memory_utilization is not None and not 0 < self.memory_utilization <= 1:
             raise BadConfig(
                 f"{shown_name('memory_utilization')} is {self.memory_utilization:g}; it is a share of the memory, "

@@ -54,7 +54,9 @@ def tariff(catalog: Catalog, price_set: str | None = None, tier: str | None = No
     chosen = catalog.tco[key]
     tier = tier or next(iter(chosen.tiers))
     if tier not in chosen.tiers:
-        raise UnknownName(f"tier of TCO set {key}", tier, list(chosen.tiers))
+        having = [other for other, tco in catalog.tco.items() if tier in tco.tiers]
+        elsewhere = f"; --tco {having[-1]} has it" if having else ""
+        raise UnknownName(f"tier of TCO set {key}", tier, list(chosen.tiers), other=elsewhere.removeprefix("; "))
     prices = chosen.tiers[tier]
     return Tariff(
         price_set=key,

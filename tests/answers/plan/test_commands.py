@@ -28,16 +28,16 @@ def test_an_autoscaler_holds_a_server_below_what_meets_the_limits(catalog, users
     assert (scaled["--replicas"], scaled["--max-replicas"]) == ("3", "7")
     assert int(scaled["--target-requests"]) <= max(users * 0.85, 1)
     assert int(scaled["--target-requests"]) > users * 0.85 - 1
-    assert int(scaled["--users"]) == int(server["--users"]) >= users + 2 * users**0.5
-    assert int(server["--users"]) < users + 2 * users**0.5 + 1
+    assert int(scaled["--concurrency"]) == int(server["--concurrency"]) >= users + 2 * users**0.5
+    assert int(server["--concurrency"]) < users + 2 * users**0.5 + 1
 
 
 def test_a_fixed_fleet_has_no_target(catalog):
     fixed, server = options(64.0, fixed=True, catalog=catalog)
-    assert fixed["--replicas"] == "7" and fixed["--users"] == server["--users"] == "80"
+    assert fixed["--replicas"] == "7" and fixed["--concurrency"] == server["--concurrency"] == "80"
     assert "--target-requests" not in fixed and "--max-replicas" not in fixed
 
 
 def test_without_a_number_of_requests_none_is_stated(catalog):
     for line in options(None, fixed=False, catalog=catalog):
-        assert "--users" not in line and "--target-requests" not in line
+        assert "--concurrency" not in line and "--target-requests" not in line

@@ -26,7 +26,7 @@ def start_commands(need: FleetNeed, users: float | None, catalog: Catalog, *, fi
         return (f"{pools_command(d, catalog)}  # run {counted(most, 'replica')}",)
     limit, target = list[str](), list[str]()
     if users is not None:
-        limit = ["--users", str(max(ceil(users + 2 * sqrt(users)), 1))]
+        limit = ["--concurrency", str(max(ceil(users + 2 * sqrt(users)), 1))]
         target = ["--target-requests", str(max(floor(TARGET * users), 1))]
     scale = [str(most)] if fixed or most == least else [str(least), "--max-replicas", str(most), *target]
     manifests = one_pool_command(d, *limit, "--print", "kubernetes", "--replicas", *scale)

@@ -14,6 +14,7 @@ from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.prediction import PredictionData
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog
+from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, NoData
 from paretoken.plural import counted, listed
 from paretoken.predict.calibration.file import Calibration
@@ -55,7 +56,7 @@ class PlanSetting:
         limits, traffic = question.limits(), busiest_day(read_traffic(question))
         data = data or PredictionData.of(question)
         catalog, model = catalog_with_model(data.catalog, question.model)
-        question = replace(question, model=model)
+        question = replace(question, model=model, precisions=_precisions(question, catalog is data.catalog))
         calibration = _with_own_points(question, data.calibration, catalog)
         summary = describe(traffic)
         work, task = _work(question, traffic, summary)
@@ -120,6 +121,13 @@ def _prices(
     if not priced:
         raise NoData(f"{counted(len(names), 'accelerator')} to choose from and no price; add --price NAME=USD")
     return priced
+
+
+def _precisions(question: PlanQuestion, by_name: bool) -> tuple[str, ...]:
+    """The precisions of the question; without any, that of the model's name. A config.json states its own."""
+    named = question.model if by_name else ""
+    stated = [agreed_precision(named, precision) for precision in question.precisions or (None,)]
+    return tuple(dict.fromkeys(precision for precision in stated if precision))
 
 
 def _without_price(contracts: Sequence[str], prices: Mapping[str, Sequence[GpuPrice]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.pool_search import DEFAULT_TTFT, MOST_GPUS
 from paretoken.catalog.loader import Catalog, explain
+from paretoken.catalog.names import agreed_precision, precision_id, precision_of
 from paretoken.errors import BadConfig, nearest
 from paretoken.plain_files import read_toml
 from paretoken.points.bundles import chosen
@@ -72,6 +73,11 @@ class Predicted(BaseModel):
         description=f"limits of medians in this search; {DEFAULT_TTFT} if none is of TTFT or E2E",
         examples=["ttft=2s"],
     )
+
+    @field_validator("models")
+    @classmethod
+    def _precisions(cls, value: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        return [(model, agreed_precision(model, precision) or "") for model, precision in value]
 
 
 class Study(BaseModel):
@@ -205,9 +211,11 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
     own = PricesQuestion(price_usd_per_gpu_h=study.price_usd_per_gpu_h).own_prices(catalog, points["accelerator"])
     reference = ids(catalog.accelerators, [study.reference], "accelerator")[0]
     tco = catalog.tco.id_of(study.tco) if study.tco else catalog.newest_tco()
+    precisions = study.precisions or _named_precisions(study.models, catalog)
     return study.model_copy(
         update={
             "models": ids(catalog.models, study.models, "model"),
+            "precisions": list(dict.fromkeys(map(precision_id, precisions))),
             "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
@@ -218,6 +226,12 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
             "tiers": study.tiers or list(catalog.tco[tco].tiers),
         }
     )
+
+
+def _named_precisions(models: list[str], catalog: Catalog) -> list[str]:
+    """The precisions in which the names of the models end, if all are of the catalog and state theirs."""
+    named = [precision_of(model) if model in catalog.models else None for model in models]
+    return [precision for precision in named if precision] if all(named) else []
 
 
 def resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:

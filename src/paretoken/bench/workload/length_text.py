@@ -1,6 +1,6 @@
 """Lengths as the user writes them, the first number being the mean or the nominal length.
 
-`1024`, `uniform:1024:0.8`, `normal:1024:128[:MIN:MAX]`, `lognormal:800:0.5[:MIN:MAX]`, `empirical:FILE`.
+`1024`, `1k`, `uniform:1024:0.8`, `normal:1024:128[:MIN:MAX]`, `lognormal:800:0.5[:MIN:MAX]`, `empirical:FILE`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from paretoken.bench.workload.lengths import MOST_TOKENS, Empirical, Fixed, Length, Lognormal, Normal, Uniform
+from paretoken.catalog.lengths import tokens
 from paretoken.errors import BadConfig, BadFile, UnknownName, quoted
 
 MOST_DIGITS = 12
@@ -24,6 +25,8 @@ _FORMS = {
 def parse_length(text: str, nominal: int | None = None) -> Length:
     """The law that a text names; `uniform:RATIO` takes the nominal length from outside, as a workload gives it."""
     name, _, rest = text.strip().partition(":")
+    if not rest and (count := tokens(name)) is not None:
+        return Fixed(count)
     if not rest and re.fullmatch(r"[+-]?[0-9][0-9_]*", name):
         return Fixed(int(name.replace("_", "")[:MOST_DIGITS]))
     if name not in _FORMS:
@@ -33,7 +36,7 @@ def parse_length(text: str, nominal: int | None = None) -> Length:
     if name == "empirical":
         return read_lengths(rest)
     try:
-        return _of_numbers(name, [float(part) for part in rest.split(":")], nominal)
+        return _of_numbers(name, [float(_in_tokens(part)) for part in rest.split(":")], nominal)
     except (ValueError, TypeError, OverflowError) as e:
         raise BadConfig(f"length {quoted(text)} must be written {_FORMS[name]}") from e
 
@@ -48,6 +51,12 @@ def _of_numbers(name: str, numbers: list[float], nominal: int | None) -> Length:
         raise ValueError(numbers)
     law = Normal if name == "normal" else Lognormal
     return law(numbers[0], numbers[1], *map(_whole, numbers[2:]))
+
+
+def _in_tokens(number: str) -> int | str:
+    """The tokens of `1k`; any other number as it is written."""
+    stated = tokens(number) if number.strip()[-1:] in ("k", "K") else None
+    return number if stated is None else stated
 
 
 def read_lengths(path: Path | str) -> Empirical:

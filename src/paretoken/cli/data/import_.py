@@ -9,9 +9,11 @@ import rich_click as click
 from paretoken.cli import names, options
 from paretoken.plural import counted
 
-_OVERRIDES: dict[str, tuple[type | names.CatalogName | names.PrecisionName | options.Finite, str]] = {
+_OVERRIDES: dict[
+    str, tuple[type | names.CatalogName | names.PrecisionName | names.TokenCount | options.Finite, str]
+] = {
     "accelerator": (names.ACCELERATOR, "Accelerator"),
-    "n-gpus": (int, "Number of GPUs"),
+    "gpus": (int, "Number of GPUs"),
     "model": (names.MODEL, "Model"),
     "precision": (names.PRECISION, "Precision of the weights"),
     "engine": (names.ENGINE, "Engine"),
@@ -20,16 +22,18 @@ _OVERRIDES: dict[str, tuple[type | names.CatalogName | names.PrecisionName | opt
     "ep": (int, "Expert-parallel size"),
     "speculative": (str, "Speculative decoding: none, mtp, eagle, …"),
     "speculative-tokens": (int, "Tokens drafted a step"),
-    "acceptance-length": (options.Finite(1), "Tokens that a verification step emits"),
+    "acceptance": (options.Finite(1), "Tokens that a verification step emits"),
     "kv-cache-dtype": (str, "Data type of the KV cache, such as fp8"),
-    "isl": (int, "Nominal input length in tokens"),
-    "osl": (int, "Nominal output length in tokens"),
+    "isl": (names.TOKENS, "Nominal input length in tokens"),
+    "osl": (names.TOKENS, "Nominal output length in tokens"),
     "concurrency": (options.Finite(), "Concurrency of a closed loop"),
     "origin": (str, "Origin of the figures: measured, published, emulated"),
     "source": (str, "Name of the source"),
     "date": (str, "Date of the runs"),
     "licence": (str, "Licence of the results"),
 }
+_COLUMNS = {"gpus": "n_gpus", "acceptance": "acceptance_length"}
+"""Columns with other names than their option."""
 COLUMNS = (
     "accelerator",
     "engine",
@@ -45,7 +49,12 @@ COLUMNS = (
 
 overrides = options.stack(
     *(
-        click.option(f"--{name}", type=kind, help=f"{text}, if the file does not state it.")
+        click.option(
+            f"--{name}",
+            _COLUMNS.get(name, name.replace("-", "_")),
+            type=kind,
+            help=f"{text}, if the file does not state it.",
+        )
         for name, (kind, text) in _OVERRIDES.items()
     )
 )
@@ -94,9 +103,9 @@ def command(
 
     \b
     Examples:
-      paretoken import result.json --accelerator H200 --n-gpus 8 --tp 8 \\
+      paretoken import result.json --accelerator H200 --gpus 8 --tp 8 \\
                        --precision fp8
-      paretoken import runs/*.json --accelerator MI300X --n-gpus 4 --keep-going \\
+      paretoken import runs/*.json --accelerator MI300X --gpus 4 --keep-going \\
                        --out mine.parquet
       paretoken compare --points mine.parquet --model llama-3-70b \\
                         --workload chat --e2e 10

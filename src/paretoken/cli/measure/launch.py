@@ -32,7 +32,8 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
 @click.option("--dp-attention", is_flag=True, help="Use attention data parallelism.")
 @click.option("--workload", type=WORKLOAD, help="Workload to serve; sets the context length and recipe rules.")
 @click.option(
-    "--users",
+    "--concurrency",
+    "users",
     type=click.IntRange(1),
     help="Concurrent requests to come; raises the engine's own limit if it is lower.",
 )
@@ -62,7 +63,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
     "--target-requests",
     type=click.IntRange(1),
     metavar="N",
-    help="Add a replica above N running and waiting requests per replica (default: 80 % of --users, or of 32).",
+    help="Add a replica above N running and waiting requests per replica (default: 80 % of --concurrency, or of 32).",
 )
 @click.option(
     "--log", "folder", type=Path, default=Path("server"), show_default=True, help="Folder for the server log."
@@ -112,7 +113,7 @@ def command(
                        --tp 2 --set kv_dtype=fp8 --print sbatch
       paretoken launch vllm llama-3-70b --accelerator H100 --tp 4 \\
                        --print kubernetes --replicas 2 --max-replicas 6 \\
-                       --users 64 --target-requests 40
+                       --concurrency 64 --target-requests 40
       paretoken launch llamacpp tiny --path random:tiny --port 8080
       paretoken launch dynamo-sglang deepseek-r1 --accelerator GB200 \\
                        --precision fp8 --disaggregated 4xDEP4+1xDEP32

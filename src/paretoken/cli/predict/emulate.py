@@ -30,11 +30,7 @@ described = stack(
         help="Prefill speed, tokens/s.",
     ),
 )
-lengths = stack(
-    click.option("--isl", type=COUNT, default=1024, show_default=True, help="Predict at this input length, tokens."),
-    click.option("--osl", type=COUNT, default=1024, show_default=True, help="Predict at this output length, tokens."),
-    options.length_range_ratio,
-)
+lengths = stack(options.nominal_lengths(1024), options.length_range_ratio)
 disaggregated = click.option("--disaggregated", metavar="LAYOUT", help=LAYOUT_HELP)
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 server = stack(

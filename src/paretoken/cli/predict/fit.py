@@ -26,9 +26,15 @@ _HEADERS = (
 @accelerators
 @click.option("--precision", type=PRECISION, metavar="TEXT", help="Precision of the weights (default: the model's).")
 @click.option("--engine", type=ENGINE, default="vllm", show_default=True, help="Engine: vllm, sglang, trtllm, …")
-@click.option("--isl", type=int, default=1024, show_default=True, help="Input tokens of a request.")
-@click.option("--osl", type=int, default=1024, show_default=True, help="Output tokens of a request.")
-@click.option("--users", type=int, default=1, show_default=True, help="Requests that the KV cache must hold at once.")
+@options.nominal_lengths(1024)
+@click.option(
+    "--concurrency",
+    "users",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Requests that the KV cache must hold at once.",
+)
 @click.option("--dp-attention", is_flag=True, help="Use attention data parallelism, one rank for each GPU.")
 @click.option("--date", help="Date of the engine, YYYY-MM-DD (default: the newest).")
 @options.memory_settings
@@ -39,14 +45,14 @@ def command(as_json: bool, accelerators: tuple[str, ...], catalog_folders: tuple
 
     MODEL is a name of the catalog, org/name on the Hugging Face hub, a folder with a config.json, or that file.
 
-    The KV cache must hold --users requests of --isl and --osl at once. Sizes are tensor-parallel within a node, then
-    pipeline stages of whole nodes; users beyond one deployment get replicas.
+    The KV cache must hold --concurrency requests of --isl and --osl at once. Sizes are tensor-parallel within a node,
+    then pipeline stages of whole nodes; users beyond one deployment get replicas.
 
     \b
     Examples:
       paretoken fit llama-3-70b --precision fp8
       paretoken fit deepseek-r1 --engine sglang --accelerator H200 \\
-                    --isl 8192 --osl 1024 --users 64
+                    --isl 8192 --osl 1024 --concurrency 64
       paretoken fit gpt-oss-120b --accelerator H100 \\
                     --gpu-memory-utilization 0.95 --enforce-eager
     """
@@ -54,6 +60,7 @@ def command(as_json: bool, accelerators: tuple[str, ...], catalog_folders: tuple
     from paretoken.cli.predict.notes import print_answer
 
     settings = options.settings_of_options(values)
+    values["isl"], values["osl"] = options.lengths_of(values | {"catalog_folders": catalog_folders})
     fields = {name: values[name] for name in FitQuestion.__dataclass_fields__ if name in values}
     question = FitQuestion(**fields, accelerators=accelerators, settings=settings, catalog=catalog_folders)
     answer = fit(question)

@@ -9,8 +9,8 @@ import rich_click as click
 from click.globals import get_current_context
 from click.types import ParamType
 
-from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION
-from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack, stated
+from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, TOKENS
+from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack, stated, workload
 from paretoken.errors import BadConfig, quoted
 from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
 from paretoken.predict.settings import (
@@ -48,15 +48,12 @@ class FileToWrite(ParamType[Path]):
         return path
 
 
-_OLDER_SPELLINGS = {"max_batched_tokens": ("--max-batched-tokens",), "max_model_len": ("--context",)}
-"""Further spellings of options, kept for commands written for older versions."""
 _TYPES: dict[type, Any] = {int: click.INT, float: Finite(), str: click.STRING}
 
 
 def _setting(setting: SettingField) -> Decorator:
     """The option of one engine setting."""
     names = [f"--{name.replace('_', '-')}" for name in OTHER_NAMES.get(setting.name, (setting.name,))]
-    names += [name for name in _OLDER_SPELLINGS.get(setting.name, ()) if name not in names]
     text = f"{setting.text}."
     if setting.kind is bool:
         return click.option(*names, setting.name, is_flag=True, help=text)
@@ -116,7 +113,6 @@ deployment = stack(
     click.option("--speculative-tokens", type=int, help="Tokens drafted a step, if not in --speculative."),
     click.option(
         "--acceptance",
-        "--acceptance-length",
         "acceptance_length",
         type=Finite(),
         help="Mean tokens that a step yields, from 1 to 1 + drafted (default: the calibrated length).",
@@ -133,11 +129,21 @@ deployment = stack(
 )
 """Every option of a deployment."""
 DEPLOYMENT_ONLY = (
-    *("--tp", "--pp", "--gpus", "--ep", "--dp-attention", "--speculative", "--date", "--kv-dtype", "--calibration"),
+    *(
+        "--tp",
+        "--pp",
+        "--gpus",
+        "--ep",
+        "--dp-attention",
+        "--speculative",
+        "--date",
+        "--kv-cache-dtype",
+        "--calibration",
+    ),
     "--draft-model",
     *("--gpu-memory-utilization", "--weights-gb", "--enforce-eager", "--redundant-experts", "--cp"),
     "--two-batch-overlap",
-    *("--isl", "--osl", "--length-range-ratio"),
+    *("--workload", "--isl", "--osl", "--length-range-ratio"),
 )
 """Options that have no meaning without a predicted deployment."""
 length_range_ratio = click.option(
@@ -147,11 +153,21 @@ length_range_ratio = click.option(
     show_default=True,
     help="Draw lengths uniformly from [ratio, 1] of nominal; 1 for equal lengths.",
 )
-lengths = stack(
-    click.option("--isl", type=int, help="Input length, tokens."),
-    click.option("--osl", type=int, help="Output length, tokens."),
-    length_range_ratio,
-)
+
+
+def nominal_lengths(default: int | None = None) -> Decorator:
+    """The options --workload, --isl and --osl; `lengths_of` reads them."""
+    shown = default is not None
+    return stack(
+        workload,
+        click.option(
+            "--isl", type=TOKENS, default=default, show_default=shown, help="Input length in tokens: 1024, 1k, …"
+        ),
+        click.option("--osl", type=TOKENS, default=default, show_default=shown, help="Output length in tokens."),
+    )
+
+
+lengths = stack(nominal_lengths(), length_range_ratio)
 calibration = click.option(
     "--calibration", type=click.Path(path_type=Path), help="Calibration file (default: the shipped one)."
 )
@@ -206,13 +222,30 @@ def _served(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 
 def question_fields(options: dict[str, Any]) -> dict[str, Any]:
     """The options of `deployment`, `lengths` and `calibration` as the fields of a `DeploymentQuestion`."""
-    return request_fields(options) | {
-        "isl": _required("isl", options["isl"]),
-        "osl": _required("osl", options["osl"]),
+    fields = request_fields(options)
+    isl, osl = lengths_of(options)
+    return fields | {
+        "isl": isl,
+        "osl": osl,
         "length_range_ratio": options["length_range_ratio"],
         "calibration": options["calibration"],
         "catalog": options["catalog_folders"],
     }
+
+
+def lengths_of(options: dict[str, Any]) -> tuple[int, int]:
+    """(ISL, OSL) in tokens of `nominal_lengths`; BadConfig if they are missing, or stated twice."""
+    if options["workload"] is None:
+        if options["isl"] is None or options["osl"] is None:
+            missing = "--isl is" if options["osl"] else "--osl is" if options["isl"] else "--isl and --osl are"
+            raise BadConfig(f"{missing} missing; add --isl and --osl, or --workload such as chat, 8k1k or 3k/700")
+        return options["isl"], options["osl"]
+    if given("isl") or given("osl"):
+        raise BadConfig("use --workload, or --isl and --osl, not both")
+    from paretoken.catalog.loader import load_catalog
+
+    chosen = load_catalog(*options["catalog_folders"]).workload(options["workload"])
+    return chosen.isl, chosen.osl
 
 
 def settings_of_options(options: dict[str, Any]) -> EngineSettings:

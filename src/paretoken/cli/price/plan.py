@@ -9,11 +9,12 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, PRECISION
 from paretoken.cli.predict.options import calibration
-from paretoken.cli.price.traffic_options import traffic_options
+from paretoken.cli.price.traffic_options import mix_workload, traffic_options, with_workload
 
 
 @click.command("plan", no_args_is_help=True)
 @traffic_options
+@mix_workload
 @click.option("--model", required=True, help="Model, by any name in the catalog, org/name, a folder or a config.json.")
 @click.option(
     "--slo",
@@ -125,7 +126,7 @@ from paretoken.cli.price.traffic_options import traffic_options
 @options.currency
 @click.option("--out", type=Path, metavar="DIR", help="Also write plan.html, CSV files and plan.json to a folder.")
 @options.as_json
-def command(*, out: Path | None, as_json: bool, **values: object) -> None:
+def command(*, out: Path | None, as_json: bool, catalog_folders: tuple[Path, ...], **values: object) -> None:
     """Plan the fleet that serves your traffic within the limits for the least money.
 
     Read the traffic from a log or trace or from Prometheus, or mix it by hand. The most promising deployments are
@@ -150,6 +151,7 @@ def command(*, out: Path | None, as_json: bool, **values: object) -> None:
     from paretoken.cli.price.plan_tables import print_plan
     from paretoken.cli.progress import told_on_stderr
 
+    values = with_workload(values, catalog_folders) | {"catalog_folders": catalog_folders}
     values["prefix_cache"] = not values.pop("no_prefix_cache")
     plan_question = question(PlanQuestion, values)
     if out:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.names import WORKLOAD
+from paretoken.errors import BadConfig
 
 traffic_options = options.stack(
     click.option(
@@ -77,3 +80,20 @@ traffic_options = options.stack(
         "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all requests that are drawn."
     ),
 )
+
+mix_workload = click.option(
+    "--workload", type=WORKLOAD, help="Mix: lengths of a workload of the catalog, or of ISL/OSL such as 3k/700."
+)
+
+
+def with_workload(values: dict[str, object], catalog_folders: Sequence[Path]) -> dict[str, object]:
+    """The options with the lengths of --workload as --isl and --osl; BadConfig if both are stated."""
+    name = values.pop("workload")
+    if name is None:
+        return values
+    if values["isl"] or values["osl"]:
+        raise BadConfig("use --workload, or --isl and --osl, not both")
+    from paretoken.catalog.loader import load_catalog
+
+    chosen = load_catalog(*catalog_folders).workload(str(name))
+    return values | {"isl": str(chosen.isl), "osl": str(chosen.osl)}

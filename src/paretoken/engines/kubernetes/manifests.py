@@ -89,8 +89,8 @@ def _check(command: Command, scale: Scale) -> None:
             raise BadConfig("--target-requests is for an autoscaler; add --max-replicas, or leave it out")
         if scale.target_requests > scale.users:
             raise BadConfig(
-                f"--target-requests {scale.target_requests} is above --users {scale.users}: requests would wait before "
-                "a replica is added; lower it"
+                f"--target-requests {scale.target_requests} is above --concurrency {scale.users}: requests would wait "
+                "before a replica is added; lower it"
             )
     if wrong := next((v for v in command.env if not _VARIABLE.fullmatch(v)), None):
         raise BadConfig(f"Kubernetes takes no environment variable {wrong!r}; use letters, digits, '_', '.' and '-'")

@@ -141,12 +141,12 @@ def notices(command: CommandFlags) -> list[str]:
 
 def _precision(p: _Parameters, model: str) -> str | None:
     """The precision that the flags or the model's name state."""
-    method = p.text("quantization")
+    method, of_name = p.text("quantization"), precision_of(model)
+    if method.lower() == "modelopt" and of_name:  # the tool of FP8 and FP4 checkpoints
+        return of_name
     if (named := precision_id(method)) in PRECISIONS:
         return named
-    if p.text("dtype") in ("float32", "float"):
-        return "fp32"
-    return precision_of(model)
+    return "fp32" if p.text("dtype") in ("float32", "float") else of_name
 
 
 def _vllm(p: _Parameters, moe: bool | None) -> dict[str, Stated]:
