@@ -48,7 +48,7 @@ def begin(
     `force` takes labels that look like slips of names in the catalog.
     """
     labels, key = check_labels(config, force), key or ApiKey()
-    setup = prepare(config, api_key=key.value)
+    setup = prepare_with(config, key)
     return begin_with(replace(setup, notes=(*labels, *notes_of(key), *setup.notes)), out, export_form=export_form)
 
 
@@ -93,10 +93,7 @@ def resume(
     if key.value and not restated.urls:
         command = shlex.join(["paretoken", "bench", *config.urls, "--resume", str(place)])
         key = ApiKey(note=f"no API key is sent, because {place} names the server; to send it, run: {visible(command)}")
-    try:
-        setup = prepare(config, api_key=key.value)
-    except BadConfig as e:
-        raise BadConfig(f"{e} ({key.note})") if key.note and "API key" in str(e) else e from None
+    setup = prepare_with(config, key)
     if setup.origin != metadata.origin:
         raise BadConfig(
             f"{place} holds {metadata.origin} levels, but the server now is {setup.origin}; begin a new run with --out"
@@ -131,6 +128,14 @@ def _restored(config: BenchConfig, restated: Restated, place: Path) -> BenchConf
     if config.extra_body and f'"{MASK}"' in config.extra_body:
         raise BadConfig(f"the secrets in --extra-body are not kept with {place}; add the same --extra-body again")
     return replace(config, headers=restated.headers)
+
+
+def prepare_with(config: BenchConfig, key: ApiKey) -> Setup:
+    """`prepare` with a key; where the server wants one, the error says why a key that is set is not sent."""
+    try:
+        return prepare(config, api_key=key.value)
+    except BadConfig as e:
+        raise BadConfig(f"{e} ({key.note})") if key.note and "API key" in str(e) else e from None
 
 
 def notes_of(key: ApiKey) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ NEAR = 0.75
 """The likeness (of difflib) from which a name is taken for a slip of another."""
 _FORMAT = re.compile(r"(fp|int|nf|bf|mx)\d+")
 """A format of numbers that the catalog may not hold yet, such as int8."""
-_UNSTATED = ("", "unknown")
+UNSTATED = ("", "unknown")
+"""Labels that state nothing."""
 
 
 def check_labels(config: BenchConfig, force: bool = False) -> tuple[str, ...]:
@@ -42,7 +43,7 @@ def check_labels(config: BenchConfig, force: bool = False) -> tuple[str, ...]:
 
 
 def _label(option: str, name: str | None, registry: Registry[E], cutoff: float, lost: str) -> str:
-    if name is None or name in _UNSTATED or name in registry:
+    if name is None or name in UNSTATED or name in registry:
         return ""
     by_form = {compact(known) or known: registry.index[known] for known in reversed(registry.index)}
     _refuse_slip(option, name, [by_form[form] for form in _close(compact(name), list(by_form), cutoff)])
