@@ -82,7 +82,8 @@ class Trial:
     """The trial of one server. `listed` is whether its base is proven by a list of models.
 
     `bases` and `apis` are tried in order; `in_url` is whether the URL names the API. `token_ids` is a short prompt of
-    ids, where prompts are ids, `words` one of words. `bodies` are those of the run as configured, without the features in `refused`.
+    ids, where prompts are ids, `words` one of words. `bodies` are those of the run as configured, without the features
+    in `refused`.
     """
 
     bases: Sequence[str]

@@ -12,7 +12,7 @@ _MEASURE = {
     "--insecure --timeout --stream --dialect --vocab-size --tokenizer --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
     "--ignore-eos --min-tokens --temperature --seed",
-    "Load": "--yes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
+    "Load": "--yes --minutes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",
     "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "

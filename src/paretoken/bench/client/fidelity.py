@@ -205,6 +205,12 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
     return replace(fidelity, client_limited=bool(reasons), reasons=reasons)
 
 
+def without_merges(fidelity: Fidelity) -> Fidelity:
+    """The verdict without merged reads: an answer in one piece is read at once however fast the client is."""
+    reasons = tuple(_limits_passed(replace(fidelity, late_coalesced_fraction=0.0, late_first_fraction=0.0)))
+    return replace(fidelity, client_limited=bool(reasons), reasons=reasons)
+
+
 def _ratio(part: float, whole: float, empty: float = 0.0) -> float:
     return part / whole if whole > 0 else empty
 
