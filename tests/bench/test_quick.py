@@ -53,6 +53,12 @@ def test_a_server_that_gives_no_more_before_the_client_is_busy_is_the_limit():
     assert diagnose(levels).limit == "compute"
 
 
+def test_a_queue_shows_against_the_load_from_which_throughput_is_flat():
+    levels = [summary(u, 50.0 * min(u, 4), ttft_s=max(0.02, 0.17 * (u - 4))) for u in (1, 4, 8, 14, 16)]
+    answer = diagnose(levels)
+    assert answer.limit == "queue" and "from 4 to 16 users only TTFT grew" in answer.why
+
+
 LIMITED = limited("a worker used 99 % of its core")
 DRIFTING = not_steady("no steady state: TPOT still rises", enough=True)
 SHORT = not_steady("no steady state: 6 requests", enough=False)

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import ApiKey, key_for
@@ -19,6 +20,9 @@ from paretoken.bench.server_url import same_servers
 from paretoken.bench.setup import Setup, prepare
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
+
+if TYPE_CHECKING:
+    from paretoken.catalog.loader import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,10 @@ def _restored(config: BenchConfig, restated: Restated, place: Path) -> BenchConf
     return replace(config, headers=restated.headers)
 
 
-def prepare_with(config: BenchConfig, key: ApiKey) -> Setup:
+def prepare_with(config: BenchConfig, key: ApiKey, catalog: Catalog | None = None) -> Setup:
     """`prepare` with a key; where the server wants one, the error says why a key that is set is not sent."""
     try:
-        return prepare(config, api_key=key.value)
+        return prepare(config, api_key=key.value, catalog=catalog)
     except BadConfig as e:
         raise BadConfig(f"{e} ({key.note})") if key.note and "API key" in str(e) else e from None
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from paretoken.bench.probe import ProbedServer, probe
-from paretoken.bench.quick_climb import MOST_USERS, grows, verdict
+from paretoken.bench.quick_climb import MOST_USERS, SATURATED, grows, verdict
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.warning_kinds import KindOfWarning, kinds_of_warning
@@ -213,13 +213,18 @@ def _by_growth(levels: Sequence[LevelSummary], rates: Mapping[int, float]) -> tu
     users = _users(levels[-1])
     if len(levels) < 2:
         return "none", f"only {levels[-1].load.name} measured"
-    before = _users(levels[-2])
-    growth = rates[users] / rates[before] if rates[before] else math.inf
-    if grows(levels[-2], levels[-1]) is not None:
-        return "none", f"throughput still grew by {growth - 1:.0%} from {before} to {users} users"
+    top, below = levels[-1], levels[-2]
+    growth = rates[users] / rates[_users(below)] if rates[_users(below)] else math.inf
+    if grows(below, top) is not None:
+        return "none", f"throughput still grew by {growth - 1:.0%} from {_users(below)} to {users} users"
+    # Against the lowest load that had that throughput, what queues shows; neighbours differ too little.
+    knee = next(s for s in levels if rates[_users(s)] * SATURATED >= rates[users])
+    before = below if knee is top else knee
     (ttft, tpot), (ttft_before, tpot_before) = (
-        (s.latency.ttft_s.p50 or 0.0, s.latency.tpot_s.p50 or 0.0) for s in (levels[-1], levels[-2])
+        (s.latency.ttft_s.p50 or 0.0, s.latency.tpot_s.p50 or 0.0) for s in (top, before)
     )
+    span = f"from {_users(before)} to {users} users"
     if ttft > 1.5 * ttft_before and tpot < 1.1 * tpot_before:
-        return "queue", f"from {before} to {users} users only TTFT grew: requests queue"
-    return "compute", f"throughput grew by only {growth - 1:.0%} from {before} to {users} users"
+        return "queue", f"{span} only TTFT grew: requests queue"
+    growth = rates[users] / rates[_users(before)] if rates[_users(before)] else math.inf
+    return "compute", f"throughput grew by only {max(growth - 1, 0.0):.0%} {span}"

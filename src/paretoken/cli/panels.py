@@ -62,12 +62,12 @@ _FIT = {
     "Output": "--out --show --plot --json",
 }
 _CALIBRATE = {
-    "Server to measure": "--url --served-model --minutes --runs",
+    "Server to measure": "--url --served-model --api --api-key-file --header --query --minutes --runs",
     **{name: _DEPLOYMENT[name] for name in ("Deployment", "Workload", "Engine settings")},
     **_FIT,
 }
 _ACCURACY = {
-    "Server": "--url --model --api-key-file --timeout --against --at-once",
+    "Server": "--url --model --api-key-file --header --timeout --against --at-once",
     "Reference": "--reference --same-model --dtype --quantization --kv-dtype --speculation",
     "Prompts": "--prompts --tokens --seed",
     "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
