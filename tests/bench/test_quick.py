@@ -177,7 +177,7 @@ def test_against_a_server(capsys, monkeypatch, tmp_path):
     printed = capsys.readouterr()
     assert "--tokenizer" in printed.err  # it has none, and says so
     answer = json.loads(printed.out)
-    assert 0 < answer["single_user_tok_s"] <= 260  # 250 where the machine is free
+    assert 0 < answer["single_user_tok_s"] <= 300  # 250 where the machine is free
     assert answer["limit"] and answer["change"]
 
 

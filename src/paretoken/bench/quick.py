@@ -180,14 +180,16 @@ def _needs(
 
 
 def _limit(levels: Sequence[LevelSummary], rates: Mapping[int, float], missed: LevelSummary | None) -> tuple[str, str]:
-    """What limits the highest load measured: the client, unless throughput had ended to grow before it was busy; then
-    what the server's metrics show, then the SLOs."""
+    """What limits the highest load measured: the client, unless the server's limit showed before it was busy; then what
+    the server's metrics show, then the SLOs."""
     top = levels[-1]
     if top.fidelity and top.fidelity.client_limited:
         sound = [s for s in levels if not s.client_limited]
-        if len(sound) < 2 or grows(sound[-2], sound[-1]) is not None:
+        flat = len(sound) > 1 and grows(sound[-2], sound[-1]) is None
+        if not flat and missed is None:
             return "client", "; ".join(top.fidelity.reasons)
-        return _limit(sound, rates, missed)
+        if flat:
+            return _limit(sound, rates, missed)
     if top.failed:
         return "errors", top.failed
     by_metrics = _by_metrics(top.server, _users(top)) if top.server else None

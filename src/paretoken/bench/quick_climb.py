@@ -78,7 +78,8 @@ def _kept_up(s: LevelSummary) -> bool:
 def too_short(s: LevelSummary) -> bool:
     """Whether more time may settle the level: too few requests, or no steady state yet."""
     few = s.goodput is not None and any(o.too_few(s.goodput.tried) for o in s.goodput.objectives)
-    return not s.failed and not s.unseen_slos and (few or not s.window.steady)
+    settled = s.failed or s.unseen_slos or _missed_by_far(s)
+    return not settled and (few or not s.window.steady)
 
 
 def grows(before: LevelSummary, after: LevelSummary) -> float | None:
@@ -193,7 +194,7 @@ class QuickClimb:
         """Double until throughput no longer grows."""
         users = sorted(self.seen)
         top = self.seen[users[-1]]
-        if users[-1] >= self.most_users or top.failed or top.client_limited:
+        if users[-1] >= self.most_users or top.failed or not _kept_up(top):
             return None
         if len(users) > 1 and grows(self.seen[users[-2]], top) is None:
             return None
