@@ -22,7 +22,7 @@ LARGEST_BYTES = 64_000_000
 
 
 class Refused(EndpointFailed):
-    """The server answered with an error status; `status` is it."""
+    """The server answered with an error status, or with what is no JSON; `status` is that of HTTP."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -103,7 +103,7 @@ class Client:
             return json.loads(text)
         except (ValueError, RecursionError) as e:
             what = "a web page, perhaps a login" if answer.is_page else "a body that is not JSON"
-            raise EndpointFailed(f"{url} returned {what}") from e
+            raise Refused(f"{url} returned {what}", answer.status) from e
 
     @property
     def _secret(self) -> str:

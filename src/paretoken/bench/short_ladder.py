@@ -108,8 +108,10 @@ def measure_pace(setup: Setup, users: int, folder: Path, minutes: float, watch: 
     (level,) = sweep(setup, run.folder, watch, run.schedule)
     latency, failed = level.summary.latency, level.summary.failed
     if failed or latency.ttft_s.p50 is None or latency.tpot_s.p50 is None:
-        why = failed or "no answer of two tokens or more"
-        raise EndpointFailed(f"{setup.config.urls[0]} gives no pace to plan with: {why}; check the server's log")
+        held_back = level.summary.in_one_piece
+        why = failed or ("answers arrive in one piece" if held_back else "no answer of two tokens or more")
+        do = "measure the server directly, not through a proxy" if held_back else "check the server's log"
+        raise EndpointFailed(f"{setup.config.urls[0]} gives no pace to plan with: {why}; {do}")
     return RequestPace(users=users, ttft_s=latency.ttft_s.p50, tpot_s=latency.tpot_s.p50)
 
 

@@ -190,20 +190,21 @@ class LevelSummary(RunFile):
         """The SLOs on a pace that no answer shows: of streams in one piece, or of single tokens."""
         if self.goodput is None or not self.errors.ok:
             return ()
-        held_back, by_metric = self._in_one_piece, self.latency.by_metric
+        held_back, by_metric = self.in_one_piece, self.latency.by_metric
         metrics = [(o.slo.text, o.slo.metric) for o in self.goodput.objectives if o.slo.metric != "e2e"]
         return tuple(text for text, metric in metrics if held_back or not by_metric[metric].n)
 
     @property
     def why_unseen(self) -> str:
         """Why a pace is unknown, empty where every SLO can be judged."""
-        if self._in_one_piece:
+        if self.in_one_piece:
             return "answers arrive in one piece"
         slos = ", ".join(self.unseen_slos)
         return f"no answer has the tokens to judge {slos}; use a longer --osl" if slos else ""
 
     @property
-    def _in_one_piece(self) -> bool:
+    def in_one_piece(self) -> bool:
+        """Whether streams were requested and most answers came whole, so that nobody saw their pace."""
         return any(w.code == "buffered" for w in self.warnings)
 
     @property
