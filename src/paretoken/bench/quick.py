@@ -125,7 +125,7 @@ def diagnose(summaries: Sequence[LevelSummary], slo: str = SLO, end: ClimbEnd | 
         missed_at=_users(missed) if missed else None,
         missed=_what_missed(missed) if missed else "",
         unknown="" if most or missed or not hidden else _why_hidden(hidden),
-        doubts=_doubts(most) if most else (),
+        doubts=_doubts(most, limit) if most else (),
         needs=tuple(_needs(levels, most, hidden, missed, end or ClimbEnd())),
         warnings=tuple(kinds_of_warning([(s.load.name, s) for s in levels], without=_SAID)),
     )
@@ -153,10 +153,10 @@ def _why_hidden(s: LevelSummary) -> str:
     return s.window.reason
 
 
-def _doubts(most: LevelSummary) -> tuple[str, ...]:
-    """What to know of the level that is the answer; why the client was the limit is spelled out."""
-    reasons = most.fidelity.reasons if most.fidelity else ()
-    return tuple("; ".join((d, *reasons)) if d == "client-limited" and reasons else d for d in most.doubts)
+def _doubts(most: LevelSummary, limit: str) -> tuple[str, ...]:
+    """What to know of the level that is the answer; why the client was busy is spelled out unless the limit says it."""
+    reasons = most.fidelity.reasons if most.fidelity and limit != "client" else ()
+    return tuple("; ".join((d, *reasons)) if d == "client-limited" else d for d in most.doubts)
 
 
 def _needs(

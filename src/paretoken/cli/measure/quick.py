@@ -147,6 +147,7 @@ def _confirm(server: str, minutes: float) -> None:
     except click.Abort:
         if sys.stdin.isatty():
             raise
+        echo(err=True)
         raise BadConfig("quick asks before it sends load, and there is no terminal to ask at; add --yes") from None
     if not agreed:
         raise click.Abort
