@@ -108,6 +108,7 @@ def test_what_is_known_of_the_users_is_said_and_no_more(capsys, levels, words):
         ({}, ClimbEnd(minutes=3.4), "more time: --minutes 7"),
         ({"met": False}, ClimbEnd(minutes=3.4), "more time: --minutes 5"),
         (LATE, ClimbEnd(workers=2), "more clients: --workers 4"),
+        (LIMITED, ClimbEnd(minutes=3.4), "more clients: --workers 2"),
         ({}, ClimbEnd(most_users=16), "more load: paretoken bench --search slo --concurrency 16:"),
         ({"met": False}, ClimbEnd(), ""),
     ],

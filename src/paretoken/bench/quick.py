@@ -173,7 +173,7 @@ def _needs(
     if hidden and hidden.unseen_slos:
         streams = "a stream that arrives token by token: measure the server directly, not through a proxy"
         yield streams if any(w.code == "buffered" for w in hidden.warnings) else "longer answers: a larger --osl"
-    elif hidden and hidden.client_limited:
+    elif (hidden and hidden.client_limited) or (top.client_limited and not missed):
         yield f"more clients: --workers {2 * end.workers}, a machine with more free cores, or paretoken bench --nodes"
     if most is top and end.minutes is None and not hidden:
         yield f"more load: paretoken bench --search slo --concurrency {_users(top)}:{max(16 * end.most_users, 4096)}:x2"
