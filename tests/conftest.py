@@ -36,6 +36,7 @@ SLOW_FILES = {
     "bench/test_fleet",
     "bench/test_quick",
     "bench/test_resume",
+    "bench/test_server_kinds",
     "bench/test_share",
     "bench/test_steady",
     "bench/test_stream_forms_served",

@@ -7,6 +7,7 @@ import pytest
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.labels import check_labels
 from paretoken.errors import BadConfig
+from tests.support.odd_server import odd_server
 
 
 @pytest.mark.parametrize(
@@ -26,30 +27,28 @@ def test_names_of_the_catalog_pass_in_silence(labels):
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        ({"accelerator": "H20O"}, "--accelerator 'H20O' is not in the catalog; did you mean .*H200"),
+        ({"accelerator": "H20O"}, "--accelerator 'H20O' is not in the catalog; did you mean .*H200.* Add --force"),
         ({"engine": "vlm"}, "--engine 'vlm' .*did you mean vllm"),
         ({"catalog_model": "lama-3-70b"}, "--catalog-model .*did you mean llama-3-70b"),
         ({"precision": "bff16x"}, "--precision .*did you mean bf16"),
+        ({"accelerator": "Qqqqqq"}, "--accelerator 'Qqqqqq' .*see paretoken catalog accelerators; or add --force"),
+        ({"accelerator": "CPU of this machine"}, "--force"),
+        ({"engine": "homegrown"}, "see paretoken catalog engines; or add --force"),
+        ({"precision": "zzz"}, "use one of fp32"),
+        ({"tp": 8}, "--tp 8 needs 8 GPUs, but --gpus is 1; add --gpus 8"),
     ],
 )
-def test_a_slip_is_refused_unless_the_user_insists(labels, says):
+def test_a_label_outside_the_catalog_is_refused_unless_the_user_insists(labels, says):
     config = BenchConfig(urls=("h",), **labels)
     with pytest.raises(BadConfig, match=says):
         check_labels(config)
     (note,) = check_labels(config, force=True)
-    assert next(iter(labels.values())) in note
+    assert str(next(iter(labels.values()))) in note
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        {"accelerator": "CPU of this machine"},
-        {"accelerator": "NoSuch"},
-        {"engine": "homegrown"},
-        {"precision": "int6"},
-        {"precision": "fp6"},
-    ],
-)
-def test_a_name_outside_the_catalog_is_kept_and_said(labels):
-    (note,) = check_labels(BenchConfig(urls=("h",), **labels))
-    assert next(iter(labels.values())) in note
+def test_labels_are_checked_before_the_first_request(call):
+    with odd_server() as server:
+        code, _, err = call(f"bench {server.url} --accelerator NoSuch --precision mxfp4 --out run")
+        assert code == 2 and "--accelerator 'NoSuch' is not in the catalog" in err and not server.asks
+        code, _, err = call(f"bench {server.url} --workload chatt --out run")
+        assert code == 2 and "did you mean chat" in err and not server.asks

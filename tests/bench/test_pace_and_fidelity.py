@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.bench.client.balance import chooser
-from paretoken.bench.client.fidelity import Delays, WorkerTally, judge
+from paretoken.bench.client.fidelity import Delays, WorkerTally, judge, without_merges
 from paretoken.bench.client.pace import Requests, Schedule, Users
 from paretoken.bench.plan import Prepared
 
@@ -78,3 +78,16 @@ def test_a_limited_client_is_said_and_what_to_do():
     for _ in range(100):
         fine.lateness.add(20_000_000)
     assert "late" in judge([fine], closed=False, steal=0).reasons[0]
+
+
+def test_a_remedy_that_limits_share_is_said_once():
+    busy = WorkerTally(cpu_s=9.9, wall_s=10.0, started=100, late_firsts=20, token_reads=100, late_merged_reads=10)
+    reasons = judge([busy], closed=True, steal=0.0).reasons
+    assert len(reasons) == 3 and [r.count("use --workers 2") for r in reasons] == [0, 0, 1]
+
+
+def test_merged_reads_say_nothing_of_the_client_where_answers_come_in_one_piece():
+    merged = WorkerTally(cpu_s=1.0, wall_s=10.0, started=100, late_firsts=20, token_reads=100, late_merged_reads=10)
+    verdict = judge([merged], closed=True, steal=0.0)
+    assert verdict.client_limited and not without_merges(verdict).client_limited
+    assert without_merges(judge([merged], closed=True, steal=0.2)).client_limited

@@ -42,7 +42,10 @@ def test_a_server_of_chat_alone_is_measured_by_chat():
         setup = prepared(server.url)
         assert setup.api == setup.config.api == "chat" and "messages" in sent(setup)
         assert any("has no /completions" in note for note in setup.notes)
-        assert prepared(server.url, api="completions").api == "completions"
+        with pytest.raises(BadConfig, match=r"has no /completions, but answers .*use --api chat"):
+            prepared(server.url, api="completions")
+        with pytest.raises(BadConfig, match=r"give .*/v1 as the URL"):
+            prepared(f"{server.url}/v1/completions")
 
 
 def test_a_chat_model_that_says_so_is_measured_by_chat():

@@ -34,7 +34,7 @@ class TestLimits:
 
     def test_a_stated_limit_below_the_stated_load(self, engine):
         assert "8" in made(engine, sets=("max_num_seqs=8",)).arguments
-        with pytest.raises(BadConfig, match="max_num_seqs = 8 is below the 9 that --users states"):
+        with pytest.raises(BadConfig, match="max_num_seqs = 8 is below the 9 that --concurrency states"):
             made(engine, sets=("max_num_seqs=8",), users=9)
 
     def test_the_context_holds_a_request_and_its_template(self, engine):
@@ -67,7 +67,7 @@ class TestNotes:
             "Image: vllm/vllm-openai:v0.32.0.",
             "Weights: nvidia/Llama-3.3-70B-Instruct-FP8 (fp8) of the Hugging Face hub; HF_TOKEN is passed on",
             "Context 2,304: 1,024 input and 1,024 output tokens, and 256 for a chat template.",
-            "Serves 1,024 requests at once, the engine's own limit, which covers --users 64.",
+            "Serves 1,024 requests at once, the engine's own limit, which covers --concurrency 64.",
             "Prefix caching is off, as for measurements",
             "It answers on 127.0.0.1 alone",
         ):
@@ -78,7 +78,7 @@ class TestNotes:
 
     def test_what_is_not_the_default(self):
         text = notes(users=2000, host="0.0.0.0", sets=("prefix_cache=true",), image="mine:1")
-        assert "Serves 2,000 requests at once, for --users, above the engine's own 1,024." in text
+        assert "Serves 2,000 requests at once, for --concurrency, above the engine's own 1,024." in text
         assert "whoever reaches that address" in text and "Prefix caching" not in text
         assert "Image: mine:1, of your choice." in text
 

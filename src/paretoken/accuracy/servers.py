@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -44,22 +44,24 @@ class ScoringServer(Protocol):
         """Log-probabilities of tokens sent to the server (teacher forcing)."""
 
 
-def connect(url: str, *, model: str | None = None, key: str | None = None, timeout_s: float = 300.0) -> ScoringServer:
-    """The server at a URL; BadConfig if it does not list its models as OpenAI does."""
-    client = Client.at(url, key, timeout_s)
+def connect(
+    url: str,
+    *,
+    model: str | None = None,
+    key: str | None = None,
+    timeout_s: float = 300.0,
+    headers: Mapping[str, str] | None = None,
+) -> ScoringServer:
+    """The server at a URL; BadConfig if it does not list its models as OpenAI does and `model` names none."""
+    client = Client.at(url, key, timeout_s, headers)
     try:
-        listed = client.get("/v1/models")
+        client, listed = _listing(client)
         owners = {str(m["id"]): str(m.get("owned_by", "")).lower() for m in listed["data"]}
-    except Refused as e:
-        if e.status in (401, 403):
-            raise BadConfig(f"{client.root} needs an API key; set PARETOKEN_API_KEY, or give --api-key-file") from e
-        raise BadConfig(
-            f"{client.root}/v1/models returned status {e.status}; this is not an OpenAI-compatible server"
-        ) from e
-    except (AttributeError, KeyError, TypeError) as e:
-        raise BadConfig(
-            f"{client.root}/v1/models is not a list of models; this is not an OpenAI-compatible server"
-        ) from e
+    except (AttributeError, KeyError, TypeError, Refused) as e:
+        why = str(e) if isinstance(e, Refused) else f"{client.root}{client.api}/models is not a list of models"
+        if model is None:
+            raise BadConfig(f"{why}: not an OpenAI-compatible server; check the URL, or name the model") from e
+        owners = {model: ""}
     if model is not None and model not in owners:
         raise UnknownName(f"model at {client.root}", model, sorted(owners))
     if model is None and len(owners) != 1:
@@ -72,6 +74,24 @@ def connect(url: str, *, model: str | None = None, key: str | None = None, timeo
     if api and api.logprobs == "sglang":
         return SGLang(client, name)
     return OpenAI(client, name, owner or "openai")
+
+
+def _listing(client: Client) -> tuple[Client, Json]:
+    """The list of models and the client for the base that has it, /v1 or the URL itself. BadConfig without access."""
+    try:
+        return client, client.get(f"{client.api}/models")
+    except Refused as e:
+        if e.status in (401, 403) and client.has_key:
+            raise BadConfig(f"{client.root} refused the API key ({e.status}); check the key and its header") from e
+        if e.status in (401, 403):
+            raise BadConfig(
+                f"{client.root} requires an API key ({e.status}); set PARETOKEN_API_KEY, use --api-key-file or --header"
+            ) from e
+        bare = replace(client, api="")
+        try:
+            return bare, bare.get("/models")
+        except EndpointFailed:
+            raise e from None
 
 
 S = TypeVar("S", bound=ScoringServer)
@@ -102,7 +122,7 @@ class OpenAI:
     @_of_known_form
     def generate(self, prompt: Prompt, max_tokens: int) -> Generated | NoAbility:
         try:
-            choice = _choice(self.client.post("/v1/completions", self._body(prompt, max_tokens)))
+            choice = _choice(self._completions(self._body(prompt, max_tokens)))
         except Refused as e:
             return _not_offered(e)
         prompt_ids = choice.get("prompt_token_ids") or (prompt if not isinstance(prompt, str) else ())
@@ -117,12 +137,12 @@ class OpenAI:
     @_of_known_form
     def text(self, prompt: str, max_tokens: int, stop: str) -> str:
         body = {"model": self.model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "stop": [stop]}
-        return str(_choice(self.client.post("/v1/completions", body)).get("text", ""))
+        return str(_choice(self._completions(body)).get("text", ""))
 
     @_of_known_form
     def score(self, ids: Sequence[int]) -> Scored | NoAbility:
         try:
-            answer = self.client.post("/v1/completions", {**self._body(ids, 1), "echo": True})
+            answer = self._completions({**self._body(ids, 1), "echo": True})
         except Refused as e:
             return NoAbility(f"the server refuses echo with log-probabilities of token ids (status {e.status})")
         logprobs = _choice(answer).get("logprobs") or {}
@@ -136,6 +156,18 @@ class OpenAI:
         n = len(ids) if len(values) in (len(ids), len(ids) + 1) else len(values) - 1
         finite(values[1:n], f"{self.model}, tokens sent")
         return Scored(_token_ids(echoed[:n]), (None, *values[1:n]), _tops(logprobs)[:n])
+
+    def _completions(self, body: Mapping[str, object]) -> Json:
+        """The answer of /completions; BadConfig where there is none: chat cannot score tokens that were sent."""
+        try:
+            return self.client.post(f"{self.client.api}/completions", body)
+        except Refused as e:
+            if e.status not in (404, 405, 501):
+                raise
+            raise BadConfig(
+                f"{e}: the accuracy checks need /completions, since chat/completions takes no token ids and scores no "
+                "prompts; turn it on, or check the engine behind the gateway"
+            ) from e
 
     def _body(self, prompt: Prompt, max_tokens: int) -> dict[str, object]:
         return {

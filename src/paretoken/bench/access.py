@@ -70,6 +70,7 @@ def learned(
             timeout_s=config.timeout_s,
             has_key=access.has_key,
             listed=server.listed,
+            in_url=server.api is not None,
             token_ids=sample_ids(config, server),
             words=sample_words(seed),
             field_is_free=config.max_tokens_field == "auto",

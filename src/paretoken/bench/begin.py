@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import ApiKey, key_for
@@ -19,6 +20,9 @@ from paretoken.bench.server_url import same_servers
 from paretoken.bench.setup import Setup, prepare
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
+
+if TYPE_CHECKING:
+    from paretoken.catalog.loader import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def begin(
     `force` takes labels that look like slips of names in the catalog.
     """
     labels, key = check_labels(config, force), key or ApiKey()
-    setup = prepare(config, api_key=key.value)
+    setup = prepare_with(config, key)
     return begin_with(replace(setup, notes=(*labels, *notes_of(key), *setup.notes)), out, export_form=export_form)
 
 
@@ -93,10 +97,7 @@ def resume(
     if key.value and not restated.urls:
         command = shlex.join(["paretoken", "bench", *config.urls, "--resume", str(place)])
         key = ApiKey(note=f"no API key is sent, because {place} names the server; to send it, run: {visible(command)}")
-    try:
-        setup = prepare(config, api_key=key.value)
-    except BadConfig as e:
-        raise BadConfig(f"{e} ({key.note})") if key.note and "API key" in str(e) else e from None
+    setup = prepare_with(config, key)
     if setup.origin != metadata.origin:
         raise BadConfig(
             f"{place} holds {metadata.origin} levels, but the server now is {setup.origin}; begin a new run with --out"
@@ -131,6 +132,14 @@ def _restored(config: BenchConfig, restated: Restated, place: Path) -> BenchConf
     if config.extra_body and f'"{MASK}"' in config.extra_body:
         raise BadConfig(f"the secrets in --extra-body are not kept with {place}; add the same --extra-body again")
     return replace(config, headers=restated.headers)
+
+
+def prepare_with(config: BenchConfig, key: ApiKey, catalog: Catalog | None = None) -> Setup:
+    """`prepare` with a key; where the server wants one, the error says why a key that is set is not sent."""
+    try:
+        return prepare(config, api_key=key.value, catalog=catalog)
+    except BadConfig as e:
+        raise BadConfig(f"{e} ({key.note})") if key.note and "API key" in str(e) else e from None
 
 
 def notes_of(key: ApiKey) -> tuple[str, ...]:

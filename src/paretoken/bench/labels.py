@@ -1,69 +1,79 @@
-"""The labels of a run, checked before it: a name that nearly is one of the catalog is a slip, another is a new name."""
+"""The labels of a run, checked before it: a name outside the catalog is refused, unless the user insists on it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from difflib import get_close_matches
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from paretoken.bench.config import BenchConfig
 from paretoken.catalog.entries import Entry
-from paretoken.catalog.names import PRECISIONS, compact, precision_id
-from paretoken.errors import BadConfig
+from paretoken.catalog.names import PRECISIONS, precision_id
+from paretoken.errors import BadConfig, UnknownName, nearest
 from paretoken.foreign_text import visible
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Registry
 
 E = TypeVar("E", bound=Entry)
-NEAR = 0.75
-"""The likeness (of difflib) from which a name is taken for a slip of another."""
-_FORMAT = re.compile(r"(fp|int|nf|bf|mx)\d+")
-"""A format of numbers that the catalog may not hold yet, such as int8."""
-_UNSTATED = ("", "unknown")
+UNSTATED = ("", "unknown")
+"""Labels that state nothing."""
 
 
 def check_labels(config: BenchConfig, force: bool = False) -> tuple[str, ...]:
-    """Notes on labels that the catalog does not hold. BadConfig for one that nearly is a name of it, unless `force`."""
+    """BadConfig for a label that the catalog does not hold, and for --tp above --gpus; notes instead with `force`."""
     from paretoken.catalog.loader import load_catalog
 
     catalog = load_catalog()
-    near = 1.1 if force else NEAR
-    notes = [
-        _label(
-            "--accelerator", config.accelerator, catalog.accelerators, near, "prices and comparisons leave them out"
-        ),
-        _label("--engine", config.engine, catalog.engines, near, "no other engine is compared with it"),
-        _label("--catalog-model", config.catalog_model, catalog.models, near, "no published point is of that model"),
-        _precision(config.precision, near),
+    strange = [
+        _label("--accelerator", config.accelerator, catalog.accelerators, "prices and comparisons leave them out"),
+        _label("--engine", config.engine, catalog.engines, "no other engine is compared with it"),
+        _label("--catalog-model", config.catalog_model, catalog.models, "no published point is of that model"),
+        _precision(config.precision),
+        _tensor_parallel(config),
     ]
-    return tuple(note for note in notes if note)
+    labels = [label for label in strange if label]
+    if labels and not force:
+        add = " Add" if labels[0].error.endswith("?") else "; or add"
+        raise BadConfig(f"{labels[0].error}{add} --force to keep it")
+    return tuple(label.note for label in labels)
 
 
-def _label(option: str, name: str | None, registry: Registry[E], cutoff: float, lost: str) -> str:
-    if name is None or name in _UNSTATED or name in registry:
-        return ""
-    by_form = {compact(known) or known: registry.index[known] for known in reversed(registry.index)}
-    _refuse_slip(option, name, [by_form[form] for form in _close(compact(name), list(by_form), cutoff)])
-    return f"{option} {visible(name)!r} is not in the catalog: the points keep that name, but {lost}"
+@dataclass(frozen=True, slots=True)
+class StrangeLabel:
+    """A label that is refused: the sentence of the error, and that of the note where it is kept."""
+
+    error: str
+    note: str
 
 
-def _precision(name: str | None, cutoff: float) -> str:
+def _label(option: str, name: str | None, registry: Registry[E], lost: str) -> StrangeLabel | None:
+    if name is None or name in UNSTATED or name in registry:
+        return None
+    try:
+        registry.id_of(name)
+    except UnknownName as unknown:
+        what = f"{option} {visible(name)!r} {unknown.reason}"
+    listed = "" if what.endswith("?") else f"; see paretoken catalog {registry.kind}"
+    return StrangeLabel(
+        f"{what}{listed}",
+        f"{option} {visible(name)!r} is not in the catalog: the points keep that name, but {lost}",
+    )
+
+
+def _precision(name: str | None) -> StrangeLabel | None:
     if name is None or (word := precision_id(name)) in PRECISIONS:
-        return ""
-    if not _FORMAT.fullmatch(word):
-        _refuse_slip("--precision", name, _close(word, PRECISIONS, cutoff))
-    return f"--precision {visible(name)!r} is none of {', '.join(PRECISIONS)}: comparisons leave the points out"
+        return None
+    names = ", ".join(PRECISIONS)
+    near = nearest(word, list(PRECISIONS))
+    what = f"--precision {visible(name)!r}"
+    return StrangeLabel(
+        f"{what} is unknown; " + (f"did you mean {' or '.join(near)}?" if near else f"use one of {names}"),
+        f"{what} is none of {names}: comparisons leave the points out",
+    )
 
 
-def _close(name: str, names: Sequence[str], cutoff: float) -> list[str]:
-    return get_close_matches(name, names, n=3, cutoff=cutoff) if cutoff <= 1 else []
-
-
-def _refuse_slip(option: str, name: str, near: Sequence[str]) -> None:
-    if near:
-        words = " or ".join(dict.fromkeys(near))
-        raise BadConfig(
-            f"{option} {visible(name)!r} is not in the catalog; did you mean {words}? To keep the name, add --force"
-        )
+def _tensor_parallel(config: BenchConfig) -> StrangeLabel | None:
+    if not config.tp or not config.gpus or config.tp <= config.gpus:
+        return None
+    what = f"--tp {config.tp} needs {config.tp} GPUs, but --gpus is {config.gpus}"
+    return StrangeLabel(f"{what}; add --gpus {config.tp}", f"{what}: figures per GPU are too high")

@@ -175,11 +175,14 @@ def _listing(base: str, query: str, requests: SmallRequests, has_key: bool, mode
     if not (model and answer.status == 403):  # some gateways serve a model and forbid the list
         refuse(base, answer, has_key)
     emulated = HEADER.lower() in answer.headers
+    # A redirect says more than what is behind it: a login seldom calls itself one.
+    moved = answer.url != url + query
+    here = f"{url} redirects to {one_line(answer.url, requests.secret)}, which" if moved else url
     if answer.status != 200:
-        why = f"{url} returned {answer.status}" + (f" ({words})" if (words := answer.words()) else "")
-        return _Listing(base=base, emulated=emulated, status=answer.status, why=why)
+        why = f"{here} returned {answer.status}" + (f" ({words})" if (words := answer.words()) else "")
+        return _Listing(base=base, emulated=emulated, status=302 if moved else answer.status, why=why)
     if answer.is_page:
-        return _Listing(base=base, why=f"{url} is a web page ({answer.words()[:80]}), perhaps a login")
+        return _Listing(base=base, why=f"{here} is a web page ({answer.words()[:80]}), perhaps a login")
     try:
         models = _entries(answer.json())
     except ValueError:
@@ -223,9 +226,15 @@ def refuse(base: str, answer: SmallAnswer, has_key: bool) -> None:
         return
     status = f"{answer.status}: {words}" if (words := answer.words()) else str(answer.status)
     if answer.status in (401, 403) and has_key:
-        raise BadConfig(f"{base} refused the API key ({status}); check the key, and that it may use this server")
+        raise BadConfig(
+            f"{base} refused the API key ({status}); check the key, that it may use this server, and the header that "
+            "it belongs in (--header 'api-key: $VARIABLE')"
+        )
     if answer.status in (401, 403):
-        raise BadConfig(f"{base} requires an API key ({status}); set PARETOKEN_API_KEY or use --api-key-file")
+        raise BadConfig(
+            f"{base} requires an API key ({status}); set PARETOKEN_API_KEY, use --api-key-file, or send a header of "
+            "its own: --header 'api-key: $VARIABLE'"
+        )
     if answer.status == 429:
         raise BadConfig(f"{base} refuses requests for now ({status}); wait, then try again")
     raise BadConfig(f"{base} is not ready ({status}); wait until the server behind it answers, then try again")

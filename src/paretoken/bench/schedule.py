@@ -60,7 +60,8 @@ class LadderSchedule:
 class SearchSchedule:
     """The highest number of users, or the highest rate, that meets the SLOs; or the knee.
 
-    `limited` are loads within the SLOs at which the client was the limit: the server may sustain more.
+    `limited` are loads within the SLOs at which the client was the limit: the server may sustain more. `unseen` are
+    loads whose SLOs no answer shows.
     """
 
     setup: Setup
@@ -68,6 +69,7 @@ class SearchSchedule:
     size: float = 0.0
     doubts: dict[float, tuple[str, ...]] = field(default_factory=dict)
     limited: list[float] = field(default_factory=list)
+    unseen: list[float] = field(default_factory=list)
 
     def next_load(self) -> Load | None:
         size = self.search.next_load()
@@ -79,6 +81,8 @@ class SearchSchedule:
     def observe(self, load: Load, level: LevelOnDisk) -> None:
         summary = level.summary
         self.doubts[self.size] = summary.doubts
+        if summary.unseen_slos:
+            self.unseen.append(self.size)
         if isinstance(self.search, Search):
             within = summary.meets_slos and not summary.queue_grows
             if within and summary.client_limited:
@@ -105,13 +109,15 @@ class SearchSchedule:
         answer["doubts"] = self._doubts(highest, ceiling)
         answer["slo"] = self.setup.config.slo
         answer["at_least"] = ceiling in self.limited
-        answer["fails_at"] = None if answer["at_least"] else ceiling
+        answer["unknown"] = highest is None and ceiling in self.unseen
+        answer["fails_at"] = None if answer["at_least"] or ceiling in self.unseen else ceiling
         return answer
 
     def _doubts(self, answer: float | None, ceiling: float | None) -> list[str]:
         """What to know of the level that is the answer, and of the one above it."""
         above = ["client-limited above that load"] if ceiling in self.limited else []
-        return [*(self.doubts.get(answer, ()) if answer is not None else ()), *above]
+        below = answer if answer is not None else ceiling if ceiling in self.unseen else None
+        return [*(self.doubts.get(below, ()) if below is not None else ()), *above]
 
 
 def load_schedule(setup: Setup) -> LoadSchedule:

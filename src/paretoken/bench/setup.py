@@ -15,6 +15,7 @@ from paretoken import __version__
 from paretoken.bench.access import Access, learned
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
+from paretoken.bench.labels import UNSTATED
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Api, Closed, Endpoint, Load, Open, Stop
 from paretoken.bench.probe import ProbedServer
@@ -251,7 +252,7 @@ def _unstated(
     config: BenchConfig, configuration: Mapping[str, object], servers: Sequence[ProbedServer], access: Access
 ) -> list[str]:
     """The note that points meant for comparison do not state their speculative decoding."""
-    if not config.accelerator or "speculative" in configuration:
+    if config.accelerator in UNSTATED or "speculative" in configuration:
         return []
     reading = Scraper([s.base_url for s in servers], fetch=partial(fetch, tls=access.tls)).read()
     if reading and (reading.drafts or reading.acceptance_length):

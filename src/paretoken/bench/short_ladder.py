@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from paretoken.bench.access import Access
-from paretoken.bench.begin import Restated, Run, begin_with, notes_of, resume
+from paretoken.bench.begin import Restated, Run, begin_with, notes_of, prepare_with, resume
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import ApiKey
 from paretoken.bench.run_folder import POINTS, RUN, RunFolder
 from paretoken.bench.schedule import load_schedule
 from paretoken.bench.server_url import host_root
-from paretoken.bench.setup import Setup, prepare
+from paretoken.bench.setup import Setup
 from paretoken.bench.short_ladder_plan import LengthPair, RequestPace
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.sweep import Watch, sweep
@@ -58,7 +58,7 @@ class ShortLadder:
 
 def probed(config: BenchConfig, key: ApiKey, catalog: Catalog) -> Setup:
     """The setup of a run against the server."""
-    setup = prepare(config, api_key=key.value, catalog=catalog)
+    setup = prepare_with(config, key, catalog)
     return replace(setup, notes=(*notes_of(key), *setup.notes))
 
 
@@ -108,8 +108,10 @@ def measure_pace(setup: Setup, users: int, folder: Path, minutes: float, watch: 
     (level,) = sweep(setup, run.folder, watch, run.schedule)
     latency, failed = level.summary.latency, level.summary.failed
     if failed or latency.ttft_s.p50 is None or latency.tpot_s.p50 is None:
-        why = failed or "no answer of two tokens or more"
-        raise EndpointFailed(f"{setup.config.urls[0]} gives no pace to plan with: {why}; check the server's log")
+        held_back = level.summary.in_one_piece
+        why = failed or ("answers arrive in one piece" if held_back else "no answer of two tokens or more")
+        do = "measure the server directly, not through a proxy" if held_back else "check the server's log"
+        raise EndpointFailed(f"{setup.config.urls[0]} gives no pace to plan with: {why}; {do}")
     return RequestPace(users=users, ttft_s=latency.ttft_s.p50, tpot_s=latency.tpot_s.p50)
 
 
@@ -144,12 +146,12 @@ def begin_ladder(
     return ShortLadder(folder, tuple(begin_with(s, place) for s, place in zip(setups, places, strict=True)))
 
 
-def begun_ladder(config: BenchConfig, folder: Path) -> ShortLadder | None:
+def begun_ladder(config: BenchConfig, folder: Path, key_file: Path | None = None) -> ShortLadder | None:
     """The ladder in a folder, None if there is none; BadConfig if it measured another deployment."""
     places = [p.parent for p in sorted(folder.glob(f"*/{RUN}")) if p.parent.name != PACE]
     for place in places:
         _check_same(config, place, DEPLOYED)
-    restated = Restated(urls=config.urls)
+    restated = Restated(urls=config.urls, key_file=key_file, headers=config.headers)
     return ShortLadder(folder, tuple(resume(place, restated) for place in places)) if places else None
 
 

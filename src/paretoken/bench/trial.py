@@ -19,6 +19,7 @@ from paretoken.bench.server_url import server_url
 from paretoken.bench.workload.bodies import Bodies
 from paretoken.errors import BadConfig
 from paretoken.foreign_http import FAILURES, OtherProtocol, Redirected, SmallAnswer, SmallRequests, same_origin
+from paretoken.plural import counted
 
 TOKEN_IDS = "token_ids"  # noqa: S105 - prompts of ids
 FEATURES = {
@@ -80,8 +81,9 @@ def adapted(bodies: Bodies, refused: Sequence[str]) -> Bodies:
 class Trial:
     """The trial of one server. `listed` is whether its base is proven by a list of models.
 
-    `bases` and `apis` are tried in order; `token_ids` is a short prompt of ids, where prompts are ids, `words` one of
-    words. `bodies` are those of the run as configured, without the features in `refused`.
+    `bases` and `apis` are tried in order; `in_url` is whether the URL names the API. `token_ids` is a short prompt of
+    ids, where prompts are ids, `words` one of words. `bodies` are those of the run as configured, without the features
+    in `refused`.
     """
 
     bases: Sequence[str]
@@ -93,6 +95,7 @@ class Trial:
     timeout_s: float = LONGEST_S
     has_key: bool = False
     listed: bool = True
+    in_url: bool = False
     token_ids: list[int] | None = None
     words: str = "Hello"
     field_is_free: bool = True
@@ -113,10 +116,27 @@ class Trial:
                         self.notes.append(f"{self._base} has no {PATHS[self.apis[0]]}, so chat requests are sent")
                     return self._accepted()
                 absent.append(why)
+        self._refuse_for_other_api()
         if not self.listed:
-            raise BadConfig(f"{'; '.join(absent)}: not an OpenAI-compatible server; check the URL and --model")
+            raise BadConfig(f"{_shortened(absent)}: not an OpenAI-compatible server; check the URL and --model")
         self._base, self.bodies = self.bases[0], replace(self.bodies, api=self.apis[0])
         return self._accepted()
+
+    def _refuse_for_other_api(self) -> None:
+        """BadConfig if the only API that may be used is not there and the other one answers."""
+        if len(self.apis) > 1:
+            return
+        chosen: Api = self.apis[0]
+        other: Api = "chat" if chosen == "completions" else "completions"
+        for base in self.bases:
+            self._base, self.bodies = base, replace(self.bodies, api=other)
+            try:
+                answers = self._post().status == 200
+            except FAILURES:
+                continue
+            if answers:
+                do = f"give {base} as the URL" if self.in_url else f"use --api {other}"
+                raise BadConfig(f"{base} has no {PATHS[chosen]}, but answers {PATHS[other]}; {do}")
 
     def _accepted(self) -> Accepted:
         if self.refused:
@@ -247,6 +267,12 @@ def refuse_key(base: str, answer: SmallAnswer, has_key: bool) -> None:
     """BadConfig where the key is missing or wrong, or the port is for TLS; the load meets other refusals."""
     if answer.status in (400, 401, 403):
         refuse(base, answer, has_key)
+
+
+def _shortened(reasons: Sequence[str]) -> str:
+    """The first reason, and how many others there are."""
+    more = len(reasons) - 1
+    return reasons[0] + (f", and {counted(more, 'other path')} no better" if more else "")
 
 
 def _names(bodies: Bodies) -> set[str]:

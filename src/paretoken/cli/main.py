@@ -25,7 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "completion": "Print shell completion for bash, zsh or fish.",
     },
     "Measure": {
-        "quick": "Find a local server and measure it in about a minute.",
+        "quick": "Find a local server and measure it in one to three minutes.",
         "bench": "Benchmark a live endpoint at increasing load, from one node or many.",
         "report": "Write an HTML report of measured runs.",
         "share": "Print a measured run as a Markdown table.",

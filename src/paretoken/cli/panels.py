@@ -12,7 +12,7 @@ _MEASURE = {
     "--insecure --timeout --stream --dialect --vocab-size --tokenizer --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
     "--ignore-eos --min-tokens --temperature --seed",
-    "Load": "--yes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
+    "Load": "--yes --minutes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",
     "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "
@@ -62,12 +62,12 @@ _FIT = {
     "Output": "--out --show --plot --json",
 }
 _CALIBRATE = {
-    "Server to measure": "--url --served-model --minutes --runs",
+    "Server to measure": "--url --served-model --api --api-key-file --header --query --minutes --runs",
     **{name: _DEPLOYMENT[name] for name in ("Deployment", "Workload", "Engine settings")},
     **_FIT,
 }
 _ACCURACY = {
-    "Server": "--url --model --api-key-file --timeout --against --at-once",
+    "Server": "--url --model --api-key-file --header --timeout --against --at-once",
     "Reference": "--reference --same-model --dtype --quantization --kv-cache-dtype --speculation",
     "Prompts": "--prompts --tokens --seed",
     "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",

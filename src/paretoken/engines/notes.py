@@ -66,7 +66,7 @@ def _of_users(spec: ServerSpec, made: Command) -> Iterator[str]:
     limit = made.parameters.get("max_num_seqs")
     if limit is not None and limit == spec.users:
         above = f", above the engine's own {spec.own_users:,}" if spec.own_users else ""
-        yield f"Serves {limit:,} requests at once, for --users{above}."
+        yield f"Serves {limit:,} requests at once, for --concurrency{above}."
     elif limit is None and spec.own_users:
-        covers = f", which covers --users {spec.users:,}" if spec.users else "; --users raises it"
+        covers = f", which covers --concurrency {spec.users:,}" if spec.users else "; --concurrency raises it"
         yield f"Serves {spec.own_users:,} requests at once, the engine's own limit{covers}."

@@ -75,7 +75,8 @@ class Difference:
 class RunComparison:
     """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
 
-    `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors.
+    `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors,
+    `hidden` those of B whose pace nobody saw.
     """
 
     differences: tuple[Difference, ...]
@@ -83,11 +84,13 @@ class RunComparison:
     unmatched: tuple[tuple[str, float], ...]
     doubts: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """What regressed: levels of B that failed, and figures that are worse beyond noise."""
+        """What regressed: levels of B that failed or hide their pace, and figures that are worse beyond noise."""
         failures = [f"B failed at {load}" for load in self.failed]
+        failures += [f"B at {load}: answers arrive in one piece, so TTFT and TPOT are unknown" for load in self.hidden]
         return (*failures, *(str(difference) for difference in self.differences if difference.regression))
 
 
@@ -142,6 +145,7 @@ def compare(
         unmatched=tuple(sorted(ours.keys() ^ theirs.keys())),
         doubts=_doubts(ours, theirs),
         failed=tuple(dict.fromkeys(level.summary.load.name for level in b if level.summary.failed)),
+        hidden=tuple(dict.fromkeys(level.summary.load.name for level in b if level.summary.in_one_piece)),
     )
 
 

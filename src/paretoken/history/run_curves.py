@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -36,16 +36,23 @@ class RunCurve:
     tok_s_se: Floats
 
 
-def read_curves(places: Iterable[Path], axis: Axis) -> list[RunCurve]:
+def read_curves(places: Sequence[Path], axis: Axis) -> list[RunCurve]:
     """The runs in run folders and campaigns. BadFile without a run, or without a level that has an interval."""
     curves = [
         curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None
     ]
     if not curves:
-        raise BadFile(
-            f"no level is long enough for an interval in {', '.join(map(str, places))}; measure longer (--until 60s)"
-        )
+        raise BadFile(_why_none(places, axis))
     return curves
+
+
+def _why_none(places: Sequence[Path], axis: Axis) -> str:
+    """Why no level of these runs has a place on a curve, and what to do."""
+    where = ", ".join(map(str, places))
+    levels = [level.summary for place in places for p in run_folders(place) for level in RunFolder(p).levels()]
+    if axis == "interactivity" and levels and all(s.in_one_piece for s in levels):
+        return f"answers arrive in one piece in {where}, so there is no interactivity; measure the server directly"
+    return f"no level is long enough for an interval in {where}; measure longer (--until 60s)"
 
 
 def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:

@@ -205,17 +205,23 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
     return replace(fidelity, client_limited=bool(reasons), reasons=reasons)
 
 
+def without_merges(fidelity: Fidelity) -> Fidelity:
+    """The verdict without merged reads: an answer in one piece is read at once however fast the client is."""
+    reasons = tuple(_limits_passed(replace(fidelity, late_coalesced_fraction=0.0, late_first_fraction=0.0)))
+    return replace(fidelity, client_limited=bool(reasons), reasons=reasons)
+
+
 def _ratio(part: float, whole: float, empty: float = 0.0) -> float:
     return part / whole if whole > 0 else empty
 
 
 def _limits_passed(f: Fidelity) -> list[str]:
-    """Every limit that was passed, each with what to do about it."""
+    """Every limit that was passed, with what to do; a remedy that several share is said once, after the last."""
     remedy = f"use --workers {2 * max(f.workers, 1)} or a machine with more free cores"
     if f.cpu_wait_share > CROWDED_SHARE and f.cpu_share < CROWDED_CPU:
         remedy = f"other programs used its core for {f.cpu_wait_share:.0%} of the time: pin the client to an idle core"
     open_loop = f.asked_unit == "requests"
-    passed = []
+    passed, shared = [], []
     if f.workers_lost:
         passed.append(f"{f.workers_lost} of {f.workers} workers died during the level: repeat it")
     if f.own_faults:
@@ -224,29 +230,29 @@ def _limits_passed(f: Fidelity) -> list[str]:
             "limit here, or share the load out over --workers or --nodes"
         )
     if f.cpu_share > CPU_SHARE_LIMIT:
-        passed.append(f"a worker used {f.cpu_share:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%}): {remedy}")
+        shared.append(f"a worker used {f.cpu_share:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%})")
     lag_limit = LOOP_LAG_LIMIT_S if f.kernel_stamps else USER_LAG_LIMIT_S
     if f.loop_lag_p99_s > lag_limit:
-        passed.append(
-            f"responses waited {f.loop_lag_p99_s * 1e3:.1f} ms (p99) to be read (limit {lag_limit * 1e3:.0f}): {remedy}"
+        shared.append(
+            f"responses waited {f.loop_lag_p99_s * 1e3:.1f} ms (p99) to be read (limit {lag_limit * 1e3:.0f})"
         )
     if f.send_lateness_p99_s > SEND_LATENESS_LIMIT_S and open_loop:
-        passed.append(
+        shared.append(
             f"requests were sent {f.send_lateness_p99_s * 1e3:.1f} ms late (p99, limit "
-            f"{SEND_LATENESS_LIMIT_S * 1e3:.0f}): {remedy}"
+            f"{SEND_LATENESS_LIMIT_S * 1e3:.0f})"
         )
     if f.late_coalesced_fraction > LATE_MERGED_LIMIT:
-        passed.append(
-            f"{f.late_coalesced_fraction:.0%} of reads came late and merged several chunks, so gaps are lost: {remedy}"
-        )
+        shared.append(f"{f.late_coalesced_fraction:.0%} of reads came late and merged several chunks, so gaps are lost")
     if f.late_first_fraction > LATE_FIRST_LIMIT:
-        passed.append(
-            f"{f.late_first_fraction:.0%} of first tokens were read late and together with later ones, so TTFT is "
-            f"too high: {remedy}"
+        shared.append(
+            f"{f.late_first_fraction:.0%} of first tokens were read late and together with later ones, so TTFT is too "
+            "high"
         )
     if f.achieved < ACHIEVED_LIMIT and not f.failed_fraction:
         share = "due requests were sent" if open_loop else "users were kept busy"
-        passed.append(f"only {f.achieved:.0%} of the {share}: {remedy}")
+        shared.append(f"only {f.achieved:.0%} of the {share}")
+    if shared:
+        passed += [*shared[:-1], f"{shared[-1]}: {remedy}"]
     if f.steal > STEAL_LIMIT:
         passed.append(f"the host took {f.steal:.0%} of this machine's CPU time: use a dedicated machine")
     if f.clock_drift_s > CLOCK_DRIFT_LIMIT_S:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,6 +97,12 @@ def _make_room(load: Load, workers: int, addresses: int) -> None:
             f"{load.users:,} users need as many connections, and this machine has {ports:,} ports for each server "
             "address: widen net.ipv4.ip_local_port_range, give more URLs, or use --nodes"
         )
+
+
+def users_in_reach(workers: int) -> float:
+    """The most users of a closed loop for which this system allows enough open files."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return math.inf if hard == resource.RLIM_INFINITY else workers * max((hard - FDS_BESIDE) // 2, 1)
 
 
 def _local_ports() -> int:

@@ -186,12 +186,36 @@ class LevelSummary(RunFile):
         return not self.failed and self.goodput is not None and self.goodput.met
 
     @property
+    def unseen_slos(self) -> tuple[str, ...]:
+        """The SLOs on a pace that no answer shows: of streams in one piece, or of single tokens."""
+        if self.goodput is None or not self.errors.ok:
+            return ()
+        held_back, by_metric = self.in_one_piece, self.latency.by_metric
+        metrics = [(o.slo.text, o.slo.metric) for o in self.goodput.objectives if o.slo.metric != "e2e"]
+        return tuple(text for text, metric in metrics if held_back or not by_metric[metric].n)
+
+    @property
+    def why_unseen(self) -> str:
+        """Why a pace is unknown, empty where every SLO can be judged."""
+        if self.in_one_piece:
+            return "answers arrive in one piece"
+        slos = ", ".join(self.unseen_slos)
+        return f"no answer has the tokens to judge {slos}; use a longer --osl" if slos else ""
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether streams were requested and most answers came whole, so that nobody saw their pace."""
+        return any(w.code == "buffered" for w in self.warnings)
+
+    @property
     def counts_in_search(self) -> bool:
         """Whether a search may rely on the level: the client was not the limit, and nothing drifted.
 
-        A level too short to tell counts; the answer then carries the warning.
+        A level too short to tell counts; the answer then carries the warning. A level whose SLOs no answer shows does
+        not.
         """
-        return not self.client_limited and (self.window.steady or not self.window.enough)
+        settled = self.window.steady or not self.window.enough
+        return settled and not self.client_limited and not self.unseen_slos
 
     @property
     def queue_grows(self) -> bool:
@@ -205,7 +229,7 @@ class LevelSummary(RunFile):
         steady state."""
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
-        texts += ["answers arrive in one piece"] if any(w.code == "buffered" for w in self.warnings) else []
+        texts += [self.why_unseen] if self.why_unseen else []
         if self.goodput is not None and self.goodput.tried:
             texts += filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives))
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from paretoken import __version__
-from paretoken.bench.client.fidelity import Fidelity
+from paretoken.bench.client.fidelity import Fidelity, without_merges
 from paretoken.bench.plan import Load, Stop, describe_load
 from paretoken.bench.stats import warnings
 from paretoken.bench.stats.arrays import Floats, Mask
@@ -114,8 +114,8 @@ def summarise_samples(
         warnings=(),
     )
     full_length = context.config.get("ignore_eos", True) is not False
-    level_warnings = (
-        *warnings.record_warnings(
+    of_records = tuple(
+        warnings.record_warnings(
             samples,
             chosen,
             window,
@@ -123,13 +123,18 @@ def summarise_samples(
             context.thresholds,
             ignore_eos=full_length,
             stream=context.config.get("stream", True) is not False,
-        ),
+        )
+    )
+    if fidelity and fidelity.client_limited and any(w.code == "buffered" for w in of_records):
+        fidelity = without_merges(fidelity)
+    level_warnings = (
+        *of_records,
         *warnings.client_warnings(fidelity),
         *warnings.server_warnings(server, context.implied_hit_rate, context.thresholds),
         *warnings.speculation_warnings(summary.speculation, context.columns),
         *warnings.quantile_warnings(summary.latency.by_metric),
     )
-    summary = replace(summary, warnings=level_warnings)
+    summary = replace(summary, warnings=level_warnings, fidelity=fidelity)
     return replace(summary, point=operating_point(summary))
 
 

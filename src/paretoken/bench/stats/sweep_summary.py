@@ -17,6 +17,7 @@ class SearchAnswer(TypedDict, total=False):
     """The answer of a search, or why a climb ended: `users` or `rate` is the load, None where none met the SLOs.
 
     `fails_at` is the lowest load that failed; with `at_least` the client was the limit above the answer.
+    `unknown` is whether no load could be judged, as where answers arrive in one piece.
     """
 
     kind: Literal["slo", "knee", "climb"]
@@ -27,6 +28,7 @@ class SearchAnswer(TypedDict, total=False):
     slo: str
     fails_at: int | float | None
     at_least: bool
+    unknown: bool
     ended: str
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -43,6 +44,19 @@ TITLES = {
 }
 """By code, in order of gravity; a code that is not here comes last under its own name."""
 
+Grade = Literal["unreliable", "caution", "note"]
+_UNRELIABLE = {
+    "accuracy",
+    "unfinished",
+    "failed",
+    "client_limited",
+    "buffered",
+    "no_steady_state",
+    "errors",
+    "cache_hits",
+}
+_NOTES = {"emulated", "coalesced", "quantile_unsupported", "quantile_thin"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningThresholds:
@@ -73,6 +87,18 @@ def title_of(code: str) -> str:
     return TITLES.get(code, code.replace("_", " ").capitalize())
 
 
+def grade_of(code: str) -> Grade:
+    """How grave a warning is: the figures cannot be relied on, they mean something else, or some are left out."""
+    return "unreliable" if code in _UNRELIABLE else "note" if code in _NOTES else "caution"
+
+
+def by_gravity(code: str) -> tuple[int, int]:
+    """The key that sorts codes, the gravest first."""
+    order = list(TITLES)
+    grade = ("unreliable", "caution", "note").index(grade_of(code))
+    return grade, order.index(code) if code in order else len(order)
+
+
 def record_warnings(
     samples: Samples,
     chosen: Mask,
@@ -101,7 +127,8 @@ def record_warnings(
             f"the end of the window cut off {counted(cut, 'request')}, so latencies are too low",
         )
     yield from _lengths(samples, ok, thresholds, ignore_eos)
-    merged, chunks = int(samples.coalesced[ok].sum()), int(samples.chunks.lengths[ok].sum())
+    seen = ok & ~samples.unpaced  # an answer in one piece has no gaps to lose
+    merged, chunks = int(samples.coalesced[seen].sum()), int(samples.chunks.lengths[seen].sum())
     if chunks and merged > thresholds.coalesced * chunks:
         yield LevelWarning(
             "coalesced",

@@ -57,6 +57,8 @@ def _show_comparison(comparison: RunComparison) -> None:
         out.print(doubt, style="yellow")
     for load in comparison.failed:
         out.print(f"{verdict(True)}: B failed at {load}", style="bold")
+    for load in comparison.hidden:
+        out.print(f"{verdict(True)}: B at {load} hides its TTFT and TPOT: answers arrive in one piece", style="bold")
     for difference in comparison.differences:
         line = f"{verdict(difference.regression)}: {difference}"
         out.print(line, style="bold" if difference.significant else None)

@@ -39,6 +39,8 @@ api = click.option(
     show_default=True,
     help="API to call: completions or chat/completions; auto takes the one in the URL, else the first that answers.",
 )
+cafile = click.option("--cafile", metavar="FILE", help="CA certificates to trust.")
+insecure = click.option("--insecure", is_flag=True, help="Skip TLS certificate checks (test servers only).")
 _ENDPOINT = (
     api_key_file,
     click.option("--model", help="Served model; needed only if the server lists several."),
@@ -58,8 +60,8 @@ _ENDPOINT = (
         help="Engine-specific request fields: vllm, sglang, trtllm, llamacpp, transformers, openai; auto-detected "
         "by default.",
     ),
-    click.option("--cafile", metavar="FILE", help="CA certificates to trust."),
-    click.option("--insecure", is_flag=True, help="Skip TLS certificate checks (test servers only)."),
+    cafile,
+    insecure,
     click.option(
         "--timeout",
         "timeout_s",

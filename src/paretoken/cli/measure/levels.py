@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paretoken.cli.measure.level_warnings import show_warnings
 from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
 
@@ -30,6 +31,7 @@ COLUMNS = (
 )
 
 
+_LOWER = {"ttft_merged": "TTFT overstated", "no_usage": "no usage"}
 SPARE = ("requests", "E2E p50 s", "tok/s/GPU total", "ITL p99 ms", "±95 %", "p99", "tok/s/user", "client", "steady")
 """Columns left out on a narrow terminal, the first one first."""
 
@@ -43,7 +45,8 @@ def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
     answer = folder.search_answer()
     if answer and answer.get("kind") in ("slo", "knee"):
         what = f"within {answer.get('slo')}" if answer.get("kind") == "slo" else "at the knee"
-        load = ("at least " if answer.get("at_least") else "") + (load_found(answer) or "none")
+        none = "unknown" if answer.get("unknown") else "none"
+        load = ("at least " if answer.get("at_least") else "") + (load_found(answer) or none)
         steps = counted(answer.get("steps", 0), "step")
         out.print(with_bold("\n", f"Highest load {what}: ", (load, "bold"), f", in {steps}"))
         for doubt in answer.get("doubts", ()):
@@ -54,6 +57,7 @@ def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
 def show_levels(levels: Sequence[LevelOnDisk]) -> None:
     """The table of a run, then every warning of its levels."""
     from paretoken.bench.stats.repeats import names
+    from paretoken.bench.stats.warning_kinds import kinds_of_warning
     from paretoken.report.run.tables import repeats_grid
 
     summaries = [level.summary for level in levels]
@@ -64,10 +68,8 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
         title = "Means of repeats, ± half of the 95 % interval from the spread between runs"
         rows = [(name, *cells) for name, cells, _ in repeats.rows]
         print_table(f"\n{title}", ("load", *repeats.heads), rows, spare=repeats.heads[:1:-1])
+    show_warnings(kinds_of_warning(numbered))
     out = console()
-    for name, summary in numbered:
-        for warning in _warnings(summary):
-            out.print(f"{name}: {warning}", style="yellow")
     for name, summary in numbered:
         if drafting := _drafting(summary):
             out.print(f"{name}: {drafting}", style="dim")
@@ -95,10 +97,11 @@ def _blank_p99(numbered: Sequence[tuple[str, LevelSummary]]) -> str:
 
 def one_line(summary: LevelSummary) -> str:
     """A finished level in one line."""
-    from paretoken.bench.stats.warnings import title_of
+    from paretoken.bench.stats.warnings import by_gravity, grade_of, title_of
 
     failed = summary.errors.failed
-    kinds = ", ".join(title_of(w.code).lower() for w in summary.warnings if not w.code.startswith("quantile"))
+    codes = sorted((w.code for w in summary.warnings if grade_of(w.code) != "note"), key=by_gravity)
+    kinds = ", ".join(_LOWER.get(code, title_of(code).lower()) for code in codes)
     return (
         f"{summary.load.name}: {_number(summary.throughput.window.output_tok_s)} output tok/s, "
         f"TTFT {_ms(summary.latency.ttft_s.p50)}, TPOT {_ms(summary.latency.tpot_s.p50)}"
@@ -139,11 +142,6 @@ def _drafting(summary: LevelSummary) -> str:
         f"speculative {point.get('speculative')}, {'K not stated' if tokens is None else f'K {tokens}'}, "
         f"acceptance length {point['acceptance_length']:.3g}" + (f" ({shares} by position)" if shares else "")
     )
-
-
-def _warnings(summary: LevelSummary) -> list[str]:
-    texts = [w.text for w in summary.warnings if not w.code.startswith("quantile")]
-    return ([f"FAILED: {summary.failed}"] if summary.failed else []) + texts
 
 
 def _in_ms(seconds: float | None) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 from click.globals import get_current_context
 
+from paretoken.cli.measure.bench_options import api, api_key_file, header, query
 from paretoken.cli.options import Finite, as_json, bundles, given
 from paretoken.cli.predict import options
 from paretoken.cli.predict.calibrate_url import CalibrateUrlOptions, calibrate_from_url
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
     help="With --url: write the runs to this folder, or continue those in it.  [default: runs/DATE]",
 )
 @click.option("--served-model", metavar="NAME", help="With --url: model name in requests, if the server lists several.")
+@api
+@api_key_file
+@header
+@query
 @bundles
 @as_json
 def command(
@@ -63,6 +68,10 @@ def command(
     minutes: float,
     runs: Path | None,
     served_model: str | None,
+    api: str,
+    api_key_file: Path | None,
+    headers: tuple[str, ...],
+    query: tuple[str, ...],
     bundles: tuple[str, ...],
     as_of: date | None,
     as_json: bool,
@@ -98,7 +107,16 @@ def command(
     if url is not None:
         _refuse_beside_url(points)
         url_options = CalibrateUrlOptions(
-            url=url, concurrency=concurrency, minutes=minutes, runs=runs, served_model=served_model, out=out
+            url=url,
+            concurrency=concurrency,
+            minutes=minutes,
+            runs=runs,
+            served_model=served_model,
+            api=api,
+            api_key_file=api_key_file,
+            headers=headers,
+            query=query,
+            out=out,
         )
         calibrate_from_url(url_options, options.question_fields({**deployment, "calibration": None}), as_json)
         return

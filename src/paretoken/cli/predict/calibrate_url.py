@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +37,10 @@ class CalibrateUrlOptions:
     runs: Path | None
     served_model: str | None
     out: Path
+    api: str = "auto"
+    api_key_file: Path | None = None
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
 
 
 def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, Any], as_json: bool) -> None:
@@ -44,7 +49,7 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
     from paretoken.answers.prediction import prepared
     from paretoken.answers.seam import to_json
     from paretoken.bench.begin import new_folder
-    from paretoken.bench.short_ladder import slots
+    from paretoken.bench.short_ladder import begun_ladder, slots
     from paretoken.cli.measure.bench_options import read_api_key
     from paretoken.cli.measure.live import LiveView, Quiet
     from paretoken.cli.predict.calibrate_url_view import show
@@ -57,11 +62,14 @@ def calibrate_from_url(options: CalibrateUrlOptions, deployment: Mapping[str, An
     question, data = prepared(question, None)
     catalog = data.catalog
     served = question.checked_deployment(catalog)
-    config, key = _config(options, served), read_api_key((options.url,), None)
+    config, key = _config(options, served), read_api_key((options.url,), options.api_key_file)
     watch = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
     folder = options.runs or new_folder()
     try:
-        ladder = _ladder(question, config, key, catalog, folder, watch)
+        if ladder := begun_ladder(config, folder, options.api_key_file):
+            echo(f"continuing {folder}", err=True)
+        else:
+            ladder = _ladder(question, config, key, catalog, folder, watch)
         question = _with_slots(question, slots(ladder.runs[0].setup))
         _measure(ladder, watch)
     except KeyboardInterrupt:
@@ -101,18 +109,24 @@ def _users(text: str) -> tuple[int, ...]:
 def _config(options: CalibrateUrlOptions, d: Deployment) -> BenchConfig:
     """The settings that all levels share."""
     from paretoken.bench.config import BenchConfig
+    from paretoken.bench.keys import read_headers
 
-    return BenchConfig(
-        urls=(options.url,),
-        model=options.served_model,
-        accelerator=d.accelerator,
-        catalog_model=d.model,
-        engine=d.engine,
-        precision=d.precision,
-        tp=d.tp,
-        gpus=d.gpus,
-        warmup_per_user=1,
-        on_error="stop",
+    return BenchConfig.of_dict(
+        {
+            "urls": (options.url,),
+            "model": options.served_model,
+            "api": options.api,
+            "headers": read_headers(options.headers, os.environ),
+            "query": options.query,
+            "accelerator": d.accelerator,
+            "catalog_model": d.model,
+            "engine": d.engine,
+            "precision": d.precision,
+            "tp": d.tp,
+            "gpus": d.gpus,
+            "warmup_per_user": 1,
+            "on_error": "stop",
+        }
     )
 
 
@@ -124,13 +138,10 @@ def _ladder(
     folder: Path,
     watch: LiveView | Quiet,
 ) -> ShortLadder:
-    """The ladder in the folder, or a new one, planned by the pace of the highest load."""
-    from paretoken.bench.short_ladder import begin_ladder, begun_ladder, measure_pace
+    """A new ladder, planned by the pace of the highest load."""
+    from paretoken.bench.short_ladder import begin_ladder, measure_pace
     from paretoken.bench.short_ladder_plan import plan_ladder
 
-    if begun := begun_ladder(config, folder):
-        echo(f"continuing {folder}", err=True)
-        return begun
     config, setup, users = _highest_load(question, config, key, catalog)
     echo(f"measuring the pace of {counted(users, 'user')} at {question.isl}/{config.osl} tokens", err=True)
     with watch:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.measure.bench_options import api_key_file, header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,17 +34,15 @@ class EndpointOptions(TypedDict):
     url: str
     model: str | None
     api_key_file: Path | None
+    headers: tuple[str, ...]
     timeout_s: float
 
 
 endpoint_options = options.stack(
     click.option("--url", required=True, help="Server to check, as http://host:port/v1."),
     click.option("--model", help="Served model; needed only if the server has several."),
-    click.option(
-        "--api-key-file",
-        type=Path,
-        help="File with the API key, instead of PARETOKEN_API_KEY or (for https and this machine only) OPENAI_API_KEY.",
-    ),
+    api_key_file,
+    header,
     click.option(
         "--timeout",
         "timeout_s",
@@ -96,14 +95,24 @@ def api_key(url: str, file: Path | None) -> str | None:
 def server_at(endpoint: EndpointOptions) -> ScoringServer:
     """The server of the options."""
     from paretoken.accuracy.servers import connect
+    from paretoken.bench.keys import header_fields, read_headers
 
     key = api_key(endpoint["url"], endpoint["api_key_file"])
-    return connect(endpoint["url"], model=endpoint["model"], key=key, timeout_s=endpoint["timeout_s"])
+    return connect(
+        endpoint["url"],
+        model=endpoint["model"],
+        key=key,
+        timeout_s=endpoint["timeout_s"],
+        headers=header_fields(read_headers(endpoint["headers"], os.environ)),
+    )
 
 
 def trusted_server(endpoint: EndpointOptions, url: str) -> ScoringServer:
-    """Another server, with the key and the timeout of the options."""
-    return server_at({**endpoint, "url": url, "model": None})
+    """Another server, with the key and the timeout of the options, and the headers where it has the same origin."""
+    from paretoken.foreign_http import same_origin
+
+    headers = endpoint["headers"] if same_origin(url, endpoint["url"]) else ()
+    return server_at({**endpoint, "url": url, "model": None, "headers": headers})
 
 
 def seed_or_new(seed: int | None) -> int:

@@ -1,0 +1,52 @@
+"""The warnings of the levels of a run: one of each kind, the gravest first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.bench.stats.warnings import by_gravity
+from paretoken.plural import counted
+
+MOST_NAMED = 3
+RARE = "quantile"
+"""Codes with this prefix are about quantiles that are left out; tables say so themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfWarning:
+    """A kind of warning over a run: the sentence of the highest load that has it, and the other loads."""
+
+    code: str
+    load: str
+    text: str
+    others: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        named = ", ".join(self.others)
+        if len(self.others) > MOST_NAMED:
+            named = counted(len(self.others), "other level")
+        return f"{self.load}: {self.text}" + (f" (also {named})" if self.others else "")
+
+
+def kinds_of_warning(levels: Sequence[tuple[str, LevelSummary]], without: Collection[str] = ()) -> list[KindOfWarning]:
+    """The warnings of levels by name, in order of load, but for the codes in `without`; each failure is its own."""
+    seen: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for name, summary in levels:
+        for code, text in (pair for pair in _warnings(summary) if pair[0] not in without):
+            seen.setdefault((code, text if code == "failed" else ""), []).append((name, text))
+    kinds = [
+        KindOfWarning(code, *texts[-1], tuple(dict.fromkeys(name for name, _ in texts[:-1] if name != texts[-1][0])))
+        for (code, _), texts in seen.items()
+    ]
+    return sorted(kinds, key=lambda kind: by_gravity(kind.code))
+
+
+def _warnings(summary: LevelSummary) -> Iterator[tuple[str, str]]:
+    if summary.failed:
+        yield "failed", f"FAILED: {summary.failed}"
+    for warning in summary.warnings:
+        if not warning.code.startswith(RARE):
+            yield warning.code, warning.text
