@@ -59,7 +59,7 @@ def test_a_trace_that_states_neither_lengths_nor_answers_needs_osl(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("slo", "least"), [("ttft_p99=1s", 100), ("ttft_p999=1s", 1000), ("ttft_p95=1s,tpot_p50=1s", 20), ("", 10)]
+    ("slo", "least"), [("ttft_p99=1s", 299), ("ttft_p999=1s", 2995), ("ttft_p95=1s,tpot_p50=1s", 59), ("", 10)]
 )
 def test_a_level_takes_the_requests_that_its_slos_need(slo, least):
     setup = prepared(prompt_unit="words", slo=slo)

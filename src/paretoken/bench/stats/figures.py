@@ -15,7 +15,7 @@ from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.level_summary import LevelSummary, WindowSummary
 from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.precision import BINS
-from paretoken.bench.stats.quantiles import THIN, above
+from paretoken.bench.stats.quantiles import supported
 from paretoken.bench.stats.steady import Window, latency_mask
 from paretoken.bench.stats.throughput import input_rates, output_rates
 
@@ -78,7 +78,7 @@ class ComparedFigure:
 
     def value(self, level: ComparedLevel) -> float | None:
         values = self._clean(level)
-        if len(values) < MIN_SAMPLES or (self.quantile is not None and above(len(values), self.quantile) < THIN):
+        if len(values) < MIN_SAMPLES or (self.quantile is not None and not supported(len(values), self.quantile)):
             return None
         return float(values.mean() if self.quantile is None else np.quantile(values, self.quantile))
 
