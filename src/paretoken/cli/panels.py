@@ -17,7 +17,7 @@ _MEASURE = {
     "Client": "--workers --nodes --ray",
     "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "
     "--speculative --speculative-tokens --draft-model --kv-cache-dtype",
-    "Output": "--out --resume --compare --gate --force --export --json",
+    "Output": "--out --resume --compare --gate --force --all --export --json",
 }
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
