@@ -71,7 +71,7 @@ def learned(
             has_key=access.has_key,
             listed=server.listed,
             token_ids=sample_ids(config, server),
-            words=sample_words(seed),
+            words=sample_words(config, seed),
             field_is_free=config.max_tokens_field == "auto",
             refused=list(refused),
         ).run()
