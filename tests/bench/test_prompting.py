@@ -91,7 +91,7 @@ def test_a_tokenizer_counts_answers_and_osl_is_for_those_without(talk, tmp_path)
     setup = prepared(trace=str(path), tokenizer=str(FOLDER), osl="7")
     assert lengths(setup, 2) == [7, tokenizer.count("one two three")]
     assert any("1 of 2 requests" in note and "--osl 7 is used" in note for note in setup.notes)
-    with pytest.raises(BadConfig, match="1 of 2 requests .* set --osl"):
+    with pytest.raises(BadConfig, match=r"1 of 2 requests .* set --osl"):
         prepared(trace=str(path), tokenizer=str(FOLDER))
 
 

@@ -202,8 +202,8 @@ def _limits_note(trace: Trace, bodies: Bodies) -> tuple[str, ...]:
     if not limits or not bodies.forces_length:
         return ()
     return (
-        f"{limits:,} of {len(trace.requests):,} requests of {trace.file} state max_tokens, a limit, and every answer is "
-        "made that long; for answers that end by themselves, add --no-ignore-eos",
+        f"{limits:,} of {len(trace.requests):,} requests of {trace.file} state max_tokens, a limit, and every answer "
+        "is made that long; for answers that end by themselves, add --no-ignore-eos",
     )
 
 
