@@ -41,6 +41,4 @@ def level_in_full(summaries: Sequence[LevelSummary], answer: SearchAnswer | None
 
 
 def _doubt(summary: LevelSummary) -> str:
-    goodput = summary.goodput
-    unsettled = goodput is not None and any(o.too_few(goodput.tried) for o in goodput.objectives)
-    return ", on too few requests to settle it" if unsettled else ""
+    return ", on too few requests to settle it" if summary.unsettled else ""

@@ -194,7 +194,7 @@ def _slo(s: LevelSummary) -> str | None:
     """`met`, `missed`, or `unsure` where too few requests settle it; None without SLOs."""
     if s.goodput is None:
         return None
-    if any(o.too_few(s.goodput.tried) for o in s.goodput.objectives):
+    if s.unsettled and not s.failed:
         return "unsure"
     return "met" if s.meets_slos else "missed"
 
