@@ -12,6 +12,7 @@ import pytest
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.level_in_full import level_in_full
+from paretoken.cli.measure import levels as levels_module
 from paretoken.cli.measure.levels import scarce_p99, show_run, warning_lines
 from tests.support.runs import METADATA, keep, ladder, loaded, proof, troubled
 from tests.support.summaries import summary
@@ -29,14 +30,36 @@ def single(tmp_path_factory):
 
 @pytest.fixture
 def shown(capsys, monkeypatch):
-    """What a run prints at a width."""
+    """What a run prints where no width is given."""
+    monkeypatch.setattr("paretoken.cli.output.WIDTH_OF_A_PIPE", 250)
 
-    def show(folder: RunFolder, width: int = 80, **how: bool) -> str:
-        monkeypatch.setattr("paretoken.cli.output.WIDTH_OF_A_PIPE", width)
+    def show(folder: RunFolder, **how: bool) -> str:
         show_run(folder, folder.levels(), **how)
         return capsys.readouterr().out
 
     return show
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it: four digits, thousands apart."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+@pytest.fixture
+def tables(monkeypatch, capsys):
+    """The table of a run as it is handed on: columns, cells, and the columns that may be left out."""
+
+    def of(folder: RunFolder) -> tuple[list[str], list[list[str]], tuple[str, ...]]:
+        kept = []
+        monkeypatch.setattr(levels_module, "print_table", lambda *table, **how: kept.append((table, how)))
+        show_run(folder, folder.levels())
+        capsys.readouterr()
+        (_, columns, rows, *_), how = kept[0]
+        return list(columns), [[cell(value) for value in row] for row in rows], how["spare"]
+
+    return of
 
 
 def line_of(out: str, label: str) -> str:
@@ -63,8 +86,8 @@ def test_the_figures_of_a_level_are_those_of_its_requests(single, shown):
     chunks = rows.explode("chunk_ns", "chunk_tokens").filter((pl.col("chunk_ns") > low) & (pl.col("chunk_ns") <= high))
     seconds = (high - low) / 1e9
     tok_s = chunks["chunk_tokens"].sum() / seconds
-    assert f"Output tok/s   {tok_s:.4g} ± " in out
-    assert f"tok/s/GPU      {tok_s / 8:.4g} output, " in out
+    assert float(line_of(out, "Output tok/s").split()[2]) == pytest.approx(tok_s, rel=1e-3)
+    assert float(line_of(out, "tok/s/GPU").split()[1]) == pytest.approx(tok_s / 8, rel=1e-3)
     assert cells(out, "Requests/s") == [pytest.approx(done.height / seconds, rel=1e-3)]
     assert f"Requests       {rows.height:,}, of which {done.height} in the window, none failed" in out
     share = np.mean(ttft <= 0.25)
@@ -78,18 +101,25 @@ def test_one_level_is_shown_in_full_and_has_no_table(single, shown):
     assert all(line_of(out, name) for name in ("TTFT, ms", "TPOT, ms", "ITL, ms", "E2E, s", "Duration", "Total tok/s"))
 
 
-def test_a_ladder_is_a_table_of_80_columns_then_its_best_level_in_full(run, shown):
+def test_what_may_not_be_left_out_fits_80_columns(run, tables):
+    """On a narrow terminal the columns of `spare` go, the first one first."""
+    columns, rows, spare = tables(run)
+    widths = {c: max(len(c), *(len(row[i]) for row in rows)) for i, c in enumerate(columns)}
+    left = [c for c in columns if c not in spare]
+    assert left == ["load", "tok/s", "TTFT p50", "TTFT p99", "TPOT p50", "TPOT p99", "SLO", "valid"]
+    assert sum(widths[c] + 2 for c in [*left, "goodput"]) - 2 <= 80
+    assert spare[-1] == "goodput" and set(spare) <= {*columns, "errors"}
+
+
+def test_a_ladder_is_a_table_then_its_best_level_in_full(run, shown):
     out = shown(run)
-    assert max(map(len, out[out.index("load") :].split("goodput:")[0].splitlines())) <= 80
-    heads = re.split(r" {2,}", line_of(out, "load"))
-    assert heads == ["load", "tok/s", "TTFT p50", "TTFT p99", "TPOT p50", "TPOT p99", "goodput", "SLO", "valid"]
-    assert re.search(r"^8 users +.* met +yes", out, re.MULTILINE)
+    assert re.search(r"^8 users +.* met .* yes ", out, re.MULTILINE)
     assert "Measured, 8 users: the highest load within the SLOs" in out and out.count("TTFT, ms") == 1
     assert shown(run, every=True).count("TTFT, ms") == 3
 
 
 def test_a_wide_terminal_has_every_column(run, shown):
-    heads = re.split(r" {2,}", line_of(shown(run, 200), "load"))
+    heads = re.split(r" {2,}", line_of(shown(run), "load"))
     assert heads[:3] == ["load", "req/s", "tok/s"] and "tok/s/GPU" in heads
     assert heads[-6:] == ["tok/s/user", "E2E p50 s", "ITL p99", "total tok/s", "±95 %", "requests"]
 
@@ -101,20 +131,18 @@ def test_per_gpu_figures_need_gpus_and_goodput_needs_slos(tmp_path, shown, monke
         keep(folder, loaded(users), Closed(users), fidelity=proof(users))
     levels = [replace(level, summary=replace(level.summary, n_gpus=1)) for level in folder.levels()]
     monkeypatch.setattr(RunFolder, "levels", lambda _: levels)
-    out = shown(folder, 200)
+    out = shown(folder)
     assert "GPU" not in out.replace("of all GPUs", "") and "oodput" not in out and "SLO" not in out
     assert "Measured, 4 users: the highest output throughput" in out
 
 
 def test_a_p99_of_too_few_requests_says_how_many_it_needs(run, shown):
-    out = shown(run, 160)
+    out = shown(run)
     n = [level.summary.latency.e2e_s.n for level in run.levels()]
     assert n[0] < 299 and n[1] < 299 <= n[2]
     assert f"p99 needs 299 requests in the window: approximate at 1 user ({n[0]}), 4 users ({n[1]})" in out
     assert "--until '307 requests' gives every level enough" in out
-    assert f"TTFT, TPOT, E2E: p99 needs 299 requests in the window, has {n[0]}: approximate" in shown(
-        run, 160, every=True
-    )
+    assert f"TTFT, TPOT, E2E: p99 needs 299 requests in the window, has {n[0]}: approximate" in shown(run, every=True)
 
 
 def test_a_p99_that_is_left_out_is_blank_and_said():
@@ -126,7 +154,7 @@ def test_a_p99_that_is_left_out_is_blank_and_said():
 
 def test_what_is_wrong_with_a_level_is_in_its_line(tmp_path, shown):
     folder = RunFolder(troubled(tmp_path / "run"))
-    out = shown(folder, 160)
+    out = shown(folder)
     table = out[out.index("load") : out.index("Measured, ", 10)]
     words = {line.split("  ")[0]: line for line in table.splitlines()}
     assert "drifts" in words["4 users"] and "client" in words["8 users"] and "failed" in words["12 users"]

@@ -91,5 +91,5 @@ def command(
     )
     answer = check(question)
     show_check(answer, question, as_json)
-    write_reports(answer, runs, junit, annotations, to_stderr=as_json)
+    write_reports(answer, runs, junit, annotations)
     leave_on_regression(answer)

@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 Annotations = Literal["auto", "github", "gitlab", "none"]
 
 
-def write_reports(
-    answer: CheckAnswer, runs: Sequence[Path], junit: Path | None, annotations: Annotations, *, to_stderr: bool
-) -> None:
-    """Write the files that were requested, and print the annotations of GitHub; `auto` is for a job of GitHub Actions.
+def write_reports(answer: CheckAnswer, runs: Sequence[Path], junit: Path | None, annotations: Annotations) -> None:
+    """Write the files that were requested, and the annotations of GitHub to stderr, which its runner reads, too.
 
-    CannotWrite for a file that cannot be written.
+    `auto` annotates in a job of GitHub Actions. CannotWrite for a file that cannot be written.
     """
     from paretoken.history.check_cases import check_cases
     from paretoken.history.ci_reports import GITLAB_FILE, github_annotations, gitlab_code_quality, junit_xml
@@ -35,7 +33,7 @@ def write_reports(
         _write(Path(GITLAB_FILE), orjson.dumps(gitlab_code_quality(cases, _in_repository(runs[0])), option=_INDENTED))
     if annotations == "github" or (annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"):
         for line in github_annotations(cases):
-            click.echo(line, err=to_stderr)
+            click.echo(line, err=True)
 
 
 _INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from paretoken.cli.output import console, number, print_table, with_bold
+from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
+from paretoken.report.numbers import shown
 
 if TYPE_CHECKING:
     from paretoken.bench.stats.level_summary import LevelSummary
@@ -37,23 +38,23 @@ def _lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
     """Each figure with its unit, and what it is of."""
     window, whole, errors = s.throughput.window, s.throughput.whole_run, s.errors
     elapsed_s = s.run.elapsed_s or whole.seconds
-    yield "Duration", f"{number(elapsed_s)} s, of which {number(s.window.seconds)} s in the steady window"
+    yield "Duration", f"{shown(elapsed_s)} s, of which {shown(s.window.seconds)} s in the steady window"
     failed = f", {errors.failed:,} failed ({errors.rate:.1%})" if errors.failed else ", none failed"
     yield "Requests", f"{errors.requests:,}, of which {s.window.requests:,} in the window{failed}"
-    yield "Requests/s", number(window.requests_s)
+    yield "Requests/s", shown(window.requests_s, 4)
     half = _half_width(s)
-    yield "Output tok/s", number(window.output_tok_s) + (f" ± {half:.1%} (95 % interval)" if half else "")
-    yield "Total tok/s", number(window.total_tok_s)
+    yield "Output tok/s", shown(window.output_tok_s, 4) + (f" ± {half:.1%} (95 % interval)" if half else "")
+    yield "Total tok/s", shown(window.total_tok_s, 4)
     if s.n_gpus > 1:
         output, total = window.output_tok_s_per_gpu, window.total_tok_s_per_gpu
-        yield "tok/s/GPU", f"{number(output)} output, {number(total)} total, on {counted(s.n_gpus, 'GPU')}"
-    yield "tok/s/user", f"{number(s.latency.interactivity_tok_s.p50)} (1 / median TPOT)"
+        yield "tok/s/GPU", f"{shown(output, 4)} output, {shown(total, 4)} total, on {counted(s.n_gpus, 'GPU')}"
+    yield "tok/s/user", f"{shown(s.latency.interactivity_tok_s.p50, 4)} (1 / median TPOT)"
     if goodput := s.goodput:
         slos = ", ".join(o.slo.text for o in goodput.objectives)
-        yield "Goodput", f"{number(goodput.requests_s)} requests/s ({goodput.share:.1%} of requests) within {slos}"
+        yield "Goodput", f"{shown(goodput.requests_s, 4)} requests/s ({goodput.share:.1%} of requests) within {slos}"
     lengths = s.lengths
-    planned = f" ({number(lengths.planned_osl)} planned)" if lengths.planned_osl else ""
-    yield "Tokens", f"{number(lengths.mean_isl)} in, {number(lengths.mean_osl)} out{planned}, mean of a request"
+    planned = f" ({shown(lengths.planned_osl, 4)} planned)" if lengths.planned_osl else ""
+    yield "Tokens", f"{shown(lengths.mean_isl, 4)} in, {shown(lengths.mean_osl, 4)} out{planned}, mean of a request"
 
 
 def _half_width(s: LevelSummary) -> float | None:
