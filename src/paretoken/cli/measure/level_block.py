@@ -53,8 +53,12 @@ def _lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
         slos = ", ".join(o.slo.text for o in goodput.objectives)
         yield "Goodput", f"{shown(goodput.requests_s, 4)} requests/s ({goodput.share:.1%} of requests) within {slos}"
     lengths = s.lengths
-    planned = f" ({shown(lengths.planned_osl, 4)} planned)" if lengths.planned_osl else ""
-    yield "Tokens", f"{shown(lengths.mean_isl, 4)} in, {shown(lengths.mean_osl, 4)} out{planned}, mean of a request"
+    planned = f" ({_tokens(lengths.planned_osl)} planned)" if lengths.planned_osl else ""
+    yield "Tokens", f"{_tokens(lengths.mean_isl)} in, {_tokens(lengths.mean_osl)} out{planned}, mean of a request"
+
+
+def _tokens(mean: float | None) -> str:
+    return "–" if mean is None else f"{mean:,.1f}".removesuffix(".0")
 
 
 def _half_width(s: LevelSummary) -> float | None:
