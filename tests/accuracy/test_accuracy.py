@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import orjson
 import pytest
@@ -259,7 +261,10 @@ def test_an_endpoint_that_stops_leaves_its_verdicts_and_exit_code_2(call, tmp_pa
     [
         ("accuracy probe --url 127.0.0.1:1", "stopped answering"),
         ("accuracy compare --url URL --reference gone.json", "gone.json does not exist"),
-        ("accuracy task --url URL --tasks coppy", "did you mean copy"),
+        ("accuracy task --url URL --reference URL --tasks copy,coppy", "did you mean copy"),
+        ("accuracy task --url URL", "add --reference FILE or URL"),
+        ("accuracy task --url URL --tasks none --lm-eval gsm8k", "add --lm-eval-samples"),
+        ("accuracy task --url URL --tasks none --lm-eval gsm8k --lm-eval-samples .", "lm-eval is not installed"),
         ("accuracy attach gone.json .", "gone.json does not exist"),
     ],
 )
@@ -273,10 +278,22 @@ def test_mistakes_are_one_sentence(call, clean, line, says, monkeypatch, tmp_pat
 
 def test_lm_eval_that_fails_keeps_the_offline_tasks(call, clean, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    code, _, err = call(f"accuracy task --url {clean} --tasks copy --items 5 --lm-eval gsm8k")
+    program = tmp_path / "lm_eval"
+    program.write_text("#!/bin/sh\necho no such task >&2\nexit 1\n")
+    program.chmod(0o755)
+    (tmp_path / "samples_gsm8k_1.jsonl").write_text('{"doc_id": 0, "exact_match": 1.0}\n')
+    line = f"accuracy task --url {clean} --reference {clean} --tasks copy --items 5"
+    code, _, err = call(f"{line} --lm-eval gsm8k --lm-eval-samples {tmp_path}")
     assert code == 2
-    assert "lm-eval is not installed" in err
+    assert "lm-eval exited with status 1: no such task" in err
     assert read_gate(tmp_path / "gate.json").tiers[0].figures["copy"]["n"] == 5
+
+
+def test_a_reference_without_the_answers_is_refused_before_the_server_generates(call, clean, reference, tmp_path):
+    write_reference(replace(reference, tasks={"copy": reference.tasks["copy"]}), tmp_path / "ref.json")
+    code, out, err = call(f"accuracy task --url {clean} --reference {tmp_path / 'ref.json'} --same-model")
+    assert (code, out) == (2, "") and not (tmp_path / "gate.json").exists()
+    assert "the reference holds no answers to arithmetic, needle; use --tasks copy" in err
 
 
 def test_the_endpoint_is_kept_without_a_key(clean, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -137,6 +138,35 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
     code, out, err = call("bench --compare met slow --gate")
     assert code == 1 and "gate: " in err and "REGRESSION: " in out and "higher in B" in out
     assert call("bench --compare slow met --gate")[0] == 0
+
+
+def test_a_ladder_prints_a_table_and_one_level_in_full(call, server):
+    code, out, err = call(f"bench {server.base_url} {SHAPE} --concurrency 2,4 --until 2s --slo ttft_p99=5s --out run")
+    assert code == 0, err
+    head = next(line for line in out.splitlines() if line.startswith("load"))
+    assert head.split()[:5] == ["load", "req/s", "tok/s", "TTFT", "p50"] and "SLO" in head and "GPU" not in head
+    assert out.count("\nRequests/s") == 1 and "the highest load within the SLOs, on too few requests" in out
+    assert out.count(" unsure") == 2 and "p99 needs 299 requests in the window" in out
+    assert (
+        call(f"bench {server.base_url} {SHAPE} --concurrency 2,4 --until 1s --all --out all")[1].count("TTFT, ms") == 2
+    )
+
+
+def test_no_gate_opens_on_a_p99_of_too_few_requests(call, server):
+    line = f"bench {server.base_url} {SHAPE} --concurrency 4 --slo ttft_p99=5s --gate --out run"
+    code, _, err = call(f"{line} --until 90requests")
+    assert code == 1 and re.search(r"can't be judged: p99 needs 299 requests in the window, has \d\d\b", err)
+
+
+def test_a_trace_of_twelve_words_measures_twelve_not_the_default(call, server, tmp_path):
+    talks = [{"conversations": [{"from": "human", "value": "a b c"}, {"from": "gpt", "value": "w " * 12}]}] * 3
+    (tmp_path / "talks.json").write_text(json.dumps(talks))
+    line = f"bench {server.base_url} --trace talks.json --concurrency 1 --until 1s --out run"
+    code, out, err = call(f"{line} --prompt-unit words")
+    assert code == 0 and "a word of the recorded answer counts as one token" in err
+    (level,) = RunFolder(tmp_path / "run").levels()
+    assert set(level.requests()["planned_output"]) == {12} and level.summary.lengths.mean_osl == 12
+    assert " 12 out (12 planned)" in out
 
 
 def _doubted(run: Path) -> bool:

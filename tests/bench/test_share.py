@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -11,7 +13,7 @@ from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
 from paretoken.cli.measure.share import command
 from paretoken.report.run.reading import read_run
-from paretoken.report.run.share import HEADS, MOST_LEVELS, code, escaped, share
+from paretoken.report.run.share import HEADS, MOST_LEVELS, PER_GPU, code, escaped, share
 from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, rates, troubled
 
 
@@ -34,12 +36,23 @@ def test_the_table_holds_the_figures_of_the_summary(run):
     assert rows[0] == [escaped(h) for h in HEADS]
     assert [r[0] for r in rows[2:]] == ["1 user", "4 users", "16 users"]
     for row, level in zip(rows[2:], RunFolder(run).levels(), strict=True):
-        s = level.summary
-        assert float(row[1]) == pytest.approx(s.throughput.window.total_tok_s_per_gpu, rel=1e-3)
-        assert float(row[2]) == pytest.approx(s.throughput.window.output_tok_s_per_gpu, rel=1e-3)
-        assert float(row[4]) == pytest.approx(s.latency.ttft_s.p50 * 1000, rel=6e-3)
-        assert float(row[8]) == pytest.approx(s.latency.e2e_s.p50, rel=6e-3)
+        s, of = level.summary, dict(zip(HEADS, row, strict=True))
+        window = s.throughput.window
+        assert float(of["req/s"]) == pytest.approx(window.requests_s, rel=6e-3)
+        assert float(of["output tok/s"]) == pytest.approx(window.output_tok_s, rel=1e-3)
+        assert float(of["total"].replace(",", "")) == pytest.approx(window.total_tok_s_per_gpu, rel=1e-3)
+        assert float(of["tok/s/GPU output"]) == pytest.approx(window.output_tok_s_per_gpu, rel=1e-3)
+        assert float(of["TTFT p50 ms"]) == pytest.approx(s.latency.ttft_s.p50 * 1000, rel=6e-3)
+        assert float(of["TPOT p99 ms"]) == pytest.approx(s.latency.tpot_s.p99 * 1000, rel=6e-3)
+        assert float(of["E2E p50 s"]) == pytest.approx(s.latency.e2e_s.p50, rel=6e-3)
         assert row[-2:] == ["yes", "ok"]
+
+
+def test_per_gpu_columns_need_several_gpus(run):
+    measured = read_run(run)
+    levels = tuple(replace(level, summary=replace(level.summary, n_gpus=1)) for level in measured.levels)
+    heads = table(share(replace(measured, levels=levels)))[0]
+    assert not set(PER_GPU) & set(heads) and "output tok/s" in heads and len(heads) == len(HEADS) - 2
 
 
 def test_head_and_foot_say_what_and_how_well(run):
@@ -100,6 +113,27 @@ def test_names_break_nothing(tmp_path):
 def test_escapes():
     assert escaped("a|b\nc <d> `e` \\") == r"a\|b c \<d\> \`e\` \\"
     assert code("x`|y\nz") == "`x'/y z`"
+
+
+def test_a_late_send_is_said_of_open_loops_alone(run, tmp_path):
+    """In a closed loop nothing is due before it is sent, so the figure would contradict "client ok"."""
+    assert "send lateness" not in share(read_run(run)).splitlines()[-1]
+    folder = RunFolder(tmp_path / "open")
+    folder.create(METADATA)
+    late = replace(proof(4), asked_unit="requests", send_lateness_p99_s=0.0021)
+    keep(folder, loaded(2), Closed(2), fidelity=late)
+    assert "send lateness p99 2.10 ms" in share(read_run(folder.folder)).splitlines()[-1]
+
+
+def test_json_holds_the_figures_and_nothing_of_the_host(run):
+    done = CliRunner().invoke(command, [str(run), "--json"], catch_exceptions=False)
+    document = json.loads(done.output)
+    levels = RunFolder(run).levels()
+    assert [x["load"]["users"] for x in document["levels"]] == [level.summary.load.users for level in levels]
+    first, summary = document["levels"][0], levels[0].summary
+    assert first["latency"]["ttft_s"]["p50"] == summary.latency.ttft_s.p50
+    assert first["throughput"]["window"]["requests_s"] == summary.throughput.window.requests_s
+    assert not re.search(r"10\.0\.0\.7|bench-1|paretoken bench|hunter2|sk-very", done.output)
 
 
 def test_the_command_prints_it(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 import pytest
 
@@ -155,3 +156,29 @@ class TestNotes:
         assert any("1 request left out: too long" in note for note in trace.notes(repeats=False))
         with pytest.raises(BadFile, match="within the server's context of 9 tokens"):
             trace.within(9)
+
+
+@pytest.mark.parametrize(
+    ("row", "prompt", "answer"),
+    [
+        ({"system_prompt": "Be brief.", "question": "Why?", "response": "So."}, "Be brief.\n\nWhy?", "So."),
+        ({"system_prompt": "", "question": "Why?", "response": "So."}, "Why?", "So."),
+        ({"instruction": "Add.", "input": "1 2", "output": "3"}, "Add.\n\n1 2", "3"),
+        ({"prompt": "Why?", "completion": "So."}, "Why?", "So."),
+    ],
+)
+def test_a_data_set_for_training_gives_prompts_and_recorded_answers(tmp_path, row, prompt, answer):
+    path = tmp_path / "set.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    (request,) = read_trace(path).requests
+    assert (request.prompt, request.answer, request.output_tokens) == (prompt, answer, None)
+
+
+def test_a_last_message_of_the_assistant_is_the_answer_and_is_not_sent(tmp_path):
+    talk = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b c"}]
+    longer = [*talk, {"role": "user", "content": "d"}]
+    path = tmp_path / "talks.jsonl"
+    path.write_text("\n".join(json.dumps({"messages": m, "output_tokens": 5}) for m in (talk, longer)))
+    first, second = read_trace(path).requests
+    assert (first.messages, first.answer) == (tuple(talk[:1]), "b c")
+    assert (second.messages, second.answer) == (tuple(longer), None)

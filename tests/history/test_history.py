@@ -9,7 +9,8 @@ import orjson
 import polars as pl
 import pytest
 
-from paretoken.errors import BadFile, NoData
+from paretoken.answers.check import CheckQuestion, check
+from paretoken.errors import NoData
 from paretoken.frontier.pareto import pareto
 from paretoken.history.at_latency import changes, curve
 from paretoken.history.run_curves import RunCurve, read_curves
@@ -221,5 +222,8 @@ class TestCheckCommand:
             summary = orjson.loads(file.read_bytes())
             summary["intervals"]["total_tok_s"] = None
             file.write_bytes(orjson.dumps(summary))
-        with pytest.raises(BadFile, match="is long enough for an interval"):
-            read_curves([run], "e2e")
+        assert read_curves([run], "e2e") == []
+        with pytest.raises(NoData, match="is long enough for an interval"):
+            check(CheckQuestion(runs=(run,), baselines=(run,), at="latency"))
+        answer = check(CheckQuestion(runs=(run,), baselines=(run,)))
+        assert answer.comparison and answer.why_at_load == "no level of a side is long enough for a curve"

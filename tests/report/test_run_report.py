@@ -171,7 +171,8 @@ def test_the_command_writes_beside_the_run(run_folders, tmp_path):
     assert done.output == f"Report: {run_folders / 'after' / 'report.html'}\n"
     assert (run_folders / "after" / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     both = [str(run_folders / "after"), str(run_folders / "before"), "--out", str(tmp_path / "two.html")]
-    CliRunner().invoke(command, both, catch_exceptions=False)
+    done = CliRunner().invoke(command, [*both, "--json"], catch_exceptions=False)
+    assert json.loads(done.output) == {"report": str(tmp_path / "two.html"), "levels": {"after": 3, "before": 5}}
     assert "on vllm 0.11.0: 2 runs" in (tmp_path / "two.html").read_text(encoding="utf-8")
 
 

@@ -84,9 +84,9 @@ def scraped(users: int, seconds: int) -> ServerMetrics:
     )
 
 
-def loaded(users: int, seconds: float = 30.0, tokens: int = 40, seed: int = 0) -> pl.DataFrame:
-    """A closed loop whose TTFT and TPOT grow with the load, with noise."""
-    slow = 1 + users / 16
+def loaded(users: int, seconds: float = 30.0, tokens: int = 40, seed: int = 0, slowness: float = 1.0) -> pl.DataFrame:
+    """A closed loop whose TTFT and TPOT grow with the load, with noise; both `slowness` times as long."""
+    slow = slowness * (1 + users / 16)
     return closed(
         users,
         seconds,
@@ -118,14 +118,19 @@ def keep(
     folder.keep(number, replace(summary, failed=failed))
 
 
-def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0) -> Path:
+def slower(path: Path, users: tuple[int, ...], factor: float = 1.5) -> Path:
+    """The same ladder on a slower server."""
+    return ladder(path, users, seed=5, slowness=factor)
+
+
+def ladder(path: Path, users: tuple[int, ...] = (1, 2, 4, 8, 16), *, seed: int = 0, slowness: float = 1.0) -> Path:
     """A run of closed levels that are all sound."""
     folder = RunFolder(path)
     folder.create(METADATA)
     for n in users:
         keep(
             folder,
-            loaded(n, 60.0 if n < 4 else 30.0, seed=seed),
+            loaded(n, 60.0 if n < 4 else 30.0, seed=seed, slowness=slowness),
             Closed(n),
             fidelity=proof(n),
             server=scraped(n, 30),

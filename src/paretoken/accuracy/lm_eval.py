@@ -31,9 +31,7 @@ def run_lm_eval(
 
     BadConfig where lm-eval is not installed, EndpointFailed where it ends with an error.
     """
-    program = shutil.which("lm_eval") or shutil.which("lm-eval")
-    if program is None:
-        raise BadConfig("lm-eval is not installed; pip install 'paretoken[lm-eval]', or use the offline tasks")
+    program = lm_eval_program()
     if "," in model or "," in root:
         raise BadConfig(f"lm-eval cannot take {model!r} at {root}: a comma would begin another setting of it")
     arguments = f"model={model},base_url={root}/v1/completions,num_concurrent=4"
@@ -58,6 +56,14 @@ def run_lm_eval(
         last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise EndpointFailed(f"lm-eval exited with status {done.returncode}: {one_line(last_line, key or '')}")
     return {task: read_samples(folder, task) for task in tasks}
+
+
+def lm_eval_program() -> str:
+    """The program on the path; BadConfig where it is not installed."""
+    program = shutil.which("lm_eval") or shutil.which("lm-eval")
+    if program is None:
+        raise BadConfig("lm-eval is not installed; pip install 'paretoken[lm-eval]', or use the offline tasks")
+    return program
 
 
 def read_samples(folder: Path, task: str) -> tuple[bool, ...]:

@@ -173,6 +173,14 @@ def _sample(sequence: _Sequence) -> ScoredSample:
     return ScoredSample(sequence["prompt"], sequence["output"], sequence["logprobs"], tops)
 
 
+def check_tasks(reference: Reference, tasks: Sequence[str]) -> None:
+    """BadConfig where the reference lacks the answers to one of the tasks."""
+    answered = reference.tasks or {}
+    if missing := [task for task in tasks if not answered.get(task)]:
+        use = f"use --tasks {','.join(answered)}" if answered else "record them with 'paretoken accuracy calibrate'"
+        raise BadConfig(f"the reference holds no answers to {', '.join(missing)}; {use}")
+
+
 def check_model(reference: Reference, server: ScoringServer, same: bool = False) -> None:
     """BadConfig where the endpoint serves another model than the reference's, unless `same` says otherwise."""
     if reference.key.model != server.model and not same:

@@ -24,8 +24,9 @@ def solve(
     A task that was broken off has the items up to that point.
     """
     right: dict[str, tuple[bool, ...]] = {}
-    for task in tasks:
-        answers = ask_all(lambda item: _right(server, item), items(task, n, seed), on_progress=on_progress)
+    todo = {task: items(task, n, seed) for task in tasks}  # an unknown task is refused before the first is generated
+    for task, questions in todo.items():
+        answers = ask_all(lambda item: _right(server, item), questions, on_progress=on_progress)
         right[task] = tuple(answers.done)
         if answers.stopped:
             return right, answers.stopped

@@ -72,7 +72,7 @@ def learned(
             listed=server.listed,
             in_url=server.api is not None,
             token_ids=sample_ids(config, server),
-            words=sample_words(seed),
+            words=sample_words(config, seed),
             field_is_free=config.max_tokens_field == "auto",
             refused=list(refused),
         ).run()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import cycle, islice
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
 from paretoken.bench.workload.traces import read_trace
-from paretoken.bench.workload.traces.request import Trace
+from paretoken.bench.workload.traces.request import Trace, TraceLimits
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
@@ -29,6 +31,8 @@ SAFE_VOCABULARY = 8192
 
 SAMPLE = 128
 """Words of the sample: enough that a chat template adds little to their count."""
+SAMPLED = 50
+"""Requests of a trace that the sample is taken from."""
 
 SourceOf = Callable[[int, Correction], PromptSource]
 """The prompts of a level by its number."""
@@ -63,15 +67,35 @@ def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: A
     )
 
 
-def sample_words(seed: int) -> str:
-    """SAMPLE words as prompts are made of, to learn how many tokens the server counts for them."""
+def sample_words(config: BenchConfig, seed: int) -> str:
+    """SAMPLE words as the run is made of, to learn how many tokens the server counts for them.
+
+    Of a trace with text they are its own, over and over if it has few: other words have another number of tokens.
+    """
+    if words := " ".join(_recorded_texts(config)).split():
+        return " ".join(islice(cycle(words), SAMPLE))
     maker = PlainWords()
     return str(maker.prompt(maker.atoms(np.random.default_rng((seed, 0x7A)), SAMPLE)).content)
+
+
+def _recorded_texts(config: BenchConfig) -> list[str]:
+    """The first answers of the run's trace, else its prompts; none without a trace that holds text."""
+    if not config.trace:
+        return []
+    return _first_texts(config.trace)
+
+
+@lru_cache(maxsize=1)
+def _first_texts(file: str) -> list[str]:
+    first = read_trace(file, TraceLimits(requests=SAMPLED)).requests
+    return [r.answer for r in first if r.answer] or [text for r in first for text in r.texts]
 
 
 def sample_ids(config: BenchConfig, server: ProbedServer) -> list[int] | None:
     """A few token ids of the server's vocabulary; None where prompts are text."""
     if config.prompt_unit == "words" or not dialect(config.dialect or server.dialect).token_ids:
+        return None
+    if _recorded_texts(config):
         return None
     size = config.vocab_size or server.vocab_size or SAFE_VOCABULARY
     return [size // 2] * 4
@@ -85,7 +109,7 @@ def plan_prompts(
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
     if config.trace:
-        trace, trace_notes = _trace(config, maker, shape)
+        trace, trace_notes = _trace(config, maker, shape, server, bodies)
         loops = config.arrivals != "trace"
         if server.max_context is not None:
             trace = trace.within(server.max_context)
@@ -111,29 +135,75 @@ def plan_prompts(
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
 
 
-def _trace(config: BenchConfig, maker: Maker, shape: RequestLengths) -> tuple[Trace, tuple[str, ...]]:
-    """The trace with every length it leaves out: counted by the tokenizer, else by words; --osl where it is set."""
+def _trace(
+    config: BenchConfig, maker: Maker, shape: RequestLengths, server: ProbedServer, bodies: Bodies
+) -> tuple[Trace, tuple[str, ...]]:
+    """The trace with the lengths that it leaves out, and notes on where they are from. BadConfig where nothing says.
+
+    Recorded answers are counted by the tokenizer, else by the server's own tokens per word of this trace; --osl is for
+    what neither knows.
+    """
     trace = read_trace(str(config.trace))
-    tokenizer = (
-        maker.tokenizer if isinstance(maker, Words) else load_tokenizer(config.tokenizer) if config.tokenizer else None
-    )
-    silent = sum(r.output_tokens is None for r in trace.requests)
+    notes = _limits_note(trace, bodies)
+    silent = [r for r in trace.requests if r.output_tokens is None]
+    tokenizer = _trace_tokenizer(config, maker, server, bodies.model) if silent else _maker_tokenizer(config, maker)
+    count = tokenizer.count if tokenizer else None
+    stated = round(shape.osl.mean) if config.osl is not None or config.workload else None
+    unanswered = [r for r in silent if r.answer is None]
+    guessed = silent if tokenizer is None else unanswered
+    of = f"of {len(trace.requests):,} requests of {config.trace} state no output length"
+    if guessed and stated is not None:
+        option = f"--osl {config.osl}" if config.osl is not None else f"the mean of --workload {config.workload}"
+        return trace.counted(count, stated), (*notes, f"{len(guessed):,} {of}: {option} is used")
+    if unanswered:
+        raise BadConfig(f"{len(unanswered):,} {of}, and no answer either; set --osl")
     if tokenizer or not silent:
-        return trace.counted(tokenizer.count if tokenizer else None, round(shape.osl.mean)), ()
-    lengths = f"{silent:,} of {len(trace.requests):,} requests of {config.trace} state no output length"
-    if config.osl is not None:
-        return trace.counted(None, round(shape.osl.mean)), (f"{lengths}: --osl {config.osl} is used",)
-    if any(r.output_tokens is None and r.answer is None for r in trace.requests):
-        raise BadConfig(f"{lengths}, and no answer either; set --osl")
-    per_word = maker.tokens_per_word if isinstance(maker, PlainWords) else 1.0
+        return trace.counted(count), notes
+    per_word, how = _tokens_per_word(config, f"{len(silent):,} {of}")
     counted = trace.counted(lambda text: round(per_word * len(text.split())))
     # Input lengths by words would pass for the server's count; they stay unknown.
     requests = tuple(
         replace(c, input_tokens=r.input_tokens) for c, r in zip(counted.requests, trace.requests, strict=True)
     )
-    unit = "words" if per_word == 1.0 else f"words at {per_word:.2f} tokens each"
-    return replace(counted, requests=requests), (
-        f"{lengths}, and there is no tokenizer: they are counted in {unit}; for tokens, add --tokenizer PATH",
+    return replace(counted, requests=requests), (*notes, how)
+
+
+def _maker_tokenizer(config: BenchConfig, maker: Maker) -> Tokenizer | None:
+    if isinstance(maker, Words):
+        return maker.tokenizer
+    return load_tokenizer(config.tokenizer) if config.tokenizer else None
+
+
+def _trace_tokenizer(config: BenchConfig, maker: Maker, server: ProbedServer, model: str) -> Tokenizer | None:
+    """What counts recorded answers: the tokenizer that is set, else that of the model if this machine has it."""
+    own = _maker_tokenizer(config, maker)
+    return own or (None if config.prompt_unit == "words" else _tokenizer_of(server, model))
+
+
+def _tokens_per_word(config: BenchConfig, lengths: str) -> tuple[float, str]:
+    """Tokens per word of recorded answers without a tokenizer, and the note on it."""
+    if config.prompt_unit == "words":
+        return 1.0, f"{lengths}: a word of the recorded answer counts as one token; for tokens, add --tokenizer PATH"
+    if config.tokens_per_word is None:
+        raise BadConfig(
+            f"{lengths}; their answers are text, there is no tokenizer of the model here, and the server counts no "
+            "tokens: add --tokenizer PATH, set --osl, or count words with --prompt-unit words"
+        )
+    ratio = config.tokens_per_word
+    return ratio, (
+        f"{lengths}, and there is no tokenizer: the recorded answers have {ratio:.2f} tokens a word, by the server's "
+        "count of the first of them; for exact lengths, add --tokenizer PATH"
+    )
+
+
+def _limits_note(trace: Trace, bodies: Bodies) -> tuple[str, ...]:
+    """That answers are made as long as a limit on them, where the trace states no more than that."""
+    limits = sum(r.output_is_limit for r in trace.requests)
+    if not limits or not bodies.forces_length:
+        return ()
+    return (
+        f"{limits:,} of {len(trace.requests):,} requests of {trace.file} state max_tokens, a limit, and every answer "
+        "is made that long; for answers that end by themselves, add --no-ignore-eos",
     )
 
 

@@ -17,7 +17,7 @@ _MEASURE = {
     "Client": "--workers --nodes --ray",
     "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "
     "--speculative --speculative-tokens --draft-model --kv-cache-dtype",
-    "Output": "--out --resume --compare --gate --force --export --json",
+    "Output": "--out --resume --compare --gate --force --all --export --json",
 }
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
@@ -73,6 +73,10 @@ _ACCURACY = {
     "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
     "Output": "--out --run --json",
 }
+_CHECK = {
+    "Comparison": "--baseline --at --e2e --interactivity --allow --force",
+    "Output": "--junit --annotations --json",
+}
 _HISTORY = {
     "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
     "Steps": "--alpha --smallest --steps-only",
@@ -119,6 +123,7 @@ PANELS: dict[str, dict[str, str]] = (
     )
     | {
         "launch": _LAUNCH,
+        "check": _CHECK,
         "history": _HISTORY,
         "outlook": _OUTLOOK,
         "rent show": _RENT,

@@ -171,7 +171,10 @@ def _check_load(spec: ServerSpec, override: Override) -> None:
             f"a request of {spec.isl:,} input and {spec.osl:,} output tokens is longer than the context of "
             f"{spec.model}, {spec.max_context:,} tokens; use a shorter workload"
         )
-    for name, least, option in (("max_num_seqs", spec.users, "--concurrency"), ("max_model_len", spec.longest, "--workload")):
+    for name, least, option in (
+        ("max_num_seqs", spec.users, "--concurrency"),
+        ("max_model_len", spec.longest, "--workload"),
+    ):
         value = override.set.get(name)
         if isinstance(value, int) and value < least:
             raise BadConfig(f"{name} = {value:,} is below the {least:,} that {option} states; raise it or leave it out")

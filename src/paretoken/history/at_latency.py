@@ -47,10 +47,26 @@ class ThroughputChange:
     change: float
     regression: bool
 
+    @property
+    def verdict(self) -> str:
+        """`worse` beyond what is allowed, `worse, allowed`, `better` or `no difference`, by the interval."""
+        if self.regression:
+            return "worse"
+        return "better" if self.low > 0 else "worse, allowed" if self.high < 0 else "no difference"
+
+    @property
+    def configuration(self) -> str:
+        """`H200 vllm llama-3-70b fp8 1024/1024`."""
+        what = (str(v) for k, v in self.of.items() if v not in (None, "measured") and k not in ("isl", "osl"))
+        return f"{' '.join(what)} {self.of['isl']}/{self.of['osl']}"
+
+    @property
+    def latency(self) -> str:
+        """`4.2 s E2E`, `40 tok/s/user`."""
+        return f"{self.at:.4g} {'s E2E' if self.axis == 'e2e' else 'tok/s/user'}"
+
     def __str__(self) -> str:
-        unit = "s E2E" if self.axis == "e2e" else "tok/s/user"
-        what = " ".join(str(v) for k, v in self.of.items() if v not in (None, "measured") and k not in ("isl", "osl"))
-        where = f"{what} {self.of['isl']}/{self.of['osl']} at {self.at:.4g} {unit}"
+        where = f"{self.configuration} at {self.latency}"
         figures = f"{self.before:,.1f} → {self.after:,.1f} tok/s/GPU"
         interval = f"{self.low:+.1%} to {self.high:+.1%}"
         return f"{verdict(self.regression)}: {where}: {figures}, {self.change:+.1%} ({interval})"
@@ -77,6 +93,14 @@ def changes(
     if not any(judged):
         raise NoData("the curves overlap too little at these latencies; measure more levels, or give another latency")
     return [change for change in judged if change is not None]
+
+
+def shares_latency(baseline: Sequence[RunCurve], new: Sequence[RunCurve], axis: Axis) -> bool:
+    """Whether some latency lies inside the curves of both sides; a run of one level has none inside."""
+    sides = [
+        ([c for c in baseline if c.of == key], [c for c in new if c.of == key]) for key in {c.of for c in baseline}
+    ]
+    return any(_latencies(a, b, axis, ()) for a, b in sides if b)
 
 
 def curve(latency_s: Floats, tok_s: Floats, at_s: float) -> float:

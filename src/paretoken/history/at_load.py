@@ -11,20 +11,24 @@ difference, the smallest detectable one is named: the one detected four times in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from paretoken.bench.plan import load_name
-from paretoken.bench.stats.differences import ERROR_RATE, LEVEL, RawDifference, holm, raw_differences
+from paretoken.bench.stats.differences import ERROR_RATE, LEVEL, RawDifference, holm, raw_differences, scarce_figures
 from paretoken.bench.stats.figures import ComparedLevel
 from paretoken.bench.stats.level_summary import LevelSummary
+from paretoken.bench.stats.quantiles import needed
 from paretoken.errors import BadConfig, NoData
+from paretoken.plural import listed
 from paretoken.points.acceptance import ALIKE, acceptance_of, difference
 
 POWER_Z = 0.8416  # normal quantile of a power of 0.8
+Verdict = Literal["better", "worse", "no difference"]
 CHECKED_COLUMNS = ("model", "isl", "osl")
 Levels = dict[tuple[str, float], list[ComparedLevel]]
 """The levels of a run by their load."""
@@ -34,10 +38,12 @@ Levels = dict[tuple[str, float], list[ComparedLevel]]
 class Difference:
     """One figure at one load: `change` is B/A − 1 with its interval; `p_value` is after Holm's correction.
 
-    Of the error rate `change` is B − A. `visible` is the smallest change that would have been seen four times in five.
+    `unit` is that of A and B: `s`, `tok/s` of the deployment, or `share`. Of the error rate `change` is B − A.
+    `visible` is the smallest change that would have been seen four times in five.
     """
 
     figure: str
+    unit: str
     load: tuple[str, float]
     a: float
     b: float
@@ -47,6 +53,7 @@ class Difference:
     p_value: float
     significant: bool
     better: bool
+    verdict: Verdict
     visible: float
     basis: str
 
@@ -71,12 +78,33 @@ class Difference:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScarceFigures:
+    """Quantiles of one load that `a` and `b` requests in the window are too few to compare: each side needs `needed`.
+
+    Of repeats, `a` and `b` are those of the longest.
+    """
+
+    load: tuple[str, float]
+    figures: tuple[str, ...]
+    quantile: float
+    needed: int
+    a: int
+    b: int
+
+    def __str__(self) -> str:
+        return (
+            f"{load_name(*self.load)}: {listed(self.figures)} not compared: p{self.quantile * 100:g} needs "
+            f"{self.needed:,} requests in the window, A has {self.a:,} and B {self.b:,}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class RunComparison:
     """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
 
     `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors,
-    `hidden` those of B whose pace nobody saw.
+    `hidden` those of B whose pace nobody saw, `scarce` the quantiles that too few requests allow to compare.
     """
 
     differences: tuple[Difference, ...]
@@ -85,6 +113,7 @@ class RunComparison:
     doubts: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    scarce: tuple[ScarceFigures, ...] = ()
 
     @property
     def regressions(self) -> tuple[str, ...]:
@@ -146,6 +175,7 @@ def compare(
         doubts=_doubts(ours, theirs),
         failed=tuple(dict.fromkeys(level.summary.load.name for level in b if level.summary.failed)),
         hidden=tuple(dict.fromkeys(level.summary.load.name for level in b if level.summary.in_one_piece)),
+        scarce=tuple(_scarce(ours, theirs)),
     )
 
 
@@ -164,6 +194,15 @@ def _doubts(a: Levels, b: Levels) -> tuple[str, ...]:
             )
         texts += _unlike_acceptance(a[load][0].summary, b[load][0].summary)
     return tuple(dict.fromkeys(texts))
+
+
+def _scarce(a: Levels, b: Levels) -> Iterator[ScarceFigures]:
+    """What each load in common lacks for a comparison of its tail."""
+    for load in sorted(a.keys() & b.keys()):
+        for (quantile, in_a, in_b), names in scarce_figures(a[load], b[load]).items():
+            yield ScarceFigures(
+                load=load, figures=tuple(names), quantile=quantile, needed=needed(quantile), a=in_a, b=in_b
+            )
 
 
 def _unlike_acceptance(a: LevelSummary, b: LevelSummary) -> list[str]:
@@ -196,8 +235,10 @@ def _corrected(raw: Sequence[RawDifference]) -> tuple[Difference, ...]:
 
 
 def _judged(raw: RawDifference, p: float, z: float) -> Difference:
+    significant, better = p < 1 - LEVEL, bool((raw.change > 0) == raw.figure.higher_is_better)
     return Difference(
         figure=raw.figure.name,
+        unit=raw.figure.unit,
         load=raw.load,
         a=raw.a,
         b=raw.b,
@@ -205,8 +246,9 @@ def _judged(raw: RawDifference, p: float, z: float) -> Difference:
         low=raw.low,
         high=raw.high,
         p_value=p,
-        significant=p < 1 - LEVEL,
-        better=bool((raw.change > 0) == raw.figure.higher_is_better),
+        significant=significant,
+        better=better,
+        verdict=("better" if better else "worse") if significant else "no difference",
         visible=z * raw.spread,
         basis=raw.basis,
     )

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from paretoken.bench.run_folder import RunFolder, run_folders
 from paretoken.bench.stats.bootstrap import ConfidenceInterval
 from paretoken.bench.stats.level_summary import LevelSummary
-from paretoken.errors import BadFile
 from paretoken.frontier import Axis
 
 Z95 = 1.959964
@@ -37,16 +36,11 @@ class RunCurve:
 
 
 def read_curves(places: Sequence[Path], axis: Axis) -> list[RunCurve]:
-    """The runs in run folders and campaigns. BadFile without a run, or without a level that has an interval."""
-    curves = [
-        curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None
-    ]
-    if not curves:
-        raise BadFile(_why_none(places, axis))
-    return curves
+    """The runs in run folders and campaigns that have a level with an interval. BadFile without a run."""
+    return [curve for place in places for p in run_folders(place) if (curve := _curve(RunFolder(p), axis)) is not None]
 
 
-def _why_none(places: Sequence[Path], axis: Axis) -> str:
+def why_none(places: Sequence[Path], axis: Axis) -> str:
     """Why no level of these runs has a place on a curve, and what to do."""
     where = ", ".join(map(str, places))
     levels = [level.summary for place in places for p in run_folders(place) for level in RunFolder(p).levels()]

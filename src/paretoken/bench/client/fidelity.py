@@ -216,48 +216,45 @@ def _ratio(part: float, whole: float, empty: float = 0.0) -> float:
 
 
 def _limits_passed(f: Fidelity) -> list[str]:
-    """Every limit that was passed, with what to do; a remedy that several share is said once, after the last."""
+    """Every limit that was passed, each with what to do about it; what helps against several is said once, at last."""
+    passed = _passed(f)
+    later = [{remedy for _, remedy in passed[k + 1 :]} for k in range(len(passed))]
+    return [what if remedy in rest else f"{what}: {remedy}" for (what, remedy), rest in zip(passed, later, strict=True)]
+
+
+def _passed(f: Fidelity) -> list[tuple[str, str]]:
+    """Each limit that was passed, and the remedy."""
     remedy = f"use --workers {2 * max(f.workers, 1)} or a machine with more free cores"
     if f.cpu_wait_share > CROWDED_SHARE and f.cpu_share < CROWDED_CPU:
         remedy = f"other programs used its core for {f.cpu_wait_share:.0%} of the time: pin the client to an idle core"
     open_loop = f.asked_unit == "requests"
-    passed, shared = [], []
+    passed: list[tuple[str, str]] = []
     if f.workers_lost:
-        passed.append(f"{f.workers_lost} of {f.workers} workers died during the level: repeat it")
+        passed.append((f"{f.workers_lost} of {f.workers} workers died during the level", "repeat it"))
     if f.own_faults:
-        passed.append(
-            f"{counted(f.own_faults, 'request')} failed on this machine, not at the server ({f.own_fault}): raise that "
-            "limit here, or share the load out over --workers or --nodes"
-        )
+        failed = f"{counted(f.own_faults, 'request')} failed on this machine, not at the server ({f.own_fault})"
+        passed.append((failed, "raise that limit here, or share the load out over --workers or --nodes"))
     if f.cpu_share > CPU_SHARE_LIMIT:
-        shared.append(f"a worker used {f.cpu_share:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%})")
+        passed.append((f"a worker used {f.cpu_share:.0%} of its core (limit {CPU_SHARE_LIMIT:.0%})", remedy))
     lag_limit = LOOP_LAG_LIMIT_S if f.kernel_stamps else USER_LAG_LIMIT_S
     if f.loop_lag_p99_s > lag_limit:
-        shared.append(
-            f"responses waited {f.loop_lag_p99_s * 1e3:.1f} ms (p99) to be read (limit {lag_limit * 1e3:.0f})"
-        )
+        waited = f"responses waited {f.loop_lag_p99_s * 1e3:.1f} ms (p99) to be read (limit {lag_limit * 1e3:.0f})"
+        passed.append((waited, remedy))
     if f.send_lateness_p99_s > SEND_LATENESS_LIMIT_S and open_loop:
-        shared.append(
-            f"requests were sent {f.send_lateness_p99_s * 1e3:.1f} ms late (p99, limit "
-            f"{SEND_LATENESS_LIMIT_S * 1e3:.0f})"
-        )
+        late, limit = f.send_lateness_p99_s * 1e3, SEND_LATENESS_LIMIT_S * 1e3
+        passed.append((f"requests were sent {late:.1f} ms late (p99, limit {limit:.0f})", remedy))
     if f.late_coalesced_fraction > LATE_MERGED_LIMIT:
-        shared.append(f"{f.late_coalesced_fraction:.0%} of reads came late and merged several chunks, so gaps are lost")
+        merged = f"{f.late_coalesced_fraction:.0%} of reads came late and merged several chunks, so gaps are lost"
+        passed.append((merged, remedy))
     if f.late_first_fraction > LATE_FIRST_LIMIT:
-        shared.append(
-            f"{f.late_first_fraction:.0%} of first tokens were read late and together with later ones, so TTFT is too "
-            "high"
-        )
+        late_firsts = f"{f.late_first_fraction:.0%} of first tokens were read late and together with later ones"
+        passed.append((f"{late_firsts}, so TTFT is too high", remedy))
     if f.achieved < ACHIEVED_LIMIT and not f.failed_fraction:
         share = "due requests were sent" if open_loop else "users were kept busy"
-        shared.append(f"only {f.achieved:.0%} of the {share}")
-    if shared:
-        passed += [*shared[:-1], f"{shared[-1]}: {remedy}"]
+        passed.append((f"only {f.achieved:.0%} of the {share}", remedy))
     if f.steal > STEAL_LIMIT:
-        passed.append(f"the host took {f.steal:.0%} of this machine's CPU time: use a dedicated machine")
+        passed.append((f"the host took {f.steal:.0%} of this machine's CPU time", "use a dedicated machine"))
     if f.clock_drift_s > CLOCK_DRIFT_LIMIT_S:
-        passed.append(
-            f"the wall clock moved {f.clock_drift_s * 1e3:.1f} ms against the monotonic clock: keep time "
-            "synchronisation from stepping it"
-        )
+        moved = f"the wall clock moved {f.clock_drift_s * 1e3:.1f} ms against the monotonic clock"
+        passed.append((moved, "keep time synchronisation from stepping it"))
     return passed

@@ -15,9 +15,10 @@ from scipy import stats
 from paretoken.bench.stats.arrays import Floats
 from paretoken.bench.stats.figures import FIGURES, ComparedFigure, ComparedLevel
 from paretoken.bench.stats.goodput import wilson
+from paretoken.bench.stats.quantiles import supported
 
 LEVEL = 0.95
-ERROR_RATE = ComparedFigure("error rate", lambda level: np.zeros(0))
+ERROR_RATE = ComparedFigure("error rate", lambda level: np.zeros(0), unit="share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,16 @@ def raw_differences(
     """Every figure that both sides have; the error rate where a request failed on either."""
     raw = [_errors(load, a, b), *(_difference(figure, load, a, b, rng) for figure in FIGURES)]
     return [one for one in raw if one is not None]
+
+
+def scarce_figures(a: list[ComparedLevel], b: list[ComparedLevel]) -> dict[tuple[float, int, int], list[str]]:
+    """Quantiles with too few samples to compare: by quantile and the most samples of a level of A and of B."""
+    scarce: dict[tuple[float, int, int], list[str]] = {}
+    for figure in FIGURES:
+        sizes = [max(map(figure.samples, side)) for side in (a, b)]
+        if figure.quantile and min(sizes) and not all(supported(n, figure.quantile) for n in sizes):
+            scarce.setdefault((figure.quantile, sizes[0], sizes[1]), []).append(figure.name)
+    return scarce
 
 
 def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLevel]) -> RawDifference | None:

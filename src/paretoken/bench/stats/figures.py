@@ -15,7 +15,7 @@ from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.level_summary import LevelSummary, WindowSummary
 from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.precision import BINS
-from paretoken.bench.stats.quantiles import THIN, above
+from paretoken.bench.stats.quantiles import supported
 from paretoken.bench.stats.steady import Window, latency_mask
 from paretoken.bench.stats.throughput import input_rates, output_rates
 
@@ -69,18 +69,26 @@ def load_of(load: LoadRecord) -> Load:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFigure:
-    """One figure that is compared: the series it is taken from, and the statistic (a quantile, or None: the mean)."""
+    """One figure that is compared: the series it is taken from, and the statistic (a quantile, or None: the mean).
+
+    `unit` is that of its values: `s`, or `tok/s` of the whole deployment.
+    """
 
     name: str
     series: Callable[[ComparedLevel], Floats]
     quantile: float | None = None
     higher_is_better: bool = False
+    unit: str = "s"
 
     def value(self, level: ComparedLevel) -> float | None:
         values = self._clean(level)
-        if len(values) < MIN_SAMPLES or (self.quantile is not None and above(len(values), self.quantile) < THIN):
+        if len(values) < MIN_SAMPLES or (self.quantile is not None and not supported(len(values), self.quantile)):
             return None
         return float(values.mean() if self.quantile is None else np.quantile(values, self.quantile))
+
+    def samples(self, level: ComparedLevel) -> int:
+        """How many samples the level has of it."""
+        return len(self._clean(level))
 
     def replicates(self, level: ComparedLevel, rng: np.random.Generator) -> Floats:
         values = self._clean(level)
@@ -118,12 +126,13 @@ def _total(level: ComparedLevel) -> Floats:
 
 
 FIGURES = (
-    ComparedFigure("output throughput", _output, higher_is_better=True),
-    ComparedFigure("total throughput", _total, higher_is_better=True),
+    ComparedFigure("output throughput", _output, higher_is_better=True, unit="tok/s"),
+    ComparedFigure("total throughput", _total, higher_is_better=True, unit="tok/s"),
     ComparedFigure("mean TTFT", _ttft),
     ComparedFigure("median TTFT", _ttft, 0.5),
     ComparedFigure("p99 TTFT", _ttft, 0.99),
     ComparedFigure("median TPOT", _tpot, 0.5),
     ComparedFigure("p99 TPOT", _tpot, 0.99),
     ComparedFigure("median E2E", _e2e, 0.5),
+    ComparedFigure("p99 E2E", _e2e, 0.99),
 )

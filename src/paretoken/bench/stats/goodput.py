@@ -13,8 +13,7 @@ import numpy as np
 
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.quantiles import QUANTILES, needed, supported
-from paretoken.plural import counted
+from paretoken.bench.stats.quantiles import QUANTILES, label, needed, supported
 from paretoken.slo import Slo
 
 
@@ -37,8 +36,9 @@ class Attainment:
         q = QUANTILES.get(self.slo.statistic, 0.0)
         if supported(requests, q) or (not self.met and self.high < q):
             return ""
+        statistic = label(self.slo.statistic)
         return (
-            f"{self.slo.text} can't be judged from {counted(requests, 'request')}: it needs {needed(q)} in the window"
+            f"{self.slo.text} can't be judged: {statistic} needs {needed(q)} requests in the window, has {requests:,}"
         )
 
 

@@ -10,7 +10,7 @@ from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.bootstrap import ConfidenceInterval, mean_interval, quantile_interval
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.precision import BINS, throughput_interval
-from paretoken.bench.stats.quantiles import THIN, above
+from paretoken.bench.stats.quantiles import supported
 from paretoken.bench.stats.steady import Window
 from paretoken.bench.stats.throughput import input_rates, inside, output_rates
 
@@ -31,7 +31,7 @@ def intervals(samples: Samples, window: Window, chosen: Mask, seed: int) -> dict
     for name, values in series.items():
         by_name[f"mean_{name}"] = mean_interval(values, rng)
         by_name[f"median_{name}"] = quantile_interval(values, 0.5, rng)
-        enough = above(int((~np.isnan(values)).sum()), TAIL) >= THIN
+        enough = supported(int((~np.isnan(values)).sum()), TAIL)
         by_name[f"p99_{name}"] = quantile_interval(values, TAIL, rng) if enough else None
     by_name["median_interactivity_tok_s"] = _inverse(by_name["median_tpot_s"])
     return by_name

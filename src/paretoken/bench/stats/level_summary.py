@@ -208,6 +208,13 @@ class LevelSummary(RunFile):
         return any(w.code == "buffered" for w in self.warnings)
 
     @property
+    def unsettled(self) -> tuple[str, ...]:
+        """Each SLO that too few requests settle, met or not, and how many it needs."""
+        if self.goodput is None or not self.goodput.tried:
+            return ()
+        return tuple(filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives)))
+
+    @property
     def counts_in_search(self) -> bool:
         """Whether a search may rely on the level: the client was not the limit, and nothing drifted.
 
@@ -230,8 +237,7 @@ class LevelSummary(RunFile):
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
         texts += [self.why_unseen] if self.why_unseen else []
-        if self.goodput is not None and self.goodput.tried:
-            texts += filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives))
+        texts += self.unsettled
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
 

@@ -1,9 +1,11 @@
 """Means and quantiles, with the number of samples each needs.
 
 A quantile is numpy's `linear` definition (Hyndman and Fan's type 7): position q·(n − 1) among the sorted
-samples, interpolated between neighbours. It is *supported* where at least one sample is expected above it,
-n·(1 − q) ≥ 1: the p99 of 71 samples is their maximum by another name. It is *thin* where fewer than 5
-are expected there.
+samples, interpolated between neighbours. It is *supported* from the number of samples on whose largest exceeds the
+true quantile with 95 % confidence, 1 − qⁿ ≥ 0.95: 29 samples for a p90, 59 for a p95, 299 for a p99. Fewer samples
+have no upper bound for it, so nothing is judged or compared by it. Below that it is *thin*: a value, and no more.
+Where less than one sample is expected above it, n·(1 − q) < 1, it is left out: the p99 of 71 samples is their maximum
+by another name.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 POINT_NAMES = {"mean": "mean", "p50": "median", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p999"}
 """Each statistic's name in the columns of an operating point."""
 
-THIN = 5
+CONFIDENCE = 0.95
 _BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Statistics of n samples; a quantile that n does not support is None.
+    """Statistics of n samples; a quantile above which no sample is expected is None.
 
-    `unsupported` are the quantiles that n is too small for, `thin` those with fewer than 5 samples expected above.
+    `unsupported` are those quantiles, `thin` the others that have a value although n does not support them.
     """
 
     n: int
@@ -61,26 +63,31 @@ class InverseDistribution:
     p999: float | None = None
 
 
-def above(n: int, q: float) -> float:
-    """Samples of n expected above the quantile."""
-    return n * (1 - q)
+def shown(n: int, q: float) -> bool:
+    """Whether the quantile of n samples is more than their maximum; the median of one sample is."""
+    return n > 0 and (q <= 0.5 or n * (1 - q) >= 1 - 1e-9)
 
 
 def supported(n: int, q: float) -> bool:
-    """Whether n samples say anything about the quantile; the median needs one, whatever n."""
-    return n > 0 and (q <= 0.5 or above(n, q) >= 1 - 1e-9)
+    """Whether n samples bound the quantile from above, so that something may be judged by it."""
+    return n >= needed(q)
 
 
 def needed(q: float) -> int:
-    """The fewest samples that support the quantile."""
-    return math.ceil(1 / (1 - q) - 1e-6)
+    """The fewest samples that support the quantile; 1 for q 0."""
+    return max(1, math.ceil(math.log(1 - CONFIDENCE) / math.log(q) - 1e-9)) if q > 0 else 1
+
+
+def label(name: str) -> str:
+    """`p99.9` for `p999`."""
+    return "p99.9" if name == "p999" else name
 
 
 def describe(values: Floats) -> Distribution:
     """The distribution of the values that are not NaN; `std` is that of the population, as vLLM reports it."""
     values = values[~np.isnan(values)]  # a copy, which the quantiles may then reorder
     n = len(values)
-    unsupported = tuple(name for name, q in QUANTILES.items() if not supported(n, q))
+    unsupported = tuple(name for name, q in QUANTILES.items() if not shown(n, q))
     if not n:
         return Distribution(n=0, unsupported=unsupported)
     names = [name for name in QUANTILES if name not in unsupported]
@@ -95,7 +102,7 @@ def describe(values: Floats) -> Distribution:
         min=low,
         max=high,
         unsupported=unsupported,
-        thin=tuple(name for name in names if above(n, QUANTILES[name]) < THIN),
+        thin=tuple(name for name in names if not supported(n, QUANTILES[name])),
         **dict(zip(names, map(float, cuts), strict=True)),
     )
 

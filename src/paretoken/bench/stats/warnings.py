@@ -11,7 +11,7 @@ import numpy as np
 from paretoken.bench.client.fidelity import Fidelity
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.quantiles import QUANTILES, Distribution, needed
+from paretoken.bench.stats.quantiles import QUANTILES, Distribution, label, needed
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.bench.stats.steady import Window
@@ -287,22 +287,16 @@ def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
 
 
 def quantile_warnings(distributions: Mapping[str, Distribution]) -> Iterator[LevelWarning]:
-    """Quantiles left out or thin, once for each number of samples."""
-    lacking: dict[tuple[int, tuple[str, ...]], list[str]] = {}
-    for name, distribution in distributions.items():
-        if distribution.n and distribution.unsupported:
-            lacking.setdefault((distribution.n, distribution.unsupported), []).append(name)
-    for (n, quantiles), names in lacking.items():
-        least = needed(QUANTILES[quantiles[0]])
-        yield LevelWarning(
-            "quantile_unsupported",
-            f"{', '.join(map(_label, quantiles))} of {', '.join(names)} left out: {_label(quantiles[0])} needs {least} "
-            f"requests in the window, and of {n} it is the maximum",
-        )
-    thin = sorted({_label(q) for d in distributions.values() for q in d.thin})
-    if thin:
-        yield LevelWarning("quantile_thin", f"approximate: fewer than 5 samples lie above {', '.join(thin)}")
-
-
-def _label(quantile: str) -> str:
-    return "p99.9" if quantile == "p999" else quantile
+    """Quantiles left out, and those that too few samples support, once for each number of samples."""
+    for code, words, field in (
+        ("quantile_unsupported", "left out", "unsupported"),
+        ("quantile_thin", "approximate", "thin"),
+    ):
+        lacking: dict[tuple[int, tuple[str, ...]], list[str]] = {}
+        for name, distribution in distributions.items():
+            if distribution.n and getattr(distribution, field):
+                lacking.setdefault((distribution.n, getattr(distribution, field)), []).append(name)
+        for (n, quantiles), names in lacking.items():
+            least = ", ".join(f"{label(q)} needs {needed(QUANTILES[q]):,}" for q in quantiles)
+            what = "gaps" if names == ["itl"] else "requests"
+            yield LevelWarning(code, f"{', '.join(names)} {words}: {least} {what} in the window, has {n:,}")

@@ -1,29 +1,45 @@
-"""The comparisons of a check as lines, and its exit code."""
+"""The comparisons of a check as tables, and its exit code."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from paretoken.cli.output import echo, print_json
+from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.history.judgement import conclusion, verdict
 
 if TYPE_CHECKING:
-    from paretoken.answers.check import CheckAnswer
+    from paretoken.answers.check import CheckAnswer, CheckQuestion
     from paretoken.history.at_latency import ThroughputChange
-    from paretoken.history.at_load import RunComparison
+    from paretoken.history.at_load import Difference, RunComparison
+
+AT_LOAD = ("metric", "A", "B", "change", "95 % interval", "verdict", "detectable")
+AT_LATENCY = ("at", "A", "B", "change", "interval", "verdict")
+_UNITS = {"s": (", ms", 1e3), "tok/s": (", tok/s", 1.0), "share": ("", 1.0)}
+"""By unit of a figure: what its name gets, and the factor to that."""
 
 
-def show_check(answer: CheckAnswer, as_json: bool) -> None:
-    """Print every comparison, then how many regressed; as JSON the comparisons alone."""
+def show_check(answer: CheckAnswer, question: CheckQuestion, as_json: bool) -> None:
+    """Print every comparison, then what regressed; as JSON the comparisons alone."""
     from paretoken.answers.seam import to_json
 
+    if answer.why_at_load:
+        echo(f"note: compared at equal load, since {answer.why_at_load}", err=True)
     if as_json:
         print_json(to_json(answer)["changes" if answer.comparison is None else "comparison"])
         return
+    sides = (("A, baseline", question.baselines), ("B, new", question.runs))
+    for side, folders in sides:
+        console().print(f"{side}: {', '.join(map(str, folders))}")
     if answer.comparison is None:
         _show_changes(answer.changes)
     else:
         _show_comparison(answer.comparison)
+    for regression in answer.regressions:
+        console().print(
+            regression if regression.startswith(verdict(True)) else f"{verdict(True)}: {regression}", style="bold"
+        )
     echo(conclusion(len(answer.regressions), answer.comparisons))
 
 
@@ -40,15 +56,18 @@ def gate_on_regression(answer: CheckAnswer) -> None:
     leave_on_regression(answer)
 
 
-def _show_changes(changes: tuple[ThroughputChange, ...]) -> None:
-    for change in changes:
-        echo(str(change))
+def _show_changes(changes: Sequence[ThroughputChange]) -> None:
+    for configuration, group in groupby(changes, key=lambda c: c.configuration):
+        rows = [(c.latency, c.before, c.after, f"{c.change:+.1%}", _interval(c.low, c.high), c.verdict) for c in group]
+        print_table(f"\nTotal tok/s/GPU at equal latency: {configuration}", AT_LATENCY, rows)
+    many = f"; the intervals allow for {len(changes)} comparisons (Bonferroni)" if len(changes) > 1 else ""
+    console().print(f"worse: a drop beyond {changes[0].allowed:.0%} in the whole interval{many}", style="dim")
     if any(min(change.runs) == 1 for change in changes):
         echo("note: one run does not show the noise between runs; give several runs of each side", err=True)
 
 
 def _show_comparison(comparison: RunComparison) -> None:
-    from paretoken.cli.output import console
+    from paretoken.bench.plan import load_name
 
     out = console()
     for key in comparison.differing:
@@ -59,9 +78,41 @@ def _show_comparison(comparison: RunComparison) -> None:
         out.print(f"{verdict(True)}: B failed at {load}", style="bold")
     for load in comparison.hidden:
         out.print(f"{verdict(True)}: B at {load} hides its TTFT and TPOT: answers arrive in one piece", style="bold")
-    for difference in comparison.differences:
-        line = f"{verdict(difference.regression)}: {difference}"
-        out.print(line, style="bold" if difference.significant else None)
+    for load, group in groupby(comparison.differences, key=lambda d: d.load):
+        print_table(f"\n{load_name(*load)}", AT_LOAD, [_row(d) for d in group], spare=("detectable",))
+    compared = len(comparison.differences)
+    out.print(
+        f"Each interval is of one metric alone; verdicts allow for all {compared} comparisons (Holm). "
+        "detectable: the smallest change that shows four times in five",
+        style="dim",
+    )
+    for scarce in comparison.scarce:
+        out.print(str(scarce), style="yellow")
     for kind, value in comparison.unmatched:
-        unit = "users" if kind == "closed" else "req/s"
-        out.print(f"only one run has {value:g} {unit}", style="dim")
+        out.print(f"only one run has {load_name(kind, value)}", style="dim")
+
+
+def _row(d: Difference) -> tuple[object, ...]:
+    unit, scale = _UNITS[d.unit]
+    name = d.figure.removesuffix(" throughput") + unit
+    if d.unit == "share":
+        return (
+            name,
+            f"{d.a:.1%}",
+            f"{d.b:.1%}",
+            _points(d.change),
+            f"{_points(d.low)} to {_points(d.high)}",
+            d.verdict,
+            None,
+        )
+    change, interval = f"{d.change:+.1%}", _interval(d.low, d.high)
+    return name, d.a * scale, d.b * scale, change, interval, d.verdict, f"{d.visible:.1%}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:+.1%} to {high:+.1%}"
+
+
+def _points(share: float) -> str:
+    """A difference of two shares, in percentage points."""
+    return f"{share * 100:+.1f} pp"

@@ -45,6 +45,7 @@ RESTATED = ("extra_body", "cafile", "insecure")
     type=click.Choice(["vllm", "inferencex"]),
     help="Also write each level in the result format of this tool.",
 )
+@click.option("--all", "every", is_flag=True, help="Print every level in full, not only the best one.")
 @options.as_json
 def command(
     urls: tuple[str, ...],
@@ -58,6 +59,7 @@ def command(
     force: bool,
     export_form: str | None,
     gate: bool,
+    every: bool,
     as_json: bool,
     **settings: object,
 ) -> None:
@@ -109,7 +111,7 @@ def command(
             insecure=bool(settings["insecure"]),
         )
         resumed = begin.resume(resume, restated, force=force, export_form=export_form)
-        measure_and_show(resumed, export_form=export_form, gate=gate, as_json=as_json)
+        measure_and_show(resumed, export_form=export_form, gate=gate, every=every, as_json=as_json)
         return
     chosen = {name: value for name, value in settings.items() if options.stated(name)}
     with nullcontext() if urls else embedded_setup(chosen) as embedded:
@@ -119,7 +121,7 @@ def command(
             config = BenchConfig.of_dict({**settings, "urls": urls, "headers": read_headers(headers, os.environ)})
             run = begin.begin(config, out, key=read_api_key(urls, api_key_file), force=force, export_form=export_form)
         with measure_from_nodes(nodes, ray_address, run.setup.config.workers) as measure:
-            measure_and_show(run, export_form=export_form, gate=gate, as_json=as_json, measure=measure)
+            measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json, measure=measure)
 
 
 def on_command_line(name: str | None) -> bool:
@@ -140,10 +142,14 @@ def measure_and_show(
     *,
     export_form: str | None = None,
     gate: bool = False,
+    every: bool = False,
     as_json: bool = False,
     measure: Measure | None = None,
 ) -> None:
-    """Sweep with a live view, then show the levels; `measure` measures a level in another way."""
+    """Sweep with a live view, then show the levels, with `every` each in full.
+
+    `measure` measures a level in another way.
+    """
     from paretoken.bench.documents import to_json
     from paretoken.bench.exports import write_export
     from paretoken.bench.gate import gate_failures
@@ -172,7 +178,7 @@ def measure_and_show(
     if as_json:
         print_json(to_json(run.folder.sweep()))
     else:
-        show_run(run.folder, levels)
+        show_run(run.folder, levels, every=every)
     summaries = [level.summary for level in levels]
     failures = gate_failures(summaries, run.setup.config.slo) if gate else []
     for why in failures:
@@ -185,7 +191,8 @@ def _compare(a: Path, b: Path, *, force: bool, gate: bool, as_json: bool) -> Non
     from paretoken.answers.check import CheckQuestion, check
     from paretoken.cli.compare.check_view import gate_on_regression, show_check
 
-    answer = check(CheckQuestion(runs=(b,), baselines=(a,), at="load", force=force))
-    show_check(answer, as_json)
+    question = CheckQuestion(runs=(b,), baselines=(a,), at="load", force=force)
+    answer = check(question)
+    show_check(answer, question, as_json)
     if gate:
         gate_on_regression(answer)

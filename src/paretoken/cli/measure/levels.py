@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from paretoken.cli.measure.level_block import show_level
 from paretoken.cli.measure.level_warnings import show_warnings
 from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
@@ -12,37 +13,34 @@ from paretoken.plural import counted
 if TYPE_CHECKING:
     from paretoken.bench.run_folder import LevelOnDisk, RunFolder
     from paretoken.bench.stats.level_summary import LevelSummary
+    from paretoken.bench.stats.sweep_summary import SearchAnswer
 
-COLUMNS = (
-    "load",
-    "tok/s/GPU total",
-    "output",
+    Numbered: TypeAlias = Sequence[tuple[str, LevelSummary]]
+
+SPARE = (
+    "requests",
     "±95 %",
-    "TTFT p50 ms",
-    "p99",
-    "TPOT p50 ms",
-    "ITL p99 ms",
+    "total tok/s",
+    "ITL p99",
     "E2E p50 s",
     "tok/s/user",
-    "requests",
     "errors",
-    "steady",
-    "client",
+    "tok/s/GPU",
+    "req/s",
+    "goodput",
 )
-
-
-_LOWER = {"ttft_merged": "TTFT overstated", "no_usage": "no usage"}
-SPARE = ("requests", "E2E p50 s", "tok/s/GPU total", "ITL p99 ms", "±95 %", "p99", "tok/s/user", "client", "steady")
 """Columns left out on a narrow terminal, the first one first."""
+_LOWER = {"ttft_merged": "TTFT overstated", "no_usage": "no usage"}
+P99 = "p99"
 
 
-def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
-    """The levels, the answer of a search, and where the run is."""
+def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk], *, every: bool = False) -> None:
+    """The levels, the answer of a search, and where the run is; with `every`, each level in full."""
     from paretoken.bench.stats.sweep_summary import load_found
 
-    show_levels(levels)
-    out = console()
     answer = folder.search_answer()
+    show_levels(levels, answer, every=every)
+    out = console()
     if answer and answer.get("kind") in ("slo", "knee"):
         what = f"within {answer.get('slo')}" if answer.get("kind") == "slo" else "at the knee"
         none = "unknown" if answer.get("unknown") else "none"
@@ -54,28 +52,55 @@ def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk]) -> None:
     out.print(f"Run: {folder.folder}   (paretoken report {folder.folder}, paretoken share {folder.folder})")
 
 
-def show_levels(levels: Sequence[LevelOnDisk]) -> None:
-    """The table of a run, then every warning of its levels."""
+def show_levels(levels: Sequence[LevelOnDisk], answer: SearchAnswer | None = None, *, every: bool = False) -> None:
+    """The table of several levels, one level in full or every one, then the warnings of all."""
+    from paretoken.bench.stats.level_in_full import level_in_full
     from paretoken.bench.stats.repeats import names
-    from paretoken.bench.stats.warning_kinds import kinds_of_warning
-    from paretoken.report.run.tables import repeats_grid
 
     summaries = [level.summary for level in levels]
     numbered = list(zip(names(summaries), summaries, strict=True))
-    title = str(summaries[0].origin).capitalize() if summaries else "Measured"
-    print_table(title, COLUMNS, [_row(name, s) for name, s in numbered], spare=SPARE)
+    if len(numbered) > 1:
+        _show_table(numbered)
+    full = level_in_full(summaries, answer)
+    if every or (len(numbered) == 1 and full is None):
+        for name, summary in numbered:
+            show_level(name, summary)
+    elif full:
+        name, summary = numbered[full.place]
+        show_level(name, summary, full.why)
+    _show_notes(numbered)
+
+
+def _show_table(numbered: Numbered) -> None:
+    from paretoken.report.run.tables import repeats_grid
+
+    summaries = [summary for _, summary in numbered]
+    title = f"{str(summaries[0].origin).capitalize()}, in the steady window: output tok/s of all GPUs, latencies in ms"
+    rows = [_row(name, s) for name, s in numbered]
+    # A column of one meaning for all levels says nothing: no errors, one GPU, no SLO.
+    dull: dict[str, set[object]] = {"errors": {0}, "tok/s/GPU": {None}, "goodput": {None}, "SLO": {None}}
+    columns = [c for c in rows[0] if not {row[c] for row in rows} <= dull.get(c, set())]
+    note = "goodput: requests/s within the SLOs" if "goodput" in columns else ""
+    print_table(title, columns, [[row[c] for c in columns] for row in rows], note, spare=SPARE)
     if repeats := repeats_grid(summaries):
         title = "Means of repeats, ± half of the 95 % interval from the spread between runs"
-        rows = [(name, *cells) for name, cells, _ in repeats.rows]
-        print_table(f"\n{title}", ("load", *repeats.heads), rows, spare=repeats.heads[:1:-1])
-    show_warnings(kinds_of_warning(numbered))
+        means = [(name, *cells) for name, cells, _ in repeats.rows]
+        print_table(f"\n{title}", ("load", *repeats.heads), means, spare=repeats.heads[:1:-1])
+
+
+def _show_notes(numbered: Numbered) -> None:
+    """What to know of the levels before trusting them: warnings, speculation, scarce requests, the client."""
+    from paretoken.bench.stats.warning_kinds import kinds_of_warning
+
     out = console()
+    out.print("")
+    show_warnings(kinds_of_warning(numbered))
     for name, summary in numbered:
         if drafting := _drafting(summary):
             out.print(f"{name}: {drafting}", style="dim")
-    if blank := _blank_p99(numbered):
-        out.print(blank, style="dim")
-    if summaries and (client := summaries[-1].fidelity):
+    if len(numbered) > 1 and (scarce := scarce_p99(numbered)):
+        out.print(scarce, style="dim")
+    if numbered and (client := numbered[-1][1].fidelity):
         stamps = "kernel receive stamps" if client.kernel_stamps else "user-space stamps"
         out.print(
             f"client: {stamps}, read lag p99 {client.loop_lag_p99_s * 1e3:.2f} ms, "
@@ -84,15 +109,23 @@ def show_levels(levels: Sequence[LevelOnDisk]) -> None:
         )
 
 
-def _blank_p99(numbered: Sequence[tuple[str, LevelSummary]]) -> str:
-    """Why cells of p99 are blank, empty where none is for want of requests."""
+def scarce_p99(numbered: Numbered) -> str:
+    """How many requests a p99 needs, and at which loads it is left out or approximate; empty where none is."""
     from paretoken.bench.stats.quantiles import QUANTILES, needed
 
-    short = [name for name, s in numbered if s.latency.e2e_s.n and "p99" in s.latency.e2e_s.unsupported]
-    if not short:
+    least = needed(QUANTILES[P99])
+    short = [(name, s) for name, s in numbered if 0 < s.latency.e2e_s.n < least]
+    scarce = [(name, s.latency.e2e_s) for name, s in short]
+    kinds = [
+        f"{words} at {', '.join(f'{name} ({e2e.n:,})' for name, e2e in lacking)}"
+        for words, none in (("left out", True), ("approximate", False))
+        if (lacking := [(name, e2e) for name, e2e in scarce if (e2e.p99 is None) is none])
+    ]
+    if not kinds:
         return ""
-    least = needed(QUANTILES["p99"])
-    return f"p99 needs {least} requests in the window: blank for {', '.join(short)}; use --until '{2 * least} requests'"
+    users = max(s.load.users or 0 for _, s in short)
+    until = f"; --until '{least + 2 * users} requests' gives every level enough" if users else ""
+    return f"p99 needs {least} requests in the window: {'; '.join(kinds)}{until}"
 
 
 def one_line(summary: LevelSummary) -> str:
@@ -103,32 +136,58 @@ def one_line(summary: LevelSummary) -> str:
     codes = sorted((w.code for w in summary.warnings if grade_of(w.code) != "note"), key=by_gravity)
     kinds = ", ".join(_LOWER.get(code, title_of(code).lower()) for code in codes)
     return (
-        f"{summary.load.name}: {_number(summary.throughput.window.output_tok_s)} output tok/s, "
+        f"{summary.load.name}: {_number(summary.throughput.window.requests_s)} req/s, "
+        f"{_number(summary.throughput.window.output_tok_s)} output tok/s, "
         f"TTFT {_ms(summary.latency.ttft_s.p50)}, TPOT {_ms(summary.latency.tpot_s.p50)}"
         f"{f', {failed} errors' if failed else ''}{f' ({kinds})' if kinds else ''}"
     )
 
 
-def _row(name: str, s: LevelSummary) -> tuple[object, ...]:
+def _row(name: str, s: LevelSummary) -> dict[str, object]:
+    """One line of the table, by column."""
     from paretoken.report.run.figures import half_width
 
     window, latency, half = s.throughput.window, s.latency, half_width(s)
-    return (
-        name,
-        window.total_tok_s_per_gpu,
-        window.output_tok_s_per_gpu,
-        f"{half:.1%}" if half else None,
-        _in_ms(latency.ttft_s.p50),
-        _in_ms(latency.ttft_s.p99),
-        _in_ms(latency.tpot_s.p50),
-        _in_ms(latency.itl_s.p99),
-        latency.e2e_s.p50,
-        latency.interactivity_tok_s.p50,
-        s.window.requests,
-        s.errors.failed,
-        "yes" if s.window.steady else "no",
-        "limited" if s.client_limited else "ok",
-    )
+    return {
+        "load": name,
+        "req/s": window.requests_s,
+        "tok/s": window.output_tok_s,
+        "TTFT p50": _in_ms(latency.ttft_s.p50),
+        "TTFT p99": _in_ms(latency.ttft_s.p99),
+        "TPOT p50": _in_ms(latency.tpot_s.p50),
+        "TPOT p99": _in_ms(latency.tpot_s.p99),
+        "goodput": s.goodput.requests_s if s.goodput else None,
+        "SLO": _slo(s),
+        "tok/s/GPU": window.output_tok_s_per_gpu if s.n_gpus > 1 else None,
+        "errors": s.errors.failed,
+        "valid": _valid(s),
+        "tok/s/user": latency.interactivity_tok_s.p50,
+        "E2E p50 s": latency.e2e_s.p50,
+        "ITL p99": _in_ms(latency.itl_s.p99),
+        "total tok/s": window.total_tok_s,
+        "±95 %": f"{half:.1%}" if half else None,
+        "requests": s.window.requests,
+    }
+
+
+def _slo(s: LevelSummary) -> str | None:
+    """`met`, `missed`, or `unsure` where too few requests settle it; None without SLOs."""
+    if s.goodput is None:
+        return None
+    if s.unsettled and not s.failed:
+        return "unsure"
+    return "met" if s.meets_slos else "missed"
+
+
+def _valid(s: LevelSummary) -> str:
+    """`yes`, or the gravest reason not to rely on the level, in a word."""
+    if s.failed:
+        return "failed"
+    if any(w.code == "buffered" for w in s.warnings):
+        return "buffered"
+    if s.client_limited:
+        return "client"
+    return "yes" if s.window.steady else "drifts" if s.window.enough else "short"
 
 
 def _drafting(summary: LevelSummary) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from paretoken.cli.output import echo
+from paretoken.cli import options
+from paretoken.cli.output import echo, print_json
 
 
 @click.command("report", no_args_is_help=True)
@@ -17,7 +18,8 @@ from paretoken.cli.output import echo
     metavar="FILE",
     help="Page to write.  [default: RUN/report.html; ./report.html for several runs]",
 )
-def command(runs: tuple[Path, ...], out: Path | None) -> None:
+@options.as_json
+def command(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Write an HTML report of one or several runs of 'paretoken bench', or of a campaign.
 
     It shows throughput against latency, the latency distributions, the timeline of each level
@@ -38,5 +40,10 @@ def command(runs: tuple[Path, ...], out: Path | None) -> None:
     folders = [folder for run in runs for folder in run_folders(run)]
     if len(folders) > len(runs):  # of a campaign: cells without results yet are fine
         folders = [f for f in folders if any(f.glob("levels/*/summary.json"))]
-    write_page(render_runs(read_runs(folders)), place)
+    measured = read_runs(folders)
+    write_page(render_runs(measured), place)
+    if as_json:
+        levels = {run.name: len(run.levels) for run in measured}
+        print_json({"report": str(place), "levels": levels})
+        return
     echo(f"Report: {place}")

@@ -206,27 +206,37 @@ def task(
       paretoken accuracy task --url http://fast:8000 --tasks none \\
                          --lm-eval gsm8k --lm-eval-samples trusted/
     """
-    from paretoken.accuracy.lm_eval import read_samples, run_lm_eval
-    from paretoken.accuracy.reference import check_model
+    from paretoken.accuracy.lm_eval import lm_eval_program, read_samples, run_lm_eval
+    from paretoken.accuracy.reference import check_model, check_tasks
     from paretoken.accuracy.solving import against, solve
-    from paretoken.errors import ParetokenError
+    from paretoken.errors import BadConfig, ParetokenError
 
+    # All that can be wrong is known before the server generates for a minute.
+    names, harnessed = split_names(tasks), split_names(harness or "none")
+    if names and not reference:
+        raise BadConfig("nothing to compare the tasks with; add --reference FILE or URL, or --tasks none")
+    if harnessed and not lm_eval_samples:
+        raise BadConfig(
+            "nothing to compare --lm-eval with; add --lm-eval-samples, the folder of the reference's samples"
+        )
+    if harnessed:
+        lm_eval_program()
+    right = {name: read_samples(lm_eval_samples, name) for name in harnessed} if lm_eval_samples else {}
     server = server_at(endpoint)
-    names = split_names(tasks)
     trusted = _reference_file(reference)
     if trusted:
         check_model(trusted, server, same_model)
+        check_tasks(trusted, names)
         seed = trusted.task_seed
+        right |= trusted.tasks or {}
     with progress() as progress_of:
-        right = dict(trusted.tasks or {}) if trusted else {}
         if reference and not trusted:
-            right = _answers_at(reference, endpoint, names, items=items, seed=seed, progress_of=progress_of)
+            right |= _answers_at(reference, endpoint, names, items=items, seed=seed, progress_of=progress_of)
         answers, stopped = solve(server, names, n=items, seed=seed, on_progress=progress_of("T4"))
     try:
-        for name in split_names(harness or "none"):
+        for name in harnessed:
             root, key = server.client.root, server.client.key
             answers |= run_lm_eval(root, server.model, [name], keep, limit=items, key=key)
-            right |= {name: read_samples(lm_eval_samples, name)} if lm_eval_samples else {}
     except ParetokenError as e:
         stopped = stopped or str(e)
     verdict = against(answers, right, stopped)

@@ -107,11 +107,13 @@ def worst_line(summaries: Sequence[LevelSummary]) -> str:
     def worst(values: Sequence[float]) -> float:
         return max((v for v in values if not math.isnan(v)), default=0.0)
 
+    # In a closed loop a late send delays no latency: a request is due when it is sent. Nothing is limited there.
+    lateness = [p.send_lateness_p99_s for p in proofs if p.asked_unit == "requests"]
+    late = f"send lateness p99 {worst(lateness) * 1000:.2f} ms, " if lateness else ""
     stamps = "kernel receive stamps" if all(p.kernel_stamps for p in proofs) else "user-space stamps"
     n = sum(p.client_limited for p in proofs)
     verdict = "client ok" if not n else f"client-limited at {n} of {counted(len(summaries), 'level')}"
     return (
         f"{verdict} (worst level: {stamps}, read lag p99 {worst([p.loop_lag_p99_s for p in proofs]) * 1000:.2f} ms, "
-        f"send lateness p99 {worst([p.send_lateness_p99_s for p in proofs]) * 1000:.2f} ms, "
-        f"core {worst([p.cpu_share for p in proofs]):.0%}, steal {worst([p.steal for p in proofs]):.1%})"
+        f"{late}core {worst([p.cpu_share for p in proofs]):.0%}, steal {worst([p.steal for p in proofs]):.1%})"
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 from paretoken import __version__
+from paretoken.bench.documents import to_json
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.foreign_text import visible
 from paretoken.plural import counted
@@ -22,18 +24,23 @@ MOST_WARNINGS = 12
 MOST_REPEATS = 12
 HEADS = (
     "Load",
-    "tok/s/GPU total",
-    "output",
+    "req/s",
+    "output tok/s",
     "±95 %",
+    "tok/s/GPU output",
+    "total",
     "TTFT p50 ms",
     "TTFT p99 ms",
     "TPOT p50 ms",
+    "TPOT p99 ms",
     "ITL p99 ms",
     "E2E p50 s",
     "errors",
     "steady",
     "client",
 )
+PER_GPU = ("tok/s/GPU output", "total")
+"""Columns of a deployment of several GPUs."""
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
@@ -42,14 +49,36 @@ def share(run: MeasuredRun) -> str:
     rows = list(zip(run.names, run.summaries, strict=True))
     again = _repeats([s for _, s in rows])
     kept = _spread(rows, MOST_LEVELS - len(again))
-    lines = [_head(run), "", _line(HEADS), _line(["--:"] * len(HEADS))]
-    lines += [_line(_cells(name, s)) for name, s in kept]
+    heads = [h for h in HEADS if h not in PER_GPU or run.summaries[0].n_gpus > 1]
+    lines = [_head(run), "", _line(heads), _line(["--:"] * len(heads))]
+    lines += [_line(cells[h] for h in heads) for cells in (_cells(name, s) for name, s in kept)]
     if len(kept) < len(rows):
         lines += ["", f"{len(kept)} of {counted(len(rows), 'level')}, evenly picked in the order measured."]
     lines += _warnings(run)
     lines += again
     lines += ["", _foot([s for _, s in rows])]
     return "\n".join(lines) + "\n"
+
+
+def share_json(run: MeasuredRun) -> dict[str, object]:
+    """The same for programs: the levels with all their figures; no host, address or command, nor the server's words."""
+    kept = ("load", "n_gpus", "window", "throughput", "latency", "goodput", "lengths", "failed")
+    levels = [
+        {name: to_json(getattr(s, name)) for name in kept}
+        | {"errors": {k: v for k, v in asdict(s.errors).items() if k != "detail"}, "client": client(s)}
+        | {"warnings": [w.code for w in s.warnings]}
+        for s in run.summaries
+    ]
+    return {
+        "model": model_of(run),
+        "engine": engine_of(run),
+        "where": where_of(run),
+        "lengths": lengths_of(run),
+        "origin": run.summaries[0].origin,
+        "date": run.columns.get("date"),
+        "levels": levels,
+        "tool": to_json(run.summaries[0].tool),
+    }
 
 
 def code(text: str) -> str:
@@ -79,21 +108,27 @@ def _head(run: MeasuredRun) -> str:
     return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(str(p)) for p in parts if p)}"
 
 
-def _cells(name: str, s: LevelSummary) -> Iterable[str]:
-    return (
+def _cells(name: str, s: LevelSummary) -> dict[str, str]:
+    """The cells of a level by their heading."""
+    window = s.throughput.window
+    cells = (
         name,
-        shown(per_gpu(s, "total"), 4),
-        shown(per_gpu(s, "output"), 4),
+        shown(window.requests_s),
+        shown(window.output_tok_s, 4),
         percent_or_dash(half_width(s)),
+        shown(per_gpu(s, "output"), 4),
+        shown(per_gpu(s, "total"), 4),
         shown(statistic_ms(s, "ttft", "p50")),
         shown(statistic_ms(s, "ttft", "p99")),
         shown(statistic_ms(s, "tpot", "p50")),
+        shown(statistic_ms(s, "tpot", "p99")),
         shown(statistic_ms(s, "itl", "p99")),
         shown(statistic(s, "e2e", "p50")),
         str(s.errors.failed),
         verdict(s),
         client(s),
     )
+    return dict(zip(HEADS, cells, strict=True))
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -33,7 +33,7 @@ class TraceRequest:
     `blocks` are ids of prompt blocks; equal ids are equal prompts up to the end of that block. `answer` is the
     recorded answer, whose length is asked for again. A request with `after_s` follows the answer to the one before
     it in its session after that many seconds; its own time is then only that of the session. `tools` are definitions
-    of tools that the recorded request held.
+    of tools that the recorded request held. `output_is_limit` is whether `output_tokens` is only a limit on the answer.
     """
 
     time_s: float | None = None
@@ -46,6 +46,14 @@ class TraceRequest:
     session: str = ""
     after_s: float | None = None
     tools: int = 0
+    output_is_limit: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        """The recorded texts of the prompt, none where the trace holds only lengths."""
+        if self.prompt is not None:
+            return [self.prompt]
+        return [text for m in self.messages or () if isinstance(text := m.get("content"), str) and text]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +190,8 @@ class Trace:
         if osl is None:
             raise BadConfig(f"{self.file} does not give output lengths; give --tokenizer to count them, or --osl")
         if isl is None and count is not None and STAND_IN not in (request.messages or ()):
-            text = [request.prompt] if request.prompt else [str(m.get("content", "")) for m in request.messages or ()]
-            isl = sum(map(count, text))
+            plain = all(isinstance(m.get("content"), str) for m in request.messages or ())
+            isl = sum(map(count, request.texts)) if request.texts and plain else None
         return replace(request, input_tokens=isl, output_tokens=osl)
 
 
