@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from paretoken.cli.cells import share
 from paretoken.cli.output import echo, percent, print_json, print_table
 from paretoken.plural import counted
 
@@ -60,7 +61,7 @@ def _row(s: ThroughputSeries) -> tuple[object, ...]:
         s.dates[-1],
         s.values[0],
         s.values[-1],
-        percent(s.values[-1] / s.values[0] - 1),
+        share(s.values[-1] / s.values[0] - 1),
         len(s.steps),
     )
 

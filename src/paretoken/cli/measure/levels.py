@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paretoken.cli.cells import share
 from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
 
@@ -114,7 +115,7 @@ def _row(name: str, s: LevelSummary) -> tuple[object, ...]:
         name,
         window.total_tok_s_per_gpu,
         window.output_tok_s_per_gpu,
-        f"{half:.1%}" if half else None,
+        share(half, ".1%") if half else None,
         _in_ms(latency.ttft_s.p50),
         _in_ms(latency.ttft_s.p99),
         _in_ms(latency.tpot_s.p50),

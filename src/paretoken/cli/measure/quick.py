@@ -49,7 +49,7 @@ LIMITS = {
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Client processes.")
 @click.option("--slo", help="Service-level objectives.  [default: ttft_p95=2s,tpot_p50=50ms]")
 @click.option("--out", type=Path, metavar="DIR", help="Keep the run in this folder.")
-@options.as_json
+@options.json_only
 def command(
     url: str | None,
     yes: bool,

@@ -10,11 +10,12 @@ from paretoken.answers.pool_search import DEFAULT_TTFT, PoolSearchAnswer, PoolSe
 from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import prepared
+from paretoken.cli.cells import interval
 from paretoken.cli.money import currency
 from paretoken.cli.output import echo, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
 from paretoken.cli.predict.pool_launch import pool_launch
-from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
+from paretoken.cli.predict.tables import NOT_MEASURED, lengths_note
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
@@ -115,7 +116,7 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
         f"is the users of one replica. Unmeasured workers: no shipped point of "
         f"this model on {first.accelerator} has such a worker in this pool. {_novelty([b.row for b in best])} "
         f"{lengths_note(question.length_range_ratio)}",
-        spare=("E2E s", "replicas", "tok/s/user"),
+        spare=("unmeasured workers", "E2E s", "TTFT ms 90 %", "TPOT ms 90 %", "tok/s/user", "idle", "replicas"),
     )
     limited = any(name in answer.slo.lower() for name in ("ttft", "e2e"))
     if not limited and not question.concurrency:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
-from paretoken.cli.money import currency, number_of
+from paretoken.cli.cells import TableCell, figure, interval, share
+from paretoken.cli.money import currency
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
@@ -27,6 +28,8 @@ def market(answer: MarketAnswer, as_json: bool) -> None:
         f"Rent on {answer.at}, {currency().code} per GPU-hour: median of provider medians",
         ("accelerator", "term", "median", "quartiles", "evidence"),
         [(c.accelerator, c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
+        spare=("quartiles",),
+        units=_units(),
     )
     terms = [k for k in (answer.availability[0] if answer.availability else {}) if k not in ("accelerator", "any")]
     print_table(
@@ -50,6 +53,8 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
         f"{answer.accelerator} on {answer.at}, {currency().code} per GPU-hour: median of provider medians",
         ("term", "median", "quartiles", "evidence"),
         [(c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
+        spare=("quartiles",),
+        units=_units(),
     )
     for cell in answer.cells:
         if cell.too_few and cell.offers:
@@ -64,7 +69,11 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
         print_table(
             f"\nTerm structure of {answer.accelerator}, {currency().code} per GPU-hour",
             ("term", "rent", "forward rent from the previous term", "basis"),
-            [(f.term, currency().of(f.rent_usd), number_of(f.forward_usd), f.basis) for f in answer.forward_rents],
+            [
+                (f.term, currency().of(f.rent_usd), figure(currency().of(f.forward_usd), ".2f"), f.basis)
+                for f in answer.forward_rents
+            ],
+            units=_units(),
         )
 
 
@@ -105,7 +114,7 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
                 p.rows,
                 usd(p.index),
                 p.linked,
-                None if p.from_mix is None else f"{p.from_mix:+.0%}",
+                share(p.from_mix, "+.0%"),
                 *([usd(answer.basket.get(p.period))] if answer.basket else []),
             )
             for p in answer.periods
@@ -113,6 +122,8 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
         "no median under 3 providers; chained: only providers in both quarters move it, back from the newest median, "
         "and from the median again where fewer than 3 link two quarters; "
         "change from mix: the part of the median's change that other providers make",
+        spare=("linked", "rows", "change from mix", "quartiles"),
+        units=_units(),
     )
     if answer.decline:
         console().print(answer.decline.text, style="dim")
@@ -166,5 +177,11 @@ def _median(cell: MarketCell) -> float | None:
     return currency().of(cell.median_usd_per_gpu_h)
 
 
-def _quartiles(row: MarketCell | Period) -> str | None:
-    return None if row.q1 is None or row.q3 is None else f"{number_of(row.q1)} – {number_of(row.q3)}"
+def _quartiles(row: MarketCell | Period) -> TableCell | None:
+    return interval(currency().of(row.q1), currency().of(row.q3), ".2f")
+
+
+def _units() -> dict[str, str]:
+    """The unit of columns of money, which the title of the table states for people."""
+    names = ("median", "quartiles", "rent", "forward rent from the previous term", "chained")
+    return dict.fromkeys(names, f"{currency().sign}/GPU-h")

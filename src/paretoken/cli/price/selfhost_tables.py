@@ -8,16 +8,17 @@ from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
 from paretoken.answers.own_cache import OwnCache
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.selfhost import SelfhostAnswer
+from paretoken.cli.cells import TableCell, number
 from paretoken.cli.doubts import doubts
 from paretoken.cli.money import amount, currency
-from paretoken.cli.output import console, number, print_table
+from paretoken.cli.output import console, print_table
 from paretoken.frontier.compare import size_title
 from paretoken.plural import counted
 from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
 
 PLAIN, BEST_KNOWN = "plain", "best known"
-SPARE = ("valid from", "$/M input", "$/M output", "$/M cached")
+SPARE = ("valid from", "$/M cached", "$/M input", "$/M output", "tier")
 
 
 def print_selfhost(answer: SelfhostAnswer) -> None:
@@ -193,9 +194,10 @@ def _print_apis(answered: list[tuple[str, SelfhostAnswer]]) -> None:
     )
 
 
-def _loads(at_limit: SelfHost, as_run: SelfHost) -> str:
+def _loads(at_limit: SelfHost, as_run: SelfHost) -> TableCell:
     texts = [f"{s.load:.0%}" if s.pays else "never" for s in (at_limit, as_run)]
-    return " / ".join(dict.fromkeys(texts))
+    shares = [s.load * 100 if s.pays else None for s in (at_limit, as_run)]
+    return TableCell(" / ".join(dict.fromkeys(texts)), tuple(shares), ("at the limit %", "as run %"))
 
 
 def _short(price: ApiPrice) -> str:
