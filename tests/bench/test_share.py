@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
 from paretoken.cli.measure.share import command
-from paretoken.report.run.reading import read_run
 from paretoken.foreign_text import markdown_text
+from paretoken.report.run.reading import read_run
 from paretoken.report.run.share import HEADS, MOST_LEVELS, code, share
 from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, rates, troubled
 

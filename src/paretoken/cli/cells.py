@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import floor, isnan, log10
+from math import isnan
 
-NONE = "–"
+from paretoken.significant import NONE, significant, with_zeros
+
 DIGITS = 4
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _PERCENT = re.compile(r"([+-]?[\d,]+(?:\.\d+)?)[ \u00a0]?%")
@@ -31,6 +32,11 @@ def figure(value: float | None, spec: str) -> TableCell | None:
     return None if value is None else TableCell(f"{value:{spec}}", (value,))
 
 
+def alone(value: float | None) -> TableCell | None:
+    """A number that shares no unit with its column: `number` formats it by itself."""
+    return None if value is None else TableCell(number(value), (value,))
+
+
 def share(fraction: float | None, spec: str = "+.1%") -> TableCell | None:
     """A fraction in percent: `share(0.052)` is `+5.2%`, and 5.2 for programs."""
     return None if fraction is None else TableCell(f"{fraction:{spec}}", (fraction * 100,))
@@ -40,7 +46,7 @@ def interval(low: float | None, high: float | None, spec: str = "") -> TableCell
     """The two ends of an interval, in a format or as `number` has them."""
     if low is None or high is None:
         return None
-    ends = (f"{end:{spec}}" if spec else number(end) for end in (low, high))
+    ends = (f"{low:{spec}}", f"{high:{spec}}") if spec else texts((low, high))
     return TableCell("–".join(ends), (low, high), ("low", "high"))
 
 
@@ -51,26 +57,27 @@ def pair(first: tuple[str, float], second: tuple[str, float], text: str = "") ->
 
 
 def number(value: object) -> str:
-    """A value in words: `1,250`, `12.5`, `0.00002`; four significant digits, no exponent, a dash for None and NaN."""
-    text = _fixed(value)
-    return text.rstrip("0").rstrip(".") if isinstance(value, float) and "." in text else text
+    """A value in words: `1,250`, `12.5`, `0.00002`, `yes`; four significant digits, a dash for None and NaN."""
+    if value is None:
+        return NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return significant(value, DIGITS) if isinstance(value, float) else str(value)
 
 
 def texts(values: Iterable[object]) -> list[str]:
     """The cells of a column: fractions with four significant digits each, whole numbers without decimals."""
     column = list(values)
     whole = all(value.is_integer() for value in column if isinstance(value, float) and not isnan(value))
-    return [number(value) if whole else _fixed(value) for value in column]
-
-
-def is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
+    return [with_zeros(v, DIGITS) if isinstance(v, float) and not whole else number(v) for v in column]
 
 
 def is_numeric(values: Sequence[object]) -> bool:
     """Whether a column is of numbers: aligned to the right, and never wrapped."""
     stated = [v for v in values if v is not None and v != NONE]
-    return bool(stated) and all(isinstance(v, int | float | TableCell) or is_number(str(v)) for v in stated)
+    return bool(stated) and all(_is_number(v) for v in stated)
 
 
 def raw_columns(title: str, values: Sequence[object]) -> list[tuple[str, list[str]]]:
@@ -85,6 +92,12 @@ def raw_columns(title: str, values: Sequence[object]) -> list[tuple[str, list[st
     return [(name, [row[i] for row in rows]) for i, name in enumerate(titles)]
 
 
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float | TableCell) or _NUMBER.fullmatch(str(value)) is not None
+
+
 def _raw(value: object) -> list[str]:
     if isinstance(value, TableCell):
         return [text for part in value.values for text in _raw(part)]
@@ -92,18 +105,7 @@ def _raw(value: object) -> list[str]:
         return [""]
     if isinstance(value, float):
         return [repr(float(value)).removesuffix(".0")]
-    text = str(value)
+    text = number(value) if isinstance(value, bool) else str(value)
     if share_of := _PERCENT.fullmatch(text):
         text = share_of[1]
     return [text.replace(",", "") if _GROUPED.fullmatch(text) else text]
-
-
-def _fixed(value: object) -> str:
-    if value is None or (isinstance(value, float) and isnan(value)):
-        return NONE
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int) or value in (0, float("inf"), -float("inf")):
-        return f"{value:,}".replace("inf", "∞").removesuffix(".0")
-    short = float(f"{value:.{DIGITS}g}")
-    return f"{value:,.{max(0, DIGITS - 1 - floor(log10(abs(short))))}f}"

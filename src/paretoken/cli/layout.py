@@ -3,9 +3,10 @@
 A name is never cut, a number neither cut nor wrapped. What does not fit is made narrower in this order:
 
 1. Titles of columns and long texts wrap, at spaces only.
-2. Columns fall away: those without a value, those that the table calls spare, in its order, then the others from the
-   right. The first column and the names that follow it, which tell the rows apart, stay.
-3. Where only those would stay, every row becomes lines of `title  value` with nothing left out.
+2. Columns that have the same value in every row are stated once, above the table.
+3. Columns fall away: first those that the table calls spare, in its order, then the others from the right. The first
+   column and the names that follow it, which tell the rows apart, stay.
+4. Where only those would stay, and where there is one row, a row becomes lines of `title  value` with nothing left out.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from itertools import takewhile
 
 from rich.cells import cell_len, chop_cells
 
-from paretoken.cli.cells import NONE, is_numeric, texts
+from paretoken.cli.cells import is_numeric, texts
 from paretoken.foreign_text import visible
 
 GAP = 2
-LONG = 24
+LONG = 20
 """Characters from which a text with spaces may wrap, and its least width."""
 
 
@@ -53,10 +54,11 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Lines of a table, the titles apart, and the positions of the columns that were left out."""
+    """Lines of a table, the titles apart; the columns stated once, and those left out, by position."""
 
     head: list[str]
     body: list[str]
+    same: list[int]
     left_out: list[int]
 
 
@@ -72,19 +74,18 @@ def draw(columns: Sequence[TableColumn], width: int | None, spare: Sequence[int]
     """
     everything = list(range(len(columns)))
     if width is None:
-        return _drawn(columns, everything, [c.full for c in columns])
-    names = _names(columns)
-    blank = [i for i in everything[1:] if all(cell == NONE for cell in columns[i].cells)]
-    order = list(dict.fromkeys([*blank, *spare, *(i for i in reversed(everything) if i not in names)]))
-    kept = list(everything)
-    for i in order:
+        return _drawn(columns, everything, [c.full for c in columns], [])
+    names, kept = _names(columns), list(everything)
+    order = list(dict.fromkeys([*spare, *reversed(everything)]))
+    same = [i for i in order if i and len(set(columns[i].cells)) == 1]
+    for i in dict.fromkeys([*same, *(i for i in order if i in spare or i not in names)]):
         if _total(columns[k].least for k in kept) <= width:
             break
         kept.remove(i)
-    fits = _total(columns[k].least for k in kept) <= width
-    if not fits or (len(kept) < len(columns) and set(kept) <= set(names)):
-        return Drawn([], _records(columns, width), [])
-    return _drawn(columns, kept, _widths([columns[i] for i in kept], width))
+    whole, fits = len(kept) == len(columns), _total(columns[k].least for k in kept) <= width
+    if not whole and (not fits or len(columns[0].cells) == 1 or set(kept) <= set(names)):
+        return Drawn([], _records(columns, width), [], [])
+    return _drawn(columns, kept, _widths([columns[i] for i in kept], width), same)
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -118,7 +119,7 @@ def _widths(columns: Sequence[TableColumn], width: int) -> list[int]:
     return widths
 
 
-def _drawn(columns: Sequence[TableColumn], kept: Sequence[int], widths: Sequence[int]) -> Drawn:
+def _drawn(columns: Sequence[TableColumn], kept: Sequence[int], widths: Sequence[int], same: Sequence[int]) -> Drawn:
     shown = [columns[i] for i in kept]
     rows = [[wrapped(c.title, w) for c, w in zip(shown, widths, strict=True)]]
     rows += [
@@ -127,7 +128,9 @@ def _drawn(columns: Sequence[TableColumn], kept: Sequence[int], widths: Sequence
     ]
     used = [max(cell_len(line) for row in rows for line in row[i]) for i in range(len(shown))]
     head, *body = (_lines(row, used, [c.numeric for c in shown], bottom=k == 0) for k, row in enumerate(rows))
-    return Drawn(head, [line for row in body for line in row], [i for i in range(len(columns)) if i not in kept])
+    gone = [i for i in range(len(columns)) if i not in kept]
+    lines = [line for row in body for line in row]
+    return Drawn(head, lines, [i for i in gone if i in same], [i for i in gone if i not in same])
 
 
 def _lines(row: Sequence[list[str]], widths: Sequence[int], right: Sequence[bool], *, bottom: bool) -> list[str]:

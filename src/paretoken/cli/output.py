@@ -14,13 +14,13 @@ import rich_click as click
 from rich.console import Console
 from rich.text import Text
 
-from paretoken.cli.cells import NONE
 from paretoken.cli.formats import PrintedTable, form, markdown_of, names_of
 from paretoken.cli.layout import column, draw
 from paretoken.cli.money import Currency, currency
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible, visible_lines
 from paretoken.plural import counted
+from paretoken.significant import NONE
 
 WIDTH_OF_A_PIPE = 160
 
@@ -41,22 +41,28 @@ class Screen(Console):
 
 
 def echo(line: object = "", *, err: bool = False) -> None:
-    """Print one line; on a terminal it wraps at spaces."""
+    """Print one line; on a terminal it wraps at spaces, on stderr as the terminal does."""
     out = console(stderr=err)
-    if out.fits:
+    if out.fits and not err:
         out.print(str(line))
     else:
         click.echo(_one_line(str(line)), err=out.stderr)
 
 
-def echo_lines(text: object, *, err: bool = False, end: str = "\n") -> None:
-    """Print a text whose line breaks are our own, such as a command to copy."""
-    click.echo(visible_lines(f"{text}{end}"), err=err or form().only_tables, nl=False)
+def echo_lines(text: object, *, err: bool = False) -> None:
+    """Print the lines of a text, each as `echo` does."""
+    for line in str(text).split("\n"):
+        echo(line.replace("\t", "    "), err=err)
 
 
 def echo_script(text: str) -> None:
     """Print a script: byte for byte to a file or pipe, with control characters made visible on a terminal."""
     click.echo(visible_lines(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def echo_commands(text: str) -> None:
+    """Print commands to copy, beside an answer: they wrap as the terminal does, so that they stay one line."""
+    click.echo(visible_lines(text), err=form().only_tables)
 
 
 def with_bold(*pieces: str | tuple[str, str]) -> Text:
@@ -115,8 +121,11 @@ def _print(table: PrintedTable, spare: Sequence[str], *, wide: bool) -> None:
     ]
     drawn = draw(columns, None if wide or not out.fits else out.width, list(dict.fromkeys(unneeded)))
     out.print(table.title, style="bold")
+    names = names_of(table.columns)
+    if drawn.same:
+        out.print(f"in every row: {', '.join(f'{names[i]} {columns[i].cells[0]}' for i in drawn.same)}", style="dim")
     if drawn.left_out:
-        out.print(_left_out([names_of(table.columns)[i] for i in drawn.left_out], out.width), style="dim")
+        out.print(_left_out([names[i] for i in drawn.left_out], out.width), style="dim")
     lines = Text("\n").join([*(Text(line, style="bold") for line in drawn.head), *map(Text, drawn.body)])
     out.print(lines, soft_wrap=True)
     if table.note:

@@ -84,6 +84,10 @@ _CHECK = {
     "Comparison": "--baseline --at --e2e --interactivity --allow --force",
     "Output": "--format --json --wide",
 }
+_PARITY_SCAN = {
+    "Source": "--engine --path --policy --date --commit",
+    "Output": "--out --format --json --wide",
+}
 _OUTLOOK = {
     "Trends": "--trend --accelerator",
     "Price": "--price",
@@ -126,6 +130,7 @@ PANELS: dict[str, dict[str, str]] = (
         "launch": _LAUNCH,
         "history": _HISTORY,
         "check": _CHECK,
+        "parity scan": _PARITY_SCAN,
         "outlook": _OUTLOOK,
         "rent show": _RENT,
         "import": _IMPORT,

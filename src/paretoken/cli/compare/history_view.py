@@ -40,7 +40,13 @@ def show_history(answer: HistoryAnswer, as_json: bool) -> None:
 
         print_json(to_json(answer))
         return
-    print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in answer.series])
+    print_table(
+        "Total tok/s/GPU over time",
+        COLUMNS,
+        [_row(s) for s in answer.series],
+        spare=("dates", "steps", "from", "first", "to", "last"),
+        empty="No series: no configuration has four dates at one load.",
+    )
     for change in answer.changes:
         for line in _lines(change):
             echo(line)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from paretoken.cli.cells import NONE, share
+from paretoken.cli.cells import share
 from paretoken.cli.output import console, echo, print_table
 from paretoken.plural import counted
+from paretoken.significant import NONE
 
 if TYPE_CHECKING:
     from paretoken.answers.data_diff import DataDiffAnswer
@@ -50,6 +51,7 @@ def show_verified(bundles: Iterable[Bundle]) -> None:
         "Verified: every hash and every row",
         ("name", "rows", "SHA-256"),
         [(b.name, b.manifest.rows, b.manifest.points_sha256) for b in bundles],
+        spare=("rows",),
     )
 
 

@@ -13,6 +13,7 @@ from paretoken.cli.cells import TableCell, figure
 from paretoken.cli.money import USD, amount, currency, number_of
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
+from paretoken.significant import significant
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint
@@ -181,6 +182,7 @@ def _show_market(answer: BreakevenAnswer) -> None:
         ],
         "break-even: the range over the latency limits up to which both were run; spread = price − break-even, "
         f"below 0 {b} is cheaper" + (f"; {money.note}" if money.note else ""),
+        spare=(f"data of {b}", f"spread, {money.sign}/GPU-h"),
     )
     curve = list(zip(answer.values, answer.withheld, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
     print_table(
@@ -205,7 +207,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
         middle = withheld[len(withheld) // 2]
         yield (
             f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
-            f"at {middle[0]:.3g}: {middle[1]}"
+            f"at {significant(middle[0], 3)}: {middle[1]}"
         )
     silent = [text for text in answer.acceptance or tuple(p.acceptance for p in answer.points) if text]
     if silent:
@@ -227,7 +229,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
 
 def _span(values: Sequence[float], axis: str) -> str:
     unit = "s end to end" if axis == "e2e" else "tok/s/user"
-    return f"{min(values):.3g} to {max(values):.3g} {unit}"
+    return f"{significant(min(values), 3)} to {significant(max(values), 3)} {unit}"
 
 
 def _range(answer: BreakevenAnswer) -> str:

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
 from paretoken.answers.plan.words import headline
-from paretoken.cli.cells import TableCell, figure, share
+from paretoken.cli.cells import TableCell, figure, number, share
 from paretoken.cli.money import currency
-from paretoken.cli.output import console, echo_lines, print_table
+from paretoken.cli.output import console, echo_commands, print_table
 from paretoken.plural import counted
 from paretoken.report.plan.words import (
     SHORT_COMMAND,
@@ -146,7 +146,7 @@ def _bills(row: PlanRow) -> None:
             )
             for b in row.bills
         ],
-        f"perfect foresight of every five minutes would rent {row.foresight_gpu_hours_per_day:,.4g} GPU-hours a day"
+        f"perfect foresight of every five minutes would rent {number(row.foresight_gpu_hours_per_day)} GPU-hours a day"
         + ("" if row.foresight_usd_per_day is None else f", {_day(row.foresight_usd_per_day)} {code}"),
         spare=(f"{code}/M tok", "of it idle", f"{code}/task", "basis"),
     )
@@ -192,6 +192,6 @@ def _commands(row: PlanRow) -> None:
     for command in row.commands:
         lines = command.strip().splitlines()
         if len(lines) <= SHORT_COMMAND:
-            echo_lines(command.strip())
+            echo_commands(command.strip())
         else:
             console().print(f"{lines[0]} … ({len(lines)} lines, in plan.html with --out)", style="dim")

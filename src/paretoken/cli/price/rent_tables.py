@@ -151,6 +151,7 @@ def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
             for row in answer.rows
             if set(row["flags"]) & set(EXCLUDING)
         ],
+        spare=("form", "date"),
     )
 
 

@@ -16,6 +16,7 @@ from paretoken.frontier.compare import size_title
 from paretoken.plural import counted
 from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
+from paretoken.significant import significant
 
 PLAIN, BEST_KNOWN = "plain", "best known"
 SPARE = ("valid from", "$/M cached", "$/M input", "$/M output", "tier")
@@ -119,8 +120,8 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
         most, least = (bound.against_as_run[0].own_usd_per_mtok for _, bound in answered)
         if least < most:
             yield (
-                f"{BEST_KNOWN} serving is {most / least:.3g} times cheaper than {PLAIN}: {_number(least)} against "
-                f"{_number(most)} as run"
+                f"{BEST_KNOWN} serving is {significant(most / least, 3)} times cheaper than {PLAIN}: "
+                f"{_number(least)} against {_number(most)} as run"
             )
     yield f"cheapest API for this task: {_api(first.cheapest)}"
     if first.cheapest.api.maker:
@@ -144,7 +145,7 @@ def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[
     most = "" if s.most_load > 1 - ROUNDING else f"; the load curve allows {s.most_load:.0%}"
     title, on = f"{name} serving" if name else "self-hosting", f"on {_run(candidate)} ({counted(s.gpus, 'GPU')})"
     if s.pays:
-        tokens = f"{s.tokens_per_day / 1e6:,.4g} M tokens a day"
+        tokens = f"{significant(s.tokens_per_day / 1e6)} M tokens a day"
         yield f"{title} {on} costs less from a load of {s.load:.0%}, {tokens}{most}"
     else:
         cost = f"{_amount(s.own_usd_per_mtok)} per million tokens at full load"
@@ -153,7 +154,7 @@ def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[
         winner = "self-hosting" if decision.cheaper == "own" else "the API"
         used = f"{counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour"
         yield (
-            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {_amount(day.usd_per_day)} on "
+            f"  your {significant(day.tokens_per_day / 1e6)} M tokens a day: own {_amount(day.usd_per_day)} on "
             f"{_run(day_candidate)} ({used}), API {_amount(s.api_usd_per_day)}; {winner} saves "
             f"{_amount(decision.saved_usd_per_day)} a day"
         )

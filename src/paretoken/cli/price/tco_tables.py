@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paretoken.answers.tco import CostExplanation, TcoAnswer
-from paretoken.cli.cells import NONE, TableCell, figure, share
+from paretoken.cli.cells import TableCell, alone, figure, share
 from paretoken.cli.money import amount, currency, number_of
 from paretoken.cli.output import console, print_json, print_table
 from paretoken.cli.price.contract_tables import own_or_rent
@@ -13,6 +13,7 @@ from paretoken.cli.price.statement_tables import print_statement
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.rows import CostUncertainty
 from paretoken.prices.owner.sensitivity import Swing
+from paretoken.significant import NONE
 
 BAR = 28
 STRONGEST = 6
@@ -95,8 +96,8 @@ def _tornado(swings_of: Mapping[str, Sequence[Swing]], costs: Mapping[str, float
             [
                 (
                     s.name,
-                    s.low,
-                    s.high,
+                    alone(s.low),
+                    alone(s.high),
                     _money(s.at_low, ".3f"),
                     _money(s.at_high, ".3f"),
                     _money(s.swing, ".3f"),
