@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import floor, inf, isinf, isnan, log10
 
 NONE = "–"
+MOST_DECIMALS = 12
 
 
 def significant(value: float | None, digits: int = 4) -> str:
@@ -22,4 +23,4 @@ def with_zeros(value: float | None, digits: int = 4) -> str:
     if value == 0:
         return "0"
     first = floor(log10(abs(float(f"{value:.{digits}g}"))))
-    return f"{value:,.{max(0, digits - 1 - first)}f}"
+    return f"{value:,.{min(MOST_DECIMALS, max(0, digits - 1 - first))}f}"

@@ -146,7 +146,7 @@ def _lines(row: Sequence[list[str]], widths: Sequence[int], right: Sequence[bool
 
 def _records(columns: Sequence[TableColumn], width: int) -> list[str]:
     """Each row as lines of `title  value`, a blank line between rows; only a word longer than a line is broken."""
-    margin = min(max(cell_len(c.title) for c in columns), max(1, width // 2 - GAP))
+    margin = min(max(cell_len(c.title) for c in columns), max(1, width * 3 // 5 - GAP))
     room = max(1, width - margin - GAP)
     lines: list[str] = []
     for cells in zip(*(c.cells for c in columns), strict=True):
