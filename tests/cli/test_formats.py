@@ -139,7 +139,15 @@ def test_a_pipe_and_wide_leave_nothing_out(call, terminal, monkeypatch):
     assert code == 0 and head.split()[-3:] == ["source", "E2E", "from"]
 
 
-def test_an_empty_table_is_a_sentence(call):
-    code, out, _ = call("history --model deepseek-r1 --accelerator MI355X --precision bf16 --workload chat")
-    assert code in (0, 2)
-    assert "accelerator  engine" not in out
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("rent --no-shipped-prices --at 2026-11-24", "No rental price on 2026-11-24: the price book is empty."),
+        ("rent --flagged --no-shipped-prices", "No row of the price book has a quality flag."),
+    ],
+)
+def test_a_table_of_nothing_is_a_sentence(call, line, sentence):
+    code, out, _ = call(line)
+    assert code == 0 and out.startswith(sentence) and out.count("\n") == 1
+    code, out, err = call(f"{line} --format csv")
+    assert code == 0 and out.count("\r\n") == 1 and err.startswith(sentence)

@@ -45,7 +45,7 @@ def show_history(answer: HistoryAnswer, as_json: bool) -> None:
         COLUMNS,
         [_row(s) for s in answer.series],
         spare=("dates", "steps", "from", "first", "to", "last"),
-        empty="No series: no configuration has four dates at one load.",
+        empty="No series has a step; leave out --steps-only to show those without.",
     )
     for change in answer.changes:
         for line in _lines(change):

@@ -185,7 +185,6 @@ def _print_trends(answer: TrendsAnswer) -> None:
         "per quarter: the median slope over two months or more, left out where the ends of its interval lie more than "
         "a factor of 1.5 apart; steps are lasting changes of level",
         spare=("days", "90 % interval", "from", "to", "steps", "first", "last"),
-        empty="No trend: no configuration has runs of four dates.",
     )
 
 

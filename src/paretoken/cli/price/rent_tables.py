@@ -30,7 +30,10 @@ def market(answer: MarketAnswer, as_json: bool) -> None:
         [(c.accelerator, c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
         spare=("quartiles",),
         units=_units(),
+        empty=f"No rental price on {answer.at}: the price book is empty. Add a folder of your own with --prices.",
     )
+    if not answer.cells:
+        return
     terms = [k for k in (answer.availability[0] if answer.availability else {}) if k not in ("accelerator", "any")]
     print_table(
         "\nProviders by term",
@@ -139,7 +142,11 @@ def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
         "Flagged rows; misleading ones are excluded from statistics",
         ("flag", "rows", "left out", "meaning"),
         [(name, n, "yes" if name in EXCLUDING else "no", texts[name]) for name, n in answer.counts.items()],
+        empty="No row of the price book has a quality flag.",
     )
+    left_out = [row for row in answer.rows if set(row["flags"]) & set(EXCLUDING)]
+    if not left_out:
+        return
     print_table(
         "\nLeft out",
         ("provider", "accelerator", "form", "term", "$/GPU-h", "date", "flags"),
@@ -148,8 +155,7 @@ def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
                 *(row[k] for k in ("provider", "accelerator", "form", "term", "usd_per_gpu_h", "date")),
                 ", ".join(row["flags"]),
             )
-            for row in answer.rows
-            if set(row["flags"]) & set(EXCLUDING)
+            for row in left_out
         ],
         spare=("form", "date"),
     )
