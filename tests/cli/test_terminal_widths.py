@@ -142,7 +142,7 @@ def test_a_verb_fits(name, printed, terminal, monkeypatch, tmp_path):
     too_long = [line for line in screen.text.splitlines() if cell_len(line) > 80 and "paretoken " not in line]
     assert not too_long
     assert printed or name == "check"
-    for table, spare in printed:
+    for table, spare in tuple(printed):
         _check(table, spare, terminal)
 
 
@@ -153,7 +153,7 @@ def test_what_a_verb_prints_fits(name, printed, terminal):
         PLANTED[name]()
     assert all(cell_len(line) <= 80 or line.startswith("paretoken ") for line in screen.text.splitlines())
     assert printed
-    for table, spare in printed:
+    for table, spare in tuple(printed):
         _check(table, spare, terminal)
 
 
