@@ -75,7 +75,7 @@ VERBS = {
     "data verify": "data verify",
     "campaign run": "campaign run campaign.toml --dry-run",
     "check": "check run --baseline run",
-    "import": "import mine.csv --accelerator H200 --out mine.parquet",
+    "import": "import mine.csv --accelerator H200 --origin measured --source mine --licence MIT --out mine.parquet",
 }
 """A command line by verb, or by verb and what it shows."""
 PLANTED = {
@@ -111,7 +111,7 @@ path = "meta/llama-fp8"
 [bench]
 until = "30s"
 """
-MINE = "model,precision,isl,osl,tp,n_gpus,concurrency,total_tput_per_gpu_tok_s,median_ttft_ms,median_tpot_ms,engine\n"
+MINE = "model,precision,isl,osl,tp,n_gpus,concurrency,total_tput_per_gpu_tok_s,median_ttft_s,median_tpot_s,engine\n"
 
 
 @pytest.fixture
@@ -225,5 +225,5 @@ def _files(folder) -> None:
     (folder / "cuda.xml").write_text(JUNIT)
     (folder / "rocm.xml").write_text(JUNIT)
     (folder / "campaign.toml").write_text(CAMPAIGN)
-    (folder / "mine.csv").write_text(f"{MINE}llama-3-70b,fp8,1024,1024,8,8,16,400,90,10,vllm\n")
+    (folder / "mine.csv").write_text(f"{MINE}llama-3-70b,fp8,1024,1024,8,8,16,400,0.09,0.01,vllm\n")
     ladder(folder / "run", (1, 4))

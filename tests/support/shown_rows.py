@@ -49,8 +49,8 @@ def campaign() -> None:
 
 
 def changed_verdicts() -> None:
-    before = CellVerdict("H200", "trtllm", "2026-01", 0.21, 0.125)
-    after = CellVerdict("MI355X", "atom-sglang", "2026-05", 0.17, 0.4)
+    before = CellVerdict(winner="H200", engine="trtllm", software="2026-01", usd_per_mtok=0.21, margin=0.125)
+    after = CellVerdict(winner="MI355X", engine="atom-sglang", software="2026-05", usd_per_mtok=0.17, margin=0.4)
     by = SoftwareChange(
         accelerator="MI355X",
         engine_before="sglang",
@@ -91,16 +91,32 @@ def changed_verdicts() -> None:
 def scores() -> None:
     answer = Scoreboard(
         scores=[
-            Score(split, outcome, 1234, 0.123, 0.081, -0.012, 0.9, 1.4, 0.3, 0.1)
+            Score(
+                split=split, outcome=outcome, cases=1234, mape=0.123, median=0.081, bias=-0.012, coverage=0.9, width=1.4
+            )
             for split in ("cell", "accelerator")
             for outcome in ("tpot", "throughput")
         ],
-        groups=[GroupCoverage("cell", "model", m, "tpot", 40, 0.7, 1.3) for m in ("deepseek-r1", "llama-3-70b")],
+        groups=[
+            GroupCoverage(split="cell", by="model", group=m, outcome="tpot", cases=40, coverage=0.7, width=1.3)
+            for m in ("deepseek-r1", "llama-3-70b")
+        ],
         intervals=[],
-        ranks={"cell": Ranks(0.9, 1200, 0.7, 0.8, 300), "accelerator": Ranks(0.8, 1100, 0.6, 0.75, 280)},
+        ranks={
+            "cell": Ranks(right=0.9, pairs=1200, crude=0.7, winner=0.8, latencies=300),
+            "accelerator": Ranks(right=0.8, pairs=1100, crude=0.6, winner=0.75, latencies=280),
+        },
         worst=[
             WorstCell(
-                "cell", gpu, "dynamo-trtllm", "deepseek-v4-pro", "fp4", 12, 2.5, 0.4, "new engine on new hardware"
+                split="cell",
+                accelerator=gpu,
+                engine="dynamo-trtllm",
+                model="deepseek-v4-pro",
+                precision="fp4",
+                cases=12,
+                factor=2.5,
+                bias=0.4,
+                reason="new engine on new hardware",
             )
             for gpu in ("GB300", "MI355X")
         ],
