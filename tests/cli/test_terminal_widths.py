@@ -75,7 +75,7 @@ VERBS = {
     "data verify": "data verify",
     "campaign run": "campaign run campaign.toml --dry-run",
     "check": "check run --baseline run",
-    "import": "import mine.csv --accelerator H200 --origin measured --source mine --licence MIT --out mine.parquet",
+    "import": "import mine.csv --out mine.parquet",
 }
 """A command line by verb, or by verb and what it shows."""
 PLANTED = {
@@ -111,7 +111,10 @@ path = "meta/llama-fp8"
 [bench]
 until = "30s"
 """
-MINE = "model,precision,isl,osl,tp,n_gpus,concurrency,total_tput_per_gpu_tok_s,median_ttft_s,median_tpot_s,engine\n"
+MINE = """origin,load_kind,source,licence,accelerator,model,precision,isl,osl,tp,n_gpus,concurrency,\
+total_tput_per_gpu_tok_s,median_ttft_s,median_tpot_s,engine
+measured,closed,mine,MIT,H200,llama-3-70b,fp8,1024,1024,8,8,16,400,0.09,0.01,vllm
+"""
 
 
 @pytest.fixture
@@ -225,5 +228,5 @@ def _files(folder) -> None:
     (folder / "cuda.xml").write_text(JUNIT)
     (folder / "rocm.xml").write_text(JUNIT)
     (folder / "campaign.toml").write_text(CAMPAIGN)
-    (folder / "mine.csv").write_text(f"{MINE}llama-3-70b,fp8,1024,1024,8,8,16,400,0.09,0.01,vllm\n")
+    (folder / "mine.csv").write_text(MINE)
     ladder(folder / "run", (1, 4))
