@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from paretoken.catalog.loader import Catalog, load_catalog
+from tests.support.terminals import FakeTerminal
 
 settings.register_profile("default", deadline=None, max_examples=25)
 settings.register_profile("nightly", deadline=None, max_examples=500)
@@ -148,6 +151,22 @@ def browser():
         launched = playwright.chromium.launch(executable_path=chromium, args=list(args))
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """`with terminal(80) as screen:` makes stdout a terminal of 80 columns; `screen.text` is what it shows."""
+
+    @contextmanager
+    def of(width: int) -> Iterator[FakeTerminal]:
+        screen = FakeTerminal()
+        with monkeypatch.context() as patch:
+            patch.setenv("COLUMNS", str(width))
+            patch.setenv("LINES", "40")
+            patch.setattr(sys, "stdout", screen)
+            yield screen
+
+    return of
 
 
 @pytest.fixture

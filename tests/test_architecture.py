@@ -27,6 +27,7 @@ ANYTHING = {
     "slo",
     "csv_cells",
     "secret_names",
+    "significant",
     "user_folders",
     "version",
     "__version__",

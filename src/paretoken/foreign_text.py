@@ -38,6 +38,7 @@ _ESCAPED = re.compile(r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\.|%[\da-fA-F]{2}|&(?
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[a-z/!?][^<>]*>", re.I | re.S)
 _CONTROLS = {r"\0": "\0", r"\n": "\n", r"\r": "\r", r"\t": "\t"}
 _PREFIX_OF_HEX = re.compile(r"0x(?=[\da-f]{2}(?![\da-f]))")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~#])")
 _CUT = ("'", '"', "…", "...", "*", "\\")
 """What may follow a key that an excerpt breaks off in."""
 
@@ -52,6 +53,12 @@ def visible(words: str) -> str:
 def visible_lines(words: str) -> str:
     """The same for a text of several lines, which stay lines; a tab is four spaces."""
     return "\n".join(map(visible, words.replace("\t", "    ").split("\n")))
+
+
+def markdown_text(text: object) -> str:
+    """Text in which nothing is Markdown, no pipe ends a cell and no one is mentioned; one line."""
+    plain = visible(" ".join(str(text).split())).replace("@", "@\u200b")
+    return _MARKDOWN.sub(r"\\\1", plain)
 
 
 def one_line(words: str, secret: str = "") -> str:

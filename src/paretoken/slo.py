@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paretoken.errors import BadConfig, nearest, quoted
+from paretoken.significant import significant
 
 METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
 STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p999")
@@ -48,8 +49,8 @@ class Slo:
     def figure(self, value_s: float) -> str:
         """A value for a reader: `2 s`, `9.68 ms`, `20 tok/s`."""
         if self.of_speed:
-            return f"{1 / value_s:.4g} tok/s"
-        return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1e3:.3g} ms"
+            return f"{significant(1 / value_s)} tok/s"
+        return f"{significant(value_s, 3)} s" if value_s >= 1 else f"{significant(value_s * 1e3, 3)} ms"
 
 
 def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS) -> tuple[Slo, ...]:

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
 from paretoken.cli.measure.share import command
+from paretoken.foreign_text import markdown_text
 from paretoken.report.run.reading import read_run
-from paretoken.report.run.share import HEADS, MOST_LEVELS, PER_GPU, code, escaped, share
+from paretoken.report.run.share import HEADS, MOST_LEVELS, PER_GPU, code, share
 from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, rates, troubled
 
 
@@ -33,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
 
 def test_the_table_holds_the_figures_of_the_summary(run):
     rows = table(share(read_run(run)))
-    assert rows[0] == [escaped(h) for h in HEADS]
+    assert rows[0] == [markdown_text(h) for h in HEADS]
     assert [r[0] for r in rows[2:]] == ["1 user", "4 users", "16 users"]
     for row, level in zip(rows[2:], RunFolder(run).levels(), strict=True):
         s, of = level.summary, dict(zip(HEADS, row, strict=True))
@@ -111,7 +112,7 @@ def test_names_break_nothing(tmp_path):
 
 
 def test_escapes():
-    assert escaped("a|b\nc <d> `e` \\") == r"a\|b c \<d\> \`e\` \\"
+    assert markdown_text("a|b\nc <d> `e` \\") == r"a\|b c \<d\> \`e\` \\"
     assert code("x`|y\nz") == "`x'/y z`"
 
 

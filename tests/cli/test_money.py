@@ -88,7 +88,7 @@ def test_a_price_is_multiplied_by_the_rate(call):
         ("--currency EUR --usd-rate 0", "0 is not an exchange rate"),
         ("--currency EUR --usd-rate nan", "not a finite number"),
         ("--currency E/ --usd-rate 1", "'E/' is not the code of a currency"),
-        ("--currency EUR --usd-rate 0.92 --json", "--json prints USD"),
+        ("--currency EUR --usd-rate 0.92 --json", "JSON is in USD"),
     ],
 )
 def test_no_rate_is_assumed(call, options, words):

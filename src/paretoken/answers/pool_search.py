@@ -33,6 +33,7 @@ from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.search import PoolSearch, search_pools
 from paretoken.predict.pools.workers import worker_kinds
 from paretoken.prices.cost import usd_per_mtok
+from paretoken.significant import significant
 from paretoken.slo import Slo
 
 MOST_GPUS = 1152
@@ -205,6 +206,6 @@ def _nearest(search: PoolSearch, question: PoolSearchQuestion) -> str:
     c = search.cases[i]
     return (
         f"no layout of at most {counted(question.gpus or 0, 'GPU')} meets {question.slo_in_force()}; the nearest is "
-        f"{c.pools.layout} at concurrency {c.concurrency:g}: TTFT {search.ttft_s[i]:.3g} s, "
-        f"TPOT {search.tpot_s[i] * 1e3:.3g} ms"
+        f"{c.pools.layout} at concurrency {c.concurrency:g}: TTFT {significant(search.ttft_s[i], 3)} s, "
+        f"TPOT {significant(search.tpot_s[i] * 1e3, 3)} ms"
     )

@@ -36,6 +36,7 @@ from paretoken.predict.rows import new_kinds
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.slo import METRICS, MOST_USERS, last_that
 from paretoken.prices.cost import usd_per_mtok
+from paretoken.significant import significant
 from paretoken.slo import MEDIAN, Slo, parse_slos
 
 EXAMPLE = "4xDEP4+1xDEP32"
@@ -245,7 +246,7 @@ def _highest(question: PoolsQuestion, pools: Pools, data: PredictionData) -> int
     if most := last_that(meets, MOST_USERS):
         return most
     medians = at(1)
-    texts = ", ".join(f"{limit.metric.upper()} is {medians[limit.metric]:.3g} s" for limit in limits)
+    texts = ", ".join(f"{limit.metric.upper()} is {significant(medians[limit.metric], 3)} s" for limit in limits)
     raise NoData(f"{pools.layout} misses {question.slo} with one user: {texts}; relax the SLO")
 
 

@@ -12,6 +12,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
+from paretoken.cli.formats import FORMATS, take_format, take_json, take_wide
 from paretoken.cli.money import take_code, take_rate
 from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, TOKENS, WORKLOAD
 from paretoken.errors import BadConfig
@@ -58,7 +59,28 @@ def _day(ctx: click.Context, param: click.Parameter, value: str | None) -> date 
     return day
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_only = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+as_json = stack(
+    click.option(
+        "--format",
+        type=click.Choice(FORMATS),
+        is_eager=True,
+        expose_value=False,
+        callback=take_format,
+        help="Print tables, as csv the main one, or everything as json.  [default: table]",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, callback=take_json, help="Print JSON for programs, as --format json does."
+    ),
+    click.option(
+        "--wide",
+        is_flag=True,
+        expose_value=False,
+        callback=take_wide,
+        help="Print every column in full, however narrow the terminal.",
+    ),
+)
+"""How a verb with tables prints; `as_json` is its parameter, `output.print_table` knows the rest."""
 catalog_folders = click.option(
     "--catalog",
     "catalog_folders",

@@ -17,7 +17,7 @@ _MEASURE = {
     "Client": "--workers --nodes --ray",
     "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "
     "--speculative --speculative-tokens --draft-model --kv-cache-dtype",
-    "Output": "--out --resume --compare --gate --force --all --export --json",
+    "Output": "--out --resume --compare --gate --force --all --export --format --json --wide",
 }
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
@@ -30,7 +30,7 @@ _DEPLOYMENT = {
     "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
     "--seed",
     "Data": "--calibration --catalog --in --price --rent",
-    "Output": "--top --currency --usd-rate --plot --out --json",
+    "Output": "--top --currency --usd-rate --plot --out --format --json --wide",
 }
 _QUESTION = {
     "Question": "--model --precision --workload --isl --osl --e2e --interactivity --ttft --slo --axis "
@@ -45,7 +45,8 @@ _QUESTION = {
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--engine --origin --serving --speculative --include-suspicious --points --no-published --bundle "
     "--as-of --catalog",
-    "Output": "--currency --usd-rate --explain --statement --tornado --monte-carlo --throughput-spread --seed --json",
+    "Output": "--currency --usd-rate --explain --statement --tornado --monte-carlo --throughput-spread --seed "
+    "--format --json --wide",
 }
 _LAUNCH = {
     "Model": "--path --precision --accelerator --workload --concurrency",
@@ -54,12 +55,12 @@ _LAUNCH = {
     "Recipe": "--set --env --extra",
     "Container": "--container --image --volume",
     "Server": "--host --port --log",
-    "Output": "--print --replicas --max-replicas --target-requests --json",
+    "Output": "--print --replicas --max-replicas --target-requests --format --json --wide",
 }
 _FIT = {
     "Data": "--published --on-top --bundle --as-of --catalog",
     "Cross-validation": "--no-validation --split --models --by --workers",
-    "Output": "--out --show --plot --json",
+    "Output": "--out --show --plot --format --json --wide",
 }
 _CALIBRATE = {
     "Server to measure": "--url --served-model --api --api-key-file --header --query --minutes --runs",
@@ -71,29 +72,33 @@ _ACCURACY = {
     "Reference": "--reference --same-model --dtype --quantization --kv-cache-dtype --speculation",
     "Prompts": "--prompts --tokens --seed",
     "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
-    "Output": "--out --run --json",
-}
-_CHECK = {
-    "Comparison": "--baseline --at --e2e --interactivity --allow --force",
-    "Output": "--junit --annotations --json",
+    "Output": "--out --run --format --json --wide",
 }
 _HISTORY = {
     "Series": "--model --accelerator --engine --precision --workload --e2e --interactivity",
     "Steps": "--alpha --smallest --steps-only",
     "Points": "--origin --points --no-published --bundle --as-of",
-    "Output": "--json",
+    "Output": "--format --json --wide",
+}
+_CHECK = {
+    "Comparison": "--baseline --at --e2e --interactivity --allow --force",
+    "Output": "--junit --annotations --format --json --wide",
+}
+_PARITY_SCAN = {
+    "Source": "--engine --path --policy --date --commit",
+    "Output": "--out --format --json --wide",
 }
 _OUTLOOK = {
     "Trends": "--trend --accelerator",
     "Price": "--price",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Points": "--points --no-published --bundle --as-of --catalog",
-    "Output": "--currency --usd-rate --json",
+    "Output": "--currency --usd-rate --format --json --wide",
 }
 _RENT = {
     "Question": "--term --form --estimate-terms --history --basket --flagged",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital --catalog",
-    "Output": "--currency --usd-rate --json",
+    "Output": "--currency --usd-rate --format --json --wide",
 }
 _PLAN = {
     "Traffic": "--log --metrics --served-model --since --step --api-key-file --rate --workload --isl --osl --day-curve "
@@ -104,14 +109,14 @@ _PLAN = {
     "Price": "--contract --price --operator --set --task",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
     "Data": "--points --calibration --catalog",
-    "Output": "--coarse --replay --top --currency --usd-rate --out --json",
+    "Output": "--coarse --replay --top --currency --usd-rate --out --format --json --wide",
 }
 _IMPORT = {
     "Values that the files do not state": "--accelerator --gpus --tp --ep --model --precision --engine "
     "--engine-version --speculative --speculative-tokens --acceptance --kv-cache-dtype "
     "--isl --osl --concurrency --origin --source --date --licence",
     "Data": "--keep-going --catalog --formats",
-    "Output": "--out --json",
+    "Output": "--out --format --json --wide",
 }
 PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
@@ -123,8 +128,9 @@ PANELS: dict[str, dict[str, str]] = (
     )
     | {
         "launch": _LAUNCH,
-        "check": _CHECK,
         "history": _HISTORY,
+        "check": _CHECK,
+        "parity scan": _PARITY_SCAN,
         "outlook": _OUTLOOK,
         "rent show": _RENT,
         "import": _IMPORT,

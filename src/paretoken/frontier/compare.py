@@ -12,6 +12,7 @@ from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.plural import counted
 from paretoken.points.selection import Axis, Selection, one_pool
 from paretoken.points.unstated import UNKNOWN
+from paretoken.significant import significant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +181,7 @@ def within_text(latency_s: float, axis: Axis) -> str:
 
 def number_text(value: float) -> str:
     """Four significant digits, all digits from a thousand on."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return significant(value)
 
 
 def _too_slow(fastest_s: float, axis: Axis) -> str:

@@ -12,6 +12,7 @@ from paretoken.points.schema import conform
 from paretoken.predict.arrays import Floats
 from paretoken.predict.deployment import Case
 from paretoken.predict.predictor import NOTHING_NEW, Predictions
+from paretoken.significant import significant
 from paretoken.version import __version__
 
 SOURCE = f"paretoken {__version__} prediction"
@@ -32,7 +33,7 @@ def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -
                     "origin": "predicted",
                     "source": SOURCE,
                     "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
-                    "notes": f"90 % interval of throughput {low[i]:.4g} to {high[i]:.4g} tok/s/GPU; "
+                    "notes": f"90 % interval of throughput {significant(low[i])} to {significant(high[i])} tok/s/GPU; "
                     f"new to the calibration: {', '.join(new_kinds(predictions.novelty[i])) or 'nothing'}"
                     + (f"; pipeline of {case.deployment.pp} stages" if case.deployment.pp > 1 else ""),
                     "mean_isl": case.lengths.mean_isl,

@@ -19,6 +19,7 @@ from paretoken.predict.calibration.novelty import cell_of
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.layout import worker_kind
 from paretoken.predict.rows import new_kinds
+from paretoken.significant import significant
 from paretoken.slo import Slo
 from paretoken.traffic.traffic import DAY_S, HOUR_S, Traffic
 
@@ -170,4 +171,5 @@ def _notes(fleet: SizedFleet, a_day: float) -> Iterator[str]:
     if fleet.autoscaled:
         a = fleet.autoscaled
         met = "meets every limit" if a.worst <= 1 else f"misses a limit by a factor of {a.worst:.2f}"
-        yield f"an autoscaler that reacts to the load rents {a.gpu_hours * a_day:,.4g} GPU-hours a day and {met}"
+        hours = significant(a.gpu_hours * a_day)
+        yield f"an autoscaler that reacts to the load rents {hours} GPU-hours a day and {met}"

@@ -8,6 +8,7 @@ from itertools import groupby
 from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.frontier import Segment
+from paretoken.significant import significant
 
 
 def summary_rows(result: StudyResult) -> Iterator[tuple[str | None, ...]]:
@@ -30,7 +31,10 @@ def _bound(panel: Panel | None) -> tuple[str | None, str]:
     for s in widest(verdict.segments, 1):
         predicted = f" ({s.origin})" if s.origin != "published" else ""
         word = s.confidence + (", fragile" if s.fragile else "") + (", data end" if s.data_end else "")
-        return f"{s.low_s:,.3g} – {s.high_s:,.3g}", f"{s.winner} {s.engine}{predicted} {s.margin:+.0%}, {word}"
+        return (
+            f"{significant(s.low_s, 3)} – {significant(s.high_s, 3)}",
+            f"{s.winner} {s.engine}{predicted} {s.margin:+.0%}, {word}",
+        )
     return None, "withheld" if any(s.withheld for s in verdict.segments) else "uncontested"
 
 

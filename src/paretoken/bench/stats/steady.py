@@ -26,6 +26,7 @@ from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.throughput import in_flight, inside, mean_in_flight, output_rates
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift, trend
 from paretoken.plural import counted
+from paretoken.significant import significant
 
 SHARE_OF_USERS = 0.95
 MIN_REQUESTS = 10
@@ -197,10 +198,11 @@ def _whole(samples: Samples, reason: str, load: Load, needs_ns: float) -> Window
 def _too_short(span: Window, requests: int, life_ns: float) -> str:
     lives = span.seconds / (life_ns * NS) if life_ns > 0 else math.inf
     if lives < MIN_LIVES:
-        return (
-            f"no steady state: the window of {span.seconds:.3g} s is {math.floor(lives * 100) / 100:g} times the "
-            f"median request duration ({life_ns * NS:.3g} s); it needs at least {MIN_LIVES:g} times"
+        times = (
+            f"{math.floor(lives * 100) / 100:g} times the median request duration ({significant(life_ns * NS, 3)} s)"
         )
+        window = f"the window of {significant(span.seconds, 3)} s"
+        return f"no steady state: {window} is {times}; it needs at least {MIN_LIVES:g} times"
     if requests < MIN_REQUESTS:
         return f"no steady state: {counted(requests, 'request')} in the window; it needs at least {MIN_REQUESTS}"
     return ""

@@ -19,6 +19,7 @@ from paretoken.plural import counted
 from paretoken.points.acceptance import whole_tokens
 from paretoken.points.server_config import ACTIVE
 from paretoken.points.unstated import NONE
+from paretoken.significant import significant
 
 TITLES = {
     "emulated": "Emulated, not measured",
@@ -177,7 +178,8 @@ def _late_firsts(samples: Samples, ok: Mask, thresholds: WarningThresholds) -> I
         yield LevelWarning(
             "ttft_merged",
             f"the first token of {int((late > 0).sum())} of {counted(len(late), 'request')} was read together with "
-            f"later ones, so the mean TTFT is up to {late.mean() * 1000:.2g} ms ({late.mean() / mean:.1%}) too high",
+            f"later ones, so the mean TTFT is up to {significant(late.mean() * 1000, 2)} ms "
+            f"({late.mean() / mean:.1%}) too high",
         )
 
 

@@ -33,7 +33,7 @@ COLUMNS = (
     "source",
     "E2E from",
 )
-SPARE = ("E2E from", "source", "points", "$/M output", "$/GPU-h", "E2E s", "tok/s/user", "origin")
+SPARE = ("E2E from", "source", "points", "$/M output", "release", "tok/s/user", "$/GPU-h", "E2E s", "origin")
 NOTE = (
     "tok/s/GPU and $/M are interpolated at the limit; 'run as' is the nearest run that meets it. "
     "release: of the engine, or the month of the runs; a..b is a median over that period"

@@ -21,7 +21,7 @@ COLUMNS = {
     "source": "source",
     "e2e_basis": "E2E from",
 }
-SPARE = ("E2E from", "source", "origin", "GPUs")
+SPARE = ("E2E from", "source", "GPUs", "release", "origin")
 
 
 @click.command("frontier", no_args_is_help=True)

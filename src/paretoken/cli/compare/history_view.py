@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from paretoken.cli.cells import share
 from paretoken.cli.output import echo, percent, print_json, print_table
 from paretoken.plural import counted
 
@@ -39,7 +40,13 @@ def show_history(answer: HistoryAnswer, as_json: bool) -> None:
 
         print_json(to_json(answer))
         return
-    print_table("Total tok/s/GPU over time", COLUMNS, [_row(s) for s in answer.series])
+    print_table(
+        "Total tok/s/GPU over time",
+        COLUMNS,
+        [_row(s) for s in answer.series],
+        spare=("dates", "steps", "from", "first", "to", "last"),
+        empty="No series has a step; leave out --steps-only to show those without.",
+    )
     for change in answer.changes:
         for line in _lines(change):
             echo(line)
@@ -60,7 +67,7 @@ def _row(s: ThroughputSeries) -> tuple[object, ...]:
         s.dates[-1],
         s.values[0],
         s.values[-1],
-        percent(s.values[-1] / s.values[0] - 1),
+        share(s.values[-1] / s.values[0] - 1),
         len(s.steps),
     )
 

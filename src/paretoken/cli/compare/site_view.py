@@ -35,8 +35,9 @@ def _print_power(answer: CompareAnswer, grid: float | None) -> None:
 
 
 def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
+    from paretoken.cli.cells import share
     from paretoken.cli.money import amount
-    from paretoken.cli.output import percent, print_table
+    from paretoken.cli.output import print_table
 
     sold = answer.token_price
     rows = [(c.accelerator, c.earnings) for c in answer.candidates if c.earnings]
@@ -61,7 +62,7 @@ def _print_earnings(answer: CompareAnswer, serving_load: float) -> None:
                 name,
                 e.revenue_usd_per_gpu_h,
                 e.margin_usd_per_gpu_h,
-                percent(e.margin_share),
+                share(e.margin_share),
                 _millions(e.revenue_usd_per_mw_year),
                 _millions(e.profit_usd_per_mw_year),
                 e.capital_usd_per_gpu,
@@ -93,7 +94,7 @@ def _print_fleet(answer: CompareAnswer, mw: float) -> None:
         [
             (
                 name,
-                f"{f.gpus:,}",
+                f.gpus,
                 f.tokens_per_day / 1e9,
                 f.cost_usd_per_year / 1e6,
                 *((_millions(f.profit_usd_per_gw_year),) if sold else ()),

@@ -37,6 +37,8 @@ COLUMNS = {
     "workloads": ("name", "isl", "osl", "task"),
     "tco": ("name", "date", "tiers"),
 }
+TITLES = {"tco": "TCO sets"}
+SPARE = {"models": ("name", "hidden_size", "layers", "attention")}
 
 
 @click.command("catalog")
@@ -86,7 +88,7 @@ def _show_kind(kind: str, entries: Mapping[str, JsonEntry]) -> None:
     from paretoken.cli.output import print_table
 
     rows = [(k, *(_cell(e.get(c)) for c in COLUMNS[kind])) for k, e in entries.items()]
-    print_table(kind.capitalize(), ("id", *COLUMNS[kind]), rows)
+    print_table(TITLES.get(kind, kind.capitalize()), ("id", *COLUMNS[kind]), rows, spare=SPARE.get(kind, ()))
 
 
 def _show_entry(entry: JsonEntry) -> None:

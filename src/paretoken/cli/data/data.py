@@ -9,7 +9,6 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.names import BUNDLE
 from paretoken.cli.output import echo
-from paretoken.plural import counted
 
 
 @click.group("data")
@@ -82,6 +81,7 @@ def verify_(names: tuple[str, ...], as_json: bool) -> None:
       paretoken data verify
       paretoken data verify shipped
     """
+    from paretoken.cli.data.data_tables import show_verified
     from paretoken.cli.output import print_json
     from paretoken.points.contents import verified
 
@@ -89,8 +89,7 @@ def verify_(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json([{"name": b.name, "rows": b.manifest.rows, "sha256": b.manifest.points_sha256} for b in bundles])
         return
-    for b in bundles:
-        echo(f"{b.name}: {counted(b.manifest.rows, 'row')}, SHA-256 {b.manifest.points_sha256}")
+    show_verified(bundles)
 
 
 @command.command("update")
@@ -99,7 +98,7 @@ def verify_(names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--sha256", "expected", metavar="HASH", help="Install only if the input has this SHA-256.")
 @click.option("--licence", help="Licence of the rows, if the input does not state it.")
 @options.catalog_folders
-@options.as_json
+@options.json_only
 def update_(
     location: str,
     name: str | None,

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from paretoken.cli.output import NONE, console, echo, percent, print_table
+from paretoken.cli.cells import share
+from paretoken.cli.output import console, echo, print_table
 from paretoken.plural import counted
+from paretoken.significant import NONE
 
 if TYPE_CHECKING:
     from paretoken.answers.data_diff import DataDiffAnswer
     from paretoken.answers.verdict_change import CellVerdict, SoftwareChange, VerdictChange
-    from paretoken.points.bundles import Manifest
+    from paretoken.points.bundles import Bundle, Manifest
     from paretoken.points.contents import Content, ListedBundle
     from paretoken.points.install import Installation
 
@@ -28,8 +30,8 @@ def show_list(bundles: Iterable[ListedBundle]) -> None:
             (
                 m.name,
                 m.retrieved[:10],
-                f"{m.rows:,}",
-                f"{b.rows_used:,}",
+                m.rows,
+                b.rows_used,
                 m.first_day,
                 m.last_day,
                 "; ".join(m.sources),
@@ -41,6 +43,15 @@ def show_list(bundles: Iterable[ListedBundle]) -> None:
         ],
         "used: rows that no newer bundle holds; --bundle NAME uses only the bundles named",
         spare=("licences", "SHA-256", "sources"),
+    )
+
+
+def show_verified(bundles: Iterable[Bundle]) -> None:
+    print_table(
+        "Verified: every hash and every row",
+        ("name", "rows", "SHA-256"),
+        [(b.name, b.manifest.rows, b.manifest.points_sha256) for b in bundles],
+        spare=("rows",),
     )
 
 
@@ -96,9 +107,9 @@ def _row(c: VerdictChange) -> tuple[object, ...]:
         f"{c.value:g} {unit}",
         c.kind,
         _winner(c.before),
-        percent(c.before.margin if c.before else None),
+        share(c.before.margin if c.before else None),
         _winner(c.after),
-        percent(c.after.margin if c.after else None),
+        share(c.after.margin if c.after else None),
         _by(c.by) if c.by else NONE,
     )
 

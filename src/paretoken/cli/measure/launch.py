@@ -80,7 +80,7 @@ Form = Literal["shell", "docker", "sbatch", "kubernetes"]
     help="Draft tokens in both pools, such as mtp:3 (with --disaggregated).",
 )
 @click.option("--draft-model", default="", help="Path or hub name of the draft model (with --disaggregated).")
-@options.as_json
+@options.json_only
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from paretoken.cli.cells import share
 from paretoken.cli.measure.level_block import show_level
 from paretoken.cli.measure.level_warnings import show_warnings
 from paretoken.cli.output import console, print_table, with_bold
@@ -165,7 +166,7 @@ def _row(name: str, s: LevelSummary) -> dict[str, object]:
         "E2E p50 s": latency.e2e_s.p50,
         "ITL p99": _in_ms(latency.itl_s.p99),
         "total tok/s": window.total_tok_s,
-        "±95 %": f"{half:.1%}" if half else None,
+        "±95 %": share(half, ".1%") if half else None,
         "requests": s.window.requests,
     }
 

@@ -62,7 +62,7 @@ LIMITS = {
     help="Most minutes of load; it ends as soon as it can answer.",
 )
 @click.option("--out", type=Path, metavar="DIR", help="Keep the run in this folder.")
-@options.as_json
+@options.json_only
 def command(
     url: str | None,
     yes: bool,

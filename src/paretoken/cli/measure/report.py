@@ -18,7 +18,7 @@ from paretoken.cli.output import echo, print_json
     metavar="FILE",
     help="Page to write.  [default: RUN/report.html; ./report.html for several runs]",
 )
-@options.as_json
+@options.json_only
 def command(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Write an HTML report of one or several runs of 'paretoken bench', or of a campaign.
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from paretoken.cli.cells import share
 from paretoken.cli.output import echo, with_bold
 from paretoken.plural import counted
 
@@ -46,7 +47,7 @@ def _row(level: SelfTestLevel) -> tuple[object, ...]:
     return (
         level.concurrency,
         level.most_running,
-        *(f"{e:+.2%}" for e in errors),
+        *(share(e, "+.2%") for e in errors),
         level.cpu_s_per_mtok,
         round(level.rss_bytes / 1e6),
         "limited" if level.fidelity.client_limited else "ok",

@@ -12,7 +12,7 @@ from paretoken.cli.output import print_json
 
 @click.command("share", no_args_is_help=True)
 @click.argument("run", type=Path, metavar="RUN")
-@options.as_json
+@options.json_only
 def command(run: Path, as_json: bool) -> None:
     """Print a run of 'paretoken bench' as Markdown, to paste into an issue.
 

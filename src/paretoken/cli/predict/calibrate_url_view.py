@@ -6,7 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paretoken.cli.output import console, number, print_table
+from paretoken.cli.cells import TableCell, interval
+from paretoken.cli.output import console, print_table
 from paretoken.plural import counted
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _intervals(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion) -> No
     print_table(
         f"Predicted before and after: {question.model} on {question.accelerator}, {question.engine}, "
         f"{question.isl}/{question.osl}",
-        ("concurrency", "", "before", "90 %", "hi/lo", "after", "90 %", "hi/lo"),
+        ("concurrency", "figure", "before", "90 %", "hi/lo", "after", "90 %", "hi/lo"),
         [
             [c.concurrency, HEADINGS[c.figure], *_ends(c.before), *_ends(c.after)]
             for c in sorted(answer.intervals, key=lambda c: (list(HEADINGS).index(c.figure), c.concurrency))
@@ -53,8 +54,8 @@ def _intervals(answer: CalibrateUrlAnswer, question: CalibrateUrlQuestion) -> No
     )
 
 
-def _ends(i: Interval) -> tuple[float, str, float]:
-    return i.middle, f"{number(i.low)} – {number(i.high)}", i.high / i.low
+def _ends(i: Interval) -> tuple[float, TableCell | None, float]:
+    return i.middle, interval(i.low, i.high), i.high / i.low
 
 
 def _levels(answer: CalibrateUrlAnswer) -> None:

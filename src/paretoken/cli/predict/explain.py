@@ -95,7 +95,7 @@ def _print(e: Explanation, memory: MemoryParts) -> None:
         f"{e.batch if decodes else 0:.0f} decoding",
         ("phase", "part", "ms", "share %", "what"),
         [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
-        note=f"Prefill takes {e.busy:.0%} of the time: TPOT {tpot}, TTFT {e.ttft_s * 1e3:.0f} ms, "
+        note=f"Prefill takes {e.busy:.0%} of the time: TPOT {tpot}, TTFT {e.ttft_s * 1e3:,.0f} ms, "
         f"E2E {e.e2e_s:.2f} s{experts}. Predicted, not measured.",
     )
     if e.speculation:

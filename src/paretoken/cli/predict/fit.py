@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from paretoken.cli.cells import figure
 from paretoken.cli.names import ENGINE, MODEL, PRECISION
 from paretoken.cli.options import accelerators, as_json, catalog_folders
 from paretoken.cli.predict import options
@@ -15,10 +16,8 @@ from paretoken.plural import counted
 if TYPE_CHECKING:
     from paretoken.answers.fit import FitAnswer, FitQuestion, FitRow
 
-_HEADERS = (
-    *("accelerator", "GPUs", "TP x PP", "memory GiB", "weights", "activations", "other", "KV cache", "free"),
-    *("KV tokens", "users", "longest request"),
-)
+_MEMORY = ("weights", "activations", "other", "KV cache", "free")
+_HEADERS = ("accelerator", "GPUs", "TP x PP", "memory GiB", *_MEMORY, "KV tokens", "users", "longest request")
 
 
 @click.command("fit", no_args_is_help=True)
@@ -80,6 +79,7 @@ def _print(answer: FitAnswer, question: FitQuestion) -> None:
             [_cells(r) for r in rows],
             note=_note(rows),
             spare=("longest request", "free", "other", "activations"),
+            units=dict.fromkeys(_MEMORY, "GiB"),
         )
     others = [r for r in answer.rows if not isinstance(r, FitRow)]
     for r in (r for r in others if r.deployable):
@@ -96,7 +96,7 @@ def _cells(r: FitRow) -> list[object]:
     other = r.graphs_gib + r.runtime_gib
     parts = (r.memory_gib, r.weights_gib, r.activations_gib, other, r.cache_gib, r.free_gib)
     counts = (r.kv_tokens, r.users, r.longest_request)
-    return [r.accelerator, r.gpus, size, *(f"{x:.1f}" for x in parts), *(f"{n:,}" for n in counts)]
+    return [r.accelerator, r.gpus, size, *(figure(x, ",.1f") for x in parts), *counts]
 
 
 def _note(rows: list[FitRow]) -> str:

@@ -10,16 +10,18 @@ from paretoken.answers.pool_search import DEFAULT_TTFT, PoolSearchAnswer, PoolSe
 from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import prepared
+from paretoken.cli.cells import interval
 from paretoken.cli.money import currency
-from paretoken.cli.output import echo, echo_lines, print_table
+from paretoken.cli.output import echo, echo_commands, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
 from paretoken.cli.predict.pool_launch import pool_launch
-from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
+from paretoken.cli.predict.tables import NOT_MEASURED, lengths_note
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
 from paretoken.predict.launch_commands import pools_command
 from paretoken.predict.pools.layout import checked_pools
+from paretoken.significant import significant
 
 
 def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
@@ -115,7 +117,7 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
         f"is the users of one replica. Unmeasured workers: no shipped point of "
         f"this model on {first.accelerator} has such a worker in this pool. {_novelty([b.row for b in best])} "
         f"{lengths_note(question.length_range_ratio)}",
-        spare=("E2E s", "replicas", "tok/s/user"),
+        spare=("unmeasured workers", "E2E s", "TTFT ms 90 %", "TPOT ms 90 %", "tok/s/user", "idle", "replicas"),
     )
     limited = any(name in answer.slo.lower() for name in ("ttft", "e2e"))
     if not limited and not question.concurrency:
@@ -144,7 +146,7 @@ def _print_launch(first: PooledRow, question: PooledQuestion) -> None:
     except BadConfig as e:
         echo_lines(f"No commands to start {pools.layout} as it is: {e}")
     else:
-        echo_lines(f"Commands to start it: {pools_command(pools, data.catalog)}")
+        echo_commands(f"Commands to start it: {pools_command(pools, data.catalog)}")
 
 
 def _print_frontier(points: Sequence[RankedLayout]) -> None:
@@ -287,7 +289,7 @@ def _rough(value: float | None) -> float | None:
 def _crossings(crossings: Sequence[float]) -> str:
     if not crossings:
         return "The frontiers do not cross."
-    return f"The frontiers cross at {', '.join(f'{x:.3g}' for x in crossings)} tok/s/user."
+    return f"The frontiers cross at {', '.join(significant(x, 3) for x in crossings)} tok/s/user."
 
 
 def _novelty(rows: Sequence[PooledRow]) -> str:
@@ -304,8 +306,8 @@ def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:
         f"{e.case.concurrency:g}, {e.batch:.0f} decoding in each decode worker",
         ("phase", "part", "ms", "share %", "what"),
         [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
-        note=f"TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, E2E {e.e2e_s:.2f} s, "
-        f"{e.requests_per_s:.3g} requests/s. Predicted, not measured.",
+        note=f"TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:,.0f} ms, E2E {e.e2e_s:.2f} s, "
+        f"{significant(e.requests_per_s, 3)} requests/s. Predicted, not measured.",
     )
     print_table(
         "\nGPUs",

@@ -13,7 +13,8 @@ from paretoken.answers.predict import (
     SloRow,
     UnmetSloRow,
 )
-from paretoken.cli.output import echo_lines, number, print_table
+from paretoken.cli.cells import TableCell, interval
+from paretoken.cli.output import echo_lines, print_table
 from paretoken.cli.predict.notes import memory_only_note, settings_note
 from paretoken.predict.acceptance import speculation_text
 
@@ -50,8 +51,8 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
             "90 %",
             "TTFT ms",
             "90 %",
-            "mean",
-            "p99",
+            "TTFT mean ms",
+            "TTFT p99 ms",
             "E2E s",
             "tok/s/user",
         ),
@@ -73,6 +74,7 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
             for r in rows
         ],
         note=f"{NOT_MEASURED} {_new_to_calibration(rows)} {lengths_note(first.length_range_ratio)}",
+        spare=("TTFT mean ms", "TTFT p99 ms", "tok/s/user", "TTFT ms 90 %", "TPOT ms 90 %", "E2E s"),
     )
 
 
@@ -85,7 +87,7 @@ def _print_slo(rows: Sequence[UnmetSloRow], question: PredictQuestion) -> None:
         [
             [
                 r.size,
-                f"{r.users:,} or more" if r.or_more else r.users,
+                TableCell(f"{r.users:,} or more", (r.users,)) if r.or_more else r.users,
                 *(
                     (r.total_tput_per_gpu_tok_s, r.median_tpot_ms, r.median_ttft_ms)
                     if isinstance(r, SloRow)
@@ -109,13 +111,13 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
             _size_heading(rows[0]),
             "tok/s/GPU",
             "TTFT p50 ms",
-            "p99",
+            "TTFT p99 ms",
             "TPOT p50 ms",
-            "p99",
+            "TPOT p99 ms",
             "E2E p50 ms",
             "requests",
             "preemptions",
-            "",
+            "load",
         ),
         [
             [
@@ -128,13 +130,14 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
                 r.p50_e2e_ms,
                 r.requests,
                 r.preemptions,
-                "overloaded" if r.overloaded else "",
+                "overloaded" if r.overloaded else "ok",
             ]
             for r in rows
         ],
         note=NOT_MEASURED
         + (" Overloaded: the queue keeps growing; TTFT and E2E grow with the run." if overloaded else "")
         + f" {lengths_note(question.length_range_ratio)}",
+        spare=("requests", "preemptions"),
     )
 
 
@@ -163,8 +166,3 @@ def _settings(rows: Sequence[DeploymentRow], question: PredictQuestion) -> str:
 
 def _size_heading(row: DeploymentRow) -> str:
     return "TP" if row.pp == 1 else "TP x PP"
-
-
-def interval(low: float | None, high: float | None) -> str | None:
-    """The two ends of an interval for a table cell."""
-    return None if low is None else f"{number(low)}–{number(high)}"

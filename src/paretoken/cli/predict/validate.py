@@ -100,7 +100,7 @@ def _print_groups(answer: ValidateAnswer, by: str) -> None:
     low, high = RANGE
     print_table(
         f"90 % intervals by {by}",
-        ("held out", by, "outcome", "cases", "in 90 %", "hi/lo", ""),
+        ("held out", by, "outcome", "cases", "in 90 %", "hi/lo", "coverage"),
         [
             [
                 *(g.split, g.group, g.outcome, g.cases, g.coverage * 100, g.width),
@@ -125,7 +125,7 @@ def _print_pools(answer: ValidateAnswer) -> None:
 
     print_table(
         "Disaggregated serving, held out: error of the prediction against the observation",
-        ("held out", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "hi/lo", ""),
+        ("held out", "outcome", "cases", "MAPE %", "target %", "median %", "bias %", "in 90 %", "hi/lo", "verdict"),
         [
             [
                 *(s.split, s.outcome, s.cases),
@@ -155,7 +155,19 @@ def _print_single(answer: ValidateAnswer) -> None:
 
     print_table(
         "Held out: error of the prediction against the observation",
-        ("held out", "outcome", "cases", "MAPE %", "crude %", "target %", "median %", "bias %", "in 90 %", "hi/lo", ""),
+        (
+            "held out",
+            "outcome",
+            "cases",
+            "MAPE %",
+            "crude %",
+            "target %",
+            "median %",
+            "bias %",
+            "in 90 %",
+            "hi/lo",
+            "target",
+        ),
         [
             [
                 *(s.split, s.outcome, s.cases),

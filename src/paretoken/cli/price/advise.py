@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.cells import share
 from paretoken.cli.doubts import doubts
 from paretoken.cli.money import amount
 from paretoken.cli.price.asking import question
@@ -97,7 +98,7 @@ def _print_segment(bounds: list[tuple[str, Advice]]) -> None:
 
 
 def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
-    from paretoken.cli.output import console, percent, print_table
+    from paretoken.cli.output import console, print_table
 
     named, rents_out = len(bounds) > 1 or bool(bounds[0][0]), bounds[0][1].segment == "neocloud"
     columns = ("accelerator", "engine", "release", "procurement", "$/M tokens", "run as", "$/M as run", "$/GPU-h")
@@ -126,7 +127,7 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
                 x.usd_per_mtok_recommended,
                 x.usd_per_gpu_h,
                 *(_fleet(x) if sized else ()),
-                *((percent(x.rent_margin),) if rents_out else ()),
+                *((share(x.rent_margin),) if rents_out else ()),
                 f"{x.n_points} {x.origin}",
             )
             for name, x in shown
@@ -169,7 +170,7 @@ def _bases(choices: list[Choice]) -> Iterator[str]:
 def _fleet(choice: Choice) -> tuple[object, ...]:
     """The cells of `FLEET`."""
     fleet = choice.fleet
-    return (f"{fleet.gpus:,}", fleet.tokens_per_day / 1e9) if fleet else (None, None)
+    return (fleet.gpus, fleet.tokens_per_day / 1e9) if fleet else (None, None)
 
 
 def _run(choice: Choice) -> str:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.cells import TableCell, figure
 from paretoken.cli.money import USD, amount, currency, number_of
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
+from paretoken.significant import significant
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint
@@ -127,7 +129,7 @@ def _show_rents(answer: BreakevenAnswer) -> None:
 
     owned = [p for p in answer.points if isinstance(p, PricedBreakevenPoint)]
     rows: list[tuple[object, ...]] = [
-        (p.value, "withheld" if p.withheld else _rent(p.break_even_usd_per_gpu_h, 3)) for p in _some(answer.points)
+        (p.value, "withheld" if p.withheld else _rent_cell(p.break_even_usd_per_gpu_h)) for p in _some(answer.points)
     ]
     rent_usd = answer.points[0].rent_against_usd_per_gpu_h
     title = (
@@ -136,19 +138,19 @@ def _show_rents(answer: BreakevenAnswer) -> None:
     )
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, {currency().sign}/GPU-h"]
     if owned:
-        columns.append(f"at {number_of(owned[0].cost_usd_per_gpu_h, '.3f')} ({owned[0].basis})")
+        columns.append(f"saving at {number_of(owned[0].cost_usd_per_gpu_h, '.3f')} ({owned[0].basis})")
         rows = [(*row, _saving(p)) for row, p in zip(rows, _some(owned), strict=True)]
     print_table(
         title,
         columns,
         rows,
-        "; ".join([*_below(answer), "--json gives the whole curve"]),
+        "; ".join([*_below(answer), "--format csv and json give the whole curve"]),
     )
 
 
-def _saving(point: PricedBreakevenPoint) -> str | None:
+def _saving(point: PricedBreakevenPoint) -> TableCell | None:
     usd = point.break_even_usd_per_gpu_h - point.cost_usd_per_gpu_h
-    return None if point.withheld else f"{'cheaper' if usd > 0 else 'more expensive'} by {number_of(abs(usd), '.3f')}"
+    return None if point.withheld else figure(currency().of(usd), "+.3f")
 
 
 def _show_market(answer: BreakevenAnswer) -> None:
@@ -156,13 +158,13 @@ def _show_market(answer: BreakevenAnswer) -> None:
 
     a, b, money = answer.against, answer.accelerator, currency()
     print_table(
-        f"{b} against {a}, rental market, {money.code} per GPU-hour",
+        f"{b} against {a}, rental market",
         (
             "term",
-            f"{a} costs",
-            f"break-even rent of {b}",
-            f"{b} costs",
-            "spread",
+            f"{a} costs, {money.sign}/GPU-h",
+            f"break-even rent of {b}, {money.sign}/GPU-h",
+            f"{b} costs, {money.sign}/GPU-h",
+            f"spread, {money.sign}/GPU-h",
             "verdict" if money.code == USD else "verdict, in USD",
             f"data of {b}",
         ),
@@ -170,9 +172,9 @@ def _show_market(answer: BreakevenAnswer) -> None:
             (
                 t.term,
                 t.against_usd_per_gpu_h * money.per_usd,
-                _ends(t.low, t.high, 2),
+                _ends_cell(t.low, t.high),
                 None if t.market_usd_per_gpu_h is None else t.market_usd_per_gpu_h * money.per_usd,
-                " … ".join(number_of(usd, "+.2f") for usd in t.spread_usd_per_gpu_h or ()) or None,
+                _spread(t.spread_usd_per_gpu_h),
                 t.verdict,
                 t.data,
             )
@@ -180,13 +182,14 @@ def _show_market(answer: BreakevenAnswer) -> None:
         ],
         "break-even: the range over the latency limits up to which both were run; spread = price − break-even, "
         f"below 0 {b} is cheaper" + (f"; {money.note}" if money.note else ""),
+        spare=(f"data of {b}", f"spread, {money.sign}/GPU-h"),
     )
     curve = list(zip(answer.values, answer.withheld, *(t.break_even_usd_per_gpu_h for t in answer.terms), strict=True))
     print_table(
         f"\nBreak-even rent of {b} by latency limit",
         (_unit(answer.axis), *(t.term for t in answer.terms)),
         [
-            (value, *("withheld" if withheld else _rent(usd, 3) for usd in rents))
+            (value, *("withheld" if withheld else _rent_cell(usd) for usd in rents))
             for value, withheld, *rents in _some(curve)
         ],
     )
@@ -204,7 +207,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
         middle = withheld[len(withheld) // 2]
         yield (
             f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
-            f"at {middle[0]:.3g}: {middle[1]}"
+            f"at {significant(middle[0], 3)}: {middle[1]}"
         )
     silent = [text for text in answer.acceptance or tuple(p.acceptance for p in answer.points) if text]
     if silent:
@@ -226,7 +229,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
 
 def _span(values: Sequence[float], axis: str) -> str:
     unit = "s end to end" if axis == "e2e" else "tok/s/user"
-    return f"{min(values):.3g} to {max(values):.3g} {unit}"
+    return f"{significant(min(values), 3)} to {significant(max(values), 3)} {unit}"
 
 
 def _range(answer: BreakevenAnswer) -> str:
@@ -244,6 +247,23 @@ def _rent(usd: float, digits: int) -> str:
     return number_of(usd, f".{digits}f") if usd > 0 else NO_RENT
 
 
+def _rent_cell(usd: float) -> TableCell | str:
+    return TableCell(_rent(usd, 3), (currency().of(usd),)) if usd > 0 else NO_RENT
+
+
+def _ends_cell(low: float | None, high: float | None) -> TableCell | str:
+    if low is None or high is None or high <= 0:
+        return _ends(low, high, 2)
+    return TableCell(_ends(low, high, 2), (currency().of(low), currency().of(high)), ("low", "high"))
+
+
+def _spread(ends: tuple[float, ...] | None) -> TableCell | None:
+    if not ends:
+        return None
+    values = tuple(map(currency().of, ends))
+    return TableCell(" … ".join(number_of(usd, "+.2f") for usd in ends), values, ("low", "high")[: len(values)])
+
+
 def _below(answer: BreakevenAnswer) -> Iterator[str]:
     from paretoken.answers.rent_curve import NEVER
 
@@ -259,6 +279,8 @@ def _unit(axis: str) -> str:
 
 
 def _some(rows: Sequence[T]) -> list[T]:
-    """About a dozen rows, the last one among them."""
-    step = max(1, len(rows) // ROWS)
+    """About a dozen rows, the last one among them; for a CSV all rows."""
+    from paretoken.cli.formats import form
+
+    step = 1 if form().name == "csv" else max(1, len(rows) // ROWS)
     return [*rows[::step], *([rows[-1]] if (len(rows) - 1) % step else [])]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.answers.own_or_rent import OwnOrRentRow
-from paretoken.cli.money import currency, number_of
+from paretoken.cli.cells import TableCell, figure
+from paretoken.cli.money import currency
 from paretoken.cli.output import console, percent, print_table
 from paretoken.plural import counted
 from paretoken.prices.contracts import ContractChoice, ContractCost
@@ -31,18 +32,18 @@ def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
             f"{currency().sign}/needed GPU-h",
             f"present value, {currency().code}",
             "committed months",
-            "cheaper than on-demand above",
-            "turns at on-demand",
+            "cheaper than on-demand above, % of hours",
+            f"turns at on-demand, {currency().sign}/GPU-h",
         ),
         [
             (
                 cost.contract.name,
                 cost.contract.usd_per_gpu_h,
-                number_of(cost.usd_per_needed_gpu_h, ".4f"),
-                number_of(cost.present_value_usd, ",.0f"),
+                figure(currency().of(cost.usd_per_needed_gpu_h), ".4f"),
+                figure(currency().of(cost.present_value_usd), ",.0f"),
                 cost.committed_months,
                 _turning_share(cost),
-                None if cost.turns_at_on_demand_usd is None else number_of(cost.turns_at_on_demand_usd),
+                figure(currency().of(cost.turns_at_on_demand_usd), ".2f"),
             )
             for cost in choice.costs
         ],
@@ -67,8 +68,9 @@ def _return(owning: OwnOrRent) -> str:
     return f"owning against on-demand, {life}: payback {pays}, IRR {percent(owning.irr_per_year)}"
 
 
-def _turning_share(cost: ContractCost) -> str | None:
+def _turning_share(cost: ContractCost) -> TableCell | None:
     """The share of needed hours above which a contract is cheaper than hourly on-demand."""
     if cost.turns_at_share is None:
         return None
-    return f"{cost.turns_at_share:.1%} of hours" if cost.turns_at_share < 1 else f"never ({cost.turns_at_share:.0%})"
+    text = f"{cost.turns_at_share:.1%}" if cost.turns_at_share < 1 else f"never ({cost.turns_at_share:.0%})"
+    return TableCell(text, (cost.turns_at_share * 100,))

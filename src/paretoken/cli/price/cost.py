@@ -46,7 +46,7 @@ SPLIT_NOTE = (
     "split: input and output tokens pay for the hour together; cached input: the cost of reading its KV entries in "
     "decode, a part of what output tokens pay"
 )
-SPARE = ("origin", "TP", "J/token", "tok/s/MW", "split by", "tier")
+SPARE = ("J/token", "tok/s/MW", "$/M input", "$/M output", "split by", "$/GPU-h", "tok/s/user", "origin", "TP")
 
 
 @click.command("cost", no_args_is_help=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.cells import TableCell, figure, number, share
 from paretoken.cli.doubts import doubts
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
@@ -77,13 +78,21 @@ def command(*, scenario: str | None, trend: bool, as_json: bool, **values: objec
 
 def print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
     """The states, who is cheapest, and what the scenario starts from."""
-    from paretoken.cli.output import console, percent, print_table
+    from paretoken.cli.output import console, print_table
     from paretoken.prices.outlook.project import changed
 
     print_table(
         f"SCENARIO {scenario.name}: {scenario.model}, {scenario.workload}, {answer.limits}; "
         f"today {answer.price} ({answer.price_set})",
-        ("from", "accelerator", "tok/s/GPU", "$/GPU-h", "$/M tokens", f"equals {scenario.reference} at", "basis"),
+        (
+            "from",
+            "accelerator",
+            "tok/s/GPU",
+            "$/GPU-h",
+            "$/M tokens",
+            f"equals {scenario.reference} at, $/GPU-h",
+            "basis",
+        ),
         [
             (
                 x.day,
@@ -91,14 +100,14 @@ def print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
                 _with_interval(x.tput_per_gpu, x.interval),
                 x.usd_per_gpu_h,
                 _with_interval(x.usd_per_mtok, x.usd_per_mtok_interval),
-                f"{x.break_even_usd_per_gpu_h:.2f} $/GPU-h",
+                figure(x.break_even_usd_per_gpu_h, ".2f"),
                 x.basis,
             )
             for x in changed(answer.states)
         ],
         "every figure is a scenario's, not a measurement; quarters without a change are left out",
     )
-    rows = [(day, first, second, percent(margin)) for day, first, second, margin in answer.winners]
+    rows = [(day, first, second, share(margin)) for day, first, second, margin in answer.winners]
     print_table("\nCheapest tokens, scenario", ("from", "cheapest", "next", "margin"), rows)
     for line in answer.unlike:
         console().print(f"not like for like: {line}")
@@ -117,19 +126,16 @@ def print_outlook(scenario: Scenario, answer: OutlookAnswer) -> None:
         console().print(f"{c.name}: {basis} from {c.available}: {c.source}", style="dim")
 
 
-def _with_interval(value: float | None, interval: tuple[float, float] | None) -> float | str | None:
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> float | TableCell | None:
     """A figure, with its 90 % interval if it has one."""
-    from paretoken.cli.output import number
-
     if value is None or interval is None:
         return value
-    return f"{number(value)} ({number(interval[0])} … {number(interval[1])})"
+    low, high = interval
+    return TableCell(f"{number(value)} ({number(low)} … {number(high)})", (value, low, high), ("", "low", "high"))
 
 
 def _start(answer: OutlookAnswer) -> Iterator[str]:
     """Where each accelerator starts from, and what makes their order of today doubtful."""
-    from paretoken.cli.output import number
-
     for accelerator, start in answer.starts_from.items():
         release = "predicted" if start.origin == "predicted" else start.software
         if start.layout:
@@ -144,7 +150,7 @@ def _start(answer: OutlookAnswer) -> Iterator[str]:
 
 
 def _print_trends(answer: TrendsAnswer) -> None:
-    from paretoken.cli.output import percent, print_table
+    from paretoken.cli.output import print_table
 
     print_table(
         "Throughput at equal interactivity over the dated runs of one configuration",
@@ -169,8 +175,8 @@ def _print_trends(answer: TrendsAnswer) -> None:
                 t.dates[-1],
                 t.tput_per_gpu[0],
                 t.tput_per_gpu[-1],
-                percent(t.per_quarter),
-                None if t.per_quarter is None or t.interval is None else "{:+.0%} … {:+.0%}".format(*t.interval),
+                share(t.per_quarter),
+                None if t.per_quarter is None else _percent_interval(t.interval),
                 "; ".join(map(_step, t.steps)) or None,
             )
             for row in answer.trends
@@ -178,7 +184,14 @@ def _print_trends(answer: TrendsAnswer) -> None:
         ],
         "per quarter: the median slope over two months or more, left out where the ends of its interval lie more than "
         "a factor of 1.5 apart; steps are lasting changes of level",
+        spare=("days", "90 % interval", "from", "to", "steps", "first", "last"),
     )
+
+
+def _percent_interval(ends: tuple[float, float] | None) -> TableCell | None:
+    if ends is None:
+        return None
+    return TableCell("{:+.0%} … {:+.0%}".format(*ends), (ends[0] * 100, ends[1] * 100), ("low %", "high %"))
 
 
 def _step(step: TrendStep) -> str:

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
 from paretoken.answers.plan.words import headline
-from paretoken.cli.money import currency, number_of
-from paretoken.cli.output import console, echo_lines, print_table
+from paretoken.cli.cells import TableCell, figure, number, share
+from paretoken.cli.money import currency
+from paretoken.cli.output import console, echo_commands, print_table
 from paretoken.plural import counted
 from paretoken.report.plan.words import (
     SHORT_COMMAND,
@@ -26,7 +27,7 @@ from paretoken.traffic.describe import HourOfTraffic, TokenQuantiles, TrafficSum
 BARS = "▁▂▃▄▅▆▇█"
 MOST_BARS = 48
 FLEETS = (
-    *("", "fleet", "contract", "GPUs", "USD/day", "90 %", "USD/M tok", "USD/task", "P(SLO)", "P(cheaper)", "used"),
+    *("rank", "fleet", "contract", "GPUs", "USD/day", "90 %", "USD/M tok", "USD/task", "P(SLO)", "P(cheaper)", "used"),
     *("headroom", "fails first", "from"),
 )
 SPARE = ("from", "used", "P(cheaper)", "fails first", "headroom", "USD/M tok", "USD/task", "contract", "90 %")
@@ -112,10 +113,10 @@ def _fleet(row: PlanRow) -> tuple[object, ...]:
         bill and _interval(bill),
         bill and currency().of(bill.usd_per_mtok),
         bill and currency().of(bill.usd_per_task),
-        certainty(row.probability),
-        "first" if row.cheaper is not None and row.rank == 1 else certainty(row.cheaper),
-        f"{row.utilisation:.0%}",
-        growth(row.headroom),
+        _chance(row.probability),
+        "first" if row.cheaper is not None and row.rank == 1 else _chance(row.cheaper),
+        share(row.utilisation, ".0%"),
+        TableCell(growth(row.headroom), (row.headroom,), ("factor",)),
         limits_text(row.first_to_fail),
         counted(row.measured_points, "point") if row.measured_points else "predicted",
     )
@@ -134,7 +135,7 @@ def _bills(row: PlanRow) -> None:
         [
             (
                 b.contract,
-                number_of(b.usd_per_gpu_h),
+                figure(currency().of(b.usd_per_gpu_h), ".2f"),
                 b.gpu_hours_per_day,
                 _day(b.usd_per_day),
                 _interval(b),
@@ -145,20 +146,31 @@ def _bills(row: PlanRow) -> None:
             )
             for b in row.bills
         ],
-        f"perfect foresight of every five minutes would rent {row.foresight_gpu_hours_per_day:,.4g} GPU-hours a day"
+        f"perfect foresight of every five minutes would rent {number(row.foresight_gpu_hours_per_day)} GPU-hours a day"
         + ("" if row.foresight_usd_per_day is None else f", {_day(row.foresight_usd_per_day)} {code}"),
         spare=(f"{code}/M tok", "of it idle", f"{code}/task", "basis"),
     )
 
 
-def _interval(bill: Bill) -> str:
-    ends = bill.usd_per_day_90
-    return f"{_day(ends[0])}–{'∞' if ends[1] is None else _day(ends[1])}" if ends else "–"
+def _chance(probability: float | None) -> TableCell | None:
+    return None if probability is None else TableCell(certainty(probability), (probability * 100,), ("%",))
 
 
-def _day(usd_per_day: float) -> str:
+def _interval(bill: Bill) -> TableCell | None:
+    if bill.usd_per_day_90 is None:
+        return None
+    low, high = map(currency().of, bill.usd_per_day_90)
+    return TableCell(f"{_whole(low)}–{_whole(high)}", (low, high), ("low", "high"))
+
+
+def _day(usd_per_day: float) -> TableCell:
     """USD per day in the chosen currency, without its code."""
-    return usd(currency().of(usd_per_day))[1:]
+    money = currency().of(usd_per_day)
+    return TableCell(_whole(money), (money,))
+
+
+def _whole(money: float | None) -> str:
+    return "∞" if money is None else usd(money)[1:]
 
 
 def _limits(row: PlanRow) -> None:
@@ -180,6 +192,6 @@ def _commands(row: PlanRow) -> None:
     for command in row.commands:
         lines = command.strip().splitlines()
         if len(lines) <= SHORT_COMMAND:
-            echo_lines(command.strip())
+            echo_commands(command.strip())
         else:
             console().print(f"{lines[0]} … ({len(lines)} lines, in plan.html with --out)", style="dim")

@@ -96,7 +96,7 @@ def show(*, history: bool, flagged: bool, as_json: bool, **values: object) -> No
 @click.option("--provider", metavar="NAME", help="Provider of the prices, if the file does not state it.")
 @into
 @options.catalog_folders
-@options.as_json
+@options.json_only
 def import_(*, as_json: bool, **values: object) -> None:
     """Import a dated price list into your price book. Prices already in it are skipped.
 
@@ -121,7 +121,7 @@ def import_(*, as_json: bool, **values: object) -> None:
 @command.command("fetch")
 @into
 @options.catalog_folders
-@options.as_json
+@options.json_only
 def fetch(*, as_json: bool, **values: object) -> None:
     """Fetch today's offers of about 25 clouds into your price book; needs the network and gpuhunt.
 

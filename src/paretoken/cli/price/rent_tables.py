@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
-from paretoken.cli.money import currency, number_of
+from paretoken.cli.cells import TableCell, figure, interval, share
+from paretoken.cli.money import currency
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
@@ -27,7 +28,12 @@ def market(answer: MarketAnswer, as_json: bool) -> None:
         f"Rent on {answer.at}, {currency().code} per GPU-hour: median of provider medians",
         ("accelerator", "term", "median", "quartiles", "evidence"),
         [(c.accelerator, c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
+        spare=("quartiles",),
+        units=_units(),
+        empty=f"No rental price on {answer.at}: the price book is empty. Add a folder of your own with --prices.",
     )
+    if not answer.cells:
+        return
     terms = [k for k in (answer.availability[0] if answer.availability else {}) if k not in ("accelerator", "any")]
     print_table(
         "\nProviders by term",
@@ -50,6 +56,8 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
         f"{answer.accelerator} on {answer.at}, {currency().code} per GPU-hour: median of provider medians",
         ("term", "median", "quartiles", "evidence"),
         [(c.term, _median(c), _quartiles(c), c.evidence) for c in answer.cells],
+        spare=("quartiles",),
+        units=_units(),
     )
     for cell in answer.cells:
         if cell.too_few and cell.offers:
@@ -64,7 +72,11 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
         print_table(
             f"\nTerm structure of {answer.accelerator}, {currency().code} per GPU-hour",
             ("term", "rent", "forward rent from the previous term", "basis"),
-            [(f.term, currency().of(f.rent_usd), number_of(f.forward_usd), f.basis) for f in answer.forward_rents],
+            [
+                (f.term, currency().of(f.rent_usd), figure(currency().of(f.forward_usd), ".2f"), f.basis)
+                for f in answer.forward_rents
+            ],
+            units=_units(),
         )
 
 
@@ -105,7 +117,7 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
                 p.rows,
                 usd(p.index),
                 p.linked,
-                None if p.from_mix is None else f"{p.from_mix:+.0%}",
+                share(p.from_mix, "+.0%"),
                 *([usd(answer.basket.get(p.period))] if answer.basket else []),
             )
             for p in answer.periods
@@ -113,6 +125,8 @@ def history(answer: RentHistoryAnswer, as_json: bool) -> None:
         "no median under 3 providers; chained: only providers in both quarters move it, back from the newest median, "
         "and from the median again where fewer than 3 link two quarters; "
         "change from mix: the part of the median's change that other providers make",
+        spare=("linked", "rows", "change from mix", "quartiles"),
+        units=_units(),
     )
     if answer.decline:
         console().print(answer.decline.text, style="dim")
@@ -128,7 +142,11 @@ def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
         "Flagged rows; misleading ones are excluded from statistics",
         ("flag", "rows", "left out", "meaning"),
         [(name, n, "yes" if name in EXCLUDING else "no", texts[name]) for name, n in answer.counts.items()],
+        empty="No row of the price book has a quality flag.",
     )
+    left_out = [row for row in answer.rows if set(row["flags"]) & set(EXCLUDING)]
+    if not left_out:
+        return
     print_table(
         "\nLeft out",
         ("provider", "accelerator", "form", "term", "$/GPU-h", "date", "flags"),
@@ -137,9 +155,9 @@ def flags(answer: FlaggedPricesAnswer, as_json: bool) -> None:
                 *(row[k] for k in ("provider", "accelerator", "form", "term", "usd_per_gpu_h", "date")),
                 ", ".join(row["flags"]),
             )
-            for row in answer.rows
-            if set(row["flags"]) & set(EXCLUDING)
+            for row in left_out
         ],
+        spare=("form", "date"),
     )
 
 
@@ -166,5 +184,11 @@ def _median(cell: MarketCell) -> float | None:
     return currency().of(cell.median_usd_per_gpu_h)
 
 
-def _quartiles(row: MarketCell | Period) -> str | None:
-    return None if row.q1 is None or row.q3 is None else f"{number_of(row.q1)} – {number_of(row.q3)}"
+def _quartiles(row: MarketCell | Period) -> TableCell | None:
+    return interval(currency().of(row.q1), currency().of(row.q3), ".2f")
+
+
+def _units() -> dict[str, str]:
+    """The unit of columns of money, which the title of the table states for people."""
+    names = ("median", "quartiles", "rent", "forward rent from the previous term", "chained")
+    return dict.fromkeys(names, f"{currency().sign}/GPU-h")

@@ -8,16 +8,18 @@ from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
 from paretoken.answers.own_cache import OwnCache
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.selfhost import SelfhostAnswer
+from paretoken.cli.cells import TableCell, number
 from paretoken.cli.doubts import doubts
 from paretoken.cli.money import amount, currency
-from paretoken.cli.output import console, number, print_table
+from paretoken.cli.output import console, print_table
 from paretoken.frontier.compare import size_title
 from paretoken.plural import counted
 from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
+from paretoken.significant import significant
 
 PLAIN, BEST_KNOWN = "plain", "best known"
-SPARE = ("valid from", "$/M input", "$/M output", "$/M cached")
+SPARE = ("valid from", "$/M cached", "$/M input", "$/M output", "tier")
 
 
 def print_selfhost(answer: SelfhostAnswer) -> None:
@@ -118,8 +120,8 @@ def _decision(answered: list[tuple[str, SelfhostAnswer]]) -> Iterator[str]:
         most, least = (bound.against_as_run[0].own_usd_per_mtok for _, bound in answered)
         if least < most:
             yield (
-                f"{BEST_KNOWN} serving is {most / least:.3g} times cheaper than {PLAIN}: {_number(least)} against "
-                f"{_number(most)} as run"
+                f"{BEST_KNOWN} serving is {significant(most / least, 3)} times cheaper than {PLAIN}: "
+                f"{_number(least)} against {_number(most)} as run"
             )
     yield f"cheapest API for this task: {_api(first.cheapest)}"
     if first.cheapest.api.maker:
@@ -143,7 +145,7 @@ def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[
     most = "" if s.most_load > 1 - ROUNDING else f"; the load curve allows {s.most_load:.0%}"
     title, on = f"{name} serving" if name else "self-hosting", f"on {_run(candidate)} ({counted(s.gpus, 'GPU')})"
     if s.pays:
-        tokens = f"{s.tokens_per_day / 1e6:,.4g} M tokens a day"
+        tokens = f"{significant(s.tokens_per_day / 1e6)} M tokens a day"
         yield f"{title} {on} costs less from a load of {s.load:.0%}, {tokens}{most}"
     else:
         cost = f"{_amount(s.own_usd_per_mtok)} per million tokens at full load"
@@ -152,7 +154,7 @@ def _verdict(name: str, answer: SelfhostAnswer, decision: OwnOrApi) -> Iterator[
         winner = "self-hosting" if decision.cheaper == "own" else "the API"
         used = f"{counted(day.gpus, 'GPU')}, {day.utilisation:.0%} used, {day.idle_gpus} idle in the quietest hour"
         yield (
-            f"  your {day.tokens_per_day / 1e6:,.4g} M tokens a day: own {_amount(day.usd_per_day)} on "
+            f"  your {significant(day.tokens_per_day / 1e6)} M tokens a day: own {_amount(day.usd_per_day)} on "
             f"{_run(day_candidate)} ({used}), API {_amount(s.api_usd_per_day)}; {winner} saves "
             f"{_amount(decision.saved_usd_per_day)} a day"
         )
@@ -193,9 +195,10 @@ def _print_apis(answered: list[tuple[str, SelfhostAnswer]]) -> None:
     )
 
 
-def _loads(at_limit: SelfHost, as_run: SelfHost) -> str:
+def _loads(at_limit: SelfHost, as_run: SelfHost) -> TableCell:
     texts = [f"{s.load:.0%}" if s.pays else "never" for s in (at_limit, as_run)]
-    return " / ".join(dict.fromkeys(texts))
+    shares = [s.load * 100 if s.pays else None for s in (at_limit, as_run)]
+    return TableCell(" / ".join(dict.fromkeys(texts)), tuple(shares), ("at the limit %", "as run %"))
 
 
 def _short(price: ApiPrice) -> str:

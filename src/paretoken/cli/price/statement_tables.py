@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from paretoken.cli.cells import TableCell, figure
 from paretoken.cli.money import amount, currency, number_of
 from paretoken.cli.output import console, print_table
 from paretoken.prices.owner.statement import CostLine, OwnerStatement
@@ -16,7 +17,7 @@ def print_statement(operator: str, statement: OwnerStatement) -> None:
     s, money = statement, currency()
     print_table(
         f"{s.accelerator}: {operator}, {s.life_months:g} months",
-        ("", *(f"{money.sign} per {unit}" for unit in ("GPU-hour", "GPU-year", "server-year", "MW-year"))),
+        ("part", *(f"{money.sign} per {unit}" for unit in ("GPU-hour", "GPU-year", "server-year", "MW-year"))),
         list(_rows(s)),
         f"a GPU-hour is one sold or used; a server has {s.gpus_per_server:g} GPUs; a megawatt of utility power has "
         f"{s.gpus_per_mw:.0f} GPUs at {s.utility_kw_per_gpu:.3f} kW with the PUE",
@@ -38,10 +39,8 @@ def print_statement(operator: str, statement: OwnerStatement) -> None:
         [
             (
                 y.year,
-                f"{y.months:g}",
-                number_of(y.written_off_usd, ",.0f"),
-                number_of(y.tax_saved_usd, ",.0f"),
-                number_of(y.book_value_usd, ",.0f"),
+                y.months,
+                *(_money(usd, ",.0f") for usd in (y.written_off_usd, y.tax_saved_usd, y.book_value_usd)),
             )
             for y in s.write_off
         ],
@@ -49,7 +48,7 @@ def print_statement(operator: str, statement: OwnerStatement) -> None:
     )
 
 
-def _rows(s: OwnerStatement) -> Iterator[tuple[str, ...]]:
+def _rows(s: OwnerStatement) -> Iterator[tuple[object, ...]]:
     """The parts, a subtotal for each group of more than one, and the total."""
     for group, title in GROUPS.items():
         lines = [line for line in s.lines if line.group == group]
@@ -59,11 +58,15 @@ def _rows(s: OwnerStatement) -> Iterator[tuple[str, ...]]:
     yield _row("Total", s.lines)
 
 
-def _row(title: str, lines: list[CostLine] | tuple[CostLine, ...]) -> tuple[str, ...]:
+def _row(title: str, lines: list[CostLine] | tuple[CostLine, ...]) -> tuple[object, ...]:
     return (
         title,
-        number_of(sum(x.usd_per_gpu_h for x in lines), ".4f"),
-        number_of(sum(x.usd_per_gpu_year for x in lines), ",.0f"),
-        number_of(sum(x.usd_per_server_year for x in lines), ",.0f"),
-        number_of(sum(x.usd_per_mw_year for x in lines), ",.0f"),
+        _money(sum(x.usd_per_gpu_h for x in lines), ".4f"),
+        _money(sum(x.usd_per_gpu_year for x in lines), ",.0f"),
+        _money(sum(x.usd_per_server_year for x in lines), ",.0f"),
+        _money(sum(x.usd_per_mw_year for x in lines), ",.0f"),
     )
+
+
+def _money(usd: float, spec: str) -> TableCell | None:
+    return figure(currency().of(usd), spec)

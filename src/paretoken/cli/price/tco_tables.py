@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paretoken.answers.tco import CostExplanation, TcoAnswer
+from paretoken.cli.cells import TableCell, alone, figure, share
 from paretoken.cli.money import amount, currency, number_of
 from paretoken.cli.output import console, print_json, print_table
 from paretoken.cli.price.contract_tables import own_or_rent
@@ -12,6 +13,7 @@ from paretoken.cli.price.statement_tables import print_statement
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.rows import CostUncertainty
 from paretoken.prices.owner.sensitivity import Swing
+from paretoken.significant import NONE
 
 BAR = 28
 STRONGEST = 6
@@ -40,29 +42,32 @@ def print_tco(answer: TcoAnswer, as_json: bool) -> None:
 
 def _costs(answer: TcoAnswer) -> None:
     used = [k for k in COMPONENTS if any(c.components[k] for c in answer.costs)]
+    per_hour = dict.fromkeys([*(COMPONENTS[k] for k in used), "total", "straight-line"], f"{currency().sign}/GPU-h")
     print_table(
         f"Owner's cost of a GPU-hour, {currency().code}: {answer.operator}",
         ("accelerator", *(COMPONENTS[k] for k in used), "total", "straight-line", "capital", "capital from"),
         [
             (
                 c.accelerator,
-                *(number_of(c.components[k], ".4f") for k in used),
-                number_of(c.usd_per_gpu_h, ".4f"),
-                number_of(c.straight_line_usd_per_gpu_h, ".4f"),
-                number_of(c.capital_usd, ",.0f"),
+                *(_money(c.components[k], ".4f") for k in used),
+                _money(c.usd_per_gpu_h, ".4f"),
+                _money(c.straight_line_usd_per_gpu_h, ".4f"),
+                _money(c.capital_usd, ",.0f"),
                 c.capital_from,
             )
             for c in answer.costs
         ],
         "components add up to the total; straight-line depreciates capital without interest; "
         "--explain shows every figure's source",
+        spare=("capital from", "straight-line", "capital"),
+        units={**per_hour, "capital": f"{currency().sign}/GPU"},
     )
 
 
 def _explanations(operator: str, explanations: Mapping[str, CostExplanation]) -> None:
     for accelerator, explanation in explanations.items():
-        rows = [(x.what, x.with_numbers, f"{x.value:,.4f}", x.unit, x.source) for x in explanation.lines]
-        print_table(f"{accelerator}: {operator}", ("step", "calculation", "=", "unit", "source"), rows)
+        rows = [(x.what, x.with_numbers, figure(x.value, ",.4f"), x.unit, x.source) for x in explanation.lines]
+        print_table(f"{accelerator}: {operator}", ("step", "calculation", "value", "unit", "source"), rows)
         for c in explanation.checks:
             console().print(
                 f"check: TCO set {c.tco}, {c.tier}, implies {c.implied_usd:,.0f} USD of capital, {c.off:+.1%} from the "
@@ -91,16 +96,17 @@ def _tornado(swings_of: Mapping[str, Sequence[Swing]], costs: Mapping[str, float
             [
                 (
                     s.name,
-                    s.low,
-                    s.high,
-                    number_of(s.at_low, ".3f"),
-                    number_of(s.at_high, ".3f"),
-                    number_of(s.swing, ".3f"),
+                    alone(s.low),
+                    alone(s.high),
+                    _money(s.at_low, ".3f"),
+                    _money(s.at_high, ".3f"),
+                    _money(s.swing, ".3f"),
                     _bar(s, low, high, base),
                     s.source,
                 )
                 for s in swings
             ],
+            units=dict.fromkeys(("at low", "at high", "swing"), f"{currency().sign}/GPU-h"),
         )
 
 
@@ -132,8 +138,8 @@ def _uncertainty(answer: CostUncertainty) -> None:
     if len(names) > 1:
         print_table(
             f"\nHow often the row is cheaper than the column ({unit})",
-            ("", *names),
-            [(a, *("–" if a == b else f"{answer.p_cheaper[a][b]:.0%}" for b in names)) for a in names],
+            ("cheaper", *names),
+            [(a, *(NONE if a == b else share(answer.p_cheaper[a][b], ".0%") for b in names)) for a in names],
         )
     print_table(
         f"\nRank correlation of each input with {unit}",
@@ -160,9 +166,9 @@ def _point(answer: CostUncertainty) -> None:
         [
             (
                 accelerator,
-                number_of(place.usd_per_gpu_h, ".4f"),
-                f"{place.below:.0%}",
-                number_of(place.median_less_point_usd, "+.4f"),
+                _money(place.usd_per_gpu_h, ".4f"),
+                share(place.below, ".0%"),
+                _money(place.median_less_point_usd, "+.4f"),
                 ", ".join(
                     f"{s.name} {number_of(s.median_shift_usd, '+.3f')} ({s.above_value:.0%} above)"
                     for s in place.one_sided[:SHIFTS]
@@ -173,3 +179,8 @@ def _point(answer: CostUncertainty) -> None:
         ],
         "the figure of a range is what it moves the median by; above: share of its draws above the input's value",
     )
+
+
+def _money(usd: float, spec: str) -> TableCell | None:
+    """An amount in the currency of the command, in its own format."""
+    return figure(currency().of(usd), spec)

@@ -61,7 +61,7 @@ for tier in (probe, repeat, consistency_, compare_, task):
 @prompt_options
 @task_options
 @click.option("--out", type=FILE, default=Path("reference.json"), show_default=True, help="Reference file to write.")
-@options.as_json
+@options.json_only
 def calibrate_(
     against: str | None,
     dtype: str,

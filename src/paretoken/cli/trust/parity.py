@@ -8,8 +8,9 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.cells import share
 from paretoken.cli.progress import told_on_stderr
-from paretoken.cli.trust.parity_tables import changes, share, show_entries, show_names, show_remarks, show_table
+from paretoken.cli.trust.parity_tables import changes, show_entries, show_names, show_remarks, show_table
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -118,7 +119,7 @@ def results_(cuda: Path, rocm: Path, as_json: bool) -> None:
         "Results on ROCm of the tests that pass on CUDA",
         ("area", "pass on CUDA", "passed", "skipped", "failed", "missed", "share", "only on ROCm"),
         [
-            (a.area, a.cuda_passed, a.passed, a.skipped, a.failed, a.missed, share(a.share), a.amd_only)
+            (a.area, a.cuda_passed, a.passed, a.skipped, a.failed, a.missed, share(a.share, ".1%"), a.amd_only)
             for a in (*compared.areas, compared.total)
         ],
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from paretoken.cli.cells import TableCell, pair, share
+
 if TYPE_CHECKING:
     from paretoken.parity.diff import Diff
     from paretoken.parity.history import CoverageCounts, History, HistoryEntry
@@ -31,6 +33,7 @@ def show_table(scanned: Scan, measured: Sequence[Coverage], as_json: bool, note:
             "steps",
             "gate steps",
             "gating parity",
+            "paired",
             "files",
             "any",
             "gate",
@@ -43,6 +46,7 @@ def show_table(scanned: Scan, measured: Sequence[Coverage], as_json: bool, note:
             "unresolved",
         ),
         [_cells(c) for c in measured],
+        spare=("unresolved", "slices", "L2 functions", "L2", "paired", "GPUs", "AMD only", "disabled"),
     )
     out = console()
     reasons = _reasons(measured[-1].disabled)
@@ -54,22 +58,22 @@ def show_table(scanned: Scan, measured: Sequence[Coverage], as_json: bool, note:
 
 
 def _cells(c: Coverage) -> tuple[object, ...]:
-    unknown = f"+{c.gate_steps_amd_unknown}?" if c.gate_steps_amd_unknown else ""
     return (
         c.area,
         _steps(c),
-        f"{c.gate_steps_nvidia} / {c.gate_steps_amd}{unknown}",
-        f"{share(c.gating_parity)} ({c.gate_steps_paired})",
-        f"{c.files_nvidia} / {c.files_amd}",
-        share(c.any),
-        share(c.gate),
-        f"{c.functions_nvidia} / {c.functions_both}",
-        share(c.functions),
+        _gates(c),
+        _share(c.gating_parity),
+        c.gate_steps_paired,
+        _both(c.files_nvidia, c.files_amd),
+        _share(c.any),
+        _share(c.gate),
+        pair(("NVIDIA", c.functions_nvidia), ("both", c.functions_both)),
+        _share(c.functions),
         len(c.amd_only),
         len(c.disabled),
-        f"{c.slots_nvidia.whole} / {c.slots_amd.whole}",
-        f"{c.slots_nvidia.slices} / {c.slots_amd.slices}",
-        f"{c.unresolved_nvidia} / {c.unresolved_amd}",
+        _both(c.slots_nvidia.whole, c.slots_amd.whole),
+        _both(c.slots_nvidia.slices, c.slots_amd.slices),
+        _both(c.unresolved_nvidia, c.unresolved_amd),
     )
 
 
@@ -121,19 +125,19 @@ def show_entries(entries: Sequence[HistoryEntry]) -> None:
                 e.name,
                 e.date,
                 _steps(e.total),
-                f"{e.total.gate_steps_nvidia} / {e.total.gate_steps_amd}"
-                + (f"+{e.total.gate_steps_amd_unknown}?" if e.total.gate_steps_amd_unknown else ""),
+                _gates(e.total),
                 e.total.gate_steps_paired,
-                share(e.total.gating_parity),
-                f"{e.total.files_nvidia} / {e.total.files_amd}",
+                _share(e.total.gating_parity),
+                _both(e.total.files_nvidia, e.total.files_amd),
                 e.total.files_both,
-                share(e.total.any),
-                share(e.total.gate),
-                share(e.total.functions),
+                _share(e.total.any),
+                _share(e.total.gate),
+                _share(e.total.functions),
             )
             for e in entries
         ],
         note="+n? in steps: nothing in the tree runs them; in gate steps: they may or may not block a merge",
+        spare=("both", "paired", "L2"),
     )
 
 
@@ -147,9 +151,23 @@ def show_remarks(series: History) -> None:
         console().print(line, style="dim")
 
 
-def _steps(c: Coverage | CoverageCounts) -> str:
-    counts = ((c.steps_nvidia, c.steps_nvidia_unknown), (c.steps_amd, c.steps_amd_unknown))
-    return " / ".join(f"{n}+{unknown}?" if unknown else str(n) for n, unknown in counts)
+def _both(nvidia: int, amd: int) -> TableCell:
+    return pair(("NVIDIA", nvidia), ("AMD", amd))
+
+
+def _steps(c: Coverage | CoverageCounts) -> TableCell:
+    return _known((c.steps_nvidia, c.steps_nvidia_unknown), (c.steps_amd, c.steps_amd_unknown))
+
+
+def _gates(c: Coverage | CoverageCounts) -> TableCell:
+    return _known((c.gate_steps_nvidia, 0), (c.gate_steps_amd, c.gate_steps_amd_unknown))
+
+
+def _known(*counts: tuple[int, int]) -> TableCell:
+    """`12 / 8+2?`: the steps of both vendors, each with those that are not known to run."""
+    text = " / ".join(f"{n}+{unknown}?" if unknown else str(n) for n, unknown in counts)
+    parts = ("NVIDIA", "NVIDIA unknown", "AMD", "AMD unknown")
+    return TableCell(text, tuple(n for both in counts for n in both), parts)
 
 
 def changes(diff: Diff) -> list[tuple[str, list[str]]]:
@@ -165,7 +183,5 @@ def changes(diff: Diff) -> list[tuple[str, list[str]]]:
     ]
 
 
-def share(value: float | None) -> str:
-    from paretoken.cli.output import NONE
-
-    return NONE if value is None else f"{value:.1%}"
+def _share(value: float | None) -> TableCell | None:
+    return share(value, ".1%")

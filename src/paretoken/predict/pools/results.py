@@ -12,6 +12,7 @@ from paretoken.points.schema import conform
 from paretoken.predict.pools.layout import PooledCase, Pools
 from paretoken.predict.pools.predictor import PoolPredictions
 from paretoken.predict.rows import SOURCE, figure_rows, new_kinds
+from paretoken.significant import significant
 
 
 def pool_result_rows(predictions: PoolPredictions) -> list[dict[str, float | None]]:
@@ -119,7 +120,7 @@ def _point(case: PooledCase, kinds: Sequence[str], row: dict[str, float | None],
         "origin": "predicted",
         "source": SOURCE,
         "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
-        "notes": f"{layout}; 90 % interval of throughput {low:.4g} to {high:.4g} tok/s/GPU; "
+        "notes": f"{layout}; 90 % interval of throughput {significant(low)} to {significant(high)} tok/s/GPU; "
         f"new to the calibration: {', '.join(new_kinds(kinds)) or 'nothing'}",
         "total_tput_per_gpu_tok_s": total,
         "input_tput_per_gpu_tok_s": total - output,

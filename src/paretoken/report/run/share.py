@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from paretoken import __version__
 from paretoken.bench.documents import to_json
 from paretoken.bench.stats.level_summary import LevelSummary
-from paretoken.foreign_text import visible
+from paretoken.foreign_text import markdown_text, visible
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.answer import engine_of, lengths_of, model_of, where_of
@@ -41,7 +40,6 @@ HEADS = (
 )
 PER_GPU = ("tok/s/GPU output", "total")
 """Columns of a deployment of several GPUs."""
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
 def share(run: MeasuredRun) -> str:
@@ -87,12 +85,6 @@ def code(text: str) -> str:
     return f"`{plain.replace('|', '/')}`"
 
 
-def escaped(text: str) -> str:
-    """Text in which nothing is markup and no pipe ends a cell; one line."""
-    plain = visible(" ".join(str(text).split())).replace("@", "@\u200b")
-    return _SPECIAL.sub(r"\\\1", plain)
-
-
 def _head(run: MeasuredRun) -> str:
     first = run.levels[0].summary
     loop = "closed loop" if first.load.kind == "closed" else f"open loop, {run.config.get('arrivals', 'arrivals')}"
@@ -105,7 +97,9 @@ def _head(run: MeasuredRun) -> str:
         f"seed {first.seed}",
         date,
     ]
-    return f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(escaped(str(p)) for p in parts if p)}"
+    return (
+        f"**{code(model_of(run))} on {code(engine_of(run))}** · {' · '.join(markdown_text(str(p)) for p in parts if p)}"
+    )
 
 
 def _cells(name: str, s: LevelSummary) -> dict[str, str]:
@@ -132,7 +126,7 @@ def _cells(name: str, s: LevelSummary) -> dict[str, str]:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(c if c == '--:' else escaped(c) for c in cells)} |"
+    return f"| {' | '.join(c if c == '--:' else markdown_text(c) for c in cells)} |"
 
 
 def _spread(rows: Sequence[tuple[str, LevelSummary]], most: int) -> list[tuple[str, LevelSummary]]:
@@ -157,9 +151,9 @@ def _warnings(run: MeasuredRun) -> list[str]:
     lines = [f"- {w.title}, {where}: {text}" for w in warnings_of([run]) for where, text in w.texts]
     more = [f"- and {len(lines) - MOST_WARNINGS + 1} more warnings"] if len(lines) > MOST_WARNINGS else []
     kept = lines[: MOST_WARNINGS - 1] + more if more else lines
-    return ["", *(f"- {escaped(line[2:])}" for line in kept)] if kept else []
+    return ["", *(f"- {markdown_text(line[2:])}" for line in kept)] if kept else []
 
 
 def _foot(summaries: list[LevelSummary]) -> str:
-    version = escaped(summaries[0].tool.version or __version__)
-    return f"{escaped(worst_line(summaries))} · paretoken {version}, figures of the steady window"
+    version = markdown_text(summaries[0].tool.version or __version__)
+    return f"{markdown_text(worst_line(summaries))} · paretoken {version}, figures of the steady window"
