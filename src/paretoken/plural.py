@@ -1,4 +1,4 @@
-"""Counts with their noun, and lists in a sentence."""
+"""Counts and amounts with their noun, and lists in a sentence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from collections.abc import Sequence
 def counted(count: float, noun: str, plural: str = "") -> str:
     """`1 point`, `1,200 points`; the plural is the noun with an s unless given."""
     return f"{count:,.0f} {noun if round(count) == 1 else plural or f'{noun}s'}"
+
+
+def quantity(value: float, noun: str, plural: str = "") -> str:
+    """`1 token`, `1.38 tokens`, `12,400 tokens`: as `counted`, to three digits where there is a fraction."""
+    text = figure(value)
+    return f"{text} {noun if text == '1' else plural or f'{noun}s'}"
+
+
+def figure(value: float) -> str:
+    """Three significant digits, all digits of whole numbers and of what is above 100: never an exponent above 1."""
+    whole = value == round(value) or abs(value) >= 99.95
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
 
 
 def listed(names: Sequence[str]) -> str:

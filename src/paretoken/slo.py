@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from paretoken.errors import BadConfig, nearest, quoted
+from paretoken.plural import figure
 
 METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
 STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p999")
@@ -49,7 +50,7 @@ class Slo:
         """A value for a reader: `2 s`, `9.68 ms`, `20 tok/s`."""
         if self.of_speed:
             return f"{1 / value_s:.4g} tok/s"
-        return f"{value_s:.3g} s" if value_s >= 1 else f"{value_s * 1e3:.3g} ms"
+        return f"{figure(value_s)} s" if value_s >= 0.9995 else f"{figure(value_s * 1e3)} ms"
 
 
 def parse_slos(text: str, metrics: Sequence[str] = METRICS, statistics: Sequence[str] = STATISTICS) -> tuple[Slo, ...]:

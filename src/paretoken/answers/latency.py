@@ -15,6 +15,7 @@ from paretoken.answers.points import Data, PointsQuestion
 from paretoken.catalog.names import precision_id
 from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, limit_text, number_text, size_title, to_axis, within_text
+from paretoken.plural import figure
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
 from paretoken.slo import STATISTICS, Slo, parse_slos
@@ -150,7 +151,7 @@ def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     excess = pl.max_horizontal(pl.col(c) / bound for c, bound in zip(columns, bounds, strict=True))
     row = stated.sort(excess).row(0, named=True)
     figures = [limit_text(row[AXIS_COLUMN[limit.axis]], limit.axis)] if own else []
-    figures += [f"{other.metric} {other.statistic} {row[limit_column(other)]:.3g} s" for other in limit.others]
+    figures += [f"{other.metric} {other.statistic} {figure(row[limit_column(other)])} s" for other in limit.others]
     return (
         f"nothing serves {what} with {limit.text}; the nearest is {row['accelerator']} with {row['engine']} "
         f"{size_title(row)}, {', '.join(figures)}"

@@ -23,7 +23,7 @@ from paretoken.answers.pool_rivals import (
 from paretoken.answers.pools import PooledQuestion, PooledRow, median_limits, pooled_rows, pools_in_force
 from paretoken.answers.prediction import PredictionData, SettingValue, prepared
 from paretoken.errors import BadConfig, NoData
-from paretoken.plural import counted
+from paretoken.plural import counted, figure
 from paretoken.predict.acceptance import SpeculationInForce
 from paretoken.predict.configure import check_count
 from paretoken.predict.pools.candidates import LOADS, SearchSpace
@@ -205,6 +205,6 @@ def _nearest(search: PoolSearch, question: PoolSearchQuestion) -> str:
     c = search.cases[i]
     return (
         f"no layout of at most {counted(question.gpus or 0, 'GPU')} meets {question.slo_in_force()}; the nearest is "
-        f"{c.pools.layout} at concurrency {c.concurrency:g}: TTFT {search.ttft_s[i]:.3g} s, "
-        f"TPOT {search.tpot_s[i] * 1e3:.3g} ms"
+        f"{c.pools.layout} at concurrency {c.concurrency:g}: TTFT {figure(search.ttft_s[i])} s, "
+        f"TPOT {figure(search.tpot_s[i] * 1e3)} ms"
     )

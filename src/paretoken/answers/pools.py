@@ -24,7 +24,7 @@ from paretoken.answers.prediction import (
 )
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, quoted
-from paretoken.plural import counted
+from paretoken.plural import counted, figure
 from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import configured
 from paretoken.predict.deployment import Deployment
@@ -245,7 +245,7 @@ def _highest(question: PoolsQuestion, pools: Pools, data: PredictionData) -> int
     if most := last_that(meets, MOST_USERS):
         return most
     medians = at(1)
-    texts = ", ".join(f"{limit.metric.upper()} is {medians[limit.metric]:.3g} s" for limit in limits)
+    texts = ", ".join(f"{limit.metric.upper()} is {figure(medians[limit.metric])} s" for limit in limits)
     raise NoData(f"{pools.layout} misses {question.slo} with one user: {texts}; relax the SLO")
 
 

@@ -32,6 +32,7 @@ from paretoken.bench.workload.traces.request import Trace
 from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
+from paretoken.plural import counted
 from paretoken.slo import Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _cut(setup: Setup) -> list[str]:
     if sent == total:
         return []
     limit = setup.config.until or f"the default of {OPEN_SECONDS:g} s"
-    return [f"{sent:,} of the trace's {total:,} requests are sent: it is cut by {limit}; set --until"]
+    return [f"the trace is cut by {limit} after {sent:,} of {counted(total, 'request')}; set --until to send more"]
 
 
 def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from paretoken.errors import NoData
-from paretoken.plural import counted
+from paretoken.plural import counted, figure
 from paretoken.traffic.increases import Increase, StepGrid, increase_of, scraped_once, total
 from paretoken.traffic.length_buckets import LengthBuckets, buckets_of
 from paretoken.traffic.metric_names import TrafficMetrics, traffic_metrics
@@ -123,12 +123,14 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
     if len(pieces) > 1:
         note = (
             f"{counted(len(pieces) - 1, 'gap')} of more than {LONGEST_GAP_S / 60:g} min without samples; the longest "
-            f"stretch between them is taken, and {rest * counts.step_s / HOUR_S:.3g} h of samples are left out"
+            f"stretch between them is taken, and {figure(rest * counts.step_s / HOUR_S)} h of samples are left out"
         )
     part = counts.part(steps, note)
     filled = int((~part.sampled).sum())
     if filled:
-        note = f"{filled * part.step_s / 60:.3g} min without samples are taken to be as busy as the rest of their hour"
+        note = (
+            f"{figure(filled * part.step_s / 60)} min without samples are taken to be as busy as the rest of their hour"
+        )
         part = replace(part, notes=(*part.notes, note))
     return part
 

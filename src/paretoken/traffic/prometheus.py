@@ -15,6 +15,7 @@ import numpy as np
 from paretoken.bench.keys import ApiKey
 from paretoken.errors import BadConfig, NoData, UnknownName, quoted, shown
 from paretoken.garbage import no_collection
+from paretoken.plural import figure
 from paretoken.traffic.fleet_counts import FleetCounts, LengthCounts, counts_of
 from paretoken.traffic.length_buckets import LengthBuckets, draw_buckets, lengths_in
 from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_names, traffic_metrics
@@ -95,7 +96,7 @@ def _drawn(counts: FleetCounts, source: str, left_out: Sequence[str], rng: np.ra
     number = np.diff(np.rint(np.cumsum(expected)), prepend=0.0).astype(np.int64)
     n = int(number.sum())
     if not n:
-        raise NoData(f"no request ended in the {steps * counts.step_s / HOUR_S:.3g} h of {source}")
+        raise NoData(f"no request ended in the {figure(steps * counts.step_s / HOUR_S)} h of {source}")
     starts = np.repeat(np.arange(steps) * counts.step_s, number)
     inputs, outputs = (_lengths(side, number, hour, rng) for side in (counts.inputs, counts.outputs))
     return Traffic(

@@ -217,7 +217,7 @@ def _limits_passed(f: Fidelity) -> list[str]:
     open_loop = f.asked_unit == "requests"
     passed = []
     if f.workers_lost:
-        passed.append(f"{f.workers_lost} of {f.workers} workers died during the level: repeat it")
+        passed.append(f"{f.workers_lost} of {counted(f.workers, 'worker')} died during the level: repeat it")
     if f.own_faults:
         passed.append(
             f"{counted(f.own_faults, 'request')} failed on this machine, not at the server ({f.own_fault}): raise that "

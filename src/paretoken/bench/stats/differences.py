@@ -15,6 +15,7 @@ from scipy import stats
 from paretoken.bench.stats.arrays import Floats
 from paretoken.bench.stats.figures import FIGURES, ComparedFigure, ComparedLevel
 from paretoken.bench.stats.goodput import wilson
+from paretoken.plural import counted
 
 LEVEL = 0.95
 ERROR_RATE = ComparedFigure("error rate", lambda level: np.zeros(0))
@@ -69,7 +70,7 @@ def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLev
         high=high,
         p_value=p,
         spread=spread,
-        basis=f"{n_a} against {n_b} requests",
+        basis=f"{n_a} against {counted(n_b, 'request')}",
     )
 
 

@@ -11,6 +11,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.doubts import doubts
 from paretoken.cli.price.asking import question
+from paretoken.plural import quantity
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
@@ -204,7 +205,7 @@ def _row(c: PricedCandidate) -> tuple[object, ...]:
         c.tput_per_gpu,
         c.usd_per_mtok_total,
         size_title(c.recommended)
-        + ("" if users is None else f", {users:g} users")
+        + ("" if users is None else f", {quantity(users, 'user')}")
         + (f", {drafting.text}" if drafting else ""),
         c.usd_per_mtok_recommended,
         c.usd_per_gpu_h,

@@ -16,7 +16,7 @@ from paretoken.cli.predict.notes import settings_note
 from paretoken.cli.predict.pool_launch import pool_launch
 from paretoken.cli.predict.tables import NOT_MEASURED, interval, lengths_note
 from paretoken.errors import BadConfig
-from paretoken.plural import counted
+from paretoken.plural import counted, figure
 from paretoken.predict.acceptance import speculation_text
 from paretoken.predict.launch_commands import pools_command
 from paretoken.predict.pools.layout import checked_pools
@@ -110,7 +110,8 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
             ]
             for b in best
         ],
-        note=f"{NOT_MEASURED} The best load of each of {answer.layouts:,} layouts; one for each pair of workers. "
+        note=f"{NOT_MEASURED} The best load of each of {counted(answer.layouts, 'layout')}; one for each pair of "
+        "workers. "
         f"Ranked by tokens per rented GPU: idle ones count{' in them and in the price' if priced else ''}. Concurrency "
         f"is the users of one replica. Unmeasured workers: no shipped point of "
         f"this model on {first.accelerator} has such a worker in this pool. {_novelty([b.row for b in best])} "
@@ -305,7 +306,7 @@ def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:
         ("phase", "part", "ms", "share %", "what"),
         [[p.phase, p.name, p.seconds * 1e3, p.share * 100, p.what] for p in e.parts],
         note=f"TPOT {e.tpot_s * 1e3:.2f} ms, TTFT {e.ttft_s * 1e3:.0f} ms, E2E {e.e2e_s:.2f} s, "
-        f"{e.requests_per_s:.3g} requests/s. Predicted, not measured.",
+        f"{figure(e.requests_per_s)} requests/s. Predicted, not measured.",
     )
     print_table(
         "\nGPUs",

@@ -12,6 +12,7 @@ from paretoken.cli import options
 from paretoken.cli.money import USD, amount, currency, number_of
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
+from paretoken.plural import figure
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint
@@ -204,7 +205,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
         middle = withheld[len(withheld) // 2]
         yield (
             f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
-            f"at {middle[0]:.3g}: {middle[1]}"
+            f"at {figure(middle[0])}: {middle[1]}"
         )
     silent = [text for text in answer.acceptance or tuple(p.acceptance for p in answer.points) if text]
     if silent:
@@ -226,7 +227,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
 
 def _span(values: Sequence[float], axis: str) -> str:
     unit = "s end to end" if axis == "e2e" else "tok/s/user"
-    return f"{min(values):.3g} to {max(values):.3g} {unit}"
+    return f"{figure(min(values))} to {figure(max(values))} {unit}"
 
 
 def _range(answer: BreakevenAnswer) -> str:

@@ -12,7 +12,7 @@ from paretoken.cli.doubts import doubts
 from paretoken.cli.money import amount, currency
 from paretoken.cli.output import console, number, print_table
 from paretoken.frontier.compare import size_title
-from paretoken.plural import counted
+from paretoken.plural import counted, quantity
 from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
 
@@ -94,7 +94,7 @@ def _run(c: PricedCandidate, release: str = "") -> str:
     """`H200 with vllm 2026-01, TP8, 128 users`."""
     users = c.recommended["concurrency"]
     title = f"{c.accelerator} with {c.engine}{release}, {size_title(c.recommended)}"
-    return title if users is None else f"{title}, {users:g} users"
+    return title if users is None else f"{title}, {quantity(users, 'user')}"
 
 
 def _doubts(answer: SelfhostAnswer) -> Iterator[str]:

@@ -77,7 +77,7 @@ def _runs(night: object) -> Iterator[Run]:
 def _reading(at: int, night: object, run: Run) -> LevelReading:
     refused = _refused(run)
     if refused:
-        return LevelReading(at, refused=f"{refused} ({run['model']}, {run['users']} users)")
+        return LevelReading(at, refused=f"{refused} ({run['model']}, {run['users']} concurrent)")
     commit = str(dig(night, "commit", "id") or "")[:9]
     stated = {
         **_variant(str(run["model"])),

@@ -89,7 +89,7 @@ def _load(strategy: object) -> dict[str, object]:
         return {"load_kind": "closed", "concurrency": limit} if limit else {"load_kind": "offline"}
     if kind not in ("constant", "poisson", "trace"):
         return {}
-    notes = {"notes": f"at most {limit} requests in flight"} if limit else {}
+    notes = {"notes": f"requests in flight: at most {limit}"} if limit else {}
     return {"load_kind": "open", **({"request_rate": rate} if rate is not None else {}), **notes}
 
 

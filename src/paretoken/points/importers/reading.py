@@ -127,7 +127,7 @@ def load_of(rate: object, limit: object) -> dict[str, object]:
         return {}
     if rate is None or str(rate).casefold() in ("inf", "infinity"):
         return {"load_kind": "offline"} if limit is None else {"load_kind": "closed", "concurrency": limit}
-    notes = f"at most {limit} requests in flight; queueing in the client is not in the latencies"
+    notes = f"requests in flight: at most {limit}; queueing in the client is not in the latencies"
     capped = {"notes": notes} if limit is not None else {}
     return {"load_kind": "open", **capped} | ({} if number(rate) is None else {"request_rate": rate})
 
@@ -137,7 +137,7 @@ def failures(failed: object, total: object) -> str | None:
     count, of = number(failed), number(total)
     if not count:
         return None
-    return f"{count:.0f} of {of:.0f} requests failed" if of else f"{counted(count, 'request')} failed"
+    return f"{count:.0f} of {counted(of, 'request')} failed" if of else f"{counted(count, 'request')} failed"
 
 
 def joined(*notes: object) -> str | None:
