@@ -25,7 +25,7 @@ from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.throughput import in_flight, inside, mean_in_flight, output_rates
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift, trend
-from paretoken.plural import counted, figure
+from paretoken.plural import counted
 
 SHARE_OF_USERS = 0.95
 MIN_REQUESTS = 10
@@ -198,11 +198,11 @@ def _too_short(span: Window, requests: int, life_ns: float) -> str:
     lives = span.seconds / (life_ns * NS) if life_ns > 0 else math.inf
     if lives < MIN_LIVES:
         return (
-            f"no steady state: the level is too short. Its steady window of {figure(span.seconds)} s must hold "
-            f"{MIN_LIVES:g} median requests of {figure(life_ns * NS)} s; raise --until"
+            f"no steady state: the level is too short. Its steady window of {span.seconds:.1f} s must hold at least "
+            f"{MIN_LIVES:g} median requests of {life_ns * NS:.3g} s; run it longer"
         )
     if requests < MIN_REQUESTS:
-        return f"no steady state: {counted(requests, 'request')} in the window of {MIN_REQUESTS} needed; raise --until"
+        return f"no steady state: {counted(requests, 'request')} in the window of {MIN_REQUESTS} needed; run it longer"
     return ""
 
 
