@@ -128,9 +128,7 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
     part = counts.part(steps, note)
     filled = int((~part.sampled).sum())
     if filled:
-        note = (
-            f"{figure(filled * part.step_s / 60)} min without samples are taken to be as busy as the rest of their hour"
-        )
+        note = f"{figure(filled * part.step_s / 60)} min without samples are assumed to be as busy as the rest of their hour"
         part = replace(part, notes=(*part.notes, note))
     return part
 
@@ -173,8 +171,8 @@ def _notes(metrics: TrafficMetrics, rises: dict[str, list[Increase]]) -> list[st
         return []
     need = f" (start the server with {metrics.histograms_need})" if metrics.histograms_need else ""
     return [
-        f"{metrics.engine} has no histogram of {' and '.join(bare)} lengths{need}: requests of an hour are taken to be "
-        "equally long, and tails are not known"
+        f"{metrics.engine} has no histogram of {' and '.join(bare)} lengths{need}: requests of an hour are assumed to be "
+        "equally long, and tails are unknown"
     ]
 
 

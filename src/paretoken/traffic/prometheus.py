@@ -155,15 +155,15 @@ def _of_hour(side: LengthCounts, steps: Ints, number: Ints, rng: np.random.Gener
 def _notes(counts: FleetCounts, left_out: Sequence[str]) -> list[str]:
     notes = [
         f"requests are counted when they end, and spread over their step of {counts.step_s:g} s as Poisson arrivals: "
-        "how bursty they are within it is not known",
-        "input and output lengths are paired at random, for histograms do not tell how they correlate",
+        "their burstiness within a step is unknown",
+        "input and output lengths are paired at random, because histograms don't show how they correlate",
         "hours are those of UTC",
     ]
     if counts.hit_share is None:
-        notes.append("metrics do not tell sessions or shared prefixes, and the servers count no hits of their caches")
+        notes.append("metrics don't show sessions or shared prefixes, and the servers count no hits of their caches")
     else:
         notes.append(
-            "metrics do not tell sessions or shared prefixes; the servers' own prefix caches had "
+            "metrics don't show sessions or shared prefixes; the servers' own prefix caches had "
             f"{counts.hit_share:.1%} of the input tokens"
         )
     if left_out:

@@ -20,6 +20,7 @@ from paretoken.plural import counted, figure
 from paretoken.predict.acceptance import speculation_text
 from paretoken.predict.launch_commands import pools_command
 from paretoken.predict.pools.layout import checked_pools
+from paretoken.predict.rows import kinds_text
 
 
 def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
@@ -257,7 +258,7 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
         return
     priced = rows[0].break_even_usd_per_gpu_h is not None
     print_table(
-        "\nWorth of disaggregated serving at equal interactivity, predicted",
+        "\nValue of disaggregated serving at equal interactivity, predicted",
         (
             *("tok/s/user", "disaggregated", "aggregated", "ratio", "90 %", "measured ratio"),
             *([f"break-even {currency().code}/GPU-h"] if priced else []),
@@ -293,7 +294,7 @@ def _crossings(crossings: Sequence[float]) -> str:
 
 def _novelty(rows: Sequence[PooledRow]) -> str:
     kinds = sorted({kind for r in rows for kind in r.new_to_calibration})
-    return f"New to the calibration: {', '.join(kinds)}." if kinds else "The calibration has data for this."
+    return f"New to the calibration: {kinds_text(kinds)}." if kinds else "The calibration has data for this."
 
 
 def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:

@@ -100,7 +100,7 @@ def _run(c: PricedCandidate, release: str = "") -> str:
 def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
     """What makes the choice of the candidate doubtful."""
     if answer.withheld:
-        yield f"the choice of the accelerator is not to be relied on, {answer.withheld}"
+        yield f"don't rely on the choice of accelerator: {answer.withheld}"
     yield from doubts(answer)
 
 
