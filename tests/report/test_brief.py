@@ -108,9 +108,8 @@ def test_the_default_study_is_answered_in_seven_lines(default_result: StudyResul
 def test_the_verb_prints_the_lines_and_with_all_the_table(call, tmp_path: Path) -> None:
     write_points(table(*curve("B200", times(STEADY, 4)), *curve("MI355X", STEADY)), tmp_path / "p.parquet")
     study = tmp_path / "s.toml"
-    study.write_text(
-        'name = "s"\nmodels = ["llama-3-70b"]\npublished = false\nsuspicious = true\npoints = ["p.parquet"]\ndraws = 100\n'
-    )
+    own = 'published = false\nsuspicious = true\npoints = ["p.parquet"]\n'
+    study.write_text(f'name = "s"\nmodels = ["llama-3-70b"]\ndraws = 100\n{own}')
     code, short, err = call(f"study {study} --out {tmp_path / 'out'}")
     assert code == 0, err
     assert short.startswith("NVIDIA has the cheapest tokens in ")

@@ -128,7 +128,8 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
     part = counts.part(steps, note)
     filled = int((~part.sampled).sum())
     if filled:
-        note = f"{figure(filled * part.step_s / 60)} min without samples are assumed to be as busy as the rest of their hour"
+        minutes = figure(filled * part.step_s / 60)
+        note = f"{minutes} min without samples are assumed to be as busy as the rest of their hour"
         part = replace(part, notes=(*part.notes, note))
     return part
 
@@ -171,8 +172,8 @@ def _notes(metrics: TrafficMetrics, rises: dict[str, list[Increase]]) -> list[st
         return []
     need = f" (start the server with {metrics.histograms_need})" if metrics.histograms_need else ""
     return [
-        f"{metrics.engine} has no histogram of {' and '.join(bare)} lengths{need}: requests of an hour are assumed to be "
-        "equally long, and tails are unknown"
+        f"{metrics.engine} has no histogram of {' and '.join(bare)} lengths{need}: requests of an hour are assumed to "
+        "be equally long, and tails are unknown"
     ]
 
 
