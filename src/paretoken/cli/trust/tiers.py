@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Unpack
 
 import rich_click as click
 
-from paretoken.cli.output import echo
 from paretoken.cli.trust.endpoint import (
     Answers,
     EndpointOptions,
@@ -218,8 +217,6 @@ def task(
     if trusted:
         check_model(trusted, server, same_model)
         seed = trusted.task_seed
-    if not reference and not lm_eval_samples:
-        echo("note: without --reference the answers are counted, not judged", err=True)
     with progress() as progress_of:
         right = dict(trusted.tasks or {}) if trusted else {}
         if reference and not trusted:
