@@ -112,7 +112,7 @@ def _show_brief(result: StudyResult, report: Path, *, whole: bool) -> None:
 
     out = console()
     for line in brief_lines(brief(result)):
-        out.print(line)
+        out.print(line, soft_wrap=not out.is_terminal)
     echo(f"Report: {report}{'' if whole else ' (--all prints the table)'}")
 
 
