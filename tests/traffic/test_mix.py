@@ -205,7 +205,7 @@ def test_what_is_no_day_curve(text, words):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (["0,1"], "has 1 hours"),
+        (["0,1"], "has 1 hour"),
         (["0,1", "0,2"], "row 2 must be hour,share"),
         (["24,1"], "row 1 must be hour,share"),
         (["0;1"], "has 0 hours"),
