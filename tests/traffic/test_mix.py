@@ -85,7 +85,7 @@ def test_the_page_shows_the_curves_as_they_are():
 
 def test_assumed_curves_say_so_with_their_numbers():
     notes = a_day(weights=DAY_CURVES["office"]).notes
-    assert any("assumption" in note and "100 95 70" in note for note in notes)
+    assert any("assumed, not measured" in note and "100 95 70" in note for note in notes)
     assert any("published" in note for note in a_day(weights=DAY_CURVES["campus"]).notes)
 
 
