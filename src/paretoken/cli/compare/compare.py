@@ -150,7 +150,9 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
     if answer.withheld:
         yield f"No verdict, {answer.withheld}"
     elif answer.winner:
-        yield f"{HEADS[answer.ranked_by]}: {answer.winner}{_margin(answer)} ({answer.confidence})"
+        alone = answer.confidence == "uncontested"
+        word = "no other accelerator meets the limit" if alone else answer.confidence
+        yield f"{HEADS[answer.ranked_by]}: {answer.winner}{_margin(answer)} ({word})"
     as_run = [(c.usd_per_mtok_recommended, c.accelerator) for c in answer.candidates if c.usd_per_mtok_recommended]
     by_cost = answer.ranked_by == "usd_per_mtok_total"
     if by_cost and answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
