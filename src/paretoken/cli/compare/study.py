@@ -39,6 +39,7 @@ def command(
 ) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
+    Prints the answer in a few lines, and with --all the table.
     Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
     rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
     A study that predicts disaggregated serving also gets disaggregated.csv.
