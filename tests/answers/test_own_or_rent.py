@@ -47,11 +47,11 @@ def test_rents_fall_as_the_history_does_and_not_when_they_rose():
     hourly = next(c.contract for c in only.contracts.costs if c.contract.name == "on-demand")
     ours = rent_decline_per_year(market(*history).book, "H200", TODAY)
     assert hourly.price_decline_per_year == -ours.per_year == pytest.approx(1 - 0.95**4, abs=0.005)
-    assert only.price_decline_basis.startswith("rents fall as they did: -19% a year at the same sellers")
+    assert only.price_decline_basis.startswith("rents keep falling at the past rate: -19% a year at the same sellers")
     assert only.price_decline_basis.endswith("5 providers, 2025-08-01 to 2026-08-01")
     rising = [row(p, 4.0 * 1.05**q, date=day) for p in "abcde" for q, day in enumerate(DAYS)]
     level = answered(OwnOrRentTerms(), *rising)
-    assert level.price_decline_basis.startswith("rents stay level, as a rise is not carried on: +22% a year")
+    assert level.price_decline_basis.startswith("rents stay level, because a past rise is not projected: +22% a year")
     assert level.contracts.costs[-1].contract.price_decline_per_year == 0
     assert "as stated" in answered(OwnOrRentTerms(price_decline=0.1), *rising).price_decline_basis
     thin = answered(OwnOrRentTerms(), *(r for r in history if r["provider"] != "e")).price_decline_basis

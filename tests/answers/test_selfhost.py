@@ -81,7 +81,9 @@ def test_what_was_chosen_and_why_is_printed(shown):
     assert "plain serving on H200 with vllm, TP8, 128 users (8 GPUs) costs less from a load of 69%, 192 M tokens" in out
     same = shown(line, *H200, *MI300X)
     assert "$/M load valid from" in same and "self-hosting on H200 with vllm, TP8, 128 users" in same
-    assert "not to be relied on, inconsistent data" in shown(line, *H200, *curve("H100", (2.1, 800), (4.1, 1600)))
+    assert "don't rely on the choice of accelerator: inconsistent data" in shown(
+        line, *H200, *curve("H100", (2.1, 800), (4.1, 1600))
+    )
     only = shown(line, *drafted)
     assert "no point of llama-3-70b fp8 1024/1024 matches --serving" in only and "MI300X with vllm" in only
 

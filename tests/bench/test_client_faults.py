@@ -302,7 +302,7 @@ def test_the_key_is_sent_and_kept_nowhere(golden, tmp_path):
         ({"base_url": "localhost:8000"}, "http://"),
         ({"base_url": "http://no.such.host.invalid/v1"}, "no address"),
         ({"users": 0}, "users"),
-        ({"workers": 3}, "3 workers for 1 users"),
+        ({"workers": 3}, "3 workers for 1 user"),
         ({"balance": "best"}, "round_robin"),
         ({"timeout_s": 0}, "timeout"),
     ],

@@ -120,8 +120,8 @@ def test_counters_that_stand_still_or_are_absent():
     ("tokens", "per_draft", "length", "problem"),
     [
         (None, 60, 61.0, ""),
-        (None, 1_000_000, None, "the server reports 1e+06 tokens a step, above 65, the highest plausible value"),
-        (3, 1_000_000, None, "the server reports 1e+06 tokens a step, above K + 1 = 4"),
+        (None, 1_000_000, None, "the server reports 1,000,001 tokens a step, above 65, the highest plausible value"),
+        (3, 1_000_000, None, "the server reports 1,000,001 tokens a step, above K + 1 = 4"),
         (3, 3, 4.0, ""),
         (3, 3.02, 4.0, ""),
         (3, 3.3, None, "the server reports 4.3 tokens a step, above K + 1 = 4"),

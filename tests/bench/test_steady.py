@@ -84,7 +84,7 @@ def test_noise_alone_is_no_drift():
 def test_a_level_too_short_says_how_long_it_must_be():
     window = find_window(sample(closed(10, 3.0)), Closed(10))
     assert not window.steady and not window.enough
-    assert "at least" in window.reason
+    assert "must hold at least 2 median requests" in window.reason
     assert window.needs_s > 3.0
 
 

@@ -189,7 +189,7 @@ def test_a_study_with_a_hostile_title(run, points, tmp_path):
         title + 'models = ["llama-3-70b"]\nprecisions = ["fp8"]\nworkloads = ["1k/1k"]\npublished = false\n'
         'points = ["p.parquet"]\n'
     )
-    code, out, err = run("study", "s.toml", "--out", "o[8")
+    code, out, err = run("study", "s.toml", "--out", "o[8", "--all")
     assert (code, obeyed(out + err)) == (0, []), err
     assert r"x[/b]\x1b[2J\u202e" in out
     assert (tmp_path / "o[8" / "costs.csv").is_file()

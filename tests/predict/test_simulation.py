@@ -311,7 +311,7 @@ BAD = {
     "think time": lambda: closed_loop(1, 1, 10, 10, think_s=-1),
     "rate is 0": lambda: poisson_loop(0, 1, 10, 10),
     "in order": lambda: OpenLoop(np.array([1.0, 0.5]), np.array([1, 1]), np.array([1, 1])),
-    "2 due times for 1 requests": lambda: OpenLoop(np.array([0.0, 1.0]), np.array([1]), np.array([1])),
+    "2 due times for 1 request": lambda: OpenLoop(np.array([0.0, 1.0]), np.array([1]), np.array([1])),
     "no output tokens": lambda: ClosedLoop(1, np.array([1]), np.array([0])),
     "of shape": lambda: ClosedLoop(1, np.array([1]), np.array([1, 2])),
     "ratios in": lambda: closed_loop(1, 1, 10, 10, ratio=0),

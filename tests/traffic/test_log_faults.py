@@ -127,7 +127,7 @@ class TestWhatIsTolerated:
         file.write_text(csv(*(f"{9000 - 3000 * k},{k + 1},3" for k in range(3))))
         requests = read_log(file)
         assert requests.input_tokens.tolist() == [3, 2, 1]
-        assert any("newest rows come first" in note for note in requests.notes)
+        assert any("rows were newest first" in note for note in requests.notes)
 
     def test_rows_without_answers_are_left_out_and_counted(self, tmp_path):
         file = tmp_path / "a.csv"

@@ -85,7 +85,7 @@ def test_the_page_shows_the_curves_as_they_are():
 
 def test_assumed_curves_say_so_with_their_numbers():
     notes = a_day(weights=DAY_CURVES["office"]).notes
-    assert any("assumption" in note and "100 95 70" in note for note in notes)
+    assert any("assumed, not measured" in note and "100 95 70" in note for note in notes)
     assert any("published" in note for note in a_day(weights=DAY_CURVES["campus"]).notes)
 
 
@@ -205,7 +205,7 @@ def test_what_is_no_day_curve(text, words):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (["0,1"], "has 1 hours"),
+        (["0,1"], "has 1 hour"),
         (["0,1", "0,2"], "row 2 must be hour,share"),
         (["24,1"], "row 1 must be hour,share"),
         (["0;1"], "has 0 hours"),

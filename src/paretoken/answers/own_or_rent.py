@@ -131,8 +131,8 @@ def _decline(terms: OwnOrRentTerms, accelerator: str, market: Market) -> tuple[f
     if change.per_year is None:
         return 0.0, f"rents stay level: {change.reason}; --price-decline states a fall"
     if change.per_year > 0:
-        return 0.0, f"rents stay level, as a rise is not carried on: {change.text}"
-    return -change.per_year, f"rents fall as they did: {change.text}"
+        return 0.0, f"rents stay level, because a past rise is not projected: {change.text}"
+    return -change.per_year, f"rents keep falling at the past rate: {change.text}"
 
 
 def _own_basis(choice: ContractChoice, life: int, tax_rate: float) -> str:

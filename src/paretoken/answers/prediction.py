@@ -84,7 +84,7 @@ def network_assumptions(d: Deployment, catalog: Catalog) -> tuple[str, ...]:
 
 def assumptions(model: Model) -> tuple[str, ...]:
     """What was assumed about a model, and which keys of its config.json were ignored, in words."""
-    age = f"its release date is unknown; assumed is that engines have supported it for {MIDDLE_AGE_DAYS} days"
+    age = f"its release date is unknown; assumed: engines have supported it for {MIDDLE_AGE_DAYS} days"
     ignored = (f"{key} in config.json is unknown and was ignored" for key in model.unknown)
     return tuple(f"{model.name}: {line}" for line in (*model.assumed, *(() if model.date else (age,)), *ignored))
 

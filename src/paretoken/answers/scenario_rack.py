@@ -102,7 +102,7 @@ def undecided(states: Sequence[ScenarioState]) -> Iterator[str]:
             if a_high > b_low:
                 pairs.setdefault((a, b))
     for first, second in pairs:
-        yield f"the 90 % intervals of {first} and {second} overlap: which of them is cheaper is not decided"
+        yield f"the 90 % intervals of {first} and {second} overlap: either may be cheaper"
 
 
 def _sizes(gpus: Iterable[int]) -> str:

@@ -202,7 +202,7 @@ def _limit(levels: Sequence[LevelSummary], rates: Mapping[int, float], missed: L
 def _by_metrics(server: ServerMetrics, users: int) -> tuple[str, str] | None:
     waiting, running, kv = server.gauges.waiting, server.gauges.running, server.gauges.kv_cache_usage
     if server.delta.preemptions:
-        return "kv", f"{server.delta.preemptions:.0f} requests were preempted because the KV cache was full"
+        return "kv", f"the server preempted {counted(server.delta.preemptions, 'request')}: the KV cache was full"
     if waiting is None or waiting.mean < 1:
         return None
     if kv and kv.max >= KV_FULL:

@@ -34,6 +34,7 @@ from paretoken.catalog.names import precision_of
 from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
+from paretoken.plural import counted
 from paretoken.slo import Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _cut(setup: Setup) -> list[str]:
     if sent == total:
         return []
     limit = setup.config.until or f"the default of {OPEN_SECONDS:g} s"
-    return [f"{sent:,} of the trace's {total:,} requests are sent: it is cut by {limit}; set --until"]
+    return [f"the trace is cut by {limit} after {sent:,} of {counted(total, 'request')}; set --until to send more"]
 
 
 def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from math import sqrt
 
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
+from paretoken.significant import significant
 
 REQUESTS_PER_LEVEL = 5
 """Fewest requests of one user in a row that a level has time for: one to fill up, three to measure, one to end."""
@@ -80,7 +81,7 @@ def plan_ladder(isl: int, osl: int, minutes: float, pace: RequestPace) -> Ladder
         if users < 1:
             raise BadConfig(
                 f"{minutes:g} minutes are too few: with {counted(pace.users, 'user')} a request of {isl} "
-                f"tokens takes {shortest_s:.3g} s; use {enough}, or a shorter --isl"
+                f"tokens takes {significant(shortest_s, 3)} s; use {enough}, or a shorter --isl"
             )
         notes.append(f"{counted(pace.users, 'user')} need {enough}; at most {users} are measured")
         pace, loads, prompts = pace.at(users), _loads(users), _prompts(isl, users)

@@ -76,9 +76,9 @@ def _gpus(catalog: Catalog, cell: MatrixCell) -> str | None:
         return None if s.tp == 1 else f"tp {s.tp} needs GPUs, and the accelerator is CPU"
     most = catalog.accelerators[s.accelerator].max_scaleup_gpus
     if s.tp > most:
-        return f"tp {s.tp} exceeds the {most} GPUs of one {s.accelerator} domain"
+        return f"tp {s.tp} exceeds the {counted(most, 'GPU')} of one {s.accelerator} domain"
     if s.ep > 1 and s.tp % s.ep:
-        return f"ep {s.ep} does not divide the {s.tp} GPUs"
+        return f"ep {s.ep} does not divide {counted(s.tp, 'GPU')}"
     if s.model in catalog.models:
         sharding = Sharding(tp=s.tp, ep=s.ep, dp_attention=s.dp_attention)
         try:

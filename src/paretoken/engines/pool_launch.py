@@ -230,8 +230,9 @@ def _worker_step(
     text = render(made, "shell")
     if left := _RANKS.search(text):
         raise BadConfig(
-            f"{launch.name} does not document a {pool} worker whose groups of {workers.tp} GPUs span nodes of "
-            f"{place.gpus} GPUs ({left[0]})"
+            f"{launch.name} does not document a {pool} worker whose groups of {counted(workers.tp, 'GPU')} span nodes "
+            "of "
+            f"{counted(place.gpus, 'GPU')} ({left[0]})"
         )
     return launch.step(*named, text, "; ".join(_notes(wanted, workers, taken, bool(launcher and made.files))))
 

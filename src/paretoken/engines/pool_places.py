@@ -69,7 +69,7 @@ def worker_places(
     if workers.dp_attention and workers.tp > 1 and recipe.worker.own_requests:
         raise BadConfig(
             f"{name} gives each GPU its own requests with attention data parallelism; this {pool} worker has "
-            f"groups of {workers.tp} GPUs"
+            f"groups of {counted(workers.tp, 'GPU')}"
         )
     on_node, gpus = max(node // workers.gpus, 1), workers.gpus // nodes
     return [

@@ -15,6 +15,7 @@ from math import isfinite
 
 from paretoken.frontier.compare import number_text, size_title, within_text
 from paretoken.frontier.curve import Curve, CurvePoint
+from paretoken.plural import quantity
 from paretoken.points.selection import Axis
 from paretoken.points.software import days_apart
 
@@ -151,7 +152,7 @@ def software_title(curve: Curve) -> str:
 
 def point_title(point: CurvePoint) -> str:
     """`TP8, 64 users: 812 tok/s/GPU`."""
-    load = "" if point["concurrency"] is None else f", {point['concurrency']:g} users"
+    load = "" if point["concurrency"] is None else f", {quantity(point['concurrency'], 'user')}"
     return f"{size_title(point)}{load}: {number_text(point['tput_per_gpu'])} tok/s/GPU"
 
 

@@ -88,7 +88,8 @@ class ThroughputTrend:
         c = self.configuration
         ep = f" EP{c['ep']}" if c["ep"] not in (None, 0, 1) else ""
         drafting = f" {c['speculation']}" if c["speculation"] != NONE else ""
-        where = f"{c['accelerator']} {c['engine']} TP{c['tp']}{ep}{drafting} on {c['n_gpus']} GPUs"
+        gpus = f"{c['n_gpus']} GPU{'' if c['n_gpus'] == 1 else 's'}"
+        where = f"{c['accelerator']} {c['engine']} TP{c['tp']}{ep}{drafting} on {gpus}"
         return f"{c['model']} {c['precision']} {c['isl']}/{c['osl']}, {where}"
 
 

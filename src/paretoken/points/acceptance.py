@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
 
+from paretoken.plural import quantity
 from paretoken.points.unstated import NONE, UNKNOWN
 from paretoken.points.values import number
 
@@ -42,7 +43,7 @@ class DraftAcceptance:
     def text(self) -> str:
         """`MTP3, 2.9 tokens a step`; what is not stated is left out."""
         name = self.method.upper() + ("" if self.tokens is None else f" K={self.tokens}")
-        return name if self.length is None else f"{name}, {self.length:.3g} tokens a step"
+        return name if self.length is None else f"{name}, {quantity(self.length, 'token')} a step"
 
     def up_to(self, tokens: int) -> float | None:
         """The acceptance length with only the first `tokens` of each draft; None if it cannot be worked out.

@@ -8,6 +8,7 @@ from dataclasses import replace
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.plural import counted
 from paretoken.predict.capacity import require_fit, require_room
 from paretoken.predict.deployment import Case, Deployment, Lengths, check, check_lengths, node_gpus, resolve
 from paretoken.predict.kernels import bf16_tflops
@@ -121,7 +122,9 @@ def sizes_that_fit(
     catalog = catalog or load_catalog()
     d = resolve(deployment, catalog)
     fitting: list[Deployment] = []
-    problem: ParetokenError = BadConfig(f"{gpus} GPUs cannot be split into {d.pp} stages; give a multiple of pp")
+    problem: ParetokenError = BadConfig(
+        f"{counted(gpus or 0, 'GPU')} cannot be split into {d.pp} stages; give a multiple of pp"
+    )
     for n in (n for n in AUTO_TP_SIZES if not gpus or gpus % (n * d.pp) == 0):
         ep = d.ep if gpus or d.ep == 1 else n
         sized = replace(d, gpus=gpus or n * d.pp, tp=n, ep=ep)

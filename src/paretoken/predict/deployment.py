@@ -245,7 +245,9 @@ def check(deployment: Deployment, catalog: Catalog | None = None) -> None:
         raise BadConfig(f"pp {d.pp} is more stages than the {model.layers} layers of {d.model}; use a lower pp")
     if d.gpus % (d.tp * d.pp):
         stages, unit = (f"{d.pp} stages of ", f"tp x pp = {d.tp * d.pp}") if d.pp > 1 else ("", "tp")
-        raise BadConfig(f"{d.gpus} GPUs cannot be split into {stages}groups of tp {d.tp}; give a multiple of {unit}")
+        raise BadConfig(
+            f"{counted(d.gpus, 'GPU')} cannot be split into {stages}groups of tp {d.tp}; give a multiple of {unit}"
+        )
     if model.heads % d.attention_tp:
         fits = [n for n in (1, 2, 4, 8, 16, 32, 64) if model.heads % n == 0 and n <= max(8, d.stage_gpus)]
         raise BadConfig(

@@ -95,11 +95,17 @@ RESULTS = {
 
 KNOWN_LAYOUT = "load"
 """What a load of a known layout of pools is called, where nothing else is new."""
+_CELL = "this accelerator, engine, model and precision together"
 
 
 def new_kinds(kinds: Sequence[str]) -> list[str]:
     """The kinds in which a case is new to the calibration, without those that mean none."""
     return [kind for kind in kinds if kind not in (*NOTHING_NEW, KNOWN_LAYOUT)]
+
+
+def kinds_text(kinds: Sequence[str]) -> str:
+    """The kinds for a sentence, with a cell spelled out."""
+    return ", ".join(_CELL if kind == "cell" else kind for kind in kinds)
 
 
 def result_rows(predictions: Predictions) -> list[dict[str, float | None]]:

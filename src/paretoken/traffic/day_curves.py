@@ -22,6 +22,7 @@ from paretoken.bench.workload.ladder import parse_duration_s
 from paretoken.day_curve import FLAT, HOURS, DayCurve, checked_day_curve
 from paretoken.errors import BadConfig, BadFile, UnknownName, quoted
 from paretoken.plain_files import read_bytes
+from paretoken.plural import counted
 from paretoken.traffic.rates import clock
 from paretoken.traffic.traffic import DAY_S, HOUR_S, Floats
 
@@ -124,7 +125,7 @@ def _of_file(file: Path) -> DayCurve:
             raise BadFile(f"day curve {file}: row {number} must be hour,share with each hour from 0 to 23 once")
         shares[hour] = _weight(row[1], f"{file}: row {number}")
     if len(shares) != HOURS:
-        raise BadFile(f"day curve {file} has {len(shares)} hours; give a share for each hour from 0 to 23")
+        raise BadFile(f"day curve {file} has {counted(len(shares), 'hour')}; give a share for each hour from 0 to 23")
     return checked_day_curve([shares[hour] for hour in range(HOURS)], f"day curve {file}")
 
 

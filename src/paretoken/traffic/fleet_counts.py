@@ -9,6 +9,7 @@ import numpy as np
 
 from paretoken.errors import NoData
 from paretoken.plural import counted
+from paretoken.significant import significant
 from paretoken.traffic.increases import Increase, StepGrid, increase_of, scraped_once, total
 from paretoken.traffic.length_buckets import LengthBuckets, buckets_of
 from paretoken.traffic.metric_names import TrafficMetrics, traffic_metrics
@@ -123,12 +124,13 @@ def longest_stretch(counts: FleetCounts, source: str) -> FleetCounts:
     if len(pieces) > 1:
         note = (
             f"{counted(len(pieces) - 1, 'gap')} of more than {LONGEST_GAP_S / 60:g} min without samples; the longest "
-            f"stretch between them is taken, and {rest * counts.step_s / HOUR_S:.3g} h of samples are left out"
+            f"stretch between them is used; {significant(rest * counts.step_s / HOUR_S, 3)} h of samples are left out"
         )
     part = counts.part(steps, note)
     filled = int((~part.sampled).sum())
     if filled:
-        note = f"{filled * part.step_s / 60:.3g} min without samples are taken to be as busy as the rest of their hour"
+        minutes = significant(filled * part.step_s / 60, 3)
+        note = f"{minutes} min without samples are assumed to be as busy as the rest of their hour"
         part = replace(part, notes=(*part.notes, note))
     return part
 
@@ -171,8 +173,8 @@ def _notes(metrics: TrafficMetrics, rises: dict[str, list[Increase]]) -> list[st
         return []
     need = f" (start the server with {metrics.histograms_need})" if metrics.histograms_need else ""
     return [
-        f"{metrics.engine} has no histogram of {' and '.join(bare)} lengths{need}: requests of an hour are taken to be "
-        "equally long, and tails are not known"
+        f"{metrics.engine} has no histogram of {' and '.join(bare)} lengths{need}: requests of an hour are assumed to "
+        "be equally long, and tails are unknown"
     ]
 
 

@@ -93,7 +93,7 @@ def _traffic(requests: LogRequests, limits: TraceLimits) -> Traffic:
     session = kept.session
     if len(session) and session.max() == session.min() != NO_SESSION:
         session = np.full(len(session), NO_SESSION)
-        notes.append(f"all requests have the same {kept.columns.name('session')}, which is taken for no session")
+        notes.append(f"all requests have the same {kept.columns.name('session')}, so no sessions are read")
     return Traffic(
         time_s=kept.time_s - first_s,
         input_tokens=kept.input_tokens,

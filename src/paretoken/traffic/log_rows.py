@@ -110,7 +110,7 @@ class LogRequests:
         rows = np.arange(len(times))
         if newest_first(times):
             rows = rows[::-1]
-            notes.append("the newest rows come first and were turned")
+            notes.append("rows were newest first, and were reversed")
         if (jump := far_behind(times[rows])) is not None:
             row, earlier, by_s = rows[jump[0]], rows[jump[1]], jump[2]
             raise self.bad(

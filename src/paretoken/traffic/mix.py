@@ -119,7 +119,7 @@ def _notes(mix: TrafficMix) -> list[str]:
     if name == "flat":
         notes.append("the rate is the same in every hour; give the day's curve with --day-curve")
     else:
-        kind = "an assumption, no measurement" if name in ASSUMED else "published" if name else "as given"
+        kind = "assumed, not measured" if name in ASSUMED else "published" if name else "as given"
         weights = " ".join(f"{w:g}" for w in mix.rate.weights)
         notes.append(f"day curve {name}".rstrip() + f" ({kind}), relative rates of the hours 0 to 23: {weights}")
     if mix.rate.peaks:

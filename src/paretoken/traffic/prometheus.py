@@ -15,6 +15,7 @@ import numpy as np
 from paretoken.bench.keys import ApiKey
 from paretoken.errors import BadConfig, NoData, UnknownName, quoted, shown
 from paretoken.garbage import no_collection
+from paretoken.significant import significant
 from paretoken.traffic.fleet_counts import FleetCounts, LengthCounts, counts_of
 from paretoken.traffic.length_buckets import LengthBuckets, draw_buckets, lengths_in
 from paretoken.traffic.metric_names import MODEL_LABEL, bucket_names, counter_names, traffic_metrics
@@ -95,7 +96,7 @@ def _drawn(counts: FleetCounts, source: str, left_out: Sequence[str], rng: np.ra
     number = np.diff(np.rint(np.cumsum(expected)), prepend=0.0).astype(np.int64)
     n = int(number.sum())
     if not n:
-        raise NoData(f"no request ended in the {steps * counts.step_s / HOUR_S:.3g} h of {source}")
+        raise NoData(f"no request ended in the {significant(steps * counts.step_s / HOUR_S, 3)} h of {source}")
     starts = np.repeat(np.arange(steps) * counts.step_s, number)
     inputs, outputs = (_lengths(side, number, hour, rng) for side in (counts.inputs, counts.outputs))
     return Traffic(
@@ -154,15 +155,15 @@ def _of_hour(side: LengthCounts, steps: Ints, number: Ints, rng: np.random.Gener
 def _notes(counts: FleetCounts, left_out: Sequence[str]) -> list[str]:
     notes = [
         f"requests are counted when they end, and spread over their step of {counts.step_s:g} s as Poisson arrivals: "
-        "how bursty they are within it is not known",
-        "input and output lengths are paired at random, for histograms do not tell how they correlate",
+        "their burstiness within a step is unknown",
+        "input and output lengths are paired at random, because histograms don't show how they correlate",
         "hours are those of UTC",
     ]
     if counts.hit_share is None:
-        notes.append("metrics do not tell sessions or shared prefixes, and the servers count no hits of their caches")
+        notes.append("metrics don't show sessions or shared prefixes, and the servers count no hits of their caches")
     else:
         notes.append(
-            "metrics do not tell sessions or shared prefixes; the servers' own prefix caches had "
+            "metrics don't show sessions or shared prefixes; the servers' own prefix caches had "
             f"{counts.hit_share:.1%} of the input tokens"
         )
     if left_out:

@@ -152,7 +152,7 @@ def _refusal(answer: SmallAnswer) -> str:
         return f"has no {_PATH}; give the URL of Prometheus itself, with its prefix, not that of a server's /metrics"
     if answer.status in (400, 422) and any(w in words for w in ("too many samples", "exceeded maximum", "limit")):
         raise _TooLarge
-    return f"answered with status {answer.status}: {words or 'no words'}; check the URL, or try again later"
+    return f"answered with status {answer.status}: {words or 'an empty answer'}; check the URL, or try again later"
 
 
 def _merged(series: Sequence[RangeSeries]) -> tuple[RangeSeries, ...]:

@@ -7,6 +7,7 @@ from math import isfinite
 
 from paretoken.bench.workload.ladder import parse_duration_s
 from paretoken.errors import BadConfig, quoted
+from paretoken.significant import significant
 from paretoken.traffic.traffic import DAY_S, HOUR_S
 
 _PER_S = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": HOUR_S, "hour": HOUR_S, "d": DAY_S, "day": DAY_S}
@@ -43,5 +44,5 @@ def duration(seconds: float) -> str:
     """A time in the largest unit that it holds at least twice: `36 h`, `2.5 days`."""
     for size, unit in ((DAY_S, "days"), (HOUR_S, "h"), (60.0, "min")):
         if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
+            return f"{significant(seconds / size, 3)} {unit}"
     return f"{seconds:.3g} s"

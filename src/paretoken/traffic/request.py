@@ -58,7 +58,7 @@ class TrafficRequest:
     requests_per_session: Annotated[
         float | None, Description("Mean requests of a session of a mix; None for no sessions")
     ] = None
-    growth: Annotated[float, Description("Factor on the requests of any source, with the same hours and lengths")] = 1.0
+    growth: Annotated[float, Description("Factor on the requests of the source; hours and lengths stay the same")] = 1.0
     seed: Annotated[int, Description("Seed of all that is drawn")] = 0
 
 

@@ -16,7 +16,7 @@ from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog
 from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, NoData
-from paretoken.plural import counted, listed
+from paretoken.plural import counted, listed, quantity
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.calibration.make import calibrate
 from paretoken.prices.contracts import ON_DEMAND
@@ -96,9 +96,9 @@ def _work(question: PlanQuestion, traffic: Traffic, summary: TrafficSummary) -> 
     per_task = question.requests_per_task or summary.requests_per_session or 1.0
     task = "a request"
     if question.requests_per_task:
-        task = f"{per_task:g} requests"
+        task = quantity(per_task, "request")
     elif summary.requests_per_session:
-        task = f"a session of {per_task:.3g} requests on average"
+        task = f"a session of {quantity(per_task, 'request')} on average"
     return DayOfWork(tokens=traffic.tokens_s * DAY_S, tasks=requests / per_task, hours=traffic.span_s / HOUR_S), task
 
 

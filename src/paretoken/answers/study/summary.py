@@ -42,16 +42,3 @@ def widest(segments: tuple[Segment, ...], n: int = 1) -> list[Segment]:
     """The n contested segments that span the largest ratio of latencies, by rising latency; none that is withheld."""
     contested = [s for s in segments if s.margin is not None and s.withheld is None]
     return sorted(sorted(contested, key=lambda s: s.low_s / s.high_s)[:n], key=lambda s: s.low_s)
-
-
-def verdict_counts(result: StudyResult) -> dict[str, int]:
-    """How many contested verdicts at the study's latencies count, are doubtful, are withheld, at the first tariff."""
-    tier = result.tariffs[0].tier
-    compared = [c for p in result.panels for v in p.verdicts if v.tariff.tier == tier for c in v.comparisons]
-    contested = [c for c in compared if c.margin is not None]
-    return {
-        "counted": sum(c.withheld is None for c in contested),
-        "fragile": sum(c.withheld is None and c.fragile is not None for c in contested),
-        "data_end": sum(c.withheld is None and c.data_end is not None for c in contested),
-        "withheld": sum(c.withheld is not None for c in contested),
-    }

@@ -230,7 +230,7 @@ def _passed(f: Fidelity) -> list[tuple[str, str]]:
     open_loop = f.asked_unit == "requests"
     passed: list[tuple[str, str]] = []
     if f.workers_lost:
-        passed.append((f"{f.workers_lost} of {f.workers} workers died during the level", "repeat it"))
+        passed.append((f"{f.workers_lost} of {counted(f.workers, 'worker')} died during the level", "repeat it"))
     if f.own_faults:
         failed = f"{counted(f.own_faults, 'request')} failed on this machine, not at the server ({f.own_fault})"
         passed.append((failed, "raise that limit here, or share the load out over --workers or --nodes"))

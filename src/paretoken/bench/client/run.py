@@ -17,6 +17,7 @@ from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.pace import Schedule, Users
 from paretoken.bench.plan import Api, Closed, Endpoint, Load, PromptSource, Stop, describe_load
 from paretoken.errors import BadConfig, CannotWrite
+from paretoken.plural import counted
 
 FDS_BESIDE = 64
 MOST_OPENED_AHEAD = 2_000
@@ -64,7 +65,9 @@ def _check(endpoints: Sequence[Endpoint], load: Load, stop: Stop, workers: int) 
         if load.users < 1:
             raise BadConfig(f"{load.users} users: give 1 or more")
         if workers > load.users:
-            raise BadConfig(f"{workers} workers for {load.users} users: give each worker at least one user")
+            raise BadConfig(
+                f"{counted(workers, 'worker')} for {counted(load.users, 'user')}: give each worker at least one user"
+            )
         if stop.seconds is None and stop.requests is None and stop.tokens is None:
             raise BadConfig("a closed loop needs an end: give a duration, a number of requests, or a number of tokens")
     elif len(load.due_s) and load.due_s[0] < 0:

@@ -19,6 +19,7 @@ from paretoken.bench.stats.scrape import Scraper
 from paretoken.bench.sweep import Watch, finish
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.plural import counted
 
 START_AFTER_S = 5.0
 """From the specification to the common start: by then each node must have loaded its code and built its prompts."""
@@ -54,7 +55,8 @@ class NodePool:
             raise BadConfig("many nodes cannot end a level by precision; set --until to a time or a number of requests")
         if isinstance(load, Closed) and load.users < len(self.nodes):
             raise BadConfig(
-                f"concurrency {load.users} is below the {len(self.nodes)} nodes; give each node at least one user"
+                f"concurrency {load.users} is below the {counted(len(self.nodes), 'node')}; "
+                "give each node at least one user"
             )
 
     def _send(self, setup: Setup, number: int, load: Load, correction: Correction) -> tuple[list[SentShare], list[str]]:

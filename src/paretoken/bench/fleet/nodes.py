@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from paretoken.bench.fleet.share import ERROR, REQUESTS, RESULT, ShareReport, ShareSpec
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.plain_files import as_type, read_json, read_parquet
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -128,7 +129,9 @@ def ray_nodes(address: str, count: int = 0) -> Iterator[list[Node]]:
             raise BadConfig(f"no Ray cluster at {address!r} ({e}); start one with 'ray start --head'") from e
     alive = [n for n in ray.nodes() if n["Alive"]]
     if count > len(alive):
-        raise BadConfig(f"--nodes is {count} and the Ray cluster has {len(alive)} nodes; add nodes, or lower --nodes")
+        raise BadConfig(
+            f"--nodes is {count} and the Ray cluster has {counted(len(alive), 'node')}; add nodes, or lower --nodes"
+        )
     actors = []
     try:
         for node in alive[: count or None]:

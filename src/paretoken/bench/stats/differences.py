@@ -16,6 +16,7 @@ from paretoken.bench.stats.arrays import Floats
 from paretoken.bench.stats.figures import FIGURES, ComparedFigure, ComparedLevel
 from paretoken.bench.stats.goodput import wilson
 from paretoken.bench.stats.quantiles import supported
+from paretoken.plural import counted
 
 LEVEL = 0.95
 ERROR_RATE = ComparedFigure("error rate", lambda level: np.zeros(0), unit="share")
@@ -80,7 +81,7 @@ def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLev
         high=high,
         p_value=p,
         spread=spread,
-        basis=f"{n_a} against {n_b} requests",
+        basis=f"{n_a} against {counted(n_b, 'request')}",
     )
 
 

@@ -19,6 +19,7 @@ from typing import Literal
 from paretoken.bench.stats.prometheus import DRAFTING
 from paretoken.bench.stats.scrape import ACCEPTED_AT, ServerMetrics
 from paretoken.points.acceptance import MOST_TOKENS, WHOLE, whole_tokens
+from paretoken.significant import significant
 
 Readings = Sequence[float | None]
 RESTARTED = "a counter of speculative decoding fell while the level ran, as after a restart of the server"
@@ -80,7 +81,7 @@ def _possible(read: LevelSpeculation, tokens: int | None) -> LevelSpeculation:
         length = length and min(length, most + 1.0)
         return replace(read, acceptance_length=length, acceptance_by_position=read.acceptance_by_position[:most])
     limit = f"K + 1 = {most + 1}" if stated else f"{most + 1}, the highest plausible value"
-    problem = f"the server reports {length:,.6g} tokens a step, above {limit}"
+    problem = f"the server reports {significant(length, 3)} tokens a step, above {limit}"
     return replace(read, acceptance_length=None, acceptance_by_position=(), problem=problem)
 
 

@@ -198,13 +198,12 @@ def _whole(samples: Samples, reason: str, load: Load, needs_ns: float) -> Window
 def _too_short(span: Window, requests: int, life_ns: float) -> str:
     lives = span.seconds / (life_ns * NS) if life_ns > 0 else math.inf
     if lives < MIN_LIVES:
-        times = (
-            f"{math.floor(lives * 100) / 100:g} times the median request duration ({significant(life_ns * NS, 3)} s)"
+        return (
+            f"no steady state: the level is too short. Its steady window of {significant(span.seconds, 3)} s must hold "
+            f"at least {MIN_LIVES:g} median requests of {significant(life_ns * NS, 3)} s; run it longer"
         )
-        window = f"the window of {significant(span.seconds, 3)} s"
-        return f"no steady state: {window} is {times}; it needs at least {MIN_LIVES:g} times"
     if requests < MIN_REQUESTS:
-        return f"no steady state: {counted(requests, 'request')} in the window; it needs at least {MIN_REQUESTS}"
+        return f"no steady state: {counted(requests, 'request')} in the window of {MIN_REQUESTS} needed; run it longer"
     return ""
 
 

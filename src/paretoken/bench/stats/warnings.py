@@ -202,7 +202,7 @@ def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_e
         if over.sum() > thresholds.mismatch * planned[both].sum():
             yield LevelWarning(
                 "long_output",
-                f"{int((over > 0).sum())} requests have more output tokens than max_tokens allows "
+                f"more output tokens than max_tokens allows in {counted((over > 0).sum(), 'request')} "
                 f"({got[both].mean():.1f} of {planned[both].mean():.1f} on average): either the server's usage is "
                 "wrong or it ignores max_tokens",
             )
@@ -210,7 +210,11 @@ def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_e
     if len(server) and np.isnan(server).any():
         share = np.isnan(server).mean()
         lost = int((samples.uncounted & ok).sum())
-        beside = f", and none exists for {lost} answers in one piece: output throughput is unknown" if lost else ""
+        beside = (
+            f", and none exists for {counted(lost, 'answer')} in one piece: output throughput is unknown"
+            if lost
+            else ""
+        )
         yield LevelWarning(
             "no_usage",
             f"the server sent no usage, or one that cannot be true, for {share:.1%} of requests; the client's count is "

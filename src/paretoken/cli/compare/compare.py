@@ -11,6 +11,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.doubts import doubts
 from paretoken.cli.price.asking import question
+from paretoken.plural import quantity
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
@@ -149,7 +150,9 @@ def _verdict(answer: CompareAnswer) -> Iterator[str]:
     if answer.withheld:
         yield f"No verdict, {answer.withheld}"
     elif answer.winner:
-        yield f"{HEADS[answer.ranked_by]}: {answer.winner}{_margin(answer)} ({answer.confidence})"
+        alone = answer.confidence == "uncontested"
+        word = "no other accelerator meets the limit" if alone else answer.confidence
+        yield f"{HEADS[answer.ranked_by]}: {answer.winner}{_margin(answer)} ({word})"
     as_run = [(c.usd_per_mtok_recommended, c.accelerator) for c in answer.candidates if c.usd_per_mtok_recommended]
     by_cost = answer.ranked_by == "usd_per_mtok_total"
     if by_cost and answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
@@ -204,7 +207,7 @@ def _row(c: PricedCandidate) -> tuple[object, ...]:
         c.tput_per_gpu,
         c.usd_per_mtok_total,
         size_title(c.recommended)
-        + ("" if users is None else f", {users:g} users")
+        + ("" if users is None else f", {quantity(users, 'user')}")
         + (f", {drafting.text}" if drafting else ""),
         c.usd_per_mtok_recommended,
         c.usd_per_gpu_h,

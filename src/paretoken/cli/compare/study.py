@@ -13,7 +13,6 @@ from paretoken.cli import options
 from paretoken.cli.output import echo, echo_lines
 from paretoken.cli.progress import told_on_stderr
 from paretoken.garbage import no_collection
-from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.study.config import Study
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("study", default="amd-vs-nvidia")
 @click.option("--out", type=Path, required=True, metavar="DIR", help="Write the outputs to this folder.")
 @click.option("--measure-here", is_flag=True, help="Measure a small model on this machine too (under a minute).")
+@click.option("--all", "whole", is_flag=True, help="Print the table of every model, precision and workload.")
 @options.price
 @options.bundles
 @options.as_json
@@ -31,6 +31,7 @@ def command(
     study: str,
     out: Path,
     measure_here: bool,
+    whole: bool,
     price_usd_per_gpu_h: dict[str, float],
     bundles: tuple[str, ...],
     as_of: date | None,
@@ -38,6 +39,7 @@ def command(
 ) -> None:
     """Run a whole study: a TOML file, or a built-in name (default: amd-vs-nvidia).
 
+    Prints the answer in a few lines, and with --all the table.
     Writes report.html, points.parquet, frontiers.csv, costs.csv, breakeven.csv, tco.csv,
     rents.csv, verdicts.json and study.toml (everything resolved, so that the run can be repeated), all or none of them.
     A study that predicts disaggregated serving also gets disaggregated.csv.
@@ -45,6 +47,7 @@ def command(
     \b
     Examples:
       paretoken study --out results
+      paretoken study --out results --all
       paretoken study --out results --measure-here
       paretoken study my-study.toml --out results --json
       paretoken study results/study.toml --out again
@@ -55,16 +58,16 @@ def command(
             "as_of": as_of,
             "price_usd_per_gpu_h": price_usd_per_gpu_h,
         }
-        _run(study, out, changes, measure_here=measure_here, as_json=as_json)
+        _run(study, out, changes, measure_here=measure_here, whole=whole, as_json=as_json)
 
 
-def _run(study: str, out: Path, changes: dict[str, object], *, measure_here: bool, as_json: bool) -> None:
-
+def _run(study: str, out: Path, changes: dict[str, object], *, measure_here: bool, whole: bool, as_json: bool) -> None:
     from paretoken.answers.study.config import load_study
     from paretoken.answers.study.outputs import check_out, write_study
     from paretoken.answers.study.run import run_study
     from paretoken.answers.study.tables import verdicts
     from paretoken.cli.output import print_json
+    from paretoken.report.brief import brief
     from paretoken.report.html import render
 
     check_out(out)
@@ -77,9 +80,11 @@ def _run(study: str, out: Path, changes: dict[str, object], *, measure_here: boo
         say("writing the report")
         written = write_study(result, out, render)
     if as_json:
-        print_json(verdicts(result))
-    else:
-        _show(result, written)
+        print_json({"answer": brief(result), **verdicts(result)})
+        return
+    if whole:
+        _show_table(result)
+    _show_brief(result, next(path for path in written if path.name == "report.html"), whole=whole)
 
 
 def _with_own_curve(study: Study, out: Path) -> Study:
@@ -102,9 +107,19 @@ def _with_own_curve(study: Study, out: Path) -> Study:
         return study
 
 
-def _show(result: StudyResult, written: list[Path]) -> None:
+def _show_brief(result: StudyResult, report: Path, *, whole: bool) -> None:
+    from paretoken.cli.output import console
+    from paretoken.report.brief import brief, brief_lines
+
+    out = console()
+    for line in brief_lines(brief(result)):
+        out.print(line, soft_wrap=not out.is_terminal)
+    echo(f"Report: {report}{'' if whole else ' (--all prints the table)'}")
+
+
+def _show_table(result: StudyResult) -> None:
     from paretoken.answers.study.config import SERVING_FILTERS
-    from paretoken.answers.study.summary import summary_rows, verdict_counts
+    from paretoken.answers.study.summary import summary_rows
     from paretoken.cli.output import console, print_table
 
     price = result.tariffs[0]
@@ -119,15 +134,6 @@ def _show(result: StudyResult, written: list[Path]) -> None:
         "winner; margin: extra tokens per dollar over the second, median over the range",
     )
     out = console()
-    counts = verdict_counts(result)
-    out.print(
-        f"\n{counts['counted']} verdicts at the study's latencies, {counts['fragile']} of them fragile, "
-        f"{counts['data_end']} over an accelerator that led until its data end; "
-        f"{counts['withheld']} withheld"
-    )
     for model, workload in result.gaps:
         out.print(f"no points: {model}, {workload}", style="dim")
-    read = f"{counted(result.n_points - result.n_predicted, 'point')} read"
-    predicted = f" and {result.n_predicted:,} predicted" if result.n_predicted else ""
-    out.print(f"\n{read}{predicted}, {sum(result.n_flagged.values())} flagged as suspicious")
-    out.print(f"Report: {next(p for p in written if p.name == 'report.html')}")
+    out.print()

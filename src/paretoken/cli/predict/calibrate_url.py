@@ -89,7 +89,7 @@ def _with_slots(question: CalibrateUrlQuestion, slots: int | None) -> CalibrateU
         return question
     if stated is not None:
         raise BadConfig(
-            f"the server batches at most {slots} requests, but --max-num-seqs {stated} was given; use "
+            f"the server batches at most {counted(slots, 'request')}, but --max-num-seqs {stated} was given; use "
             f"--max-num-seqs {slots}"
         )
     return replace(question, settings=replace(question.settings, max_num_seqs=slots))
@@ -192,4 +192,7 @@ def _measure(ladder: ShortLadder, watch: LiveView | Quiet) -> None:
             if level.failed:
                 echo(f"note: {level.load.name} failed: {level.failed}", err=True)
     if done < ladder.levels:
-        echo(f"note: the server stopped answering after {done} of {ladder.levels} levels; they are fitted", err=True)
+        echo(
+            f"note: the server stopped answering after {done} of {counted(ladder.levels, 'level')}; they are fitted",
+            err=True,
+        )

@@ -21,6 +21,7 @@ from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text
 from paretoken.predict.launch_commands import pools_command
 from paretoken.predict.pools.layout import checked_pools
+from paretoken.predict.rows import kinds_text
 from paretoken.significant import significant
 
 
@@ -112,7 +113,8 @@ def _print_best(answer: PoolSearchAnswer, question: PoolSearchQuestion) -> None:
             ]
             for b in best
         ],
-        note=f"{NOT_MEASURED} The best load of each of {answer.layouts:,} layouts; one for each pair of workers. "
+        note=f"{NOT_MEASURED} The best load of each of {counted(answer.layouts, 'layout')}; one for each pair of "
+        "workers. "
         f"Ranked by tokens per rented GPU: idle ones count{' in them and in the price' if priced else ''}. Concurrency "
         f"is the users of one replica. Unmeasured workers: no shipped point of "
         f"this model on {first.accelerator} has such a worker in this pool. {_novelty([b.row for b in best])} "
@@ -258,7 +260,7 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
         return
     priced = rows[0].break_even_usd_per_gpu_h is not None
     print_table(
-        "\nWorth of disaggregated serving at equal interactivity, predicted",
+        "\nValue of disaggregated serving at equal interactivity, predicted",
         (
             *("tok/s/user", "disaggregated", "aggregated", "ratio", "90 %", "measured ratio"),
             *([f"break-even {currency().code}/GPU-h"] if priced else []),
@@ -294,7 +296,7 @@ def _crossings(crossings: Sequence[float]) -> str:
 
 def _novelty(rows: Sequence[PooledRow]) -> str:
     kinds = sorted({kind for r in rows for kind in r.new_to_calibration})
-    return f"New to the calibration: {', '.join(kinds)}." if kinds else "The calibration has data for this."
+    return f"New to the calibration: {kinds_text(kinds)}." if kinds else "The calibration has data for this."
 
 
 def print_pool_explanation(answer: ExplainPoolsAnswer) -> None:

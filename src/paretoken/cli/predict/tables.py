@@ -17,6 +17,7 @@ from paretoken.cli.cells import TableCell, interval
 from paretoken.cli.output import echo_lines, print_table
 from paretoken.cli.predict.notes import memory_only_note, settings_note
 from paretoken.predict.acceptance import speculation_text
+from paretoken.predict.rows import kinds_text
 
 NOT_MEASURED = "Predicted, not measured."
 
@@ -143,7 +144,7 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
 
 def _new_to_calibration(rows: Sequence[PredictedRow]) -> str:
     """What is new to the calibration, in a sentence; for each size, if sizes differ."""
-    by_size = {r.size: ", ".join(r.new_to_calibration) for r in rows}
+    by_size = {r.size: kinds_text(r.new_to_calibration) for r in rows}
     if not any(by_size.values()):
         return "The calibration has data for this configuration."
     if len(set(by_size.values())) == 1:

@@ -12,6 +12,7 @@ from paretoken.cli.cells import share
 from paretoken.cli.doubts import doubts
 from paretoken.cli.money import amount
 from paretoken.cli.price.asking import question
+from paretoken.plural import quantity
 
 if TYPE_CHECKING:
     from paretoken.answers.advise import AdviseAnswer
@@ -178,7 +179,7 @@ def _run(choice: Choice) -> str:
     from paretoken.frontier.compare import size_title
 
     users = choice.recommended["concurrency"]
-    return size_title(choice.recommended) + ("" if users is None else f", {users:g} users")
+    return size_title(choice.recommended) + ("" if users is None else f", {quantity(users, 'user')}")
 
 
 def _verdict(advice: Advice) -> Iterator[str]:

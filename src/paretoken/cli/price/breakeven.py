@@ -217,7 +217,7 @@ def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
     if beyond:
         yield (
             f"The data of {beyond[0][1]} end before {_span([v for v, _ in beyond], answer.axis)}, where it counts "
-            "as at its last point; no range takes that in"
+            "as at its last point; the range above leaves these limits out"
         )
     stale = {v: d for v, d in zip(values, apart, strict=True) if d is not None and d > SAME_DATE_DAYS}
     if stale:

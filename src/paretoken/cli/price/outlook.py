@@ -144,7 +144,7 @@ def _start(answer: OutlookAnswer) -> Iterator[str]:
         yield f"{accelerator} starts from {number(start.tput_per_gpu)} tok/s/GPU with {start.engine} {release}{dated}"
     today = answer.verdict_today
     if today and today.withheld:
-        yield f"no verdict today, so none of the scenario: {today.withheld}"
+        yield f"no verdict today, so none for the scenario: {today.withheld}"
     if today:
         yield from doubts(today, " today")
 

@@ -10,6 +10,7 @@ from paretoken.cli import options
 from paretoken.cli.names import ACCELERATOR, ENGINE, PRECISION
 from paretoken.cli.predict.options import calibration
 from paretoken.cli.price.traffic_options import mix_workload, traffic_options, with_workload
+from paretoken.plural import counted
 
 
 @click.command("plan", no_args_is_help=True)
@@ -157,7 +158,7 @@ def command(*, out: Path | None, as_json: bool, catalog_folders: tuple[Path, ...
     if out:
         check_out(out)
     with told_on_stderr("Plan") as tell:
-        answer = plan(plan_question, on_progress=lambda done, total: tell(f"{done} of {total} deployments"))
+        answer = plan(plan_question, on_progress=lambda done, total: tell(f"{done} of {counted(total, 'deployment')}"))
     if out:
         from paretoken.report.plan.page import write_plan
 

@@ -95,7 +95,7 @@ def _ratios(ratios: Sequence[TermRatio]) -> None:
             )
             for r in ratios
         ],
-        "the ratio of the accelerators named, laid over the others as an estimate",
+        "ratios of the accelerators named, used as an estimate for the others",
     )
 
 

@@ -13,7 +13,7 @@ from paretoken.cli.doubts import doubts
 from paretoken.cli.money import amount, currency
 from paretoken.cli.output import console, print_table
 from paretoken.frontier.compare import size_title
-from paretoken.plural import counted
+from paretoken.plural import counted, quantity
 from paretoken.prices.api_price import ApiPrice
 from paretoken.prices.self_host import ROUNDING, OwnOrApi, SelfHost
 from paretoken.significant import significant
@@ -96,13 +96,13 @@ def _run(c: PricedCandidate, release: str = "") -> str:
     """`H200 with vllm 2026-01, TP8, 128 users`."""
     users = c.recommended["concurrency"]
     title = f"{c.accelerator} with {c.engine}{release}, {size_title(c.recommended)}"
-    return title if users is None else f"{title}, {users:g} users"
+    return title if users is None else f"{title}, {quantity(users, 'user')}"
 
 
 def _doubts(answer: SelfhostAnswer) -> Iterator[str]:
     """What makes the choice of the candidate doubtful."""
     if answer.withheld:
-        yield f"the choice of the accelerator is not to be relied on, {answer.withheld}"
+        yield f"don't rely on the choice of accelerator: {answer.withheld}"
     yield from doubts(answer)
 
 

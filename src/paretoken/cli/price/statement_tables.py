@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from paretoken.cli.cells import TableCell, figure
 from paretoken.cli.money import amount, currency, number_of
 from paretoken.cli.output import console, print_table
+from paretoken.plural import quantity
 from paretoken.prices.owner.statement import CostLine, OwnerStatement
 
 GROUPS = {"capital": "Capital", "running": "Running costs", "tax": "Income tax"}
@@ -19,7 +20,8 @@ def print_statement(operator: str, statement: OwnerStatement) -> None:
         f"{s.accelerator}: {operator}, {s.life_months:g} months",
         ("part", *(f"{money.sign} per {unit}" for unit in ("GPU-hour", "GPU-year", "server-year", "MW-year"))),
         list(_rows(s)),
-        f"a GPU-hour is one sold or used; a server has {s.gpus_per_server:g} GPUs; a megawatt of utility power has "
+        f"a GPU-hour is one sold or used; a server has {quantity(s.gpus_per_server, 'GPU')}; a megawatt of utility "
+        "power has "
         f"{s.gpus_per_mw:.0f} GPUs at {s.utility_kw_per_gpu:.3f} kW with the PUE",
     )
     for text, usd in (

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from paretoken.errors import BadFile
+from paretoken.plural import counted
 from paretoken.points.importers.drafting import PERCENT, accepted, drafted_at
 from paretoken.points.importers.reading import LevelReading, Parsed, dig, joined, scaled
 from paretoken.points.values import number
@@ -77,7 +78,7 @@ def _runs(night: object) -> Iterator[Run]:
 def _reading(at: int, night: object, run: Run) -> LevelReading:
     refused = _refused(run)
     if refused:
-        return LevelReading(at, refused=f"{refused} ({run['model']}, {run['users']} users)")
+        return LevelReading(at, refused=f"{refused} ({run['model']}, {counted(float(str(run['users'])), 'user')})")
     commit = str(dig(night, "commit", "id") or "")[:9]
     stated = {
         **_variant(str(run["model"])),

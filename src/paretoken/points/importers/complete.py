@@ -13,6 +13,7 @@ from paretoken.catalog.names import precision_of
 from paretoken.emulated import EMULATED, is_marked
 from paretoken.errors import ENTRY, BadFile, BadRows, RowError, UnknownName
 from paretoken.foreign_text import visible
+from paretoken.plural import counted
 from paretoken.points.check import checked
 from paretoken.points.importers.counts import (
     attempts,
@@ -175,7 +176,9 @@ def _limit_users(row: dict[str, object], reading: LevelReading) -> list[str]:
     if limit is None:
         return []
     row["concurrency"] = limit
-    return [f"{limit:.0f} requests for {number(users):.0f} users: no more than {limit:.0f} ran at once"]
+    return [
+        f"{counted(limit, 'request')} for {counted(number(users) or 0, 'user')}: no more than {limit:.0f} ran at once"
+    ]
 
 
 def _leave_out(row: dict[str, object]) -> list[str]:

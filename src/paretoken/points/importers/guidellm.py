@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime
 
 from paretoken.plural import counted
-from paretoken.points.importers.reading import LevelCounts, LevelReading, Parsed, dig, first, joined, scaled
+from paretoken.points.importers.reading import LevelCounts, LevelReading, Parsed, dig, first, in_flight, joined, scaled
 from paretoken.points.values import number
 
 _SIDES = {"isl": "prompt", "osl": "output"}
@@ -89,7 +89,7 @@ def _load(strategy: object) -> dict[str, object]:
         return {"load_kind": "closed", "concurrency": limit} if limit else {"load_kind": "offline"}
     if kind not in ("constant", "poisson", "trace"):
         return {}
-    notes = {"notes": f"at most {limit} requests in flight"} if limit else {}
+    notes = {"notes": f"at most {in_flight(limit)}"} if limit else {}
     return {"load_kind": "open", **({"request_rate": rate} if rate is not None else {}), **notes}
 
 

@@ -127,9 +127,14 @@ def load_of(rate: object, limit: object) -> dict[str, object]:
         return {}
     if rate is None or str(rate).casefold() in ("inf", "infinity"):
         return {"load_kind": "offline"} if limit is None else {"load_kind": "closed", "concurrency": limit}
-    notes = f"at most {limit} requests in flight; queueing in the client is not in the latencies"
+    notes = f"at most {in_flight(limit)}; queueing in the client is not in the latencies"
     capped = {"notes": notes} if limit is not None else {}
     return {"load_kind": "open", **capped} | ({} if number(rate) is None else {"request_rate": rate})
+
+
+def in_flight(limit: object) -> str:
+    """`1 request in flight`, `64 requests in flight`."""
+    return f"{limit} request{'' if number(limit) == 1 else 's'} in flight"
 
 
 def failures(failed: object, total: object) -> str | None:
@@ -137,7 +142,7 @@ def failures(failed: object, total: object) -> str | None:
     count, of = number(failed), number(total)
     if not count:
         return None
-    return f"{count:.0f} of {of:.0f} requests failed" if of else f"{counted(count, 'request')} failed"
+    return f"{count:.0f} of {counted(of, 'request')} failed" if of else f"{counted(count, 'request')} failed"
 
 
 def joined(*notes: object) -> str | None:

@@ -9,6 +9,7 @@ offline; else the mean number in flight stands in for the users, until the user 
 from __future__ import annotations
 
 from paretoken.catalog.names import PRECISIONS, precision_id
+from paretoken.plural import quantity
 from paretoken.points.importers.drafting import accepted, drafted_at
 from paretoken.points.importers.figures import figure, lengths, merged, statistics
 from paretoken.points.importers.reading import LevelReading, Parsed, dig, entries, first
@@ -115,7 +116,7 @@ def _load(report: dict[str, object]) -> dict[str, object]:
         return {"load_kind": "offline"}
     if in_flight is None:
         return {}
-    notes = f"{in_flight:g} requests in flight on average; the report does not state their limit"
+    notes = f"{quantity(in_flight, 'request')} in flight on average; the report does not state their limit"
     return {"load_kind": "closed", "concurrency": in_flight, "notes": notes}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, shown
+from paretoken.plural import counted
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.csvfile import POOL_COLUMNS, CaseReader, FigureRow, figures_by_catalog
 from paretoken.predict.pools.engines import pool_engine
@@ -59,7 +60,7 @@ def _case(row: Row, reader: CaseReader, catalog: Catalog) -> PooledCase:
     if (stated := row["n_gpus"].strip()) and _count(row, "n_gpus") != pools.gpus:
         raise BadConfig(
             f"n_gpus is {shown(stated)}, but the pools of {pools.layout} have {pools.prefill_gpus} and "
-            f"{pools.decode_gpus} GPUs; correct one of them, or leave n_gpus empty"
+            f"{counted(pools.decode_gpus, 'GPU')}; correct one of them, or leave n_gpus empty"
         )
     return pooled_case(pools, decode.lengths, decode.concurrency, catalog=catalog)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 from paretoken.predict.arrays import Floats, Ints
 
 
@@ -47,7 +48,8 @@ class OpenLoop:
         _check_lengths(self.input_tokens, self.output_tokens)
         due = np.asarray(self.due_s)
         if due.shape != np.shape(self.input_tokens):
-            raise BadConfig(f"{due.size} due times for {np.size(self.input_tokens)} requests: give one for each")
+            requests = counted(np.size(self.input_tokens), "request")
+            raise BadConfig(f"{counted(due.size, 'due time')} for {requests}: give one for each")
         if due.size and (np.isnan(due).any() or due[0] < 0 or (np.diff(due) < 0).any()):
             raise BadConfig("due times must be 0 s or later and in order")
         if self.cached_tokens is not None and np.shape(self.cached_tokens) != np.shape(self.input_tokens):
