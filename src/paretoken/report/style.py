@@ -15,16 +15,16 @@ from paretoken.catalog.loader import Catalog, load_catalog
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`light` and `dark` are colours for the two grounds; `symbol` is a plotly marker, `glyph` its text twin."""
+    """`light` and `dark` are colours for the two grounds; `shape` is that of its marks, `glyph` its text twin."""
 
     family: str
     light: str
     dark: str
-    symbol: str
+    shape: str
     glyph: str
 
 
-_SHAPES = {"nvidia": ("circle", "●"), "amd": ("diamond", "◆"), "intel": ("triangle-up", "▲"), "google": ("star", "★")}
+_SHAPES = {"nvidia": ("circle", "●"), "amd": ("diamond", "◆"), "intel": ("triangle", "▲"), "google": ("star", "★")}
 _OTHER_SHAPE = ("square", "■")
 
 _SPARE = {
@@ -38,7 +38,7 @@ def style_of(accelerator: str, vendor: str, catalog: Catalog | None = None) -> S
     """The style of an accelerator, by its id and its vendor's name; its colours are those of the catalog."""
     entry = (catalog or load_catalog()).accelerators.entries.get(accelerator)
     family = vendor.casefold().strip() or "other"
-    symbol, glyph = _SHAPES.get(family, _OTHER_SHAPE)
+    shape, glyph = _SHAPES.get(family, _OTHER_SHAPE)
     spare = _SPARE.get(family, _SPARE_OTHER)
     light, dark = (entry and entry.colours) or spare[crc32(accelerator.encode()) % len(spare)]
-    return Style(family, light, dark, symbol, glyph)
+    return Style(family, light, dark, shape, glyph)
