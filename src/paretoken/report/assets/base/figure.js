@@ -59,7 +59,7 @@ export function drawNow(ids) {
 }
 
 function paint(own) {
-  const plot = prepared(own.plotOf());
+  const plot = prepared(own.plotOf({ width: own.canvas.clientWidth || PAPER.width, lit }));
   own.dirty = false;
   own.plot = plot;
   const put = (name, text) => {
@@ -80,6 +80,7 @@ function paint(own) {
     return;
   }
   put(".empty", "");
+  showKey(own);
   if (plot.height) own.canvas.style.height = `${plot.height}px`;
   const { width, height } = onPaper() ? { ...PAPER, height: plot.height || PAPER.height } : { width: own.canvas.clientWidth, height: own.canvas.clientHeight };
   own.width = own.canvas.clientWidth;
@@ -185,6 +186,18 @@ function menu(own) {
     button("PNG", () => pictureOf(own).then((blob) => save(`${own.id}.png`, "image/png", blob))),
     button("Copy link", (node) => copyLink(own, node)),
   ];
+}
+
+/* What colours mean where no mark or label says it: plot.key is [[text, color], ...]. */
+function showKey(own) {
+  if (!own.plot.key) return;
+  own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
+  const swatch = ([text, color]) => {
+    const node = el("span", null, el("i", { "aria-hidden": "true" }), text);
+    node.firstChild.style.background = color;
+    return node;
+  };
+  own.key.replaceChildren(...own.plot.key.map(swatch));
 }
 
 function showTable(own) {

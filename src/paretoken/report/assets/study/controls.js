@@ -3,7 +3,7 @@ import { byId, el, fill } from "../base/dom.js";
 import { AXES } from "./axes.js";
 import { bases } from "./prices.js";
 import { choices, limit, panel, select, state } from "./state.js";
-import { accelerators, data } from "./study.js";
+import { data } from "./study.js";
 
 const STEPS = 200;
 
@@ -20,7 +20,7 @@ export function drawControls() {
   fill("scenario", [...titled], state.scenario);
   fill("axis", Object.entries(AXES).map(([id, a]) => [id, a.name]), state.axis);
   fill("basis", bases(), state.basis);
-  for (const id of ["lines", "scale", "view"]) byId(id).value = state[id];
+  for (const id of ["lines", "scale", "view", "measure"]) byId(id).value = state[id];
   fill("reference", data.accelerators.map((a) => [a.id, a.id]), state.reference);
   const axis = AXES[state.axis];
   byId("limit").value = toStep(limit(), axis.range);
@@ -51,7 +51,7 @@ function chip(a) {
 }
 
 export function wireControls() {
-  for (const id of ["model", "precision", "workload", "scenario", "axis", "basis", "lines", "scale", "view", "reference"])
+  for (const id of ["model", "precision", "workload", "scenario", "axis", "basis", "lines", "scale", "view", "measure", "reference"])
     byId(id)?.addEventListener("change", (event) => select({ [id]: event.target.value }));
   byId("limit").addEventListener("input", (event) => select({ [state.axis]: toLimit(Number(event.target.value), AXES[state.axis].range) }));
   byId("limit-value").addEventListener("input", (event) => {
@@ -69,5 +69,3 @@ export function wireControls() {
   });
   for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
 }
-
-export const acceleratorNames = () => [...accelerators.keys()];

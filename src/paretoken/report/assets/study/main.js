@@ -2,8 +2,14 @@
 import { byId } from "../base/dom.js";
 import { drawNow, refresh } from "../base/figure.js";
 import { wireTheme } from "../base/theme.js";
+import { decideCharts } from "./charts/decide.js";
 import { fourCharts } from "./charts/four.js";
+import { engineCharts } from "./charts/engines.js";
 import { heroChart } from "./charts/hero.js";
+import { marketCharts } from "./charts/market.js";
+import { drawDecide, wireDecide } from "./decide.js";
+import { drawAnswer } from "./answer.js";
+import { drawVerdict } from "./verdict_tables.js";
 import { drawControls, wireControls } from "./controls.js";
 import { onChange, readLink, selection, writeLink } from "./state.js";
 
@@ -16,12 +22,22 @@ function follow() {
 follow();
 heroChart();
 fourCharts();
+engineCharts();
+decideCharts();
+marketCharts();
 wireControls();
-drawControls();
+wireDecide();
+const draw = () => {
+  drawControls();
+  drawAnswer();
+  drawVerdict();
+  drawDecide();
+};
+draw();
 drawNow(["chart-hero"]);
 performance.mark("paretoken-first-chart");
 onChange(() => {
-  drawControls();
+  draw();
   refresh();
 });
 wireTheme(() => refresh());
@@ -29,7 +45,7 @@ wireTheme(() => refresh());
 addEventListener("hashchange", () => {
   if (location.hash.includes("=")) {
     follow();
-    drawControls();
+    draw();
     refresh();
   } else if (selection()) writeLink();
 });

@@ -1,5 +1,5 @@
 /* The owner's inputs with what the reader adjusts, and the rental market. */
-import { ownerTotal } from "./money.js";
+import { itKw, ownerTotal } from "./money.js";
 import { ADJUSTABLE, DEFAULTS, onSettle, state } from "./state.js";
 import { data } from "./study.js";
 
@@ -48,3 +48,6 @@ onSettle(() => {
   const ids = owned();
   if (!ids.includes(state.tornadoOf)) state.tornadoOf = ids.includes(state.reference) ? state.reference : ids[0] || "";
 });
+
+/* Utility power of a GPU with its share of everything, kW; null without an owner's inputs. */
+export const kwOf = (id) => (ownerOf(id) ? itKw(inputsOf(id)) * inputsOf(id).pue : null);

@@ -26,3 +26,7 @@ export function costOf(a, tput) {
   const usd = priceOf(a);
   return usd && tput ? usdPerMtok(usd, tput, servingLoad()) : null;
 }
+
+/* The term of the rental market that is shown beside other prices. */
+export const marketTerm = () =>
+  state.basis.startsWith("market:") ? state.basis.slice("market:".length) : data.money.terms.includes("on-demand") ? "on-demand" : data.money.terms[0];

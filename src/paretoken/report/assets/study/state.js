@@ -27,7 +27,7 @@ export const DEFAULTS = Object.freeze({
   tornadoOf: "",
   ...Object.fromEntries(ADJUSTABLE.map((key) => [key, null])),
 });
-const NUMERIC = new Set(["interactivity", "e2e", "ttft", ...ADJUSTABLE]);
+const NUMERIC = new Set([...Object.keys(AXES), ...ADJUSTABLE]);
 
 /* `prices` are the reader's own, USD per GPU-hour by accelerator; `off` the accelerators switched off. */
 export const state = { ...DEFAULTS, off: new Set(), prices: new Map() };
@@ -58,7 +58,7 @@ function settle() {
   const scenarios = unique(data.panels.map((p) => p.scenario));
   if (!scenarios.includes(state.scenario)) [state.scenario] = scenarios;
   for (const [key, values] of Object.entries(CHOICES)) if (!values.includes(state[key])) state[key] = DEFAULTS[key];
-  for (const key of ["interactivity", "e2e", "ttft"]) if (!isPrice(state[key])) state[key] = DEFAULTS[key];
+  for (const key of Object.keys(AXES)) if (!isPrice(state[key])) state[key] = DEFAULTS[key];
   if (!tariffs.has(state.basis) && !["owner", "market", "mine"].includes(state.basis.split(":")[0])) state.basis = DEFAULTS.basis;
   if (!accelerators.has(state.reference)) state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
   for (const settleMore of settlers) settleMore();

@@ -78,4 +78,4 @@ export function rentNeeded(verdict, a) {
 }
 
 export const limitText = (axis = state.axis, value = limit()) =>
-  `${AXES[axis].limit} ${value.toLocaleString("en-US", { maximumSignificantDigits: 3 })} ${AXES[axis].unit}`;
+  `${AXES[axis].sign} ${value.toLocaleString("en-US", { maximumSignificantDigits: 3 })} ${AXES[axis].unit}`;

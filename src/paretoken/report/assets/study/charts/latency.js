@@ -1,11 +1,11 @@
 /* Lines and marks of a panel over a latency axis, for any figure that a curve's throughput gives: the base of the four
    charts. */
 import { rangeOf } from "../../base/scale.js";
-import { aboutPoint } from "../about.js";
+import { aboutPoint, runOf } from "../about.js";
 import { AXES } from "../axes.js";
 import { curvesOf, latenciesOf, STRETCH } from "../curves.js";
 import { limit, state } from "../state.js";
-import { accelerators, labelTint, tint, word } from "../study.js";
+import { accelerators, engineName, labelTint, tint, word } from "../study.js";
 
 const SAMPLES = 90;
 const DASH = { predicted: "dashed", emulated: "dashed" };
@@ -13,16 +13,20 @@ const { JOINED, FLAT } = STRETCH;
 
 /* `figure(a, t)` is what is drawn of an accelerator's throughput, null where there is none. `says(a, value)` is the
    first row of what a mark says. */
-export function overLatency(panel, axis, { figure, says, title, prefix = "", key = "t" }) {
-  const curves = curvesOf(panel, axis).filter((c) => !state.off.has(c.a) && figure(c.a, c.within(c.end, key)) !== null);
+export function overLatency(panel, axis, { figure, says, title, prefix = "", key = "t", engine = null }) {
+  const shown = curvesOf(panel, axis).filter((c) => !state.off.has(c.a) && figure(c.a, c.within(c.end, key)) !== null);
+  const curves = engine === null ? shown : shown.filter((c) => c.engine === engine);
   const log = state.scale === "log";
   const placed = pointsOf(panel, axis, figure, key);
   const x = { title: AXES[axis].title, log, ...ends(rangeOf(placed.all.map((p) => p.x), log, false)) };
   const lines = bestLines(curves, axis, x, figure, key);
   const y = { title, prefix, log, ...ends(rangeOf([...placed.all.map((p) => p.y), ...lines.flatMap((l) => l.points.filter(Boolean).map(([, v]) => v))], log)) };
   const onCurve = new Set(curves.flatMap((c) => c.points));
-  const marks = placed.shown.map(({ i, x: at, y: value, interval }) => mark(panel, i, at, value, interval, onCurve.has(i), says));
-  return { x, y, lines, marks, rules: limitRule(axis, x) };
+  const marks = placed.shown
+    .filter(({ i }) => engine === null || word(panel.points.e[i]) === engine)
+    .map((p) => mark(panel, p, onCurve.has(p.i), says));
+  const newer = engine === null && key === "t" ? newerMarks(panel, axis, figure, says) : [];
+  return { x, y, lines, marks: [...marks, ...newer], rules: limitRule(axis, x), table: tableOf(panel, placed.shown, axis, title) };
 }
 
 const ends = (range) => (range ? { min: range[0], max: range[1] } : { min: 1, max: 10 });
@@ -44,8 +48,7 @@ function pointsOf(panel, axis, figure, key) {
   return { all, shown: all.filter((p) => !state.off.has(p.a)) };
 }
 
-function mark(panel, i, x, y, interval, strong, says) {
-  const a = word(panel.points.a[i]);
+function mark(panel, { i, a, x, y, interval }, strong, says) {
   const origin = word(panel.points.r[i]);
   return {
     group: a,
@@ -61,6 +64,45 @@ function mark(panel, i, x, y, interval, strong, says) {
     thin: true,
     about: aboutPoint(panel, i, says(a, y)),
   };
+}
+
+/* Points of releases that are newer than the curve's but not ranked: crosses that no line joins. */
+function newerMarks(panel, axis, figure, says) {
+  return panel.newer.flatMap((n) => {
+    const a = word(n.a);
+    if (state.off.has(a) || axis === "ttft") return [];
+    const x = axis === "e2e" ? n.e2e : n.inter;
+    return n.t.flatMap((t, i) => {
+      const y = figure(a, t);
+      if (x[i] === null || y === null) return [];
+      const rows = [
+        says(a, y),
+        `${word(n.w)}${word(n.d) ? `, ${word(n.d)}` : ""}: newer release, not ranked`,
+        `the curve is of ${word(n.of)}`,
+        word(n.load[i]),
+      ];
+      const about = { title: `${a} ${engineName(word(n.e))}`, rows };
+      return [{ group: a, key: null, x: x[i], y, shape: "cross", color: tint(a), size: 8, about }];
+    });
+  });
+}
+
+/* Every point drawn, for the table view and the CSV. */
+function tableOf(panel, shown, axis, title) {
+  const c = panel.points;
+  const heads = ["Accelerator", "Engine", "Software", "Run", AXES[axis].title, title, "Origin", "Source", "Date"];
+  const rows = shown.map(({ i, a, x, y }) => [
+    a,
+    engineName(word(c.e[i])),
+    word(c.w[i]),
+    runOf(c, i),
+    Number(x.toPrecision(4)),
+    Number(y.toPrecision(4)),
+    word(c.r[i]),
+    word(c.s[i]),
+    word(c.d[i]),
+  ]);
+  return { heads, rows };
 }
 
 /* For each accelerator and origin its best within every limit, broken where the engine, its software, the source or the
