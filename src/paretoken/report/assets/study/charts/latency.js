@@ -151,7 +151,7 @@ function bestLine(own, grid, axis, figure, key) {
     });
     return points;
   };
-  const style = { group: a, name: a, color: tint(a), labelColor: labelTint(a), label: true };
+  const style = { group: a, name: origin === "predicted" || origin === "emulated" ? `${a} ${origin}` : a, color: tint(a), labelColor: labelTint(a), label: true };
   return [
     { ...style, dash: DASH[origin] || "solid", points: part(JOINED) },
     { ...style, dash: "dotted", width: 1.6, label: false, points: part(FLAT) },
