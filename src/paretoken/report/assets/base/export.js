@@ -12,8 +12,12 @@ const cellOf = (value) => {
 
 export function csvOf(plot) {
   const { heads, rows } = plot.table || { heads: [], rows: [] };
-  const about = [plot.title, plot.subtitle, plot.source].filter(Boolean).map((text) => `# ${text.replaceAll("\n", " ")}`);
-  return [...about.map((t) => cellOf(t)), ...[heads, ...rows].map((row) => row.map(cellOf).join(","))].join("\r\n") + "\r\n";
+  const about = [plot.title, plot.subtitle, plot.source]
+    .filter(Boolean)
+    .map((text) => `# ${text.replaceAll("\n", " ")}`);
+  return (
+    [...about.map((t) => cellOf(t)), ...[heads, ...rows].map((row) => row.map(cellOf).join(","))].join("\r\n") + "\r\n"
+  );
 }
 
 export function save(name, type, content) {
@@ -50,10 +54,12 @@ export async function pictureOf(own) {
   ];
   const source = ["12px system-ui, sans-serif", 16, ink.muted, plot.source];
   const laidOut = (list) =>
-    list.filter(([, , , text]) => text).flatMap(([font, step, color, text]) => {
-      pen.font = font;
-      return wrapped(pen, text, width).map((line) => ({ font, step, color, line }));
-    });
+    list
+      .filter(([, , , text]) => text)
+      .flatMap(([font, step, color, text]) => {
+        pen.font = font;
+        return wrapped(pen, text, width).map((line) => ({ font, step, color, line }));
+      });
   const [head, foot] = [laidOut(texts), laidOut([source])];
   const tall = (list) => list.reduce((sum, { step }) => sum + step, 0);
   const picture = new Image();

@@ -16,7 +16,18 @@ export function figure(id, plotOf) {
   const node = byId(id);
   if (!node) return;
   const canvas = node.querySelector(".canvas");
-  const own = { id, node, canvas, plotOf, chart: null, tip: tip(canvas), pinned: false, dirty: true, visible: false, step: -1 };
+  const own = {
+    id,
+    node,
+    canvas,
+    plotOf,
+    chart: null,
+    tip: tip(canvas),
+    pinned: false,
+    dirty: true,
+    visible: false,
+    step: -1,
+  };
   figures.set(id, own);
   canvas.tabIndex = 0;
   node.querySelector(".menu")?.append(...menu(own));
@@ -69,7 +80,10 @@ function paint(own) {
   put(".fig-title", plot.title);
   put(".fig-subtitle", plot.subtitle);
   put(".fig-source", plot.source);
-  own.canvas.setAttribute("aria-label", `${plot.title || ""}. ${plot.empty || "The menu of the figure has the table."}`);
+  own.canvas.setAttribute(
+    "aria-label",
+    `${plot.title || ""}. ${plot.empty || "The menu of the figure has the table."}`,
+  );
   own.canvas.setAttribute("role", "group");
   own.node.classList.toggle("is-empty", Boolean(plot.empty));
   if (own.table && !own.table.hidden) showTable(own);
@@ -82,7 +96,9 @@ function paint(own) {
   put(".empty", "");
   showKey(own);
   if (plot.height) own.canvas.style.height = `${plot.height}px`;
-  const { width, height } = onPaper() ? { ...PAPER, height: plot.height || PAPER.height } : { width: own.canvas.clientWidth, height: own.canvas.clientHeight };
+  const { width, height } = onPaper()
+    ? { ...PAPER, height: plot.height || PAPER.height }
+    : { width: own.canvas.clientWidth, height: own.canvas.clientHeight };
   own.width = own.canvas.clientWidth;
   if (!own.chart) {
     const host = el("div", { class: "host", "aria-hidden": "true" });
@@ -99,7 +115,8 @@ export function light(group) {
   if (group === lit) return;
   lit = group;
   for (const own of figures.values())
-    if (own.chart && own.visible && !own.plot.empty) own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
+    if (own.chart && own.visible && !own.plot.empty)
+      own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
 }
 
 function pointedAt(own, px, py) {
@@ -111,7 +128,13 @@ function pointedAt(own, px, py) {
 
 function show(own, near, pinned) {
   own.pinned = pinned;
-  own.tip.show(near.map((s) => s.mark.about), near[0].px, near[0].py, pinned, () => close(own));
+  own.tip.show(
+    near.map((s) => s.mark.about),
+    near[0].px,
+    near[0].py,
+    pinned,
+    () => close(own),
+  );
   light(near[0].mark.group ?? null);
 }
 
@@ -202,7 +225,12 @@ function showKey(own) {
 
 function showTable(own) {
   const { heads, rows } = own.plot.table || { heads: [], rows: [] };
-  const cell = (value) => el("td", typeof value === "number" || value === null ? null : { class: "text" }, value === null ? "–" : String(value));
+  const cell = (value) =>
+    el(
+      "td",
+      typeof value === "number" || value === null ? null : { class: "text" },
+      value === null ? "–" : String(value),
+    );
   const body = rows.map((row) => el("tr", null, ...row.map(cell)));
   own.table.replaceChildren(table(`Figures of: ${own.plot.title || own.id}`, heads, body));
 }

@@ -24,8 +24,7 @@ export function spreadLabels(labels, top, bottom) {
   const places = blocks.flatMap(({ members, mean }) =>
     members.map((label, i) => ({ ...label, at: mean + (i - (members.length - 1) / 2) * LABEL_PX })),
   );
-  for (let i = 0; i < places.length; i++)
-    places[i].at = Math.max(places[i].at, i ? places[i - 1].at + LABEL_PX : top);
+  for (let i = 0; i < places.length; i++) places[i].at = Math.max(places[i].at, i ? places[i - 1].at + LABEL_PX : top);
   for (let i = places.length - 1; i >= 0; i--)
     places[i].at = Math.min(places[i].at, i < places.length - 1 ? places[i + 1].at - LABEL_PX : bottom);
   return places;

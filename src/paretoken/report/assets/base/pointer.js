@@ -27,7 +27,15 @@ export function spotsOf(plot, place) {
     .map((mark) => {
       const [a, b] = [place.x(mark.from), place.x(mark.to)];
       const y = place.y(mark.row);
-      return { mark, left: Math.min(a, b), right: Math.max(a, b), top: y - mark.height / 2, bottom: y + mark.height / 2, px: (a + b) / 2, py: y };
+      return {
+        mark,
+        left: Math.min(a, b),
+        right: Math.max(a, b),
+        top: y - mark.height / 2,
+        bottom: y + mark.height / 2,
+        px: (a + b) / 2,
+        py: y,
+      };
     });
   return { spots, bars, all: [...spots, ...bars] };
 }
@@ -37,13 +45,22 @@ export function tip(node) {
   const box = el("div", { class: "tip", role: "status", hidden: "" });
   node.append(box);
   const write = (abouts, pinned, close) => {
-    const parts = abouts.slice(0, 6).flatMap((about, i) => [
-      i ? el("hr") : null,
-      el("b", null, about.title),
-      ...about.rows.map((row) => el("div", null, row)),
-      about.href ? el("div", null, el("a", { href: about.href, target: "_blank", rel: "noopener noreferrer" }, about.hrefText || about.href)) : null,
-    ]);
-    if (abouts.length > 6) parts.push(el("hr"), el("div", null, `and ${abouts.length - 6} more here; the table lists all`));
+    const parts = abouts
+      .slice(0, 6)
+      .flatMap((about, i) => [
+        i ? el("hr") : null,
+        el("b", null, about.title),
+        ...about.rows.map((row) => el("div", null, row)),
+        about.href
+          ? el(
+              "div",
+              null,
+              el("a", { href: about.href, target: "_blank", rel: "noopener noreferrer" }, about.hrefText || about.href),
+            )
+          : null,
+      ]);
+    if (abouts.length > 6)
+      parts.push(el("hr"), el("div", null, `and ${abouts.length - 6} more here; the table lists all`));
     const button = pinned ? el("button", { type: "button", class: "close", "aria-label": "Close" }, "×") : null;
     if (button) button.addEventListener("click", close);
     box.replaceChildren(...[button, ...parts].filter(Boolean));

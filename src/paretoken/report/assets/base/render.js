@@ -73,7 +73,12 @@ export function options(plot, place, ink, lit = null) {
     animation: false,
     backgroundColor: ink.ground,
     textStyle: { fontFamily: FONT },
-    grid: { left: place.rect.left, top: place.rect.top, right: place.width - place.rect.right, bottom: place.height - place.rect.bottom },
+    grid: {
+      left: place.rect.left,
+      top: place.rect.top,
+      right: place.width - place.rect.right,
+      bottom: place.height - place.rect.bottom,
+    },
     xAxis: xAxis(plot, place, ink),
     yAxis: yAxis(plot, place, ink),
     series: [
@@ -81,7 +86,12 @@ export function options(plot, place, ink, lit = null) {
       shapes("bands", plot.bands || [], (b) => band(b, place, dim), 1, true),
       shapes("bars", plot.bars || [], (b) => bar(b, place, dim), 2),
       ...plot.lines.map((l, i) => line(l, i, dim)),
-      shapes("intervals", plot.marks.filter((m) => m.interval), (m) => interval(m, place, dim), 4),
+      shapes(
+        "intervals",
+        plot.marks.filter((m) => m.interval),
+        (m) => interval(m, place, dim),
+        4,
+      ),
       ...marks(plot.marks, ink, dim),
       shapes("labels", place.labels || [], (l) => label(l, place, ink, dim), 6),
       shapes("texts", plot.texts || [], (t) => words(t, place, ink), 6),
@@ -176,8 +186,21 @@ function rule(r, { rect, x, y }, ink) {
   const children = [{ type: "line", shape: { x1, y1, x2, y2 }, style }];
   if (r.text) {
     const flip = vertical && x1 + textWidth(r.text) + 8 > rect.right;
-    const text = { text: r.text, x: vertical ? x1 + (flip ? -4 : 4) : rect.right - 4, y: vertical ? rect.top + 2 : y1 - 13 };
-    children.push({ type: "text", style: { ...text, ...halo(ink), fill: r.color || ink.muted, fontSize: SIZE.label, align: flip || !vertical ? "right" : "left" } });
+    const text = {
+      text: r.text,
+      x: vertical ? x1 + (flip ? -4 : 4) : rect.right - 4,
+      y: vertical ? rect.top + 2 : y1 - 13,
+    };
+    children.push({
+      type: "text",
+      style: {
+        ...text,
+        ...halo(ink),
+        fill: r.color || ink.muted,
+        fontSize: SIZE.label,
+        align: flip || !vertical ? "right" : "left",
+      },
+    });
   }
   return { type: "group", children };
 }
@@ -185,7 +208,10 @@ function rule(r, { rect, x, y }, ink) {
 const halo = (ink) => ({ stroke: ink.ground, lineWidth: 3, fontFamily: FONT });
 
 function band(b, { x, y }, dim) {
-  const points = [...b.points.map(([v, low]) => [x(v), y(low)]), ...b.points.map(([v, , high]) => [x(v), y(high)]).reverse()];
+  const points = [
+    ...b.points.map(([v, low]) => [x(v), y(low)]),
+    ...b.points.map(([v, , high]) => [x(v), y(high)]).reverse(),
+  ];
   return { type: "polygon", shape: { points }, style: { fill: b.color, opacity: 0.16 * dim(b.group) } };
 }
 
@@ -193,7 +219,11 @@ function bar(b, { rect, x, y }, dim) {
   const [from, to] = [x(b.from), x(b.to)];
   const size = b.height;
   const clipped = { x: Math.max(Math.min(from, to), rect.left), width: Math.abs(to - from) };
-  return { type: "rect", shape: { ...clipped, y: y(b.row) - size / 2, height: size }, style: { fill: b.color, opacity: dim(b.group) } };
+  return {
+    type: "rect",
+    shape: { ...clipped, y: y(b.row) - size / 2, height: size },
+    style: { fill: b.color, opacity: dim(b.group) },
+  };
 }
 
 const coordinate = (axis, v) => (axis.log ? Math.log10(v) : v);
@@ -214,8 +244,15 @@ function line(l, i, dim) {
 
 function interval(m, { x, y }, dim) {
   const [low, high] = m.interval;
-  const ends = m.along === "y" ? { x1: x(m.x), x2: x(m.x), y1: y(low), y2: y(high) } : { x1: x(low), x2: x(high), y1: y(m.y), y2: y(m.y) };
-  return { type: "line", shape: ends, style: { stroke: m.color, lineWidth: m.thin ? 1 : 1.6, opacity: (m.faint ? 0.3 : 0.75) * dim(m.group), fill: null } };
+  const ends =
+    m.along === "y"
+      ? { x1: x(m.x), x2: x(m.x), y1: y(low), y2: y(high) }
+      : { x1: x(low), x2: x(high), y1: y(m.y), y2: y(m.y) };
+  return {
+    type: "line",
+    shape: ends,
+    style: { stroke: m.color, lineWidth: m.thin ? 1 : 1.6, opacity: (m.faint ? 0.3 : 0.75) * dim(m.group), fill: null },
+  };
 }
 
 /* One series of marks for each group, so that one can be dimmed. */
@@ -228,17 +265,19 @@ function marks(all, ink, dim) {
     silent: true,
     z: 5,
     clip: false,
-    data: [...own].sort((a, b) => Number(b.faint || false) - Number(a.faint || false)).map((m) => ({
-      value: m.at,
-      symbol: SYMBOLS[m.shape] || "circle",
-      symbolSize: m.size || (m.faint ? 5 : 9),
-      itemStyle: {
-        color: m.hollow ? ink.ground : m.color,
-        borderColor: m.hollow ? m.color : ink.ground,
-        borderWidth: m.hollow ? 1.8 : 0.8,
-        opacity: (m.faint ? 0.35 : 1) * dim(group),
-      },
-    })),
+    data: [...own]
+      .sort((a, b) => Number(b.faint || false) - Number(a.faint || false))
+      .map((m) => ({
+        value: m.at,
+        symbol: SYMBOLS[m.shape] || "circle",
+        symbolSize: m.size || (m.faint ? 5 : 9),
+        itemStyle: {
+          color: m.hollow ? ink.ground : m.color,
+          borderColor: m.hollow ? m.color : ink.ground,
+          borderWidth: m.hollow ? 1.8 : 0.8,
+          opacity: (m.faint ? 0.35 : 1) * dim(group),
+        },
+      })),
   }));
 }
 
@@ -246,13 +285,41 @@ function marks(all, ink, dim) {
 function label(l, { rect }, ink, dim) {
   const at = rect.right + 12;
   const style = { stroke: l.color, lineWidth: 1, opacity: 0.6 * dim(l.group), fill: null };
-  const leader = { type: "polyline", shape: { points: [[Math.min(l.x, rect.right) + 2, l.y], [rect.right + 6, l.at], [at - 2, l.at]] }, style };
-  const text = { text: l.name, x: at, y: l.at - LABEL_PX / 2 + 1, fill: l.color, fontSize: SIZE.label, opacity: dim(l.group) };
-  return { type: "group", children: [...(Math.abs(l.at - l.y) > 3 ? [leader] : []), { type: "text", style: { ...text, ...halo(ink) } }] };
+  const leader = {
+    type: "polyline",
+    shape: {
+      points: [
+        [Math.min(l.x, rect.right) + 2, l.y],
+        [rect.right + 6, l.at],
+        [at - 2, l.at],
+      ],
+    },
+    style,
+  };
+  const text = {
+    text: l.name,
+    x: at,
+    y: l.at - LABEL_PX / 2 + 1,
+    fill: l.color,
+    fontSize: SIZE.label,
+    opacity: dim(l.group),
+  };
+  return {
+    type: "group",
+    children: [...(Math.abs(l.at - l.y) > 3 ? [leader] : []), { type: "text", style: { ...text, ...halo(ink) } }],
+  };
 }
 
 function words(t, { x, y }, ink) {
-  const style = { text: t.text, x: x(t.x) + (t.dx || 0), y: y(t.y) + (t.dy || 0), fill: t.color || ink.ink, align: t.align || "left", verticalAlign: "middle", fontSize: t.size || SIZE.label };
+  const style = {
+    text: t.text,
+    x: x(t.x) + (t.dx || 0),
+    y: y(t.y) + (t.dy || 0),
+    fill: t.color || ink.ink,
+    align: t.align || "left",
+    verticalAlign: "middle",
+    fontSize: t.size || SIZE.label,
+  };
   return { type: "text", style: { ...style, ...halo(ink) } };
 }
 

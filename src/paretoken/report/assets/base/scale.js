@@ -22,7 +22,8 @@ export function ticks([low, high], log, n = 6) {
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= raw);
     const values = [];
-    for (let k = Math.ceil(low / step - 1e-9); k * step <= high * (1 + 1e-12); k++) values.push(Number((k * step).toPrecision(12)));
+    for (let k = Math.ceil(low / step - 1e-9); k * step <= high * (1 + 1e-12); k++)
+      values.push(Number((k * step).toPrecision(12)));
     return values;
   }
   const decades = Math.log10(high / low);

@@ -3,7 +3,11 @@ import { el } from "./dom.js";
 
 /* The value that a cell's text sorts by: `$1,234.5`, `+12 %`, `×3.6`, `0.2–0.4`; its text where it is no number. */
 export function sortValue(text) {
-  const plain = text.trim().replace(/[,$≈\u00a0]/g, "").replace(/^[+×≥≤]/, "").replace("−", "-");
+  const plain = text
+    .trim()
+    .replace(/[,$≈\u00a0]/g, "")
+    .trim().replace(/^[+×≥≤]/, "")
+    .replace("−", "-");
   const number = /^-?\d+(\.\d+)?/.exec(plain);
   return number ? Number(number[0]) : plain === "" || plain === "–" ? null : plain.toLowerCase();
 }

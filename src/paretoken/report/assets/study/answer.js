@@ -31,7 +31,13 @@ export function drawAnswer() {
     el("b", null, dollars(v.winner.usd)),
     ...(v.withheld ? [" (verdict withheld: the data contradict each other)"] : []),
     ...(needed
-      ? [", ", who(rival.a), ` for ${dollars(rival.usd)} (${more(rival.usd / v.winner.usd - 1)}). ${rival.a} would have to cost `, el("b", null, dollars(needed)), ` per GPU-hour instead of ${dollars(priceOf(rival.a))}.`]
+      ? [
+          ", ",
+          who(rival.a),
+          ` for ${dollars(rival.usd)} (${more(rival.usd / v.winner.usd - 1)}). ${rival.a} would have to cost `,
+          el("b", null, dollars(needed)),
+          ` per GPU-hour instead of ${dollars(priceOf(rival.a))}.`,
+        ]
       : [". Nobody else meets this limit."]),
     ...(v.fragile ? [` Fragile: ${v.fragile}.`] : []),
   );

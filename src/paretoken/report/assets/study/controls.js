@@ -14,14 +14,34 @@ const toLimit = (step, [low, high]) => Number((low * (high / low) ** (step / STE
 export function drawControls() {
   const named = new Map(data.panels.map((p) => [p.model, p.modelName]));
   const titled = new Map(data.panels.map((p) => [p.scenario, p.scenarioTitle]));
-  fill("model", choices(0).map((m) => [m, named.get(m)]), state.model);
-  fill("precision", choices(1).map((v) => [v, v.toUpperCase()]), state.precision);
-  fill("workload", choices(2).map((v) => [v, v]), state.workload);
+  fill(
+    "model",
+    choices(0).map((m) => [m, named.get(m)]),
+    state.model,
+  );
+  fill(
+    "precision",
+    choices(1).map((v) => [v, v.toUpperCase()]),
+    state.precision,
+  );
+  fill(
+    "workload",
+    choices(2).map((v) => [v, v]),
+    state.workload,
+  );
   fill("scenario", [...titled], state.scenario);
-  fill("axis", Object.entries(AXES).map(([id, a]) => [id, a.name]), state.axis);
+  fill(
+    "axis",
+    Object.entries(AXES).map(([id, a]) => [id, a.name]),
+    state.axis,
+  );
   fill("basis", bases(), state.basis);
   for (const id of ["lines", "scale", "view", "measure"]) byId(id).value = state[id];
-  fill("reference", data.accelerators.map((a) => [a.id, a.id]), state.reference);
+  fill(
+    "reference",
+    data.accelerators.map((a) => [a.id, a.id]),
+    state.reference,
+  );
   const axis = AXES[state.axis];
   byId("limit").value = toStep(limit(), axis.range);
   byId("limit").setAttribute("aria-valuetext", `${axis.limit} ${limit()} ${axis.unit}`);
@@ -44,16 +64,35 @@ function drawChips() {
 }
 
 function chip(a) {
-  const button = el("button", { type: "button", "data-accelerator": a.id, title: a.name }, el("i", { "aria-hidden": "true" }, a.glyph), a.id);
+  const button = el(
+    "button",
+    { type: "button", "data-accelerator": a.id, title: a.name },
+    el("i", { "aria-hidden": "true" }, a.glyph),
+    a.id,
+  );
   button.style.setProperty("--c", a.light);
   button.style.setProperty("--cd", a.dark);
   return button;
 }
 
 export function wireControls() {
-  for (const id of ["model", "precision", "workload", "scenario", "axis", "basis", "lines", "scale", "view", "measure", "reference"])
+  for (const id of [
+    "model",
+    "precision",
+    "workload",
+    "scenario",
+    "axis",
+    "basis",
+    "lines",
+    "scale",
+    "view",
+    "measure",
+    "reference",
+  ])
     byId(id)?.addEventListener("change", (event) => select({ [id]: event.target.value }));
-  byId("limit").addEventListener("input", (event) => select({ [state.axis]: toLimit(Number(event.target.value), AXES[state.axis].range) }));
+  byId("limit").addEventListener("input", (event) =>
+    select({ [state.axis]: toLimit(Number(event.target.value), AXES[state.axis].range) }),
+  );
   byId("limit-value").addEventListener("input", (event) => {
     const value = event.target.valueAsNumber;
     const good = value > 0 && Number.isFinite(value);
@@ -67,5 +106,6 @@ export function wireControls() {
     if (!off.delete(button.dataset.accelerator)) off.add(button.dataset.accelerator);
     select({ off });
   });
-  for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+  for (const form of document.querySelectorAll("form"))
+    form.addEventListener("submit", (event) => event.preventDefault());
 }

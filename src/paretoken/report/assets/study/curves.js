@@ -25,7 +25,10 @@ export function curvesOf(panel, axis) {
   const key = `${data.panels.indexOf(panel)}|${axis}`;
   if (!cache.has(key)) {
     const stated = axis === "ttft" ? paretoSets(panel) : panel.axes[axis].curves;
-    cache.set(key, stated.map((c) => curve(panel, axis, c)));
+    cache.set(
+      key,
+      stated.map((c) => curve(panel, axis, c)),
+    );
   }
   return cache.get(key);
 }
@@ -49,7 +52,8 @@ function curve(panel, axis, { a, e, r, w, p }) {
     start: x[0],
     end: last,
     /* Throughput within a limit in seconds: beyond the last point, that point's own; null where none meets it. */
-    within: (limit, key = "t") => (splines[key] && limit >= x[0] * (1 - 1e-9) ? splines[key](Math.min(Math.max(limit, x[0]), last)) : null),
+    within: (limit, key = "t") =>
+      splines[key] && limit >= x[0] * (1 - 1e-9) ? splines[key](Math.min(Math.max(limit, x[0]), last)) : null,
     /* The fastest-serving point that was run and meets the limit. */
     bestPoint: (limit) => p[x.reduce((best, v, k) => (v <= limit * (1 + 1e-9) ? k : best), 0)],
     /* The one or two points that the value at a limit rests on. */

@@ -38,7 +38,8 @@ function moneyNote() {
   );
   const without = data.accelerators.map((a) => a.id).filter((id) => !owned().includes(id));
   const inputs = adjusted.length ? `Yours: ${adjusted.join(", ")}.` : "All inputs are the operator’s.";
-  const use = state.basis === "owner" ? "" : " They count on the whole page once you choose “Owner’s cost” as the prices.";
+  const use =
+    state.basis === "owner" ? "" : " They count on the whole page once you choose “Owner’s cost” as the prices.";
   return `${inputs}${use}${without.length ? ` No owner’s inputs: ${without.join(", ")}.` : ""}`;
 }
 
@@ -93,7 +94,16 @@ function drawDecision() {
     `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}, ${limitText()}. Prices: ${basisName()}; type your own over them. ` +
     `Market: ${marketTerm() || "no term"}, newest price of ${market.newest || "no day"}.`;
   const ids = data.accelerators.map((a) => a.id).filter((id) => !state.off.has(id));
-  const heads = ["Accelerator", "Price, $/GPU-h", "Owner’s cost", "Market", "Owning pays from, of hours", "Equals the cheapest at", "Verdict", "Basis of the market price"];
+  const heads = [
+    "Accelerator",
+    "Price, $/GPU-h",
+    "Owner’s cost",
+    "Market",
+    "Owning pays from, of hours",
+    "Equals the cheapest at",
+    "Verdict",
+    "Basis of the market price",
+  ];
   const focused = document.activeElement?.dataset?.price;
   const rows = ids.map((id) => decisionRow(id, v));
   if (!focused) {

@@ -10,7 +10,20 @@ import { engineName, word } from "./study.js";
 import { who } from "./who.js";
 
 const MOST = 400;
-const HEADS = ["Accelerator", "Engine, software", "Run", "tok/s/GPU", "Output tok/s/GPU", "tok/s/user", "TTFT, s", "E2E, s", "$/M tokens", "Origin", "Date", "Source"];
+const HEADS = [
+  "Accelerator",
+  "Engine, software",
+  "Run",
+  "tok/s/GPU",
+  "Output tok/s/GPU",
+  "tok/s/user",
+  "TTFT, s",
+  "E2E, s",
+  "$/M tokens",
+  "Origin",
+  "Date",
+  "Source",
+];
 
 function rowsOf(p) {
   const c = p.points;
@@ -20,7 +33,20 @@ function rowsOf(p) {
     return {
       a,
       link,
-      cells: [a, `${engineName(word(c.e[i]))} ${word(c.w[i])}`, runOf(c, i), c.t[i], c.o[i], c.tpot[i] === null ? null : 1 / c.tpot[i], c.ttft[i], c.e2e[i], costOf(a, c.t[i]), word(c.r[i]), word(c.d[i]) || "", word(c.s[i])],
+      cells: [
+        a,
+        `${engineName(word(c.e[i]))} ${word(c.w[i])}`,
+        runOf(c, i),
+        c.t[i],
+        c.o[i],
+        c.tpot[i] === null ? null : 1 / c.tpot[i],
+        c.ttft[i],
+        c.e2e[i],
+        costOf(a, c.t[i]),
+        word(c.r[i]),
+        word(c.d[i]) || "",
+        word(c.s[i]),
+      ],
     };
   });
 }
@@ -29,7 +55,10 @@ function rowsOf(p) {
 export const matching = (rows, filter) => {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   return rows.filter(({ cells }) => {
-    const text = cells.filter((v) => typeof v === "string").join(" ").toLowerCase();
+    const text = cells
+      .filter((v) => typeof v === "string")
+      .join(" ")
+      .toLowerCase();
     return words.every((w) => text.includes(w));
   });
 };
@@ -40,7 +69,9 @@ function rowNode({ a, link, cells }) {
     "tr",
     null,
     el("th", { scope: "row" }, who(a)),
-    ...cells.slice(1, 11).map((v, i) => el("td", i < 2 || i > 7 ? { class: "text" } : null, typeof v === "string" ? v : short(v, 4))),
+    ...cells
+      .slice(1, 11)
+      .map((v, i) => el("td", i < 2 || i > 7 ? { class: "text" } : null, typeof v === "string" ? v : short(v, 4))),
     el("td", { class: "text" }, source),
   );
 }
@@ -63,6 +94,8 @@ export function drawEvidence() {
 export function wireEvidence() {
   byId("points").addEventListener("toggle", drawEvidence);
   byId("points-filter").addEventListener("input", drawEvidence);
-  byId("points-csv").addEventListener("click", () => save("points.csv", "text/csv", csvOf({ table: { heads: HEADS, rows: chosen().map((r) => r.cells) } })));
+  byId("points-csv").addEventListener("click", () =>
+    save("points.csv", "text/csv", csvOf({ table: { heads: HEADS, rows: chosen().map((r) => r.cells) } })),
+  );
   for (const each of document.querySelectorAll(".static table.figures")) sortable(each);
 }

@@ -29,4 +29,8 @@ export function costOf(a, tput) {
 
 /* The term of the rental market that is shown beside other prices. */
 export const marketTerm = () =>
-  state.basis.startsWith("market:") ? state.basis.slice("market:".length) : data.money.terms.includes("on-demand") ? "on-demand" : data.money.terms[0];
+  state.basis.startsWith("market:")
+    ? state.basis.slice("market:".length)
+    : data.money.terms.includes("on-demand")
+      ? "on-demand"
+      : data.money.terms[0];

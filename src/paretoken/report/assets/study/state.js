@@ -7,7 +7,13 @@ import { accelerators, data, tariffs } from "./study.js";
 export const ADJUSTABLE = Object.freeze([...data.money.adjustable, "load"]);
 const opening = data.panels[data.study.panel];
 export const VIEWS = { t: "all", o: "output", i: "input" };
-const CHOICES = { axis: Object.keys(AXES), lines: ["best", "each"], scale: ["log", "linear"], view: Object.keys(VIEWS), measure: ["gpu", "mw"] };
+const CHOICES = {
+  axis: Object.keys(AXES),
+  lines: ["best", "each"],
+  scale: ["log", "linear"],
+  view: Object.keys(VIEWS),
+  measure: ["gpu", "mw"],
+};
 export const DEFAULTS = Object.freeze({
   model: opening.model,
   precision: opening.precision,
@@ -45,9 +51,12 @@ export const panel = () => panelOf(state);
 
 /* One panel for each model, precision and workload: that of the scenario, else the one it equals. */
 export const panelsShown = () =>
-  data.panels.filter((p, i) => data.panels.findIndex((q) => same(p, q, KEYS.slice(0, 3))) === i).map((p) => panelOf({ ...p, scenario: state.scenario }));
+  data.panels
+    .filter((p, i) => data.panels.findIndex((q) => same(p, q, KEYS.slice(0, 3))) === i)
+    .map((p) => panelOf({ ...p, scenario: state.scenario }));
 
-export const choices = (i) => unique(data.panels.filter((p) => same(p, state, KEYS.slice(0, i))).map((p) => p[KEYS[i]]));
+export const choices = (i) =>
+  unique(data.panels.filter((p) => same(p, state, KEYS.slice(0, i))).map((p) => p[KEYS[i]]));
 
 /* Puts the nearest existing value where the selection names something that is not there. */
 function settle() {
@@ -59,8 +68,10 @@ function settle() {
   if (!scenarios.includes(state.scenario)) [state.scenario] = scenarios;
   for (const [key, values] of Object.entries(CHOICES)) if (!values.includes(state[key])) state[key] = DEFAULTS[key];
   for (const key of Object.keys(AXES)) if (!isPrice(state[key])) state[key] = DEFAULTS[key];
-  if (!tariffs.has(state.basis) && !["owner", "market", "mine"].includes(state.basis.split(":")[0])) state.basis = DEFAULTS.basis;
-  if (!accelerators.has(state.reference)) state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
+  if (!tariffs.has(state.basis) && !["owner", "market", "mine"].includes(state.basis.split(":")[0]))
+    state.basis = DEFAULTS.basis;
+  if (!accelerators.has(state.reference))
+    state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
   for (const settleMore of settlers) settleMore();
 }
 

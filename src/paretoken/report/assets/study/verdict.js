@@ -24,7 +24,16 @@ export function verdictAt(panel, axis = state.axis, value = limit()) {
     .map((l) => ({ ...l, usd: costOf(l.a, l.t), point: l.curve.bestPoint(l.latency) }))
     .sort((x, y) => (x.usd ?? Infinity) - (y.usd ?? Infinity) || y.t - x.t);
   const [winner, second] = ranked.filter((l) => l.usd !== null);
-  const none = { ranked, winner: null, second: null, margin: null, sure: null, fragile: null, withheld: null, dataEnd: null };
+  const none = {
+    ranked,
+    winner: null,
+    second: null,
+    margin: null,
+    sure: null,
+    fragile: null,
+    withheld: null,
+    dataEnd: null,
+  };
   if (!winner) return none;
   if (!second) return { ...none, winner, sure: "uncontested" };
   const margin = second.usd / winner.usd - 1;
@@ -34,7 +43,10 @@ export function verdictAt(panel, axis = state.axis, value = limit()) {
     winner,
     second,
     margin,
-    sure: confidence(margin, Math.min(winner.curve.x.length, second.curve.x.length), [winner.curve.origin, second.curve.origin]),
+    sure: confidence(margin, Math.min(winner.curve.x.length, second.curve.x.length), [
+      winner.curve.origin,
+      second.curve.origin,
+    ]),
     fragile: fragileAt(panel, axis, value, winner.a),
     withheld: stated ? stated.withheld : null,
     dataEnd: stated && stated.winner === winner.a ? stated.dataEnd : null,
@@ -54,7 +66,24 @@ function fragileAt(panel, axis, value, winner) {
   return null;
 }
 
-const SEGMENT = ["low", "high", "winner", "engine", "origin", "second", "margin", "least", "most", "sure", "n", "fragile", "withheld", "daysApart", "dataEnd", "acceptance"];
+const SEGMENT = [
+  "low",
+  "high",
+  "winner",
+  "engine",
+  "origin",
+  "second",
+  "margin",
+  "least",
+  "most",
+  "sure",
+  "n",
+  "fragile",
+  "withheld",
+  "daysApart",
+  "dataEnd",
+  "acceptance",
+];
 const TEXTS = new Set(["winner", "engine", "origin", "second", "sure", "fragile", "withheld", "dataEnd", "acceptance"]);
 
 /* The segments of a panel's verdict at the selected tier, as objects; none for a price basis that is no tier. */

@@ -52,19 +52,46 @@ function candidateRow(p, v, l, i) {
 
 function candidates(p) {
   const v = verdictAt(p);
-  const heads = ["Accelerator", "Engine, software", "$/M tokens", "Against the cheapest", "$/GPU-h", "Would equal it at", "tok/s/GPU", "Nearest run that meets the limit", "Origin", "Source"];
+  const heads = [
+    "Accelerator",
+    "Engine, software",
+    "$/M tokens",
+    "Against the cheapest",
+    "$/GPU-h",
+    "Would equal it at",
+    "tok/s/GPU",
+    "Nearest run that meets the limit",
+    "Origin",
+    "Source",
+  ];
   const basis = `Prices: ${basisName()}. Figures between two runs are interpolated. What is faster than the limit counts too.`;
   if (!v.ranked.length) return [el("p", null, `No accelerator meets ${limitText()} here.`)];
   return [
     el("p", { class: "note" }, `${doubtsOf(v) ? `Verdict: ${doubtsOf(v)}. ` : ""}${basis}`),
-    table(`Everyone at ${limitText()}`, heads, v.ranked.map((l, i) => candidateRow(p, v, l, i))),
+    table(
+      `Everyone at ${limitText()}`,
+      heads,
+      v.ranked.map((l, i) => candidateRow(p, v, l, i)),
+    ),
   ];
 }
 
 function segmentRow(s) {
   const limits = el("th", { scope: "row" }, range(s));
   if (s.withheld !== null)
-    return el("tr", { class: "minor" }, limits, td("withheld", true), td("–", true), td("–"), td("–"), td("–", true), long(s.withheld), td(String(s.n)), td("–", true));
+    return el(
+      "tr",
+      { class: "minor" },
+      limits,
+      td("withheld", true),
+      td("–", true),
+      td("–"),
+      td("–"),
+      td("–", true),
+      long(s.withheld),
+      td(String(s.n)),
+      td("–", true),
+    );
   const alone = s.second === null;
   return el(
     "tr",
@@ -83,8 +110,25 @@ function segmentRow(s) {
 
 function segments(p) {
   const rows = segmentsOf(p);
-  if (!rows.length) return [el("p", { class: "note" }, "The study has verdicts by range for its own price tiers, on interactivity and end-to-end latency.")];
-  const heads = [`Limit, ${AXES[state.axis].limit}`, "Cheapest tokens", "Engine", "Margin, median", "least … most", "Over", "How sure", "Points", "Origin"];
+  if (!rows.length)
+    return [
+      el(
+        "p",
+        { class: "note" },
+        "The study has verdicts by range for its own price tiers, on interactivity and end-to-end latency.",
+      ),
+    ];
+  const heads = [
+    `Limit, ${AXES[state.axis].limit}`,
+    "Cheapest tokens",
+    "Engine",
+    "Margin, median",
+    "least … most",
+    "Over",
+    "How sure",
+    "Points",
+    "Origin",
+  ];
   return [table("Winner by range of limits", heads, rows.map(segmentRow), "figures verdicts")];
 }
 

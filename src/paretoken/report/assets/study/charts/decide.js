@@ -19,16 +19,31 @@ function dumbbell() {
   const v = verdictAt(p);
   const rows = v.ranked
     .filter((l) => !state.off.has(l.a) && priceOf(l.a))
-    .map((l) => ({ a: l.a, now: priceOf(l.a), needed: rentNeeded(v, l.a) ?? priceOf(l.a), predicted: l.curve.origin === "predicted" }));
-  const range = rangeOf(rows.flatMap((r) => [r.now, r.needed]), false) || [0, 1];
+    .map((l) => ({
+      a: l.a,
+      now: priceOf(l.a),
+      needed: rentNeeded(v, l.a) ?? priceOf(l.a),
+      predicted: l.curve.origin === "predicted",
+    }));
+  const range = rangeOf(
+    rows.flatMap((r) => [r.now, r.needed]),
+    false,
+  ) || [0, 1];
   const say = (r) => ({
     title: r.a,
-    rows: [`now ${dollars(r.now)} per GPU-hour`, r.a === v.winner?.a ? "has the cheapest tokens" : `equals ${v.winner.a} at ${dollars(r.needed)}: ${short((r.needed / r.now - 1) * 100, 2)} %`],
+    rows: [
+      `now ${dollars(r.now)} per GPU-hour`,
+      r.a === v.winner?.a
+        ? "has the cheapest tokens"
+        : `equals ${v.winner.a} at ${dollars(r.needed)}: ${short((r.needed / r.now - 1) * 100, 2)} %`,
+    ],
   });
   const look = (r) => ({ group: r.a, color: tint(r.a), shape: accelerators.get(r.a).shape, about: say(r) });
   const [, second] = rows;
   return {
-    title: second ? `${second.a} would have to go from ${dollars(second.now)} to ${dollars(second.needed)} per GPU-hour to equal ${v.winner.a}` : `Rent today and rent needed at ${limitText()}`,
+    title: second
+      ? `${second.a} would have to go from ${dollars(second.now)} to ${dollars(second.needed)} per GPU-hour to equal ${v.winner.a}`
+      : `Rent today and rent needed at ${limitText()}`,
     subtitle: `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}, ${limitText()}. Filled: price now (${basisName()}); hollow: where its tokens cost what the cheapest do.`,
     source: "Prices and throughput: as above.",
     x: { title: "$ per GPU-hour", prefix: "$", min: range[0], max: range[1] },
@@ -39,7 +54,12 @@ function dumbbell() {
       ...(r.needed === r.now ? [] : [{ ...look(r), x: r.needed, y: row, hollow: true, size: 10 }]),
       { ...look(r), x: r.now, y: row, size: 11 },
     ]),
-    texts: rows.map((r, row) => ({ x: Math.max(r.now, r.needed), y: row, dx: 12, text: r.needed === r.now ? "cheapest" : `${short((r.needed / r.now - 1) * 100, 2)} %` })),
+    texts: rows.map((r, row) => ({
+      x: Math.max(r.now, r.needed),
+      y: row,
+      dx: 12,
+      text: r.needed === r.now ? "cheapest" : `${short((r.needed / r.now - 1) * 100, 2)} %`,
+    })),
     room: 70,
     height: height(rows.length),
     empty: rows.length ? null : `No accelerator with a price meets ${limitText()}.`,
@@ -48,7 +68,21 @@ function dumbbell() {
 }
 
 /* A neutral ramp: components are no accelerators. */
-const RAMP = ["#33415c", "#4d5f80", "#6b7fa1", "#8d9fbd", "#b0bfd6", "#8a7f70", "#a3937c", "#bcab90", "#d3c5ab", "#7a8c7e", "#98a89b", "#b6c3b8", "#cfd6d0"];
+const RAMP = [
+  "#33415c",
+  "#4d5f80",
+  "#6b7fa1",
+  "#8d9fbd",
+  "#b0bfd6",
+  "#8a7f70",
+  "#a3937c",
+  "#bcab90",
+  "#d3c5ab",
+  "#7a8c7e",
+  "#98a89b",
+  "#b6c3b8",
+  "#cfd6d0",
+];
 
 function stack() {
   const ids = owned().filter((id) => !state.off.has(id));
@@ -62,11 +96,23 @@ function stack() {
       const from = usd < 0 ? below : above;
       if (usd < 0) below += usd;
       else above += usd;
-      return { row, from, to: from + usd, height: 18, color: RAMP[k % RAMP.length], about: { title: `${id}, ${title}`, rows: [`${dollars(usd)} of ${dollars(totals[row])} per GPU-hour`] } };
+      return {
+        row,
+        from,
+        to: from + usd,
+        height: 18,
+        color: RAMP[k % RAMP.length],
+        about: { title: `${id}, ${title}`, rows: [`${dollars(usd)} of ${dollars(totals[row])} per GPU-hour`] },
+      };
     });
   });
   const range = rangeOf([0, ...bars.flatMap((b) => [b.from, b.to])], false) || [0, 1];
-  const top = bars.length ? used.reduce((best, [key, title], k) => (stacks[0][key] > stacks[0][best.key] ? { key, title, k } : best), { key: used[0][0], title: used[0][1] }) : null;
+  const top = bars.length
+    ? used.reduce((best, [key, title], k) => (stacks[0][key] > stacks[0][best.key] ? { key, title, k } : best), {
+        key: used[0][0],
+        title: used[0][1],
+      })
+    : null;
   return {
     title: top ? `${top.title} is the largest part of the owner’s cost of a GPU-hour` : "Owner’s cost of a GPU-hour",
     subtitle: `${operator().name}. The figure at the end of each bar is the total; a residual value is subtracted.`,
@@ -76,12 +122,20 @@ function stack() {
     lines: [],
     bars,
     marks: [],
-    texts: ids.map((_, row) => ({ x: Math.max(...bars.filter((b) => b.row === row).map((b) => b.to)), y: row, dx: 6, text: dollars(totals[row]) })),
+    texts: ids.map((_, row) => ({
+      x: Math.max(...bars.filter((b) => b.row === row).map((b) => b.to)),
+      y: row,
+      dx: 6,
+      text: dollars(totals[row]),
+    })),
     room: 60,
     height: height(ids.length),
     empty: ids.length ? null : "This owner has no accelerators here.",
     key: used.map(([, title], k) => [title, RAMP[k % RAMP.length]]),
-    table: { heads: ["Accelerator", ...used.map(([, title]) => title), "Total, $/GPU-h"], rows: ids.map((id, i) => [id, ...used.map(([key]) => stacks[i][key]), totals[i]]) },
+    table: {
+      heads: ["Accelerator", ...used.map(([, title]) => title), "Total, $/GPU-h"],
+      rows: ids.map((id, i) => [id, ...used.map(([key]) => stacks[i][key]), totals[i]]),
+    },
   };
 }
 
@@ -95,13 +149,28 @@ function withUnit(x, unit) {
 
 function tornadoChart() {
   const id = state.tornadoOf;
-  if (!id) return { lines: [], marks: [], x: {}, y: {}, title: "What moves the owner’s cost", empty: "This owner has no accelerators here." };
+  if (!id)
+    return {
+      lines: [],
+      marks: [],
+      x: {},
+      y: {},
+      title: "What moves the owner’s cost",
+      empty: "This owner has no accelerators here.",
+    };
   const base = ownerTotal(inputsOf(id));
   const swings = tornado(inputsOf(id), openRanges(id));
   const title = (s) => market.parameters[s.name].title;
   const value = (s, key) => withUnit(s[key], market.parameters[s.name].unit);
   const [low, high] = isDark() ? ["#8fa8d6", "#d9a679"] : ["#33518a", "#a8642a"];
-  const bar = (s, row, key, at, color) => ({ row, from: base, to: at, height: 16, color, about: { title: title(s), rows: [`${value(s, key)}: ${dollars(at)} per GPU-hour (${dollars(base)} as is)`] } });
+  const bar = (s, row, key, at, color) => ({
+    row,
+    from: base,
+    to: at,
+    height: 16,
+    color,
+    about: { title: title(s), rows: [`${value(s, key)}: ${dollars(at)} per GPU-hour (${dollars(base)} as is)`] },
+  });
   const bars = swings.flatMap((s, row) => [bar(s, row, "low", s.atLow, low), bar(s, row, "high", s.atHigh, high)]);
   const ends = swings.flatMap((s, row) => [
     { row, at: s.atLow, text: value(s, "low"), left: s.atLow < s.atHigh },
@@ -110,7 +179,9 @@ function tornadoChart() {
   const span = rangeOf([base, ...bars.map((b) => b.to)], false, false) || [0, base * 1.2];
   const pad = (span[1] - span[0]) * 0.28;
   return {
-    title: swings.length ? `${title(swings[0])} moves the cost of ${id} most: ${dollars(swings[0].atLow)} to ${dollars(swings[0].atHigh)}` : `Nothing moves the cost of ${id}`,
+    title: swings.length
+      ? `${title(swings[0])} moves the cost of ${id} most: ${dollars(swings[0].atLow)} to ${dollars(swings[0].atHigh)}`
+      : `Nothing moves the cost of ${id}`,
     subtitle: `${operator().name}; each input alone from its low (blue) to its high (brown) value. The line is the cost as is, ${dollars(base)} per GPU-hour.`,
     source: "Ranges with their sources: “What a GPU-hour costs its owner”.",
     x: { title: `$ per GPU-hour of ${id}`, prefix: "$", min: span[0] - pad, max: span[1] + pad },
@@ -119,10 +190,20 @@ function tornadoChart() {
     bars,
     marks: [],
     rules: [{ x: base, dash: "solid" }],
-    texts: ends.map((e) => ({ x: e.left ? Math.min(e.at, base) : Math.max(e.at, base), y: e.row, dx: e.left ? -4 : 4, align: e.left ? "right" : "left", text: e.text, size: 10 })),
+    texts: ends.map((e) => ({
+      x: e.left ? Math.min(e.at, base) : Math.max(e.at, base),
+      y: e.row,
+      dx: e.left ? -4 : 4,
+      align: e.left ? "right" : "left",
+      text: e.text,
+      size: 10,
+    })),
     height: height(swings.length),
     empty: swings.length ? null : "You have set every input; none is uncertain.",
-    table: { heads: ["Input", "Low", "$/GPU-h at low", "High", "$/GPU-h at high"], rows: swings.map((s) => [title(s), value(s, "low"), s.atLow, value(s, "high"), s.atHigh]) },
+    table: {
+      heads: ["Input", "Low", "$/GPU-h at low", "High", "$/GPU-h at high"],
+      rows: swings.map((s) => [title(s), value(s, "low"), s.atLow, value(s, "high"), s.atHigh]),
+    },
   };
 }
 

@@ -13,7 +13,8 @@ const axis = () => (state.axis === "ttft" ? "ttft" : state.axis);
 /* The engines of the selected panel, those with most curves first. */
 function enginesHere() {
   const counts = new Map();
-  for (const c of curvesOf(panel(), axis())) if (!state.off.has(c.a)) counts.set(c.engine, (counts.get(c.engine) || 0) + 1);
+  for (const c of curvesOf(panel(), axis()))
+    if (!state.off.has(c.a)) counts.set(c.engine, (counts.get(c.engine) || 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]).map(([engine]) => engine);
 }
 
@@ -41,4 +42,3 @@ export function engineCharts() {
   });
   show();
 }
-

@@ -120,7 +120,10 @@ function rent(lit) {
     bands: band ? [band] : [],
     title: rentTitle(p, base),
     subtitle: band ? `${texts.subtitle}. Band: ${band.text}` : texts.subtitle,
-    table: { heads: ["Accelerator", AXES[axis].title, "$/GPU-h"], rows: lines.flatMap((l) => l.points.filter(Boolean).map(([x, v]) => [l.name, x, v])) },
+    table: {
+      heads: ["Accelerator", AXES[axis].title, "$/GPU-h"],
+      rows: lines.flatMap((l) => l.points.filter(Boolean).map(([x, v]) => [l.name, x, v])),
+    },
     empty,
   };
 }
@@ -144,7 +147,16 @@ function marketBand(lit, p, x, lines) {
   if (!cell || cell.quartiles[0] === null) return null;
   const [q1, q3] = cell.quartiles;
   const text = `what ${a} rents for, ${marketTerm()}, middle half of the market (${dollars(q1)} to ${dollars(q3)})`;
-  return { group: a, color: tint(a), quartiles: cell.quartiles, points: [[x.min, q1, q3], [x.max, q1, q3]], text };
+  return {
+    group: a,
+    color: tint(a),
+    quartiles: cell.quartiles,
+    points: [
+      [x.min, q1, q3],
+      [x.max, q1, q3],
+    ],
+    text,
+  };
 }
 
 function memo(of) {

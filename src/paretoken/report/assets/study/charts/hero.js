@@ -20,8 +20,13 @@ function hero({ width }) {
   const phone = width < PHONE_PX;
   const rows = panelsShown().map((p) => ({ p, v: verdictAt(p) }));
   const withData = rows.filter(({ v }) => v.winner);
-  const marks = withData.flatMap(({ p, v }, row) => v.ranked.filter((l) => l.usd !== null && !state.off.has(l.a)).map((l) => mark(p, l, row, v)));
-  const range = rangeOf(marks.map((m) => m.x), true) || [0.1, 1];
+  const marks = withData.flatMap(({ p, v }, row) =>
+    v.ranked.filter((l) => l.usd !== null && !state.off.has(l.a)).map((l) => mark(p, l, row, v)),
+  );
+  const range = rangeOf(
+    marks.map((m) => m.x),
+    true,
+  ) || [0.1, 1];
   const texts = withData.map(({ v }, row) => ({ x: range[1], y: row, text: margin(v, phone), dx: 10 }));
   return {
     title: `Cost per million tokens at ${limitText()}`,
@@ -37,7 +42,9 @@ function hero({ width }) {
     empty: withData.length ? null : `No accelerator with a price meets ${limitText()}. Move the limit.`,
     table: {
       heads: ["Model and workload", "Accelerator", "$/M tokens", "tok/s/GPU", "Origin", "Verdict"],
-      rows: withData.flatMap(({ p, v }) => v.ranked.map((l, i) => [nameOf(p, false), l.a, l.usd, l.t, l.curve.origin, i === 0 ? margin(v) : ""])),
+      rows: withData.flatMap(({ p, v }) =>
+        v.ranked.map((l, i) => [nameOf(p, false), l.a, l.usd, l.t, l.curve.origin, i === 0 ? margin(v) : ""]),
+      ),
     },
   };
 }
@@ -45,7 +52,10 @@ function hero({ width }) {
 function mark(p, l, row, v) {
   const predicted = l.curve.origin === "predicted";
   const [low, high] = [p.points.tl?.[l.point], p.points.th?.[l.point]];
-  const interval = predicted && low ? [costOf(l.a, high * (l.t / p.points.t[l.point])), costOf(l.a, low * (l.t / p.points.t[l.point]))] : null;
+  const interval =
+    predicted && low
+      ? [costOf(l.a, high * (l.t / p.points.t[l.point])), costOf(l.a, low * (l.t / p.points.t[l.point]))]
+      : null;
   return {
     group: l.a,
     key: l.point,
@@ -56,7 +66,12 @@ function mark(p, l, row, v) {
     hollow: predicted,
     interval,
     size: l === v.winner ? 12 : 9,
-    about: aboutPoint(p, l.point, `${dollars(l.usd)} per million tokens within the limit (${short(l.t, 4)} tok/s/GPU)`, "The nearest run that meets it:"),
+    about: aboutPoint(
+      p,
+      l.point,
+      `${dollars(l.usd)} per million tokens within the limit (${short(l.t, 4)} tok/s/GPU)`,
+      "The nearest run that meets it:",
+    ),
   };
 }
 
@@ -64,8 +79,8 @@ function margin(v, phone = false) {
   if (v.withheld) return "withheld";
   if (!v.second) return `${v.winner.a}, alone`;
   const lead = `${v.winner.a} ${more(v.margin)}`;
-  const mark = v.fragile ? "fragile" : v.sure.startsWith("tie") ? "tie" : "";
-  return mark ? `${lead}${phone ? "*" : `, ${mark}`}` : lead;
+  const doubt = v.fragile ? "fragile" : v.sure.startsWith("tie") ? "tie" : "";
+  return doubt ? `${lead}${phone ? "*" : `, ${doubt}`}` : lead;
 }
 
 export const heroChart = () => figure("chart-hero", hero);

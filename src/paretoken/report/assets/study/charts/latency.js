@@ -18,22 +18,51 @@ export function overLatency(panel, axis, { figure, says, title, prefix = "", key
   const curves = engine === null ? shown : shown.filter((c) => c.engine === engine);
   const log = state.scale === "log";
   const placed = pointsOf(panel, axis, figure, key);
-  const x = { title: AXES[axis].title, log, ...ends(rangeOf(placed.all.map((p) => p.x), log, false)) };
+  const x = {
+    title: AXES[axis].title,
+    log,
+    ...ends(
+      rangeOf(
+        placed.all.map((p) => p.x),
+        log,
+        false,
+      ),
+    ),
+  };
   const lines = bestLines(curves, axis, x, figure, key);
-  const y = { title, prefix, log, ...ends(rangeOf([...placed.all.map((p) => p.y), ...lines.flatMap((l) => l.points.filter(Boolean).map(([, v]) => v))], log)) };
+  const y = {
+    title,
+    prefix,
+    log,
+    ...ends(
+      rangeOf(
+        [...placed.all.map((p) => p.y), ...lines.flatMap((l) => l.points.filter(Boolean).map(([, v]) => v))],
+        log,
+      ),
+    ),
+  };
   const onCurve = new Set(curves.flatMap((c) => c.points));
   const marks = placed.shown
     .filter(({ i }) => engine === null || word(panel.points.e[i]) === engine)
     .map((p) => mark(panel, p, onCurve.has(p.i), says));
   const newer = engine === null && key === "t" ? newerMarks(panel, axis, figure, says) : [];
-  return { x, y, lines, marks: [...marks, ...newer], rules: limitRule(axis, x), table: tableOf(panel, placed.shown, axis, title) };
+  return {
+    x,
+    y,
+    lines,
+    marks: [...marks, ...newer],
+    rules: limitRule(axis, x),
+    table: tableOf(panel, placed.shown, axis, title),
+  };
 }
 
 const ends = (range) => (range ? { min: range[0], max: range[1] } : { min: 1, max: 10 });
 
 /* The limit in force, on the axis that it is set on. */
 export const limitRule = (axis, x) =>
-  axis === state.axis && limit() > x.min && limit() < x.max ? [{ x: limit(), text: `limit ${AXES[axis].sign} ${limit()}` }] : [];
+  axis === state.axis && limit() > x.min && limit() < x.max
+    ? [{ x: limit(), text: `limit ${AXES[axis].sign} ${limit()}` }]
+    : [];
 
 function pointsOf(panel, axis, figure, key) {
   const at = latenciesOf(panel, axis);
@@ -144,14 +173,21 @@ function bestLine(own, grid, axis, figure, key) {
     samples.forEach((s, i) => {
       const before = samples[i - 1];
       const after = samples[i + 1];
-      const starts = kind === FLAT && s.state === JOINED && [before, after].some((n) => n && n.c === s.c && n.state === FLAT);
+      const starts =
+        kind === FLAT && s.state === JOINED && [before, after].some((n) => n && n.c === s.c && n.state === FLAT);
       const here = s.y !== null && (s.state === kind || starts);
       if (here && before && before.c && before.c !== s.c) points.push(null);
       points.push(here ? [s.at, s.y] : null);
     });
     return points;
   };
-  const style = { group: a, name: origin === "predicted" || origin === "emulated" ? `${a} ${origin}` : a, color: tint(a), labelColor: labelTint(a), label: true };
+  const style = {
+    group: a,
+    name: origin === "predicted" || origin === "emulated" ? `${a} ${origin}` : a,
+    color: tint(a),
+    labelColor: labelTint(a),
+    label: true,
+  };
   return [
     { ...style, dash: DASH[origin] || "solid", points: part(JOINED) },
     { ...style, dash: "dotted", width: 1.6, label: false, points: part(FLAT) },
