@@ -142,7 +142,8 @@ def _accelerator(result: StudyResult, name: str) -> dict[str, object]:
         "shape": style.shape,
         "glyph": style.glyph,
         "light": style.light,
-        "label": style.light,
+        "label": style.label_light,
+        "labelDark": style.label_dark,
         "dark": style.dark,
     }
 

@@ -60,7 +60,7 @@ export function layout(plot, width, height) {
   const xTicks = thinned(ticks([plot.x.min, plot.x.max], plot.x.log), x, (v) => textWidth(xText(v)) + 12);
   const ends = named.map((l) => {
     const last = l.points.reduce((best, p) => (p && (!best || p[0] > best[0]) ? p : best), null);
-    return { name: l.name, group: l.group, color: l.color, x: x(last[0]), y: y(last[1]) };
+    return { name: l.name, group: l.group, color: l.labelColor || l.color, x: x(last[0]), y: y(last[1]) };
   });
   const labels = roomy ? spreadLabels(ends, rect.top + 4, rect.bottom - 4) : null;
   return { rect, x, y, xTicks, yTicks, xText, yText, labels, width, height };

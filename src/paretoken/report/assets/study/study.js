@@ -8,4 +8,4 @@ export const accelerators = new Map(data.accelerators.map((a) => [a.id, a]));
 export const tariffs = new Map(data.tariffs.map((t) => [t.id, t]));
 export const engineName = (id) => data.engines[id] || id;
 export const tint = (id) => accelerators.get(id)[isDark() ? "dark" : "light"];
-export const labelTint = (id) => accelerators.get(id)[isDark() ? "dark" : "label"];
+export const labelTint = (id) => accelerators.get(id)[isDark() ? "labelDark" : "label"];
