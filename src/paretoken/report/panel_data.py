@@ -13,7 +13,7 @@ from paretoken.frontier.pareto import CURVE_KEY
 from paretoken.points.acceptance import DRAFTING_COLUMNS
 from paretoken.points.selection import AXIS_COLUMN, Axis
 from paretoken.report.numbers import column, rounded
-from paretoken.report.point_words import drafting, load, software_words
+from paretoken.report.point_words import drafting, load, software_words, source_address
 
 Data = dict[str, object]
 Intern = Callable[[str | None], int | None]
@@ -56,6 +56,7 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
         "osl": selection.osl,
         "scenario": panel.scenario.name,
         "scenarioTitle": panel.scenario.title,
+        "scenarioShort": panel.scenario.short,
         "flagged": panel.flagged.height,
         "points": _points(panel, text),
         "newer": [newer_data(n, text) for n in panel.newer],
@@ -70,6 +71,7 @@ def _points(panel: Panel, text: Intern) -> Data:
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
     data["spec"] = [text(drafting(r)) for r in rows.select(DRAFTING_COLUMNS).iter_rows(named=True)]
+    data["h"] = [text(source_address(*row)) for row in rows.select("source", "source_ref").iter_rows()]
     data["w"] = [text(software_words(*row)) for row in rows.select("software", "origin").iter_rows()]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
     empty = [key for key in _OFTEN_EMPTY if not rows[_NUMBERS[key]].count()]

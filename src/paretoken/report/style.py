@@ -16,18 +16,23 @@ from paretoken.catalog.loader import Catalog, load_catalog
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`light` and `dark` are colours for the two grounds; `shape` is that of its marks, `glyph` its text twin.
-
-    `label_light` and `label_dark` are those of its name, with a contrast of 4.5:1 or more.
-    """
+    """`light` and `dark` are colours for the two grounds; `shape` is that of its marks, `glyph` its text twin."""
 
     family: str
     light: str
     dark: str
     shape: str
     glyph: str
-    label_light: str
-    label_dark: str
+
+    @property
+    def label_light(self) -> str:
+        """The light colour as that of a name: a contrast of 4.5:1 or more."""
+        return readable(self.light, WHITE)
+
+    @property
+    def label_dark(self) -> str:
+        """The dark colour as that of a name: a contrast of 4.5:1 or more."""
+        return readable(self.dark, NIGHT)
 
 
 _SHAPES = {"nvidia": ("circle", "●"), "amd": ("diamond", "◆"), "intel": ("triangle", "▲"), "google": ("star", "★")}
@@ -47,7 +52,7 @@ def style_of(accelerator: str, vendor: str, catalog: Catalog | None = None) -> S
     shape, glyph = _SHAPES.get(family, _OTHER_SHAPE)
     spare = _SPARE.get(family, _SPARE_OTHER)
     light, dark = (entry and entry.colours) or spare[crc32(accelerator.encode()) % len(spare)]
-    return Style(family, light, dark, shape, glyph, readable(light, WHITE), readable(dark, NIGHT))
+    return Style(family, light, dark, shape, glyph)
 
 
 WHITE, NIGHT = "#ffffff", "#14181c"

@@ -32,7 +32,7 @@ CONFIDENCE = {
     "days apart": f"the software of the two is more than {SAME_DATE_DAYS} days apart",
     "emulated": "one of the two is an emulator’s, which no headline counts",
 }
-BOUNDS = {"like-for-like": "Plain serving", "everything": "Best known serving"}
+BOUNDS = {name: scenario.short for name, scenario in SERVING_FILTERS.items()}
 """Short names of the scenarios as the two bounds of every answer."""
 
 

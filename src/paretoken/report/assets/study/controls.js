@@ -13,7 +13,7 @@ const toLimit = (step, [low, high]) => Number((low * (high / low) ** (step / STE
 
 export function drawControls() {
   const named = new Map(data.panels.map((p) => [p.model, p.modelName]));
-  const titled = new Map(data.panels.map((p) => [p.scenario, p.scenarioTitle]));
+  const titled = new Map(data.panels.map((p) => [p.scenario, p.scenarioShort]));
   fill(
     "model",
     choices(0).map((m) => [m, named.get(m)]),
