@@ -13,6 +13,7 @@ __all__ = ["environment", "island", "render"]
 
 def render(result: StudyResult) -> str:
     """The whole page. It loads nothing from anywhere."""
+    static = sections(result)
     return assemble(
         "report.html.j2",
         ("report.css",),
@@ -22,6 +23,7 @@ def render(result: StudyResult) -> str:
         result=result,
         title=result.study.title or result.study.name,
         answer=answer(result),
-        sections=sections(result),
+        sections=static,
+        sources=next(context["rows"] for section, context in static if section.name == "sources"),
         styles=styles(result),
     )

@@ -2,7 +2,8 @@
 
 A page that is a file cannot load modules, so each becomes a function that returns its exports, run in the order of
 the imports. The modules themselves are plain ES modules, which Node runs in tests. Of the language's forms only
-`import { a, b as c } from "./file.js";` and `export` before a declaration are used.
+`import { a, b as c } from "./file.js";` and `export` before a declaration are used. In the browser's console they are
+`paretoken["study/verdict.js"]` and so on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def joined(folder: Path, entry: str) -> str:
     """The module `entry` of a folder and all that it imports; ValueError for a cycle of imports."""
     order: dict[str, str] = {}
     _add(folder, entry, order, ())
-    return "const modules = {};\n" + "".join(order.values())
+    return "const modules = (globalThis.paretoken = {});\n" + "".join(order.values())
 
 
 def _add(folder: Path, name: str, order: dict[str, str], above: tuple[str, ...]) -> None:

@@ -7,7 +7,8 @@ import { barAt, nearestMarks, spotsOf, tip } from "./pointer.js";
 import { layout, options, prepared } from "./render.js";
 import { inks, onPaper } from "./theme.js";
 
-const PAPER = { width: 660, height: 330 };
+/* Sizes on A4 paper: of a figure alone and of one in a pair. */
+const PAPER = { width: 670, height: 300, half: { width: 325, height: 235 } };
 const figures = new Map();
 let lit = null;
 
@@ -70,7 +71,7 @@ export function drawNow(ids) {
 }
 
 function paint(own) {
-  const plot = prepared(own.plotOf({ width: own.canvas.clientWidth || PAPER.width, lit }));
+  const plot = prepared(own.plotOf({ width: onPaper() ? PAPER.width : own.canvas.clientWidth, lit }));
   own.dirty = false;
   own.plot = plot;
   const put = (name, text) => {
@@ -96,9 +97,7 @@ function paint(own) {
   put(".empty", "");
   showKey(own);
   if (plot.height) own.canvas.style.height = `${plot.height}px`;
-  const { width, height } = onPaper()
-    ? { ...PAPER, height: plot.height || PAPER.height }
-    : { width: own.canvas.clientWidth, height: own.canvas.clientHeight };
+  const { width, height } = sizeOf(own);
   own.width = own.canvas.clientWidth;
   if (!own.chart) {
     const host = el("div", { class: "host", "aria-hidden": "true" });
@@ -108,6 +107,12 @@ function paint(own) {
   own.place = layout(plot, width, height);
   own.chart.setOption(options(plot, own.place, inks(), lit), true);
   own.spots = spotsOf(plot, own.place);
+  own.node.drawn = own;
+}
+
+function sizeOf({ node, canvas, plot }) {
+  if (!onPaper()) return { width: canvas.clientWidth, height: canvas.clientHeight };
+  return node.closest(".four") ? PAPER.half : { width: PAPER.width, height: plot.height || PAPER.height };
 }
 
 /* Lights one group up in all figures, dims the others; null for none. */
@@ -250,6 +255,3 @@ async function copyLink(own, node) {
   }
   setTimeout(() => (node.textContent = before), 2000);
 }
-
-/* For tests: the plot and the layout of a figure as last drawn. */
-export const drawn = (id) => figures.get(id);

@@ -16,7 +16,7 @@ import { LABEL_PX, spreadLabels } from "./labels.js";
 import { scale, thinned, tickText, ticks } from "./scale.js";
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif';
-const NARROW = 460;
+const NARROW = 300;
 export const SIZE = { tick: 11, title: 12, label: 11 };
 
 const SYMBOLS = {

@@ -14,10 +14,17 @@ import { drawVerdict } from "./verdict_tables.js";
 import { drawControls, wireControls } from "./controls.js";
 import { onChange, readLink, selection, writeLink } from "./state.js";
 
+/* Opens what a link leads to, and goes there. */
+function reveal(id) {
+  const node = id && byId(id);
+  if (!node) return;
+  for (let parent = node; parent; parent = parent.parentElement) if (parent.tagName === "DETAILS") parent.open = true;
+  node.scrollIntoView();
+}
+
 function follow() {
   const link = readLink();
-  const at = link && link.get("at");
-  if (at && byId(at)) byId(at).scrollIntoView();
+  reveal(link ? link.get("at") : location.hash.slice(1));
 }
 
 follow();
@@ -50,6 +57,9 @@ addEventListener("hashchange", () => {
     follow();
     draw();
     refresh();
-  } else if (selection()) writeLink();
+  } else {
+    reveal(location.hash.slice(1));
+    if (selection()) writeLink();
+  }
 });
 requestAnimationFrame(() => setTimeout(() => performance.mark("paretoken-drawn"), 0));
