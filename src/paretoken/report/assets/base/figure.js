@@ -74,6 +74,7 @@ function paint(own) {
   const plot = prepared(own.plotOf({ width: onPaper() ? PAPER.width : own.canvas.clientWidth, lit }));
   own.dirty = false;
   own.plot = plot;
+  own.node.drawn = own;
   const put = (name, text) => {
     const at = own.node.querySelector(name);
     if (at && at.textContent !== (text || "")) at.textContent = text || "";
@@ -107,7 +108,6 @@ function paint(own) {
   own.place = layout(plot, width, height);
   own.chart.setOption(options(plot, own.place, inks(), lit), true);
   own.spots = spotsOf(plot, own.place);
-  own.node.drawn = own;
 }
 
 function sizeOf({ node, canvas, plot }) {
