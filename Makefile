@@ -35,6 +35,7 @@ format: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/oxlint --quiet src/paretoken/report/assets
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -1,4 +1,4 @@
-"""The report in a real Chromium: plotted, reacting, readable, silent."""
+"""The report in a real Chromium: what a reader sees, changes and asks for."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.support.planted import STEADY, curve, planted_study, times
 
 pytestmark = pytest.mark.browser
 
-PLOTS = ("plot-frontier", "plot-cost", "plot-rent")
+FOUR = ("chart-interactivity", "chart-e2e", "chart-cost", "chart-rent")
+EVERYTHING = "#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k&scenario=everything"
 
 
 @pytest.fixture(scope="session")
@@ -31,273 +32,251 @@ def open_report(browser: Browser, report: Path) -> Iterator[Open]:
         yield opened
 
 
-def traces(page: Page, plot: str) -> list[dict]:
-    """What a plot holds: accelerator, kind and y of every trace."""
+def plot(page: Page, figure: str) -> dict:
+    """The plot of a figure as last drawn, once it is on the screen."""
+    page.locator(f"#{figure}").scroll_into_view_if_needed()
+    page.wait_for_function(
+        "id => document.getElementById(id).drawn && !document.getElementById(id).drawn.dirty", arg=figure
+    )
     return page.evaluate(
-        "id => document.getElementById(id).data.map(t => ({a: t.meta.a, kind: t.meta.kind, x: t.x, y: t.y}))", plot
+        """id => { const { plot } = document.getElementById(id).drawn; return {
+             title: plot.title, empty: plot.empty, x: plot.x, y: plot.y, bands: plot.bands || [],
+             lines: plot.lines.map(({ group, name, dash, points }) => ({ group, name, dash, points })),
+             marks: plot.marks.map(({ group, x, y, shape, hollow, faint, interval, about }) =>
+               ({ group, x, y, shape, hollow, faint, interval, about })) }; }""",
+        figure,
     )
 
 
-def verdict(page: Page) -> str:
-    return page.locator("#verdict").inner_text()
+def groups(page: Page, figure: str) -> set[str]:
+    return {line["group"] for line in plot(page, figure)["lines"]}
 
 
 def choose(page: Page, name: str, value: str) -> None:
     page.select_option(f"#{name}", value)
 
 
-def test_three_plots_have_lines_and_points(open_report: Open) -> None:
+def test_the_first_screen_holds_the_answer_the_dollars_and_the_chart(open_report: Open) -> None:
+    for width in (1280, 390):
+        page = open_report(width=width)
+        assert "has the cheapest tokens in" in page.locator(".lead").inner_text()
+        dollars = page.locator("#answer-dollars").inner_text()
+        assert "$" in dollars and "would have to cost" in dollars
+        top = page.locator("#chart-hero .canvas").bounding_box()["y"]
+        assert top < 700
     page = open_report()
-    for plot in PLOTS:
-        found = traces(page, plot)
-        assert len({t["a"] for t in found if t["kind"] == "line"}) >= 3
-        assert page.locator(f"#{plot} .scatterlayer .trace").count() == len(found)
-    kinds = {t["kind"] for t in traces(page, "plot-frontier")}
-    assert kinds == {"line", "flat", "between", "front", "dominated"}
+    box = page.locator("#chart-hero .canvas").bounding_box()
+    assert box["y"] + box["height"] <= 905
 
 
-def test_an_accelerator_switched_off_leaves_all_plots(open_report: Open) -> None:
+def test_the_first_chart_has_every_accelerator_with_a_price_within_the_limit(
+    open_report: Open, default_result: StudyResult
+) -> None:
+    page = open_report()
+    hero = plot(page, "chart-hero")
+    titles = {p.title for p in default_result.panels}
+    assert len(hero["y"]["categories"]) == len(titles)
+    assert {m["group"] for m in hero["marks"]} >= {"H100", "H200", "B200", "MI300X", "MI325X", "MI355X"}
+    predicted = [m for m in hero["marks"] if m["hollow"]]
+    assert predicted and all(m["interval"][0] < m["x"] < m["interval"][1] for m in predicted)
+
+
+def test_the_limit_moves_every_chart_and_the_answer(open_report: Open) -> None:
+    page = open_report()
+    before = plot(page, "chart-hero"), page.locator("#answer-dollars").inner_text(), plot(page, "chart-dumbbell")
+    page.fill("#limit-value", "20")
+    after = plot(page, "chart-hero"), page.locator("#answer-dollars").inner_text(), plot(page, "chart-dumbbell")
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    assert "≥ 20 tok/s/user" in after[0]["title"]
+    assert page.evaluate("document.getElementById('bar').getBoundingClientRect().top") == 0, "the bar stays in reach"
+
+
+def test_the_price_basis_moves_cost_and_rent_but_no_throughput(open_report: Open) -> None:
+    page = open_report()
+    before = [plot(page, figure) for figure in (*FOUR, "chart-hero")]
+    choose(page, "basis", "market:on-demand")
+    after = [plot(page, figure) for figure in (*FOUR, "chart-hero")]
+    assert before[:2] == after[:2]
+    assert all(old != new for old, new in zip(before[2:], after[2:], strict=True))
+
+
+def test_an_accelerator_switched_off_leaves_all_charts(open_report: Open) -> None:
     page = open_report()
     page.click("[data-accelerator=B200]")
     assert page.get_attribute("[data-accelerator=B200]", "aria-pressed") == "false"
-    for plot in PLOTS:
-        assert "B200" not in {t["a"] for t in traces(page, plot)}
+    for figure in FOUR:
+        assert "B200" not in groups(page, figure)
     page.click("[data-accelerator=B200]")
-    for plot in PLOTS:
-        assert "B200" in {t["a"] for t in traces(page, plot)}
+    for figure in FOUR:
+        assert "B200" in groups(page, figure)
 
 
 @pytest.mark.parametrize(
-    ("control", "value"), [("model", "deepseek-r1"), ("workload", "Summarisation 8k/1k"), ("axis", "interactivity")]
+    ("control", "value"), [("model", "deepseek-r1"), ("workload", "Summarisation 8k/1k"), ("axis", "e2e")]
 )
-def test_a_switch_changes_plots_and_verdict(open_report: Open, control: str, value: str) -> None:
+def test_a_switch_changes_charts_and_verdict(open_report: Open, control: str, value: str) -> None:
     page = open_report()
-    before = [traces(page, plot) for plot in PLOTS], verdict(page)
+    before = plot(page, "chart-cost"), page.locator("#verdict-now").inner_text()
     choose(page, control, value)
-    after = [traces(page, plot) for plot in PLOTS], verdict(page)
-    assert all(old != new for old, new in zip(before[0], after[0], strict=True))
-    assert before[1] != after[1]
+    assert plot(page, "chart-cost") != before[0]
+    assert page.locator("#verdict-now").inner_text() != before[1]
 
 
 def test_serving_and_precision_change_what_is_shown(open_report: Open) -> None:
     page = open_report("#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k")
-    one_node = {t["a"] for t in traces(page, "plot-frontier")}
+    one_node = groups(page, "chart-e2e")
     choose(page, "scenario", "everything")
-    any_serving = {t["a"] for t in traces(page, "plot-frontier")}
-    assert one_node < any_serving
+    assert one_node < groups(page, "chart-e2e")
     choose(page, "precision", "fp4")
-    assert "MI300X" not in {t["a"] for t in traces(page, "plot-frontier")}
+    assert "MI300X" not in groups(page, "chart-e2e")
 
 
-def test_the_tier_changes_cost_and_verdict_but_not_throughput(open_report: Open) -> None:
-    page = open_report()
-    before = [traces(page, plot) for plot in PLOTS], verdict(page)
-    choose(page, "tier", page.locator("#tier option").nth(1).get_attribute("value"))
-    assert traces(page, "plot-frontier") == before[0][0]
-    assert traces(page, "plot-cost") != before[0][1]
-    assert verdict(page) != before[1]
+def test_ttft_and_megawatts_are_axes_too(open_report: Open) -> None:
+    page = open_report("#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k")
+    choose(page, "axis", "ttft")
+    assert plot(page, "chart-interactivity")["x"]["title"].startswith("Time to first token")
+    per_gpu = plot(page, "chart-e2e")
+    choose(page, "measure", "mw")
+    per_mw = plot(page, "chart-e2e")
+    assert "MW" in per_mw["y"]["title"]
+    assert per_mw["marks"][0]["y"] > 100 * per_gpu["marks"][0]["y"]
 
 
-def test_break_even_follows_the_reference_rent_exactly(open_report: Open) -> None:
-    page = open_report()
-    before = traces(page, "plot-rent")
-    rent = float(page.input_value("#rent"))
-    page.fill("#rent", str(rent * 2))
-    after = traces(page, "plot-rent")
-    assert traces(page, "plot-frontier")
-    for old, new in zip(before, after, strict=True):
-        assert [v * 2 if v is not None else None for v in old["y"]] == new["y"]
-
-
-def test_a_rent_that_is_none_is_refused(open_report: Open) -> None:
-    page = open_report()
-    before = traces(page, "plot-rent")
-    page.fill("#rent", "-1")
-    assert page.get_attribute("#rent", "aria-invalid") == "true"
-    assert traces(page, "plot-rent") == before
-
-
-def test_each_engine_can_be_seen(open_report: Open) -> None:
-    page = open_report()
-    best = [t for t in traces(page, "plot-frontier") if t["kind"] == "line"]
+def test_each_engine_has_a_chart_on_the_same_scales(open_report: Open) -> None:
+    page = open_report("#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k&axis=e2e")
     choose(page, "lines", "each")
-    each = [t for t in traces(page, "plot-frontier") if t["kind"] == "line"]
-    assert len(each) > len(best)
-    assert {t["a"] for t in each} == {t["a"] for t in best}
+    shown = page.locator("#engines figure:not([hidden])")
+    assert shown.count() >= 3
+    plots = [plot(page, shown.nth(i).get_attribute("id")) for i in range(3)]
+    assert len({p["title"] for p in plots}) == 3
+    assert len({(p["x"]["min"], p["x"]["max"]) for p in plots}) == 1
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize(
-    "link", ["", "#model=deepseek-r1&precision=fp8&scenario=everything&lines=each&axis=interactivity"]
-)
-def test_no_horizontal_overflow(open_report: Open, width: int, link: str) -> None:
-    page = open_report(link, width=width)
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
-
-
-EVERYTHING = "#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k&scenario=everything"
-
-
-def box(page: Page, selector: str) -> dict:
-    return page.locator(selector).bounding_box()
-
-
-@pytest.mark.parametrize(("link", "width"), [(EVERYTHING, 1440), (EVERYTHING, 390), ("", 390), (EVERYTHING, 320)])
-def test_lines_without_names_at_their_ends_have_a_legend(open_report: Open, link: str, width: int) -> None:
-    page = open_report(link, width=width)
-    for plot in PLOTS:
-        styles, names = page.evaluate(
-            "id => { const lines = document.getElementById(id).data.filter(t => t.meta.kind === 'line');"
-            " return [lines.map(t => `${t.line.color} ${t.line.dash}`), lines.map(t => t.name)]; }",
-            plot,
-        )
-        entries = page.locator(f"#{plot} .legend .legendtext").all_text_contents()
-        assert len(entries) == len(set(styles))
-        assert set(entries) == set(names)
-        title, legend = box(page, f"#{plot} .xtitle"), box(page, f"#{plot} .legend")
-        assert title["y"] + title["height"] <= legend["y"]
-        assert legend["x"] + legend["width"] <= width
-
-
-def test_lines_with_names_at_their_ends_have_no_legend(open_report: Open) -> None:
-    page = open_report(width=1440)
-    for plot in PLOTS:
-        assert page.locator(f"#{plot} .annotation-text").count() >= 3
-        assert page.locator(f"#{plot} .legend").count() == 0
-
-
-def test_comparisons_and_hardware_fit_a_wide_page(open_report: Open) -> None:
-    page = open_report(EVERYTHING, width=1440)
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-    cut = "s => [...document.querySelectorAll(s)].filter(n => n.scrollWidth > n.clientWidth).length"
-    for tables in ("#verdict .scroll", "#hardware .scroll"):
-        assert page.locator(tables).count() > 0
-        assert page.evaluate(cut, tables) == 0
-    heads = page.locator("#hardware thead").first.inner_text()
-    assert heads.count("TFLOP/s") == 3
-
-
-def test_a_link_to_a_section_keeps_the_selection(open_report: Open) -> None:
+def test_a_cost_nobody_states_says_why_and_draws_no_axes(open_report: Open) -> None:
     page = open_report()
-    choose(page, "model", "deepseek-r1")
-    choose(page, "axis", "interactivity")
-    chosen = page.url
-    page.click("nav a[href='#prices']")
-    page.wait_for_url(chosen)
-    assert 0 <= box(page, "#prices")["y"] < 900
-    page.reload()
-    assert page.input_value("#model") == "deepseek-r1"
+    choose(page, "view", "o")
+    drawn = plot(page, "chart-cost")
+    assert "output throughput" in drawn["empty"]
+    assert page.locator("#chart-cost .empty").inner_text() == drawn["empty"]
+    assert not page.locator("#chart-cost .canvas").is_visible()
+
+
+def test_every_mark_answers_for_itself(open_report: Open) -> None:
+    """Pointed at exactly, each mark says its own point, alone or among those that lie on it."""
+    page = open_report(EVERYTHING)
+    for figure in ("chart-hero", *FOUR[:3]):
+        plot(page, figure)
+        missed = page.evaluate(
+            """id => {
+              const { canvas, spots, tip } = document.getElementById(id).drawn;
+              const box = canvas.getBoundingClientRect();
+              return spots.spots.filter(({ mark, px, py }) => {
+                canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: box.x + px, clientY: box.y + py }));
+                const near = spots.spots.filter((s) => Math.hypot(s.px - px, s.py - py) <= 5).length;
+                return tip.box.hidden || (near <= 6 && !tip.box.textContent.includes(mark.about.rows[1]));
+              }).map(({ mark }) => mark.about.title);
+            }""",
+            figure,
+        )
+        assert missed == [], figure
+
+
+def test_a_click_pins_a_point_with_its_source(open_report: Open) -> None:
+    page = open_report()
+    plot(page, "chart-cost")
+    x, y = page.evaluate(
+        """() => { const { canvas, spots } = document.getElementById('chart-cost').drawn;
+             const box = canvas.getBoundingClientRect(), s = spots.spots.find((s) => !s.mark.faint);
+             return [box.x + s.px, box.y + s.py]; }"""
+    )
+    page.mouse.click(x, y)
+    page.mouse.move(5, 5)
+    tip = page.locator("#chart-cost .tip")
+    text = tip.inner_text()
+    for part in ("TP ", "GPUs", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "per million"):
+        assert part in text
+    assert tip.locator("a").first.get_attribute("href").startswith("https://")
+    page.click("#chart-cost .tip .close")
+    assert not tip.is_visible()
+
+
+def test_the_keyboard_goes_from_mark_to_mark(open_report: Open) -> None:
+    page = open_report()
+    plot(page, "chart-hero")
+    page.locator("#chart-hero .canvas").focus()
+    page.keyboard.press("ArrowRight")
+    first = page.locator("#chart-hero .tip").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert first and page.locator("#chart-hero .tip").inner_text() != first
+    page.keyboard.press("Escape")
+    assert not page.locator("#chart-hero .tip").is_visible()
+
+
+def test_a_figure_leaves_home_with_its_texts(open_report: Open) -> None:
+    page = open_report()
+    drawn = plot(page, "chart-cost")
+    page.click("#chart-cost .menu >> text=Table")
+    rows = page.locator("#chart-cost .fig-table tbody tr").count()
+    assert rows == len([m for m in drawn["marks"] if m["shape"] != "cross"])
+    with page.expect_download() as csv:
+        page.click("#chart-cost .menu >> text=CSV")
+    text = Path(csv.value.path()).read_text(encoding="utf-8")
+    assert drawn["title"].split(":")[0] in text and len(text.splitlines()) == rows + 4
+    with page.expect_download() as png:
+        page.click("#chart-cost .menu >> text=PNG")
+    data = Path(png.value.path()).read_bytes()
+    assert data[:8] == b"\\x89PNG\\r\\n\\x1a\\n" and len(data) > 20_000
+
+
+def test_points_can_be_filtered_and_sorted(open_report: Open) -> None:
+    page = open_report()
+    page.click("#points summary")
+    rows = page.locator("#points-table tbody tr")
+    everything = rows.count()
+    page.fill("#points-filter", "mi355x vllm")
+    assert 0 < rows.count() < everything
+    page.fill("#points-filter", "")
+    page.click("#points-table th >> text=tok/s/user")
+    column = page.locator("#points-table tbody td:nth-child(6)").all_inner_texts()
+    values = [float(v.replace(",", "")) for v in column if v != "–"]
+    assert values == sorted(values) and len(values) > 10
 
 
 def test_dark_mode_by_preference_and_by_button(open_report: Open) -> None:
     def grounds(page: Page) -> tuple[str, str]:
         return page.evaluate(
             "[getComputedStyle(document.body).backgroundColor,"
-            " document.getElementById('plot-cost').layout.paper_bgcolor]"
+            " document.getElementById('chart-hero').drawn.chart.getOption().backgroundColor]"
         )
 
     light, dark = grounds(open_report()), grounds(page := open_report(color_scheme="dark"))
-    assert light[0] != dark[0]
-    assert light[1] != dark[1]
+    assert light[0] != dark[0] and light[1] != dark[1]
     page.click("#theme")
     assert grounds(page) == light
-    page.emulate_media(color_scheme="light")
-    page.click("#theme")
-    assert grounds(page) == dark
-
-
-def test_print_is_light_and_shows_every_table(open_report: Open) -> None:
-    page = open_report(color_scheme="dark")
-    page.emulate_media(media="print", color_scheme="dark")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert not page.locator("nav").is_visible()
-    for section in ("verdicts", "hardware", "prices", "sources"):
-        assert page.locator(f"#{section} table").first.is_visible()
-    assert page.locator("#method h3").first.is_visible()
-    assert len(page.pdf(format="A4")) > 50_000
-
-
-def test_a_closed_table_is_open_on_paper(open_report: Open) -> None:
-    page = open_report()
-    closed = page.locator("#flagged details table").first
-    assert not closed.is_visible()
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert closed.is_visible()
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert not closed.is_visible()
 
 
 def test_a_link_restores_the_selection(open_report: Open) -> None:
     page = open_report()
     choose(page, "model", "deepseek-r1")
-    choose(page, "axis", "interactivity")
-    page.fill("#rent", "3.1")
+    choose(page, "axis", "e2e")
+    page.fill("#limit-value", "31")
     page.click("[data-accelerator=MI355X]")
     again = open_report("#" + page.url.split("#", 1)[1])
-    assert [again.input_value(f"#{c}") for c in ("model", "axis", "rent")] == ["deepseek-r1", "interactivity", "3.1"]
+    assert [again.input_value(f"#{c}") for c in ("model", "axis", "limit-value")] == ["deepseek-r1", "e2e", "31"]
     assert again.get_attribute("[data-accelerator=MI355X]", "aria-pressed") == "false"
-    assert [traces(again, plot) for plot in PLOTS] == [traces(page, plot) for plot in PLOTS]
+    assert [plot(again, figure) for figure in FOUR] == [plot(page, figure) for figure in FOUR]
+
+
+def test_a_link_to_a_folded_section_opens_it(open_report: Open) -> None:
+    page = open_report("#prices")
+    assert page.locator("#prices table").first.is_visible()
 
 
 def test_a_link_with_nonsense_still_shows_something(open_report: Open) -> None:
     page = open_report(
-        "#model=none&precision=fp9&axis=sideways&tier=x&rent=-3&off=Nothing&reference=Y&view=z&lines=q&scale=w"
+        "#model=none&precision=fp9&axis=sideways&e2e=-3&basis=x&off=Nothing&reference=Y&view=z&lines=q&scale=w&price-H200=x"
     )
-    assert traces(page, "plot-frontier")
-
-
-def test_the_keyboard_reaches_and_switches_an_accelerator(open_report: Open) -> None:
-    page = open_report()
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focused = page.evaluate("document.activeElement.dataset.accelerator || ''")
-        if focused:
-            break
-    assert focused
-    page.keyboard.press("Space")
-    assert page.evaluate("document.activeElement.dataset.accelerator") == focused
-    assert focused not in {t["a"] for t in traces(page, "plot-frontier")}
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
-
-
-def test_the_first_tab_stop_skips_to_the_plots(open_report: Open) -> None:
-    page = open_report()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    assert page.locator(".skip").is_visible()
-
-
-def test_hover_shows_the_whole_point(open_report: Open) -> None:
-    page = open_report()
-    text = page.evaluate("document.getElementById('plot-frontier').data.find(t => t.meta.kind === 'front').text[0]")
-    for part in ("TP ", "GPUs", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "20"):
-        assert part in text
-
-
-def test_a_mark_pointed_at_shows_itself(open_report: Open) -> None:
-    """Of marks that no other covers, each answers with its point, never the line under it."""
-    page = open_report(width=1440)
-    page.locator("#plot-frontier").scroll_into_view_if_needed()
-    spots = page.evaluate(
-        """() => {
-          const gd = document.getElementById('plot-frontier'), box = gd.getBoundingClientRect(), l = gd._fullLayout;
-          const at = (t, i) => [box.x + l.xaxis._offset + l.xaxis.c2p(t.x[i]),
-                                box.y + l.yaxis._offset + l.yaxis.c2p(t.y[i])];
-          const all = gd.data.filter(t => ['front', 'dominated'].includes(t.meta.kind))
-            .flatMap(t => t.x.map((_, i) => [...at(t, i), t.meta.kind]));
-          return all.filter(([x, y, kind], k) => kind === 'front' &&
-            all.every(([u, v], j) => j === k || Math.hypot(u - x, v - y) > 12)).map(([x, y]) => [x, y]);
-        }"""
-    )
-    assert len(spots) > 10
-    for x, y in spots:
-        page.mouse.move(5, 5)
-        page.mouse.move(x, y)
-        page.wait_for_function("document.querySelector('#plot-frontier .hovertext')")
-        text = page.locator("#plot-frontier .hovertext").text_content()
-        assert "users" in text and "between points" not in text
+    assert plot(page, "chart-e2e")["lines"]
 
 
 def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Browser, tmp_path: Path) -> None:
@@ -316,34 +295,27 @@ def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Brow
     path = tmp_path / "report.html"
     path.write_text(render(result), encoding="utf-8")
     with watched(browser, path) as opened:
-        page = opened()
-        drawn = page.evaluate(
-            "document.getElementById('plot-frontier').data.map(t => ({a: t.meta.a, kind: t.meta.kind, x: t.x, y: t.y,"
-            " dash: t.line && t.line.dash, symbol: t.marker && t.marker.symbol, text: t.text}))"
-        )
-        legend = page.locator("#legend").inner_text()
-    (flat,) = (t for t in drawn if (t["a"], t["kind"]) == ("H200", "flat"))
-    held = [(x, y) for x, y in zip(flat["x"], flat["y"], strict=True) if y is not None]
-    assert (flat["dash"], held[0], held[-1]) == ("dot", (20, 600), (40, 600))
-    lines = {t["dash"]: t for t in drawn if (t["a"], t["kind"]) == ("MI355X", "line")}
-    assert set(lines) == {"solid", "longdashdot"}
-    gap = [y for x, y in zip(lines["solid"]["x"], lines["solid"]["y"], strict=True) if 10 < x < 20]
-    assert len(gap) > 10 and set(gap) == {None}
-    assert None not in lines["longdashdot"]["y"]
-    symbols = {t["symbol"] for t in drawn if t["kind"] == "front" and t["a"] == "MI355X"}
-    assert symbols == {"diamond", "diamond-open-dot"}
-    (newer,) = (t for t in drawn if t["kind"] == "newer")
-    assert (newer["x"], newer["y"], newer["symbol"]) == ([15], [9000], "x-thin")
-    assert "newer release, not ranked" in newer["text"][0]
-    for part in ("emulated, in no headline", "dotted beyond", "crosses: newer releases"):
-        assert part in legend
+        drawn = plot(opened("#axis=e2e&e2e=15"), "chart-e2e")
+    (flat,) = (line for line in drawn["lines"] if (line["group"], line["dash"]) == ("H200", "dotted"))
+    held = [point for point in flat["points"] if point]
+    assert held[0] == pytest.approx([20, 600]) and {y for _, y in held} == {600} and held[-1][0] > 39
+    lines = {line["dash"]: line for line in drawn["lines"] if line["group"] == "MI355X" and line["dash"] != "dotted"}
+    assert set(lines) == {"solid", "dashed"}
+    assert not [p for p in lines["solid"]["points"] if p and 10.01 < p[0] < 19.99]
+    assert [p for p in lines["dashed"]["points"] if p and 10.01 < p[0] < 19.99]
+    marks = {(m["shape"], bool(m["hollow"])) for m in drawn["marks"] if m["group"] == "MI355X" and not m["faint"]}
+    assert marks == {("diamond", False), ("diamond", True), ("cross", False)}
+    (newer,) = (m for m in drawn["marks"] if m["shape"] == "cross")
+    assert (newer["x"], newer["y"]) == (15, 9000)
+    assert any("newer release, not ranked" in row for row in newer["about"]["rows"])
 
 
-def test_without_script_the_tables_are_there(open_report: Open, browser: Browser, report: Path) -> None:
+def test_without_script_the_tables_are_there(browser: Browser, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
+    page.click("#verdicts summary")
     assert page.locator("#verdicts table").first.is_visible()
     assert page.locator("noscript").first.is_visible()
-    assert not page.locator("#plot-frontier").is_visible()
+    assert not page.locator("#chart-hero").is_visible()
     context.close()

@@ -103,6 +103,16 @@ def _metrics() -> tuple[Column, ...]:
         Column(f"{side}_tput_per_gpu_tok_s", "float", f"{side} tokens per second per GPU", "tok/s/GPU", rule="positive")
         for side in ("total", "input", "output")
     )
+    interval = tuple(
+        Column(
+            f"total_tput_per_gpu_tok_s_{end}",
+            "float",
+            f"{name} end of the 90 % interval of a prediction's throughput",
+            "tok/s/GPU",
+            rule="positive",
+        )
+        for end, name in (("lo", "lower"), ("hi", "upper"))
+    )
     latency = tuple(
         Column(f"{stat}_{key}_s", "float", f"{stat} {doc}", "s", rule="positive")
         for key, doc in LATENCIES.items()
@@ -147,7 +157,7 @@ def _metrics() -> tuple[Column, ...]:
         ),
     )
     failed = Column("error_rate", "float", "share of the requests that failed; null if not stated", rule="nonnegative")
-    return throughput + roles + latency + unstated + energy + drafting + (failed,)
+    return throughput + interval + roles + latency + unstated + energy + drafting + (failed,)
 
 
 def _derived() -> tuple[Column, ...]:

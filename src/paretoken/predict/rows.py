@@ -40,6 +40,8 @@ def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -
                     "mean_osl": case.lengths.mean_osl,
                     "load_kind": "closed",
                     "total_tput_per_gpu_tok_s": predictions.total_tput_per_gpu[i],
+                    "total_tput_per_gpu_tok_s_lo": low[i],
+                    "total_tput_per_gpu_tok_s_hi": high[i],
                     "input_tput_per_gpu_tok_s": predictions.total_tput_per_gpu[i] - predictions.output_tput_per_gpu[i],
                     "output_tput_per_gpu_tok_s": predictions.output_tput_per_gpu[i],
                     "median_ttft_s": predictions.ttft_s[i],

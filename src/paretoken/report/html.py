@@ -1,4 +1,4 @@
-"""The report of a study as one HTML file, about 5 MB of which plotly.js is 4.8."""
+"""The report of a study as one HTML file."""
 
 from __future__ import annotations
 
@@ -10,35 +10,20 @@ from paretoken.report.text import answer
 
 __all__ = ["environment", "island", "render"]
 
-SCRIPTS = (
-    "common.js",
-    "money.js",
-    "state.js",
-    "traces.js",
-    "plots.js",
-    "verdict.js",
-    "controls.js",
-    "money_state.js",
-    "money_plots.js",
-    "money_cost_plots.js",
-    "money_market_plots.js",
-    "money_tables.js",
-    "frame.js",
-    "main.js",
-)
-
 
 def render(result: StudyResult) -> str:
     """The whole page. It loads nothing from anywhere."""
+    static = sections(result)
     return assemble(
         "report.html.j2",
         ("report.css",),
-        SCRIPTS,
+        "study/main.js",
         payload(result),
         version=result.version,
         result=result,
         title=result.study.title or result.study.name,
         answer=answer(result),
-        sections=sections(result),
+        sections=static,
+        sources=next(context["rows"] for section, context in static if section.name == "sources"),
         styles=styles(result),
     )

@@ -1,46 +1,47 @@
-"""A page as one HTML file: template, own CSS and code, plotly.js and the data, all inlined.
+"""A page as one HTML file: template, own CSS and code, the chart library and the data, all inlined.
 
-Everything that comes from data or from the user is escaped by the template (autoescape), or is
-in a JSON island in which no character can end the island.
+Everything that comes from data or from the user is escaped by the template (autoescape), or is in a data island.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
+from zlib import compress
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from paretoken.report import numbers
+from paretoken.report.modules import joined
 
 HERE = Path(__file__).parent
-_ISLAND_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+ASSETS = HERE / "assets"
 
 
 def assemble(
     template: str,
     sheets: Sequence[str],
-    scripts: Sequence[str],
+    entry: str,
     data: Mapping[str, object],
     *,
-    plots: bool = True,
+    charts: bool = True,
     **context: object,
 ) -> str:
-    """The template, an heir of `base.html.j2`, with the assets named and the data in it. It loads nothing.
+    """The template, an heir of `base.html.j2`, with the style sheets, the modules of `entry` and the data in it.
 
-    `plots` says whether its code draws with plotly.js.
+    It loads nothing. `charts` says whether its code draws charts.
     """
     return (
         environment()
         .get_template(template)
         .render(
             css=Markup("\n".join(asset(name) for name in sheets)),  # noqa: S704
-            plotly=Markup(plotly_js() if plots else ""),  # noqa: S704
-            code=Markup("\n".join(asset(name) for name in scripts)),  # noqa: S704
+            library=Markup(chart_library() if charts else ""),  # noqa: S704
+            code=Markup(code_of(entry)),  # noqa: S704
             data=island(data),
             **context,
         )
@@ -48,11 +49,8 @@ def assemble(
 
 
 def island(data: Mapping[str, object]) -> Markup:
-    """The data as JSON that can stand between script tags: no `<`, `>` or `&` is left in it."""
-    text = orjson.dumps(data).decode()
-    for character, escape in _ISLAND_ESCAPES.items():
-        text = text.replace(character, escape)
-    return Markup(text)  # noqa: S704
+    """The data as JSON, deflated and in base64, in which no character can end a script tag."""
+    return Markup(b64encode(compress(orjson.dumps(data), 9)).decode())  # noqa: S704
 
 
 def environment() -> Environment:
@@ -71,13 +69,17 @@ def environment() -> Environment:
 
 
 @cache
-def plotly_js() -> str:
-    """plotly.js as the installed plotly package carries it, found without importing that package."""
-    spec = find_spec("plotly")
-    folder = Path(spec.origin).parent if spec and spec.origin else HERE
-    return (folder / "package_data" / "plotly.min.js").read_text(encoding="utf-8").replace("</script", "<\\/script")
+def chart_library() -> str:
+    """The parts of Apache ECharts that the pages use; built by tools/echarts."""
+    return asset("vendor/echarts.js").replace("</script", "<\\/script")
+
+
+@cache
+def code_of(entry: str) -> str:
+    """The module `entry` and all that it imports, as one script."""
+    return joined(ASSETS, entry)
 
 
 def asset(name: str) -> str:
     """A file of the report's own CSS or code."""
-    return (HERE / "assets" / name).read_text(encoding="utf-8")
+    return (ASSETS / name).read_text(encoding="utf-8")

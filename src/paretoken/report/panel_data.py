@@ -1,22 +1,22 @@
-"""One panel of the study as columns: its points, its curves on the common grid, its verdicts."""
+"""One panel of the study as columns: its points, which of them make the curves, its verdicts."""
 
 from __future__ import annotations
 
-from math import isnan
+from collections.abc import Callable
 
 import polars as pl
 
-from paretoken.answers.compare import CompareAnswer, NewerRelease
-from paretoken.answers.priced import PricedCandidate
+from paretoken.answers.compare import NewerRelease
 from paretoken.answers.study.result import FrontierVerdict, Panel
 from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
-from paretoken.frontier.curve import Curve
+from paretoken.frontier.pareto import CURVE_KEY
 from paretoken.points.acceptance import DRAFTING_COLUMNS
 from paretoken.points.selection import AXIS_COLUMN, Axis
-from paretoken.report.lines import ON_ENVELOPE, Data, Intern, curve_line, envelopes
 from paretoken.report.numbers import column, rounded
-from paretoken.report.point_words import drafting, load, software_words
+from paretoken.report.point_words import drafting, load, software_words, source_address
 
+Data = dict[str, object]
+Intern = Callable[[str | None], int | None]
 _NUMBERS = {
     "n": "n_gpus",
     "ep": "ep",
@@ -27,7 +27,11 @@ _NUMBERS = {
     "t": "tput_per_gpu",
     "o": "output_tput_per_gpu",
     "i": "input_tput_per_gpu",
+    "tl": "total_tput_per_gpu_tok_s_lo",
+    "th": "total_tput_per_gpu_tok_s_hi",
 }
+_OFTEN_EMPTY = ("tl", "th")
+"""Columns that a panel without predictions leaves out."""
 _TEXTS = {
     "a": "accelerator",
     "e": "engine",
@@ -52,6 +56,7 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
         "osl": selection.osl,
         "scenario": panel.scenario.name,
         "scenarioTitle": panel.scenario.title,
+        "scenarioShort": panel.scenario.short,
         "flagged": panel.flagged.height,
         "points": _points(panel, text),
         "newer": [newer_data(n, text) for n in panel.newer],
@@ -60,44 +65,41 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
 
 
 def _points(panel: Panel, text: Intern) -> Data:
-    """The rows that can be placed on some axis, by columns; `f` + axis: 2 envelope, 1 frontier, 0 dominated."""
+    """The rows that can be placed on some axis, by columns."""
     rows = panel.points.filter(pl.col("tput_per_gpu").is_not_null())
     data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
     data["spec"] = [text(drafting(r)) for r in rows.select(DRAFTING_COLUMNS).iter_rows(named=True)]
+    data["h"] = [text(source_address(*row)) for row in rows.select("source", "source_ref").iter_rows()]
     data["w"] = [text(software_words(*row)) for row in rows.select("software", "origin").iter_rows()]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
-    for axis in panel.grids:
-        data[f"f{axis}"] = _levels(rows, axis, panel.curves[axis])
-    return data
+    empty = [key for key in _OFTEN_EMPTY if not rows[_NUMBERS[key]].count()]
+    return {key: values for key, values in data.items() if key not in empty}
 
 
-def _levels(rows: pl.DataFrame, axis: Axis, curves: tuple[Curve, ...]) -> list[int]:
-    """For every row 2 if it is a Pareto point and no other engine of its accelerator is better there, 1 if only that.
-
-    Of equal rows the first is the Pareto point.
-    """
-    key = ("accelerator", "engine", "origin", AXIS_COLUMN[axis], "tput_per_gpu")
-    levels: dict[tuple[object, ...], int] = {}
-    for curve in curves:
-        mine = [c for c in curves if (c.accelerator, c.origin) == (curve.accelerator, curve.origin)]
-        for point in curve.points.select(key).iter_rows():
-            *_, latency_s, tput = point
-            best = max((v for c in mine if not isnan(v := c.value_within(latency_s))), default=0.0)
-            levels[point] = 2 if tput >= ON_ENVELOPE * best else 1
-    return [levels.pop(row, 0) for row in rows.select(key).iter_rows()]
+def _curves(panel: Panel, axis: Axis, text: Intern) -> list[Data]:
+    """Each curve of an axis with the places of its Pareto points in the columns of `_points`."""
+    rows = panel.points.filter(pl.col("tput_per_gpu").is_not_null())
+    key = (*CURVE_KEY, AXIS_COLUMN[axis], "tput_per_gpu")
+    places = {row: i for i, row in reversed(list(enumerate(rows.select(key).iter_rows())))}
+    return [
+        {
+            "a": text(c.accelerator),
+            "e": text(c.engine),
+            "r": text(c.origin),
+            "w": text(software_words(c.software, c.origin)),
+            "p": [places[row] for row in c.points.select(key).iter_rows()],
+        }
+        for c in panel.curves[axis]
+    ]
 
 
 def _axis(panel: Panel, axis: Axis, text: Intern, tiers: list[str]) -> Data:
-    grid = panel.grids[axis]
     verdicts = {v.tariff.tier: v for v in panel.verdicts if v.axis == axis}
     return {
-        "x": column((from_axis(x, axis) for x in grid.latency_s.tolist()), 5),
-        "lines": envelopes(grid, text),
-        "curves": [curve_line(c, axis, text) for c in panel.curves[axis]],
+        "curves": _curves(panel, axis, text),
         "verdicts": {tier: _verdict(verdicts[tier], axis, text) for tier in tiers if tier in verdicts},
-        "marks": _marks([verdicts[tier] for tier in tiers if tier in verdicts], text),
     }
 
 
@@ -127,67 +129,6 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
         [rounded(from_axis(c.latency_s, axis)), text(c.ahead_below), text(c.ahead_above)] for c in verdict.crossovers
     ]
     return {"segments": segments, "crossovers": crossings}
-
-
-def _marks(verdicts: list[FrontierVerdict], text: Intern) -> list[Data]:
-    """The comparisons at the study's marks: candidates once, their order and the margin for each tier."""
-    if not verdicts:
-        return []
-    return [_mark(of_tiers, text) for of_tiers in zip(*(v.comparisons for v in verdicts), strict=True)]
-
-
-def _mark(of_tiers: tuple[CompareAnswer, ...], text: Intern) -> Data:
-    first = of_tiers[0]
-    everyone = [*first.candidates, *first.other_engines]
-    return {
-        "at": first.value,
-        "rows": [_candidate(c, text) for c in everyone],
-        "no": [[text(name), text(why)] for name, why in first.no_data.items()],
-        "tiers": {c.tariff.tier: _order(c, everyone) for c in of_tiers},
-    }
-
-
-def _order(comparison: CompareAnswer, everyone: list[PricedCandidate]) -> Data:
-    place = {_key(c): i for i, c in enumerate(everyone)}
-    return {
-        "ranked": [place[_key(c)] for c in comparison.candidates],
-        "others": [place[_key(c)] for c in comparison.other_engines],
-        "margin": rounded(comparison.margin),
-        "confidence": comparison.confidence,
-        "fragile": comparison.fragile,
-        "dataEnd": comparison.data_end,
-        "withheld": comparison.withheld,
-        "acceptance": comparison.acceptance,
-        "daysApart": comparison.days_apart,
-    }
-
-
-def _key(candidate: PricedCandidate) -> tuple[str, str, str]:
-    return candidate.accelerator, candidate.engine, candidate.origin
-
-
-def _candidate(c: PricedCandidate, text: Intern) -> list[object]:
-    point = c.recommended
-    return [
-        text(c.accelerator),
-        text(c.engine),
-        text(c.origin),
-        rounded(c.tput_per_gpu, 5),
-        rounded(c.output_tput_per_gpu, 5),
-        rounded(c.input_tput_per_gpu, 5),
-        rounded(c.e2e_s),
-        rounded(c.interactivity_tok_s),
-        text(c.e2e_basis),
-        text(load(point)),
-        text(software_words(c.software, c.origin)),
-        text(c.date),
-        text(c.source),
-        c.n_points,
-        c.interpolated,
-        rounded(point["tput_per_gpu"], 5),
-        rounded(point["e2e_s"]),
-        rounded(point["interactivity_tok_s"]),
-    ]
 
 
 def newer_data(newer: NewerRelease, text: Intern) -> Data:

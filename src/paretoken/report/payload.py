@@ -6,16 +6,21 @@ to 5 significant digits: what a plot can show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from paretoken.answers.study.result import StudyResult
+import polars as pl
+
+from paretoken.answers.study.result import Panel, StudyResult
+from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, TIE, TIE_PREDICTED
+from paretoken.frontier.verdict import NEAR_CROSSOVER, THIN
+from paretoken.plural import counted
 from paretoken.prices.tariff import Tariff
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
 from paretoken.report.style import Style, style_of
 from paretoken.report.summary import vendor_of
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Interned:
@@ -48,7 +53,14 @@ def payload(result: StudyResult) -> dict[str, object]:
             "p95": result.little_error.p95,
             "n": result.little_error.n,
         },
+        "bounds": {
+            "run": [TIE, LIKELY],
+            "predicted": [TIE_PREDICTED, LIKELY_PREDICTED],
+            "thin": THIN,
+            "near": NEAR_CROSSOVER,
+        },
         "panels": panels,
+        "sources": [_sources(panel) for panel in result.panels],
         "money": money_data(result, accelerators),
         "text": list(text),
     }
@@ -81,10 +93,28 @@ def _study(result: StudyResult) -> dict[str, object]:
     return {
         "name": study.name,
         "load": study.serving_load,
+        "made": result.made_on,
+        "points": f"{counted(result.n_points - result.n_predicted, 'point')} published or measured, "
+        f"{counted(result.n_predicted, 'point')} predicted.",
         "reference": study.reference,
         "rent": study.reference_rent_usd,
         "panel": _opening_panel(result),
+        "limits": {"interactivity": _middle(study.interactivity_tok_s), "e2e": _middle(study.e2e_s)},
     }
+
+
+def _middle(marks: Sequence[float]) -> float:
+    """The mark in the middle of the study's own."""
+    return sorted(marks)[(len(marks) - 1) // 2]
+
+
+def _sources(panel: Panel) -> str:
+    """The sources of a panel with the period of their runs, most points first."""
+    rows = panel.points.group_by("source").agg(n=pl.len(), first=pl.col("date").min(), last=pl.col("date").max())
+    return "; ".join(
+        source if first is None else f"{source}, {first[:7]} to {last[-10:][:7]}"
+        for source, _, first, last in rows.sort("n", "source", descending=[True, False]).iter_rows()
+    )
 
 
 def _opening_panel(result: StudyResult) -> int:
@@ -109,9 +139,11 @@ def _accelerator(result: StudyResult, name: str) -> dict[str, object]:
         "id": name,
         "name": entry.name if entry else name,
         "vendor": vendor,
-        "symbol": style.symbol,
+        "shape": style.shape,
         "glyph": style.glyph,
         "light": style.light,
+        "label": style.label_light,
+        "labelDark": style.label_dark,
         "dark": style.dark,
     }
 

@@ -11,9 +11,11 @@ from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import Segment, leaders
 from paretoken.prices.cost import usd_per_mtok
 from paretoken.prices.tariff import Tariff
-from paretoken.report.lines import ON_ENVELOPE
 from paretoken.report.point_words import load, software_words
 from paretoken.report.summary import headline_curves, span
+
+ON_ENVELOPE = 0.999
+"""A Pareto point this close to the accelerator's best curve lies on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from paretoken.frontier.compare import tp_label
@@ -37,3 +38,20 @@ def software_words(state: str, origin: str) -> str:
         return "software not stated"
     first, period, last = state.partition("..")
     return f"median over {first[:7]} to {last[:7]}" if period else state
+
+
+_ADDRESS = re.compile(r"https://[^\s\"'<>]+")
+_REPOSITORIES = {
+    "inferencex-2026-07": "https://github.com/SemiAnalysisAI/InferenceX",
+    "inferencex-runs-dsr1": "https://github.com/SemiAnalysisAI/InferenceX",
+    "atom-nightly": "https://github.com/ROCm/ATOM/tree/gh-pages/benchmark-dashboard",
+    "aiconfigurator-silicon": "https://github.com/ai-dynamo/aiconfigurator",
+    "trtllm-perf-overview": "https://github.com/NVIDIA/TensorRT-LLM/blob/main/docs/source/developer-guide/perf-overview.md",
+}
+"""Where the shipped sources are, for rows that name no address of their own."""
+
+
+def source_address(source: str, source_ref: str | None) -> str | None:
+    """The https address of a point's run, else of its collection; None where neither is public."""
+    stated = _ADDRESS.search(source_ref or "")
+    return stated[0].rstrip(".,;)") if stated else _REPOSITORIES.get(source)

@@ -31,6 +31,7 @@ class ServingFilter:
     """Which kinds of serving are compared with each other."""
 
     name: str
+    short: str
     title: str
     serving: Serving
     speculative: Speculative
@@ -39,8 +40,14 @@ class ServingFilter:
 SERVING_FILTERS = {
     s.name: s
     for s in (
-        ServingFilter("like-for-like", "One node, no speculative decoding", "single-node", "none"),
-        ServingFilter("everything", "Any serving: also disaggregated, multi-node and speculative", "any", "any"),
+        ServingFilter("like-for-like", "Plain serving", "One node, no speculative decoding", "single-node", "none"),
+        ServingFilter(
+            "everything",
+            "Best known serving",
+            "Any serving: also disaggregated, multi-node and speculative",
+            "any",
+            "any",
+        ),
     )
 }
 

@@ -52,7 +52,7 @@ def _run(run: MeasuredRun, look: Style) -> dict[str, object]:
         "name": run.name,
         "light": look.light,
         "dark": look.dark,
-        "symbol": look.symbol,
+        "shape": look.shape,
         "glyph": look.glyph,
         "best": next(i for i, level in enumerate(run.levels) if level is best),
         "levels": [_level(name, level) for name, level in zip(run.names, run.levels, strict=True)],

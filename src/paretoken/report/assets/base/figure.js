@@ -1,0 +1,257 @@
+/* A figure: its texts, its chart, what the pointer does in it, and its menu of table, CSV, picture and link.
+
+   A figure is drawn when it is on the screen or on paper; one that is not waits. */
+import { byId, el, table } from "./dom.js";
+import { csvOf, pictureOf, save } from "./export.js";
+import { barAt, nearestMarks, spotsOf, tip } from "./pointer.js";
+import { layout, options, prepared } from "./render.js";
+import { inks, onPaper } from "./theme.js";
+
+/* Sizes on A4 paper: of a figure alone and of one in a pair. */
+const PAPER = { width: 670, height: 300, half: { width: 325, height: 235 } };
+const figures = new Map();
+let lit = null;
+
+/* Registers the figure whose node has this id; `plotOf()` gives its plot for what is selected now. */
+export function figure(id, plotOf) {
+  const node = byId(id);
+  if (!node) return;
+  const canvas = node.querySelector(".canvas");
+  const own = {
+    id,
+    node,
+    canvas,
+    plotOf,
+    chart: null,
+    tip: tip(canvas),
+    pinned: false,
+    dirty: true,
+    visible: false,
+    step: -1,
+  };
+  figures.set(id, own);
+  canvas.tabIndex = 0;
+  node.querySelector(".menu")?.append(...menu(own));
+  watch(own);
+  listen(own);
+}
+
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const own = figures.get(target.id);
+      own.visible = isIntersecting;
+      if (isIntersecting && own.dirty) paint(own);
+    }
+  },
+  { rootMargin: "300px" },
+);
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const own = figures.get(target.closest("figure").id);
+    if (own.chart && own.canvas.clientWidth !== own.width) refresh([own.id]);
+  }
+});
+function watch(own) {
+  sight.observe(own.node);
+  sizes.observe(own.canvas);
+}
+
+/* Draws these figures anew, all without ids; what is out of sight is drawn once it comes near. */
+export function refresh(ids = [...figures.keys()]) {
+  for (const own of ids.map((id) => figures.get(id)).filter(Boolean)) {
+    own.dirty = true;
+    if (own.visible || onPaper()) paint(own);
+  }
+}
+
+/* Draws what the first screen shows without waiting for the observer. */
+export function drawNow(ids) {
+  for (const id of ids) paint(figures.get(id));
+}
+
+function paint(own) {
+  const plot = prepared(own.plotOf({ width: onPaper() ? PAPER.width : own.canvas.clientWidth, lit }));
+  own.dirty = false;
+  own.plot = plot;
+  own.node.drawn = own;
+  const put = (name, text) => {
+    const at = own.node.querySelector(name);
+    if (at && at.textContent !== (text || "")) at.textContent = text || "";
+  };
+  put(".fig-title", plot.title);
+  put(".fig-subtitle", plot.subtitle);
+  put(".fig-source", plot.source);
+  own.canvas.setAttribute(
+    "aria-label",
+    `${plot.title || ""}. ${plot.empty || "The menu of the figure has the table."}`,
+  );
+  own.canvas.setAttribute("role", "group");
+  own.node.classList.toggle("is-empty", Boolean(plot.empty));
+  if (own.table && !own.table.hidden) showTable(own);
+  close(own);
+  if (plot.empty) {
+    own.chart?.clear();
+    put(".empty", plot.empty);
+    return;
+  }
+  put(".empty", "");
+  showKey(own);
+  if (plot.height) own.canvas.style.height = `${plot.height}px`;
+  const { width, height } = sizeOf(own);
+  own.width = own.canvas.clientWidth;
+  if (!own.chart) {
+    const host = el("div", { class: "host", "aria-hidden": "true" });
+    own.canvas.prepend(host);
+    own.chart = echarts.init(host, null, { renderer: "svg", width, height });
+  } else own.chart.resize({ width, height });
+  own.place = layout(plot, width, height);
+  own.chart.setOption(options(plot, own.place, inks(), lit), true);
+  own.spots = spotsOf(plot, own.place);
+}
+
+function sizeOf({ node, canvas, plot }) {
+  if (!onPaper()) return { width: canvas.clientWidth, height: canvas.clientHeight };
+  return node.closest(".four") ? PAPER.half : { width: PAPER.width, height: plot.height || PAPER.height };
+}
+
+/* Lights one group up in all figures, dims the others; null for none. */
+export function light(group) {
+  if (group === lit) return;
+  lit = group;
+  for (const own of figures.values())
+    if (own.chart && own.visible && !own.plot.empty)
+      own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
+}
+
+function pointedAt(own, px, py) {
+  const near = nearestMarks(own.spots.spots, px, py);
+  if (near.length) return near;
+  const bar = barAt(own.spots.bars, px, py);
+  return bar ? [bar] : [];
+}
+
+function show(own, near, pinned) {
+  own.pinned = pinned;
+  own.tip.show(
+    near.map((s) => s.mark.about),
+    near[0].px,
+    near[0].py,
+    pinned,
+    () => close(own),
+  );
+  light(near[0].mark.group ?? null);
+}
+
+function close(own) {
+  own.pinned = false;
+  own.tip.hide();
+}
+
+function listen(own) {
+  const at = (event) => {
+    const box = own.canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  own.canvas.addEventListener("pointermove", (event) => {
+    if (!own.spots || own.pinned || own.plot.empty) return;
+    const near = pointedAt(own, ...at(event));
+    if (near.length) show(own, near, false);
+    else {
+      own.tip.hide();
+      light(null);
+    }
+  });
+  own.canvas.addEventListener("pointerleave", () => {
+    if (own.pinned) return;
+    own.tip.hide();
+    light(null);
+  });
+  own.canvas.addEventListener("click", (event) => {
+    if (!own.spots || own.plot.empty || event.target.closest(".tip")) return;
+    const near = pointedAt(own, ...at(event));
+    if (near.length) show(own, near, true);
+    else close(own);
+  });
+  own.canvas.addEventListener("keydown", (event) => stepWithKeys(own, event));
+  own.canvas.addEventListener("blur", () => {
+    if (!own.pinned) own.tip.hide();
+    light(null);
+  });
+}
+
+/* Arrows go from mark to mark, left to right; Enter pins, Escape closes. */
+function stepWithKeys(own, event) {
+  if (!own.spots || own.plot.empty || event.target !== own.canvas) return;
+  const order = [...own.spots.all].sort((a, b) => a.px - b.px || a.py - b.py);
+  const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (move && order.length) {
+    own.step = (own.step + move + order.length) % order.length;
+    show(own, [order[own.step]], false);
+  } else if (event.key === "Enter" && order[own.step]) show(own, [order[own.step]], true);
+  else if (event.key === "Escape") {
+    close(own);
+    light(null);
+  } else return;
+  event.preventDefault();
+}
+
+/* The menu's buttons. */
+function menu(own) {
+  const button = (text, act) => {
+    const node = el("button", { type: "button", class: "quiet" }, text);
+    node.addEventListener("click", () => act(node));
+    return node;
+  };
+  return [
+    button("Table", (node) => {
+      own.table ||= own.node.appendChild(el("div", { class: "fig-table", hidden: "" }));
+      own.table.hidden = !own.table.hidden;
+      node.setAttribute("aria-expanded", String(!own.table.hidden));
+      if (!own.table.hidden) showTable(own);
+    }),
+    button("CSV", () => save(`${own.id}.csv`, "text/csv", csvOf(own.plot))),
+    button("PNG", () => pictureOf(own).then((blob) => save(`${own.id}.png`, "image/png", blob))),
+    button("Copy link", (node) => copyLink(own, node)),
+  ];
+}
+
+/* What colours mean where no mark or label says it: plot.key is [[text, color], ...]. */
+function showKey(own) {
+  if (!own.plot.key) return;
+  own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
+  const swatch = ([text, color]) => {
+    const node = el("span", null, el("i", { "aria-hidden": "true" }), text);
+    node.firstChild.style.background = color;
+    return node;
+  };
+  own.key.replaceChildren(...own.plot.key.map(swatch));
+}
+
+function showTable(own) {
+  const { heads, rows } = own.plot.table || { heads: [], rows: [] };
+  const cell = (value) =>
+    el(
+      "td",
+      typeof value === "number" || value === null ? null : { class: "text" },
+      value === null ? "–" : String(value),
+    );
+  const body = rows.map((row) => el("tr", null, ...row.map(cell)));
+  own.table.replaceChildren(table(`Figures of: ${own.plot.title || own.id}`, heads, body));
+}
+
+async function copyLink(own, node) {
+  const link = new URL(location.href);
+  const parameters = new URLSearchParams(link.hash.slice(1));
+  parameters.set("at", own.id);
+  link.hash = parameters.toString();
+  const before = node.textContent;
+  try {
+    await navigator.clipboard.writeText(link.href);
+    node.textContent = "Copied";
+  } catch {
+    location.hash = link.hash;
+    node.textContent = "In the address bar";
+  }
+  setTimeout(() => (node.textContent = before), 2000);
+}

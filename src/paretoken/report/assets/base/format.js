@@ -1,0 +1,25 @@
+/* Numbers for a reader. */
+export const DASH = "–";
+const missing = (v) => v === null || v === undefined || !Number.isFinite(v);
+
+/* Three significant digits, or `digits`; whole above 1,000. */
+export const short = (v, digits = 3) =>
+  missing(v)
+    ? DASH
+    : v.toLocaleString("en-US", {
+        maximumSignificantDigits: Math.max(digits, Math.abs(v) >= 1000 ? Math.ceil(Math.log10(Math.abs(v))) : 0),
+      });
+
+const CENTS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+
+/* USD: two decimals above 1, else three significant digits. */
+export const dollars = (v) => (missing(v) ? DASH : `$${v >= 1 ? v.toLocaleString("en-US", CENTS) : v.toPrecision(3)}`);
+
+/* By how much something is more: `+35 %`, `×3.6` from 3 times on. */
+export const more = (m) =>
+  missing(m) ? DASH : m >= 2 ? `×${(m + 1).toFixed(1)}` : `+${(m * 100).toFixed(m < 0.0995 ? 1 : 0)}\u00a0%`;
+
+/* A duration with its unit. */
+export const seconds = (v) => (missing(v) ? DASH : v >= 1 ? `${short(v)} s` : `${short(v * 1000)} ms`);
+
+export const counted = (n, one, many = `${one}s`) => `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;

@@ -1,0 +1,175 @@
+/* The four charts of a panel: throughput per GPU against interactivity (or TTFT) and against E2E latency, the cost of
+   tokens, and the rent needed. */
+import { figure } from "../../base/figure.js";
+import { dollars, more, short } from "../../base/format.js";
+import { rivalOf } from "../answer.js";
+import { AXES } from "../axes.js";
+import { leadersAt } from "../curves.js";
+import { cellOf, kwOf } from "../owner.js";
+import { basisName, costOf, marketTerm, priceOf } from "../prices.js";
+import { limit, panel, state, VIEWS } from "../state.js";
+import { data, tint } from "../study.js";
+import { limitText, verdictAt } from "../verdict.js";
+import { overLatency } from "./latency.js";
+
+const subject = (p) => `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}; ${p.scenarioTitle.toLowerCase()}`;
+const sources = (p) => `Source: ${data.sources[data.panels.indexOf(p)]}`;
+const shown = (l) => !state.off.has(l.a);
+
+/* Throughput by what it is measured in: per GPU, or per MW of utility power. */
+const MEASURES = {
+  gpu: { of: (a, t) => t, title: "tok/s/GPU, input and output", unit: "tok/s/GPU", noun: "GPU" },
+  mw: {
+    of: (a, t) => (kwOf(a) ? (t * 1000) / kwOf(a) : null),
+    title: "tok/s/MW of utility power",
+    unit: "tok/s/MW",
+    noun: "MW",
+  },
+};
+
+/* Throughput of the selected panel over an axis; of one engine on the scales of all, if one is named. */
+export function throughputPlot(axis, engine = null) {
+  const p = panel();
+  const measure = MEASURES[state.measure];
+  const plot = overLatency(p, axis, {
+    figure: measure.of,
+    says: (a, t) => `${short(t, 4)} ${measure.unit}`,
+    title: measure.title,
+    engine,
+  });
+  const empty = plot.marks.length ? null : `No accelerator shown has data on ${AXES[axis].name} here.`;
+  return { ...plot, title: throughputTitle(p, axis, measure), subtitle: subject(p), source: sources(p), empty };
+}
+
+function throughputTitle(p, axis, measure) {
+  const value = axis === state.axis ? limit() : state[axis];
+  const [first, second] = leadersAt(p, axis, value)
+    .filter(shown)
+    .map((l) => ({ a: l.a, value: measure.of(l.a, l.t) }))
+    .filter((l) => l.value !== null)
+    .sort((x, y) => y.value - x.value);
+  if (!first) return `Nothing meets ${limitText(axis, value)}`;
+  const lead = second ? `, ${more(first.value / second.value - 1)} over ${second.a}` : "";
+  return `${first.a} serves the most tokens per ${measure.noun} at ${limitText(axis, value)}${lead}`;
+}
+
+function cost() {
+  const p = panel();
+  const { axis } = state;
+  const what = state.view === "t" ? "" : `${VIEWS[state.view]} `;
+  const plot = overLatency(p, axis, {
+    figure: costOf,
+    says: (a, usd) => `${dollars(usd)} per million ${what}tokens`,
+    title: `$ per million ${what}tokens`,
+    prefix: "$",
+    key: state.view,
+  });
+  const missing = leadersAt(p, axis, limit()).length && !plot.marks.length;
+  const empty = plot.marks.length
+    ? null
+    : missing && state.view !== "t"
+      ? `No source here states ${VIEWS[state.view]} throughput, so its cost is not known.`
+      : `No accelerator shown has a price and data on ${AXES[axis].name} here.`;
+  const subtitle = `${subject(p)}. Prices: ${basisName()}${what ? `; all cost on ${VIEWS[state.view]} tokens` : ""}`;
+  return { ...plot, title: costTitle(p), subtitle, source: sources(p), empty };
+}
+
+function costTitle(p) {
+  const v = verdictAt(p);
+  if (!v.winner) return `No tokens with a price at ${limitText()}`;
+  const lead = v.second ? `; ${v.second.a} ${more(v.margin)}` : "";
+  return `${v.winner.a} has the cheapest tokens at ${limitText()}: ${dollars(v.winner.usd)} per million${lead}`;
+}
+
+/* The rent at which each accelerator's tokens cost what the reference's do at the price basis, with the market's
+   quartiles of the accelerator that is pointed at, else of the rival, as a band. */
+function rent(lit) {
+  const p = panel();
+  const { axis, reference } = state;
+  const base = priceOf(reference);
+  const texts = { subtitle: subject(p), source: sources(p) };
+  const plot = overLatency(p, axis, {
+    figure: (a, t) => t,
+    says: () => "",
+    title: `Rent needed to equal ${reference}, $/GPU-h`,
+    prefix: "$",
+  });
+  const atReference = memo((value) => leadersAt(p, axis, value).find((l) => l.a === reference)?.t ?? null);
+  const needed = ([value, t]) => (atReference(value) ? [value, (base * t) / atReference(value)] : null);
+  const lines =
+    base === null
+      ? []
+      : plot.lines
+          .map((l) => ({ ...l, points: l.points.map((q) => q && needed(q)) }))
+          .filter((l) => l.points.some(Boolean));
+  const band = marketBand(lit, p, plot.x, lines);
+  const values = [...lines.flatMap((l) => l.points.filter(Boolean).map(([, y]) => y)), ...(band ? band.quartiles : [])];
+  const empty =
+    base === null
+      ? `${reference} has no price at this basis. Choose another reference.`
+      : values.length
+        ? null
+        : `${reference} has no data here. Choose another reference.`;
+  const y = values.length ? { ...plot.y, min: Math.min(...values) * 0.9, max: Math.max(...values) * 1.1 } : plot.y;
+  return {
+    ...plot,
+    ...texts,
+    y,
+    lines,
+    marks: [],
+    bands: band ? [band] : [],
+    title: rentTitle(p, base),
+    subtitle: band ? `${texts.subtitle}. Band: ${band.text}` : texts.subtitle,
+    table: {
+      heads: ["Accelerator", AXES[axis].title, "$/GPU-h"],
+      rows: lines.flatMap((l) => l.points.filter(Boolean).map(([x, v]) => [l.name, x, v])),
+    },
+    empty,
+  };
+}
+
+function rentTitle(p, base) {
+  const { reference } = state;
+  const at = leadersAt(p, state.axis, limit());
+  const own = at.find((l) => l.a === reference);
+  const v = verdictAt(p);
+  const rival = v.winner && [v.winner, ...(rivalOf(v) ? [rivalOf(v)] : [])].find((l) => l.a !== reference);
+  if (!own || !rival || base === null) return `Rent at which each equals ${reference}`;
+  const needed = dollars((base * rival.t) / own.t);
+  return `${rival.a} equals ${reference} at ${needed} per GPU-hour when ${reference} costs ${dollars(base)}`;
+}
+
+function marketBand(lit, p, x, lines) {
+  const v = verdictAt(p);
+  const rival = v.winner && (rivalOf(v) || v.second);
+  const a = lit && lit !== state.reference ? lit : rival && rival.a;
+  const cell = a && lines.some((l) => l.group === a) ? cellOf(a, marketTerm()) : null;
+  if (!cell || cell.quartiles[0] === null) return null;
+  const [q1, q3] = cell.quartiles;
+  const text = `what ${a} rents for, ${marketTerm()}, middle half of the market (${dollars(q1)} to ${dollars(q3)})`;
+  return {
+    group: a,
+    color: tint(a),
+    quartiles: cell.quartiles,
+    points: [
+      [x.min, q1, q3],
+      [x.max, q1, q3],
+    ],
+    text,
+  };
+}
+
+function memo(of) {
+  const known = new Map();
+  return (value) => {
+    if (!known.has(value)) known.set(value, of(value));
+    return known.get(value);
+  };
+}
+
+export function fourCharts() {
+  figure("chart-interactivity", () => throughputPlot(state.axis === "ttft" ? "ttft" : "interactivity"));
+  figure("chart-e2e", () => throughputPlot("e2e"));
+  figure("chart-cost", cost);
+  figure("chart-rent", ({ lit }) => rent(lit));
+}

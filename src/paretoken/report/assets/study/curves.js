@@ -1,0 +1,106 @@
+/* Curves of a panel: the best throughput within any latency limit, the twin of frontier/curve.py.
+
+   The payload says which points make a curve on the E2E and interactivity axes; on TTFT the page takes the Pareto set
+   itself, of the points of the same software. */
+import { AXES } from "./axes.js";
+import { pchip } from "./pchip.js";
+import { data, word } from "./study.js";
+
+const KEYS = { t: "t", o: "o", i: "i" };
+const JOINED = 0;
+const FLAT = 1;
+const APART = 2;
+export const STRETCH = { JOINED, FLAT, APART };
+
+/* Seconds on an axis of every point of a panel; null where it has none. */
+export function latenciesOf(panel, axis) {
+  const p = panel.points;
+  return { e2e: p.e2e, ttft: p.ttft, interactivity: p.tpot }[axis];
+}
+
+const cache = new Map();
+
+/* The curves of a panel on an axis. */
+export function curvesOf(panel, axis) {
+  const key = `${data.panels.indexOf(panel)}|${axis}`;
+  if (!cache.has(key)) {
+    const stated = axis === "ttft" ? paretoSets(panel) : panel.axes[axis].curves;
+    cache.set(
+      key,
+      stated.map((c) => curve(panel, axis, c)),
+    );
+  }
+  return cache.get(key);
+}
+
+function curve(panel, axis, { a, e, r, w, p }) {
+  const x = p.map((i) => latenciesOf(panel, axis)[i]);
+  const splines = Object.fromEntries(
+    Object.entries(KEYS).map(([key, column]) => {
+      const y = p.map((i) => panel.points[column][i]);
+      return [key, y.includes(null) ? null : pchip(x, y)];
+    }),
+  );
+  const last = x[x.length - 1];
+  return {
+    a: word(a),
+    engine: word(e),
+    origin: word(r),
+    software: word(w),
+    points: p,
+    x,
+    start: x[0],
+    end: last,
+    /* Throughput within a limit in seconds: beyond the last point, that point's own; null where none meets it. */
+    within: (limit, key = "t") =>
+      splines[key] && limit >= x[0] * (1 - 1e-9) ? splines[key](Math.min(Math.max(limit, x[0]), last)) : null,
+    /* The fastest-serving point that was run and meets the limit. */
+    bestPoint: (limit) => p[x.reduce((best, v, k) => (v <= limit * (1 + 1e-9) ? k : best), 0)],
+    /* The one or two points that the value at a limit rests on. */
+    around: (limit) => {
+      const k = x.findIndex((v) => v >= Math.min(limit, last) * (1 - 1e-9));
+      return Math.abs(x[k] / Math.min(limit, last) - 1) < 1e-9 || k === 0 ? [p[k]] : [p[k - 1], p[k]];
+    },
+    stretch: (limit) => stretch(panel, axis, p, x, limit),
+  };
+}
+
+/* Joined between points of one source and basis of latency, flat beyond the last point, else apart. */
+function stretch(panel, axis, p, x, limit) {
+  if (limit > x[x.length - 1] * (1 + 1e-9)) return FLAT;
+  const k = x.findIndex((v) => v >= limit * (1 - 1e-9));
+  if (k <= 0 || Math.abs(x[k] / limit - 1) < 1e-9) return JOINED;
+  const kind = (i) => `${panel.points.s[i]}|${axis === "e2e" ? panel.points.basis[i] : ""}`;
+  return kind(p[k - 1]) === kind(p[k]) ? JOINED : APART;
+}
+
+/* For each accelerator, engine, origin and software the points that no other beats in TTFT and throughput. */
+export function paretoSets(panel) {
+  const c = panel.points;
+  const groups = new Map();
+  c.ttft.forEach((x, i) => {
+    if (x === null || c.t[i] === null) return;
+    const key = [c.a[i], c.e[i], c.r[i], c.w[i]].join("|");
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(i);
+  });
+  return [...groups.values()].map((rows) => {
+    const sorted = rows.sort((i, j) => c.ttft[i] - c.ttft[j] || c.t[j] - c.t[i]);
+    const front = sorted.filter((i, k) => sorted.slice(0, k).every((j) => c.t[j] < c.t[i]));
+    const [first] = front;
+    return { a: c.a[first], e: c.e[first], r: c.r[first], w: c.w[first], p: front };
+  });
+}
+
+/* The best curve of each accelerator within a limit in the axis' own unit: [{a, curve, t, latency}], by accelerator.
+   Emulated curves count only where `emulated` asks for them. */
+export function leadersAt(panel, axis, value, { emulated = false } = {}) {
+  const latency = AXES[axis].latency(value);
+  const best = new Map();
+  for (const c of curvesOf(panel, axis)) {
+    if (c.origin === "emulated" && !emulated) continue;
+    const t = c.within(latency);
+    if (t !== null && (!best.has(c.a) || t > best.get(c.a).t)) best.set(c.a, { a: c.a, curve: c, t, latency });
+  }
+  return [...best.values()];
+}
