@@ -26,7 +26,7 @@ from paretoken.report.run.payload import payload
 from paretoken.report.run.reading import read_run, read_runs
 from paretoken.report.run.warnings import warnings_of
 from paretoken.secret_names import without_secrets
-from tests.support.html_pages import data_of, page_of, without_plotly
+from tests.support.html_pages import data_of, page_of, without_library
 from tests.support.levels import closed
 from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, scraped
 
@@ -35,7 +35,7 @@ NASTY = "<img src=x onerror=alert(1)></script>|`*"
 
 def words(page: str) -> str:
     """What a reader without JavaScript sees."""
-    body = without_plotly(page)[without_plotly(page).index("<body>") :]
+    body = without_library(page)[without_library(page).index("<body>") :]
     bare = re.sub(r"<(script|style)\b.*?</\1>", " ", body, flags=re.S)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
@@ -104,7 +104,7 @@ def test_equal_words_are_said_once(tmp_path):
 def test_the_page_loads_nothing_and_tells_no_secret(run_folders):
     page = page_of(run_folders / "before")
     assert "default-src 'none'" in page
-    assert not re.findall(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)\s*=\s*\"(?!data:)", without_plotly(page))
+    assert not re.findall(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)\s*=\s*\"(?!data:)", without_library(page))
     assert "hunter2" not in page and "verysecret" not in page
     assert "http://…@10.0.0.7:8000 --concurrency 1:16:x2 --api-key …" in words(page)
 
@@ -136,7 +136,7 @@ def test_names_from_outside_are_escaped(tmp_path):
     columns = COLUMNS | {"model_variant": NASTY, "engine": NASTY, "accelerator": NASTY}
     keep(folder, loaded(2), Closed(2), columns=columns, fidelity=proof(2))
     page = page_of(tmp_path / "run")
-    assert "<img" not in without_plotly(page)
+    assert "<img" not in without_library(page)
     assert page.count("</script>") == 4
     assert NASTY in words(page)
 
