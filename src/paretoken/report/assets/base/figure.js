@@ -11,12 +11,13 @@ const PAPER = { width: 660, height: 330 };
 const figures = new Map();
 let lit = null;
 
-/* Registers the figure whose node has this id; `plotOf()` gives its plot for what is selected now. */
-export function figure(id, plotOf) {
+/* Registers the figure whose node has this id; `plotOf()` gives its plot for what is selected now. `pick(mark)` is
+   called with a mark that is clicked. */
+export function figure(id, plotOf, { pick = null } = {}) {
   const node = byId(id);
   if (!node) return;
   const canvas = node.querySelector(".canvas");
-  const own = { id, node, canvas, plotOf, chart: null, tip: tip(canvas), pinned: false, dirty: true, visible: false, step: -1 };
+  const own = { id, node, canvas, plotOf, pick, chart: null, tip: tip(canvas), pinned: false, dirty: true, visible: false, step: -1 };
   figures.set(id, own);
   canvas.tabIndex = 0;
   node.querySelector(".menu")?.append(...menu(own));
@@ -80,6 +81,7 @@ function paint(own) {
     return;
   }
   put(".empty", "");
+  showKey(own);
   if (plot.height) own.canvas.style.height = `${plot.height}px`;
   const { width, height } = onPaper() ? { ...PAPER, height: plot.height || PAPER.height } : { width: own.canvas.clientWidth, height: own.canvas.clientHeight };
   own.width = own.canvas.clientWidth;
@@ -141,8 +143,9 @@ function listen(own) {
   own.canvas.addEventListener("click", (event) => {
     if (!own.spots || own.plot.empty || event.target.closest(".tip")) return;
     const near = pointedAt(own, ...at(event));
-    if (near.length) show(own, near, true);
-    else close(own);
+    if (!near.length) return close(own);
+    own.pick?.(near[0].mark);
+    show(own, near, true);
   });
   own.canvas.addEventListener("keydown", (event) => stepWithKeys(own, event));
   own.canvas.addEventListener("blur", () => {
@@ -159,8 +162,10 @@ function stepWithKeys(own, event) {
   if (move && order.length) {
     own.step = (own.step + move + order.length) % order.length;
     show(own, [order[own.step]], false);
-  } else if (event.key === "Enter" && order[own.step]) show(own, [order[own.step]], true);
-  else if (event.key === "Escape") {
+  } else if (event.key === "Enter" && order[own.step]) {
+    own.pick?.(order[own.step].mark);
+    show(own, [order[own.step]], true);
+  } else if (event.key === "Escape") {
     close(own);
     light(null);
   } else return;
@@ -185,6 +190,18 @@ function menu(own) {
     button("PNG", () => pictureOf(own).then((blob) => save(`${own.id}.png`, "image/png", blob))),
     button("Copy link", (node) => copyLink(own, node)),
   ];
+}
+
+/* What colours mean where no mark or label says it: plot.key is [[text, color], ...]. */
+function showKey(own) {
+  if (!own.plot.key) return;
+  own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
+  const swatch = ([text, color]) => {
+    const node = el("span", null, el("i", { "aria-hidden": "true" }), text);
+    node.firstChild.style.background = color;
+    return node;
+  };
+  own.key.replaceChildren(...own.plot.key.map(swatch));
 }
 
 function showTable(own) {
