@@ -23,6 +23,7 @@ from paretoken.report import render
 from paretoken.report.run.answer import headline
 from paretoken.report.run.page import write_page
 from paretoken.report.run.payload import payload
+from paretoken.report.run.published import PublishedBeside
 from paretoken.report.run.reading import read_run, read_runs
 from paretoken.report.run.warnings import warnings_of
 from paretoken.secret_names import without_secrets
@@ -80,15 +81,25 @@ def test_unsound_levels_do_not_win(run_folders):
     assert headline(failed).sentences[0].startswith("No level has figures")
 
 
-def test_every_warning_is_prominent(run_folders):
+def test_warnings_are_sorted_by_grade_and_the_worst_come_before_the_charts(run_folders):
     run = read_run(run_folders / "trouble")
     warned = warnings_of([run])
-    assert [w.code for w in warned][:5] == ["unfinished", "failed", "client_limited", "no_steady_state", "errors"]
-    assert dict(warned[3].texts)["4 users"].startswith("TPOT still rising")
+    assert [(w.grade, w.code) for w in warned] == [
+        ("wrong", "failed"),
+        ("wrong", "client_limited"),
+        ("wrong", "no_steady_state"),
+        ("wrong", "errors"),
+        ("careful", "unfinished"),
+        ("careful", "too_short"),
+        ("footnote", "quantile_unsupported"),
+        ("footnote", "quantile_thin"),
+    ]
+    assert dict(warned[2].texts)["4 users"].startswith("TPOT still rising")
     text = words(page_of(run_folders / "trouble"))
-    assert text.index("Before you trust these figures") < text.index("Throughput against latency")
+    places = [text.index(heading) for heading in ("Do not use these figures", "Read with care", "Throughput against")]
+    assert places == sorted(places)
+    assert text.index("Levels Figures of") < text.index("Footnotes how things were counted")
     assert "http_5xx 50 <b>out of | memory</b>" in text
-    assert all(w.code.startswith("quantile") for w in warnings_of([run], minor=True))
 
 
 def test_equal_words_are_said_once(tmp_path):
@@ -98,7 +109,8 @@ def test_equal_words_are_said_once(tmp_path):
             level.folder / "summary.json", replace(level.summary, warnings=(LevelWarning("new_code", "the same"),))
         )
     (warned,) = warnings_of([read_run(run)])
-    assert (warned.title, warned.texts) == ("New code", (("1 user, 2 users", "the same"),))
+    assert (warned.grade, warned.title) == ("careful", "New code")
+    assert warned.texts == (("1 user, 2 users", "the same"),)
 
 
 def test_the_page_loads_nothing_and_tells_no_secret(run_folders):
@@ -137,14 +149,14 @@ def test_names_from_outside_are_escaped(tmp_path):
     keep(folder, loaded(2), Closed(2), columns=columns, fidelity=proof(2))
     page = page_of(tmp_path / "run")
     assert "<img" not in without_library(page)
-    assert page.count("</script>") == 4
+    assert page.count("</script>") == page_of(ladder(tmp_path / "plain", (1,))).count("</script>")
     assert NASTY in words(page)
 
 
 def test_several_runs_are_named_and_coloured_apart(run_folders, tmp_path):
     runs = read_runs([run_folders / "before", run_folders / "after"])
     assert [r.name for r in runs] == ["before", "after"]
-    made = payload(runs)
+    made = payload(runs, [PublishedBeside()] * 2)
     assert len({r["light"] for r in made["runs"]}) == 2
     ladder(tmp_path / "before", (1,))
     twins = [r.name for r in read_runs([run_folders / "before", tmp_path / "before"])]
@@ -202,5 +214,6 @@ def test_a_study_shows_measured_points(tmp_path):
     panel = next(p for p in data["panels"] if p["workload"] == "Chat 1k/1k")
     origins = [data["text"][r] for r in panel["points"]["r"]]
     assert origins.count("measured") == 3
-    lines = {(data["text"][c["a"]], data["text"][c["r"]]) for c in panel["axes"]["e2e"]["lines"]}
-    assert ("H200", "measured") in lines and ("H200", "published") in lines
+    columns = zip(panel["points"]["a"], panel["points"]["r"], strict=True)
+    of_h200 = {data["text"][r] for a, r in columns if data["text"][a] == "H200"}
+    assert of_h200 == {"measured", "published"}

@@ -1,8 +1,8 @@
-"""Published points of the model, lengths and accelerator of a run, and the command that compares it with all of them."""
+"""Published points of the model, lengths and accelerator of a run, and the command that compares it with all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, log10
 from shlex import join
@@ -46,11 +46,11 @@ def published_beside(run: MeasuredRun) -> PublishedBeside:
     """What is published of the model, precision, lengths and accelerator of a run; plain serving as the run's own."""
     lacking = [option for column, option in LABELS.items() if run.columns.get(column) in (None, "", "unknown")]
     if lacking:
-        return PublishedBeside(absent=f"The run does not state what to compare it with; add {' '.join(lacking)}.")
+        return PublishedBeside(absent=f"To compare it with published points, measure with {' and '.join(lacking)}.")
     catalog = load_catalog()
     columns = run.columns
     for name, registry in (("model", catalog.models), ("accelerator", catalog.accelerators)):
-        if columns[name] not in registry:
+        if str(columns[name]) not in registry:
             return PublishedBeside(absent=f"The catalog has no {name} {columns[name]}, so nothing is published of it.")
     command = _command(run)
     try:
@@ -102,7 +102,7 @@ def _rounded_up(seconds: float) -> str:
     return f"{ceil(seconds / power - 1e-9) * power:.10g}"
 
 
-def _curves(by_axis: dict[str, Sequence[FrontierPoint]]) -> list[PublishedCurve]:
+def _curves(by_axis: Mapping[str, Sequence[FrontierPoint]]) -> list[PublishedCurve]:
     curves: dict[tuple[str, str], PublishedCurve] = {}
     for axis, points in by_axis.items():
         for p in points:

@@ -38,7 +38,7 @@ const sight = new IntersectionObserver(
 const sizes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const own = figures.get(target.closest("figure").id);
-    if (own.chart && own.canvas.clientWidth !== own.width) refresh([own.id]);
+    if (own.chart && own.canvas.clientWidth && own.canvas.clientWidth !== own.width) refresh([own.id]);
   }
 });
 function watch(own) {
@@ -50,7 +50,7 @@ function watch(own) {
 export function refresh(ids = [...figures.keys()]) {
   for (const own of ids.map((id) => figures.get(id)).filter(Boolean)) {
     own.dirty = true;
-    if (own.visible || onPaper()) paint(own);
+    if (!own.node.hidden && (own.visible || onPaper())) paint(own);
   }
 }
 
@@ -176,7 +176,10 @@ function stepWithKeys(own, event) {
 function menu(own) {
   const button = (text, act) => {
     const node = el("button", { type: "button", class: "quiet" }, text);
-    node.addEventListener("click", () => act(node));
+    node.addEventListener("click", () => {
+      if (!own.plot) paint(own);
+      act(node);
+    });
     return node;
   };
   return [
