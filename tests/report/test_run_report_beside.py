@@ -20,9 +20,7 @@ from tests.support.runs import COLUMNS
 
 def altered(run: MeasuredRun, config: dict | None = None, **columns: object) -> MeasuredRun:
     """The run with other settings and columns."""
-    levels = tuple(
-        replace(x, summary=replace(x.summary, columns={**x.summary.columns, **columns})) for x in run.levels
-    )
+    levels = tuple(replace(x, summary=replace(x.summary, columns={**x.summary.columns, **columns})) for x in run.levels)
     metadata = replace(run.metadata, config={**run.config, **(config or {})})
     return replace(run, levels=levels, metadata=metadata)
 
