@@ -6,7 +6,7 @@ import { more, short } from "../../base/format.js";
 import { rangeOf, scale } from "../../base/scale.js";
 import { inks } from "../../base/theme.js";
 import { around, roomyTexts } from "../shapes.js";
-import { data, kind, level, several, state, tint } from "../state.js";
+import { data, kind, several, state, tint } from "../state.js";
 
 const AXES = { e2e: { title: "End-to-end latency p50, s" }, inter: { title: "Interactivity p50, tok/s/user" } };
 const SIDES = { out: "output tok/s/GPU", total: "total tok/s/GPU" };
@@ -62,7 +62,7 @@ function finding(runs) {
 /* The levels in order of load, repeats as their mean. */
 function line(r) {
   const byLoad = new Map();
-  for (const l of placed(r).filter((l) => !l.failed)) byLoad.set(l.load, [...(byLoad.get(l.load) || []), l]);
+  for (const l of placed(r).filter((one) => !one.failed)) byLoad.set(l.load, [...(byLoad.get(l.load) || []), l]);
   const mean = (ls, key) => ls.reduce((sum, l) => sum + l[key], 0) / ls.length;
   const points = [...byLoad].sort((a, b) => a[0] - b[0]).map(([, ls]) => [mean(ls, state.axis), mean(ls, state.side)]);
   return { group: r.name, name: r.name, color: tint(r), width: 1.6, points, label: several };
