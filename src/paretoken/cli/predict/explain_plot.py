@@ -21,7 +21,7 @@ def write_plot(explanations: Sequence[Explanation], path: Path) -> None:
     write_text(plot_page("Where the time goes", map(figure, explanations), note), path)
 
 
-class Segment(NamedTuple):
+class BarPart(NamedTuple):
     """A part in its bar: the row, its place among the parts of the phase, and its ends in percent."""
 
     part: TimeShare
@@ -55,20 +55,20 @@ def figure(explanation: Explanation) -> Plot:
     }
 
 
-def _stacked(parts: Sequence[TimeShare], phase: str, row: int) -> Iterator[Segment]:
+def _stacked(parts: Sequence[TimeShare], phase: str, row: int) -> Iterator[BarPart]:
     """One bar; the part of a factor below 1 is negative and goes to the left of 0."""
     ends = {True: 0.0, False: 0.0}
     for place, part in enumerate(p for p in parts if p.phase == phase):
         side = part.share >= 0
         start, ends[side] = ends[side], ends[side] + part.share * 100
-        yield Segment(part, row, place, start, ends[side])
+        yield BarPart(part, row, place, start, ends[side])
 
 
-def _bar(s: Segment) -> dict[str, object]:
+def _bar(s: BarPart) -> dict[str, object]:
     said = [s.part.what, f"{s.part.seconds * 1e3:.2f} ms, {s.part.share:.1%} of {PHASES[s.part.phase]}"]
     shape = {"row": s.row, "from": s.start, "to": s.end, "height": BAR_PX, "color": tone(s.place)}
     return {**shape, "group": s.part.name, "about": {"title": s.part.name, "rows": said}}
 
 
-def _name(s: Segment) -> dict[str, object]:
+def _name(s: BarPart) -> dict[str, object]:
     return {"x": (s.start + s.end) / 2, "y": s.row, "text": s.part.name, "align": "center"}
