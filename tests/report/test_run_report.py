@@ -48,7 +48,7 @@ def test_the_answer_comes_first(run_folders):
     assert text.index(f"Best throughput: {best:.2f} output tok/s per GPU") < text.index("Throughput against latency")
     assert "at 16 users" in text
     assert re.search(r"One user alone sees [\d.]+ tok/s, first token after \d+ ms", text)
-    assert "Highest load measured within ttft_p90=250ms: 8 users" in text
+    assert "Highest load measured within TTFT p90 ≤ 250 ms: 8 users" in text
     assert "meta/Llama-3.3-70B on vllm 0.11.0, 8 × H200, ISL 1024, OSL 1024, 2026-11-20" in text
     assert "No warning" in text
 
@@ -58,11 +58,11 @@ def test_the_answer_comes_first(run_folders):
     [
         (
             {"kind": "slo", "users": 96, "steps": 9, "slo": "ttft_p99=2s", "fails_at": 104},
-            "Highest load within ttft_p99=2s: 96 users (9 steps; 104 is too many).",
+            "Highest load within TTFT p99 ≤ 2 s: 96 users (9 steps; 104 is too many).",
         ),
         (
             {"kind": "slo", "users": None, "steps": 1, "slo": "ttft_p99=2s", "fails_at": 1},
-            "No measured load stays within ttft_p99=2s.",
+            "No measured load stays within TTFT p99 ≤ 2 s.",
         ),
         ({"kind": "knee", "users": 48, "steps": 7}, "Beyond 48 users latency grows faster"),
     ],
