@@ -15,6 +15,7 @@ from paretoken.answers.seam import Question
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Axis
 from paretoken.history.at_latency import ThroughputChange, changes, shares_latency
+from paretoken.history.at_load import Difference as Difference
 from paretoken.history.at_load import RunComparison
 from paretoken.history.compare_runs import compare_runs
 from paretoken.history.judgement import ALLOWED_DROP
