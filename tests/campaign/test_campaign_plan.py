@@ -396,12 +396,15 @@ class TestDocuments:
         import click
 
         yaml = pytest.importorskip("yaml")
-        (shown,) = self.blocks("regression.md", "yaml")
-        steps = yaml.safe_load(shown)["jobs"]["check"]["steps"]
-        commands = [shlex.split(s["run"]) for s in steps if s.get("run", "").startswith("paretoken")]
-        assert [c[1] for c in commands] == ["campaign", "check"]
-        self.parses(click, commands[0][2:])
-        self.parses(click, commands[1][1:])
+        github, gitlab = map(yaml.safe_load, self.blocks("regression.md", "yaml"))
+        for lines in (
+            [step.get("run", "") for step in github["jobs"]["check"]["steps"]],
+            gitlab["performance"]["script"],
+        ):
+            commands = [shlex.split(line) for line in lines if line.startswith("paretoken")]
+            assert [c[1] for c in commands] == ["campaign", "check"]
+            self.parses(click, commands[0][2:])
+            self.parses(click, commands[1][1:])
 
     def parses(self, click, words: list[str]) -> None:
         from paretoken.cli.compare import check

@@ -14,7 +14,7 @@ TTFT, TPOT, E2E, SPEED = SLOS
 def test_what_is_missed_and_by_how_much():
     assert why_unmet({TPOT: 0.0968}) == "misses TPOT p50 ≤ 50 ms at any load: it is 96.8 ms at best"
     assert why_unmet({TTFT: 1.234, SPEED: 0.008}) == (
-        "misses TTFT p99 ≤ 1 ms, interactivity p90 ≥ 5000 tok/s at any load: they are 1.23 s, 125 tok/s at best"
+        "misses TTFT p99 ≤ 1 ms, interactivity p90 ≥ 5,000 tok/s at any load: they are 1.23 s, 125 tok/s at best"
     )
 
 

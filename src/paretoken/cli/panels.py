@@ -80,6 +80,11 @@ _HISTORY = {
     "Points": "--origin --points --no-published --bundle --as-of",
     "Output": "--format --json --wide",
 }
+_STUDY = {
+    "Points": "--measure-here --bundle --as-of",
+    "Price": "--price",
+    "Output": "--out --all --format --json --wide",
+}
 _CHECK = {
     "Comparison": "--baseline --at --e2e --interactivity --allow --force",
     "Output": "--junit --annotations --format --json --wide",
@@ -124,12 +129,14 @@ PANELS: dict[str, dict[str, str]] = (
     | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
     | {"calibrate": _CALIBRATE, "validate": _FIT}
     | dict.fromkeys(
-        [f"accuracy {tier}" for tier in ("calibrate", "compare", "consistency", "gate", "repeat", "task")], _ACCURACY
+        [f"accuracy {tier}" for tier in ("calibrate", "compare", "consistency", "gate", "probe", "repeat", "task")],
+        _ACCURACY,
     )
     | {
         "launch": _LAUNCH,
         "history": _HISTORY,
         "check": _CHECK,
+        "study": _STUDY,
         "parity scan": _PARITY_SCAN,
         "outlook": _OUTLOOK,
         "rent show": _RENT,

@@ -46,7 +46,15 @@ def kinds_of_warning(levels: Sequence[tuple[str, LevelSummary]], without: Collec
 
 def _warnings(summary: LevelSummary) -> Iterator[tuple[str, str]]:
     if summary.failed:
-        yield "failed", f"FAILED: {summary.failed}"
+        yield "failed", f"FAILED: {summary.failed}{_first_error(summary)}"
     for warning in summary.warnings:
         if not warning.code.startswith(RARE):
-            yield warning.code, warning.text
+            detail = _first_error(summary) if warning.code == "errors" and not summary.failed else ""
+            yield warning.code, warning.text + detail
+
+
+def _first_error(summary: LevelSummary) -> str:
+    """The server's words for the most frequent failure, after a semicolon; empty without any."""
+    errors = summary.errors
+    kinds = sorted((-n, status) for status, n in errors.by_status.items() if errors.detail.get(status))
+    return f"; {kinds[0][1]}: {errors.detail[kinds[0][1]]}" if kinds else ""

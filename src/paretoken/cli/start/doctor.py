@@ -19,7 +19,7 @@ STYLES = {"ok": "green", "note": "yellow", "missing": "bold red"}
 
 @click.command("doctor")
 @click.option("--strict", is_flag=True, help="Exit with code 1 if something that measuring needs is missing.")
-@options.as_json
+@options.json_only
 def command(strict: bool, as_json: bool) -> None:
     """Say what this machine can measure and what it cannot, with a remedy for each.
 
