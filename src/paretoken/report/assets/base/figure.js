@@ -2,9 +2,11 @@
 
    A figure is drawn when it is on the screen or on paper; one that is not waits. */
 import { byId, el, table } from "./dom.js";
+import { cursor } from "./cursor.js";
 import { csvOf, pictureOf, save } from "./export.js";
 import { barAt, nearestMarks, spotsOf, tip } from "./pointer.js";
 import { layout, options, prepared } from "./render.js";
+import { rowAt, rowButtons } from "./rows.js";
 import { inks, onPaper } from "./theme.js";
 
 /* Sizes on A4 paper: of a figure alone and of one in a pair. */
@@ -24,6 +26,7 @@ export function figure(id, plotOf) {
     plotOf,
     chart: null,
     tip: tip(canvas),
+    cursor: cursor(canvas),
     pinned: false,
     dirty: true,
     visible: false,
@@ -108,6 +111,7 @@ function paint(own) {
   own.place = layout(plot, width, height);
   own.chart.setOption(options(plot, own.place, inks(), lit), true);
   own.spots = spotsOf(plot, own.place);
+  if (plot.choose) rowButtons(own.canvas, plot.choose, own.place);
 }
 
 function sizeOf({ node, canvas, plot }) {
@@ -141,11 +145,34 @@ function show(own, near, pinned) {
     () => close(own),
   );
   light(near[0].mark.group ?? null);
+  cross(own, near[0].mark);
 }
 
 function close(own) {
   own.pinned = false;
+  leave(own);
+}
+
+function leave(own) {
   own.tip.hide();
+  light(null);
+  cross(own, null);
+}
+
+/* Shows the same point, and the same place on the same axis, in the other figures; null for none. */
+function cross(from, mark) {
+  for (const own of figures.values()) {
+    if (own === from || !own.chart) continue;
+    const at = mark && mark.key && own.visible && !own.plot.empty && siblingOf(own, from, mark);
+    if (at) own.cursor.show(...at, own.place.rect);
+    else own.cursor.hide();
+  }
+}
+
+function siblingOf(own, from, mark) {
+  const same = own.spots.spots.find((s) => s.mark.key === mark.key);
+  if (same) return [same.px, same.py];
+  return own.plot.x.title === from.plot.x.title && !own.plot.y.categories ? [own.place.x(mark.x), null] : null;
 }
 
 function listen(own) {
@@ -157,26 +184,24 @@ function listen(own) {
     if (!own.spots || own.pinned || own.plot.empty) return;
     const near = pointedAt(own, ...at(event));
     if (near.length) show(own, near, false);
-    else {
-      own.tip.hide();
-      light(null);
-    }
+    else leave(own);
   });
   own.canvas.addEventListener("pointerleave", () => {
-    if (own.pinned) return;
-    own.tip.hide();
-    light(null);
+    if (!own.pinned) leave(own);
   });
   own.canvas.addEventListener("click", (event) => {
-    if (!own.spots || own.plot.empty || event.target.closest(".tip")) return;
+    if (!own.spots || own.plot.empty || event.target.closest(".tip, .rows")) return;
     const near = pointedAt(own, ...at(event));
     if (near.length) show(own, near, true);
-    else close(own);
+    else if (own.pinned || !own.plot.choose) close(own);
+    else {
+      const row = rowAt(own.place, own.plot.choose.names.length, at(event)[1]);
+      if (row !== null) own.plot.choose.act(row);
+    }
   });
   own.canvas.addEventListener("keydown", (event) => stepWithKeys(own, event));
   own.canvas.addEventListener("blur", () => {
-    if (!own.pinned) own.tip.hide();
-    light(null);
+    if (!own.pinned) leave(own);
   });
 }
 
@@ -189,10 +214,8 @@ function stepWithKeys(own, event) {
     own.step = (own.step + move + order.length) % order.length;
     show(own, [order[own.step]], false);
   } else if (event.key === "Enter" && order[own.step]) show(own, [order[own.step]], true);
-  else if (event.key === "Escape") {
-    close(own);
-    light(null);
-  } else return;
+  else if (event.key === "Escape") close(own);
+  else return;
   event.preventDefault();
 }
 
@@ -216,13 +239,13 @@ function menu(own) {
   ];
 }
 
-/* What colours mean where no mark or label says it: plot.key is [[text, color], ...]. */
+/* What marks and colours mean: plot.key is [[text, color], ...], without a colour for what is said of marks. */
 function showKey(own) {
   if (!own.plot.key) return;
   own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
   const swatch = ([text, color]) => {
-    const node = el("span", null, el("i", { "aria-hidden": "true" }), text);
-    node.firstChild.style.background = color;
+    const node = el("span", null, color ? el("i", { "aria-hidden": "true" }) : null, text);
+    if (color) node.firstChild.style.background = color;
     return node;
   };
   own.key.replaceChildren(...own.plot.key.map(swatch));

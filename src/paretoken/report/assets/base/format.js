@@ -6,14 +6,29 @@ const missing = (v) => v === null || v === undefined || !Number.isFinite(v);
 export const short = (v, digits = 3) =>
   missing(v)
     ? DASH
-    : v.toLocaleString("en-US", {
-        maximumSignificantDigits: Math.max(digits, Math.abs(v) >= 1000 ? Math.ceil(Math.log10(Math.abs(v))) : 0),
-      });
+    : v
+        .toLocaleString("en-US", {
+          maximumSignificantDigits: Math.max(digits, Math.abs(v) >= 1000 ? Math.ceil(Math.log10(Math.abs(v))) : 0),
+        })
+        .replace("-", "−");
 
 const CENTS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
 
 /* USD: two decimals above 1, else three significant digits. */
 export const dollars = (v) => (missing(v) ? DASH : `$${v >= 1 ? v.toLocaleString("en-US", CENTS) : v.toPrecision(3)}`);
+
+/* USD per GPU-hour: two decimals, below 10 cents three significant digits. */
+export const rate = (v) => (missing(v) ? DASH : v < 0.1 ? dollars(v) : `$${v.toLocaleString("en-US", CENTS)}`);
+
+/* A change with its sign: `−34 %`, `+5.2 %`. */
+export const change = (m) =>
+  missing(m) ? DASH : `${m < 0 ? "−" : "+"}${(Math.abs(m) * 100).toFixed(Math.abs(m) < 0.0995 ? 1 : 0)}\u00a0%`;
+
+/* A tick of an axis of dollars: `$0.05`, `$0.50`, `$2`, `$2.50`. */
+export function dollarTick(v) {
+  const decimals = (String(Number(v.toPrecision(3))).split(".")[1] || "").length;
+  return `$${decimals ? v.toFixed(Math.max(2, decimals)) : v.toLocaleString("en-US")}`;
+}
 
 /* By how much something is more: `+35 %`, `×3.6` from 3 times on. */
 export const more = (m) =>

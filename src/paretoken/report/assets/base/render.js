@@ -6,8 +6,10 @@
      bands       {group, color, points: [[x, low, high], ...]}
      bars        {group, color, row, from, to, height, about}
      marks       {group, key, x, y, shape, color, hollow, faint, size, interval: [low, high] along `along`, about}
-     rules       {x or y, text, color, dash}
+     rules       {x or y, text, color, dash, wide}; a wide one goes through the whole width
      texts       {x, y, text, color, align, dx, dy, size}
+     key         [[text, color], ...]: what marks and colours mean, below the plot
+     choose      {names, selected, label, act(row)}: rows that can be selected (base/rows.js)
      empty       why there is nothing to draw; then no axes are drawn
      table       {heads, rows}: the same figures for the table view and the CSV
 
@@ -59,7 +61,8 @@ export function layout(plot, width, height) {
   const xText = tickText(plot.x);
   const xTicks = thinned(ticks([plot.x.min, plot.x.max], plot.x.log), x, (v) => textWidth(xText(v)) + 12);
   const ends = named.map((l) => {
-    const last = l.points.reduce((best, p) => (p && (!best || p[0] > best[0]) ? p : best), null);
+    const own = plot.lines.filter((o) => o.name === l.name && o.group === l.group).flatMap((o) => o.points);
+    const last = own.reduce((best, p) => (p && (!best || p[0] > best[0]) ? p : best), null);
     return { name: l.name, group: l.group, color: l.labelColor || l.color, x: x(last[0]), y: y(last[1]) };
   });
   const labels = roomy ? spreadLabels(ends, rect.top + 4, rect.bottom - 4) : null;
@@ -178,10 +181,11 @@ function shapes(id, items, shape, z, clip = false) {
   };
 }
 
-function rule(r, { rect, x, y }, ink) {
+function rule(r, { rect, x, y, width }, ink) {
   const vertical = r.x !== undefined;
   const at = vertical ? x(r.x) : y(r.y);
-  const [x1, y1, x2, y2] = vertical ? [at, rect.top, at, rect.bottom] : [rect.left, at, rect.right, at];
+  const [from, to] = r.wide ? [0, width] : [rect.left, rect.right];
+  const [x1, y1, x2, y2] = vertical ? [at, rect.top, at, rect.bottom] : [from, at, to, at];
   const style = { stroke: r.color || ink.edge, lineWidth: 1, lineDash: DASHES[r.dash || "dashed"], fill: null };
   const children = [{ type: "line", shape: { x1, y1, x2, y2 }, style }];
   if (r.text) {
@@ -284,7 +288,7 @@ function marks(all, ink, dim) {
 /* A name right of the plot, joined to the end of its line where it stands aside. */
 function label(l, { rect }, ink, dim) {
   const at = rect.right + 12;
-  const style = { stroke: l.color, lineWidth: 1, opacity: 0.6 * dim(l.group), fill: null };
+  const style = { stroke: l.color, lineWidth: 1, opacity: 0.45 * dim(l.group), fill: null };
   const leader = {
     type: "polyline",
     shape: {
@@ -306,7 +310,10 @@ function label(l, { rect }, ink, dim) {
   };
   return {
     type: "group",
-    children: [...(Math.abs(l.at - l.y) > 3 ? [leader] : []), { type: "text", style: { ...text, ...halo(ink) } }],
+    children: [
+      ...(Math.abs(l.at - l.y) > 3 || l.x < rect.right - 14 ? [leader] : []),
+      { type: "text", style: { ...text, ...halo(ink) } },
+    ],
   };
 }
 
