@@ -2,23 +2,28 @@
 export const DASH = "–";
 const missing = (v) => v === null || v === undefined || !Number.isFinite(v);
 
-/* Three significant digits, or `digits`; whole above 1,000. */
-export const short = (v, digits = 3) =>
-  missing(v)
-    ? DASH
-    : v
-        .toLocaleString("en-US", {
-          maximumSignificantDigits: Math.max(digits, Math.abs(v) >= 1000 ? Math.ceil(Math.log10(Math.abs(v))) : 0),
-        })
-        .replace("-", "−");
+/* Formats are kept: making one costs more than all the numbers of a chart. */
+const formats = new Map();
+const inFormat = (key, options, v) => {
+  if (!formats.has(key)) formats.set(key, new Intl.NumberFormat("en-US", options));
+  return formats.get(key).format(v);
+};
 
-const CENTS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+/* Three significant digits, or `digits`; whole above 1,000. */
+export function short(v, digits = 3) {
+  if (missing(v)) return DASH;
+  const whole = Math.abs(v) >= 1000 ? Math.ceil(Math.log10(Math.abs(v))) : 0;
+  const most = Math.max(digits, whole);
+  return inFormat(most, { maximumSignificantDigits: most }, v).replace("-", "−");
+}
+
+const cents = (v) => inFormat("cents", { minimumFractionDigits: 2, maximumFractionDigits: 2 }, v);
 
 /* USD: two decimals above 1, else three significant digits. */
-export const dollars = (v) => (missing(v) ? DASH : `$${v >= 1 ? v.toLocaleString("en-US", CENTS) : v.toPrecision(3)}`);
+export const dollars = (v) => (missing(v) ? DASH : `$${v >= 1 ? cents(v) : v.toPrecision(3)}`);
 
 /* USD per GPU-hour: two decimals, below 10 cents three significant digits. */
-export const rate = (v) => (missing(v) ? DASH : v < 0.1 ? dollars(v) : `$${v.toLocaleString("en-US", CENTS)}`);
+export const rate = (v) => (missing(v) ? DASH : v < 0.1 ? dollars(v) : `$${cents(v)}`);
 
 /* A change with its sign: `−34 %`, `+5.2 %`. */
 export const change = (m) =>
