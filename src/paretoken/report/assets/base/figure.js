@@ -74,7 +74,7 @@ export function drawNow(ids) {
 }
 
 function paint(own) {
-  const plot = prepared(own.plotOf({ width: onPaper() ? PAPER.width : own.canvas.clientWidth, lit }));
+  const plot = prepared(own.plotOf({ width: widthOf(own), lit }));
   own.dirty = false;
   own.plot = plot;
   own.node.drawn = own;
@@ -114,18 +114,31 @@ function paint(own) {
   if (plot.choose) rowButtons(own.canvas, plot.choose, own.place);
 }
 
-function sizeOf({ node, canvas, plot }) {
-  if (!onPaper()) return { width: canvas.clientWidth, height: canvas.clientHeight };
-  return node.closest(".four") ? PAPER.half : { width: PAPER.width, height: plot.height || PAPER.height };
+function widthOf({ node, canvas }) {
+  if (!onPaper()) return canvas.clientWidth;
+  return node.closest(".four") ? PAPER.half.width : PAPER.width;
 }
 
-/* Lights one group up in all figures, dims the others; null for none. */
+function sizeOf(own) {
+  if (!onPaper()) return { width: widthOf(own), height: own.canvas.clientHeight };
+  return own.node.closest(".four") ? PAPER.half : { width: PAPER.width, height: own.plot.height || PAPER.height };
+}
+
+/* Lights one group up in all figures, dims the others; null for none. Drawn once a frame. */
 export function light(group) {
   if (group === lit) return;
   lit = group;
-  for (const own of figures.values())
-    if (own.chart && own.visible && !own.plot.empty)
-      own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
+  lighting ||= requestAnimationFrame(relight);
+}
+
+let lighting = 0;
+function relight() {
+  lighting = 0;
+  for (const own of figures.values()) {
+    if (!own.chart || !own.visible || own.plot.empty) continue;
+    if (own.plot.follows) own.plot = prepared(own.plotOf({ width: widthOf(own), lit }));
+    own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
+  }
 }
 
 function pointedAt(own, px, py) {

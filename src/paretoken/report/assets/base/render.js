@@ -10,6 +10,7 @@
      texts       {x, y, text, color, align, dx, dy, size}
      key         [[text, color], ...]: what marks and colours mean, below the plot
      choose      {names, selected, label, act(row)}: rows that can be selected (base/rows.js)
+     follows     whether its bands depend on the group that is lit; its axes do not
      empty       why there is nothing to draw; then no axes are drawn
      table       {heads, rows}: the same figures for the table view and the CSV
 

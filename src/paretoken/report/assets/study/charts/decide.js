@@ -1,6 +1,7 @@
 /* The charts of the decision: rent today against rent needed, the owner's cost by component, and what moves it. */
 import { figure } from "../../base/figure.js";
 import { change, rate, short } from "../../base/format.js";
+import { textWidth } from "../../base/render.js";
 import { rangeOf } from "../../base/scale.js";
 import { isDark } from "../../base/theme.js";
 import { ownerStack, ownerTotal, tornado } from "../money.js";
@@ -147,7 +148,7 @@ function withUnit(x, unit) {
   return unit === "×" ? `×${short(x, 4)}` : `${short(x, 4)} ${unit}`;
 }
 
-function tornadoChart() {
+function tornadoChart({ width }) {
   const id = state.tornadoOf;
   if (!id)
     return {
@@ -178,14 +179,23 @@ function tornadoChart() {
     { row, at: s.atHigh, text: value(s, "high"), left: s.atHigh < s.atLow },
   ]);
   const span = rangeOf([base, ...bars.map((b) => b.to)], false, false) || [0, base * 1.2];
-  const pad = (span[1] - span[0]) * 0.28;
+  /* Room for the values at both ends of the bars, beside the names of the inputs. */
+  const widest = (list) => Math.max(0, ...list.map((t) => textWidth(t.text, 10))) + 8;
+  const sides = [widest(tips.filter((t) => t.left)), widest(tips.filter((t) => !t.left))];
+  const room = width - Math.max(0, ...swings.map((s) => textWidth(title(s)))) - 30 - sides[0] - sides[1];
+  const perPx = (span[1] - span[0]) / Math.max(room, 60);
   return {
     title: swings.length
       ? `${title(swings[0])} moves the owner’s cost of ${id} most: ${ends(swings[0])} per GPU-hour`
       : `Nothing moves the cost of ${id}`,
     subtitle: `${operator().name}; each input alone at its low (blue) and its high value (brown). The line is the cost now, ${rate(base)} per GPU-hour.`,
     source: "Ranges with their sources: “What a GPU-hour costs its owner”.",
-    x: { title: `$ per GPU-hour of ${id}`, prefix: "$", min: span[0] - pad, max: span[1] + pad },
+    x: {
+      title: `$ per GPU-hour of ${id}`,
+      prefix: "$",
+      min: span[0] - sides[0] * perPx,
+      max: span[1] + sides[1] * perPx,
+    },
     y: { categories: swings.map(title) },
     lines: [],
     bars,

@@ -49,6 +49,8 @@ function throughputTitle(p, axis, measure) {
     .filter((l) => l.value !== null)
     .sort((x, y) => y.value - x.value);
   if (!first) return `Nothing meets ${limitText(axis, value)}`;
+  if (second && first.value / second.value - 1 < data.bounds.run[0])
+    return `${first.a} and ${second.a} serve about as many tokens per ${measure.noun} at ${limitText(axis, value)}`;
   const lead = second ? `, ${more(first.value / second.value - 1)} over ${second.a}` : "";
   return `${first.a} serves the most tokens per ${measure.noun} at ${limitText(axis, value)}${lead}`;
 }
@@ -127,10 +129,14 @@ function rent(lit) {
           .map((l) => ({ ...l, points: l.points.map((q) => q && needed(q)) }))
           .filter((l) => l.points.some(Boolean));
   const band = marketBand(lit, p, plot.x, lines);
+  const usual = marketBand(null, p, plot.x, lines);
   const best = memo((value) => new Map(leadersAt(p, axis, value).map((l) => [l.a, l.t])));
   const leads = (m) => !m.faint && m.shape !== "cross" && m.y >= (best(m.x).get(m.group) ?? Infinity) * 0.995;
   const marks = base === null ? [] : plot.marks.filter(leads).flatMap((m) => rentMark(m, needed([m.x, m.y]), base));
-  const values = [...lines.flatMap((l) => l.points.filter(Boolean).map(([, y]) => y)), ...(band ? band.quartiles : [])];
+  const values = [
+    ...lines.flatMap((l) => l.points.filter(Boolean).map(([, y]) => y)),
+    ...(usual ? usual.quartiles : []),
+  ];
   const empty =
     base === null
       ? `${reference} has no price at this basis. Choose another reference.`
@@ -145,6 +151,7 @@ function rent(lit) {
     lines,
     marks,
     bands: band ? [band] : [],
+    follows: true,
     title: rentTitle(p, base),
     subtitle: band ? `${texts.subtitle}. Band: ${band.text}` : texts.subtitle,
     table: {
