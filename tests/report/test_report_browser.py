@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
-from tests.support.pages import Open, watched
+from tests.support.pages import Open, until, watched
 from tests.support.planted import STEADY, curve, planted_study, times
 
 pytestmark = pytest.mark.browser
@@ -35,9 +35,7 @@ def open_report(browser: Browser, report: Path) -> Iterator[Open]:
 def plot(page: Page, figure: str) -> dict:
     """The plot of a figure as last drawn, once it is on the screen."""
     page.locator(f"#{figure}").scroll_into_view_if_needed()
-    page.wait_for_function(
-        "id => document.getElementById(id).drawn && !document.getElementById(id).drawn.dirty", arg=figure
-    )
+    until(page, "id => document.getElementById(id).drawn && !document.getElementById(id).drawn.dirty", figure)
     return page.evaluate(
         """id => { const { plot } = document.getElementById(id).drawn; return {
              title: plot.title, empty: plot.empty, x: plot.x, y: plot.y, bands: plot.bands || [],
@@ -225,7 +223,7 @@ def test_a_figure_leaves_home_with_its_texts(open_report: Open) -> None:
     with page.expect_download() as png:
         page.click("#chart-cost .menu >> text=PNG")
     data = Path(png.value.path()).read_bytes()
-    assert data[:8] == b"\\x89PNG\\r\\n\\x1a\\n" and len(data) > 20_000
+    assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 20_000
 
 
 def test_points_can_be_filtered_and_sorted(open_report: Open) -> None:
