@@ -8,17 +8,18 @@ import pytest
 
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
-from tests.support.runs import ladder, rates, troubled
+from tests.support.runs import conversations, ladder, rates, troubled
 
 
 @pytest.fixture(scope="session")
 def run_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs named before, after, trouble and rates."""
+    """Runs named before, after, trouble, rates and talk."""
     base = tmp_path_factory.mktemp("runs")
     ladder(base / "before")
     ladder(base / "after", (1, 4, 16), seed=3)
     troubled(base / "trouble")
     rates(base / "rates")
+    conversations(base / "talk")
     return base
 
 
