@@ -22,6 +22,7 @@ from paretoken.predict.simulation.router import KvTransfer
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import RequestSource, closed_loop, poisson_loop
 from paretoken.predict.steptime import AffineStepTime
+from paretoken.report.plot_page import Plot, plot_page, table, tone, write_text
 
 STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)  # about a 70B model on one fast node
 REQUESTS, USERS, TOKENS = 20_000, 128, 1024
@@ -89,20 +90,29 @@ def measure(case: Case) -> dict[str, float]:
 
 
 def plot(rows: list[dict], file: Path) -> None:
-    """A panel for each group that has an axis."""
-    from plotly.subplots import make_subplots
-
+    """A figure for each group that has an axis."""
     groups = [g for g in dict.fromkeys(r["group"] for r in rows) if sum(r["group"] == g for r in rows) > 1]
-    figure = make_subplots(rows=1, cols=len(groups), subplot_titles=groups, shared_yaxes=True)
-    for i, group in enumerate(groups, 1):
-        panel = [r for r in rows if r["group"] == group]
-        figure.add_scatter(x=[r["at"] for r in panel], y=[r["requests_s"] for r in panel], row=1, col=i, name=group)
-        figure.update_xaxes(type="linear" if group == "KV room" else "log", row=1, col=i)
-    figure.add_hline(y=50_000, line_dash="dot", line_color="grey")
-    figure.update_yaxes(rangemode="tozero", matches="y")
-    figure.update_yaxes(title_text="simulated requests/s", row=1, col=1)
-    figure.update_layout(showlegend=False, title="Cost of a simulated request (1k/1k, 128 users by default)")
-    figure.write_html(file, include_plotlyjs=True)
+    panels = [panel(group, [r for r in rows if r["group"] == group]) for group in groups]
+    note = "1k/1k and 128 users by default; the dotted line is the aim."
+    write_text(plot_page("Cost of a simulated request", panels, note), file)
+
+
+def panel(group: str, rows: list[dict]) -> Plot:
+    """The simulated requests a second of the cases of a group."""
+    at, speed = [r["at"] for r in rows], [r["requests_s"] for r in rows]
+    log = group != "KV room" and min(at) > 0
+    return {
+        "title": group.capitalize(),
+        "x": {"title": group, "log": log, "min": min(at) / 1.1, "max": max(at) * 1.1},
+        "y": {"title": "simulated requests/s", "min": 0, "max": max(*speed, 50_000) * 1.08},
+        "lines": [{"name": group, "color": tone(0), "points": list(zip(at, speed, strict=True))}],
+        "marks": [
+            {"x": x, "y": y, "color": tone(0), "about": {"title": f"{group} {x:g}", "rows": [f"{y:,.0f} requests/s"]}}
+            for x, y in zip(at, speed, strict=True)
+        ],
+        "rules": [{"y": 50_000, "dash": "dotted"}],
+        "table": table((group, "requests/s"), zip(at, speed, strict=True)),
+    }
 
 
 def main() -> None:

@@ -224,7 +224,7 @@ def test_help_loads_nothing_heavy():
     code = (
         "import sys, paretoken.cli.main as m\n"
         "try:\n    m.paretoken(['--help'], standalone_mode=False)\nexcept SystemExit:\n    pass\n"
-        "print(sorted(set(sys.modules) & {'polars', 'numpy', 'scipy', 'pydantic', 'plotly', 'jinja2'}))"
+        "print(sorted(set(sys.modules) & {'polars', 'numpy', 'scipy', 'pydantic', 'jinja2'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -43,10 +43,29 @@ def test_a_new_file_is_not_named():
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_every_file_that_is_named_is_shipped(pattern):
-    if pattern.startswith(("docs/", "tools/")):
+    if pattern.startswith(("docs/", "tools/", "LICENSES/")):
         assert (ROOT / pattern).is_file()
     elif pattern != "points/data/published.toml":
         assert list(PACKAGE.glob(pattern))
+
+
+def test_the_chart_library_is_named_with_its_parts_licences_and_texts():
+    """The banner of the vendored file names its parts; each has a licence, and a text where the terms ask for one."""
+    with (PACKAGE / "report/assets/vendor/echarts.js").open(encoding="utf-8") as library:
+        banner = library.readline()
+    parts = re.findall(r"([\w ]+?) ?([\d.]+)? \((\S+)\)", banner)
+    assert [(name.split()[-1], licence) for name, _, licence in parts] == [
+        ("ECharts", "Apache-2.0"),
+        ("zrender", "BSD-3-Clause"),
+        ("tslib", "0BSD"),
+    ]
+    section = TEXT[TEXT.index("## Chart library") : TEXT.index("## Our own")]
+    for name, version, licence in parts:
+        line = next(line for line in section.splitlines() if line.startswith("|") and name.split()[-1] in line)
+        assert version in line and licence in line
+    named_texts = set(re.findall(r"`LICENSES/([^`]+)`", section))
+    assert named_texts == {p.name for p in (ROOT / "LICENSES").iterdir()}
+    assert "Baidu" in (ROOT / "LICENSES/zrender-BSD-3-Clause.txt").read_text(encoding="utf-8")
 
 
 def test_every_source_of_points_is_named():

@@ -15,6 +15,7 @@ from paretoken.points.files import write_points
 from paretoken.points.published import published_points
 from paretoken.predict.calibration.coverage import NominalCoverage
 from paretoken.predict.calibration.scoreboard import score_of
+from tests.support.html_pages import data_of
 
 COVERAGES = [
     NominalCoverage(split=split, outcome=outcome, nominal=nominal, observed=nominal - 0.02)
@@ -26,12 +27,10 @@ COVERAGES = [
 
 def test_a_line_for_each_split_in_each_outcome():
     assert lines(COVERAGES, "tpot") == {"cell": [(0.5, 0.48), (0.9, 0.88)], "<model>": [(0.5, 0.48), (0.9, 0.88)]}
-    assert [trace.name for trace in figure(COVERAGES).data] == [
-        "cell, TPOT",
-        "<model>, TPOT",
-        "cell, throughput",
-        "<model>, throughput",
-    ]
+    for outcome, title in (("tpot", "TPOT"), ("throughput", "Throughput")):
+        plot = figure(COVERAGES, outcome)
+        assert (plot["title"], [line["name"] for line in plot["lines"][1:]]) == (title, ["cell", "<model>"])
+        assert plot["table"]["rows"][0] == ["cell", 50, 48]
     svg = picture(COVERAGES)
     assert svg.startswith("<svg") and "&lt;model&gt;" in svg and svg.count('stroke-width="2"/>') == 6
 
@@ -40,7 +39,8 @@ def test_the_suffix_decides_the_format(tmp_path):
     write_plot(COVERAGES, tmp_path / "c.svg")
     write_plot(COVERAGES, tmp_path / "c.html")
     assert (tmp_path / "c.svg").read_text().startswith("<svg")
-    assert "plotly" in (tmp_path / "c.html").read_text()
+    html = (tmp_path / "c.html").read_text()
+    assert html.startswith("<!doctype html>") and len(data_of(html)["plots"]) == 2
     with pytest.raises(CannotWrite, match="cannot be written"):
         write_plot(COVERAGES, tmp_path / "none" / "c.svg")
 

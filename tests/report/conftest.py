@@ -6,15 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import ladder, rates, troubled
+from paretoken.answers.study.result import StudyResult
+from paretoken.report import render
+from tests.support.runs import conversations, ladder, rates, troubled
 
 
 @pytest.fixture(scope="session")
 def run_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs named before, after, trouble and rates."""
+    """Runs named before, after, trouble, rates and talk."""
     base = tmp_path_factory.mktemp("runs")
     ladder(base / "before")
     ladder(base / "after", (1, 4, 16), seed=3)
     troubled(base / "trouble")
     rates(base / "rates")
+    conversations(base / "talk")
     return base
+
+
+@pytest.fixture(scope="session")
+def default_page(tmp_path_factory: pytest.TempPathFactory, default_result: StudyResult) -> Path:
+    """The report of the default study."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render(default_result), encoding="utf-8")
+    return path

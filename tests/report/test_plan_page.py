@@ -132,7 +132,7 @@ def test_it_loads_nothing_and_is_small():
         page = render_plan(answer)
         assert len(page.encode()) < 300_000
         assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page)
-        assert "url(http" not in page and "plotly" not in page
+        assert "url(http" not in page and "echarts" not in page
 
 
 def test_what_has_no_end_still_has_a_place():

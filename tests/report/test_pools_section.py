@@ -39,7 +39,7 @@ def with_cells(result: StudyResult, *cells: PooledCell) -> StudyResult:
 
 
 def section(result: StudyResult) -> str:
-    return re.search(r'<section id="disaggregated".*?</section>', render(result), re.S)[0]
+    return re.search(r'<details id="disaggregated".*?</details>', render(result), re.S)[0]
 
 
 def cells_of_rows(html: str) -> list[list[str]]:

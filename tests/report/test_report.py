@@ -28,7 +28,7 @@ from paretoken.report.sections import SECTIONS
 from paretoken.report.style import style_of
 from paretoken.report.summary import cells, leads, panels_of, verdict_of
 from paretoken.report.text import answer
-from tests.support.html_pages import data_of, without_plotly
+from tests.support.html_pages import data_of, without_library
 
 SMALL = Study(
     name="small", title="A small study", models=["gpt-oss-120b"], precisions=["fp4"], workloads=["chat", "reasoning-8k"]
@@ -73,7 +73,7 @@ def test_the_page_is_whole_and_says_who_wins(page: str, result: StudyResult) -> 
 
 
 def test_nothing_is_loaded_from_anywhere(page: str) -> None:
-    own = without_plotly(page)
+    own = without_library(page)
     assert "default-src 'none'" in own
     resources = re.findall(r"<(?:script|img|iframe|audio|video|source|embed|object)\b[^>]*\b(?:src|data)\s*=", own)
     assert resources == []
@@ -86,7 +86,7 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
 
 
 def test_own_code_has_no_eval_and_no_markup_from_text(page: str) -> None:
-    own = without_plotly(page)
+    own = without_library(page)
     for word in ("eval(", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "new Function"):
         assert word not in own
 
@@ -94,7 +94,7 @@ def test_own_code_has_no_eval_and_no_markup_from_text(page: str) -> None:
 def test_a_hostile_title_and_engine_stay_text(result: StudyResult) -> None:
     hostile = with_engine(result, "vllm", NASTY_ENGINE)
     hostile = replace(hostile, study=hostile.study.model_copy(update={"title": NASTY_TITLE, "name": NASTY_TITLE}))
-    own = without_plotly(render(hostile))
+    own = without_library(render(hostile))
     assert NASTY_TITLE not in own
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in own
     assert "<img" not in own

@@ -23,10 +23,11 @@ from paretoken.report import render
 from paretoken.report.run.answer import headline
 from paretoken.report.run.page import write_page
 from paretoken.report.run.payload import payload
+from paretoken.report.run.published import PublishedBeside
 from paretoken.report.run.reading import read_run, read_runs
 from paretoken.report.run.warnings import warnings_of
 from paretoken.secret_names import without_secrets
-from tests.support.html_pages import data_of, page_of, without_plotly
+from tests.support.html_pages import data_of, page_of, without_library
 from tests.support.levels import closed
 from tests.support.runs import COLUMNS, METADATA, keep, ladder, loaded, proof, scraped
 
@@ -35,7 +36,7 @@ NASTY = "<img src=x onerror=alert(1)></script>|`*"
 
 def words(page: str) -> str:
     """What a reader without JavaScript sees."""
-    body = without_plotly(page)[without_plotly(page).index("<body>") :]
+    body = without_library(page)[without_library(page).index("<body>") :]
     bare = re.sub(r"<(script|style)\b.*?</\1>", " ", body, flags=re.S)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", bare)).split())
 
@@ -47,7 +48,7 @@ def test_the_answer_comes_first(run_folders):
     assert text.index(f"Best throughput: {best:.2f} output tok/s per GPU") < text.index("Throughput against latency")
     assert "at 16 users" in text
     assert re.search(r"One user alone sees [\d.]+ tok/s, first token after \d+ ms", text)
-    assert "Highest load measured within ttft_p90=250ms: 8 users" in text
+    assert "Highest load measured within TTFT p90 ≤ 250 ms: 8 users" in text
     assert "meta/Llama-3.3-70B on vllm 0.11.0, 8 × H200, ISL 1024, OSL 1024, 2026-11-20" in text
     assert "No warning" in text
 
@@ -57,11 +58,11 @@ def test_the_answer_comes_first(run_folders):
     [
         (
             {"kind": "slo", "users": 96, "steps": 9, "slo": "ttft_p99=2s", "fails_at": 104},
-            "Highest load within ttft_p99=2s: 96 users (9 steps; 104 is too many).",
+            "Highest load within TTFT p99 ≤ 2 s: 96 users (9 steps; 104 is too many).",
         ),
         (
             {"kind": "slo", "users": None, "steps": 1, "slo": "ttft_p99=2s", "fails_at": 1},
-            "No measured load stays within ttft_p99=2s.",
+            "No measured load stays within TTFT p99 ≤ 2 s.",
         ),
         ({"kind": "knee", "users": 48, "steps": 7}, "Beyond 48 users latency grows faster"),
     ],
@@ -80,15 +81,25 @@ def test_unsound_levels_do_not_win(run_folders):
     assert headline(failed).sentences[0].startswith("No level has figures")
 
 
-def test_every_warning_is_prominent(run_folders):
+def test_warnings_are_sorted_by_grade_and_the_worst_come_before_the_charts(run_folders):
     run = read_run(run_folders / "trouble")
     warned = warnings_of([run])
-    assert [w.code for w in warned][:5] == ["unfinished", "failed", "client_limited", "no_steady_state", "errors"]
-    assert dict(warned[3].texts)["4 users"].startswith("TPOT still rising")
+    assert [(w.grade, w.code) for w in warned] == [
+        ("wrong", "failed"),
+        ("wrong", "client_limited"),
+        ("wrong", "no_steady_state"),
+        ("wrong", "errors"),
+        ("careful", "unfinished"),
+        ("careful", "too_short"),
+        ("footnote", "quantile_unsupported"),
+        ("footnote", "quantile_thin"),
+    ]
+    assert dict(warned[2].texts)["4 users"].startswith("TPOT still rising")
     text = words(page_of(run_folders / "trouble"))
-    assert text.index("Before you trust these figures") < text.index("Throughput against latency")
+    places = [text.index(heading) for heading in ("Do not use these figures", "Read with care", "Throughput against")]
+    assert places == sorted(places)
+    assert text.index("Levels Figures of") < text.index("Footnotes how things were counted")
     assert "http_5xx 50 <b>out of | memory</b>" in text
-    assert all(w.code.startswith("quantile") for w in warnings_of([run], minor=True))
 
 
 def test_equal_words_are_said_once(tmp_path):
@@ -98,13 +109,14 @@ def test_equal_words_are_said_once(tmp_path):
             level.folder / "summary.json", replace(level.summary, warnings=(LevelWarning("new_code", "the same"),))
         )
     (warned,) = warnings_of([read_run(run)])
-    assert (warned.title, warned.texts) == ("New code", (("1 user, 2 users", "the same"),))
+    assert (warned.grade, warned.title) == ("careful", "New code")
+    assert warned.texts == (("1 user, 2 users", "the same"),)
 
 
 def test_the_page_loads_nothing_and_tells_no_secret(run_folders):
     page = page_of(run_folders / "before")
     assert "default-src 'none'" in page
-    assert not re.findall(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)\s*=\s*\"(?!data:)", without_plotly(page))
+    assert not re.findall(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)\s*=\s*\"(?!data:)", without_library(page))
     assert "hunter2" not in page and "verysecret" not in page
     assert "http://…@10.0.0.7:8000 --concurrency 1:16:x2 --api-key …" in words(page)
 
@@ -136,15 +148,15 @@ def test_names_from_outside_are_escaped(tmp_path):
     columns = COLUMNS | {"model_variant": NASTY, "engine": NASTY, "accelerator": NASTY}
     keep(folder, loaded(2), Closed(2), columns=columns, fidelity=proof(2))
     page = page_of(tmp_path / "run")
-    assert "<img" not in without_plotly(page)
-    assert page.count("</script>") == 4
+    assert "<img" not in without_library(page)
+    assert page.count("</script>") == page_of(ladder(tmp_path / "plain", (1,))).count("</script>")
     assert NASTY in words(page)
 
 
 def test_several_runs_are_named_and_coloured_apart(run_folders, tmp_path):
     runs = read_runs([run_folders / "before", run_folders / "after"])
     assert [r.name for r in runs] == ["before", "after"]
-    made = payload(runs)
+    made = payload(runs, [PublishedBeside()] * 2)
     assert len({r["light"] for r in made["runs"]}) == 2
     ladder(tmp_path / "before", (1,))
     twins = [r.name for r in read_runs([run_folders / "before", tmp_path / "before"])]
@@ -202,5 +214,6 @@ def test_a_study_shows_measured_points(tmp_path):
     panel = next(p for p in data["panels"] if p["workload"] == "Chat 1k/1k")
     origins = [data["text"][r] for r in panel["points"]["r"]]
     assert origins.count("measured") == 3
-    lines = {(data["text"][c["a"]], data["text"][c["r"]]) for c in panel["axes"]["e2e"]["lines"]}
-    assert ("H200", "measured") in lines and ("H200", "published") in lines
+    columns = zip(panel["points"]["a"], panel["points"]["r"], strict=True)
+    of_h200 = {data["text"][r] for a, r in columns if data["text"][a] == "H200"}
+    assert of_h200 == {"measured", "published"}

@@ -20,6 +20,8 @@ from paretoken.report.run import tables
 from paretoken.report.run.distributions import GRID, distributions
 from paretoken.report.run.proof import FIGURES, proof_row
 from paretoken.report.run.reading import read_run
+from paretoken.report.run.sessions import SESSIONS, sessions
+from paretoken.report.run.telemetry import telemetry
 from paretoken.report.run.timeline import BARS, server_series, timeline
 from tests.support.levels import closed, request, table
 from tests.support.runs import COLUMNS, ladder, proof, scraped
@@ -122,3 +124,44 @@ def test_intervals_and_repeats_are_tables(tmp_path):
     ((name, cells, _),) = tables.repeats_grid([x.summary for x in run.levels]).rows
     rates = [x.point["output_tput_per_gpu_tok_s"] for x in run.levels[1:]]
     assert (name, cells[0]) == ("4 users", "2") and cells[1].startswith(shown(sum(rates) / 2, 4))
+
+
+def test_sessions_are_those_of_the_requests(run_folders):
+    level = RunFolder(run_folders / "talk").levels()[0]
+    requests = level.requests().sort("due_ns", maintain_order=True)
+    made = sessions(requests, sample(requests), level.summary)
+    bars = made["bars"]
+    assert bars["of"] == requests["session"].n_unique() and bars["rows"] == min(SESSIONS, bars["of"])
+    assert sorted(set(bars["turn"])) == [1, 2, 3, 4] and len(set(bars["session"])) == bars["rows"]
+    for row in range(bars["rows"]):
+        mine = [i for i, r in enumerate(bars["row"]) if r == row]
+        assert [bars["turn"][i] for i in mine] == list(range(1, len(mine) + 1))
+        assert all(bars["end"][a] < bars["due"][b] for a, b in pairwise(mine))
+
+
+def test_the_first_token_of_each_turn(run_folders):
+    level = RunFolder(run_folders / "talk").levels()[0]
+    requests = level.requests().sort("due_ns", maintain_order=True)
+    turns = sessions(requests, sample(requests), level.summary)["turns"]
+    assert [t["turn"] for t in turns] == [1, 2, 3, 4]
+    assert [t["p50"] for t in turns] == pytest.approx([80, 130, 180, 230], rel=0.06)
+    assert all(t["p10"] < t["p50"] < t["p90"] for t in turns)
+    assert [(t["isl"], t["cached"]) for t in turns] == [(200, 0), (400, 0.375), (600, 0.5), (800, 0.562)]
+    assert sum(t["n"] for t in turns) == level.summary.window.requests
+
+
+def test_a_run_of_single_requests_has_no_sessions(run_folders):
+    level = RunFolder(run_folders / "before").levels()[0]
+    requests = level.requests()
+    assert sessions(requests, sample(requests), level.summary) is None
+
+
+def test_telemetry_is_read_from_beside_the_level(run_folders):
+    level = RunFolder(run_folders / "talk").levels()[0]
+    made = telemetry(level.folder, replace(level.summary, run=LevelTimes(t0_monotonic_s=1000.0)))
+    first, second = made["devices"]
+    assert (made["watts"], made["joules"], made["aligned"]) == (607, 31.5, True)
+    assert (first["name"], first["at"][0], first["power_w"][0], len(first["at"])) == ("gpu0", -1, 600, 42)
+    assert "throttled" not in first and (second["throttled"], second["throttles"]) == (0.262, ["sw_power_cap"])
+    assert telemetry(level.folder, level.summary)["devices"][0]["at"][0] == 0
+    assert telemetry(RunFolder(run_folders / "before").levels()[0].folder, level.summary) is None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
+from zlib import decompress
 
+from paretoken.report.page import chart_library
 from paretoken.report.run.page import render_runs
 from paretoken.report.run.reading import read_runs
 
@@ -15,11 +18,12 @@ def page_of(*runs: Path) -> str:
     return render_runs(read_runs(runs))
 
 
-def without_plotly(page: str) -> str:
-    """What the project itself wrote of a page."""
-    return page[: page.rindex("<script>//# allFunctionsCalledOnLoad")]
+def without_library(page: str) -> str:
+    """A page without the chart library in it: what the project itself wrote."""
+    return page.replace(chart_library(), "")
 
 
 def data_of(page: str) -> dict:
     """The data that the scripts of a page read."""
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1))
+    island = re.search(r'<script type="text/plain" id="data">(.*?)</script>', page, re.S).group(1)
+    return json.loads(decompress(b64decode(island)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ def watched(browser: Browser, path: Path) -> Iterator[Open]:
         page.on("pageerror", lambda e: complaints.append(str(e)))
         page.on("request", lambda r: asked.append(r.url))
         page.goto(path.as_uri() + link)
-        page.wait_for_function(DRAWN)
+        until(page, DRAWN)
         return page
 
     yield opened
@@ -36,3 +37,12 @@ def watched(browser: Browser, path: Path) -> Iterator[Open]:
         context.close()
     assert complaints == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def until(page: Page, expression: str, arg: object = None) -> None:
+    """Waits for the expression or function to be true. Playwright's own waiting evaluates text, which the pages'
+    Content-Security-Policy forbids."""
+    end = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(30)

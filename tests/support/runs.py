@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from paretoken.bench.stats.level_summary import LevelTimes
 from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.slo import parse_slos
-from tests.support.levels import S, closed, opened
+from tests.support.levels import S, closed, opened, request, table
 
 COLUMNS = {
     "accelerator": "H200",
@@ -156,6 +157,49 @@ def troubled(path: Path) -> Path:
     )
     keep(folder, dead, Closed(2), failed="100 % of requests failed")
     folder.clear(len(folder.levels()) + 1)
+    return path
+
+
+def talk(users: int, seconds: float, turns: int = 4, seed: int = 0) -> pl.DataFrame:
+    """A closed loop of conversations: each turn has a longer prompt and a later first token, after a pause."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        at, session = user * S // 4, user * 1000
+        while at < seconds * S:
+            for turn in range(turns):
+                first = at + round((0.08 + 0.05 * turn) * rng.lognormal(0, 0.1) * S)
+                chunks = [first + k * S // 50 for k in range(20)]
+                place = {"user": user, "session": session, "turn": turn}
+                isl = 200 * (turn + 1)
+                lengths = {"planned_input": isl, "input_tokens": isl, "cached_tokens": 150 * turn}
+                rows.append(request(at, chunks, **place, **lengths))
+                at = chunks[-1] + S // 5
+            session += 1
+    return table(rows)
+
+
+def conversations(path: Path) -> Path:
+    """A run of conversations of another model, with telemetry of two GPUs beside its one level."""
+    folder = RunFolder(path)
+    folder.create(replace(METADATA, config={**METADATA.config, "turns": "4", "isl": "200", "osl": "20"}))
+    columns = COLUMNS | {"model": "qwen3-32b", "model_variant": "Qwen/Qwen3-32B", "isl": 200, "osl": 20, "tp": 2}
+    keep(folder, talk(4, 40.0), Closed(4), columns=columns, fidelity=proof(4), server=scraped(4, 40))
+    level = folder.level_folder(1)
+    rows = [
+        {
+            "at_s": 999.0 + k,
+            "device": f"gpu{gpu}",
+            "power_w": 600.0 + 10 * gpu + k % 5,
+            "clock_mhz": 1755.0 - 15 * (k % 3),
+        }
+        | {"temperature_c": 55.0 + k / 10, "throttle": "sw_power_cap" if gpu and k % 4 == 0 else ""}
+        for k in range(42)
+        for gpu in range(2)
+    ]
+    pl.DataFrame(rows).write_parquet(level / "telemetry.parquet")
+    energy = {"energy": {"mean_power_w_per_gpu": 607.0, "j_per_output_token": 31.5}}
+    (level / "telemetry.json").write_text(json.dumps(energy), encoding="utf-8")
     return path
 
 

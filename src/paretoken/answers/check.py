@@ -14,6 +14,7 @@ from pydantic import Field
 from paretoken.answers.seam import Question
 from paretoken.errors import BadConfig
 from paretoken.history.at_latency import ThroughputChange, changes
+from paretoken.history.at_load import Difference as Difference
 from paretoken.history.at_load import RunComparison
 from paretoken.history.compare_runs import compare_runs
 from paretoken.history.judgement import ALLOWED_DROP

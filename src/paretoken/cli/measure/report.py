@@ -20,9 +20,11 @@ from paretoken.cli.output import echo
 def command(runs: tuple[Path, ...], out: Path | None) -> None:
     """Write an HTML report of one or several runs of 'paretoken bench', or of a campaign.
 
-    It shows throughput against latency, the latency distributions, the timeline of each level
-    with its steady window, the server's metrics and the client's own measurements. Several runs
-    share the same plots. The page is one self-contained file.
+    It shows throughput against latency with published points behind it, the latency
+    distributions, the timeline of each level with its steady window, sessions, the server's
+    metrics, telemetry and the client's own measurements. Of several runs it says first what
+    differs; runs of one model, precision and workload share a chart, and two are compared at
+    equal load. The page is one self-contained file.
 
     \b
     Examples:

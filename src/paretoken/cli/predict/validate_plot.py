@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-import plotly.graph_objects as go
-
-from paretoken.errors import CannotWrite
 from paretoken.predict.calibration.coverage import NominalCoverage
+from paretoken.report.plot_page import Plot, plot_page, table, tone, write_text
 
 OUTCOMES = {"tpot": "TPOT", "throughput": "throughput"}
 """Outcomes that are drawn, with their titles."""
@@ -22,11 +20,7 @@ Lines = dict[str, list[tuple[float, float]]]
 def write_plot(coverages: Sequence[NominalCoverage], path: Path) -> None:
     """Write an SVG picture if the file name ends in .svg, else an HTML page."""
     svg = path.suffix.lower() == ".svg"
-    text = picture(coverages) if svg else figure(coverages).to_html()
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}") from e
+    write_text(picture(coverages) if svg else page(coverages), path)
 
 
 def lines(coverages: Sequence[NominalCoverage], outcome: str) -> Lines:
@@ -38,29 +32,47 @@ def lines(coverages: Sequence[NominalCoverage], outcome: str) -> Lines:
     return out
 
 
-def figure(coverages: Sequence[NominalCoverage]) -> go.Figure:
-    """Observed over nominal coverage, a line for each split and outcome."""
-    plot = go.Figure()
-    for outcome in OUTCOMES:
-        for i, (split, points) in enumerate(lines(coverages, outcome).items()):
-            plot.add_scatter(
-                x=[x * 100 for x, _ in points],
-                y=[y * 100 for _, y in points],
-                name=f"{split}, {OUTCOMES[outcome]}",
-                mode="lines+markers",
-                line={"color": COLOURS[i % len(COLOURS)], "dash": "solid" if outcome == "tpot" else "dot"},
-            )
-    plot.add_shape(type="line", x0=0, y0=0, x1=100, y1=100, line={"color": "grey", "dash": "dash"})
-    plot.update_layout(
-        title="Held-out cases inside the interval",
-        xaxis_title="nominal coverage, %",
-        yaxis_title="observed coverage, %",
-    )
-    return plot
+def page(coverages: Sequence[NominalCoverage]) -> str:
+    """A figure for each outcome."""
+    note = "A line on the dashed diagonal has intervals that hold exactly as many cases as they should."
+    return plot_page("Held-out cases inside the interval", [figure(coverages, outcome) for outcome in OUTCOMES], note)
+
+
+def figure(coverages: Sequence[NominalCoverage], outcome: str) -> Plot:
+    """Observed over nominal coverage of an outcome, a line for each split."""
+    curves = {split: [(x * 100, y * 100) for x, y in points] for split, points in lines(coverages, outcome).items()}
+    diagonal = {"name": "as many as they should", "color": "#80868f", "dash": "dashed", "points": [(0, 0), (100, 100)]}
+    return {
+        "title": f"{OUTCOMES[outcome][:1].upper()}{OUTCOMES[outcome][1:]}",
+        "x": {"title": "nominal coverage, %", "min": 0, "max": 100},
+        "y": {"title": "observed coverage, %", "min": 0, "max": 100},
+        "lines": [
+            diagonal,
+            *(
+                {"group": split, "name": split, "color": tone(i), "points": points, "label": True}
+                for i, (split, points) in enumerate(curves.items())
+            ),
+        ],
+        "marks": [
+            {
+                "group": split,
+                "x": x,
+                "y": y,
+                "color": tone(i),
+                "about": {"title": split, "rows": [f"{y:.1f} % of cases inside the {x:g} % interval"]},
+            }
+            for i, (split, points) in enumerate(curves.items())
+            for x, y in points
+        ],
+        "table": table(
+            ("Split", "Nominal, %", "Observed, %"),
+            [(split, x, y) for split, points in curves.items() for x, y in points],
+        ),
+    }
 
 
 def picture(coverages: Sequence[NominalCoverage]) -> str:
-    """The curves of `figure` as SVG, one square for each outcome."""
+    """The curves as SVG, one square for each outcome."""
     squares = [_square(lines(coverages, outcome), outcome, i) for i, outcome in enumerate(OUTCOMES)]
     splits = dict.fromkeys(c.split for c in coverages)
     left = MARGIN + len(OUTCOMES) * (SIDE + GAP) - 30

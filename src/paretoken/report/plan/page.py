@@ -68,9 +68,9 @@ def render_plan(answer: PlanAnswer) -> str:
     return assemble(
         "plan/plan.html.j2",
         ("report.css", "plan/plan.css"),
-        ("common.js", "plan/plan.js", "frame.js", "plan/main.js"),
+        "plan/main.js",
         {},
-        plots=False,
+        charts=False,
         version=__version__,
         title="Fleet plan",
         answer=answer,

@@ -14,6 +14,7 @@ from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import half_width, interactivity, per_gpu, sound, statistic
 from paretoken.report.run.reading import MeasuredRun, failed_gate
+from paretoken.slo import parse_slos
 
 NOT_STATED = "unknown"
 
@@ -164,7 +165,7 @@ def _within_slos(run: MeasuredRun) -> str | None:
     if not judged:
         return None
     met = [s for s in judged if s.meets_slos]
-    slos = ", ".join(o.slo.text for o in judged[0].goodput.objectives) if judged[0].goodput else ""
+    slos = ", ".join(o.slo.words for o in judged[0].goodput.objectives) if judged[0].goodput else ""
     if not met:
         return f"No measured level stays within {slos}."
     return f"Highest load measured within {slos}: {max(met, key=lambda s: s.load.size).load.name}."
@@ -174,11 +175,12 @@ def _of_search(answer: SearchAnswer) -> str:
     load, steps = load_found(answer), answer.get("steps", 0)
     if answer.get("kind") == "knee":
         return f"Beyond {load or 'no load'} latency grows faster than throughput (knee, {counted(steps, 'step')})."
+    limits = ", ".join(slo.words for slo in parse_slos(str(answer.get("slo") or "")))
     if load is None:
-        return f"No measured load stays within {answer.get('slo')}."
+        return f"No measured load stays within {limits}."
     fails_at = answer.get("fails_at")
     above = f"; {fails_at:,.4g} is too many" if fails_at else ""
-    return f"Highest load within {answer.get('slo')}: {load} ({counted(steps, 'step')}{above})."
+    return f"Highest load within {limits}: {load} ({counted(steps, 'step')}{above})."
 
 
 def seconds(value: float | None) -> str:

@@ -9,44 +9,42 @@ from paretoken import __version__
 from paretoken.errors import CannotWrite
 from paretoken.report.page import assemble
 from paretoken.report.run import about, answer, proof, tables
+from paretoken.report.run.change import change
+from paretoken.report.run.differences import differences, questions
+from paretoken.report.run.grades import GRADES
 from paretoken.report.run.payload import payload, styles
+from paretoken.report.run.published import PublishedBeside, published_beside
 from paretoken.report.run.reading import MeasuredRun
-from paretoken.report.run.warnings import warnings_of
+from paretoken.report.run.warnings import by_grade, warnings_of
 
 SHEETS = ("report.css", "run/run.css")
-SCRIPTS = (
-    "common.js",
-    "run/state.js",
-    "run/curve.js",
-    "run/latency.js",
-    "run/timeline.js",
-    "run/server.js",
-    "frame.js",
-    "run/main.js",
-)
 
 
 def render_runs(runs: Sequence[MeasuredRun]) -> str:
     """The whole page. It loads nothing from anywhere."""
+    published = [published_beside(run) for run in runs]
     return assemble(
         "run/run.html.j2",
         SHEETS,
-        SCRIPTS,
-        payload(runs),
+        "run/main.js",
+        payload(runs, published),
         version=__version__,
         title=answer.title_of(runs),
         origins=answer.origins_of(runs),
-        runs=[_section(run) for run in runs],
+        runs=[_section(run, beside) for run, beside in zip(runs, published, strict=True)],
         styles=styles(runs),
-        warnings=warnings_of(runs),
-        minor=warnings_of(runs, minor=True),
+        questions=list(questions(runs)),
+        differing=differences(runs),
+        change=change(*runs) if len(runs) == 2 else None,
+        warnings=by_grade(warnings_of(runs)),
+        headings=GRADES,
         figures=proof.FIGURES,
         single=len(runs) == 1,
         proven=all(s.fidelity for run in runs for s in run.summaries),
     )
 
 
-def _section(run: MeasuredRun) -> dict[str, object]:
+def _section(run: MeasuredRun, beside: PublishedBeside) -> dict[str, object]:
     """What the templates show of a run."""
     return {
         "name": run.name,
@@ -60,6 +58,7 @@ def _section(run: MeasuredRun) -> dict[str, object]:
         "proof": [proof.proof_row(n, s.fidelity) for n, s in zip(run.names, run.summaries, strict=True)],
         "facts": about.facts(run),
         "errors": about.errors(run),
+        "published": beside,
     }
 
 

@@ -15,7 +15,7 @@ from paretoken.report.run.figures import client, half_width, per_gpu, statistic,
 from paretoken.report.run.proof import worst_line
 from paretoken.report.run.reading import MeasuredRun
 from paretoken.report.run.tables import percent_or_dash, repeats_grid, verdict
-from paretoken.report.run.warnings import warnings_of
+from paretoken.report.run.warnings import RARE_QUANTILES, warnings_of
 
 MOST_LEVELS = 36
 MOST_WARNINGS = 12
@@ -119,7 +119,8 @@ def _repeats(summaries: Sequence[LevelSummary]) -> list[str]:
 
 
 def _warnings(run: MeasuredRun) -> list[str]:
-    lines = [f"- {w.title}, {where}: {text}" for w in warnings_of([run]) for where, text in w.texts]
+    told = [w for w in warnings_of([run]) if not w.code.startswith(RARE_QUANTILES)]
+    lines = [f"- {w.title}, {where}: {text}" for w in told for where, text in w.texts]
     more = [f"- and {len(lines) - MOST_WARNINGS + 1} more warnings"] if len(lines) > MOST_WARNINGS else []
     kept = lines[: MOST_WARNINGS - 1] + more if more else lines
     return ["", *(f"- {escaped(line[2:])}" for line in kept)] if kept else []

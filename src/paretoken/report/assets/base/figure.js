@@ -14,8 +14,9 @@ const PAPER = { width: 670, height: 300, half: { width: 325, height: 235 } };
 const figures = new Map();
 let lit = null;
 
-/* Registers the figure whose node has this id; `plotOf()` gives its plot for what is selected now. */
-export function figure(id, plotOf) {
+/* Registers the figure whose node has this id; `plotOf()` gives its plot for what is selected now. `pick(mark)` is
+   called with a mark that is clicked. */
+export function figure(id, plotOf, { pick = null } = {}) {
   const node = byId(id);
   if (!node) return;
   const canvas = node.querySelector(".canvas");
@@ -24,6 +25,7 @@ export function figure(id, plotOf) {
     node,
     canvas,
     plotOf,
+    pick,
     chart: null,
     tip: tip(canvas),
     cursor: cursor(canvas),
@@ -52,7 +54,7 @@ const sight = new IntersectionObserver(
 const sizes = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const own = figures.get(target.closest("figure").id);
-    if (own.chart && own.canvas.clientWidth !== own.width) refresh([own.id]);
+    if (own.chart && own.canvas.clientWidth && own.canvas.clientWidth !== own.width) refresh([own.id]);
   }
 });
 function watch(own) {
@@ -64,7 +66,7 @@ function watch(own) {
 export function refresh(ids = [...figures.keys()]) {
   for (const own of ids.map((id) => figures.get(id)).filter(Boolean)) {
     own.dirty = true;
-    if (own.visible || onPaper()) paint(own);
+    if (!own.node.hidden && (own.visible || onPaper())) paint(own);
   }
 }
 
@@ -205,8 +207,10 @@ function listen(own) {
   own.canvas.addEventListener("click", (event) => {
     if (!own.spots || own.plot.empty || event.target.closest(".tip, .rows")) return;
     const near = pointedAt(own, ...at(event));
-    if (near.length) show(own, near, true);
-    else if (own.pinned || !own.plot.choose) close(own);
+    if (near.length) {
+      own.pick?.(near[0].mark);
+      show(own, near, true);
+    } else if (own.pinned || !own.plot.choose) close(own);
     else {
       const row = rowAt(own.place, own.plot.choose.names.length, at(event)[1]);
       if (row !== null) own.plot.choose.act(row);
@@ -226,8 +230,10 @@ function stepWithKeys(own, event) {
   if (move && order.length) {
     own.step = (own.step + move + order.length) % order.length;
     show(own, [order[own.step]], false);
-  } else if (event.key === "Enter" && order[own.step]) show(own, [order[own.step]], true);
-  else if (event.key === "Escape") close(own);
+  } else if (event.key === "Enter" && order[own.step]) {
+    own.pick?.(order[own.step].mark);
+    show(own, [order[own.step]], true);
+  } else if (event.key === "Escape") close(own);
   else return;
   event.preventDefault();
 }
@@ -236,7 +242,10 @@ function stepWithKeys(own, event) {
 function menu(own) {
   const button = (text, act) => {
     const node = el("button", { type: "button", class: "quiet" }, text);
-    node.addEventListener("click", () => act(node));
+    node.addEventListener("click", () => {
+      if (!own.plot) paint(own);
+      act(node);
+    });
     return node;
   };
   return [

@@ -11,6 +11,7 @@
      key         [[text, color], ...]: what marks and colours mean, below the plot
      choose      {names, selected, label, act(row)}: rows that can be selected (base/rows.js)
      follows     whether its bands depend on the group that is lit; its axes do not
+     left, room  pixels left and right of the plot, at least
      empty       why there is nothing to draw; then no axes are drawn
      table       {heads, rows}: the same figures for the table view and the CSV
 
@@ -22,7 +23,9 @@ const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", A
 const NARROW = 300;
 export const SIZE = { tick: 11, title: 12, label: 11 };
 
+/* "none" is a place that answers the pointer without a mark: a point of a line. */
 const SYMBOLS = {
+  none: "none",
   circle: "circle",
   square: "rect",
   diamond: "diamond",
@@ -49,7 +52,8 @@ export function layout(plot, width, height) {
   const rows = plot.y.categories;
   const yTicks = rows ? [] : ticks([plot.y.min, plot.y.max], plot.y.log, Math.max(3, Math.round(height / 60)));
   const yText = tickText(plot.y);
-  const left = Math.ceil(Math.max(28, ...(rows || yTicks.map(yText)).map((t) => textWidth(t)))) + 12;
+  const left =
+    Math.ceil(Math.max(28, (plot.left || 0) - 12, ...(rows || yTicks.map(yText)).map((t) => textWidth(t)))) + 12;
   const named = plot.lines.filter((l) => l.label && l.points.some(Boolean));
   const roomy = width >= NARROW && named.length > 0;
   const gutter = roomy ? Math.ceil(Math.max(...named.map((l) => textWidth(l.name, SIZE.label)))) + 20 : 0;

@@ -1,3 +1,7 @@
+/* Wiring: the page has no chart that code draws. */
+import { wireTheme } from "../base/theme.js";
+import { followLink } from "./plan.js";
+
 followLink();
-showTheme();
+wireTheme(() => {});
 performance.mark("paretoken-drawn");

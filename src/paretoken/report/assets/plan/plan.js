@@ -1,6 +1,3 @@
-/* Nothing is drawn by code; the theme and print handlers of the frame ask for it. */
-function drawPlots() {}
-
 /* The fleet of this place in the list is shown in detail; a link to it opens the page there. */
 const fleetChoices = [...document.querySelectorAll('input[name="fleet"]')];
 function chooseFleet(place) {
@@ -9,7 +6,7 @@ function chooseFleet(place) {
     section.classList.toggle("chosen", section.id === `fleet-${place}`);
 }
 const linkedFleet = () => location.hash.replace("#fleet-", "");
-function followLink() {
+export function followLink() {
   if (fleetChoices.some((choice) => choice.value === linkedFleet())) chooseFleet(linkedFleet());
 }
 for (const choice of fleetChoices)

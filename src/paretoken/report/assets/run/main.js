@@ -1,61 +1,77 @@
 /* Wiring: a change of selection redraws what depends on it. */
-function fill(id, names, chosen) {
-  const node = byId(id);
-  if (!node) return;
-  if (node.options.length !== names.length || [...node.options].some((o, i) => o.textContent !== names[i])) {
-    node.replaceChildren(...names.map((name, i) => el("option", { value: String(i) }, name)));
-  }
-  node.value = String(chosen);
-}
+import { byId, fill } from "../base/dom.js";
+import { drawNow, refresh } from "../base/figure.js";
+import { wireTheme } from "../base/theme.js";
+import { curveCharts, curveIds, showCurves } from "./charts/curve.js";
+import { latencyCharts, latencyIds } from "./charts/latency.js";
+import { aboutServer, aboutTelemetry, hasServer, hasTelemetry, serverCharts, serverIds, telemetryIds } from "./charts/server.js";
+import { hasSessions, sessionCharts, sessionIds } from "./charts/sessions.js";
+import { aboutTime, timeCharts, timeIds } from "./charts/timeline.js";
+import { CHOICES, data, kind, level, levelName, readLink, run, settle, state, writeLink } from "./state.js";
+
+const LEVEL_IDS = [...latencyIds, ...timeIds, ...sessionIds, ...serverIds, ...telemetryIds];
+const DEPENDS = { axis: curveIds, side: curveIds, scale: curveIds, overlay: curveIds, behind: curveIds, tail: latencyIds };
 
 function drawControls() {
-  fill("run", data.runs.map((r) => r.name), state.run);
-  fill("level", run().levels.map((l) => (kind(l) === "steady" ? l.name : `${l.name} (${kind(l)})`)), state.level);
-  for (const id of Object.keys(CHOICES)) byId(id).value = state[id];
-  byId("subject").textContent = `${data.runs.length > 1 ? `${run().name}: ` : ""}${level().about.slice(0, 2).join(": ")}; ${level().about.at(-2)}.`;
+  if (byId("run")) fill("run", data.runs.map((r, i) => [String(i), r.name]), String(state.run));
+  fill("level", run().levels.map((l, i) => [String(i), kind(l) === "steady" ? l.name : `${l.name} (${kind(l)})`]), String(state.level));
+  for (const id of Object.keys(CHOICES)) if (byId(id)) byId(id).value = state[id];
+  byId("subject").textContent = `${levelName()}: ${level().about[1]}; ${level().about.at(-2)}.`;
+  byId("about-time").textContent = aboutTime();
+  byId("about-server").textContent = aboutServer();
+  byId("about-telemetry").textContent = aboutTelemetry();
+  byId("chart-errors").hidden = !level().time?.err;
+  showCurves();
 }
 
-function drawPlots() {
-  if (!window.Plotly) return;
-  const dark = isDark();
-  drawCurve(dark);
-  drawLatency(dark);
-  drawTime(dark);
-  drawServer(dark);
-}
-
-function changed() {
+function changed(ids) {
   settle();
   writeLink();
   drawControls();
-  drawPlots();
+  refresh(ids);
 }
 
-for (const id of Object.keys(CHOICES)) byId(id).addEventListener("change", (event) => { state[id] = event.target.value; changed(); });
-byId("level").addEventListener("change", (event) => { state.level = Number(event.target.value); changed(); });
-if (byId("run")) {
-  byId("run").addEventListener("change", (event) => {
-    const same = data.runs[event.target.value].levels.findIndex((l) => l.name === level().name);
-    state.run = Number(event.target.value);
-    state.level = same < 0 ? run().best : same;
-    changed();
-  });
+function choose(runName, place) {
+  state.run = data.runs.findIndex((r) => r.name === runName);
+  state.level = place;
+  changed([...curveIds, ...LEVEL_IDS]);
 }
-for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
-addEventListener("hashchange", () => { if (readLink()) { drawControls(); drawPlots(); } });
 
-readLink();
-settle();
-showTheme();
-drawControls();
-addEventListener("DOMContentLoaded", () => {
-  drawPlots();
-  byId("plot-curve").on("plotly_click", (event) => {
-    const mark = event.points.find((p) => p.data.meta.kind === "levels");
-    if (!mark) return;
-    state.run = data.runs.findIndex((r) => r.name === mark.data.meta.run);
-    state.level = mark.customdata;
-    changed();
+function follow() {
+  const at = readLink()?.get("at");
+  if (at && byId(at)) byId(at).scrollIntoView();
+}
+
+for (const [id, ids] of Object.entries(DEPENDS))
+  byId(id)?.addEventListener("change", (event) => {
+    state[id] = event.target.value;
+    changed(ids);
   });
-  performance.mark("paretoken-drawn");
+byId("level").addEventListener("change", (event) => choose(run().name, Number(event.target.value)));
+byId("run")?.addEventListener("change", (event) => {
+  const chosen = data.runs[Number(event.target.value)];
+  const same = chosen.levels.findIndex((l) => l.name === level().name);
+  choose(chosen.name, same < 0 ? chosen.best : same);
 });
+for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+addEventListener("hashchange", () => {
+  if (!location.hash.includes("=")) return;
+  follow();
+  drawControls();
+  refresh();
+});
+
+byId("sessions").hidden = !hasSessions;
+byId("server-figures").hidden = !hasServer;
+byId("telemetry").hidden = !hasTelemetry;
+follow();
+settle();
+curveCharts(choose);
+latencyCharts();
+timeCharts();
+sessionCharts();
+serverCharts();
+drawControls();
+drawNow([byId("chart-curve-0").hidden ? "chart-curve-all" : "chart-curve-0"]);
+wireTheme(() => refresh());
+requestAnimationFrame(() => setTimeout(() => performance.mark("paretoken-drawn"), 0));

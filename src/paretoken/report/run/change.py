@@ -1,0 +1,72 @@
+"""Two runs side by side at equal load: each figure of both, the change with its interval, and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paretoken.answers.check import CheckQuestion, Difference, check
+from paretoken.bench.plan import load_name
+from paretoken.errors import BadFile, NoData
+from paretoken.report.numbers import shown
+from paretoken.report.run.reading import MeasuredRun
+
+ERRORS = "error rate"
+UNITS = {"throughput": ("tok/s", 1.0), "TTFT": ("ms", 1e3), "TPOT": ("ms", 1e3), "E2E": ("s", 1.0)}
+"""By the last word of a figure's name: its unit here, and the factor to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRow:
+    """One figure at one load; `verdict` is better, worse, or that nothing beyond noise is seen."""
+
+    load: str
+    figure: str
+    a: str
+    b: str
+    change: str
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """The rows by load, or why there is none."""
+
+    rows: tuple[ChangeRow, ...] = ()
+    absent: str = ""
+
+
+def change(a: MeasuredRun, b: MeasuredRun) -> RunChange:
+    """Run B against run A."""
+    folders = tuple((run.levels[0].folder.parent.parent,) for run in (a, b))
+    try:
+        answer = check(CheckQuestion(baselines=folders[0], runs=folders[1], at="load", force=True))
+    except (NoData, BadFile) as e:
+        return RunChange(absent=str(e))
+    compared = answer.comparison.differences if answer.comparison else ()
+    return RunChange(tuple(_row(one) for one in compared))
+
+
+def _row(one: Difference) -> ChangeRow:
+    errors = one.figure == ERRORS
+    unit, scale = ("%", 100.0) if errors else UNITS.get(one.figure.split()[-1], ("", 1.0))
+    change, low, high = (_percent(x, errors) for x in (one.change, one.low, one.high))
+    return ChangeRow(
+        load=load_name(*one.load),
+        figure=f"{one.figure[:1].upper()}{one.figure[1:]}, {unit}",
+        a=shown(one.a * scale, 4),
+        b=shown(one.b * scale, 4),
+        change=change,
+        interval=f"{low} to {high}",
+        verdict=_verdict(one, errors),
+    )
+
+
+def _verdict(one: Difference, errors: bool) -> str:
+    if one.significant:
+        return "better" if one.better else "worse"
+    return "within noise" if errors else f"within noise (a change of {one.visible:.0%} would show)"
+
+
+def _percent(value: float, points: bool) -> str:
+    return f"{value * 100:+.1f}\u00a0{'points' if points else '%'}".replace("-", "−")
