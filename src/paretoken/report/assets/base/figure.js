@@ -1,9 +1,9 @@
 /* A figure: its texts, its chart, what the pointer does in it, and its menu of table, CSV, picture and link.
 
    A figure is drawn when it is on the screen or on paper; one that is not waits. */
-import { byId, el, table } from "./dom.js";
+import { byId, el } from "./dom.js";
 import { cursor } from "./cursor.js";
-import { csvOf, pictureOf, save } from "./export.js";
+import { menu, showKey, showTable } from "./menu.js";
 import { barAt, nearestMarks, spotsOf, tip } from "./pointer.js";
 import { layout, options, prepared } from "./render.js";
 import { rowAt, rowButtons } from "./rows.js";
@@ -36,7 +36,7 @@ export function figure(id, plotOf, { pick = null } = {}) {
   };
   figures.set(id, own);
   canvas.tabIndex = 0;
-  node.querySelector(".menu")?.append(...menu(own));
+  node.querySelector(".menu")?.append(...menu(own, paint));
   watch(own);
   listen(own);
 }
@@ -236,67 +236,4 @@ function stepWithKeys(own, event) {
   } else if (event.key === "Escape") close(own);
   else return;
   event.preventDefault();
-}
-
-/* The menu's buttons. */
-function menu(own) {
-  const button = (text, act) => {
-    const node = el("button", { type: "button", class: "quiet" }, text);
-    node.addEventListener("click", () => {
-      if (!own.plot) paint(own);
-      act(node);
-    });
-    return node;
-  };
-  return [
-    button("Table", (node) => {
-      own.table ||= own.node.appendChild(el("div", { class: "fig-table", hidden: "" }));
-      own.table.hidden = !own.table.hidden;
-      node.setAttribute("aria-expanded", String(!own.table.hidden));
-      if (!own.table.hidden) showTable(own);
-    }),
-    button("CSV", () => save(`${own.id}.csv`, "text/csv", csvOf(own.plot))),
-    button("PNG", () => pictureOf(own).then((blob) => save(`${own.id}.png`, "image/png", blob))),
-    button("Copy link", (node) => copyLink(own, node)),
-  ];
-}
-
-/* What marks and colours mean: plot.key is [[text, color], ...], without a colour for what is said of marks. */
-function showKey(own) {
-  if (!own.plot.key) return;
-  own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
-  const swatch = ([text, color]) => {
-    const node = el("span", null, color ? el("i", { "aria-hidden": "true" }) : null, text);
-    if (color) node.firstChild.style.background = color;
-    return node;
-  };
-  own.key.replaceChildren(...own.plot.key.map(swatch));
-}
-
-function showTable(own) {
-  const { heads, rows } = own.plot.table || { heads: [], rows: [] };
-  const cell = (value) =>
-    el(
-      "td",
-      typeof value === "number" || value === null ? null : { class: "text" },
-      value === null ? "–" : String(value),
-    );
-  const body = rows.map((row) => el("tr", null, ...row.map(cell)));
-  own.table.replaceChildren(table(`Figures of: ${own.plot.title || own.id}`, heads, body));
-}
-
-async function copyLink(own, node) {
-  const link = new URL(location.href);
-  const parameters = new URLSearchParams(link.hash.slice(1));
-  parameters.set("at", own.id);
-  link.hash = parameters.toString();
-  const before = node.textContent;
-  try {
-    await navigator.clipboard.writeText(link.href);
-    node.textContent = "Copied";
-  } catch {
-    location.hash = link.hash;
-    node.textContent = "In the address bar";
-  }
-  setTimeout(() => (node.textContent = before), 2000);
 }

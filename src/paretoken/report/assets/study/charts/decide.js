@@ -1,8 +1,8 @@
 /* The charts of the decision: rent today against rent needed, the owner's cost by component, and what moves it. */
 import { figure } from "../../base/figure.js";
 import { change, rate, short } from "../../base/format.js";
-import { textWidth } from "../../base/render.js";
 import { rangeOf } from "../../base/scale.js";
+import { textWidth } from "../../base/text.js";
 import { isDark } from "../../base/theme.js";
 import { ownerStack, ownerTotal, tornado } from "../money.js";
 import { inputsOf, market, openRanges, operator, owned } from "../owner.js";

@@ -148,7 +148,7 @@ function key() {
     ["large: cheapest"],
     ["hollow: predicted, with its 90 % interval"],
     [`≈ tie, under ${(tie * 100).toFixed(1)} %`],
-    [`? a limit ${near} % away changes the winner`],
+    [`? fragile: a limit ${near} % away or one load level less changes the winner`],
   ];
 }
 
