@@ -45,7 +45,7 @@ function hero({ width }) {
     marks,
     texts: [
       ...withData.map(({ v }, row) => marginText(v, row, range[1], phone)),
-      { x: range[1], y: -0.95, dx: 10, text: phone ? "Cheapest, lead" : "Cheapest, the next costs" },
+      { x: range[1], y: -0.5, dy: -9, dx: 10, text: phone ? "Cheapest, lead" : "Cheapest, the next costs" },
     ],
     key: key(),
     choose: {
@@ -55,7 +55,7 @@ function hero({ width }) {
       act: (row) => choose(withData[row].p),
     },
     room: phone ? 104 : 160,
-    height: Math.max(170, withData.length * (phone ? PHONE_ROW_PX : ROW_PX) + 66),
+    height: Math.max(110, withData.length * (phone ? PHONE_ROW_PX : ROW_PX) + 66),
     empty: withData.length ? null : `No accelerator with a price meets ${limitText()}. Move the limit.`,
     table: {
       heads: ["Model and workload", "Accelerator", "$/M tokens", "tok/s/GPU", "Origin", "Verdict"],
@@ -102,6 +102,8 @@ function titleOf(rows) {
   for (const { v } of decided) counts.set(v.winner.a, (counts.get(v.winner.a) || 0) + 1);
   const [first, ...rest] = [...counts].sort((a, b) => b[1] - a[1]);
   if (!first) return `Nothing is decided at ${limitText()}`;
+  if (rows.length === 1)
+    return `At ${limitText()}, ${first[0]} has the cheapest tokens: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
   const ties = rows.filter(({ v }) => isTie(v) && !v.withheld).length;
   const others = rest.slice(0, 2).map(([a, n]) => `, ${a} in ${n}`);
   const tied = ties ? `; ${counted(ties, "tie")}` : "";
