@@ -58,9 +58,7 @@ def equal(page: object, ours: object) -> bool:
 
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 MONEY = "study/money.js"
-SCRIPTS = sorted(
-    path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js") if "vendor" not in path.parts
-)
+SCRIPTS = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js") if "vendor" not in path.parts)
 
 
 def test_every_formula_of_the_page_is_the_librarys() -> None:
