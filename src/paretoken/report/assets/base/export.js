@@ -52,7 +52,8 @@ export async function pictureOf(own) {
     ["600 17px system-ui, sans-serif", 23, ink.ink, plot.title],
     ["13px system-ui, sans-serif", 18, ink.muted, plot.subtitle],
   ];
-  const source = ["12px system-ui, sans-serif", 16, ink.muted, plot.source];
+  const small = (text) => ["12px system-ui, sans-serif", 16, ink.muted, text];
+  const key = plot.key?.map(([text]) => text).join("; ");
   const laidOut = (list) =>
     list
       .filter(([, , , text]) => text)
@@ -60,7 +61,7 @@ export async function pictureOf(own) {
         pen.font = font;
         return wrapped(pen, text, width).map((line) => ({ font, step, color, line }));
       });
-  const [head, foot] = [laidOut(texts), laidOut([source])];
+  const [head, foot] = [laidOut(texts), laidOut([small(key), small(plot.source)])];
   const tall = (list) => list.reduce((sum, { step }) => sum + step, 0);
   const picture = new Image();
   /* The drawing itself is written out: ECharts' own SVG text leaves quotes in attributes as they are. */

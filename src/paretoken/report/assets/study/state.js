@@ -70,7 +70,7 @@ function settle() {
   for (const key of Object.keys(AXES)) if (!isPrice(state[key])) state[key] = DEFAULTS[key];
   if (!tariffs.has(state.basis) && !["owner", "market", "mine"].includes(state.basis.split(":")[0]))
     state.basis = DEFAULTS.basis;
-  if (!accelerators.has(state.reference))
+  if (!accelerators.get(state.reference)?.priced)
     state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
   for (const settleMore of settlers) settleMore();
 }
