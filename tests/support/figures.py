@@ -42,6 +42,7 @@ def follow(page: Page, link: str = "") -> None:
     """The selection of a link on an open page; what it does not name is the study's own."""
     page.evaluate(
         """link => new Promise((resolve) => {
+          document.activeElement.blur();
           history.replaceState(null, "", location.pathname);
           addEventListener("hashchange", () => resolve(), { once: true });
           location.hash = link;
