@@ -71,7 +71,7 @@ def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
             "be compared for accelerators of different vendors; the tables below show each alone."
         ]
     return [
-        f"Within the same {AXIS_NAMES['e2e']}, "
+        f"At the prices of “{tariff.name}” and the same {AXIS_NAMES['e2e']}, "
         + "; ".join(_short(name, of_bound, i == 0) for i, (name, of_bound) in enumerate(met.items()))
         + ".",
         f"Within the same limit of {AXIS_NAMES['e2e']}, "

@@ -143,13 +143,13 @@ const marginText = (v, y, x, phone) => ({
 function key() {
   const shown = data.accelerators.filter((a) => a.priced && !state.off.has(a.id));
   const vendors = [...new Map(shown.filter((a) => a.vendor).map((a) => [a.vendor, a.glyph]))];
-  const [tie] = data.bounds.run;
+  const [[tie], [between]] = [data.bounds.run, data.bounds.predicted];
   const near = Math.round((data.bounds.near - 1) * 100);
   return [
     [vendors.map(([vendor, glyph]) => `${glyph} ${vendor}`).join("  ")],
     ["large: cheapest"],
     ["hollow: predicted, with its 90 % interval"],
-    [`≈ tie, under ${(tie * 100).toFixed(1)} %`],
+    [`≈ tie: under ${short(tie * 100)} %, of predictions ${short(between * 100)} %`],
     [`? fragile: a limit ${near} % away or one load level less changes the winner`],
   ];
 }
