@@ -21,10 +21,11 @@ FITS = "document.scrollingElement.scrollWidth <= innerWidth"
 PIN = """id => { const { canvas, spots } = document.getElementById(id).drawn;
   const box = canvas.getBoundingClientRect(), [{ px, py }] = spots.spots;
   canvas.dispatchEvent(new MouseEvent("click", { clientX: box.x + px, clientY: box.y + py, bubbles: true })); }"""
-REACHED = """() => { const node = document.activeElement, style = getComputedStyle(node), box = node.getBoundingClientRect();
+REACHED = """() => {
+  const node = document.activeElement, style = getComputedStyle(node), box = node.getBoundingClientRect();
   return { name: node.id || node.dataset.accelerator || node.textContent.trim().slice(0, 30), tag: node.tagName,
     ring: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
-    shown: box.width > 0 && box.height > 0, at: node === document.body ? null : [...document.querySelectorAll("*")].indexOf(node) }; }"""
+    shown: box.width > 0 && box.height > 0, at: [...document.querySelectorAll("*")].indexOf(node) }; }"""
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +46,19 @@ def pinned(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("options", "unfolded"),
-    [({}, False), ({}, True), ({"color_scheme": "dark"}, True), ({"width": 390}, True)],
-    ids=["as opened", "all unfolded", "dark", "phone"],
+    [({}, True), ({"color_scheme": "dark"}, False), ({"width": 390}, False)],
+    ids=["unfolded", "dark", "phone"],
 )
 def test_axe_core_finds_nothing(open_report: Open, options: dict, unfolded: bool) -> None:
+    """As opened, and with a pinned tip, a table, and all sections unfolded."""
     page = open_report(**options)
+    assert violations(page) == []
+    for figure in (*FOUR, "chart-dumbbell", "chart-stack", "chart-tornado"):
+        drawn(page, figure)
+    pinned(page)
+    page.click("#chart-rent .menu >> text=Table")
     if unfolded:
-        for figure in (*FOUR, "chart-dumbbell", "chart-stack", "chart-tornado"):
-            drawn(page, figure)
         unfold(page)
-        pinned(page)
-        page.click("#chart-rent .menu >> text=Table")
     assert violations(page) == []
     page.context.close()
 
