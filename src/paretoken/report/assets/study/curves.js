@@ -68,8 +68,10 @@ function curve(panel, axis, { a, e, r, w, p: rows }) {
     /* The curves as they would be had one of these points not been run; none for the only point. */
     without: (points) =>
       points.flatMap((i) => {
-        const rows = groupsOf(panel, axis).get(keyOf(panel.points, p[0])).filter((j) => j !== i);
-        return rows.length ? [curve(panel, axis, { a, e, r, w, p: front(panel, axis, rows) })] : [];
+        const left = groupsOf(panel, axis)
+          .get(keyOf(panel.points, p[0]))
+          .filter((j) => j !== i);
+        return left.length ? [curve(panel, axis, { a, e, r, w, p: front(panel, axis, left) })] : [];
       }),
   };
 }
