@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from paretoken.answers.study.result import StudyResult
+from paretoken.report import render
 from tests.support.runs import conversations, ladder, rates, troubled
 
 
@@ -19,3 +21,11 @@ def run_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rates(base / "rates")
     conversations(base / "talk")
     return base
+
+
+@pytest.fixture(scope="session")
+def default_page(tmp_path_factory: pytest.TempPathFactory, default_result: StudyResult) -> Path:
+    """The report of the default study."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render(default_result), encoding="utf-8")
+    return path

@@ -1,20 +1,22 @@
-"""The formulas of the report's money in a real Chromium: each is that of the library to 1e-9."""
+"""The formulas of the report's money, run by Node: each is that of the library to 1e-9."""
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
+import playwright
 import pytest
-from playwright.sync_api import Browser
 
 from paretoken.prices import finance
 from paretoken.prices.cost import break_even_rent, usd_per_mtok
 from paretoken.prices.own_or_rent import own_or_rent
 from paretoken.prices.owner.levelised import capital_usd, it_kw, stack, total
 from paretoken.prices.owner.sensitivity import tornado
-from paretoken.report.html import SCRIPTS
-from paretoken.report.page import asset
+from paretoken.report.page import ASSETS
 from tests.support.owners import ADJUSTED, TAXED, near, owned
 
 OWNERS = [*owned(), *owned(operator="enterprise"), *owned(["H200"], sets=["h200-2025"])]
@@ -54,20 +56,33 @@ def equal(page: object, ours: object) -> bool:
     return near(float(page), float(ours))
 
 
-@pytest.mark.browser
-def test_every_formula_of_the_page_is_the_librarys(browser: Browser) -> None:
-    page = browser.new_page()
-    page.evaluate(f"() => {{ {asset('money.js')} window.Money = Money; }}")
-    assert set(page.evaluate("Object.keys(Money)")) == set(FORMULAS)
-    for name, (python, calls) in FORMULAS.items():
-        answers = page.evaluate("([name, calls]) => calls.map((call) => Money[name](...call))", [name, calls])
-        for call, answer in zip(calls, answers, strict=True):
+NODE = Path(playwright.__file__).parent / "driver" / "node"
+MONEY = "study/money.js"
+SCRIPTS = sorted(path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js") if "vendor" not in path.parts)
+
+
+def test_every_formula_of_the_page_is_the_librarys() -> None:
+    script = f"""
+      const money = await import({json.dumps((ASSETS / MONEY).as_uri())});
+      let text = "";
+      for await (const part of process.stdin) text += part;
+      const called = ([name, calls]) => [name, calls.map((call) => money[name](...call))];
+      console.log(JSON.stringify([Object.keys(money), JSON.parse(text).map(called)]));
+    """
+    calls = json.dumps([[name, calls] for name, (_, calls) in FORMULAS.items()])
+    run = subprocess.run(
+        [NODE, "--input-type=module", "-e", script], input=calls, capture_output=True, text=True, check=True
+    )
+    exported, results = json.loads(run.stdout)
+    assert set(exported) == set(FORMULAS)
+    for name, answers in results:
+        python, calls_of = FORMULAS[name]
+        for call, answer in zip(calls_of, answers, strict=True):
             assert equal(answer, python(*call)), (name, call)
-    page.close()
 
 
-def test_no_other_script_computes_money() -> None:
+@pytest.mark.parametrize("script", [s for s in SCRIPTS if s != MONEY])
+def test_no_other_script_computes_money(script: str) -> None:
     """The constants of the formulas stand in money.js alone."""
-    for script in SCRIPTS:
-        if script != "money.js":
-            assert not re.search(r"0\.0036|\b3600\b|\b730\b|expm1", asset(script)), script
+    text = (ASSETS / script).read_text(encoding="utf-8")
+    assert not re.search(r"0\.0036|\b3600\b|\b730\b|expm1|/ ?1e6\b", text)

@@ -11,6 +11,7 @@ from paretoken.answers.study.config import Predicted
 from paretoken.answers.study.pooled import PooledCell
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
+from tests.support.html_pages import section_of
 from tests.support.pages import watched
 from tests.support.planted import STEADY, curve, planted_study
 from tests.support.pooled import planted_frontiers, run_row
@@ -39,7 +40,7 @@ def with_cells(result: StudyResult, *cells: PooledCell) -> StudyResult:
 
 
 def section(result: StudyResult) -> str:
-    return re.search(r'<section id="disaggregated".*?</section>', render(result), re.S)[0]
+    return section_of(render(result), "disaggregated")
 
 
 def cells_of_rows(html: str) -> list[list[str]]:
@@ -101,7 +102,7 @@ def test_the_figure_in_a_browser(plain, browser, tmp_path):
     path.write_text(render(with_cells(plain, CELL)), encoding="utf-8")
     with watched(browser, path) as opened:
         for width, scheme in ((1280, "light"), (390, "dark")):
-            page = opened(width=width, color_scheme=scheme)
+            page = opened("#disaggregated", width=width, color_scheme=scheme)
             figure = page.locator("#disaggregated figure svg")
             assert figure.is_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,50 +10,32 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
+from tests.support.figures import FOUR, choose, drawn, follow, groups, plot
 from tests.support.pages import Open, watched
 from tests.support.planted import STEADY, curve, planted_study, times
 
 pytestmark = pytest.mark.browser
 
-FOUR = ("chart-interactivity", "chart-e2e", "chart-cost", "chart-rent")
-EVERYTHING = "#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k&scenario=everything"
+At = Callable[..., Page]
+R1 = "model=deepseek-r1&precision=fp8&workload=Chat+1k/1k"
 
 
-@pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory, default_result: StudyResult) -> Path:
-    path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render(default_result), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def open_report(browser: Browser, report: Path) -> Iterator[Open]:
-    with watched(browser, report) as opened:
+@pytest.fixture(scope="module")
+def open_report(browser: Browser, default_page: Path) -> Iterator[Open]:
+    with watched(browser, default_page) as opened:
         yield opened
 
 
-def plot(page: Page, figure: str) -> dict:
-    """The plot of a figure as last drawn, once it is on the screen."""
-    page.locator(f"#{figure}").scroll_into_view_if_needed()
-    page.wait_for_function(
-        "id => document.getElementById(id).drawn && !document.getElementById(id).drawn.dirty", arg=figure
-    )
-    return page.evaluate(
-        """id => { const { plot } = document.getElementById(id).drawn; return {
-             title: plot.title, empty: plot.empty, x: plot.x, y: plot.y, bands: plot.bands || [],
-             lines: plot.lines.map(({ group, name, dash, points }) => ({ group, name, dash, points })),
-             marks: plot.marks.map(({ group, x, y, shape, hollow, faint, interval, about }) =>
-               ({ group, x, y, shape, hollow, faint, interval, about })) }; }""",
-        figure,
-    )
+@pytest.fixture(scope="module")
+def at(open_report: Open) -> At:
+    """One open page, which goes to the selection of a link."""
+    page = open_report()
 
+    def there(link: str = "") -> Page:
+        follow(page, link)
+        return page
 
-def groups(page: Page, figure: str) -> set[str]:
-    return {line["group"] for line in plot(page, figure)["lines"]}
-
-
-def choose(page: Page, name: str, value: str) -> None:
-    page.select_option(f"#{name}", value)
+    return there
 
 
 def test_the_first_screen_holds_the_answer_the_dollars_and_the_chart(open_report: Open) -> None:
@@ -70,9 +52,9 @@ def test_the_first_screen_holds_the_answer_the_dollars_and_the_chart(open_report
 
 
 def test_the_first_chart_has_every_accelerator_with_a_price_within_the_limit(
-    open_report: Open, default_result: StudyResult
+    at: At, default_result: StudyResult
 ) -> None:
-    page = open_report()
+    page = at()
     hero = plot(page, "chart-hero")
     titles = {p.title for p in default_result.panels}
     assert len(hero["y"]["categories"]) == len(titles)
@@ -81,8 +63,8 @@ def test_the_first_chart_has_every_accelerator_with_a_price_within_the_limit(
     assert predicted and all(m["interval"][0] < m["x"] < m["interval"][1] for m in predicted)
 
 
-def test_the_limit_moves_every_chart_and_the_answer(open_report: Open) -> None:
-    page = open_report()
+def test_the_limit_moves_every_chart_and_the_answer(at: At) -> None:
+    page = at()
     before = plot(page, "chart-hero"), page.locator("#answer-dollars").inner_text(), plot(page, "chart-dumbbell")
     page.fill("#limit-value", "20")
     after = plot(page, "chart-hero"), page.locator("#answer-dollars").inner_text(), plot(page, "chart-dumbbell")
@@ -91,8 +73,8 @@ def test_the_limit_moves_every_chart_and_the_answer(open_report: Open) -> None:
     assert page.evaluate("document.getElementById('bar').getBoundingClientRect().top") == 0, "the bar stays in reach"
 
 
-def test_the_price_basis_moves_cost_and_rent_but_no_throughput(open_report: Open) -> None:
-    page = open_report()
+def test_the_price_basis_moves_cost_and_rent_but_no_throughput(at: At) -> None:
+    page = at()
     before = [plot(page, figure) for figure in (*FOUR, "chart-hero")]
     choose(page, "basis", "market:on-demand")
     after = [plot(page, figure) for figure in (*FOUR, "chart-hero")]
@@ -100,8 +82,8 @@ def test_the_price_basis_moves_cost_and_rent_but_no_throughput(open_report: Open
     assert all(old != new for old, new in zip(before[2:], after[2:], strict=True))
 
 
-def test_an_accelerator_switched_off_leaves_all_charts(open_report: Open) -> None:
-    page = open_report()
+def test_an_accelerator_switched_off_leaves_all_charts(at: At) -> None:
+    page = at()
     page.click("[data-accelerator=B200]")
     assert page.get_attribute("[data-accelerator=B200]", "aria-pressed") == "false"
     for figure in FOUR:
@@ -114,16 +96,16 @@ def test_an_accelerator_switched_off_leaves_all_charts(open_report: Open) -> Non
 @pytest.mark.parametrize(
     ("control", "value"), [("model", "deepseek-r1"), ("workload", "Summarisation 8k/1k"), ("axis", "e2e")]
 )
-def test_a_switch_changes_charts_and_verdict(open_report: Open, control: str, value: str) -> None:
-    page = open_report()
+def test_a_switch_changes_charts_and_verdict(at: At, control: str, value: str) -> None:
+    page = at()
     before = plot(page, "chart-cost"), page.locator("#verdict-now").inner_text()
     choose(page, control, value)
     assert plot(page, "chart-cost") != before[0]
     assert page.locator("#verdict-now").inner_text() != before[1]
 
 
-def test_serving_and_precision_change_what_is_shown(open_report: Open) -> None:
-    page = open_report("#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k")
+def test_serving_and_precision_change_what_is_shown(at: At) -> None:
+    page = at(R1)
     one_node = groups(page, "chart-e2e")
     choose(page, "scenario", "everything")
     assert one_node < groups(page, "chart-e2e")
@@ -131,8 +113,8 @@ def test_serving_and_precision_change_what_is_shown(open_report: Open) -> None:
     assert "MI300X" not in groups(page, "chart-e2e")
 
 
-def test_ttft_and_megawatts_are_axes_too(open_report: Open) -> None:
-    page = open_report("#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k")
+def test_ttft_and_megawatts_are_axes_too(at: At) -> None:
+    page = at(R1)
     choose(page, "axis", "ttft")
     assert plot(page, "chart-interactivity")["x"]["title"].startswith("Time to first token")
     per_gpu = plot(page, "chart-e2e")
@@ -142,8 +124,8 @@ def test_ttft_and_megawatts_are_axes_too(open_report: Open) -> None:
     assert per_mw["marks"][0]["y"] > 100 * per_gpu["marks"][0]["y"]
 
 
-def test_each_engine_has_a_chart_on_the_same_scales(open_report: Open) -> None:
-    page = open_report("#model=deepseek-r1&precision=fp8&workload=Chat+1k/1k&axis=e2e")
+def test_each_engine_has_a_chart_on_the_same_scales(at: At) -> None:
+    page = at(R1 + "&axis=e2e")
     choose(page, "lines", "each")
     shown = page.locator("#engines figure:not([hidden])")
     assert shown.count() >= 3
@@ -152,8 +134,8 @@ def test_each_engine_has_a_chart_on_the_same_scales(open_report: Open) -> None:
     assert len({(p["x"]["min"], p["x"]["max"]) for p in plots}) == 1
 
 
-def test_a_cost_nobody_states_says_why_and_draws_no_axes(open_report: Open) -> None:
-    page = open_report()
+def test_a_cost_nobody_states_says_why_and_draws_no_axes(at: At) -> None:
+    page = at()
     choose(page, "view", "o")
     drawn = plot(page, "chart-cost")
     assert "output throughput" in drawn["empty"]
@@ -161,16 +143,17 @@ def test_a_cost_nobody_states_says_why_and_draws_no_axes(open_report: Open) -> N
     assert not page.locator("#chart-cost .canvas").is_visible()
 
 
-def test_every_mark_answers_for_itself(open_report: Open) -> None:
+def test_every_mark_answers_for_itself(at: At) -> None:
     """Pointed at exactly, each mark says its own point, alone or among those that lie on it."""
-    page = open_report(EVERYTHING)
+    page = at(R1 + "&scenario=everything")
     for figure in ("chart-hero", *FOUR[:3]):
-        plot(page, figure)
+        drawn(page, figure)
         missed = page.evaluate(
             """id => {
               const { canvas, spots, tip } = document.getElementById(id).drawn;
               const box = canvas.getBoundingClientRect();
-              return spots.spots.filter(({ mark, px, py }) => {
+              const by_group = [...spots.spots].sort((a, b) => a.mark.group.localeCompare(b.mark.group));
+              return by_group.filter(({ mark, px, py }) => {
                 canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: box.x + px, clientY: box.y + py }));
                 const near = spots.spots.filter((s) => Math.hypot(s.px - px, s.py - py) <= 5).length;
                 return tip.box.hidden || (near <= 6 && !tip.box.textContent.includes(mark.about.rows[1]));
@@ -181,8 +164,8 @@ def test_every_mark_answers_for_itself(open_report: Open) -> None:
         assert missed == [], figure
 
 
-def test_a_click_pins_a_point_with_its_source(open_report: Open) -> None:
-    page = open_report()
+def test_a_click_pins_a_point_with_its_source(at: At) -> None:
+    page = at()
     plot(page, "chart-cost")
     x, y = page.evaluate(
         """() => { const { canvas, spots } = document.getElementById('chart-cost').drawn;
@@ -225,7 +208,7 @@ def test_a_figure_leaves_home_with_its_texts(open_report: Open) -> None:
     with page.expect_download() as png:
         page.click("#chart-cost .menu >> text=PNG")
     data = Path(png.value.path()).read_bytes()
-    assert data[:8] == b"\\x89PNG\\r\\n\\x1a\\n" and len(data) > 20_000
+    assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 20_000
 
 
 def test_points_can_be_filtered_and_sorted(open_report: Open) -> None:
@@ -310,10 +293,10 @@ def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Brow
     assert any("newer release, not ranked" in row for row in newer["about"]["rows"])
 
 
-def test_without_script_the_tables_are_there(browser: Browser, report: Path) -> None:
+def test_without_script_the_tables_are_there(browser: Browser, default_page: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    page.goto(report.as_uri())
+    page.goto(default_page.as_uri())
     page.click("#verdicts summary")
     assert page.locator("#verdicts table").first.is_visible()
     assert page.locator("noscript").first.is_visible()

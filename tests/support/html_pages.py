@@ -27,3 +27,8 @@ def data_of(page: str) -> dict:
     """The data that the scripts of a page read."""
     island = re.search(r'<script type="text/plain" id="data">(.*?)</script>', page, re.S).group(1)
     return json.loads(decompress(b64decode(island)))
+
+
+def section_of(page: str, name: str) -> str:
+    """A folded section of the study's page."""
+    return re.search(rf'<details id="{name}".*?(?=\n<details id="|\n</section>|\n</main>)', page, re.S)[0]

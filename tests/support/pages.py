@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,6 @@ DRAWN = "performance.getEntriesByName('paretoken-drawn').length > 0"
 WAIT_MS = 120_000
 """Long, because a busy machine is no failure."""
 Open = Callable[..., Page]
-
-
-def until(page: Page, condition: str) -> None:
-    """Waits for a condition; `wait_for_function` polls with `eval`, which the page's policy forbids."""
-    for _ in range(WAIT_MS // 50):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"never true: {condition}")
 
 
 @contextmanager
@@ -45,3 +37,12 @@ def watched(browser: Browser, path: Path) -> Iterator[Open]:
         context.close()
     assert complaints == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def until(page: Page, expression: str, arg: object = None) -> None:
+    """Waits for the expression or function to be true. Playwright's own waiting evaluates text, which the pages'
+    Content-Security-Policy forbids."""
+    end = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(30)

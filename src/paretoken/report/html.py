@@ -5,7 +5,7 @@ from __future__ import annotations
 from paretoken.answers.study.result import StudyResult
 from paretoken.report.page import assemble, environment, island
 from paretoken.report.payload import payload, styles
-from paretoken.report.sections import sections
+from paretoken.report.sections import Context, Section, sections
 from paretoken.report.text import answer
 
 __all__ = ["environment", "island", "render"]
@@ -23,7 +23,15 @@ def render(result: StudyResult) -> str:
         result=result,
         title=result.study.title or result.study.name,
         answer=answer(result),
-        sections=static,
+        groups=_groups(static),
         sources=next(context["rows"] for section, context in static if section.name == "sources"),
         styles=styles(result),
     )
+
+
+def _groups(static: list[tuple[Section, Context]]) -> dict[str, list[tuple[Section, Context]]]:
+    """The sections by the heading that they are under, in order."""
+    groups: dict[str, list[tuple[Section, Context]]] = {}
+    for section, context in static:
+        groups.setdefault(section.group, []).append((section, context))
+    return groups

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from paretoken.answers.outlook import OutlookAnswer
 from paretoken.answers.study.economy import Economy
 from paretoken.answers.study.result import StudyResult
+from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
 from paretoken.prices.market.history import Period
 from paretoken.prices.outlook.scenario import Scenario
@@ -79,8 +80,21 @@ def _cell(c: MarketCell) -> Json:
         "median": c.median_usd_per_gpu_h,
         "listed": c.indication if c.too_few else None,
         "quartiles": [c.q1, c.q3],
-        "evidence": c.evidence,
+        "evidence": evidence(c),
     }
+
+
+def evidence(c: MarketCell) -> str:
+    """`11 providers, 47 prices, newest of 2026-08-22 (100 days old)`: the data behind a price of the market."""
+    if not c.offers:
+        return "no price"
+    newest = max(offer.date for offer in c.offers)
+    parts = [
+        counted(c.providers, "provider"),
+        counted(c.rows, "price"),
+        f"newest of {newest} ({counted(c.age_days or 0, 'day')} old)",
+    ]
+    return ", ".join([*parts, *(["too few for a median"] if c.too_few else [])])
 
 
 def _index(periods: Sequence[Period]) -> Json:

@@ -14,8 +14,8 @@ from paretoken.prices.owner.levelised import COMPONENTS, stack, total
 from paretoken.prices.owner.montecarlo import Quantiles
 from paretoken.prices.owner.parameters import PARAMETERS
 from paretoken.prices.owner.rows import owner_cost
-from paretoken.report.money_data import newest_price
-from paretoken.report.payload import shown_accelerators, styles
+from paretoken.report.money_data import evidence, newest_price
+from paretoken.report.payload import priced_accelerators, styles
 from paretoken.report.rent_sources import rent_sources
 
 Context: TypeAlias = Mapping[str, object]
@@ -71,11 +71,12 @@ def _figures(all_inputs: Sequence[Inputs]) -> list[Context]:
 def market(result: StudyResult) -> Context:
     """Cells by accelerator and term, availability, the index, ratios between terms, quality flags, dated facts."""
     e = result.economy
-    ids = shown_accelerators(result)
+    ids = priced_accelerators(result)
     texts = {f.name: f.text for f in QUALITY_FLAGS}
     return {
         "at": e.at,
         "newest": newest_price(e.cells),
+        "evidence": evidence,
         "sources": rent_sources(result),
         "cells": [c for c in e.cells if c.accelerator in ids and c.offers],
         "without": [a for a in ids if not any(c.offers for c in e.cells if c.accelerator == a)],

@@ -30,6 +30,8 @@ _NUMBERS = {
     "tl": "total_tput_per_gpu_tok_s_lo",
     "th": "total_tput_per_gpu_tok_s_hi",
 }
+_DIGITS = {"tpot": 6, "e2e": 6, "t": 6}
+"""Of what curves run through: between points close to each other, fewer digits would bend them."""
 _OFTEN_EMPTY = ("tl", "th")
 """Columns that a panel without predictions leaves out."""
 _TEXTS = {
@@ -67,7 +69,7 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
 def _points(panel: Panel, text: Intern) -> Data:
     """The rows that can be placed on some axis, by columns."""
     rows = panel.points.filter(pl.col("tput_per_gpu").is_not_null())
-    data: Data = {key: column(rows[name].to_list()) for key, name in _NUMBERS.items()}
+    data: Data = {key: column(rows[name].to_list(), _DIGITS.get(key, 4)) for key, name in _NUMBERS.items()}
     data |= {key: [text(v) for v in rows[name].to_list()] for key, name in _TEXTS.items()}
     data["tp"] = [text(tp_label(r)) for r in rows.select(TP_COLUMNS).iter_rows(named=True)]
     data["spec"] = [text(drafting(r)) for r in rows.select(DRAFTING_COLUMNS).iter_rows(named=True)]

@@ -40,11 +40,12 @@ def payload(result: StudyResult) -> dict[str, object]:
     """Everything that the interactive part of the report shows."""
     text = Interned()
     accelerators = shown_accelerators(result)
+    priced = set(priced_accelerators(result))
     panels = [panel_data(panel, text, [t.tier for t in result.tariffs]) for panel in result.panels]
     return {
         "format": FORMAT,
         "study": _study(result),
-        "accelerators": [_accelerator(result, name) for name in accelerators],
+        "accelerators": [_accelerator(result, name, name in priced) for name in accelerators],
         "engines": {k: _engine_name(result, k) for k in sorted(_engines(result))},
         "tariffs": [_tariff(t, accelerators) for t in result.tariffs],
         "little": {
@@ -72,6 +73,15 @@ def shown_accelerators(result: StudyResult) -> list[str]:
     drawn |= {c.accelerator for p in result.panels for of_axis in p.curves.values() for c in of_axis}
     in_catalog = [k for k in result.catalog.accelerators if k in drawn]
     return in_catalog + sorted(drawn - set(in_catalog))
+
+
+def priced_accelerators(result: StudyResult) -> list[str]:
+    """Those of `shown_accelerators` with a price: in a tariff, of an owner, or in the rental market."""
+    e = result.economy
+    priced = {a for t in result.tariffs for a in t.usd_per_gpu_h}
+    priced |= {inputs.accelerator for of_owner in e.owners.values() for inputs in of_owner}
+    priced |= {c.accelerator for c in e.cells if c.offers}
+    return [a for a in shown_accelerators(result) if a in priced]
 
 
 def styles(result: StudyResult) -> dict[str, Style]:
@@ -131,7 +141,7 @@ def _opening_panel(result: StudyResult) -> int:
     return max(range(len(result.panels)), key=worth)
 
 
-def _accelerator(result: StudyResult, name: str) -> dict[str, object]:
+def _accelerator(result: StudyResult, name: str, priced: bool) -> dict[str, object]:
     entry = result.catalog.accelerators.entries.get(name)
     vendor = entry.vendor if entry else ""
     style = style_of(name, vendor, result.catalog)
@@ -139,6 +149,8 @@ def _accelerator(result: StudyResult, name: str) -> dict[str, object]:
         "id": name,
         "name": entry.name if entry else name,
         "vendor": vendor,
+        "priced": priced,
+        "generation": entry.architecture if entry else "",
         "shape": style.shape,
         "glyph": style.glyph,
         "light": style.light,

@@ -14,6 +14,7 @@ from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import StudyResult
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.consistency import SAME_DATE_DAYS
+from paretoken.points.changes import data_changes
 from paretoken.points.selection import AXES, Axis
 from paretoken.points.suspicious import MAX_ERROR_RATE, RULES, STALLED, THROUGHPUT_FACTOR, TTFT_FACTOR
 from paretoken.prices.tariff import Tariff
@@ -21,7 +22,7 @@ from paretoken.report.coverage import coverage_chart, reasons
 from paretoken.report.left_out import newer, withheld
 from paretoken.report.money_sections import market, outlook, owners
 from paretoken.report.numbers import shown
-from paretoken.report.payload import shown_accelerators, styles
+from paretoken.report.payload import priced_accelerators, shown_accelerators, styles
 from paretoken.report.pools import disaggregated
 from paretoken.report.summary import MarkCell, cells, panels_of, verdict_of
 from paretoken.report.text import AXIS_NAMES, AXIS_UNITS, CONFIDENCE, panel_title, priced_as
@@ -31,8 +32,9 @@ Context = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """`name` is its anchor and its template's name; `context` what that template is given."""
+    """`name` is its anchor and its template's name; `group` the heading it is under; `context` what it is given."""
 
+    group: str
     name: str
     title: str
     context: Callable[[StudyResult], Context]
@@ -103,7 +105,7 @@ def _prices(result: StudyResult) -> Context:
     return {
         "set": result.catalog.tco[result.study.tco],
         "tariffs": result.tariffs,
-        "accelerators": shown_accelerators(result),
+        "accelerators": priced_accelerators(result),
         "load": result.study.serving_load,
         "other_sets": [s for k, s in result.catalog.tco.items() if k != result.study.tco],
         "styles": styles(result),
@@ -170,6 +172,10 @@ def _method(result: StudyResult) -> Context:
     return {"little": result.little_error, "study": result.study, "confidence": CONFIDENCE, "shown": shown}
 
 
+def _changes(_: StudyResult) -> Context:
+    return {"changes": data_changes()}
+
+
 def _ecosystem(result: StudyResult) -> Context:
     entries = result.ecosystem.coverage.entries
     return {
@@ -186,18 +192,20 @@ def _ecosystem(result: StudyResult) -> Context:
     }
 
 
+EVIDENCE, PRICES, METHOD = "Evidence", "Prices and hardware", "Sources and method"
 SECTIONS = (
-    Section("verdicts", "Every verdict", _verdicts),
-    Section("withheld", "Withheld verdicts", withheld),
-    Section("newer", "Newer releases, not ranked", newer),
-    Section("disaggregated", "Disaggregated serving, predicted", disaggregated),
-    Section("owners", "What a GPU-hour costs its owner", owners),
-    Section("market", "The rental market", market),
-    Section("outlook", "Outlook", outlook),
-    Section("hardware", "Hardware", _hardware),
-    Section("prices", "Prices", _prices),
-    Section("ecosystem", "Ecosystem: CI coverage and accuracy", _ecosystem),
-    Section("flagged", "Points left out as suspicious", _flagged),
-    Section("sources", "Sources and licences", _sources),
-    Section("method", "Method and its limits", _method),
+    Section(EVIDENCE, "verdicts", "Every verdict", _verdicts),
+    Section(EVIDENCE, "withheld", "Withheld verdicts", withheld),
+    Section(EVIDENCE, "newer", "Newer releases, not ranked", newer),
+    Section(EVIDENCE, "disaggregated", "Disaggregated serving, predicted", disaggregated),
+    Section(EVIDENCE, "flagged", "Points left out as suspicious", _flagged),
+    Section(EVIDENCE, "ecosystem", "Ecosystem: CI coverage and accuracy", _ecosystem),
+    Section(PRICES, "prices", "Prices", _prices),
+    Section(PRICES, "owners", "What a GPU-hour costs its owner", owners),
+    Section(PRICES, "market", "The rental market", market),
+    Section(PRICES, "outlook", "Outlook", outlook),
+    Section(PRICES, "hardware", "Hardware", _hardware),
+    Section(METHOD, "sources", "Sources and licences", _sources),
+    Section(METHOD, "changes", "Changes to the data", _changes),
+    Section(METHOD, "method", "Method and its limits", _method),
 )

@@ -24,7 +24,7 @@ CONFIDENCE = {
     "clear": f"margin of {percent(LIKELY)} or more",
     "predicted": f"one of the two is a prediction, so a tie is under {percent(TIE_PREDICTED)} and likely under "
     f"{percent(LIKELY_PREDICTED)}",
-    "thin": f"one of the two curves has fewer than {THIN} points",
+    "few points": f"one of the two curves has fewer than {THIN} points",
     "uncontested": "no other accelerator meets that limit",
     "fragile": "a limit 5 % away, or one load level less, would change the winner",
     "data end": "an accelerator led until its own data end, below the limit: it was not run at more load",
@@ -71,7 +71,9 @@ def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
             "be compared for accelerators of different vendors; the tables below show each alone."
         ]
     return [
-        f"Within the same {AXIS_NAMES['e2e']}, {'; '.join(_short(*of_bound) for of_bound in met.items())}.",
+        f"At the prices of “{tariff.name}” and the same {AXIS_NAMES['e2e']}, "
+        + "; ".join(_short(name, of_bound, i == 0) for i, (name, of_bound) in enumerate(met.items()))
+        + ".",
         f"Within the same limit of {AXIS_NAMES['e2e']}, "
         + ". With ".join(_count(name, of_bound, i == 0) for i, (name, of_bound) in enumerate(met.items()))
         + ".",
@@ -85,8 +87,9 @@ def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
     ]
 
 
-def _short(scenario: str, met: list[Contest]) -> str:
-    """`with plain serving, NVIDIA has the cheapest tokens in 33 of 60 comparisons between vendors and AMD in 24`."""
+def _short(scenario: str, met: list[Contest], first: bool) -> str:
+    """`with plain serving, NVIDIA has the cheapest tokens in 33 of 60 comparisons and AMD in 24`; not the first:
+    `with the best known serving, NVIDIA in 52 of 63 and AMD in 9`."""
     counting = [c for c in met if c.counts]
     name = f"with {'the ' if scenario == 'everything' else ''}{BOUNDS[scenario].lower()}"
     if not counting:
@@ -95,7 +98,10 @@ def _short(scenario: str, met: list[Contest]) -> str:
     if not parts:
         return f"{name}, all {counted(len(counting), 'comparison')} between vendors are ties"
     vendor, n, _ = wins(counting)[0]
-    parts[0] = f"{vendor} has the cheapest tokens in {n} of {counted(len(counting), 'comparison')} between vendors"
+    if first:
+        parts[0] = f"{vendor} has the cheapest tokens in {n} of {counted(len(counting), 'comparison')}"
+    else:
+        parts[0] = f"{vendor} in {n} of {len(counting)}"
     return f"{name}, {listed(parts)}"
 
 

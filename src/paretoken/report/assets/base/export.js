@@ -43,7 +43,7 @@ function wrapped(pen, text, width) {
 
 /* A PNG of twice the size on the screen. */
 export async function pictureOf(own) {
-  const { plot, chart, place } = own;
+  const { plot, canvas: figure, place } = own;
   const ink = inks();
   const [edge, width] = [16, place.width];
   const canvas = document.createElement("canvas");
@@ -52,7 +52,8 @@ export async function pictureOf(own) {
     ["600 17px system-ui, sans-serif", 23, ink.ink, plot.title],
     ["13px system-ui, sans-serif", 18, ink.muted, plot.subtitle],
   ];
-  const source = ["12px system-ui, sans-serif", 16, ink.muted, plot.source];
+  const small = (text) => ["12px system-ui, sans-serif", 16, ink.muted, text];
+  const key = plot.key?.map(([text]) => text).join("; ");
   const laidOut = (list) =>
     list
       .filter(([, , , text]) => text)
@@ -60,10 +61,12 @@ export async function pictureOf(own) {
         pen.font = font;
         return wrapped(pen, text, width).map((line) => ({ font, step, color, line }));
       });
-  const [head, foot] = [laidOut(texts), laidOut([source])];
+  const [head, foot] = [laidOut(texts), laidOut([small(key), small(plot.source)])];
   const tall = (list) => list.reduce((sum, { step }) => sum + step, 0);
   const picture = new Image();
-  picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(chart.renderToSVGString())}`;
+  /* The drawing itself is written out: ECharts' own SVG text leaves quotes in attributes as they are. */
+  const drawing = new XMLSerializer().serializeToString(figure.querySelector(".host svg"));
+  picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(drawing)}`;
   await picture.decode();
   canvas.width = 2 * (width + 2 * edge);
   canvas.height = 2 * (tall(head) + place.height + tall(foot) + 3 * edge);

@@ -1,10 +1,12 @@
 /* A figure: its texts, its chart, what the pointer does in it, and its menu of table, CSV, picture and link.
 
    A figure is drawn when it is on the screen or on paper; one that is not waits. */
-import { byId, el, table } from "./dom.js";
-import { csvOf, pictureOf, save } from "./export.js";
+import { byId, el } from "./dom.js";
+import { cursor } from "./cursor.js";
+import { menu, showKey, showTable } from "./menu.js";
 import { barAt, nearestMarks, spotsOf, tip } from "./pointer.js";
 import { layout, options, prepared } from "./render.js";
+import { rowAt, rowButtons } from "./rows.js";
 import { inks, onPaper } from "./theme.js";
 
 /* Sizes on A4 paper: of a figure alone and of one in a pair. */
@@ -26,6 +28,7 @@ export function figure(id, plotOf, { pick = null } = {}) {
     pick,
     chart: null,
     tip: tip(canvas),
+    cursor: cursor(canvas),
     pinned: false,
     dirty: true,
     visible: false,
@@ -33,7 +36,7 @@ export function figure(id, plotOf, { pick = null } = {}) {
   };
   figures.set(id, own);
   canvas.tabIndex = 0;
-  node.querySelector(".menu")?.append(...menu(own));
+  node.querySelector(".menu")?.append(...menu(own, paint));
   watch(own);
   listen(own);
 }
@@ -73,7 +76,7 @@ export function drawNow(ids) {
 }
 
 function paint(own) {
-  const plot = prepared(own.plotOf({ width: onPaper() ? PAPER.width : own.canvas.clientWidth, lit }));
+  const plot = prepared(own.plotOf({ width: widthOf(own), lit }));
   own.dirty = false;
   own.plot = plot;
   own.node.drawn = own;
@@ -110,20 +113,34 @@ function paint(own) {
   own.place = layout(plot, width, height);
   own.chart.setOption(options(plot, own.place, inks(), lit), true);
   own.spots = spotsOf(plot, own.place);
+  if (plot.choose) rowButtons(own.canvas, plot.choose, own.place);
 }
 
-function sizeOf({ node, canvas, plot }) {
-  if (!onPaper()) return { width: canvas.clientWidth, height: canvas.clientHeight };
-  return node.closest(".four") ? PAPER.half : { width: PAPER.width, height: plot.height || PAPER.height };
+function widthOf({ node, canvas }) {
+  if (!onPaper()) return canvas.clientWidth;
+  return node.closest(".four") ? PAPER.half.width : PAPER.width;
 }
 
-/* Lights one group up in all figures, dims the others; null for none. */
+function sizeOf(own) {
+  if (!onPaper()) return { width: widthOf(own), height: own.canvas.clientHeight };
+  return own.node.closest(".four") ? PAPER.half : { width: PAPER.width, height: own.plot.height || PAPER.height };
+}
+
+/* Lights one group up in all figures, dims the others; null for none. Drawn once a frame. */
 export function light(group) {
   if (group === lit) return;
   lit = group;
-  for (const own of figures.values())
-    if (own.chart && own.visible && !own.plot.empty)
-      own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
+  lighting ||= requestAnimationFrame(relight);
+}
+
+let lighting = 0;
+function relight() {
+  lighting = 0;
+  for (const own of figures.values()) {
+    if (!own.chart || !own.visible || own.plot.empty) continue;
+    if (own.plot.follows) own.plot = prepared(own.plotOf({ width: widthOf(own), lit }));
+    own.chart.setOption(options(own.plot, own.place, inks(), lit), true);
+  }
 }
 
 function pointedAt(own, px, py) {
@@ -143,11 +160,34 @@ function show(own, near, pinned) {
     () => close(own),
   );
   light(near[0].mark.group ?? null);
+  cross(own, near[0].mark);
 }
 
 function close(own) {
   own.pinned = false;
+  leave(own);
+}
+
+function leave(own) {
   own.tip.hide();
+  light(null);
+  cross(own, null);
+}
+
+/* Shows the same point, and the same place on the same axis, in the other figures; null for none. */
+function cross(from, mark) {
+  for (const own of figures.values()) {
+    if (own === from || !own.chart) continue;
+    const at = mark && mark.key && own.visible && !own.plot.empty && siblingOf(own, from, mark);
+    if (at) own.cursor.show(...at, own.place.rect);
+    else own.cursor.hide();
+  }
+}
+
+function siblingOf(own, from, mark) {
+  const same = own.spots.spots.find((s) => s.mark.key === mark.key);
+  if (same) return [same.px, same.py];
+  return own.plot.x.title === from.plot.x.title && !own.plot.y.categories ? [own.place.x(mark.x), null] : null;
 }
 
 function listen(own) {
@@ -159,27 +199,26 @@ function listen(own) {
     if (!own.spots || own.pinned || own.plot.empty) return;
     const near = pointedAt(own, ...at(event));
     if (near.length) show(own, near, false);
-    else {
-      own.tip.hide();
-      light(null);
-    }
+    else leave(own);
   });
   own.canvas.addEventListener("pointerleave", () => {
-    if (own.pinned) return;
-    own.tip.hide();
-    light(null);
+    if (!own.pinned) leave(own);
   });
   own.canvas.addEventListener("click", (event) => {
-    if (!own.spots || own.plot.empty || event.target.closest(".tip")) return;
+    if (!own.spots || own.plot.empty || event.target.closest(".tip, .rows")) return;
     const near = pointedAt(own, ...at(event));
-    if (!near.length) return close(own);
-    own.pick?.(near[0].mark);
-    show(own, near, true);
+    if (near.length) {
+      own.pick?.(near[0].mark);
+      show(own, near, true);
+    } else if (own.pinned || !own.plot.choose) close(own);
+    else {
+      const row = rowAt(own.place, own.plot.choose.names.length, at(event)[1]);
+      if (row !== null) own.plot.choose.act(row);
+    }
   });
   own.canvas.addEventListener("keydown", (event) => stepWithKeys(own, event));
   own.canvas.addEventListener("blur", () => {
-    if (!own.pinned) own.tip.hide();
-    light(null);
+    if (!own.pinned) leave(own);
   });
 }
 
@@ -194,72 +233,7 @@ function stepWithKeys(own, event) {
   } else if (event.key === "Enter" && order[own.step]) {
     own.pick?.(order[own.step].mark);
     show(own, [order[own.step]], true);
-  } else if (event.key === "Escape") {
-    close(own);
-    light(null);
-  } else return;
+  } else if (event.key === "Escape") close(own);
+  else return;
   event.preventDefault();
-}
-
-/* The menu's buttons. */
-function menu(own) {
-  const button = (text, act) => {
-    const node = el("button", { type: "button", class: "quiet" }, text);
-    node.addEventListener("click", () => {
-      if (!own.plot) paint(own);
-      act(node);
-    });
-    return node;
-  };
-  return [
-    button("Table", (node) => {
-      own.table ||= own.node.appendChild(el("div", { class: "fig-table", hidden: "" }));
-      own.table.hidden = !own.table.hidden;
-      node.setAttribute("aria-expanded", String(!own.table.hidden));
-      if (!own.table.hidden) showTable(own);
-    }),
-    button("CSV", () => save(`${own.id}.csv`, "text/csv", csvOf(own.plot))),
-    button("PNG", () => pictureOf(own).then((blob) => save(`${own.id}.png`, "image/png", blob))),
-    button("Copy link", (node) => copyLink(own, node)),
-  ];
-}
-
-/* What colours mean where no mark or label says it: plot.key is [[text, color], ...]. */
-function showKey(own) {
-  if (!own.plot.key) return;
-  own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
-  const swatch = ([text, color]) => {
-    const node = el("span", null, el("i", { "aria-hidden": "true" }), text);
-    node.firstChild.style.background = color;
-    return node;
-  };
-  own.key.replaceChildren(...own.plot.key.map(swatch));
-}
-
-function showTable(own) {
-  const { heads, rows } = own.plot.table || { heads: [], rows: [] };
-  const cell = (value) =>
-    el(
-      "td",
-      typeof value === "number" || value === null ? null : { class: "text" },
-      value === null ? "–" : String(value),
-    );
-  const body = rows.map((row) => el("tr", null, ...row.map(cell)));
-  own.table.replaceChildren(table(`Figures of: ${own.plot.title || own.id}`, heads, body));
-}
-
-async function copyLink(own, node) {
-  const link = new URL(location.href);
-  const parameters = new URLSearchParams(link.hash.slice(1));
-  parameters.set("at", own.id);
-  link.hash = parameters.toString();
-  const before = node.textContent;
-  try {
-    await navigator.clipboard.writeText(link.href);
-    node.textContent = "Copied";
-  } catch {
-    location.hash = link.hash;
-    node.textContent = "In the address bar";
-  }
-  setTimeout(() => (node.textContent = before), 2000);
 }

@@ -6,21 +6,22 @@
      bands       {group, color, points: [[x, low, high], ...]}
      bars        {group, color, row, from, to, height, about}
      marks       {group, key, x, y, shape, color, hollow, faint, size, interval: [low, high] along `along`, about}
-     rules       {x or y, text, color, dash}
+     rules       {x or y, text, color, dash, wide}; a wide one goes through the whole width
      texts       {x, y, text, color, align, dx, dy, size}
+     key         [[text, color], ...]: what marks and colours mean, below the plot
+     choose      {names, selected, label, act(row)}: rows that can be selected (base/rows.js)
+     follows     whether its bands depend on the group that is lit; its axes do not
      left, room  pixels left and right of the plot, at least
      empty       why there is nothing to draw; then no axes are drawn
      table       {heads, rows}: the same figures for the table view and the CSV
 
    `group` is what dims and lights up together (an accelerator). `about` is {title, rows: [text, ...], href}. */
-import { LABEL_PX, spreadLabels } from "./labels.js";
+import { spreadLabels } from "./labels.js";
 import { scale, thinned, tickText, ticks } from "./scale.js";
+import { band, bar, DASHES, interval, label, rule, shapes, words } from "./shapes.js";
+import { FONT, SIZE, textWidth } from "./text.js";
 
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif';
 const NARROW = 300;
-export const SIZE = { tick: 11, title: 12, label: 11 };
-
-/* "none" is a place that answers the pointer without a mark: a point of a line. */
 const SYMBOLS = {
   none: "none",
   circle: "circle",
@@ -34,22 +35,14 @@ const SYMBOLS = {
   cross: "path://M1,0L5,4L9,0L10,1L6,5L10,9L9,10L5,6L1,10L0,9L4,5L0,1Z",
   plus: "path://M4,0L6,0L6,4L10,4L10,6L6,6L6,10L4,10L4,6L0,6L0,4L4,4Z",
 };
-const DASHES = { solid: "solid", dashed: [7, 4], dotted: [2, 3] };
-
-let pen = null;
-export function textWidth(text, size = SIZE.tick) {
-  if (typeof document === "undefined") return text.length * size * 0.56;
-  pen ||= document.createElement("canvas").getContext("2d");
-  pen.font = `${size}px ${FONT}`;
-  return pen.measureText(text).width;
-}
 
 /* Where everything stands: the rectangle of the plot, the scales, ticks, and the names of lines. Pixels. */
 export function layout(plot, width, height) {
   const rows = plot.y.categories;
   const yTicks = rows ? [] : ticks([plot.y.min, plot.y.max], plot.y.log, Math.max(3, Math.round(height / 60)));
   const yText = tickText(plot.y);
-  const left = Math.ceil(Math.max(28, (plot.left || 0) - 12, ...(rows || yTicks.map(yText)).map((t) => textWidth(t)))) + 12;
+  const left =
+    Math.ceil(Math.max(28, (plot.left || 0) - 12, ...(rows || yTicks.map(yText)).map((t) => textWidth(t)))) + 12;
   const named = plot.lines.filter((l) => l.label && l.points.some(Boolean));
   const roomy = width >= NARROW && named.length > 0;
   const gutter = roomy ? Math.ceil(Math.max(...named.map((l) => textWidth(l.name, SIZE.label)))) + 20 : 0;
@@ -62,7 +55,8 @@ export function layout(plot, width, height) {
   const xText = tickText(plot.x);
   const xTicks = thinned(ticks([plot.x.min, plot.x.max], plot.x.log), x, (v) => textWidth(xText(v)) + 12);
   const ends = named.map((l) => {
-    const last = l.points.reduce((best, p) => (p && (!best || p[0] > best[0]) ? p : best), null);
+    const own = plot.lines.filter((o) => o.name === l.name && o.group === l.group).flatMap((o) => o.points);
+    const last = own.reduce((best, p) => (p && (!best || p[0] > best[0]) ? p : best), null);
     return { name: l.name, group: l.group, color: l.labelColor || l.color, x: x(last[0]), y: y(last[1]) };
   });
   const labels = roomy ? spreadLabels(ends, rect.top + 4, rect.bottom - 4) : null;
@@ -166,69 +160,6 @@ function yAxis(plot, place, ink) {
 
 const nearest = (values, v) => values.reduce((best, t) => (Math.abs(t - v) < Math.abs(best - v) ? t : best), values[0]);
 
-/* A series of ready shapes in pixels. */
-function shapes(id, items, shape, z, clip = false) {
-  return {
-    id,
-    type: "custom",
-    coordinateSystem: "cartesian2d",
-    silent: true,
-    clip,
-    z,
-    data: items.map((_, i) => [i]),
-    encode: { x: -1, y: -1 },
-    renderItem: (params) => shape(items[params.dataIndex]),
-  };
-}
-
-function rule(r, { rect, x, y }, ink) {
-  const vertical = r.x !== undefined;
-  const at = vertical ? x(r.x) : y(r.y);
-  const [x1, y1, x2, y2] = vertical ? [at, rect.top, at, rect.bottom] : [rect.left, at, rect.right, at];
-  const style = { stroke: r.color || ink.edge, lineWidth: 1, lineDash: DASHES[r.dash || "dashed"], fill: null };
-  const children = [{ type: "line", shape: { x1, y1, x2, y2 }, style }];
-  if (r.text) {
-    const flip = vertical && x1 + textWidth(r.text) + 8 > rect.right;
-    const text = {
-      text: r.text,
-      x: vertical ? x1 + (flip ? -4 : 4) : rect.right - 4,
-      y: vertical ? rect.top + 2 : y1 - 13,
-    };
-    children.push({
-      type: "text",
-      style: {
-        ...text,
-        ...halo(ink),
-        fill: r.color || ink.muted,
-        fontSize: SIZE.label,
-        align: flip || !vertical ? "right" : "left",
-      },
-    });
-  }
-  return { type: "group", children };
-}
-
-const halo = (ink) => ({ stroke: ink.ground, lineWidth: 3, fontFamily: FONT });
-
-function band(b, { x, y }, dim) {
-  const points = [
-    ...b.points.map(([v, low]) => [x(v), y(low)]),
-    ...b.points.map(([v, , high]) => [x(v), y(high)]).reverse(),
-  ];
-  return { type: "polygon", shape: { points }, style: { fill: b.color, opacity: 0.16 * dim(b.group) } };
-}
-
-function bar(b, { rect, x, y }, dim) {
-  const [from, to] = [x(b.from), x(b.to)];
-  const size = b.height;
-  const clipped = { x: Math.max(Math.min(from, to), rect.left), width: Math.abs(to - from) };
-  return {
-    type: "rect",
-    shape: { ...clipped, y: y(b.row) - size / 2, height: size },
-    style: { fill: b.color, opacity: dim(b.group) },
-  };
-}
-
 const coordinate = (axis, v) => (axis.log ? Math.log10(v) : v);
 
 function line(l, i, dim) {
@@ -242,19 +173,6 @@ function line(l, i, dim) {
     connectNulls: false,
     data: l.points.map((p) => (p ? l.at(p) : ["-", "-"])),
     lineStyle: { color: l.color, width: l.width || 2.2, type: DASHES[l.dash || "solid"], opacity: dim(l.group) },
-  };
-}
-
-function interval(m, { x, y }, dim) {
-  const [low, high] = m.interval;
-  const ends =
-    m.along === "y"
-      ? { x1: x(m.x), x2: x(m.x), y1: y(low), y2: y(high) }
-      : { x1: x(low), x2: x(high), y1: y(m.y), y2: y(m.y) };
-  return {
-    type: "line",
-    shape: ends,
-    style: { stroke: m.color, lineWidth: m.thin ? 1 : 1.6, opacity: (m.faint ? 0.3 : 0.75) * dim(m.group), fill: null },
   };
 }
 
@@ -282,48 +200,6 @@ function marks(all, ink, dim) {
         },
       })),
   }));
-}
-
-/* A name right of the plot, joined to the end of its line where it stands aside. */
-function label(l, { rect }, ink, dim) {
-  const at = rect.right + 12;
-  const style = { stroke: l.color, lineWidth: 1, opacity: 0.6 * dim(l.group), fill: null };
-  const leader = {
-    type: "polyline",
-    shape: {
-      points: [
-        [Math.min(l.x, rect.right) + 2, l.y],
-        [rect.right + 6, l.at],
-        [at - 2, l.at],
-      ],
-    },
-    style,
-  };
-  const text = {
-    text: l.name,
-    x: at,
-    y: l.at - LABEL_PX / 2 + 1,
-    fill: l.color,
-    fontSize: SIZE.label,
-    opacity: dim(l.group),
-  };
-  return {
-    type: "group",
-    children: [...(Math.abs(l.at - l.y) > 3 ? [leader] : []), { type: "text", style: { ...text, ...halo(ink) } }],
-  };
-}
-
-function words(t, { x, y }, ink) {
-  const style = {
-    text: t.text,
-    x: x(t.x) + (t.dx || 0),
-    y: y(t.y) + (t.dy || 0),
-    fill: t.color || ink.ink,
-    align: t.align || "left",
-    verticalAlign: "middle",
-    fontSize: t.size || SIZE.label,
-  };
-  return { type: "text", style: { ...style, ...halo(ink) } };
 }
 
 /* The plot with the coordinates that ECharts takes: logarithms on logarithmic axes, which are drawn as plain ones. */

@@ -1,5 +1,5 @@
 /* Scales and ticks of axes: pure arithmetic. An axis is {title, log, unit, min, max} or {categories: [...]}. */
-import { short } from "./format.js";
+import { dollarTick, short } from "./format.js";
 
 /* The range that holds all values, with room at both ends; linear ranges of amounts start at 0. */
 export function rangeOf(values, log, fromZero = true) {
@@ -60,4 +60,5 @@ export function scale({ min, max, log }, from, to) {
   return (v) => from + ((t(v) - a) / (b - a)) * (to - from);
 }
 
-export const tickText = (axis) => axis.format || ((v) => `${axis.prefix || ""}${short(v)}${axis.suffix || ""}`);
+export const tickText = (axis) =>
+  axis.format || (axis.prefix === "$" ? dollarTick : (v) => `${axis.prefix || ""}${short(v)}${axis.suffix || ""}`);

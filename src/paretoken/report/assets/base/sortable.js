@@ -6,7 +6,8 @@ export function sortValue(text) {
   const plain = text
     .trim()
     .replace(/[,$≈\u00a0]/g, "")
-    .trim().replace(/^[+×≥≤]/, "")
+    .trim()
+    .replace(/^[+×≥≤]/, "")
     .replace("−", "-");
   const number = /^-?\d+(\.\d+)?/.exec(plain);
   return number ? Number(number[0]) : plain === "" || plain === "–" ? null : plain.toLowerCase();

@@ -3,7 +3,12 @@ import { clip } from "../base/dom.js";
 import { seconds, short } from "../base/format.js";
 import { engineName, word } from "./study.js";
 
-const E2E_BASIS = { little: "derived, Little’s law", measured: "stated by the source" };
+const E2E_BASIS = {
+  little: "derived, Little’s law",
+  measured: "stated by the source",
+  "ttft+tpot": "derived from TTFT and TPOT",
+  predicted: "predicted",
+};
 const SPECULATION = { none: "no speculative decoding", unknown: "speculative decoding not stated" };
 
 /* The software state of a point, with the image or build where it says more than the release. */

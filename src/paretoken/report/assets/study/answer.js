@@ -1,6 +1,6 @@
 /* The answer in dollars for the selected model and workload, at the limit and price basis in force. */
 import { byId, el } from "../base/dom.js";
-import { dollars, more } from "../base/format.js";
+import { dollars, more, rate } from "../base/format.js";
 import { priceOf } from "./prices.js";
 import { panel } from "./state.js";
 import { accelerators } from "./study.js";
@@ -34,9 +34,9 @@ export function drawAnswer() {
       ? [
           ", ",
           who(rival.a),
-          ` for ${dollars(rival.usd)} (${more(rival.usd / v.winner.usd - 1)}). ${rival.a} would have to cost `,
-          el("b", null, dollars(needed)),
-          ` per GPU-hour instead of ${dollars(priceOf(rival.a))}.`,
+          ` for ${dollars(rival.usd)} (${more(rival.usd / v.winner.usd - 1)}). To equal that, ${rival.a} would have to cost `,
+          el("b", null, rate(needed)),
+          ` per GPU-hour instead of ${rate(priceOf(rival.a))}.`,
         ]
       : [". Nobody else meets this limit."]),
     ...(v.fragile ? [` Fragile: ${v.fragile}.`] : []),

@@ -1,9 +1,10 @@
 /* The bar of controls: what is compared, the one limit and the one price basis. */
 import { byId, el, fill } from "../base/dom.js";
+import { rate } from "../base/format.js";
 import { AXES } from "./axes.js";
 import { bases } from "./prices.js";
 import { choices, limit, panel, select, state } from "./state.js";
-import { data } from "./study.js";
+import { accelerators, data } from "./study.js";
 
 const STEPS = 200;
 
@@ -39,7 +40,7 @@ export function drawControls() {
   for (const id of ["lines", "scale", "view", "measure"]) byId(id).value = state[id];
   fill(
     "reference",
-    data.accelerators.map((a) => [a.id, a.id]),
+    data.accelerators.filter((a) => a.priced).map((a) => [a.id, a.id]),
     state.reference,
   );
   const axis = AXES[state.axis];
@@ -48,7 +49,15 @@ export function drawControls() {
   if (document.activeElement !== byId("limit-value")) byId("limit-value").value = limit();
   byId("limit-sign").textContent = axis.sign;
   byId("limit-unit").textContent = axis.unit;
+  drawOwnPrices();
   drawChips();
+}
+
+/* Says that the reader's own prices are in force, on the whole page. */
+function drawOwnPrices() {
+  const own = [...state.prices].map(([a, usd]) => `${a} ${rate(usd)}`);
+  byId("own-prices").hidden = own.length === 0;
+  byId("own-prices").firstElementChild.textContent = `with your price of ${own.join(", ")}`;
 }
 
 /* Buttons are kept, not rebuilt, so that the keyboard's focus stays where it is. */
@@ -60,6 +69,7 @@ function drawChips() {
     const id = button.dataset.accelerator;
     button.setAttribute("aria-pressed", String(!state.off.has(id)));
     button.classList.toggle("absent", !here.has(id));
+    button.hidden = !here.has(id) && !accelerators.get(id).priced;
   }
 }
 
@@ -99,6 +109,7 @@ export function wireControls() {
     event.target.setAttribute("aria-invalid", String(!good));
     if (good) select({ [state.axis]: value });
   });
+  byId("clear-prices").addEventListener("click", () => select({ prices: new Map() }));
   byId("accelerators").addEventListener("click", (event) => {
     const button = event.target.closest("button[data-accelerator]");
     if (!button) return;

@@ -33,8 +33,11 @@ export function curvesOf(panel, axis) {
   return cache.get(key);
 }
 
-function curve(panel, axis, { a, e, r, w, p }) {
-  const x = p.map((i) => latenciesOf(panel, axis)[i]);
+function curve(panel, axis, { a, e, r, w, p: rows }) {
+  /* Latencies that are one number once rounded stand for the point that serves most. */
+  const at = latenciesOf(panel, axis);
+  const p = rows.filter((i, k) => k === rows.length - 1 || at[i] < at[rows[k + 1]]);
+  const x = p.map((i) => at[i]);
   const splines = Object.fromEntries(
     Object.entries(KEYS).map(([key, column]) => {
       const y = p.map((i) => panel.points[column][i]);
@@ -62,6 +65,14 @@ function curve(panel, axis, { a, e, r, w, p }) {
       return Math.abs(x[k] / Math.min(limit, last) - 1) < 1e-9 || k === 0 ? [p[k]] : [p[k - 1], p[k]];
     },
     stretch: (limit) => stretch(panel, axis, p, x, limit),
+    /* The curves as they would be had one of these points not been run; none for the only point. */
+    without: (points) =>
+      points.flatMap((i) => {
+        const left = groupsOf(panel, axis)
+          .get(keyOf(panel.points, p[0]))
+          .filter((j) => j !== i);
+        return left.length ? [curve(panel, axis, { a, e, r, w, p: front(panel, axis, left) })] : [];
+      }),
   };
 }
 
@@ -74,21 +85,38 @@ function stretch(panel, axis, p, x, limit) {
   return kind(p[k - 1]) === kind(p[k]) ? JOINED : APART;
 }
 
+const keyOf = (c, i) => [c.a[i], c.e[i], c.r[i], c.w[i]].join("|");
+
+/* The points of a panel that have a place on an axis, by accelerator, engine, origin and software. */
+function groupsOf(panel, axis) {
+  const c = panel.points;
+  const groups = new Map();
+  latenciesOf(panel, axis).forEach((x, i) => {
+    if (x === null || c.t[i] === null) return;
+    if (!groups.has(keyOf(c, i))) groups.set(keyOf(c, i), []);
+    groups.get(keyOf(c, i)).push(i);
+  });
+  return groups;
+}
+
+/* Of these points those that no other beats in latency and throughput, by rising latency. */
+function front(panel, axis, rows) {
+  const [x, { t }] = [latenciesOf(panel, axis), panel.points];
+  const sorted = [...rows].sort((i, j) => x[i] - x[j] || t[j] - t[i]);
+  let best = -Infinity;
+  return sorted.filter((i) => {
+    const better = t[i] > best;
+    best = Math.max(best, t[i]);
+    return better;
+  });
+}
+
 /* For each accelerator, engine, origin and software the points that no other beats in TTFT and throughput. */
 export function paretoSets(panel) {
   const c = panel.points;
-  const groups = new Map();
-  c.ttft.forEach((x, i) => {
-    if (x === null || c.t[i] === null) return;
-    const key = [c.a[i], c.e[i], c.r[i], c.w[i]].join("|");
-    if (!groups.has(key)) groups.set(key, []);
-    groups.get(key).push(i);
-  });
-  return [...groups.values()].map((rows) => {
-    const sorted = rows.sort((i, j) => c.ttft[i] - c.ttft[j] || c.t[j] - c.t[i]);
-    const front = sorted.filter((i, k) => sorted.slice(0, k).every((j) => c.t[j] < c.t[i]));
-    const [first] = front;
-    return { a: c.a[first], e: c.e[first], r: c.r[first], w: c.w[first], p: front };
+  return [...groupsOf(panel, "ttft").values()].map((rows) => {
+    const [first] = rows;
+    return { a: c.a[first], e: c.e[first], r: c.r[first], w: c.w[first], p: front(panel, "ttft", rows) };
   });
 }
 

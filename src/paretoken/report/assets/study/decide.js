@@ -1,6 +1,6 @@
 /* The controls of money and the decision table: own, rent, or another accelerator. */
 import { byId, el, fill, table } from "../base/dom.js";
-import { dollars, short } from "../base/format.js";
+import { rate, short } from "../base/format.js";
 import { breakEvenShare } from "./money.js";
 import { allowed, cellOf, inputsOf, market, operatorValue, owned, ownerOf, ownerPrice, PERCENT } from "./owner.js";
 import { basisName, marketTerm, priceOf } from "./prices.js";
@@ -36,7 +36,10 @@ function moneyNote() {
   const adjusted = ADJUSTABLE.filter((k) => state[k] !== null).map((k) =>
     k === "load" ? "serving load" : market.parameters[k].title.toLowerCase(),
   );
-  const without = data.accelerators.map((a) => a.id).filter((id) => !owned().includes(id));
+  const without = data.accelerators
+    .filter((a) => a.priced)
+    .map((a) => a.id)
+    .filter((id) => !owned().includes(id));
   const inputs = adjusted.length ? `Yours: ${adjusted.join(", ")}.` : "All inputs are the operator’s.";
   const use =
     state.basis === "owner" ? "" : " They count on the whole page once you choose “Owner’s cost” as the prices.";
@@ -56,11 +59,11 @@ function decisionRow(id, v) {
     "tr",
     { "data-row": id },
     el("th", { scope: "row" }, who(id)),
-    el("td", null, priceInput(id, price)),
-    td(ownerPrice(id) === null ? "–" : dollars(ownerPrice(id))),
-    td(cell ? `${dollars(rent ?? cell.listed)}${rent === null ? " listed" : ""}` : "–"),
+    el("td", state.prices.has(id) ? { class: "yours" } : null, priceInput(id, price)),
+    td(rate(ownerPrice(id))),
+    td(cell ? `${rate(rent ?? cell.listed)}${rent === null ? " listed" : ""}` : "–"),
     td(share === null ? "–" : share > 1 ? "never" : `${short(share * 100, 2)} %`),
-    td(needed === null ? "–" : dollars(needed)),
+    td(rate(needed)),
     el("td", { class: "text long" }, verdictOf(id, v, needed, price)),
     el("td", { class: "text long" }, el("small", null, cell ? cell.evidence : "no market price")),
   );
@@ -83,7 +86,7 @@ function verdictOf(id, v, needed, price) {
   if (!v.winner) return "nobody meets the limit";
   if (id === v.winner.a) return "has the cheapest tokens";
   if (needed === null) return "no data within the limit";
-  if (price === null) return `cheapest below ${dollars(needed)}`;
+  if (price === null) return `cheapest below ${rate(needed)}`;
   return `has to fall ${short((1 - needed / price) * 100, 2)} % to be cheapest`;
 }
 
@@ -92,15 +95,15 @@ function drawDecision() {
   const v = verdictAt(p);
   byId("decide-note").textContent =
     `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}, ${limitText()}. Prices: ${basisName()}; type your own over them. ` +
-    `Market: ${marketTerm() || "no term"}, newest price of ${market.newest || "no day"}.`;
-  const ids = data.accelerators.map((a) => a.id).filter((id) => !state.off.has(id));
+    (marketTerm() ? `Market: ${marketTerm()}, newest price of ${market.newest}.` : "No market prices.");
+  const ids = data.accelerators.filter((a) => a.priced && !state.off.has(a.id)).map((a) => a.id);
   const heads = [
     "Accelerator",
     "Price, $/GPU-h",
     "Owner’s cost",
     "Market",
-    "Owning pays from, of hours",
-    "Equals the cheapest at",
+    "Owning pays from, % of hours",
+    "Needs, $/GPU-h",
     "Verdict",
     "Basis of the market price",
   ];
@@ -129,7 +132,7 @@ export function wireDecide() {
     });
   byId("reset-inputs").addEventListener("click", () => {
     for (const key of ADJUSTABLE) byId(`t-${key}`).removeAttribute("aria-invalid");
-    select({ ...Object.fromEntries(ADJUSTABLE.map((key) => [key, null])), prices: new Map() });
+    select(Object.fromEntries(ADJUSTABLE.map((key) => [key, null])));
   });
   byId("decide-table").addEventListener("input", (event) => {
     const id = event.target.dataset.price;

@@ -5,7 +5,7 @@ export const figureNode = (id) =>
   el(
     "figure",
     { id, class: "plot" },
-    el("figcaption", null, el("h3", { class: "fig-title" }), el("p", { class: "fig-subtitle note" })),
+    el("figcaption", null, el("h3", { class: "fig-title" }, "Figure"), el("p", { class: "fig-subtitle note" })),
     el("div", { class: "canvas" }),
     el("p", { class: "empty note" }),
     el("div", { class: "fig-foot" }, el("p", { class: "fig-source note" }), el("div", { class: "menu" })),

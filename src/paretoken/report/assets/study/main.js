@@ -12,6 +12,8 @@ import { drawEvidence, wireEvidence } from "./evidence.js";
 import { drawAnswer } from "./answer.js";
 import { drawVerdict } from "./verdict_tables.js";
 import { drawControls, wireControls } from "./controls.js";
+import { drawUnpriced } from "./unpriced.js";
+import { wirePresets } from "./presets.js";
 import { onChange, readLink, selection, writeLink } from "./state.js";
 
 /* Opens what a link leads to, and goes there. */
@@ -34,11 +36,13 @@ engineCharts();
 decideCharts();
 marketCharts();
 wireControls();
+wirePresets();
 wireDecide();
 wireEvidence();
 const draw = () => {
   drawControls();
   drawAnswer();
+  drawUnpriced();
   drawVerdict();
   drawDecide();
   drawEvidence();

@@ -1,4 +1,5 @@
 /* The one price basis of the page, and what tokens cost at it. */
+import { rate } from "../base/format.js";
 import { usdPerMtok } from "./money.js";
 import { marketPrice, ownerPrice, servingLoad } from "./owner.js";
 import { state } from "./state.js";
@@ -11,7 +12,12 @@ export const bases = () => [
   ["owner", "Owner’s cost, your inputs"],
 ];
 
-export const basisName = () => new Map(bases()).get(state.basis) || state.basis;
+/* The basis in force, with the prices that the reader has typed. */
+export function basisName() {
+  const own = [...state.prices].map(([a, usd]) => `${a} ${rate(usd)}`);
+  const name = new Map(bases()).get(state.basis) || state.basis;
+  return own.length ? `${name}, with your price of ${own.join(", ")}` : name;
+}
 
 /* USD per GPU-hour of an accelerator at the selected basis, the reader's own price first; null where there is none. */
 export function priceOf(a) {

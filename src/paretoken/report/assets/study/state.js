@@ -14,6 +14,11 @@ const CHOICES = {
   view: Object.keys(VIEWS),
   measure: ["gpu", "mw"],
 };
+/* For a reference without points: an accelerator with a price and a curve in the opening panel, if there is one. */
+function standIn() {
+  const curves = opening.axes.interactivity.curves.map((c) => data.text[c.a]);
+  return curves.find((a) => data.tariffs[0].usd[a]) ?? data.accelerators[0].id;
+}
 export const DEFAULTS = Object.freeze({
   model: opening.model,
   precision: opening.precision,
@@ -28,7 +33,7 @@ export const DEFAULTS = Object.freeze({
   basis: data.tariffs[0].id,
   view: "t",
   measure: "gpu",
-  reference: data.study.reference,
+  reference: accelerators.has(data.study.reference) ? data.study.reference : standIn(),
   operator: data.money.operator,
   tornadoOf: "",
   ...Object.fromEntries(ADJUSTABLE.map((key) => [key, null])),
@@ -68,10 +73,9 @@ function settle() {
   if (!scenarios.includes(state.scenario)) [state.scenario] = scenarios;
   for (const [key, values] of Object.entries(CHOICES)) if (!values.includes(state[key])) state[key] = DEFAULTS[key];
   for (const key of Object.keys(AXES)) if (!isPrice(state[key])) state[key] = DEFAULTS[key];
-  if (!tariffs.has(state.basis) && !["owner", "market", "mine"].includes(state.basis.split(":")[0]))
+  if (!tariffs.has(state.basis) && !["owner", ...data.money.terms.map((t) => `market:${t}`)].includes(state.basis))
     state.basis = DEFAULTS.basis;
-  if (!accelerators.has(state.reference))
-    state.reference = accelerators.has(DEFAULTS.reference) ? DEFAULTS.reference : data.accelerators[0].id;
+  if (!accelerators.get(state.reference)?.priced) state.reference = DEFAULTS.reference;
   for (const settleMore of settlers) settleMore();
 }
 

@@ -1,6 +1,6 @@
 /* Who has the cheapest tokens within a limit, and how firmly: the twin of frontier/verdict.py at one limit. */
 import { AXES } from "./axes.js";
-import { leadersAt } from "./curves.js";
+import { curvesOf, leadersAt } from "./curves.js";
 import { costOf, priceOf } from "./prices.js";
 import { limit, state } from "./state.js";
 import { data, tariffs, word } from "./study.js";
@@ -47,7 +47,7 @@ export function verdictAt(panel, axis = state.axis, value = limit()) {
       winner.curve.origin,
       second.curve.origin,
     ]),
-    fragile: fragileAt(panel, axis, value, winner.a),
+    fragile: fragileAt(panel, axis, value, winner, second),
     withheld: stated ? stated.withheld : null,
     dataEnd: stated && stated.winner === winner.a ? stated.dataEnd : null,
     acceptance: stated ? stated.acceptance : null,
@@ -55,14 +55,20 @@ export function verdictAt(panel, axis = state.axis, value = limit()) {
   };
 }
 
-/* Within 5 % of a limit at which the winner changes. */
-function fragileAt(panel, axis, value, winner) {
+/* Why a limit 5 % away, or one load level less, would change the winner; null if it would not. */
+function fragileAt(panel, axis, value, winner, second) {
   for (const near of [value / bounds.near, value * bounds.near]) {
     const [first] = leadersAt(panel, axis, near)
       .filter((l) => priceOf(l.a))
       .sort((x, y) => priceOf(x.a) / x.t - priceOf(y.a) / y.t);
-    if (!first || first.a !== winner) return "a limit 5 % away changes the winner";
+    if (!first || first.a !== winner.a) return "a limit 5 % away changes the winner";
   }
+  const { curve, latency } = winner;
+  const others = curvesOf(panel, axis).filter((c) => c.a === winner.a && c !== curve && c.origin !== "emulated");
+  const most = (curves) => Math.max(0, ...curves.map((c) => c.within(latency) ?? 0));
+  const least = (priceOf(winner.a) / priceOf(second.a)) * second.t;
+  for (const point of curve.around(latency))
+    if (most([...others, ...curve.without([point])]) < least) return "one load level decides it";
   return null;
 }
 

@@ -1,6 +1,6 @@
-/* The verdict of the selected panel as tables: everyone at the limit, and who leads over which range of limits. */
+/* The verdict of the selected panel as tables: all accelerators at the limit, and who leads over which range of limits. */
 import { byId, el, table } from "../base/dom.js";
-import { dollars, more, short } from "../base/format.js";
+import { dollars, more, rate, short } from "../base/format.js";
 import { runOf } from "./about.js";
 import { AXES } from "./axes.js";
 import { basisName, costOf, priceOf } from "./prices.js";
@@ -22,7 +22,7 @@ const doubts = (...words) => words.filter(Boolean).join("; ");
 /* What makes a verdict less than firm, in words. */
 export function doubtsOf(v) {
   return doubts(
-    v.withheld ? `withheld: ${v.withheld}` : v.sure,
+    v.withheld ? `withheld: ${v.withheld}` : v.sure?.replace("thin", "few points"),
     v.withheld ? null : v.fragile && `fragile: ${v.fragile}`,
     v.withheld ? null : v.dataEnd && `not settled: ${v.dataEnd}`,
     v.withheld ? null : v.acceptance,
@@ -41,8 +41,8 @@ function candidateRow(p, v, l, i) {
     td(`${engineName(l.curve.engine)} ${l.curve.software}`, true),
     td(dollars(l.usd)),
     td(i === 0 ? "cheapest" : l.usd === null ? "–" : more(l.usd / v.winner.usd - 1)),
-    td(dollars(priceOf(l.a))),
-    td(needed === null ? "–" : dollars(needed)),
+    td(rate(priceOf(l.a))),
+    td(needed === null ? "–" : rate(needed)),
     td(short(l.t, 4)),
     long(`${runOf(run, l.point)}: ${runCost === null ? `${short(run.t[l.point], 4)} tok/s/GPU` : dollars(runCost)}`),
     td(l.curve.origin, true),
@@ -58,18 +58,18 @@ function candidates(p) {
     "$/M tokens",
     "Against the cheapest",
     "$/GPU-h",
-    "Would equal it at",
+    "Needs, $/GPU-h",
     "tok/s/GPU",
     "Nearest run that meets the limit",
     "Origin",
     "Source",
   ];
-  const basis = `Prices: ${basisName()}. Figures between two runs are interpolated. What is faster than the limit counts too.`;
+  const basis = `Prices: ${basisName()}. Between two runs the figures are interpolated; whatever is faster than the limit meets it. “Needs” is the price at which its tokens cost what the cheapest do.`;
   if (!v.ranked.length) return [el("p", null, `No accelerator meets ${limitText()} here.`)];
   return [
     el("p", { class: "note" }, `${doubtsOf(v) ? `Verdict: ${doubtsOf(v)}. ` : ""}${basis}`),
     table(
-      `Everyone at ${limitText()}`,
+      `All accelerators at ${limitText()}`,
       heads,
       v.ranked.map((l, i) => candidateRow(p, v, l, i)),
     ),
@@ -134,7 +134,7 @@ function segments(p) {
 
 export function drawVerdict() {
   const p = panel();
-  byId("verdict-limit").textContent = `Everyone at ${limitText()}`;
+  byId("verdict-limit").textContent = `All accelerators at ${limitText()}`;
   byId("verdict-now").replaceChildren(...candidates(p));
   byId("verdict-ranges").replaceChildren(...segments(p));
 }

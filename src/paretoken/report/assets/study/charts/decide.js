@@ -1,13 +1,14 @@
 /* The charts of the decision: rent today against rent needed, the owner's cost by component, and what moves it. */
 import { figure } from "../../base/figure.js";
-import { dollars, short } from "../../base/format.js";
+import { change, rate, short } from "../../base/format.js";
 import { rangeOf } from "../../base/scale.js";
+import { textWidth } from "../../base/text.js";
 import { isDark } from "../../base/theme.js";
 import { ownerStack, ownerTotal, tornado } from "../money.js";
 import { inputsOf, market, openRanges, operator, owned } from "../owner.js";
 import { basisName, priceOf } from "../prices.js";
 import { panel, state } from "../state.js";
-import { accelerators, tint } from "../study.js";
+import { accelerators, data, tint } from "../study.js";
 import { limitText, rentNeeded, verdictAt } from "../verdict.js";
 
 const ROW_PX = 30;
@@ -32,20 +33,20 @@ function dumbbell() {
   const say = (r) => ({
     title: r.a,
     rows: [
-      `now ${dollars(r.now)} per GPU-hour`,
+      `now ${rate(r.now)} per GPU-hour`,
       r.a === v.winner?.a
         ? "has the cheapest tokens"
-        : `equals ${v.winner.a} at ${dollars(r.needed)}: ${short((r.needed / r.now - 1) * 100, 2)} %`,
+        : `equals ${v.winner.a} at ${rate(r.needed)}: ${change(r.needed / r.now - 1)}`,
     ],
   });
   const look = (r) => ({ group: r.a, color: tint(r.a), shape: accelerators.get(r.a).shape, about: say(r) });
   const [, second] = rows;
   return {
     title: second
-      ? `${second.a} would have to go from ${dollars(second.now)} to ${dollars(second.needed)} per GPU-hour to equal ${v.winner.a}`
+      ? `To equal ${v.winner.a}, ${second.a} would have to cost ${rate(second.needed)} instead of ${rate(second.now)} per GPU-hour`
       : `Rent today and rent needed at ${limitText()}`,
-    subtitle: `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}, ${limitText()}. Filled: price now (${basisName()}); hollow: where its tokens cost what the cheapest do.`,
-    source: "Prices and throughput: as above.",
+    subtitle: `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}, ${limitText()}. Filled: the price now; hollow: the price at which its tokens cost what the cheapest do. Prices: ${basisName()}.`,
+    source: `Throughput: ${data.sources[data.panels.indexOf(p)]}.`,
     x: { title: "$ per GPU-hour", prefix: "$", min: range[0], max: range[1] },
     y: { categories: rows.map((r) => r.a) },
     lines: [],
@@ -58,7 +59,7 @@ function dumbbell() {
       x: Math.max(r.now, r.needed),
       y: row,
       dx: 12,
-      text: r.needed === r.now ? "cheapest" : `${short((r.needed / r.now - 1) * 100, 2)} %`,
+      text: r.needed === r.now ? "cheapest" : change(r.needed / r.now - 1),
     })),
     room: 70,
     height: height(rows.length),
@@ -102,7 +103,7 @@ function stack() {
         to: from + usd,
         height: 18,
         color: RAMP[k % RAMP.length],
-        about: { title: `${id}, ${title}`, rows: [`${dollars(usd)} of ${dollars(totals[row])} per GPU-hour`] },
+        about: { title: `${id}, ${title}`, rows: [`${rate(usd)} of ${rate(totals[row])} per GPU-hour`] },
       };
     });
   });
@@ -126,7 +127,7 @@ function stack() {
       x: Math.max(...bars.filter((b) => b.row === row).map((b) => b.to)),
       y: row,
       dx: 6,
-      text: dollars(totals[row]),
+      text: rate(totals[row]),
     })),
     room: 60,
     height: height(ids.length),
@@ -147,7 +148,7 @@ function withUnit(x, unit) {
   return unit === "×" ? `×${short(x, 4)}` : `${short(x, 4)} ${unit}`;
 }
 
-function tornadoChart() {
+function tornadoChart({ width }) {
   const id = state.tornadoOf;
   if (!id)
     return {
@@ -161,6 +162,7 @@ function tornadoChart() {
   const base = ownerTotal(inputsOf(id));
   const swings = tornado(inputsOf(id), openRanges(id));
   const title = (s) => market.parameters[s.name].title;
+  const ends = ({ atLow, atHigh }) => `${rate(Math.min(atLow, atHigh))} to ${rate(Math.max(atLow, atHigh))}`;
   const value = (s, key) => withUnit(s[key], market.parameters[s.name].unit);
   const [low, high] = isDark() ? ["#8fa8d6", "#d9a679"] : ["#33518a", "#a8642a"];
   const bar = (s, row, key, at, color) => ({
@@ -169,28 +171,37 @@ function tornadoChart() {
     to: at,
     height: 16,
     color,
-    about: { title: title(s), rows: [`${value(s, key)}: ${dollars(at)} per GPU-hour (${dollars(base)} as is)`] },
+    about: { title: title(s), rows: [`${value(s, key)}: ${rate(at)} per GPU-hour (now ${rate(base)})`] },
   });
   const bars = swings.flatMap((s, row) => [bar(s, row, "low", s.atLow, low), bar(s, row, "high", s.atHigh, high)]);
-  const ends = swings.flatMap((s, row) => [
+  const tips = swings.flatMap((s, row) => [
     { row, at: s.atLow, text: value(s, "low"), left: s.atLow < s.atHigh },
     { row, at: s.atHigh, text: value(s, "high"), left: s.atHigh < s.atLow },
   ]);
   const span = rangeOf([base, ...bars.map((b) => b.to)], false, false) || [0, base * 1.2];
-  const pad = (span[1] - span[0]) * 0.28;
+  /* Room for the values at both ends of the bars, beside the names of the inputs. */
+  const widest = (list) => Math.max(0, ...list.map((t) => textWidth(t.text, 10))) + 8;
+  const sides = [widest(tips.filter((t) => t.left)), widest(tips.filter((t) => !t.left))];
+  const room = width - Math.max(0, ...swings.map((s) => textWidth(title(s)))) - 30 - sides[0] - sides[1];
+  const perPx = (span[1] - span[0]) / Math.max(room, 60);
   return {
     title: swings.length
-      ? `${title(swings[0])} moves the cost of ${id} most: ${dollars(swings[0].atLow)} to ${dollars(swings[0].atHigh)}`
+      ? `${title(swings[0])} moves the owner’s cost of ${id} most: ${ends(swings[0])} per GPU-hour`
       : `Nothing moves the cost of ${id}`,
-    subtitle: `${operator().name}; each input alone from its low (blue) to its high (brown) value. The line is the cost as is, ${dollars(base)} per GPU-hour.`,
+    subtitle: `${operator().name}; each input alone at its low (blue) and its high value (brown). The line is the cost now, ${rate(base)} per GPU-hour.`,
     source: "Ranges with their sources: “What a GPU-hour costs its owner”.",
-    x: { title: `$ per GPU-hour of ${id}`, prefix: "$", min: span[0] - pad, max: span[1] + pad },
+    x: {
+      title: `$ per GPU-hour of ${id}`,
+      prefix: "$",
+      min: span[0] - sides[0] * perPx,
+      max: span[1] + sides[1] * perPx,
+    },
     y: { categories: swings.map(title) },
     lines: [],
     bars,
     marks: [],
     rules: [{ x: base, dash: "solid" }],
-    texts: ends.map((e) => ({
+    texts: tips.map((e) => ({
       x: e.left ? Math.min(e.at, base) : Math.max(e.at, base),
       y: e.row,
       dx: e.left ? -4 : 4,

@@ -1,11 +1,11 @@
 /* The four charts of a panel: throughput per GPU against interactivity (or TTFT) and against E2E latency, the cost of
    tokens, and the rent needed. */
 import { figure } from "../../base/figure.js";
-import { dollars, more, short } from "../../base/format.js";
+import { dollars, more, rate, short } from "../../base/format.js";
 import { rivalOf } from "../answer.js";
 import { AXES } from "../axes.js";
 import { leadersAt } from "../curves.js";
-import { cellOf, kwOf } from "../owner.js";
+import { cellOf, kwOf, ownerOf } from "../owner.js";
 import { basisName, costOf, marketTerm, priceOf } from "../prices.js";
 import { limit, panel, state, VIEWS } from "../state.js";
 import { data, tint } from "../study.js";
@@ -49,6 +49,8 @@ function throughputTitle(p, axis, measure) {
     .filter((l) => l.value !== null)
     .sort((x, y) => y.value - x.value);
   if (!first) return `Nothing meets ${limitText(axis, value)}`;
+  if (second && first.value / second.value - 1 < data.bounds.run[0])
+    return `${first.a} and ${second.a} serve about as many tokens per ${measure.noun} at ${limitText(axis, value)}`;
   const lead = second ? `, ${more(first.value / second.value - 1)} over ${second.a}` : "";
   return `${first.a} serves the most tokens per ${measure.noun} at ${limitText(axis, value)}${lead}`;
 }
@@ -71,7 +73,31 @@ function cost() {
       ? `No source here states ${VIEWS[state.view]} throughput, so its cost is not known.`
       : `No accelerator shown has a price and data on ${AXES[axis].name} here.`;
   const subtitle = `${subject(p)}. Prices: ${basisName()}${what ? `; all cost on ${VIEWS[state.view]} tokens` : ""}`;
-  return { ...plot, title: costTitle(p), subtitle, source: sources(p), empty };
+  const bands = state.basis === "owner" && state.view === "t" ? plot.lines.flatMap(ownerBands) : [];
+  return {
+    ...plot,
+    bands,
+    title: costTitle(p),
+    subtitle: `${subtitle}${bands.length ? `. Bands: ${BANDS}` : ""}`,
+    source: sources(p),
+    empty,
+  };
+}
+
+const BANDS = "P5 to P95 over all inputs of the owner’s cost and the throughput";
+
+/* The spread of the owner's cost around a line, a band for each of its unbroken parts; its relative width stays when
+   the reader adjusts an input. */
+function ownerBands({ group, origin, color, points }) {
+  const spreads = state.prices.has(group) ? null : ownerOf(group)?.bands;
+  const [low, high] = (spreads && (spreads[origin] || spreads.published)) || [null, null];
+  if (low === null || low === undefined) return [];
+  const parts = [[]];
+  for (const p of points) {
+    if (p === null) parts.push([]);
+    else parts[parts.length - 1].push([p[0], p[1] * low, p[1] * high]);
+  }
+  return parts.filter((part) => part.length > 1).map((part) => ({ group, color, points: part }));
 }
 
 function costTitle(p) {
@@ -103,7 +129,14 @@ function rent(lit) {
           .map((l) => ({ ...l, points: l.points.map((q) => q && needed(q)) }))
           .filter((l) => l.points.some(Boolean));
   const band = marketBand(lit, p, plot.x, lines);
-  const values = [...lines.flatMap((l) => l.points.filter(Boolean).map(([, y]) => y)), ...(band ? band.quartiles : [])];
+  const usual = marketBand(null, p, plot.x, lines);
+  const best = memo((value) => new Map(leadersAt(p, axis, value).map((l) => [l.a, l.t])));
+  const leads = (m) => !m.faint && m.shape !== "cross" && m.y >= (best(m.x).get(m.group) ?? Infinity) * 0.995;
+  const marks = base === null ? [] : plot.marks.filter(leads).flatMap((m) => rentMark(m, needed([m.x, m.y]), base));
+  const values = [
+    ...lines.flatMap((l) => l.points.filter(Boolean).map(([, y]) => y)),
+    ...(usual ? usual.quartiles : []),
+  ];
   const empty =
     base === null
       ? `${reference} has no price at this basis. Choose another reference.`
@@ -116,8 +149,9 @@ function rent(lit) {
     ...texts,
     y,
     lines,
-    marks: [],
+    marks,
     bands: band ? [band] : [],
+    follows: true,
     title: rentTitle(p, base),
     subtitle: band ? `${texts.subtitle}. Band: ${band.text}` : texts.subtitle,
     table: {
@@ -128,6 +162,13 @@ function rent(lit) {
   };
 }
 
+/* A mark of a point on its accelerator's best curve, where the reference has data too. */
+function rentMark(m, at, base) {
+  if (!at) return [];
+  const says = `equals ${state.reference} at ${rate(at[1])} per GPU-hour (${state.reference} costs ${rate(base)})`;
+  return [{ ...m, y: at[1], interval: null, about: { ...m.about, rows: [says, ...m.about.rows.slice(1)] } }];
+}
+
 function rentTitle(p, base) {
   const { reference } = state;
   const at = leadersAt(p, state.axis, limit());
@@ -135,8 +176,8 @@ function rentTitle(p, base) {
   const v = verdictAt(p);
   const rival = v.winner && [v.winner, ...(rivalOf(v) ? [rivalOf(v)] : [])].find((l) => l.a !== reference);
   if (!own || !rival || base === null) return `Rent at which each equals ${reference}`;
-  const needed = dollars((base * rival.t) / own.t);
-  return `${rival.a} equals ${reference} at ${needed} per GPU-hour when ${reference} costs ${dollars(base)}`;
+  const needed = rate((base * rival.t) / own.t);
+  return `${rival.a} equals ${reference} at ${needed} per GPU-hour when ${reference} costs ${rate(base)}`;
 }
 
 function marketBand(lit, p, x, lines) {
@@ -146,7 +187,7 @@ function marketBand(lit, p, x, lines) {
   const cell = a && lines.some((l) => l.group === a) ? cellOf(a, marketTerm()) : null;
   if (!cell || cell.quartiles[0] === null) return null;
   const [q1, q3] = cell.quartiles;
-  const text = `what ${a} rents for, ${marketTerm()}, middle half of the market (${dollars(q1)} to ${dollars(q3)})`;
+  const text = `what ${a} rents for, ${marketTerm()}, middle half of the market (${rate(q1)} to ${rate(q3)})`;
   return {
     group: a,
     color: tint(a),

@@ -1,14 +1,17 @@
 /* The first chart: for each model and workload every accelerator's cost per million tokens within the limit. */
 import { figure } from "../../base/figure.js";
-import { dollars, more, short } from "../../base/format.js";
+import { counted, dollars, more, short } from "../../base/format.js";
 import { rangeOf } from "../../base/scale.js";
 import { aboutPoint } from "../about.js";
 import { basisName, costOf } from "../prices.js";
-import { panelsShown, state } from "../state.js";
-import { accelerators, data, tint } from "../study.js";
+import { byId } from "../../base/dom.js";
+import { panel, panelsShown, select, state } from "../state.js";
+import { accelerators, data, labelTint, tint } from "../study.js";
+import { ranks } from "../unpriced.js";
 import { limitText, verdictAt } from "../verdict.js";
 
-const ROW_PX = 20;
+const ROW_PX = 19;
+const PHONE_ROW_PX = 17;
 const PHONE_PX = 520;
 /* `Llama 70B FP8, Chat 1k/1k`, on a phone `Llama 70B FP8 1k/1k`. */
 const nameOf = (p, phone) => {
@@ -18,27 +21,41 @@ const nameOf = (p, phone) => {
 
 function hero({ width }) {
   const phone = width < PHONE_PX;
-  const rows = panelsShown().map((p) => ({ p, v: verdictAt(p) }));
+  const rows = panelsShown()
+    .filter(ranks)
+    .map((p) => ({ p, v: verdictAt(p) }));
   const withData = rows.filter(({ v }) => v.winner);
   const marks = withData.flatMap(({ p, v }, row) =>
     v.ranked.filter((l) => l.usd !== null && !state.off.has(l.a)).map((l) => mark(p, l, row, v)),
   );
   const range = rangeOf(
-    marks.map((m) => m.x),
+    marks.flatMap((m) => [m.x, ...(m.interval || [])]),
     true,
   ) || [0.1, 1];
-  const texts = withData.map(({ v }, row) => ({ x: range[1], y: row, text: margin(v, phone), dx: 10 }));
+  const names = withData.map(({ p }) => nameOf(p, phone));
+  const starts = withData.flatMap(({ p }, row) => (row && kindOf(p) !== kindOf(withData[row - 1].p) ? [row] : []));
   return {
-    title: `Cost per million tokens at ${limitText()}`,
-    subtitle: `${rows.length - withData.length ? `${rows.length - withData.length} of ${rows.length} have no data at this limit. ` : ""}Prices: ${basisName()}. Hollow: predicted, with its 90 % interval.`,
+    title: titleOf(withData),
+    subtitle: `Cost per million tokens. Prices: ${basisName()}.${rows.length - withData.length ? ` ${rows.length - withData.length} of ${rows.length} have no data at this limit.` : ""}`,
     source: `Source: ${data.study.points} Made by paretoken on ${data.study.made}.`,
     x: { title: "$ per million tokens", prefix: "$", log: true, min: range[0], max: range[1] },
-    y: { categories: withData.map(({ p }) => nameOf(p, phone)) },
+    y: { title: " ", categories: names },
     lines: [],
+    rules: starts.map((row) => ({ y: row - 0.5, dash: "solid", wide: true })),
     marks,
-    texts,
-    room: phone ? 84 : 150,
-    height: Math.max(160, withData.length * (phone ? 17 : ROW_PX) + 60),
+    texts: [
+      ...withData.map(({ v }, row) => marginText(v, row, range[1], phone)),
+      { x: range[1], y: -0.5, dy: -9, dx: 10, text: phone ? "Cheapest, lead" : "Cheapest, the next costs" },
+    ],
+    key: key(),
+    choose: {
+      names,
+      label: "Models and workloads: choose one for the charts below",
+      selected: withData.findIndex(({ p }) => p === panel()),
+      act: (row) => choose(withData[row].p),
+    },
+    room: phone ? 104 : 160,
+    height: Math.max(110, withData.length * (phone ? PHONE_ROW_PX : ROW_PX) + 66),
     empty: withData.length ? null : `No accelerator with a price meets ${limitText()}. Move the limit.`,
     table: {
       heads: ["Model and workload", "Accelerator", "$/M tokens", "tok/s/GPU", "Origin", "Verdict"],
@@ -58,7 +75,7 @@ function mark(p, l, row, v) {
       : null;
   return {
     group: l.a,
-    key: l.point,
+    key: `${data.panels.indexOf(p)}|${l.point}`,
     x: l.usd,
     y: row,
     shape: accelerators.get(l.a).shape,
@@ -75,12 +92,66 @@ function mark(p, l, row, v) {
   };
 }
 
-function margin(v, phone = false) {
+const isTie = (v) => Boolean(v.sure?.startsWith("tie"));
+
+/* `B200 has the cheapest tokens in 18 of 23 workloads at ≥ 50 tok/s/user, MI355X in 3; 1 tie`. */
+function titleOf(rows) {
+  if (!rows.length) return `Cost per million tokens at ${limitText()}`;
+  const counts = new Map();
+  const decided = rows.filter(({ v }) => v.second && !v.withheld && !isTie(v));
+  for (const { v } of decided) counts.set(v.winner.a, (counts.get(v.winner.a) || 0) + 1);
+  const [first, ...rest] = [...counts].sort((a, b) => b[1] - a[1]);
+  if (!first) return `Nothing is decided at ${limitText()}`;
+  if (rows.length === 1)
+    return `At ${limitText()}, ${first[0]} has the cheapest tokens: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
+  const ties = rows.filter(({ v }) => isTie(v) && !v.withheld).length;
+  const others = rest.slice(0, 2).map(([a, n]) => `, ${a} in ${n}`);
+  const tied = ties ? `; ${counted(ties, "tie")}` : "";
+  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${rows.length} workloads${others.join("")}${tied}`;
+}
+
+const kindOf = (p) => `${p.model} ${p.precision}`;
+
+/* Shows the four charts of a panel. */
+function choose(p) {
+  select({ model: p.model, precision: p.precision, workload: p.workload });
+  byId("four").scrollIntoView();
+}
+
+/* `● B200 +40 %`: the vendor by its mark, hollow where either of the two is a prediction; `≈` for a tie, `?` for a
+   winner that a small change would turn. */
+function margin(v) {
   if (v.withheld) return "withheld";
-  if (!v.second) return `${v.winner.a}, alone`;
-  const lead = `${v.winner.a} ${more(v.margin)}`;
-  const doubt = v.fragile ? "fragile" : v.sure.startsWith("tie") ? "tie" : "";
-  return doubt ? `${lead}${phone ? "*" : `, ${doubt}`}` : lead;
+  const predicted = [v.winner, v.second].some((l) => l && l.curve.origin === "predicted");
+  const { glyph } = accelerators.get(v.winner.a);
+  const name = `${predicted ? HOLLOW[glyph] || glyph : glyph} ${v.winner.a}`;
+  if (!v.second) return `${name}, alone`;
+  return isTie(v) ? `${name} ≈ ${v.second.a}` : `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
+}
+
+const HOLLOW = { "●": "○", "◆": "◇", "▲": "△", "■": "□", "★": "☆" };
+
+const marginText = (v, y, x, phone) => ({
+  x,
+  y,
+  dx: phone ? 6 : 10,
+  text: margin(v),
+  color: v.withheld ? undefined : labelTint(v.winner.a),
+});
+
+/* What the marks mean. */
+function key() {
+  const shown = data.accelerators.filter((a) => a.priced && !state.off.has(a.id));
+  const vendors = [...new Map(shown.filter((a) => a.vendor).map((a) => [a.vendor, a.glyph]))];
+  const [[tie], [between]] = [data.bounds.run, data.bounds.predicted];
+  const near = Math.round((data.bounds.near - 1) * 100);
+  return [
+    [vendors.map(([vendor, glyph]) => `${glyph} ${vendor}`).join("  ")],
+    ["large: cheapest"],
+    ["hollow: predicted, with its 90 % interval"],
+    [`≈ tie: under ${short(tie * 100)} %, of predictions ${short(between * 100)} %`],
+    [`? fragile: a limit ${near} % away or one load level less changes the winner`],
+  ];
 }
 
 export const heroChart = () => figure("chart-hero", hero);

@@ -5,7 +5,7 @@ import { aboutPoint, runOf } from "../about.js";
 import { AXES } from "../axes.js";
 import { curvesOf, latenciesOf, STRETCH } from "../curves.js";
 import { limit, state } from "../state.js";
-import { accelerators, engineName, labelTint, tint, word } from "../study.js";
+import { accelerators, data, engineName, labelTint, tint, word } from "../study.js";
 
 const SAMPLES = 90;
 const DASH = { predicted: "dashed", emulated: "dashed" };
@@ -81,7 +81,7 @@ function mark(panel, { i, a, x, y, interval }, strong, says) {
   const origin = word(panel.points.r[i]);
   return {
     group: a,
-    key: i,
+    key: `${data.panels.indexOf(panel)}|${i}`,
     x,
     y,
     shape: accelerators.get(a).shape,
@@ -183,6 +183,7 @@ function bestLine(own, grid, axis, figure, key) {
   };
   const style = {
     group: a,
+    origin,
     name: origin === "predicted" || origin === "emulated" ? `${a} ${origin}` : a,
     color: tint(a),
     labelColor: labelTint(a),
