@@ -45,7 +45,7 @@ def test_texts_of_cells():
     assert [str(x) for x in (share(0.0625), figure(2.5, ".2f"), interval(10.0, 12.5), share(None))] == [
         "+6.2%",
         "2.50",
-        "10.00–12.50",
+        "10.0–12.5",
         "None",
     ]
     assert [number(x) for x in (1234567, 17400.0, False, "x")] == ["1,234,567", "17,400", "no", "x"]

@@ -85,7 +85,7 @@ def test_a_value_of_every_row_is_stated_once():
 
 def test_one_row_that_does_not_fit_is_lines_with_nothing_left_out():
     one = columns(name=["a" * 12], rate=[1.5], origin=["published"])
-    assert draw(one, 20).body == [f"name    {'a' * 12}", "rate    1.500", "origin  published"]
+    assert draw(one, 20).body == [f"name    {'a' * 12}", "rate    1.5", "origin  published"]
 
 
 def test_titles_and_long_texts_wrap_at_spaces_only():
@@ -96,7 +96,9 @@ def test_titles_and_long_texts_wrap_at_spaces_only():
     assert wrapped("a-very-long-name short", 5) == ["a-very-long-name", "short"]
 
 
-def test_figures_of_a_column_have_equal_digits():
-    shown = columns(rate=[2.5, 0.0000123, 1234.5, 100, None], users=[1.0, 64.0, 1024.0, 2048, True])
-    assert shown[0].cells == ("2.500", "0.00001230", "1,234", "100", "–")
+def test_figures_of_a_column_have_equal_digits_and_none_that_all_lack():
+    few = columns(rate=[0.65, 1.2, 12_000.0, 2.0])
+    assert few[0].cells == ("0.65", "1.2", "12,000", "2.0")
+    shown = columns(rate=[2.512, 0.0000123, 1234.5, 100, None], users=[1.0, 64.0, 1024.0, 2048, True])
+    assert shown[0].cells == ("2.512", "0.00001230", "1,234", "100", "–")
     assert shown[1].cells == ("1", "64", "1,024", "2,048", "yes")

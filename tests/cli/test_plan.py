@@ -89,7 +89,7 @@ def test_simulated_with_progress(call, tmp_path, monkeypatch):
     monkeypatch.setattr("paretoken.cli.progress.sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setattr("rich.status.Status.update", lambda self, text: shown.append(str(text)))
     code, out, _ = call(f"plan --log log.csv {WHAT} {SLO}")
-    assert code == 0 and shown == ["Plan: 1 of 1 deployments"]
+    assert code == 0 and shown == ["Plan: 1 of 1 deployment"]
     assert re.search(r"TTFT p95 ≤ 2 s +met", out.replace("\u00a0", " "))
 
 

@@ -68,10 +68,18 @@ def number(value: object) -> str:
 
 
 def texts(values: Iterable[object]) -> list[str]:
-    """The cells of a column: fractions with four significant digits each, whole numbers without decimals."""
+    """The cells of a column: its fractions with equally many significant digits, as few as show them all to four."""
     column = list(values)
-    whole = all(value.is_integer() for value in column if isinstance(value, float) and not isnan(value))
-    return [with_zeros(v, DIGITS) if isinstance(v, float) and not whole else number(v) for v in column]
+    fractions = [value for value in column if isinstance(value, float) and not isnan(value)]
+    if all(value.is_integer() for value in fractions):
+        return [number(v) for v in column]
+    digits = next(d for d in range(1, DIGITS + 1) if all(_exact(v, d) for v in fractions))
+    return [with_zeros(v, digits) if isinstance(v, float) else number(v) for v in column]
+
+
+def _exact(value: float, digits: int) -> bool:
+    """Whether this many digits show all that `DIGITS` do."""
+    return significant(value, digits) == significant(value, DIGITS)
 
 
 def is_numeric(values: Sequence[object]) -> bool:

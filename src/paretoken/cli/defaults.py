@@ -136,7 +136,8 @@ def _announced(function: Any) -> Any:
 
     @wraps(function)
     def run(*args: Any, **values: Any) -> Any:
-        if line := changes(get_current_context()):
+        context = get_current_context(silent=True)  # a function of a command may be called without its command line
+        if context and (line := changes(context)):
             echo(f"defaults: {line}", err=True)
         return function(*args, **values)
 
