@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 from paretoken.report import render
 from tests.support.axe import violations
 from tests.support.figures import FOUR, drawn
+from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
 from tests.support.planted import STEADY, curve, planted_study, times
 
@@ -148,3 +149,12 @@ def test_a_small_study_prints_on_no_more_pages(browser: Browser, tmp_path: Path)
 
 def test_the_page_is_small(default_page: Path) -> None:
     assert default_page.stat().st_size <= 2_000_000
+
+
+def test_axe_core_finds_nothing_in_the_run_report(browser: Browser, run_folders: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    path.write_text(page_of(run_folders / "before", run_folders / "after"), encoding="utf-8")
+    with watched(browser, path) as opened:
+        page = opened()
+        unfold(page)
+        assert violations(page) == []
