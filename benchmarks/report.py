@@ -84,7 +84,7 @@ def one_load(chromium: Browser, path: Path, throttle: float) -> dict[str, list[f
 
 
 def changed(page: Page, control: str, event: str, value: str) -> float:
-    ms = page.evaluate(TIMED, [control, event, value])
+    ms = float(page.evaluate(TIMED, [control, event, value]))
     page.wait_for_timeout(100)
     return ms
 

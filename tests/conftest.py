@@ -86,7 +86,16 @@ SLOW_FILES = {
     "traffic/test_prometheus_server",
 }
 """Files whose tests start servers, clusters or processes, or compute for long: `make test-fast` leaves them out."""
-STUDY_FILES = {"report/test_report", "report/test_report_browser", "report/test_money_browser", "answers/test_study"}
+STUDY_FILES = {
+    "answers/test_study",
+    "report/test_money_browser",
+    "report/test_report",
+    "report/test_report_access",
+    "report/test_report_browser",
+    "report/test_report_firefox",
+    "report/test_report_layout",
+    "report/test_report_twin",
+}
 """Files that share the default study: one worker computes it once."""
 
 

@@ -43,6 +43,10 @@ def test_it_carries_every_data_file(wheel):
     assert wanted <= held
     assert {Path(n).name for n in held} >= {"LICENSE", "ATTRIBUTION.md", "published.parquet", "accelerators.toml"}
     assert {Path(n).name for n in held} >= {p.name for p in (ROOT / "LICENSES").iterdir()}
+    scripts = {
+        f"paretoken/report/assets/{name}.js" for name in ("vendor/echarts", "study/main", "run/main", "plan/main")
+    }
+    assert scripts <= held
 
 
 def test_it_runs_from_the_wheel_alone(wheel, tmp_path):
