@@ -90,7 +90,7 @@ def test_more_places_than_are_named_are_counted(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_the_counts_are_those_of_the_reports_headline(default_result: StudyResult) -> None:
-    sentences = " ".join(answer(default_result).sentences).replace("\u00a0", " ")
+    sentences = " ".join(answer(default_result)).replace("\u00a0", " ")
     for bound in brief(default_result).bounds:
         assert f"{bound.wins[0].count} of {bound.comparisons}" not in ("0 of 0", "")
         assert f"in {bound.wins[0].count} of {bound.comparisons}" in sentences

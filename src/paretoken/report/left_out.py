@@ -11,8 +11,8 @@ from paretoken.frontier.curve import CurvePoint
 from paretoken.points.selection import Axis
 from paretoken.report.numbers import shown
 from paretoken.report.payload import styles
-from paretoken.report.picks import engine_name
 from paretoken.report.point_words import load, software_words
+from paretoken.report.summary import engine_name
 from paretoken.report.text import AXIS_UNITS, BOUNDS, panel_title
 
 

@@ -18,7 +18,7 @@ from paretoken.prices.tariff import Tariff
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
 from paretoken.report.style import Style, style_of
-from paretoken.report.summary import vendor_of
+from paretoken.report.summary import engine_name, vendor_of
 
 FORMAT = 2
 
@@ -46,7 +46,7 @@ def payload(result: StudyResult) -> dict[str, object]:
         "format": FORMAT,
         "study": _study(result),
         "accelerators": [_accelerator(result, name, name in priced) for name in accelerators],
-        "engines": {k: _engine_name(result, k) for k in sorted(_engines(result))},
+        "engines": {k: engine_name(result, k) for k in sorted(_engines(result))},
         "tariffs": [_tariff(t, accelerators) for t in result.tariffs],
         "little": {
             "median": result.little_error.median,
@@ -92,10 +92,6 @@ def styles(result: StudyResult) -> dict[str, Style]:
 
 def _engines(result: StudyResult) -> Iterable[str]:
     return {e for p in result.panels for e in p.points["engine"].unique()}
-
-
-def _engine_name(result: StudyResult, engine: str) -> str:
-    return result.catalog.engines[engine].name if engine in result.catalog.engines else engine
 
 
 def _study(result: StudyResult) -> dict[str, object]:

@@ -11,8 +11,8 @@ from paretoken.answers.study.result import StudyResult
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.payload import styles
-from paretoken.report.picks import engine_name
 from paretoken.report.pool_chart import Predicted, chart_title, interval_text, pool_chart
+from paretoken.report.summary import engine_name
 
 
 def disaggregated(result: StudyResult) -> Mapping[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import Panel, StudyResult
@@ -14,7 +13,7 @@ from paretoken.points.selection import Axis
 from paretoken.prices.tariff import Tariff
 from paretoken.report.contests import Contest, contests, wins
 from paretoken.report.numbers import percent, shown
-from paretoken.report.overview import OverviewRow, judged, overview
+from paretoken.report.summary import judged
 
 AXIS_NAMES: dict[Axis, str] = {"e2e": "end-to-end latency", "interactivity": "interactivity"}
 AXIS_UNITS: dict[Axis, str] = {"e2e": "s", "interactivity": "tok/s/user"}
@@ -36,33 +35,15 @@ BOUNDS = {name: scenario.short for name, scenario in SERVING_FILTERS.items()}
 """Short names of the scenarios as the two bounds of every answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """The head of the report: a paragraph, and a table of who leads where, for the basis named."""
-
-    sentences: tuple[str, ...]
-    basis: str
-    bounds: tuple[tuple[str, str], ...]
-    rows: tuple[OverviewRow, ...]
-
-
-def answer(result: StudyResult) -> Headline:
-    """Who wins where within the same E2E latency, for the study's first tier and each of its scenarios."""
-    tariff = result.tariffs[0]
-    return Headline(
-        tuple(_sentences(result, tariff)),
-        f"same limit of {AXIS_NAMES['e2e']}; {priced_as(tariff)}",
-        tuple((BOUNDS[name], SERVING_FILTERS[name].title) for name in result.study.scenarios),
-        tuple(overview(result, "e2e", tariff.tier)),
-    )
-
-
 def priced_as(tariff: Tariff) -> str:
     """The tariff with the dated set it belongs to."""
     return f"“{tariff.name}” (TCO set {tariff.price_set})"
 
 
-def _sentences(result: StudyResult, tariff: Tariff) -> list[str]:
+def answer(result: StudyResult) -> list[str]:
+    """Who wins where within the same E2E latency, at the study's first tier and with each of its scenarios, in
+    sentences; the first is the answer."""
+    tariff = result.tariffs[0]
     met = {name: contests(result, name, "e2e", tariff.tier) for name in result.study.scenarios}
     first = met[result.study.scenarios[0]]
     if not any(c.counts for of_bound in met.values() for c in of_bound):
