@@ -1,5 +1,5 @@
 /* Numbers for a reader. */
-export const DASH = "–";
+const DASH = "–";
 const missing = (v) => v === null || v === undefined || !Number.isFinite(v);
 
 /* Formats are kept: making one costs more than all the numbers of a chart. */

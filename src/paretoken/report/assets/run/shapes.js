@@ -75,7 +75,7 @@ export function requestBars(bars, { wait, decode, failed }, height, about) {
 }
 
 /* Requests that were cut by the client at the end of a run are no failures. */
-export const isGood = (status) => status === "ok" || status === "cancelled";
+const isGood = (status) => status === "ok" || status === "cancelled";
 
 /* The height of a bar in pixels such that `rows` of them fill `room`. */
 export const barHeight = (rows, room) => Math.max(1.5, Math.min(9, room / rows - 1.5));

@@ -52,7 +52,7 @@ function rowsOf(p) {
 }
 
 /* The rows that hold every word of the filter. */
-export const matching = (rows, filter) => {
+const matching = (rows, filter) => {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   return rows.filter(({ cells }) => {
     const text = cells

@@ -50,7 +50,7 @@ const KEYS = ["model", "precision", "workload", "scenario"];
 const same = (a, b, keys) => keys.every((k) => a[k] === b[k]);
 
 /* The panel of a model, precision, workload and kind of serving; a scenario that adds no point has none of its own. */
-export const panelOf = (what) =>
+const panelOf = (what) =>
   data.panels.find((p) => same(p, what, KEYS)) || data.panels.find((p) => same(p, what, KEYS.slice(0, 3)));
 export const panel = () => panelOf(state);
 

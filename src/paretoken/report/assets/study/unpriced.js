@@ -10,7 +10,7 @@ const isPriced = (a) => accelerators.get(a).priced;
 export const ranks = (p) => p.points.a.some((a) => isPriced(word(a)));
 
 /* The best throughput of each accelerator without a price, by panel: [{p, a, t}]. */
-export function unpriced(panels) {
+function unpriced(panels) {
   return panels.flatMap((p) => {
     const best = new Map();
     p.points.a.forEach((index, i) => {

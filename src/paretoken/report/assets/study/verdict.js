@@ -1,6 +1,7 @@
 /* Who has the cheapest tokens within a limit, and how firmly: the twin of frontier/verdict.py at one limit. */
 import { AXES } from "./axes.js";
 import { curvesOf, leadersAt } from "./curves.js";
+import { breakEvenRent } from "./money.js";
 import { costOf, priceOf } from "./prices.js";
 import { limit, state } from "./state.js";
 import { data, tariffs, word } from "./study.js";
@@ -109,7 +110,7 @@ function segmentAt(panel, axis, value) {
 export function rentNeeded(verdict, a) {
   const own = verdict.ranked.find((l) => l.a === a);
   const { winner } = verdict;
-  return own && winner && winner.a !== a ? (priceOf(winner.a) * own.t) / winner.t : null;
+  return own && winner && winner.a !== a ? breakEvenRent(priceOf(winner.a), winner.t, own.t) : null;
 }
 
 export const limitText = (axis = state.axis, value = limit()) =>

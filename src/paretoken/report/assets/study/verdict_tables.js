@@ -20,7 +20,7 @@ const range = ({ low, high }) =>
 const doubts = (...words) => words.filter(Boolean).join("; ");
 
 /* What makes a verdict less than firm, in words. */
-export function doubtsOf(v) {
+function doubtsOf(v) {
   return doubts(
     v.withheld ? `withheld: ${v.withheld}` : v.sure?.replace("thin", "few points"),
     v.withheld ? null : v.fragile && `fragile: ${v.fragile}`,

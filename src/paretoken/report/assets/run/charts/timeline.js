@@ -15,7 +15,7 @@ const MOST_PX = 380;
 /* As much room right of every figure as the names of lines need, so that their seconds stand below each other. */
 export const right = () => (byId("one-level").clientWidth > 480 ? 76 : 0);
 
-export const tone = (c) => c[isDark() ? "dark" : "light"];
+const tone = (c) => c[isDark() ? "dark" : "light"];
 export const requestColors = () => ({ wait: tone(WAIT), decode: tint(run()), failed: tone(FAILED) });
 const end = (t) => t.from + t.step * t.flight.length;
 

@@ -5,6 +5,7 @@ import { dollars, more, rate, short } from "../../base/format.js";
 import { rivalOf } from "../answer.js";
 import { AXES } from "../axes.js";
 import { leadersAt } from "../curves.js";
+import { breakEvenRent } from "../money.js";
 import { cellOf, kwOf, ownerOf } from "../owner.js";
 import { basisName, costOf, marketTerm, priceOf } from "../prices.js";
 import { limit, panel, state, VIEWS } from "../state.js";
@@ -121,7 +122,7 @@ function rent(lit) {
     prefix: "$",
   });
   const atReference = memo((value) => leadersAt(p, axis, value).find((l) => l.a === reference)?.t ?? null);
-  const needed = ([value, t]) => (atReference(value) ? [value, (base * t) / atReference(value)] : null);
+  const needed = ([value, t]) => (atReference(value) ? [value, breakEvenRent(base, atReference(value), t)] : null);
   const lines =
     base === null
       ? []
@@ -176,7 +177,7 @@ function rentTitle(p, base) {
   const v = verdictAt(p);
   const rival = v.winner && [v.winner, ...(rivalOf(v) ? [rivalOf(v)] : [])].find((l) => l.a !== reference);
   if (!own || !rival || base === null) return `Rent at which each equals ${reference}`;
-  const needed = rate((base * rival.t) / own.t);
+  const needed = rate(breakEvenRent(base, own.t, rival.t));
   return `${rival.a} equals ${reference} at ${needed} per GPU-hour when ${reference} costs ${rate(base)}`;
 }
 

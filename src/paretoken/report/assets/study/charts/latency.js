@@ -59,7 +59,7 @@ export function overLatency(panel, axis, { figure, says, title, prefix = "", key
 const ends = (range) => (range ? { min: range[0], max: range[1] } : { min: 1, max: 10 });
 
 /* The limit in force, on the axis that it is set on. */
-export const limitRule = (axis, x) =>
+const limitRule = (axis, x) =>
   axis === state.axis && limit() > x.min && limit() < x.max
     ? [{ x: limit(), text: `limit ${AXES[axis].sign} ${limit()}` }]
     : [];
