@@ -77,7 +77,7 @@ def test_the_best_layouts_as_tables(call):
         "Frontier, disaggregated, predicted",
         "Frontier, aggregated on the same GPUs, predicted",
         "Frontiers of the shipped points",
-        "Worth of disaggregated serving",
+        "Value of disaggregated serving",
     ):
         assert title in out
     assert "tok/s/rented GPU" in out and "unmeasured workers" in out

@@ -111,7 +111,7 @@ def _row(d: Difference) -> tuple[object, ...]:
 
 
 def _interval(low: float, high: float) -> TableCell:
-    return _ends(f"{low:+.1%} to {high:+.1%}", low, high)
+    return _ends(f"{low:+z.1%} to {high:+z.1%}", low, high)
 
 
 def _ends(text: str, low: float, high: float) -> TableCell:
