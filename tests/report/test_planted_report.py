@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from paretoken.report.lines import APART, FLAT, JOINED, stretch
 
 from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.report import render
 from paretoken.report.contests import contests
-from paretoken.report.lines import APART, FLAT, JOINED, stretch
 from paretoken.report.payload import payload
 from paretoken.report.point_words import software_words
 from paretoken.report.rent_sources import rent_sources
