@@ -54,7 +54,8 @@ class UnknownName(ParetokenError):
         self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
         more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
         words = why or near or f"known: {', '.join(known[:LISTED])}{more}"
-        super().__init__(f"unknown {kind} {quoted(name)}: {words}{other and f'; {other}'}")
+        also = f" {other[:1].upper()}{other[1:]}" if words.endswith("?") else f"; {other}"
+        super().__init__(f"unknown {kind} {quoted(name)}: {words}{other and also}")
 
 
 class BadFile(ParetokenError):

@@ -123,8 +123,8 @@ def test_what_the_prices_rest_on_is_printed_in_100_columns(call, terminal):
     with terminal(100) as screen:
         call(f"advise {OPTIONS} --at 2026-11-24")
     out = " ".join(screen.text.split())
-    assert "retail rental, survey (B200 3.7 USD): survey, TCO set 2026-09; on-demand: market median 6.69 USD" in out
-    assert "own (MI355X 1.5 USD, B200 1.73 USD" in out and "left out: release" in out
+    assert "retail rental, survey (B200 3.70 USD): survey, TCO set 2026-09; on-demand: market median 6.69 USD" in out
+    assert "own (MI355X 1.50 USD, B200 1.73 USD" in out and "left out: release" in out
 
 
 def test_own_figures_change_the_advice(call, tmp_path):

@@ -159,8 +159,8 @@ def test_own_api_prices(call, tmp_path):
         (f"selfhost {OPTIONS} --own-cached-share -1", "on your own side is -1"),
         (f"selfhost {OPTIONS} --batch-share 1.5", "can wait is 1.5"),
         (f"selfhost {OPTIONS} --cached-share 0.7 --cache-write-share 0.6", "together they must be at most 1"),
-        (f"selfhost {OPTIONS} --load-curve 1,2,3", "has 3 weights; give 24"),
-        (f"selfhost {OPTIONS} --load-curve ofice", "unknown day curve 'ofice': did you mean office"),
+        (f"selfhost {OPTIONS} --day-curve 1,2,3", "has 3 weights; give 24"),
+        (f"selfhost {OPTIONS} --day-curve ofice", "unknown day curve 'ofice': did you mean office"),
         (f"selfhost {OPTIONS} --tokens-per-day 0", "volume of a day is 0 tokens"),
         (f"selfhost {OPTIONS} --tokens-per-day 1e9 --requests-per-day 1e6", "give your volume once"),
         (f"selfhost {OPTIONS} --rent 2 --term spot", "give one price"),
@@ -267,7 +267,7 @@ def test_hits_of_pools_and_of_speculation(call):
 
 def test_a_volume_is_printed_with_both_bills(shown):
     office = ",".join("3" if 1 <= hour < 10 else "1" for hour in range(24))
-    line = f"selfhost --e2e 5 --rent 2 --input-price 1 --output-price 3 --requests-per-day 1e5 --load-curve {office}"
+    line = f"selfhost --e2e 5 --rent 2 --input-price 1 --output-price 3 --requests-per-day 1e5 --day-curve {office}"
     out = shown(line, *H200)
     assert "self-hosting costs more at any volume: 1.389 USD per million tokens at full load on H200 with vllm" in out
     assert "(8 GPUs); the load curve allows 58%" in out

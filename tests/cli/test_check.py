@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from xml.etree import ElementTree as Xml
 
 import orjson
@@ -89,3 +91,13 @@ def test_gitlab_gets_its_report_empty_where_nothing_regressed(runs, call, tmp_pa
     assert call(f"check {runs[2]} --baseline {runs[0]} --annotations gitlab")[0] == 1
     issues = orjson.loads(report.read_bytes())
     assert issues and {i["location"]["path"] for i in issues} == {"slow"}
+
+
+def test_a_comparison_as_csv_has_the_ends_of_each_interval_as_numbers(runs, call):
+    line = f"bench --compare {runs[0]} {runs[2]}"
+    rows = list(csv.DictReader(io.StringIO(call(f"{line} --format csv")[1])))
+    (shown,) = (row for row in rows if row["metric"] == "median TPOT, ms")
+    (tpot,) = (d for d in orjson.loads(call(f"{line} --json")[1])["differences"] if d["figure"] == "median TPOT")
+    columns = ("change %", "95 % interval low %", "95 % interval high %", "detectable %")
+    expected = [100 * tpot[key] for key in ("change", "low", "high", "visible")]
+    assert [float(shown[name]) for name in columns] == pytest.approx(expected)

@@ -48,6 +48,7 @@ def test_texts_of_cells():
         "10.0–12.5",
         "None",
     ]
+    assert [str(share(x)) for x in (-0.0001, -0.0006, 0.0)] == ["+0.0%", "-0.1%", "+0.0%"]
     assert [number(x) for x in (1234567, 17400.0, False, "x")] == ["1,234,567", "17,400", "no", "x"]
 
 

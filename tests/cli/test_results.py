@@ -121,7 +121,7 @@ def test_a_ladder_is_a_table_then_its_best_level_in_full(run, shown):
 def test_a_wide_terminal_has_every_column(run, shown):
     heads = re.split(r" {2,}", line_of(shown(run), "load"))
     assert heads[:3] == ["load", "req/s", "tok/s"] and "tok/s/GPU" in heads
-    assert heads[-6:] == ["tok/s/user", "E2E p50 s", "ITL p99", "total tok/s", "±95 %", "requests"]
+    assert heads[-6:] == ["tok/s/user", "E2E p50 s", "ITL p99", "total tok/s", "tok/s ±95 %", "requests"]
 
 
 def test_per_gpu_figures_need_gpus_and_goodput_needs_slos(tmp_path, shown, monkeypatch):

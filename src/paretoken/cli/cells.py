@@ -37,7 +37,7 @@ def alone(value: float | None) -> TableCell | None:
     return None if value is None else TableCell(number(value), (value,))
 
 
-def share(fraction: float | None, spec: str = "+.1%") -> TableCell | None:
+def share(fraction: float | None, spec: str = "+z.1%") -> TableCell | None:
     """A fraction in percent: `share(0.052)` is `+5.2%`, and 5.2 for programs."""
     return None if fraction is None else TableCell(f"{fraction:{spec}}", (fraction * 100,))
 

@@ -39,7 +39,7 @@ _QUESTION = {
     "--hours --or-rent --needed --reserved --price-decline --months --estimate-terms "
     "--input-price --output-price --cached-price --api-prices --tiers --split --tax-rate --depreciation "
     "--depreciation-months",
-    "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --load-curve --utc-offset "
+    "Task and volume": "--cached-share --own-cached-share --cache-write-share --batch-share --day-curve --utc-offset "
     "--tokens-per-day --requests-per-day",
     "Site": "--mw --token-price --grid-gco2-per-kwh",
     "Rental market": "--prices --no-shipped-prices --at --cost-of-capital",
@@ -69,7 +69,7 @@ _CALIBRATE = {
 }
 _ACCURACY = {
     "Server": "--url --model --api-key-file --header --timeout --against --at-once",
-    "Reference": "--reference --same-model --dtype --quantization --kv-cache-dtype --speculation",
+    "Reference": "--reference --same-model --dtype --quantization --kv-cache-dtype --speculative",
     "Prompts": "--prompts --tokens --seed",
     "Tasks": "--tasks --items --lm-eval --lm-eval-samples --keep",
     "Output": "--out --run --format --json --wide",

@@ -43,6 +43,8 @@ NAMES: dict[str, str] = {
     "--max-num-batched-tokens": "--max-batched-tokens",
     "--max-model-len": "--context --context-length",
     "--acceptance": "--acceptance-length",
+    "--speculative": "--speculation",
+    "--day-curve": "--load-curve",
     "--out": "--output --output-path --output-file --output-dir",
 }
 """Further names of options, in every verb that has the option and none of that name. They take the same values."""

@@ -13,7 +13,7 @@ from paretoken.start.software import software_checks
 def machine_checks(
     machine: Machine | None = None, on_progress: Callable[[str], object] = lambda text: None
 ) -> Iterator[MachineCheck]:
-    """What this machine can measure, what it is, what is installed; under three seconds."""
+    """What this machine can measure, what it is, what is installed; in about three seconds."""
     machine = machine or Machine()
     on_progress("the client against a server with known timing")
     yield from client_checks(machine)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from paretoken.cli.cells import TableCell, share
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.history.judgement import conclusion, verdict
 
@@ -58,7 +59,7 @@ def gate_on_regression(answer: CheckAnswer) -> None:
 
 def _show_changes(changes: Sequence[ThroughputChange]) -> None:
     for configuration, group in groupby(changes, key=lambda c: c.configuration):
-        rows = [(c.latency, c.before, c.after, f"{c.change:+.1%}", _interval(c.low, c.high), c.verdict) for c in group]
+        rows = [(c.latency, c.before, c.after, share(c.change), _interval(c.low, c.high), c.verdict) for c in group]
         print_table(f"\nTotal tok/s/GPU at equal latency: {configuration}", AT_LATENCY, rows)
     many = f"; the intervals allow for {len(changes)} comparisons (Bonferroni)" if len(changes) > 1 else ""
     console().print(f"worse: a drop beyond {changes[0].allowed:.0%} in the whole interval{many}", style="dim")
@@ -98,21 +99,26 @@ def _row(d: Difference) -> tuple[object, ...]:
     if d.unit == "share":
         return (
             name,
-            f"{d.a:.1%}",
-            f"{d.b:.1%}",
+            share(d.a, ".1%"),
+            share(d.b, ".1%"),
             _points(d.change),
-            f"{_points(d.low)} to {_points(d.high)}",
+            _ends(f"{_points(d.low)} to {_points(d.high)}", d.low, d.high),
             d.verdict,
             None,
         )
-    change, interval = f"{d.change:+.1%}", _interval(d.low, d.high)
-    return name, d.a * scale, d.b * scale, change, interval, d.verdict, f"{d.visible:.1%}"
+    change, interval = share(d.change), _interval(d.low, d.high)
+    return name, d.a * scale, d.b * scale, change, interval, d.verdict, share(d.visible, ".1%")
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{low:+.1%} to {high:+.1%}"
+def _interval(low: float, high: float) -> TableCell:
+    return _ends(f"{low:+z.1%} to {high:+z.1%}", low, high)
 
 
-def _points(share: float) -> str:
+def _ends(text: str, low: float, high: float) -> TableCell:
+    """An interval of two fractions, in percent for programs."""
+    return TableCell(text, (low * 100, high * 100), ("low %", "high %"))
+
+
+def _points(fraction: float) -> TableCell:
     """A difference of two shares, in percentage points."""
-    return f"{share * 100:+.1f} pp"
+    return TableCell(f"{fraction * 100:+.1f} pp", (fraction * 100,))

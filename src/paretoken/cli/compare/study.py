@@ -128,7 +128,7 @@ def _show_table(result: StudyResult) -> None:
     print_table(
         f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency limit, "
         f"{price.name} ({price.price_set})",
-        ("model", "precision", "workload", *(head for bound in bounds for head in ("E2E s", bound))),
+        ("model", "precision", "workload", *(head for bound in bounds for head in (f"{bound} E2E s", bound))),
         summary_rows(result),
         "plain: one node, no speculative decoding; best known: any serving. The widest range of limits with one "
         "winner; margin: extra tokens per dollar over the second, median over the range",

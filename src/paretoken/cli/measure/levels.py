@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPARE = (
     "requests",
-    "±95 %",
+    "tok/s ±95 %",
     "total tok/s",
     "ITL p99",
     "E2E p50 s",
@@ -166,7 +166,7 @@ def _row(name: str, s: LevelSummary) -> dict[str, object]:
         "E2E p50 s": latency.e2e_s.p50,
         "ITL p99": _in_ms(latency.itl_s.p99),
         "total tok/s": window.total_tok_s,
-        "±95 %": share(half, ".1%") if half else None,
+        "tok/s ±95 %": share(half, ".1%") if half else None,
         "requests": s.window.requests,
     }
 

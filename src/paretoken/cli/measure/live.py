@@ -89,7 +89,7 @@ class LiveView:
         head = Text(f"level {self.number}{of}: {self.load}", style="bold")
         left = seconds_left(self.stop, now) if self.stop else None
         head.append(
-            f"   {now.elapsed_s:.0f} s" + (f", about {left:.0f} s left" if left is not None else ""), style="dim"
+            f"   {now.elapsed_s:.0f} s" + (f", about {left:.0f} s left" if left and left >= 1 else ""), style="dim"
         )
         figures = (
             f"running {now.running}   {(now.tokens - before.tokens) / span:,.0f} tok/s   "

@@ -141,7 +141,7 @@ def _confirm(server: str, minutes: float) -> None:
     """Ask before load is sent; BadConfig where nobody can answer."""
     from paretoken.errors import BadConfig
 
-    about = "a minute" if minutes <= 1 else f"one to {minutes:g} minutes"
+    about = "a minute" if minutes <= 1 else f"up to {minutes:g} minutes"
     try:
         agreed = click.confirm(f"Send load to {server} for {about}?", default=True, err=True)
     except click.Abort:

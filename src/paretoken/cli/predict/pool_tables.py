@@ -10,7 +10,7 @@ from paretoken.answers.pool_search import DEFAULT_TTFT, PoolSearchAnswer, PoolSe
 from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
 from paretoken.answers.prediction import prepared
-from paretoken.cli.cells import interval
+from paretoken.cli.cells import TableCell, interval
 from paretoken.cli.money import currency
 from paretoken.cli.output import echo, echo_commands, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
@@ -22,7 +22,7 @@ from paretoken.predict.acceptance import speculation_text
 from paretoken.predict.launch_commands import pools_command
 from paretoken.predict.pools.layout import checked_pools
 from paretoken.predict.rows import kinds_text
-from paretoken.significant import significant
+from paretoken.significant import significant, with_zeros
 
 
 def print_pools(answer: PoolsAnswer, question: PoolsQuestion) -> None:
@@ -271,7 +271,7 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
                 _rough(r.disaggregated_tput_per_gpu_tok_s),
                 _rough(r.aggregated_tput_per_gpu_tok_s),
                 _rough(r.ratio),
-                interval(_rough(r.ratio_lo), _rough(r.ratio_hi)),
+                TableCell(f"{_digits(r.ratio_lo)}–{_digits(r.ratio_hi)}", (r.ratio_lo, r.ratio_hi), ("low", "high")),
                 _rough(r.measured_ratio),
                 *([_rough(currency().of(r.break_even_usd_per_gpu_h))] if priced else []),
             ]
@@ -283,9 +283,13 @@ def _print_worth(rows: Sequence[WorthRow], crossings: Sequence[float]) -> None:
     )
 
 
-def _rough(value: float | None) -> float | None:
-    """The value to two digits, of which a ratio of predictions has no more."""
-    return value and float(f"{value:.2g}")
+def _rough(value: float | None) -> TableCell | None:
+    """The value with two digits; a ratio of predictions has no more."""
+    return None if value is None else TableCell(_digits(value), (value,))
+
+
+def _digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):,.10g}" if value >= 10 else with_zeros(value, 2)
 
 
 def _crossings(crossings: Sequence[float]) -> str:

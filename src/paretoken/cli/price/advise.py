@@ -164,7 +164,7 @@ def _bases(choices: list[Choice]) -> Iterator[str]:
     for x in choices:
         prices.setdefault((x.procurement, x.price_basis), {})[x.accelerator] = x.usd_per_gpu_h
     for (procurement, basis), usd_of in prices.items():
-        of_each = ", ".join(f"{name} {amount(usd, '.4g')}" for name, usd in usd_of.items())
+        of_each = ", ".join(f"{name} {amount(usd, '.2f')}" for name, usd in usd_of.items())
         yield f"{procurement} ({of_each}): {basis}"
 
 

@@ -53,7 +53,13 @@ from paretoken.plural import counted
     metavar="LAYOUT",
     help="Also consider this layout of a prefill and a decode pool, such as 1xDEP8+1xDEP8, or auto (repeatable).",
 )
-@click.option("--speculative", metavar="METHOD[:TOKENS]", default="none", show_default=True, help="As in predict.")
+@click.option(
+    "--speculative",
+    metavar="METHOD[:TOKENS]",
+    default="none",
+    show_default=True,
+    help="Speculative decoding, as in mtp:3.",
+)
 @click.option("--acceptance", "acceptance_length", type=options.Finite(1), help="Mean tokens that a step yields.")
 @click.option(
     "--points",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class DayCurveOption(click.ParamType[tuple[float, ...]]):
     """The load of 24 hours."""
 
-    name = "load curve"
+    name = "day curve"
 
     def convert(self, value: str | DayCurve, param: click.Parameter | None, ctx: click.Context | None) -> DayCurve:
         from paretoken.traffic.day_curves import parse_day_curve
@@ -67,7 +67,8 @@ def _share(name: str, what: str) -> options.Decorator:
     "Share of the tokens that can wait: batch tier or off-peak hours of the API, quiet hours on your own side.",
 )
 @click.option(
-    "--load-curve",
+    "--day-curve",
+    "load_curve",
     type=DayCurveOption(),
     default="flat",
     show_default=True,
@@ -80,7 +81,7 @@ def _share(name: str, what: str) -> options.Decorator:
     default=0,
     show_default=True,
     metavar="H",
-    help="UTC offset of the load curve, in hours. Peak hours of APIs are in UTC.",
+    help="UTC offset of the day curve, in hours. Peak hours of APIs are in UTC.",
 )
 @click.option("--tokens-per-day", type=options.Finite(), metavar="N", help="Your volume, input and output tokens.")
 @click.option("--requests-per-day", type=options.Finite(), metavar="N", help="Your volume, in requests.")

@@ -57,7 +57,7 @@ for tier in (probe, repeat, consistency_, compare_, task):
 @click.option("--dtype", default="", help="Data type of the weights; part of the reference's key.")
 @click.option("--quantization", default="", help="Quantization of the weights; part of the key.")
 @click.option("--kv-cache-dtype", "kv_dtype", default="", help="Data type of the KV cache; part of the key.")
-@click.option("--speculation", default="", help="Speculative decoding method; part of the key.")
+@click.option("--speculative", "speculation", default="", help="Speculative decoding method; part of the key.")
 @prompt_options
 @task_options
 @click.option("--out", type=FILE, default=Path("reference.json"), show_default=True, help="Reference file to write.")
