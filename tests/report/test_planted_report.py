@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from paretoken.report.lines import APART, FLAT, JOINED, stretch
 
 from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.report import render
