@@ -13,6 +13,7 @@ import rich_click as click
 from paretoken.cli import option_keys
 from paretoken.cli.config_files import ConfigFile
 from paretoken.cli.default_values import mistakes
+from paretoken.cli.defaults import variables_set
 from paretoken.cli.main import paretoken
 
 
@@ -114,12 +115,23 @@ def test_a_mistake_in_a_file_is_one_sentence_with_its_line(call, files, text, wo
     assert "abcdefgh" not in err
 
 
-@pytest.mark.parametrize("key", ["force", "yes"])
-def test_a_confirmation_has_no_default(call, files, key):
-    files(project=f"[bench]\n{key} = true\n")
-    code, _, err = call("bench http://127.0.0.1:9/v1")
+@pytest.mark.parametrize("place", ["user", "project", "other"])
+@pytest.mark.parametrize(("verb", "key"), [("bench", "force"), ("check", "force"), ("quick", "yes")])
+def test_a_confirmation_has_no_default_in_any_file(call, files, place, verb, key):
+    files(**{place: f"[{verb}]\n{key} = true\n"})
+    named = "--config other.toml" if place == "other" else ""
+    code, _, err = call(f"{verb} http://127.0.0.1:9/v1 {named}")
     assert code == 2
-    assert ("is a confirmation" in err) if key == "force" else ("is a confirmation" in err or "is no option" in err)
+    assert f"line 2, [{verb}] {key} is a confirmation; give --{key} on the command line" in err
+
+
+@pytest.mark.parametrize("name", ["PARETOKEN_BENCH_FORCE", "PARETOKEN_QUICK_YES"])
+def test_a_confirmation_has_no_variable(name):
+    _, verb, key = name.lower().split("_")
+    command = paretoken.get_command(click.Context(paretoken), verb)
+    option = option_keys.options_of(command)[key]
+    assert option.envvar is None
+    assert (f"{name} is read by nothing") in [text for text, _ in variables_set({name: "1"}, paretoken)]
 
 
 def test_a_wrong_value_in_the_environment_names_the_variable(call, monkeypatch):
@@ -167,6 +179,7 @@ def test_a_file_may_state_what_a_verb_requires(call, files):
 
 def test_every_option_of_every_verb_has_a_variable_of_its_own():
     every = [(words, o) for words, c in option_keys.commands(paretoken) for o in option_keys.options_of(c).values()]
+    every = [(words, o) for words, o in every if not option_keys.is_confirmation(option_keys.keys_of(o)[0])]
     names = [option.envvar for _, option in every]
     assert len(names) == len(set(names)) > 300
     assert all(
@@ -188,8 +201,8 @@ def test_no_file_costs_no_reader_of_files():
 def test_mistakes_of_every_verb_are_listed(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text("[tco]\nx = 1\n[plan]\ny = 2\n")
-    found = mistakes(ConfigFile.read(file), paretoken)
-    assert len(found) == 2 and "[tco] x" in found[0] + found[1] and "[plan] y" in found[0] + found[1]
+    texts = "\n".join(mistakes(ConfigFile.read(file), paretoken))
+    assert texts.count("\n") == 1 and "[tco] x" in texts and "[plan] y" in texts
 
 
 def test_completion_is_not_stopped_by_a_broken_file(files, tmp_path, monkeypatch):
@@ -219,7 +232,9 @@ def test_a_run_records_what_a_file_and_the_environment_set(call, files, monkeypa
     assert code == 0, err
     config = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
     assert (config["until"], config["max_error_rate"], config["osl"]) == ("2 requests", 0.25, "4")
-    assert "--until, --max-error-rate, --prompt-unit from paretoken.toml" in err or "--prompt-unit" in err
+    (line,) = [line for line in err.splitlines() if line.startswith("defaults: ")]
+    stated = dict(part.split(" from ")[::-1] for part in line.removeprefix("defaults: ").split("; "))
+    assert set(stated["paretoken.toml"].split(", ")) == {"--until", "--max-error-rate", "--prompt-unit"}
     assert "PARETOKEN_BENCH_OSL from the environment" in err
 
 

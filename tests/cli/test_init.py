@@ -172,7 +172,7 @@ def test_every_built_in_default_of_a_file_of_options_is_the_option_s(written):
 
 def test_all_of_the_shared_defaults_may_be_used(written):
     path = in_use(written("config"))
-    assert mistakes(ConfigFile.read(path), paretoken) == []
+    assert mistakes(ConfigFile.read(path, of_project=True), paretoken) == []
 
 
 def test_a_file_is_not_overwritten(call, tmp_path):

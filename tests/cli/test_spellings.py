@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -155,6 +158,26 @@ def test_the_note_names_the_options_here_and_no_secret(call):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "accuracy probe --base-url http://user:s3cret@127.0.0.1:1",
+        "calibrate --base-url http://user:s3cret@127.0.0.1:1",
+        "accuracy probe --base-url http://user:s3cret@127.0.0.1:1 --url http://127.0.0.1:1",
+        "accuracy probe --base-url http://user:s3cret@127.0.0.1:1 --target http://127.0.0.1:1",
+        "bench --host user:s3cret@127.0.0.1",
+        "quick http://user:s3cret@127.0.0.1:1 http://user:s3cret@127.0.0.1:2",
+        'quick http://127.0.0.1:1 --extra-request-body {"api_key":"s3cret"}',
+    ],
+)
+def test_no_note_and_no_error_shows_a_password(line):
+    """By the program itself, whose errors are printed at its end."""
+    env = {**os.environ, "XDG_CONFIG_HOME": "/nonexistent"}
+    run = subprocess.run([sys.executable, "-m", "paretoken", *line.split()], capture_output=True, text=True, env=env)
+    assert run.returncode and run.stderr
+    assert "s3cret" not in run.stderr + run.stdout
+
+
+@pytest.mark.parametrize(
     ("line", "answer"),
     [
         ("compare --n-gpus 3", "No such option: --n-gpus. bench, predict, explain, emulate, calibrate and import have"),
@@ -192,9 +215,6 @@ def test_the_page_of_other_tools_is_current(monkeypatch):
 
 
 def test_the_table_is_read_only_for_an_option_that_the_verb_lacks():
-    import subprocess
-    import sys
-
     code = (
         "import sys\nfrom paretoken.cli.main import main\nsys.argv = ['paretoken', 'catalog', 'engines']\n"
         "try: main()\nexcept SystemExit: pass\nprint('paretoken.cli.measure.habits' in sys.modules, file=sys.stderr)"

@@ -267,6 +267,10 @@ def test_the_verb_shows_the_files_in_force_and_what_is_wrong_in_them(call, monke
     assert "paretoken.toml: [tco], [plan]" in out and "did you mean operator?" in out
     assert "PARETOKEN_BENCH_ISLL is read by nothing" in out and "did you mean PARETOKEN_BENCH_ISL?" in out
     assert "PARETOKEN_API_KEY" in out and "abcdef" not in out
+    (tmp_path / "paretoken.toml").write_text('[bench]\nheader = ["X: $KEY"]\n')
+    texts = " ".join(check["text"] for check in json.loads(call("doctor --json")[1])["checks"])
+    assert "line 2, [bench] header may not stand in paretoken.toml" in texts
+    assert f"put it into {tmp_path}/none/paretoken/config.toml or into a file that you name with --config" in texts
     (tmp_path / "paretoken.toml").write_text("[[[")
     assert call("doctor --strict")[0] == 1
     assert "no paretoken.toml here" not in call("doctor")[1] and "Start with" in call("doctor --no-config")[1]

@@ -19,17 +19,18 @@ _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file and its content."""
+    """A file and its content; `of_project` for one that is read only because it is in the current folder."""
 
     path: Path
     tables: Mapping[str, object]
+    of_project: bool = False
 
     @classmethod
-    def read(cls, path: Path) -> ConfigFile:
+    def read(cls, path: Path, *, of_project: bool = False) -> ConfigFile:
         """BadFile if it is missing or not valid TOML."""
         from paretoken.plain_files import read_toml  # only here: most commands read no such file
 
-        return cls(path, read_toml(path, "configuration file"))
+        return cls(path, read_toml(path, "configuration file"), of_project)
 
     def table(self, words: Sequence[str]) -> Mapping[str, object]:
         """The table of a verb or of its subcommand; empty if there is none."""
@@ -80,7 +81,8 @@ def user_file() -> Path:
 def files_in_force(stated: Path | None = None) -> list[ConfigFile]:
     """The files that are read, the nearest first; BadFile for one that cannot be read.
 
-    A project file of another user is left out, for any folder may hold one.
+    A project file of another user is left out, for any folder may hold one. That of the user may come with a
+    repository, and is marked.
     """
     if stated is not None:
         return [ConfigFile.read(stated)]
@@ -88,7 +90,7 @@ def files_in_force(stated: Path | None = None) -> list[ConfigFile]:
     if PROJECT in places and _is_of_another(PROJECT):
         places.remove(PROJECT)
         echo(f"{PROJECT} belongs to another user and is not read; to use it: --config {PROJECT}", err=True)
-    return [ConfigFile.read(path) for path in places]
+    return [ConfigFile.read(path, of_project=path == PROJECT) for path in places]
 
 
 def _is_of_another(path: Path) -> bool:

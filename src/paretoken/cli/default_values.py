@@ -9,8 +9,9 @@ from datetime import date
 
 import rich_click as click
 
-from paretoken.cli.config_files import ConfigFile, refuse
+from paretoken.cli.config_files import ConfigFile, refuse, user_file
 from paretoken.cli.option_keys import commands, dashed, is_confirmation, keys_of, options_of, verbs_of
+from paretoken.cli.project_keys import may_be_of_project, names_place
 from paretoken.errors import ParetokenError, quoted
 
 SHARED = "defaults"
@@ -44,7 +45,7 @@ def of_file(
     shared, own = file.table((SHARED,)), file.table(words)
     options = {key: option for option in options_of(command).values() for key in keys_of(option)}
     _refuse_unknown_shared(file, [key for key in shared if dashed(key) not in options], root)
-    found = dict[str, tuple[object, Origin]]()
+    defaults = dict[str, tuple[object, Origin]]()
     for table, values in ((SHARED, shared), (".".join(words), own)):
         for key, value in values.items():
             _refuse_secret(file, table, key, value)
@@ -52,8 +53,10 @@ def of_file(
             if option is None and table != SHARED:
                 refuse(file, table, key, list(options), f"option of paretoken {' '.join(words)}")
             if option is not None and option.name:
-                found[option.name] = (_as_typed(file, table, key, option, value), Origin(file, table, key))
-    return found
+                typed = _as_typed(file, table, key, option, value)
+                _refuse_of_project(file, table, key, option, value)
+                defaults[option.name] = (typed, Origin(file, table, key))
+    return defaults
 
 
 def _refuse_options_of_a_group(file: ConfigFile, words: tuple[str, ...], root: click.Group) -> None:
@@ -103,6 +106,22 @@ def _refuse_secret(file: ConfigFile, table: str, key: str, value: object) -> Non
             "holds a secret, and files are copied and committed; set PARETOKEN_API_KEY, or use --api-key-file and "
             "$VARIABLE in --header",
         )
+
+
+def _refuse_of_project(file: ConfigFile, table: str, key: str, option: click.Option, value: object) -> None:
+    """BadConfig for what a project's file may not state, with the places where it may stand."""
+    if not file.of_project:
+        return
+    allowed = may_be_of_project(option)
+    if allowed and not names_place(value):
+        return
+    raise file.error(
+        table,
+        key,
+        (f"= {quoted(value)} names a file or a server, which " if allowed else "")
+        + f"may not stand in {file.path}, for a folder may come from others; put it into {user_file()} or into a file "
+        "that you name with --config",
+    )
 
 
 def _as_typed(file: ConfigFile, table: str, key: str, option: click.Option, value: object) -> object:

@@ -3,7 +3,8 @@
 command line > environment > ./paretoken.toml > ~/.config/paretoken/config.toml > built-in
 
 `--config FILE` reads that file alone, `--no-config` none. A table is named for a verb (`[bench]`, `[rent.show]`), its
-keys for options (`isl`, `max-error-rate`); `[defaults]` holds for every verb that has the option.
+keys for options (`isl`, `max-error-rate`); `[defaults]` holds for every verb that has the option. ./paretoken.toml
+may state less than the others (`project_keys`). Confirmations such as `--force` are typed alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
-from paretoken.cli.option_keys import WITHOUT, commands, dashed, options_of
+from paretoken.cli.option_keys import WITHOUT, commands, dashed, is_confirmation, options_of
 from paretoken.cli.output import echo
 from paretoken.errors import nearest
 
@@ -60,7 +61,8 @@ def add_defaults(words: tuple[str, ...], command: click.Command, root: click.Gro
         return
     if words[0] not in WITHOUT:
         for key, option in options_of(command).items():
-            option.envvar = option.envvar or variable(words, key)
+            if not is_confirmation(key):
+                option.envvar = option.envvar or variable(words, key)
     command.params = [*config_options(partial(_load, words, command, root)), *command.params]
     if command.callback:
         command.callback = _announced(command.callback)

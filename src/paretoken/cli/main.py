@@ -183,7 +183,9 @@ def _commands() -> dict[str, click.Command]:
 
 
 def _exit(message: str, code: int) -> NoReturn:
-    echo_lines(message, err=True)
+    from paretoken.secret_names import without_secrets
+
+    echo_lines(without_secrets(message), err=True)
     sys.exit(code)
 
 

@@ -51,7 +51,7 @@ NAMES: dict[str, str] = {
 CANONICAL = {other: name for name, others in NAMES.items() for other in others.split()}
 LOAD_VERBS = ("bench", "quick", "fleet")
 """Verbs that measure a load, and take the options of other load tools."""
-_PRIVATE = ("--extra-body", "--header")
+_PRIVATE = ("--extra-body", "--header", "--url")
 """Options whose values may hold a secret: notes leave them out."""
 _FIELD = re.compile(r"(\w[\w.]*)=(.*)", re.DOTALL)
 Parameters = Mapping[str, click.Parameter]
@@ -88,8 +88,8 @@ def respelled(verb: str, command: click.Command, words: Sequence[str]) -> tuple[
             break
         if not word.startswith("-") or name in options:
             own += [word, *(() if equals or name not in options else _values(options[name], rest))]
-        elif found := _found(verb, name, value if equals else None, rest, command, options):
-            replaced += found
+        elif counterparts := _counterparts(verb, name, value if equals else None, rest, command, options):
+            replaced += counterparts
         else:
             own.append(word)
     if not replaced:
@@ -117,7 +117,7 @@ def _values(option: click.Parameter, rest: deque[str]) -> list[str]:
     return [rest.popleft() for _ in range(min(count, len(rest)))]
 
 
-def _found(
+def _counterparts(
     verb: str, name: str, value: str | None, rest: deque[str], command: click.Command, options: Parameters
 ) -> list[Replaced]:
     """What stands for an option that the verb does not have; empty if nothing is known of it."""
@@ -198,14 +198,14 @@ def _argument_of(name: str, command: click.Command, options: Parameters) -> int 
 
 
 def _check(
-    verb: str, words: Sequence[str], pairs: Sequence[tuple[str, str]], replaced: Sequence[Replaced], known: set[str]
+    verb: str, words: Sequence[str], pairs: Sequence[tuple[str, str]], replaced: Sequence[Replaced], names: set[str]
 ) -> None:
     """BadConfig for an option that the verb lacks or that is stated twice, and for one that needs another."""
     from paretoken.cli.measure.merging import URLS
 
     stated = [word.partition("=")[0] for word in words]
     for name, value in pairs:
-        if name != URLS and name not in known:
+        if name != URLS and name not in names:
             typed = next(one.typed for one in replaced if one.words[:1] == (name,))
             raise BadConfig(f"{typed}: {verb} chooses this itself; 'paretoken bench' has it as {name}")
         # The name that a server gives its model is the one to ask for, whatever --model says beside it.

@@ -45,9 +45,7 @@ def _url(own: list[str], parts: dict[str, list[str]]) -> tuple[list[str], list[s
     urls = list(parts["URL"])
     if parts["HOST"] or parts["PORT"]:
         if not parts["PORT"]:
-            raise BadConfig(
-                f"--host {parts['HOST'][0]} has no --port; write the server as http://{parts['HOST'][0]}:8000"
-            )
+            raise BadConfig("--host has no --port; add it, or write the whole URL, as in http://127.0.0.1:8000")
         host = parts["HOST"][0] if parts["HOST"] else "127.0.0.1"
         urls.append(f"{host if '://' in host else f'http://{host}'}:{parts['PORT'][0]}")
     if not parts["PATH"]:

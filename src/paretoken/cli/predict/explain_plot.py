@@ -65,9 +65,9 @@ def _stacked(parts: Sequence[TimeShare], phase: str, row: int) -> Iterator[BarPa
 
 
 def _bar(s: BarPart) -> dict[str, object]:
-    said = [s.part.what, f"{s.part.seconds * 1e3:.2f} ms, {s.part.share:.1%} of {PHASES[s.part.phase]}"]
+    lines = [s.part.what, f"{s.part.seconds * 1e3:.2f} ms, {s.part.share:.1%} of {PHASES[s.part.phase]}"]
     shape = {"row": s.row, "from": s.start, "to": s.end, "height": BAR_PX, "color": tone(s.place)}
-    return {**shape, "group": s.part.name, "about": {"title": s.part.name, "rows": said}}
+    return {**shape, "group": s.part.name, "about": {"title": s.part.name, "rows": lines}}
 
 
 def _name(s: BarPart) -> dict[str, object]:

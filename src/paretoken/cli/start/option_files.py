@@ -10,6 +10,7 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli.option_keys import commands, is_confirmation, options_of
+from paretoken.cli.project_keys import may_be_of_project
 from paretoken.start.commented import HINT, Setting, SettingsTable, document
 
 EXAMPLES: Mapping[str, object] = {
@@ -100,10 +101,9 @@ _INSTEAD = {
 }
 SHARED_KEYS = (
     *("accelerator", "model", "precision", "workload", "engine", "slo"),
-    *("price", "tco", "tier", "operator", "set", "prices", "cost-of-capital", "currency", "usd-rate"),
-    *("catalog", "points", "bundle", "calibration", "api-key-file"),
+    *("price", "tco", "tier", "operator", "cost-of-capital", "currency", "usd-rate", "bundle"),
 )
-"""Options that mean the same in most verbs, which a file of defaults shows first."""
+"""Options that mean the same in most verbs and any file may state, which a file of defaults shows first."""
 
 
 def of_options(
@@ -191,15 +191,24 @@ def config_file(root: click.Group) -> str:
     head = (
         "Defaults of options: ./paretoken.toml holds for a folder, ~/.config/paretoken/config.toml for you.\n"
         "What you type comes first, then the environment, then the file of the folder, then your own.\n"
+        "A folder may come from others: keys that name a file, a server or a program stand in your own file alone.\n"
         f"API keys do not belong here; set PARETOKEN_API_KEY.\n{HINT}"
     )
     about = "Every verb that has the option takes it; keep what means the same to you everywhere."
     tables = [SettingsTable(header="[defaults]", about=about, settings=tuple(shared))]
     for words, command in every:
-        if keys := [key for key in options_of(command) if not is_confirmation(key)]:
-            text = f"{summary(command)} Keys: {', '.join(keys)}."
-            tables.append(SettingsTable(header=f"[{'.'.join(words)}]", about=text))
+        if text := _keys(command):
+            about = f"{summary(command)} {text}"
+            tables.append(SettingsTable(header=f"[{'.'.join(words)}]", about=about))
     return document(head, tables)
+
+
+def _keys(command: click.Command) -> str:
+    """The keys of a verb, those apart that a project's file may not state; "" for a verb without any."""
+    keys = {key: may_be_of_project(o) for key, o in options_of(command).items() if not is_confirmation(key)}
+    anywhere, own = [key for key in keys if keys[key]], [key for key in keys if not keys[key]]
+    texts = (("Keys", anywhere), ("Only in your own file", own))
+    return " ".join(f"{title}: {', '.join(names)}." for title, names in texts if names)
 
 
 def bench_settings(root: click.Group) -> tuple[Setting, ...]:

@@ -156,14 +156,14 @@ def _both(nvidia: int, amd: int) -> TableCell:
 
 
 def _steps(c: Coverage | CoverageCounts) -> TableCell:
-    return _known((c.steps_nvidia, c.steps_nvidia_unknown), (c.steps_amd, c.steps_amd_unknown))
+    return _with_unknown((c.steps_nvidia, c.steps_nvidia_unknown), (c.steps_amd, c.steps_amd_unknown))
 
 
 def _gates(c: Coverage | CoverageCounts) -> TableCell:
-    return _known((c.gate_steps_nvidia, 0), (c.gate_steps_amd, c.gate_steps_amd_unknown))
+    return _with_unknown((c.gate_steps_nvidia, 0), (c.gate_steps_amd, c.gate_steps_amd_unknown))
 
 
-def _known(*counts: tuple[int, int]) -> TableCell:
+def _with_unknown(*counts: tuple[int, int]) -> TableCell:
     """`12 / 8+2?`: the steps of both vendors, each with those that are not known to run."""
     text = " / ".join(f"{n}+{unknown}?" if unknown else str(n) for n, unknown in counts)
     parts = ("NVIDIA", "NVIDIA unknown", "AMD", "AMD unknown")
