@@ -86,7 +86,7 @@ def _gpus(campaign: Campaign, catalog: Catalog, cell: MatrixCell) -> str | None:
         try:
             check_sizes(of, values, s.dp_attention)
             repository = repository_of(campaign, catalog, s, of)
-            cut = sharding(of, values, tp=s.tp, ep=s.ep, dp_attention=s.dp_attention, repository=repository)
+            cut = sharding(of, values, s.tp, s.ep, s.dp_attention, repository)
             check_sharding(cut, catalog.models[s.model], most)
         except BadConfig as e:
             return str(e)

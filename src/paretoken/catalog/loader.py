@@ -12,18 +12,14 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from paretoken.catalog.board_names import OTHER_PRODUCTS, compact, is_other_board, not_one_accelerator, product_words
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
 from paretoken.catalog.lengths import FORMS, lengths
 from paretoken.catalog.names import (
-    OTHER_PRODUCTS,
     checkpoint_names,
-    compact,
     fold,
-    is_other_board,
     is_slip,
     joined,
-    not_one_accelerator,
-    product_words,
     resembles,
 )
 from paretoken.errors import SHOWN, BadConfig, BadFile, UnknownName, nearest, quoted

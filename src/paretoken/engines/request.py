@@ -67,14 +67,7 @@ def launch_command(request: LaunchRequest) -> Command:
     weights = _weights(request, of, "" if on_cpu else vendor, catalog)
     shapes = _shapes(catalog, request.model, weights)
     if not on_cpu:
-        cut = sharding(
-            of,
-            override.set,
-            tp=request.gpus,
-            ep=request.ep,
-            dp_attention=request.dp_attention,
-            repository=weights.entry,
-        )
+        cut = sharding(of, override.set, request.gpus, request.ep, request.dp_attention, weights.entry)
         check_node(cut, catalog.accelerators[accelerator], accelerator)
         if shapes:
             check_sharding(cut, shapes, catalog.accelerators[accelerator].gpus_per_node)
@@ -130,8 +123,8 @@ def _check_precision(request: LaunchRequest, weights: Weights) -> None:
     entry, stated = weights.entry, agreed_precision(request.model, request.precision)
     if entry and stated and entry.precision != stated and not any(s.startswith("quantization=") for s in request.sets):
         raise BadConfig(
-            f"the weights {entry.name} are {entry.precision}, not {stated}; give a --path of {stated} weights, or "
-            f"leave out {stated} to serve these"
+            f"the weights {entry.name} are {entry.precision}, not {stated}; give --precision {entry.precision} to "
+            f"serve them, or the --path of {stated} weights"
         )
 
 

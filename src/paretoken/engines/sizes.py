@@ -31,16 +31,12 @@ def check_sizes(recipe: Recipe, values: Mapping[str, Value], dp_attention: bool)
 
 
 def sharding(
-    recipe: Recipe,
-    values: Mapping[str, Value],
-    *,
-    tp: int,
-    ep: int,
-    dp_attention: bool,
-    repository: HubRepository | None,
+    recipe: Recipe, values: Mapping[str, Value], tp: int, ep: int, dp_attention: bool, repository: HubRepository | None
 ) -> Sharding:
-    """How an engine cuts a model: over the stated sizes, and the `pp` and `dp` among its parameters,
-    which `check_sizes` has passed."""
+    """How an engine cuts a model: over the stated sizes, and the `pp` and `dp` among its parameters.
+
+    `check_sizes` has passed the values.
+    """
     ep_flag = recipe.flags.get("ep", [])
     return Sharding(
         tp=tp,
