@@ -81,14 +81,14 @@ def _gpus(campaign: Campaign, catalog: Catalog, cell: MatrixCell) -> str | None:
     if s.ep > 1 and s.tp % s.ep:
         return f"ep {s.ep} does not divide {counted(s.tp, 'GPU')}"
     if s.model in catalog.models:
-        of = recipe_of(campaign, s.engine)
         values = overrides_of(campaign, catalog, [cell]).set
         try:
+            of = recipe_of(campaign, s.engine)
             check_sizes(of, values, s.dp_attention)
             repository = repository_of(campaign, catalog, s, of)
             cut = sharding(of, values, s.tp, s.ep, s.dp_attention, repository)
             check_sharding(cut, catalog.models[s.model], most)
-        except BadConfig as e:
+        except ParetokenError as e:
             return str(e)
     return None
 
