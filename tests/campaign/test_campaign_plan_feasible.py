@@ -61,6 +61,32 @@ class TestFeasible:
             plan(tmp_path, text)
         assert "no cell of campaign 'base' can run" in str(e.value)
 
+    MINIMAX = (
+        BASE.replace("[models.llama-3-70b]", '[models."minimax-m2.5"]')
+        .replace("llama-3-70b", "minimax-m2.5")
+        .replace("meta/llama-fp8", "MiniMaxAI/MiniMax-M2.5")
+        .replace("[2, 4]", "[4, 8]")
+        .replace('["vllm", "sglang"]', '["vllm"]')
+    )
+
+    def test_blocks_of_weights_that_launch_would_refuse_to_cut(self, tmp_path):
+        made = plan(tmp_path, self.MINIMAX)
+        assert {cell.serving.tp for cell, _ in made.infeasible} == {8}
+        assert all("FP8 scales are of 128" in why and "or add EP 8" in why for _, why in made.infeasible)
+        assert not plan(tmp_path, self.MINIMAX.replace("MiniMaxAI/MiniMax-M2.5", "/own/weights")).infeasible
+
+    def test_experts_of_an_engine_that_spreads_them_over_all_gpus(self, tmp_path):
+        made = plan(tmp_path, self.MINIMAX.replace("tp = [4, 8]", "tp = [8]\nep = [4, 8]"))
+        assert {(cell.serving.ep, "use EP 8" in why) for cell, why in made.infeasible} == {(4, True)}
+
+    @pytest.mark.parametrize(
+        ("value", "why"), [("pp = 0", "pp = 0 is not a whole number"), ('max_num_seqs = "x"', "'x' is not a whole")]
+    )
+    def test_sizes_that_are_none(self, tmp_path, value, why):
+        text = f"{BASE}[engines.vllm]\nset = {{ {value} }}\n"
+        made = plan(tmp_path, text)
+        assert {(cell.serving.engine, why in reason) for cell, reason in made.infeasible} == {("vllm", True)}
+
     def test_what_a_cache_of_keys_and_values_takes(self, catalog):
         """Llama 3 70B: 80 layers × 2 × 8 heads × 128 elements a token; one byte each."""
         assert kv_gb(catalog.models["llama-3-70b"], 1000) == pytest.approx(80 * 2 * 8 * 128 * 1000 / 1e9)

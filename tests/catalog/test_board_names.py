@@ -131,6 +131,10 @@ def test_names_that_are_asked_about(catalog, written, why):
         ("AMD Instinct MI250X / MI250", "shared by MI250X and MI250"),
         ("MI350", "shared by MI350X and MI355X"),
         ("MI250", "did you mean MI250X"),
+        ("RTX 4090 D", "than GeForce RTX 4090; use RTX-4090"),
+        ("H100 96GB", "use H100 or H100-NVL"),
+        ("GH200 144G", "than GH200 Grace Hopper; use GH200"),
+        ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", "use RTX-PRO-6000"),
     ],
 )
 def test_another_board_is_refused_with_the_nearest(catalog, written, near):
@@ -155,7 +159,31 @@ def test_another_board_is_refused_with_the_nearest(catalog, written, near):
         ("GB300 NVL72", "GB300"),
         ("H20", "H20"),
         ("H100 NVL", "H100-NVL"),
+        ("h100_80g", "H100"),
+        ("MI325X_256GB", "MI325X"),
     ],
 )
 def test_names_of_clouds_and_of_people(catalog, written, id_):
     assert catalog.accelerators.id_of(written) == id_
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [
+        ("Standard_ND96isr_H100_v5", "did you mean H100 or H100-NVL?"),
+        ("Standard_ND96isr_MI300X_v5", "did you mean MI300X?"),
+        ("gpu_8x_h100_sxm5", "did you mean H100 or H100-NVL?"),
+        ("gpu_8x_a100_80gb_sxm4", "did you mean A100?"),
+        ("gpu_1x_gh200", "did you mean GH200?"),
+        ("BM.GPU.MI300X.8", "did you mean MI300X?"),
+        ("trn2.48xlarge", "did you mean Trainium2?"),
+        ("gcp-tpu-v6e", "did you mean TPUv6e?"),
+        ("RTX A6000", "did you mean RTX-PRO-6000 or"),
+        ("NVIDIA RTX 6000 Ada Generation", "did you mean RTX-PRO-6000?"),
+    ],
+)
+def test_a_machine_that_holds_an_accelerator_is_not_called_another_board(catalog, written, near):
+    with pytest.raises(UnknownName) as error:
+        catalog.accelerators.id_of(written)
+    assert near in str(error.value)
+    assert "board" not in str(error.value)

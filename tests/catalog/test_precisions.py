@@ -68,6 +68,18 @@ def test_a_command_takes_any_spelling(run, spelling):
         ("Qwen/Qwen3-8B", None),
         ("acme/model-w8a8", None),
         ("", None),
+        ("amd/gpt-oss-120b-w-mxfp4-a-fp8", "fp4"),
+        ("acme/model-NVFP4-KV-FP8", "fp4"),
+        ("acme/model-INT4-AWQ-FP8-KV", "int4"),
+        ("acme/model-AWQ-FP8-KV", "int4"),
+        ("acme/model-W4A8-FP8", "int4"),
+        ("acme/model-NVFP4A16", "fp4"),
+        ("acme/model-WFP8AFP8", "fp8"),
+        ("amd/Llama-3.1-405B-Instruct-WMXFP4-AMXFP4-KVFP8-Scale-UINT8-MLPerf-GPTQ", "fp4"),
+        ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8", "int8"),
+        ("acme/model-FP8-KV", "fp8"),
+        ("acme/model-FP8-NVFP4", None),
+        ("acme/model-w8a8-int8-bf16", None),
     ],
 )
 def test_the_precision_that_a_name_states(model, precision):
@@ -89,9 +101,10 @@ def test_a_tool_is_no_precision(run):
         "fp8": "fp8 FP8 FP-8 float8 e4m3 fp8_e4m3 fp8_e4m3fn fp8_e5m2 fp8_w8a8 w8a8_fp8 fp8_per_tensor fp8-dynamic "
         "fp8_block FP8-KV mxfp8 modelopt modelopt_fp8 fbgemm_fp8 ptpc_fp8 quark_fp8",
         "int8": "int8 INT8 int-8 w8a8 w8a8_int8 int8_wo experts_int8 tpu_int8 8bit 8-bit",
-        "fp4": "fp4 FP4 nvfp4 NVFP4 mxfp4 MXFP4 petit_nvfp4 modelopt_fp4 mxfp4_moe nvfp4_awq w4a4",
-        "int4": "int4 INT4 awq AWQ gptq awq_marlin gptq_marlin w4a16 W4A16_ASYM w4a8 w4afp8 moe_wna16 int4_awq nf4 "
-        "4bit bitsandbytes-4bit",
+        "fp4": "fp4 FP4 nvfp4 NVFP4 mxfp4 MXFP4 petit_nvfp4 modelopt_fp4 mxfp4_moe nvfp4_awq w4a4 "
+        "nvfp4a16 MXFP4A8 wfp4afp4",
+        "int4": "int4 INT4 awq AWQ gptq awq_marlin gptq_marlin w4a16 W4A16_ASYM w4a8 w4afp8 int4a16 moe_wna16 int4_awq "
+        "nf4 4bit bitsandbytes-4bit",
     }.items(),
 )
 def test_precisions_of_every_engine(precision, words):

@@ -83,14 +83,15 @@ def _repository(catalog: Catalog, model: str, precision: str, vendor: str) -> Hu
             f"no weights are known for the model {model!r}; add --path with a folder, a file or a hub name (org/name)"
         )
     entry = catalog.models[model]
-    wanted = agreed_precision(model, precision) or entry.native_precision
+    stated = agreed_precision(model, precision) or (entry.native_precision if is_id(catalog, model) else None)
+    wanted = stated or entry.native_precision
     choices = [r for r in _of_name(catalog, model) if r.precision == wanted and r.vendor in ("", vendor)]
     if choices:
         return next((r for r in choices if r.vendor), choices[0])
     others = [r.name for r in entry.repositories if r.vendor in ("", vendor)]
     listed = f"; known for {entry.name}: {', '.join(others)}" if others else ""
     raise BadConfig(
-        f"no hub repository of {model} in {wanted} is known"
+        f"no hub repository of {model}{f' in {stated}' if stated else ''} is known"
         + (f" for {vendor} accelerators" if vendor else "")
         + f"; add --path with a folder, a file or a hub name{listed}"
     )
