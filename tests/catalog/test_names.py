@@ -24,6 +24,9 @@ from paretoken.catalog.names import (
         ("openai/gpt-oss-120b", "gpt-oss-120b"),
         ("moonshotai/Kimi-K2-Thinking", "kimi-k2-thinking"),
         ("zai-org/GLM-4.7-FP8", "glm-4.5"),
+        ("amd/gpt-oss-120b-w-mxfp4-a-fp8", "gpt-oss-120b"),
+        ("RedHatAI/Llama-3.3-70B-Instruct-NVFP4A16", "llama-3-70b"),
+        ("amd/DeepSeek-R1-WMXFP4-AMXFP4-Scale-UINT8-MoE-Quant", "deepseek-r1"),
     ],
 )
 def test_a_model_by_the_name_of_its_checkpoint(catalog, written, id_):

@@ -47,8 +47,8 @@ _TOOL = re.compile(
 _SPLIT = re.compile(r"^(fp|bf|int|nf|float|mxfp|nvfp)-(?=\d)|^([48])-(?=bit)")
 
 _QUANTISED = re.compile(
-    r"([-_.:](w|a|act|kv))?[-_.:](w?(mx|nv)?(fp|int)\d+(a(mx|nv)?(fp|int)?\d+)?|bf16|awq|gptq|gguf|w\d+a\d+(fp8)?|"
-    r"[48]bit|bnb|unsloth|mlx|quark|quantized|ptpc|kv)([-_.:](dynamic|static|block|preview|v\d))*$"
+    r"([-_.:](w|a|act|kv))?[-_.:]((w|a|kv)?(mx|nv)?(fp|int)\d+(a(mx|nv)?(fp|int)?\d+)?|bf16|awq|gptq|gguf|"
+    r"w\d+a\d+(fp8)?|scale-uint8|a?sq|moe-quant|[48]bit|bnb|unsloth|mlx|quark|quantized|ptpc|kv)([-_.:](dynamic|static|block|preview|v\d))*$"
 )
 """What a repository's name says of the precision of its weights, at its end."""
 _VARIANT = re.compile(r"[-_.:](dynamic|static|block|instruct|it|chat|base|hf|preview|latest|v\d)$")
