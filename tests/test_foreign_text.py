@@ -7,9 +7,10 @@ import json
 import unicodedata
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
+from xml.etree import ElementTree
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from paretoken.bench.client.http1 import excerpt
@@ -227,6 +228,12 @@ def test_only_the_beginning_is_read():
 def test_what_a_terminal_would_obey_is_shown(words, shown):
     assert visible(words) == shown
     shown.encode()
+
+
+@given(WORDS)
+@example("\ufffe\uffff\U0001fffe")
+def test_visible_words_are_well_formed_xml(words):
+    assert ElementTree.fromstring(f"<a>{html.escape(visible(words))}</a>").text == (visible(words) or None)
 
 
 def test_lines_stay_lines():

@@ -48,12 +48,12 @@ class UnknownName(ParetokenError):
     `other` is what may be given instead of a known name, `like` the part of the name that is compared with them.
     """
 
-    def __init__(self, kind: str, name: str, known: list[str], why: str = "", other: str = "", like: str = "") -> None:
-        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(like or name, known)
+    def __init__(self, kind: str, name: str, names: list[str], why: str = "", other: str = "", like: str = "") -> None:
+        self.kind, self.name, self.nearest = kind, name, [] if why else nearest(like or name, names)
         near = f"did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
         self.reason = why or "; ".join(words for words in ("is not in the catalog", near) if words)
-        more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-        words = why or near or f"known: {', '.join(known[:LISTED])}{more}"
+        more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+        words = why or near or f"known: {', '.join(names[:LISTED])}{more}"
         also = f" {other[:1].upper()}{other[1:]}" if words.endswith("?") else f"; {other}"
         super().__init__(f"unknown {kind} {quoted(name)}: {words}{other and also}")
 

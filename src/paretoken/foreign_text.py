@@ -30,8 +30,11 @@ PART_OF_SECRET = 8
 DIGITS_OF_SECRET = 16
 """Digits in a row of a key written as numbers, in hexadecimal or decimal."""
 _MASK = "***"
-_UNPRINTED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Unicode categories that a terminal obeys instead of showing: controls, bidi and other formats, line separators."""
+_UNPRINTED = ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
+"""Unicode categories that a terminal obeys instead of showing: controls, bidi and other formats, line separators.
+
+Cn are no characters: XML has no place for U+FFFE and U+FFFF.
+"""
 _ZERO_WIDTH = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Fillers and variation selectors, which take no room and are of other categories."""
 _ESCAPED = re.compile(r"\\u[\da-fA-F]{4}|\\x[\da-fA-F]{2}|\\.|%[\da-fA-F]{2}|&(?:#x?[\da-fA-F]{1,6}|\w{1,31});|.", re.S)

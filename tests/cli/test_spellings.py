@@ -132,6 +132,7 @@ def test_a_line_of_another_tool(line, here):
         ("bench --api-key sk-1", "PARETOKEN_API_KEY"),
         ("bench --model-names a,b", "one model at a time"),
         ("bench --isl-stddev 5", "needs its mean"),
+        ("bench --isl 100 --isl-stddev abc", "the standard deviation of --isl is 'abc', which is no number"),
         ("bench --input-len 5 --random-input-len 6", "--isl has two values, '5' and '6'"),
         ("bench http://x:1 --concurrency 4 --max-concurrency 8", "--concurrency is stated twice"),
         ("bench --host h", "no --port"),

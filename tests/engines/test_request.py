@@ -53,6 +53,50 @@ def test_an_engine_without_a_limit_of_its_own_gets_one_for_the_load():
     assert '"slots": 3' in words[-1]
 
 
+class TestContextOfAnAlias:
+    """Names of one entry have the same shapes; Llama 3 70B has another context than Llama 3.1 and 3.3."""
+
+    LONG = "130000/2000"
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            {"model": "meta-llama/Meta-Llama-3-70B-Instruct"},
+            {"model": "llama-3.1-70b", "path": "/models/llama"},
+            {"model": "mine", "path": "meta-llama/Meta-Llama-3-70B-Instruct"},
+        ],
+    )
+    def test_is_neither_said_nor_checked(self, request_):
+        assert "Context" not in notes(**request_)
+        assert "--max-model-len 132256" in shlex.join(made(workload=self.LONG, **request_).arguments)
+
+    @pytest.mark.parametrize(
+        "request_", [{"model": "llama-3.3-70b"}, {"model": "llama-3-70b-fp8"}, {"model": "llama-3-70b", "path": "/own"}]
+    )
+    def test_that_of_listed_weights_and_of_the_id_is(self, request_):
+        assert "Context: that of the model, 131,072 tokens" in notes(**request_)
+        with pytest.raises(BadConfig, match="longer than the context"):
+            made(workload=self.LONG, **request_)
+
+
+@pytest.mark.parametrize(
+    ("sets", "dp_attention", "match"),
+    [
+        ("pp=0", False, "pp = 0 is not a whole number of at least 1"),
+        ("dp=-2", False, "dp = -2 is not a whole number"),
+        ("pp=true", False, "pp = True is not a whole number"),
+        ("max_num_seqs=abc", False, "max_num_seqs = 'abc' is not a whole number"),
+        ("max_model_len=1.5", False, "max_model_len = 1.5 is not a whole number"),
+        ("dp=1", True, "dp and dp_attention both set the replicas of vLLM"),
+        ("tp=8", False, "give --tp in place of --set tp"),
+    ],
+)
+@pytest.mark.parametrize("accelerator", ["H200", "CPU"])
+def test_sizes_that_are_none(accelerator, sets, dp_attention, match):
+    with pytest.raises(BadConfig, match=match):
+        made(model="deepseek-r1", gpus=8, sets=(sets,), dp_attention=dp_attention, accelerator=accelerator)
+
+
 def test_newest_limits_by_gpu():
     assert newest_max_num_seqs("vllm", "H200", 141) == 1024
     assert newest_max_num_seqs("vllm", "A100", 80) == 256
@@ -117,8 +161,10 @@ class TestRefusals:
 
     def test_weights_of_another_precision(self):
         path = "meta-llama/Llama-3.3-70B-Instruct"
-        with pytest.raises(BadConfig, match=f"{path} are bf16, not fp8; leave out --path for fp8 weights"):
+        with pytest.raises(BadConfig, match=f"{path} are bf16, not fp8; give --precision bf16 to serve"):
             made(path=path, precision="fp8")
+        with pytest.raises(BadConfig, match=f"{path} are bf16, not fp8"):
+            made(model="llama-3.3-70b-instruct-fp8", path=path)
         assert "--quantization" in made(path=path, precision="fp8", sets=("quantization=fp8",)).arguments
 
     def test_weights_of_another_scale_are_not_refused(self):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 
 from paretoken.catalog.loader import load_catalog
+from paretoken.catalog.names import precision_of
 from paretoken.engines.weights import REPOSITORY, weights_of
 from paretoken.errors import BadConfig
 
@@ -15,6 +17,9 @@ CATALOG = load_catalog()
 
 def name(model: str, precision: str = "", vendor: str = "NVIDIA", path: str = "") -> str:
     return weights_of(CATALOG, model, path, precision, vendor).path
+
+
+OTHER_RELEASES = ("Kimi-K2-Instruct", "kimi-k2", "hy3", "mixtral-8x7b-v0.1", "qwen3-0.6b-base")
 
 
 class TestHub:
@@ -36,9 +41,41 @@ class TestHub:
 
     def test_a_precision_in_the_name_counts(self):
         assert name("llama-3.3-70b-instruct-fp8") == "nvidia/Llama-3.3-70B-Instruct-FP8"
-        assert name("llama-3.3-70b-instruct-fp8", "bf16") == "meta-llama/Llama-3.3-70B-Instruct"
+        assert name("llama-3.3-70b-instruct-fp8", "FP8") == "nvidia/Llama-3.3-70B-Instruct-FP8"
+        with pytest.raises(BadConfig, match="says fp8, but the precision is bf16"):
+            name("llama-3.3-70b-instruct-fp8", "bf16")
 
-    @pytest.mark.parametrize("model", ["llama-3.1-70b", "deepseek-r1-distill-llama-70b", "deepseek-v3.1"])
+    def test_a_precision_before_other_words_counts(self):
+        assert name("Llama-3.3-70B-Instruct-FP8-KV", vendor="AMD") == "amd/Llama-3.3-70B-Instruct-FP8-KV"
+        assert name("deepseek-r1-nvfp4") == "nvidia/DeepSeek-R1-0528-NVFP4-v2"
+
+    @pytest.mark.parametrize("vendor", ["NVIDIA", "AMD"])
+    def test_weights_have_the_precision_of_the_name(self, vendor):
+        precisions = {}
+        for alias in CATALOG.models.index:
+            with suppress(BadConfig):
+                if "/" not in alias and (stated := precision_of(alias)):
+                    entry = weights_of(CATALOG, alias, "", "", vendor).entry
+                    precisions[alias] = (stated, entry and entry.precision)
+        assert len(precisions) > 40
+        assert {a: both for a, both in precisions.items() if both[0] != both[1]} == {}
+
+    @pytest.mark.parametrize(
+        ("model", "repository"),
+        [
+            ("mixtral-8x7b-instruct", "mistralai/Mixtral-8x7B-Instruct-v0.1"),
+            ("llama-4-scout-instruct", "meta-llama/Llama-4-Scout-17B-16E-Instruct"),
+            ("mistral-small-3.2", "mistralai/Mistral-Small-3.2-24B-Instruct-2506"),
+            ("llama-2-7b-chat", "meta-llama/Llama-2-7b-chat-hf"),
+            ("qwen3.5-397b", "Qwen/Qwen3.5-397B-A17B"),
+        ],
+    )
+    def test_a_name_may_leave_out_its_end_and_its_sizes(self, model, repository):
+        assert name(model) == repository
+
+    @pytest.mark.parametrize(
+        "model", ["llama-3.1-70b", "deepseek-r1-distill-llama-70b", "deepseek-v3.1", *OTHER_RELEASES]
+    )
     def test_another_model_of_the_same_shapes_is_not_served_instead(self, model):
         assert model in CATALOG.models
         with pytest.raises(BadConfig, match=r"no hub repository of .* is known.*add --path"):

@@ -8,12 +8,13 @@ from pathlib import Path
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.matrix import MatrixCell
-from paretoken.campaign.serve import concurrencies, served
+from paretoken.campaign.serve import concurrencies, overrides_of, recipe_of, repository_of, served
 from paretoken.catalog.loader import Catalog
 from paretoken.engines.launch import check_installed
 from paretoken.engines.recipes import CPU
 from paretoken.engines.request import longest_of
-from paretoken.engines.sharding import Sharding, check_sharding
+from paretoken.engines.sharding import check_sharding
+from paretoken.engines.sizes import check_sizes, sharding
 from paretoken.errors import BadConfig, ParetokenError
 from paretoken.plural import counted
 
@@ -23,7 +24,7 @@ USABLE = 0.95
 
 def obstacle(campaign: Campaign, catalog: Catalog, cell: MatrixCell, estimate: Estimate) -> str | None:
     """Why a cell cannot run; None if nothing is known to prevent it."""
-    for why in (_gpus(catalog, cell), _context(catalog, cell), _memory(catalog, cell, estimate)):
+    for why in (_gpus(campaign, catalog, cell), _context(catalog, cell), _memory(catalog, cell, estimate)):
         if why:
             return why
     try:
@@ -70,7 +71,7 @@ def nvidia_or_amd(vendor: str) -> int | None:
     return None
 
 
-def _gpus(catalog: Catalog, cell: MatrixCell) -> str | None:
+def _gpus(campaign: Campaign, catalog: Catalog, cell: MatrixCell) -> str | None:
     s = cell.serving
     if s.accelerator == CPU:
         return None if s.tp == 1 else f"tp {s.tp} needs GPUs, and the accelerator is CPU"
@@ -80,10 +81,14 @@ def _gpus(catalog: Catalog, cell: MatrixCell) -> str | None:
     if s.ep > 1 and s.tp % s.ep:
         return f"ep {s.ep} does not divide {counted(s.tp, 'GPU')}"
     if s.model in catalog.models:
-        sharding = Sharding(tp=s.tp, ep=s.ep, dp_attention=s.dp_attention)
+        values = overrides_of(campaign, catalog, [cell]).set
         try:
-            check_sharding(sharding, catalog.models[s.model], most)
-        except BadConfig as e:
+            of = recipe_of(campaign, s.engine)
+            check_sizes(of, values, s.dp_attention)
+            repository = repository_of(campaign, catalog, s, of)
+            cut = sharding(of, values, s.tp, s.ep, s.dp_attention, repository)
+            check_sharding(cut, catalog.models[s.model], most)
+        except ParetokenError as e:
             return str(e)
     return None
 

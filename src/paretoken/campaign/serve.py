@@ -8,13 +8,15 @@ from paretoken.bench.setup import DEFAULT_LADDER
 from paretoken.bench.workload.ladder import UserRamp, parse_users
 from paretoken.campaign.config import Campaign, ModelWeights
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve
+from paretoken.catalog.entries import HubRepository
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import precision_id
 from paretoken.catalog.recipe import Recipe
 from paretoken.engines.command import Command, ServerSpec, command
 from paretoken.engines.recipes import Override, recipe
 from paretoken.engines.request import kind_of, longest_of, max_context_of, random_path, vendor_of
-from paretoken.engines.weights import is_hub_name
+from paretoken.engines.sizes import check_sizes
+from paretoken.engines.weights import is_hub_name, listed_repository
 from paretoken.errors import BadConfig
 
 
@@ -53,7 +55,9 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], us
         users=users,
         port=port,
     )
-    return command(of, spec, overrides_of(campaign, catalog, cells))
+    override = overrides_of(campaign, catalog, cells)
+    check_sizes(of, override.set, serving.dp_attention)
+    return command(of, spec, override)
 
 
 def overrides_of(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell]) -> Override:
@@ -82,6 +86,13 @@ def model_path(campaign: Campaign, serving: ServingConfig, of: Recipe) -> str:
             f"add path = … to [models.{serving.model!r}]"
         )
     return path
+
+
+def repository_of(campaign: Campaign, catalog: Catalog, serving: ServingConfig, of: Recipe) -> HubRepository | None:
+    """What the catalog knows of the weights that the campaign names; None for others. BadConfig if it names none."""
+    weights = _weights_of(campaign, serving.model)
+    random = weights is not None and weights.random
+    return None if random else listed_repository(catalog, serving.model, model_path(campaign, serving, of))
 
 
 def tokenizer_of(campaign: Campaign, model: str) -> str | None:

@@ -12,16 +12,14 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from paretoken.catalog.board_names import OTHER_PRODUCTS, compact, is_other_board, not_one_accelerator, product_words
 from paretoken.catalog.entries import KINDS, Accelerator, Engine, Entry, Model, TcoSet, Workload
 from paretoken.catalog.lengths import FORMS, lengths
 from paretoken.catalog.names import (
-    OTHER_PRODUCTS,
     checkpoint_names,
-    compact,
     fold,
     is_slip,
     joined,
-    not_one_accelerator,
     resembles,
 )
 from paretoken.errors import SHOWN, BadConfig, BadFile, UnknownName, nearest, quoted
@@ -65,10 +63,10 @@ class Registry(Generic[E]):
         """The id of `name`; UnknownName with the nearest ids if there is none."""
         key = self.find(name)
         if key is None:
-            why, like = self._why_no_accelerator(name) if self.kind == "accelerators" else ("", name)
+            why, like, names = self._why_no_accelerator(name) if self.kind == "accelerators" else ("", name, [])
             other = _OTHERS.get(self.kind, "")
             kind = "TCO set" if self.kind == "tco" else self.kind.removesuffix("s")
-            raise UnknownName(kind, name, sorted(self.entries), why, other, like)
+            raise UnknownName(kind, name, names or sorted(self.entries), why, other, like)
         return key
 
     def id_or_new(self, name: str) -> str:
@@ -128,15 +126,20 @@ class Registry(Generic[E]):
         series = short in OTHER_PRODUCTS or not_one_accelerator(short)
         return products.get(short) or (None if series else products.get(f"{short}x"))
 
-    def _why_no_accelerator(self, name: str) -> tuple[str, str]:
-        """Why a name is that of no accelerator here, and the part of it that resembles one."""
+    def _why_no_accelerator(self, name: str) -> tuple[str, str, list[str]]:
+        """Why a name is that of no accelerator here, the part of it that resembles one, and the ids that it holds."""
         if why := not_one_accelerator(name):
-            return why, name
-        words = re.split(r"[-\s]", fold(name))
-        if near := [key for key in self.entries if re.split(r"[-\s]", fold(key))[0] in words]:
-            why = f"a board with other memory, speed or power than {self.entries[near[0]].name}"
-            return f"{why}; use {' or '.join(near)} if you mean it, or add yours with --catalog", name
-        return "", compact(name) or name
+            return why, name, []
+        words = {*re.split(r"[-.\s]", fold(name))}
+        near = sorted({key for of, key in self.index.items() if words.issuperset(product_words(of))}, key=self.place)
+        if not near:
+            return "", compact(name) or name, []
+        entry = self.entries[near[0]]
+        sizes = (entry.hbm_gib, entry.hbm_physical_gib) if isinstance(entry, Accelerator) else ()
+        if not is_other_board(name, entry.name, sizes):
+            return "", near[0], near
+        why = f"a board with other memory, speed or power than {entry.name}"
+        return f"{why}; use {' or '.join(near)} if you mean it, or add yours with --catalog", name, near
 
     def _looks_meant(self, name: str) -> bool:
         """Whether a name that the catalog lacks should be asked about."""
@@ -152,7 +155,8 @@ class Registry(Generic[E]):
     def _compact_index(self) -> dict[str, str]:
         """Ids by their names without makers, with and without the memory that they are sold with."""
         names = {compact(name): key for name, key in self.index.items()}
-        sizes = {(k, f"{a.hbm_gib:g}gb") for k, a in self.entries.items() if isinstance(a, Accelerator)}
+        gib = {k: f"{a.hbm_gib:g}g" for k, a in self.entries.items() if isinstance(a, Accelerator)}
+        sizes = {(k, size + b) for k, size in gib.items() for b in ("", "b")}
         return {**{compact(k) + gb: k for k, gb in sizes}, **names}
 
     def _joined_index(self) -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Literal, get_args
 
 from paretoken.errors import BadConfig, quoted
-from paretoken.plural import listed
 
 Precision = Literal["fp32", "bf16", "fp8", "int8", "fp4", "int4"]
 """Precision of weights as the catalog, the points and the predictor write it."""
@@ -16,11 +15,11 @@ _SPELLINGS: dict[Precision, str] = {
     "fp32": "float32 f32 float",
     "bf16": "fp16 float16 half bfloat16 f16 w16a16",
     "fp8": "float8 mxfp8 e4m3 e5m2 fp8-e4m3fn float8-e4m3fn w8a8-fp8 fp8-w8a8 modelopt fp8-pb-wo fp8-block-wise qdq "
-    "fp8-pc-pt wfp8afp8",
+    "fp8-pc-pt",
     "int8": "w8a8 w8a8-int8 int8-w8a8 smoothquant sq w8a8-sq uint8 w8a16 8bit quantized-w8a8 quantized-w8a16",
-    "fp4": "float4 nvfp4 mxfp4 e2m1 nvfp4-awq w4a4 w4a16-nvfp4 w4a4-nvfp4 w4a8-mxfp4 w4a16-mxfp4 w4a4-mxfp4 wfp4afp4",
-    "int4": "uint4 w4a16 awq gptq awq-marlin gptq-marlin marlin int4-awq w4a16-awq w4a16-gptq w4a8 w4a8-awq w4afp8 "
-    "wna16 4bit nf4 hqq quantized-w4a16",
+    "fp4": "float4 nvfp4 mxfp4 e2m1 nvfp4-awq w4a4 w4a16-nvfp4 w4a4-nvfp4 w4a8-mxfp4 w4a16-mxfp4 w4a4-mxfp4",
+    "int4": "uint4 w4a16 awq gptq awq-marlin gptq-marlin marlin int4-awq w4a16-awq w4a16-gptq w4a8 w4a8-awq w4a8-fp8 "
+    "w4afp8 wna16 4bit nf4 hqq quantized-w4a16",
 }
 _PRECISION_NAMES = {word: precision for precision, words in _SPELLINGS.items() for word in words.split()}
 _IN_CONFIG = (
@@ -30,6 +29,12 @@ _IN_CONFIG = (
 """Quantisation tools, and a file format, whose precision only the checkpoint states."""
 _BARE = ("half", "float", "sq", "qdq", "modelopt", "marlin", "hqq", "w8a8", "w8a16", "w4a8", "smoothquant")
 """Words that may stand in a model's name for something other than its precision."""
+_METHODS = ("awq", "gptq", "awq-marlin", "gptq-marlin")
+"""Ways to quantise, mostly to 4 bits; a format beside them in a model's name states the precision."""
+_NOT_OF_WEIGHTS = ("a", "act", "kv", "scale")
+"""What a format behind these words is of: activations, the KV cache, scales."""
+_WEIGHTS = re.compile(r"w?((?:mx|nv)?(?:fp|int)\d+)(?:a(?:mx|nv)?(?:fp|int)?\d+)?")
+"""A format of weights, with that of the activations behind it: nvfp4a16, wfp8afp8."""
 _LONGEST = 200
 _FORMAT = re.compile(
     r"-(e[2-5]m[1-3](fn(uz)?)?|kv|dynamic|static|block|per-(tensor|token|channel|block)|a?sym|moe|wo)$"
@@ -41,54 +46,13 @@ _TOOL = re.compile(
 """What precedes a precision: the program or the layers that it is for."""
 _SPLIT = re.compile(r"^(fp|bf|int|nf|float|mxfp|nvfp)-(?=\d)|^([48])-(?=bit)")
 
-_MAKER = re.compile(
-    r"\(.*?\)|\bgpu\s*\d+:|tensor core|"
-    r"\b(nvidia|amd|intel|google|aws|huawei|instinct|geforce|gpu|corporation|hgx|dgx)\b",
-    re.IGNORECASE,
+_QUANTISED = re.compile(
+    r"([-_.:](w|a|act|kv))?[-_.:]((w|a|kv)?(mx|nv)?(fp|int)\d+(a(mx|nv)?(fp|int)?\d+)?|bf16|awq|gptq|gguf|"
+    r"w\d+a\d+(fp8)?|scale-uint8|a?sq|moe-quant|[48]bit|bnb|unsloth|mlx|quark|quantized|ptpc|kv)([-_.:](dynamic|static|block|preview|v\d))*$"
 )
-_CHIP = re.compile(r".*\[(?!amd/ati\])([^\]]+)\]")
-"""What `lspci` prints: the chip, then the product in brackets."""
-_MODULE = re.compile(
-    r"(?<![a-z])(sxm\d?([\s-]+ac)?|oam|vf|mega|hbm3e?|hbm2(?!e)|hbm(?!\d))(?![a-z])|(?<=x)[\s-]+o$", re.IGNORECASE
-)
-"""Forms of module that an accelerator with them has by itself; PCIe and NVL cards differ and stay in the name.
-
-HBM2e stays too: the H100 that has it is the PCIe card. AC is the air-cooled module, VF a whole GPU passed to a guest,
-MEGA the network of a cloud's H100.
-"""
-SHARED_NAMES = {
-    **dict.fromkeys(("gfx942", "aqua vanjaram", "cdna3", "mi300", "mi300 series"), ("MI300X", "MI325X", "MI300A")),
-    **dict.fromkeys(("gfx950", "cdna4", "mi350", "mi350 series"), ("MI350X", "MI355X")),
-    **dict.fromkeys(("gfx90a", "cdna2", "mi200"), ("MI250X", "MI250", "MI210")),
-    "mi250x / mi250": ("MI250X", "MI250"),
-    **dict.fromkeys(("hopper", "gh100", "sm-90", "sm90"), ("H100", "H200", "H20")),
-    **dict.fromkeys(("blackwell", "gb100", "sm-100", "sm100"), ("B200", "GB200")),
-    **dict.fromkeys(("blackwell ultra", "sm-103", "sm103"), ("B300", "GB300")),
-    **dict.fromkeys(("ada", "ada lovelace", "ad102", "sm-89", "sm89"), ("L40S", "L4", "RTX 4090")),
-    **dict.fromkeys(("ampere", "ga100", "sm-80", "sm80"), ("A100",)),
-}
-"""Names of a chip, an architecture or a series, with the products that share them."""
-NAMELESS = (
-    "amd radeon graphics",
-    "radeon graphics",
-    "nvidia graphics device",
-    "graphics device",
-    "nvidia",
-    "amd",
-    "gpu",
-    "cuda",
-    "rocm",
-)
-"""What drivers and programs print for a product whose name they do not know."""
-OTHER_PRODUCTS = frozenset(
-    ("l40", "b100", "h100x", "a100x", "mi250", "mi300a", "mi300c", "mi350p", "rtx4090d", "rtx5090d", "b200a", "b300a")
-)
-"""Products outside the catalog whose names are one letter away from one inside, as `compact` gives them."""
-_COUNTED = re.compile(r"\s*(\d+)\s*[x\u00d7*]\s*(?=[a-z])(.+)|\s*(.+?)(?:[\s-]+x|(?<=\d)x|[\u00d7*])\s*(\d{1,4})", re.I)
-_CHECKPOINT = re.compile(
-    r"[-_.:](fp8|fp4|fp16|bf16|nvfp4|mxfp4|mxfp8|int4|int8|awq|gptq|gguf|w\d+a\d+(fp8)?|[48]bit|bnb|unsloth|mlx|"
-    r"quark|quantized|ptpc|kv|dynamic|static|block|instruct|it|chat|base|hf|preview|latest|v\d)$"
-)
+"""What a repository's name says of the precision of its weights, at its end."""
+_VARIANT = re.compile(r"[-_.:](dynamic|static|block|instruct|it|chat|base|hf|preview|latest|v\d)$")
+"""Which training of a model, or which issue of it, a checkpoint holds."""
 _OF_MAKER = re.compile(r"^(meta|deepseek-ai|mistralai|openai|google|nvidia|microsoft|moonshotai|zai-org)-(?=[a-z])")
 """A maker before the name of its model: Meta-Llama-3.1-70B."""
 _CACHED = re.compile(r"models--[^/]*?--([^/]+)(?:/snapshots(?:/|$)|$)")
@@ -111,6 +75,7 @@ def precision_id(text: str) -> str:
         if rest in _PRECISION_NAMES:
             return _PRECISION_NAMES[rest]
         before, rest = rest, _SPLIT.sub(r"\1\2", _TOOL.sub("", _FORMAT.sub("", rest)))
+        rest = match[1] if (match := _WEIGHTS.fullmatch(rest)) else rest
     return word
 
 
@@ -122,15 +87,28 @@ def why_no_precision(word: str) -> str:
 
 
 def precision_of(model: str) -> str | None:
-    """The precision that a model's name ends in, as `Qwen3-8B-FP8` or `llama-awq` do; None if it states none."""
+    """The precision of the weights that a model's name states, as `Qwen3-8B-FP8` does; None if it states none, or two.
+
+    A format states it before a method does (`GPTQ-Int8`), and both before a format of the KV cache (`AWQ-FP8-KV`),
+    which alone also names the weights (`FP8-KV`).
+
+    >>> [precision_of(name) for name in ("gpt-oss-120b-w-mxfp4-a-fp8", "llama-int4-awq-fp8-kv", "llama-nvfp4-fp8")]
+    ['fp4', 'int4', None]
+    """
     words = re.split(r"[-_.:\s]", model[-_LONGEST:].rstrip("/").rsplit("/", 1)[-1].lower())
-    for i in reversed(range(len(words))):
-        pair = "-".join(words[max(i - 1, 0) : i + 1])
-        if pair in _PRECISION_NAMES and pair not in _BARE:
-            return _PRECISION_NAMES[pair]
-        if (one := precision_id(words[i])) in PRECISIONS and words[i] not in _BARE:
-            return one
-    return None
+    stated: dict[str, set[str]] = {"format": set(), "method": set(), "cache": set()}
+    at = len(words)
+    while at > 0:
+        pair = "-".join(words[max(at - 2, 0) : at])
+        length = 2 if at > 1 and pair in _PRECISION_NAMES and pair not in _BARE else 1
+        word = "-".join(words[at - length : at])
+        before = words[at - length - 1] if at > length else ""
+        if (one := precision_id(word)) in PRECISIONS and word not in _BARE and before not in _NOT_OF_WEIGHTS:
+            cache = words[at : at + 1] == ["kv"]
+            stated["cache" if cache else "method" if word in _METHODS else "format"].add(one)
+        at -= length
+    first = next(filter(None, stated.values()), set())
+    return first.pop() if len(first) == 1 else None
 
 
 def agreed_precision(model: str, precision: str | None) -> str | None:
@@ -154,29 +132,6 @@ def agreed_precision(model: str, precision: str | None) -> str | None:
 def fold(name: str) -> str:
     """A name as it is looked up: whatever the case, with - for _ and spaces at the ends gone."""
     return name.casefold().replace("_", "-").strip()
-
-
-def compact(name: str) -> str:
-    """The letters and digits of an accelerator's name, without its maker, its chip and its form of module."""
-    plain = name.replace("_", "-").casefold()
-    product = _CHIP.match(plain)
-    return re.sub(r"[^a-z0-9]", "", _MODULE.sub("", _MAKER.sub("", product[1] if product else plain).strip()))
-
-
-def not_one_accelerator(name: str) -> str:
-    """Why a name is not that of one accelerator: of a chip in several products, of none, or a count; else empty."""
-    plain = fold(name)
-    products = SHARED_NAMES.get(plain.removeprefix("nvidia ").removeprefix("amd instinct ").removeprefix("amd "))
-    if products:
-        several = f"is shared by {listed(products)}" if products[1:] else "is that of a chip"
-        return f"the name {several}; give the product, such as {products[0]}"
-    if plain in NAMELESS:
-        return "a driver prints this for a product that it does not know; give the product, such as MI355X"
-    count = _COUNTED.fullmatch(name)
-    if not count:
-        return ""
-    product, gpus = count[2] or count[3], count[1] or count[4]
-    return f"give the accelerator, {product}, and the number of GPUs, {gpus}, separately"
 
 
 def is_slip(word: str, meant: str) -> bool:
@@ -218,9 +173,21 @@ def checkpoint_names(name: str) -> Iterator[str]:
         yield bare
         if (model := _OF_MAKER.sub("", bare)) != bare:
             yield model
-        if (shorter := _CHECKPOINT.sub("", bare)) == bare:
+        if (shorter := _VARIANT.sub("", _QUANTISED.sub("", bare))) == bare:
             return
         bare = shorter
+
+
+def release(name: str) -> str:
+    """The name of the weights that a checkpoint was made of: without its owner, its maker and words on its precision.
+
+    >>> release("RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8-dynamic"), release("nvidia/DeepSeek-R1-0528-NVFP4-v2")
+    ('llama-3.1-8b-instruct', 'deepseek-r1-0528')
+    """
+    bare = _OF_MAKER.sub("", fold(name).rstrip("/").rsplit("/", 1)[-1])
+    while (shorter := _QUANTISED.sub("", bare)) != bare:
+        bare = shorter
+    return bare
 
 
 def joined(name: str) -> str:

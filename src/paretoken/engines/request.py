@@ -9,14 +9,15 @@ from pathlib import Path
 from paretoken.catalog.engine_files import newest_max_num_seqs
 from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog, load_catalog
-from paretoken.catalog.names import agreed_precision, precision_id
+from paretoken.catalog.names import agreed_precision
 from paretoken.catalog.recipe import Recipe, Value
 from paretoken.engines.command import Command, ServerSpec, check_vendor, command
 from paretoken.engines.container import TOKEN
 from paretoken.engines.notes import LOOPBACK, notes
 from paretoken.engines.recipes import CPU, Override, recipe
-from paretoken.engines.sharding import Sharding, check_node, check_sharding
-from paretoken.engines.weights import Weights, weights_of
+from paretoken.engines.sharding import check_node, check_sharding
+from paretoken.engines.sizes import check_sizes, sharding
+from paretoken.engines.weights import Weights, is_id, weights_of
 from paretoken.errors import BadConfig, ParetokenError, UnknownName
 
 RANDOM = "random:"
@@ -61,14 +62,15 @@ def launch_command(request: LaunchRequest) -> Command:
     check_vendor(of, accelerator, vendor)
     override = _override(request)
     of.check_parameters(override.set)
-    _check_taken(of, request)
+    _check_taken(of, request, override)
+    check_sizes(of, override.set, request.dp_attention)
     weights = _weights(request, of, "" if on_cpu else vendor, catalog)
     shapes = _shapes(catalog, request.model, weights)
     if not on_cpu:
-        sharding = _sharding(of, request, override, weights)
-        check_node(sharding, catalog.accelerators[accelerator], accelerator)
+        cut = sharding(of, override.set, request.gpus, request.ep, request.dp_attention, weights.entry)
+        check_node(cut, catalog.accelerators[accelerator], accelerator)
         if shapes:
-            check_sharding(sharding, shapes, catalog.accelerators[accelerator].gpus_per_node)
+            check_sharding(cut, shapes, catalog.accelerators[accelerator].gpus_per_node)
     workload = catalog.workload(request.workload) if request.workload else None
     spec = ServerSpec(
         model=request.model,
@@ -85,7 +87,7 @@ def launch_command(request: LaunchRequest) -> Command:
         isl=workload.isl if workload else 0,
         osl=workload.osl if workload else 0,
         longest=workload.isl + workload.osl if workload else 0,
-        max_context=(shapes.max_context if shapes else None) or 0,
+        max_context=_context(catalog, request.model, weights, shapes),
         users=request.users or 0,
         own_users=0 if on_cpu else _own_users(catalog, of.engine, accelerator),
         host=request.host,
@@ -118,11 +120,11 @@ def _weights(request: LaunchRequest, of: Recipe, vendor: str, catalog: Catalog) 
 
 def _check_precision(request: LaunchRequest, weights: Weights) -> None:
     """BadConfig for weights known to have another precision than the stated one, unless the engine quantises them."""
-    entry, stated = weights.entry, precision_id(request.precision) if request.precision else ""
+    entry, stated = weights.entry, agreed_precision(request.model, request.precision)
     if entry and stated and entry.precision != stated and not any(s.startswith("quantization=") for s in request.sets):
         raise BadConfig(
-            f"the weights {entry.name} are {entry.precision}, not {stated}; leave out --path for {stated} weights, or "
-            f"--precision to serve these"
+            f"the weights {entry.name} are {entry.precision}, not {stated}; give --precision {entry.precision} to "
+            f"serve them, or the --path of {stated} weights"
         )
 
 
@@ -139,29 +141,23 @@ def _shapes(catalog: Catalog, model: str, weights: Weights) -> Model | None:
     return catalog.models[weights.path] if weights.hub and weights.path in catalog.models else None
 
 
-def _sharding(of: Recipe, request: LaunchRequest, override: Override, weights: Weights) -> Sharding:
-    def size(name: str) -> int:
-        value = override.set.get(name, 1)
-        return value if isinstance(value, int) and value > 0 else 1
-
-    ep_flag = of.flags.get("ep", [])
-    return Sharding(
-        tp=request.gpus,
-        pp=size("pp"),
-        dp=size("dp"),
-        ep=request.ep,
-        dp_attention=request.dp_attention,
-        ep_is_all="ep" in of.flags and not any("{}" in part for part in ep_flag),
-        block=(weights.entry.block if weights.entry and of.whole_blocks else None) or 0,
-    )
+def _context(catalog: Catalog, model: str, weights: Weights, shapes: Model | None) -> int:
+    """Most tokens of a request; 0 if it is not known, as by an alias, which may have another context than its entry."""
+    name = model if model in catalog.models else weights.path if weights.hub else ""
+    alias = name in catalog.models and not is_id(catalog, name)
+    return 0 if shapes is None or (alias and not weights.entry) else shapes.max_context or 0
 
 
-def _check_taken(of: Recipe, request: LaunchRequest) -> None:
-    """BadConfig for an option that the engine does not take: its flag would be left out in silence."""
+def _check_taken(of: Recipe, request: LaunchRequest, override: Override) -> None:
+    """BadConfig for an option that the engine does not take, and for one that is set in another way."""
     stated = {"tp": request.gpus > 1, "ep": request.ep > 1, "dp_attention": request.dp_attention}
     stated["host"] = request.host not in LOOPBACK
-    for name in (name for name, given in stated.items() if given and name not in of.parameters()):
+    for name in (name for name, value in stated.items() if value and name not in of.parameters()):
         raise BadConfig(f"the recipe of {of.name} has no --{name.replace('_', '-')}; leave it out")
+    for name in (name for name in ("tp", "ep", "dp_attention") if name in override.set):
+        raise BadConfig(
+            f"{name} decides how the model is cut; give --{name.replace('_', '-')} in place of --set {name}"
+        )
 
 
 def _check_load(spec: ServerSpec, override: Override) -> None:

@@ -7,13 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from paretoken.catalog.entries import HubRepository, Model
+from paretoken.catalog.entries import HubRepository
 from paretoken.catalog.loader import FOLDER_PREFIXES, Catalog
-from paretoken.catalog.names import fold, precision_id
+from paretoken.catalog.names import agreed_precision, release
 from paretoken.errors import BadConfig
 
+_SIZE = re.compile(r"a?\d+b|\d+e")
+_LEFT_OUT = re.compile(r"v\d+(\.\d+)*|\d{4}|instruct|it|chat|hf|pt")
+"""Words that people leave out at the end of a release's name: its training for chats, its version, its date. In the
+middle they tell it from its base: Mixtral-8x7B-v0.1 is not Mixtral-8x7B-Instruct-v0.1."""
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_SUFFIXES = re.compile(r"[-_.]?(?:fp8|fp4|nvfp4|mxfp4|bf16|fp16|int4|int8|instruct|kv|dynamic)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ class Weights:
 def weights_of(catalog: Catalog, model: str, path: str, precision: str, vendor: str) -> Weights:
     """The weights at `path`, or without one those of `model` on the hub, in a precision ("" for the model's own).
 
-    BadConfig where no repository is known.
+    BadConfig where no repository is known, or where the precision is not that of the model's name.
     """
     name = path or (model if REPOSITORY.fullmatch(model) or Path(model).exists() or _is_path(model) else "")
     if not name:
@@ -43,7 +46,7 @@ def weights_of(catalog: Catalog, model: str, path: str, precision: str, vendor: 
         # Not resolved: in the hub's cache, files are links, and engines go by their names.
         return Weights(path=os.path.abspath(place), hub=False, checked=place.exists())  # noqa: PTH100, resolves no links
     if is_hub_name(name):
-        return Weights(path=name, hub=True, entry=_listed(catalog, model, name))
+        return Weights(path=name, hub=True, entry=listed_repository(catalog, model, name))
     raise BadConfig(
         f"the weights {name!r} are no file or folder on this machine and no hub name (org/name); "
         f"for a path of another machine, write it in full, as in /models/{name.rsplit('/', 1)[-1]}"
@@ -55,11 +58,19 @@ def is_hub_name(path: str) -> bool:
     return bool(REPOSITORY.fullmatch(path)) and not Path(path).exists()
 
 
+def is_id(catalog: Catalog, model: str) -> bool:
+    """Whether a name of a catalog model is its id or its title, maybe with a precision; an alias may be of another
+    release."""
+    key = catalog.models.id_of(model)
+    return release(model) in (release(key), release(catalog.models.title(key)))
+
+
 def _is_path(name: str) -> bool:
     return name.startswith(FOLDER_PREFIXES)
 
 
-def _listed(catalog: Catalog, model: str, name: str) -> HubRepository | None:
+def listed_repository(catalog: Catalog, model: str, name: str) -> HubRepository | None:
+    """What the catalog knows of the repository `name` of a model; None if it does not list it."""
     for key in (model, name):
         if key in catalog.models:
             return next((r for r in catalog.models[key].repositories if r.name.lower() == name.lower()), None)
@@ -71,37 +82,30 @@ def _repository(catalog: Catalog, model: str, precision: str, vendor: str) -> Hu
         raise BadConfig(
             f"no weights are known for the model {model!r}; add --path with a folder, a file or a hub name (org/name)"
         )
-    key = catalog.models.id_of(model)
-    entry = catalog.models[key]
-    wanted = precision or _precision_in(model) or entry.native_precision
-    choices = [r for r in _of_name(entry, key, model) if r.precision == wanted and r.vendor in ("", vendor)]
+    entry = catalog.models[model]
+    stated = agreed_precision(model, precision) or (entry.native_precision if is_id(catalog, model) else None)
+    wanted = stated or entry.native_precision
+    choices = [r for r in _of_name(catalog, model) if r.precision == wanted and r.vendor in ("", vendor)]
     if choices:
         return next((r for r in choices if r.vendor), choices[0])
     others = [r.name for r in entry.repositories if r.vendor in ("", vendor)]
-    known = f"; known for {entry.name}: {', '.join(others)}" if others else ""
+    listed = f"; known for {entry.name}: {', '.join(others)}" if others else ""
     raise BadConfig(
-        f"no hub repository of {model} in {wanted} is known"
+        f"no hub repository of {model}{f' in {stated}' if stated else ''} is known"
         + (f" for {vendor} accelerators" if vendor else "")
-        + f"; add --path with a folder, a file or a hub name{known}"
+        + f"; add --path with a folder, a file or a hub name{listed}"
     )
 
 
-def _of_name(entry: Model, key: str, model: str) -> list[HubRepository]:
-    """The repositories of a model by one of its names: all for the id; for another name, those that begin with it.
+def _of_name(catalog: Catalog, model: str) -> list[HubRepository]:
+    """The repositories of a model by one of its names: all for the id; for another name, those of that release.
 
     Names of one entry have the same shapes, but not the same weights.
     """
-    if fold(model) in (fold(key), fold(entry.name)):
-        return list(entry.repositories)
-    stem = model
-    while (shorter := _SUFFIXES.sub("", stem)) != stem:
-        stem = shorter
-    return [r for r in entry.repositories if fold(r.name.rsplit("/", 1)[-1]).startswith(fold(stem))]
+    own, words = is_id(catalog, model), re.split(r"[-\s]", release(model))
 
+    def of_release(name: str) -> bool:
+        its = [word for word in release(name).split("-") if word in words or not _SIZE.fullmatch(word)]
+        return its[: len(words)] == words and all(map(_LEFT_OUT.fullmatch, its[len(words) :]))
 
-def _precision_in(model: str) -> str:
-    """The precision that a name ends with; empty if there is none."""
-    last = re.split(r"[-_]", model)[-1]
-    if not _SUFFIXES.fullmatch(last) or last.lower() in ("instruct", "kv", "dynamic"):
-        return ""
-    return precision_id(last)
+    return [r for r in catalog.models[model].repositories if own or of_release(r.name)]

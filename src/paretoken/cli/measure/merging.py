@@ -71,7 +71,16 @@ def _length(name: str, texts: list[str]) -> str:
     if not means:
         raise BadConfig(f"a standard deviation needs its mean; write {name} normal:1024:{spread[0]}")
     mean = _once(name, means)
-    return mean if not spread or not float(spread[0]) else f"normal:{mean}:{spread[0]}"
+    return f"normal:{mean}:{spread[0]}" if spread and _deviation(name, spread[0]) else mean
+
+
+def _deviation(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadConfig(
+            f"the standard deviation of {name} is {quoted(text)}, which is no number; write it in tokens, as 128"
+        ) from None
 
 
 def _fields(name: str, texts: list[str]) -> str:
