@@ -14,6 +14,7 @@ import pytest
 import paretoken.answers.compare
 from paretoken.cli.main import main
 from paretoken.cli.main import paretoken as paretoken_group
+from paretoken.cli.spellings import respelled
 from paretoken.cli.start.init import file_kind
 from paretoken.prices.market.book import shipped_prices
 
@@ -40,7 +41,9 @@ def shown_commands() -> list[str]:
 @pytest.mark.parametrize("line", shown_commands())
 def test_every_command_shown_is_one(line, tmp_path, monkeypatch):
     """Verbs and options exist and values parse; what a command does is tested where it lives."""
-    args = shlex.split(re.split(r" (?:[|>]|&&)", line)[0])[1:]
+    verb, *args = shlex.split(re.split(r" (?:[|>]|&&)", line)[0])[1:] or [""]
+    named = paretoken_group.get_command(click.Context(paretoken_group), verb)
+    args = [verb, *(respelled(verb, named, args)[0] if named else args)]
     if "--config" in args:
         monkeypatch.chdir(tmp_path)
         file = Path(args[args.index("--config") + 1])
