@@ -93,7 +93,7 @@ def test_a_level_too_short_is_repeated_for_longer_where_it_decides():
 
     tried, steps = climb(level)
     assert tried == [1, 2, 4, 3, 2]
-    assert not steps.seen[2].doubts
+    assert not steps.tried[2].doubts
 
 
 def test_a_trend_gets_one_more_try():

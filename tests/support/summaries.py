@@ -39,12 +39,16 @@ def summary(
         e2e_s=replace(s.latency.e2e_s, p50=e2e_s),
     )
     throughput = replace(s.throughput, window=replace(s.throughput.window, output_tok_s=tok_s))
+    objectives = tuple(
+        o if met else replace(o, met=False, share=0.0, low=0.0, high=0.1, value_s=1.1 * o.slo.bound_s)
+        for o in s.goodput.objectives
+    )
     kept = replace(
         s,
         load=describe_load(Closed(users)),
         latency=latency,
         throughput=throughput,
-        goodput=replace(s.goodput, met=met),
+        goodput=replace(s.goodput, met=met, objectives=objectives),
     )
     return replace(kept, **more)
 
