@@ -41,8 +41,8 @@ class QuickAnswer:
     """What a climb shows. Speeds in tok/s; `users` is the most within the SLOs, None if no load was.
 
     `at_least` is whether the server may serve more than `users`, `missed_at` the lowest load that missed the SLOs, and
-    `unknown` why no load could be judged. `doubts` are about the level of `users`, or else of `missed_at`; `needs` is what would settle what
-    is open. `warnings` are those of all levels beside what the other fields say.
+    `unknown` why no load could be judged. `doubts` are about the level of `users`, or else of `missed_at`;
+    `needs` is what would settle what is open. `warnings` are those of all levels beside what the other fields say.
     """
 
     single_user_tok_s: float | None
