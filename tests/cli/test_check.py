@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 from xml.etree import ElementTree as Xml
 
 import orjson
 import pytest
 
+from paretoken.history.at_load import BrokenLevel, RunComparison
 from tests.support.runs import ladder, slower
 
 
@@ -89,3 +91,26 @@ def test_gitlab_gets_its_report_empty_where_nothing_regressed(runs, call, tmp_pa
     assert call(f"check {runs[2]} --baseline {runs[0]} --annotations gitlab")[0] == 1
     issues = orjson.loads(report.read_bytes())
     assert issues and {i["location"]["path"] for i in issues} == {"slow"}
+
+
+@pytest.fixture(scope="module")
+def ladders(tmp_path_factory):
+    """Two ladders that share a latency."""
+    folder = tmp_path_factory.mktemp("ladders")
+    return ladder(folder / "a", (4, 8, 12)), ladder(folder / "b", (4, 8, 12), seed=1)
+
+
+def test_csv_has_the_change_and_each_end_of_its_interval_as_a_number(runs, ladders, call):
+    for (a, b), at in ((ladders, "latency"), ((runs[0], runs[2]), "load")):
+        code, out, err = call(f"check {b} --baseline {a} --at {at} --format csv")
+        assert code in (0, 1) and "'" not in out, err
+        rows = list(csv.DictReader(out.splitlines()))
+        low, high = (next(head for head in rows[0] if head.endswith(f"interval {end} %")) for end in ("low", "high"))
+        assert rows and all(float(r[low]) <= float(r["change %"]) <= float(r[high]) for r in rows)
+        assert all(float(row["A"]) >= 0 for row in rows)
+
+
+def test_a_regression_is_shown_once(runs, call, monkeypatch):
+    monkeypatch.setattr(RunComparison, "broken", property(lambda _: (BrokenLevel("8 users", "level", "B failed"),)))
+    code, out, _ = call(f"check {runs[1]} --baseline {runs[0]}")
+    assert code == 1 and out.count("B failed") == 1 and "1 of 10 comparisons regressed" in out
