@@ -294,6 +294,8 @@ def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
 
 def quantile_warnings(distributions: Mapping[str, Distribution]) -> Iterator[LevelWarning]:
     """Quantiles left out, and those that too few samples support."""
-    codes = {"left out": "quantile_unsupported", "approximate": "quantile_thin"}
     for scarce in scarce_quantiles(distributions):
-        yield LevelWarning(codes[scarce.word], str(scarce))
+        if scarce.word == "left out":
+            yield LevelWarning("quantile_unsupported", str(scarce))
+        else:
+            yield LevelWarning("quantile_thin", str(scarce))
