@@ -20,7 +20,7 @@ from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.cli.main import main
 from paretoken.cli.measure.quick import show_answer
 from paretoken.engines.embedded.engine import EmbeddedEngine
-from tests.support.summaries import counters, limited, not_steady, summary
+from tests.support.summaries import counters, judged, limited, not_steady, summary
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,23 @@ def test_a_level_that_says_nothing_of_the_server_does_not_count(top, users, at_l
 def test_a_load_that_missed_is_named_with_its_figures():
     answer = diagnose([summary(1, 50), summary(8, 400), summary(16, 500, met=False)])
     assert (answer.users, answer.at_least, answer.missed_at) == (8, False, 16)
+
+
+def test_a_load_that_missed_has_its_doubts_where_no_load_met():
+    answer = diagnose([summary(1, 50, met=False, **SHORT)])
+    assert answer.missed_at == 1 and answer.doubts == ("no steady state: 6 requests",)
+    assert diagnose([summary(1, 50, failed="all failed", **SHORT)]).doubts == ()
+
+
+def test_too_few_requests_are_why_nobody_knows():
+    answer = diagnose([judged(1, ("ttft_p95=2s", False, 1), tried=8)], "ttft_p95=2s")
+    assert (answer.users, answer.missed_at, answer.missed) == (None, None, "")
+    assert answer.unknown == "ttft_p95=2s can't be judged: p95 needs 59 requests in the window, has 8"
+
+
+def test_only_what_was_missed_for_certain_is_named():
+    one = judged(1, ("ttft_p99=2s", False, 1), ("tpot_p50=50ms", False, 40), tried=50)
+    assert diagnose([one]).missed == "TPOT p50 100 ms"
 
 
 def test_the_last_try_of_a_load_counts():

@@ -12,7 +12,7 @@ from paretoken.bench.plan import Closed
 from paretoken.bench.quick_climb import QuickClimb, verdict
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.warnings import LevelWarning
-from tests.support.summaries import limited, not_steady, summary
+from tests.support.summaries import judged, limited, not_steady, summary
 
 LIMITED = limited("a worker used 99 % of its core")
 LATE = {"fidelity": replace(LIMITED["fidelity"], loop_lag_p99_s=0.2)}
@@ -93,7 +93,7 @@ def test_a_level_too_short_is_repeated_for_longer_where_it_decides():
 
     tried, steps = climb(level)
     assert tried == [1, 2, 4, 3, 2]
-    assert not steps.seen[2].doubts
+    assert not steps.tried[2].doubts
 
 
 def test_a_trend_gets_one_more_try():
@@ -145,3 +145,27 @@ def test_slow_answers_get_longer_levels():
 )
 def test_the_verdict_on_a_level(more, expected):
     assert verdict(summary(4, 100.0, **more)) == expected
+
+
+FEW = ("ttft_p95=2s", False, 1)
+
+
+def test_one_slow_request_of_few_decides_nothing_and_is_repeated():
+    """Eight requests at one user, one of them slow: the load is tried again, and the climb goes on."""
+
+    def level(users: int, tries: int) -> LevelSummary:
+        if users == 1 and not tries:
+            return judged(1, FEW, tried=8)
+        return judged(users, ("ttft_p95=2s", users <= 4, 0 if users <= 4 else 50), tried=100)
+
+    tried, steps = climb(level)
+    assert tried[:3] == [1, 2, 4] and steps.answer()["users"] == 4
+
+    always = climb(lambda users, _: judged(users, FEW, tried=8))
+    assert always[0].count(1) == 2 and always[1].answer()["users"] is None
+    assert not any(verdict(s) == "missed" for s in always[1].tried.values())
+
+
+def test_what_few_requests_miss_for_certain_ends_the_climb():
+    tried, steps = climb(lambda users, _: judged(users, ("ttft_p95=2s", False, 5), tried=8))
+    assert verdict(steps.tried[1]) == "missed" and tried.count(1) == 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import io
 from xml.etree import ElementTree as Xml
 
 import orjson
 import pytest
 
+from paretoken.history.at_load import BrokenLevel, RunComparison
 from tests.support.runs import ladder, slower
 
 
@@ -93,11 +93,24 @@ def test_gitlab_gets_its_report_empty_where_nothing_regressed(runs, call, tmp_pa
     assert issues and {i["location"]["path"] for i in issues} == {"slow"}
 
 
-def test_a_comparison_as_csv_has_the_ends_of_each_interval_as_numbers(runs, call):
-    line = f"bench --compare {runs[0]} {runs[2]}"
-    rows = list(csv.DictReader(io.StringIO(call(f"{line} --format csv")[1])))
-    (shown,) = (row for row in rows if row["metric"] == "median TPOT, ms")
-    (tpot,) = (d for d in orjson.loads(call(f"{line} --json")[1])["differences"] if d["figure"] == "median TPOT")
-    columns = ("change %", "95 % interval low %", "95 % interval high %", "detectable %")
-    expected = [100 * tpot[key] for key in ("change", "low", "high", "visible")]
-    assert [float(shown[name]) for name in columns] == pytest.approx(expected)
+@pytest.fixture(scope="module")
+def ladders(tmp_path_factory):
+    """Two ladders that share a latency."""
+    folder = tmp_path_factory.mktemp("ladders")
+    return ladder(folder / "a", (4, 8, 12)), ladder(folder / "b", (4, 8, 12), seed=1)
+
+
+def test_csv_has_the_change_and_each_end_of_its_interval_as_a_number(runs, ladders, call):
+    for (a, b), at in ((ladders, "latency"), ((runs[0], runs[2]), "load")):
+        code, out, err = call(f"check {b} --baseline {a} --at {at} --format csv")
+        assert code in (0, 1) and "'" not in out, err
+        rows = list(csv.DictReader(out.splitlines()))
+        low, high = (next(head for head in rows[0] if head.endswith(f"interval {end} %")) for end in ("low", "high"))
+        assert rows and all(float(r[low]) <= float(r["change %"]) <= float(r[high]) for r in rows)
+        assert all(float(row["A"]) >= 0 for row in rows)
+
+
+def test_a_regression_is_shown_once(runs, call, monkeypatch):
+    monkeypatch.setattr(RunComparison, "broken", property(lambda _: (BrokenLevel("8 users", "level", "B failed"),)))
+    code, out, _ = call(f"check {runs[1]} --baseline {runs[0]}")
+    assert code == 1 and out.count("B failed") == 1 and "1 of 10 comparisons regressed" in out

@@ -12,6 +12,7 @@ from scipy import stats
 from paretoken.bench.plan import Closed
 from paretoken.bench.stats.figures import compared_level
 from paretoken.bench.stats.summary import LevelContext, summarise
+from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.at_load import compare, differing, holm
 from tests.support.levels import closed
@@ -201,3 +202,18 @@ def test_a_run_does_not_differ_from_itself():
 def test_holm_is_monotone_and_agrees_with_the_textbook():
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm(np.array([0.9, 0.8])).max() == 1.0
+
+
+def whole(level):
+    """The level with answers that arrived in one piece."""
+    return replace(level, summary=replace(level.summary, warnings=(LevelWarning("buffered", "in one piece"),)))
+
+
+def test_answers_in_one_piece_are_a_regression_where_they_were_not_before():
+    a, b = [run(1, seconds=15.0), run(1, users=4, seconds=15.0)], [run(2, seconds=15.0), run(2, users=4, seconds=15.0)]
+    found = compare(a, [whole(b[0]), b[1]])
+    assert found.hidden == ("8 users",)
+    assert found.regressions[0] == "B at 8 users: answers arrive in one piece, so TTFT and TPOT are unknown"
+    assert compare([whole(level) for level in a], [whole(level) for level in b]).hidden == ()
+    assert compare([whole(level) for level in a], b).hidden == ()
+    assert compare(a[:1], [b[0], whole(b[1])]).hidden == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree as Xml
 
 import pytest
@@ -99,6 +100,19 @@ def test_every_comparison_of_a_check_is_one_case_with_a_name_of_its_own(tmp_path
     skipped = [c for c in cases if c.skipped]
     assert {c.of for c in skipped} == {"4 users"} and "p99 needs 299 requests in the window, A has" in skipped[0].text
     assert [c.name for c in skipped] == ["p99 TTFT", "p99 TPOT", "p99 E2E"]
+
+
+def test_every_regression_is_a_case(tmp_path):
+    runs = [ladder(tmp_path / f"run{seed}", (4, 8), seed=seed) for seed in (0, 1)]
+    answer = check(CheckQuestion(runs=(runs[0],), baselines=(runs[1],), at="load"))
+    broken = replace(answer.comparison, failed=("4 users",), hidden=("4 users", "8 users"))
+    answer = replace(answer, comparison=broken, regressions=broken.regressions)
+    cases = check_cases((), broken)
+    assert sum(c.regression for c in cases) == len(answer.regressions) == 3
+    assert [c.text for c in cases if c.regression] == list(answer.regressions)
+    assert sum(not c.skipped for c in cases) == answer.comparisons == len(broken.differences) + 3
+    assert len({(c.of, c.name) for c in cases}) == len(cases)
+    assert Xml.fromstring(junit_xml(cases)).get("failures") == "3" == str(len(github_annotations(cases)))
 
 
 def test_a_failed_case_at_a_latency_names_its_configuration():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 from paretoken.bench.plan import Closed, describe_load
+from paretoken.bench.stats.goodput import Attainment, wilson
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
 from paretoken.bench.stats.summary import LevelContext, summarise
@@ -39,14 +40,37 @@ def summary(
         e2e_s=replace(s.latency.e2e_s, p50=e2e_s),
     )
     throughput = replace(s.throughput, window=replace(s.throughput.window, output_tok_s=tok_s))
+    objectives = tuple(
+        o if met else replace(o, met=False, share=0.0, low=0.0, high=0.1, value_s=1.1 * o.slo.bound_s)
+        for o in s.goodput.objectives
+    )
     kept = replace(
         s,
         load=describe_load(Closed(users)),
         latency=latency,
         throughput=throughput,
-        goodput=replace(s.goodput, met=met),
+        goodput=replace(s.goodput, met=met, objectives=objectives),
     )
     return replace(kept, **more)
+
+
+def judged(
+    users: int, *objectives: tuple[str, bool, int], tried: int, value: float = 2.0, **more: object
+) -> LevelSummary:
+    """A level of so many requests by its SLOs: each as text, whether it was met, and how many were beyond its limit.
+
+    A missed one has `value` times its limit.
+    """
+    s = summary(users, 50.0 * users, **more)
+    attained = []
+    for text, met, beyond in objectives:
+        (slo,) = parse_slos(text)
+        low, high = wilson(tried - beyond, tried)
+        value_s = slo.bound_s * (0.5 if met else value)
+        share = 1 - beyond / tried if tried else 0.0
+        attained.append(Attainment(slo=slo, value_s=value_s, share=share, low=low, high=high, met=met))
+    met = all(met for _, met, _ in objectives)
+    return replace(s, goodput=replace(s.goodput, tried=tried, met=met, objectives=tuple(attained)))
 
 
 def limited(*reasons: str) -> dict[str, object]:

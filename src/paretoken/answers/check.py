@@ -59,8 +59,8 @@ class CheckAnswer:
 
     @property
     def comparisons(self) -> int:
-        """How many figures were compared."""
-        return len(self.changes) + (len(self.comparison.differences) if self.comparison else 0)
+        """How many things were compared: figures, and levels of the new run that leave none to compare."""
+        return len(self.changes) + (self.comparison.compared if self.comparison else 0)
 
 
 def check(question: CheckQuestion) -> CheckAnswer:

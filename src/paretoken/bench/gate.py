@@ -12,7 +12,7 @@ def gate_failures(levels: Sequence[LevelSummary], slo: str) -> list[str]:
 
     A miss by so few requests that more could undo it, or of a pace that nobody saw, is not judged either.
     """
-    missed = [s.load.name for s in levels if not s.meets_slos and (s.failed or not (s.unsettled or s.unseen_slos))]
+    missed = [s.load.name for s in levels if s.verdict in ("missed", None)]
     failures = [f"{', '.join(missed)} missed {slo or 'the SLOs (add --slo)'}"] if missed else []
     unsure = [s for s in levels if s.load.name not in missed and s.doubts]
     return failures + [f"{s.load.name} can't be judged against {slo}: {'; '.join(s.doubts)}" for s in unsure]

@@ -32,8 +32,8 @@ _CHANGES = {
 }
 
 
-_SAID = ("client_limited", "no_steady_state")
-"""Codes of warnings that the limit, the doubts and the open question say."""
+_IN_OTHER_FIELDS = ("client_limited", "no_steady_state")
+"""Codes of warnings that the limit, the doubts and the open question cover."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class QuickAnswer:
     """What a climb shows. Speeds in tok/s; `users` is the most within the SLOs, None if no load was.
 
     `at_least` is whether the server may serve more than `users`, `missed_at` the lowest load that missed the SLOs, and
-    `unknown` why no load could be judged. `doubts` are about the level of `users`; `needs` is what would settle what
-    is open. `warnings` are those of all levels beside what the other fields say.
+    `unknown` why no load could be judged. `doubts` are about the level of `users`, or else of `missed_at`;
+    `needs` is what would settle what is open. `warnings` are those of all levels beside what the other fields say.
     """
 
     single_user_tok_s: float | None
@@ -125,9 +125,9 @@ def diagnose(summaries: Sequence[LevelSummary], slo: str = SLO, end: ClimbEnd | 
         missed_at=_users(missed) if missed else None,
         missed=_what_missed(missed) if missed else "",
         unknown="" if most or missed or not hidden else _why_hidden(hidden),
-        doubts=_doubts(most, limit) if most else (),
+        doubts=_doubts(decisive, limit) if (decisive := most or missed) else (),
         needs=tuple(_needs(levels, most, hidden, missed, end or ClimbEnd())),
-        warnings=tuple(kinds_of_warning([(s.load.name, s) for s in levels], without=_SAID)),
+        warnings=tuple(kinds_of_warning([(s.load.name, s) for s in levels], without=_IN_OTHER_FIELDS)),
     )
 
 
@@ -139,24 +139,25 @@ def _what_missed(missed: LevelSummary) -> str:
     """The SLOs that a level missed, with its figures."""
     if missed.failed or missed.goodput is None:
         return missed.failed or ""
-    objectives = [o for o in missed.goodput.objectives if not o.met]
-    figures = [(o.slo, o.value_s) for o in objectives if o.value_s is not None]
+    figures = [(o.slo, o.value_s) for o in missed.settled_misses if o.value_s is not None]
     return ", ".join(f"{slo.metric.upper()} {slo.statistic} {slo.figure(value_s)}" for slo, value_s in figures)
 
 
 def _why_hidden(s: LevelSummary) -> str:
     """Why a level could not be judged."""
-    if s.unseen_slos:
+    if s.verdict == "unseen":
         return s.why_unseen
     if s.client_limited and s.fidelity:
         return "; ".join(s.fidelity.reasons)
-    return s.window.reason
+    return "; ".join(s.unsettled) or s.window.reason
 
 
-def _doubts(most: LevelSummary, limit: str) -> tuple[str, ...]:
+def _doubts(decisive: LevelSummary, limit: str) -> tuple[str, ...]:
     """What to know of the level that is the answer; why the client was busy is spelled out unless the limit says it."""
-    reasons = most.fidelity.reasons if most.fidelity and limit != "client" else ()
-    return tuple("; ".join((d, *reasons)) if d == "client-limited" else d for d in most.doubts)
+    reasons = decisive.fidelity.reasons if decisive.fidelity and limit != "client" else ()
+    if decisive.failed:
+        return ()
+    return tuple("; ".join((d, *reasons)) if d == "client-limited" else d for d in decisive.doubts)
 
 
 def _needs(
@@ -170,7 +171,7 @@ def _needs(
     top = levels[-1]
     if end.minutes is not None:
         yield f"more time: --minutes {math.ceil(end.minutes * (1.2 if missed else 2))}"
-    if hidden and hidden.unseen_slos:
+    if hidden and hidden.verdict == "unseen":
         streams = "a stream that arrives token by token: measure the server directly, not through a proxy"
         yield streams if any(w.code == "buffered" for w in hidden.warnings) else "longer answers: a larger --osl"
     elif (hidden and hidden.client_limited) or (top.client_limited and not missed):

@@ -40,12 +40,13 @@ Verdict = Literal["met", "missed", "unclear"]
 
 
 def verdict(s: LevelSummary) -> Verdict:
-    """Whether the load is within the SLOs; unclear where the client, a trend or answers in one piece hide it.
+    """Whether to climb on from the load: the level's own verdict, unclear where the client or a trend may explain it.
 
     A busy client makes latencies longer, so a load that is within the SLOs all the same is, if it was kept up. One that
-    misses them by more than a client or a trend explains does miss them.
+    misses them by more than a client or a trend explains does miss them. A load within the SLOs on too few requests is
+    climbed on from, and has that as a doubt; one beyond them on too few is unclear.
     """
-    if s.unseen_slos:
+    if s.verdict == "unseen":
         return "unclear"
     if _missed_by_far(s):
         return "missed"
@@ -53,13 +54,12 @@ def verdict(s: LevelSummary) -> Verdict:
         return "unclear"
     if s.meets_slos:
         return "met" if _kept_up(s) else "unclear"
-    return "unclear" if s.client_limited else "missed"
+    return "missed" if s.verdict == "missed" and not s.client_limited else "unclear"
 
 
 def _missed_by_far(s: LevelSummary) -> bool:
     lag_s = s.fidelity.loop_lag_p99_s if s.fidelity else 0.0
-    objectives = s.goodput.objectives if s.goodput else ()
-    return any(not o.met and (o.value_s or 0.0) > FAR * o.slo.bound_s + lag_s for o in objectives)
+    return any((o.value_s or 0.0) > FAR * o.slo.bound_s + lag_s for o in s.settled_misses)
 
 
 def _kept_up(s: LevelSummary) -> bool:
@@ -77,9 +77,8 @@ def _kept_up(s: LevelSummary) -> bool:
 
 def too_short(s: LevelSummary) -> bool:
     """Whether more time may settle the level: too few requests, or no steady state yet."""
-    few = s.goodput is not None and any(o.too_few(s.goodput.tried) for o in s.goodput.objectives)
-    settled = s.failed or s.unseen_slos or _missed_by_far(s)
-    return not settled and (few or not s.window.steady)
+    settled = s.failed or s.verdict == "unseen" or _missed_by_far(s)
+    return not settled and (bool(s.unsettled) or not s.window.steady)
 
 
 def grows(before: LevelSummary, after: LevelSummary) -> float | None:
@@ -94,7 +93,7 @@ def grows(before: LevelSummary, after: LevelSummary) -> float | None:
 class QuickClimb:
     """The loads of `quick` within `budget_s`. `needs_s` is the time it would have taken to go on, None at its end.
 
-    `seen` holds the last summary of each number of users, `seconds` is the duration of the next level.
+    `tried` holds the last summary of each number of users, `seconds` is the duration of the next level.
     """
 
     setup: Setup
@@ -104,7 +103,7 @@ class QuickClimb:
     most_users: int = MOST_USERS
     seconds: float = LEVEL_S
     needs_s: float | None = None
-    seen: dict[int, LevelSummary] = field(default_factory=dict)
+    tried: dict[int, LevelSummary] = field(default_factory=dict)
     repeated: set[int] = field(default_factory=set)
     _started_s: float | None = None
     _began_s: float = 0.0
@@ -117,7 +116,7 @@ class QuickClimb:
         self.needs_s = None
         self.seconds = self._usual_s()
         users = self._next()
-        if users is None or (self.seen and not self._fits(self.seconds)):
+        if users is None or (self.tried and not self._fits(self.seconds)):
             return None
         self.needs_s = None
         return self.setup.closed_load(users)
@@ -125,7 +124,7 @@ class QuickClimb:
     def observe(self, load: Load, level: LevelOnDisk) -> None:
         self._beside_s = max(self.clock() - self._began_s - self.seconds, 0.0)
         if isinstance(load, Closed):
-            self.seen[load.users] = level.summary
+            self.tried[load.users] = level.summary
 
     @property
     def levels(self) -> int | None:
@@ -133,7 +132,7 @@ class QuickClimb:
 
     def answer(self) -> SearchAnswer:
         met = self._most_met()
-        return {"kind": "slo", "users": met or None, "steps": len(self.seen), "slo": self.setup.config.slo}
+        return {"kind": "slo", "users": met or None, "steps": len(self.tried), "slo": self.setup.config.slo}
 
     def measure(
         self, setup: Setup, folder: RunFolder, number: int, load: Load, correction: Correction, watch: Watch
@@ -143,19 +142,19 @@ class QuickClimb:
         return measure(setup, folder, number, load, correction, watch)
 
     def _most_met(self) -> int:
-        return max((u for u, s in self.seen.items() if verdict(s) == "met"), default=0)
+        return max((u for u, s in self.tried.items() if verdict(s) == "met"), default=0)
 
     def _next(self) -> int | None:
-        if not self.seen:
+        if not self.tried:
             return 1
         met = self._most_met()
-        above = sorted(u for u in self.seen if u > met)
+        above = sorted(u for u in self.tried if u > met)
         if not above:
             return met * 2 if met < self.most_users else self._again(met)
-        lowest, top = above[0], self.seen[above[-1]]
-        if top.unseen_slos or (lowest == 1 and verdict(self.seen[1]) == "missed"):
+        lowest, top = above[0], self.tried[above[-1]]
+        if top.verdict == "unseen" or (lowest == 1 and verdict(self.tried[1]) == "missed"):
             return self._to_the_knee() or self._again(1)
-        missed = next((u for u in above if verdict(self.seen[u]) == "missed"), None)
+        missed = next((u for u in above if verdict(self.tried[u]) == "missed"), None)
         if missed is None:
             return self._past_unclear(met, above)
         unclear = [u for u in above if u < missed]
@@ -180,7 +179,7 @@ class QuickClimb:
 
     def _again(self, users: int) -> int | None:
         """This load once more for as long as it needs, if it had one try, and more time may settle it and is there."""
-        s = self.seen.get(users)
+        s = self.tried.get(users)
         if s is None or users in self.repeated or not too_short(s):
             return None
         seconds = max(2 * self._usual_s(), _settled_s(s, users))
@@ -192,17 +191,17 @@ class QuickClimb:
 
     def _to_the_knee(self) -> int | None:
         """Double until throughput no longer grows."""
-        users = sorted(self.seen)
-        top = self.seen[users[-1]]
+        users = sorted(self.tried)
+        top = self.tried[users[-1]]
         if users[-1] >= self.most_users or top.failed or not _kept_up(top):
             return None
-        if len(users) > 1 and grows(self.seen[users[-2]], top) is None:
+        if len(users) > 1 and grows(self.tried[users[-2]], top) is None:
             return None
         return users[-1] * 2
 
     def _usual_s(self) -> float:
         """The duration of a level by that of an answer at the highest load so far."""
-        e2e_s = self.seen[max(self.seen)].latency.e2e_s.p50 if self.seen else None
+        e2e_s = self.tried[max(self.tried)].latency.e2e_s.p50 if self.tried else None
         return max(self.level_s, min(LIVES * (e2e_s or 0.0), LONGEST_S))
 
 

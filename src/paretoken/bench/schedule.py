@@ -60,8 +60,8 @@ class LadderSchedule:
 class SearchSchedule:
     """The highest number of users, or the highest rate, that meets the SLOs; or the knee.
 
-    `limited` are loads within the SLOs at which the client was the limit: the server may sustain more. `unseen` are
-    loads whose SLOs no answer shows.
+    `limited` are loads within the SLOs at which the client was the limit: the server may sustain more. `open` are
+    loads that nobody can call too many: no answer shows their SLOs, or too few requests do.
     """
 
     setup: Setup
@@ -69,7 +69,7 @@ class SearchSchedule:
     size: float = 0.0
     doubts: dict[float, tuple[str, ...]] = field(default_factory=dict)
     limited: list[float] = field(default_factory=list)
-    unseen: list[float] = field(default_factory=list)
+    open: list[float] = field(default_factory=list)
 
     def next_load(self) -> Load | None:
         size = self.search.next_load()
@@ -81,8 +81,8 @@ class SearchSchedule:
     def observe(self, load: Load, level: LevelOnDisk) -> None:
         summary = level.summary
         self.doubts[self.size] = summary.doubts
-        if summary.unseen_slos:
-            self.unseen.append(self.size)
+        if summary.verdict == "unseen" or (summary.verdict == "unsure" and not summary.meets_slos):
+            self.open.append(self.size)
         if isinstance(self.search, Search):
             within = summary.meets_slos and not summary.queue_grows
             if within and summary.client_limited:
@@ -109,14 +109,14 @@ class SearchSchedule:
         answer["doubts"] = self._doubts(highest, ceiling)
         answer["slo"] = self.setup.config.slo
         answer["at_least"] = ceiling in self.limited
-        answer["unknown"] = highest is None and ceiling in self.unseen
-        answer["fails_at"] = None if answer["at_least"] or ceiling in self.unseen else ceiling
+        answer["unknown"] = highest is None and ceiling in self.open
+        answer["fails_at"] = None if answer["at_least"] or ceiling in self.open else ceiling
         return answer
 
     def _doubts(self, answer: float | None, ceiling: float | None) -> list[str]:
         """What to know of the level that is the answer, and of the one above it."""
         above = ["client-limited above that load"] if ceiling in self.limited else []
-        below = answer if answer is not None else ceiling if ceiling in self.unseen else None
+        below = answer if answer is not None else ceiling if ceiling in self.open else None
         return [*(self.doubts.get(below, ()) if below is not None else ()), *above]
 
 

@@ -50,6 +50,11 @@ def interval(low: float | None, high: float | None, spec: str = "") -> TableCell
     return TableCell("–".join(ends), (low, high), ("low", "high"))
 
 
+def share_interval(low: float, high: float, spec: str = "+.1%") -> TableCell:
+    """An interval of fractions in percent: `-2.4% to +1.9%`, and -2.4 and 1.9 for programs."""
+    return TableCell(f"{low:{spec}} to {high:{spec}}", (low * 100, high * 100), ("low %", "high %"))
+
+
 def pair(first: tuple[str, float], second: tuple[str, float], text: str = "") -> TableCell:
     """Two numbers of two names, as in `12 / 8` of NVIDIA and AMD."""
     (a, x), (b, y) = first, second

@@ -100,11 +100,21 @@ class ScarceFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenLevel:
+    """A level of B that failed as a whole: its load, what broke (`level` or `stream`), and a sentence."""
+
+    load: str
+    part: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunComparison:
     """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
 
     `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors,
-    `hidden` those of B whose pace nobody saw, `scarce` the quantiles that too few requests allow to compare.
+    `hidden` those of B whose pace nobody saw although A showed it, `scarce` the quantiles that too few requests allow
+    to compare.
     """
 
     differences: tuple[Difference, ...]
@@ -116,11 +126,23 @@ class RunComparison:
     scarce: tuple[ScarceFigures, ...] = ()
 
     @property
+    def broken(self) -> tuple[BrokenLevel, ...]:
+        """The levels of B that are a regression whatever their figures are."""
+        pace = "answers arrive in one piece, so TTFT and TPOT are unknown"
+        return (
+            *(BrokenLevel(load, "level", f"B failed at {load}") for load in self.failed),
+            *(BrokenLevel(load, "stream", f"B at {load}: {pace}") for load in self.hidden),
+        )
+
+    @property
+    def compared(self) -> int:
+        """How many things were compared: figures, and levels that leave none to compare."""
+        return len(self.differences) + len(self.broken)
+
+    @property
     def regressions(self) -> tuple[str, ...]:
         """What regressed: levels of B that failed or hide their pace, and figures that are worse beyond noise."""
-        failures = [f"B failed at {load}" for load in self.failed]
-        failures += [f"B at {load}: answers arrive in one piece, so TTFT and TPOT are unknown" for load in self.hidden]
-        return (*failures, *(str(difference) for difference in self.differences if difference.regression))
+        return (*(level.text for level in self.broken), *(str(d) for d in self.differences if d.regression))
 
 
 def differing(a: LevelSummary, b: LevelSummary) -> list[str]:
@@ -174,9 +196,14 @@ def compare(
         unmatched=tuple(sorted(ours.keys() ^ theirs.keys())),
         doubts=_doubts(ours, theirs),
         failed=tuple(dict.fromkeys(level.summary.load.name for level in b if level.summary.failed)),
-        hidden=tuple(dict.fromkeys(level.summary.load.name for level in b if level.summary.in_one_piece)),
+        hidden=tuple(load_name(*load) for load in sorted(_in_one_piece(theirs) & ours.keys() - _in_one_piece(ours))),
         scarce=tuple(_scarce(ours, theirs)),
     )
+
+
+def _in_one_piece(levels: Levels) -> set[tuple[str, float]]:
+    """The loads with a level whose answers arrived in one piece."""
+    return {load for load, group in levels.items() if any(level.summary.in_one_piece for level in group)}
 
 
 def _doubts(a: Levels, b: Levels) -> tuple[str, ...]:

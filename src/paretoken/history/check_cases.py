@@ -31,8 +31,8 @@ def check_cases(changes: Sequence[ThroughputChange], comparison: RunComparison |
 
 
 def _at_load(comparison: RunComparison) -> Iterator[CheckCase]:
-    for load in comparison.failed:
-        yield CheckCase(load, "level", f"B failed at {load}", regression=True)
+    for level in comparison.broken:
+        yield CheckCase(level.load, level.part, level.text, regression=True)
     for difference in comparison.differences:
         yield CheckCase(load_name(*difference.load), difference.figure, str(difference), difference.regression)
     for scarce in comparison.scarce:

@@ -13,7 +13,8 @@ import numpy as np
 
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.quantiles import QUANTILES, label, needed, supported
+from paretoken.bench.stats.quantiles import CONFIDENCE, QUANTILES, label, needed, supported
+from paretoken.plural import counted
 from paretoken.slo import Slo
 
 
@@ -29,16 +30,19 @@ class Attainment:
     met: bool
 
     def too_few(self, requests: int) -> str:
-        """Why that number of requests cannot settle the verdict, empty where it can.
+        """Why that number of requests, all that were tried, cannot settle the verdict; empty where it can.
 
-        A level that misses by so much that no more requests would help is settled.
+        A miss is settled by fewer requests if a level within the limit would have as many beyond it in less than one
+        case of twenty.
         """
         q = QUANTILES.get(self.slo.statistic, 0.0)
-        if supported(requests, q) or (not self.met and self.high < q):
+        beyond = round((1 - self.share) * requests)
+        if supported(requests, q) or (not self.met and chance_of(beyond, requests, 1 - q) < 1 - CONFIDENCE):
             return ""
         statistic = label(self.slo.statistic)
         return (
-            f"{self.slo.text} can't be judged: {statistic} needs {needed(q)} requests in the window, has {requests:,}"
+            f"{self.slo.text} can't be judged: {statistic} needs {counted(needed(q), 'request')} in the window, has "
+            f"{requests:,}"
         )
 
 
@@ -120,6 +124,15 @@ def _attainment(slo: Slo, samples: Samples, chosen: Mask, inside: Mask) -> Attai
         high=high,
         met=met,
     )
+
+
+def chance_of(least: int, n: int, share: float) -> float:
+    """The chance that `least` or more of n requests are beyond a limit that this share of all exceeds (binomial)."""
+    chance, fewer = (1 - share) ** n, 0.0
+    for k in range(min(least, n + 1)):
+        fewer += chance
+        chance *= (n - k) / (k + 1) * share / (1 - share)
+    return 1 - fewer
 
 
 def wilson(good: int, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -32,9 +32,9 @@ def level_in_full(summaries: Sequence[LevelSummary], answer: SearchAnswer | None
         named = [i for i, s in counted if load_name(s.load.kind, s.load.size) == load]
         if named:
             return LevelInFull(named[-1], "the answer of the search")
-    within = [(s.load.size, i) for i, s in counted if s.meets_slos]
+    within = [(s.verdict == "met", s.load.size, i) for i, s in counted if s.meets_slos]
     if within:
-        place = max(within)[1]
+        place = max(within)[2]
         return LevelInFull(place, "the highest load within the SLOs" + _doubt(summaries[place]))
     place, _ = max(counted, key=lambda level: level[1].throughput.window.output_tok_s or 0.0)
     return LevelInFull(place, "the highest output throughput")

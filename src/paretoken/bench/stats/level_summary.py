@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from paretoken.bench.client.fidelity import Fidelity
 from paretoken.bench.documents import OMIT_NONE, RunFile
 from paretoken.bench.plan import LoadRecord, Stop
 from paretoken.bench.stats.bootstrap import ConfidenceInterval
-from paretoken.bench.stats.goodput import Goodput
+from paretoken.bench.stats.goodput import Attainment, Goodput
 from paretoken.bench.stats.latency import LatencySummary
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.speculation import LevelSpeculation
@@ -24,6 +24,9 @@ from paretoken.points.schema import BY_NAME
 
 PointRow = Mapping[str, str | int | float | bool | None]
 """An operating point by its stored columns."""
+
+SloVerdict = Literal["met", "missed", "unsure", "unseen"]
+"""`unsure` where too few requests settle an SLO, `unseen` where no answer shows a pace that an SLO is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +184,30 @@ class LevelSummary(RunFile):
         return self.fidelity is not None and self.fidelity.client_limited
 
     @property
+    def verdict(self) -> SloVerdict | None:
+        """The judgement on the level by its SLOs, None without any; `doubts` are what else to know.
+
+        A single SLO that is missed for certain makes a level missed, whatever the others are; so does failing.
+        """
+        if self.failed or self.settled_misses:
+            return "missed"
+        if self.goodput is None:
+            return None
+        if self.unseen_slos:
+            return "unseen"
+        return "met" if self.goodput.met and not self.unsettled else "unsure"
+
+    @property
+    def settled_misses(self) -> tuple[Attainment, ...]:
+        """The SLOs that were missed for certain: seen, and by enough requests."""
+        if self.goodput is None:
+            return ()
+        missed = (o for o in self.goodput.objectives if not o.met and o.slo.text not in self.unseen_slos)
+        return tuple(o for o in missed if not o.too_few(self.goodput.tried))
+
+    @property
     def meets_slos(self) -> bool:
-        """Whether every SLO was met with few enough errors; `doubts` are what else to know."""
+        """Whether every SLO was met as far as the requests show; `verdict` says whether that settles it."""
         return not self.failed and self.goodput is not None and self.goodput.met
 
     @property
@@ -210,7 +235,7 @@ class LevelSummary(RunFile):
     @property
     def unsettled(self) -> tuple[str, ...]:
         """Each SLO that too few requests settle, met or not, and how many it needs."""
-        if self.goodput is None or not self.goodput.tried:
+        if self.goodput is None:
             return ()
         return tuple(filter(None, (o.too_few(self.goodput.tried) for o in self.goodput.objectives)))
 
@@ -222,7 +247,7 @@ class LevelSummary(RunFile):
         not.
         """
         settled = self.window.steady or not self.window.enough
-        return settled and not self.client_limited and not self.unseen_slos
+        return settled and not self.client_limited and self.verdict != "unseen"
 
     @property
     def queue_grows(self) -> bool:
@@ -237,7 +262,7 @@ class LevelSummary(RunFile):
         texts = [f"FAILED: {self.failed}"] if self.failed else []
         texts += ["client-limited"] if self.client_limited else []
         texts += [self.why_unseen] if self.why_unseen else []
-        texts += self.unsettled
+        texts += [] if self.settled_misses else self.unsettled
         texts += [] if self.window.steady else [self.window.reason or "no steady state"]
         return tuple(texts)
 

@@ -11,7 +11,9 @@ by another name.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -63,6 +65,22 @@ class InverseDistribution:
     p999: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScarceQuantiles:
+    """Quantiles that n samples of some metrics do not support, and whether they are left out or approximate."""
+
+    metrics: tuple[str, ...]
+    quantiles: tuple[str, ...]
+    n: int
+    word: Literal["left out", "approximate"]
+
+    def __str__(self) -> str:
+        least = ", ".join(f"{label(q)} needs {needed(QUANTILES[q]):,}" for q in self.quantiles)
+        what = "gaps" if self.metrics == ("itl",) else "requests"
+        metrics = ", ".join(metric.upper() for metric in self.metrics)
+        return f"{metrics}: {least} {what} in the window, has {self.n:,}: {self.word}"
+
+
 def shown(n: int, q: float) -> bool:
     """Whether the quantile of n samples is more than their maximum; the median of one sample is."""
     return n > 0 and (q <= 0.5 or n * (1 - q) >= 1 - 1e-9)
@@ -111,3 +129,19 @@ def inverse(distribution: Distribution) -> InverseDistribution:
     """1 / statistic, by name; None where the statistic is None or 0."""
     values = {name: distribution.statistic(name) for name in ("mean", *QUANTILES)}
     return InverseDistribution(**{name: 1 / value if value else None for name, value in values.items()})
+
+
+def scarce_quantiles(
+    distributions: Mapping[str, Distribution], among: Collection[str] = QUANTILES
+) -> Iterator[ScarceQuantiles]:
+    """The quantiles `among` these names that metrics lack, together for those with equally many samples."""
+    lacking: dict[tuple[Literal["left out", "approximate"], int, tuple[str, ...]], list[str]] = {}
+    for metric, d in distributions.items():
+        left_out = tuple(q for q in d.unsupported if q in among)
+        approximate = tuple(q for q in d.thin if q in among)
+        if d.n and left_out:
+            lacking.setdefault(("left out", d.n, left_out), []).append(metric)
+        if d.n and approximate:
+            lacking.setdefault(("approximate", d.n, approximate), []).append(metric)
+    for (word, n, quantiles), metrics in lacking.items():
+        yield ScarceQuantiles(metrics=tuple(metrics), quantiles=quantiles, n=n, word=word)

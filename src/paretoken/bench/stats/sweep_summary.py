@@ -17,7 +17,7 @@ class SearchAnswer(TypedDict, total=False):
     """The answer of a search, or why a climb ended: `users` or `rate` is the load, None where none met the SLOs.
 
     `fails_at` is the lowest load that failed; with `at_least` the client was the limit above the answer.
-    `unknown` is whether no load could be judged, as where answers arrive in one piece.
+    `unknown` is whether no load could be judged, as where answers arrive in one piece or are too few.
     """
 
     kind: Literal["slo", "knee", "climb"]

@@ -33,13 +33,13 @@ class KindOfWarning:
 
 def kinds_of_warning(levels: Sequence[tuple[str, LevelSummary]], without: Collection[str] = ()) -> list[KindOfWarning]:
     """The warnings of levels by name, in order of load, but for the codes in `without`; each failure is its own."""
-    seen: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    by_kind: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for name, summary in levels:
         for code, text in (pair for pair in _warnings(summary) if pair[0] not in without):
-            seen.setdefault((code, text if code == "failed" else ""), []).append((name, text))
+            by_kind.setdefault((code, text if code == "failed" else ""), []).append((name, text))
     kinds = [
         KindOfWarning(code, *texts[-1], tuple(dict.fromkeys(name for name, _ in texts[:-1] if name != texts[-1][0])))
-        for (code, _), texts in seen.items()
+        for (code, _), texts in by_kind.items()
     ]
     return sorted(kinds, key=lambda kind: by_gravity(kind.code))
 

@@ -11,7 +11,7 @@ import numpy as np
 from paretoken.bench.client.fidelity import Fidelity
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.quantiles import QUANTILES, Distribution, label, needed
+from paretoken.bench.stats.quantiles import Distribution, scarce_quantiles
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.bench.stats.steady import Window
@@ -128,8 +128,8 @@ def record_warnings(
             f"the end of the window cut off {counted(cut, 'request')}, so latencies are too low",
         )
     yield from _lengths(samples, ok, thresholds, ignore_eos)
-    seen = ok & ~samples.unpaced  # an answer in one piece has no gaps to lose
-    merged, chunks = int(samples.coalesced[seen].sum()), int(samples.chunks.lengths[seen].sum())
+    paced = ok & ~samples.unpaced  # an answer in one piece has no gaps to lose
+    merged, chunks = int(samples.coalesced[paced].sum()), int(samples.chunks.lengths[paced].sum())
     if chunks and merged > thresholds.coalesced * chunks:
         yield LevelWarning(
             "coalesced",
@@ -293,16 +293,9 @@ def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
 
 
 def quantile_warnings(distributions: Mapping[str, Distribution]) -> Iterator[LevelWarning]:
-    """Quantiles left out, and those that too few samples support, once for each number of samples."""
-    for code, words, field in (
-        ("quantile_unsupported", "left out", "unsupported"),
-        ("quantile_thin", "approximate", "thin"),
-    ):
-        lacking: dict[tuple[int, tuple[str, ...]], list[str]] = {}
-        for name, distribution in distributions.items():
-            if distribution.n and getattr(distribution, field):
-                lacking.setdefault((distribution.n, getattr(distribution, field)), []).append(name)
-        for (n, quantiles), names in lacking.items():
-            least = ", ".join(f"{label(q)} needs {needed(QUANTILES[q]):,}" for q in quantiles)
-            what = "gaps" if names == ["itl"] else "requests"
-            yield LevelWarning(code, f"{', '.join(names)} {words}: {least} {what} in the window, has {n:,}")
+    """Quantiles left out, and those that too few samples support."""
+    for scarce in scarce_quantiles(distributions):
+        if scarce.word == "left out":
+            yield LevelWarning("quantile_unsupported", str(scarce))
+        else:
+            yield LevelWarning("quantile_thin", str(scarce))

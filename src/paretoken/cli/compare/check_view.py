@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from paretoken.cli.cells import TableCell, share
+from paretoken.cli.cells import TableCell, share, share_interval
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.history.judgement import conclusion, verdict
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 AT_LOAD = ("metric", "A", "B", "change", "95 % interval", "verdict", "detectable")
 AT_LATENCY = ("at", "A", "B", "change", "interval", "verdict")
-_UNITS = {"s": (", ms", 1e3), "tok/s": (", tok/s", 1.0), "share": ("", 1.0)}
+_UNITS = {"s": (", ms", 1e3), "tok/s": (", tok/s", 1.0), "share": (", %", 100.0)}
 """By unit of a figure: what its name gets, and the factor to that."""
 
 
@@ -59,7 +59,9 @@ def gate_on_regression(answer: CheckAnswer) -> None:
 
 def _show_changes(changes: Sequence[ThroughputChange]) -> None:
     for configuration, group in groupby(changes, key=lambda c: c.configuration):
-        rows = [(c.latency, c.before, c.after, share(c.change), _interval(c.low, c.high), c.verdict) for c in group]
+        rows = [
+            (c.latency, c.before, c.after, share(c.change), share_interval(c.low, c.high), c.verdict) for c in group
+        ]
         print_table(f"\nTotal tok/s/GPU at equal latency: {configuration}", AT_LATENCY, rows)
     many = f"; the intervals allow for {len(changes)} comparisons (Bonferroni)" if len(changes) > 1 else ""
     console().print(f"worse: a drop beyond {changes[0].allowed:.0%} in the whole interval{many}", style="dim")
@@ -75,10 +77,6 @@ def _show_comparison(comparison: RunComparison) -> None:
         out.print(f"differs: {key}", style="yellow")
     for doubt in comparison.doubts:
         out.print(doubt, style="yellow")
-    for load in comparison.failed:
-        out.print(f"{verdict(True)}: B failed at {load}", style="bold")
-    for load in comparison.hidden:
-        out.print(f"{verdict(True)}: B at {load} hides its TTFT and TPOT: answers arrive in one piece", style="bold")
     for load, group in groupby(comparison.differences, key=lambda d: d.load):
         print_table(f"\n{load_name(*load)}", AT_LOAD, [_row(d) for d in group], spare=("detectable",))
     compared = len(comparison.differences)
@@ -95,30 +93,14 @@ def _show_comparison(comparison: RunComparison) -> None:
 
 def _row(d: Difference) -> tuple[object, ...]:
     unit, scale = _UNITS[d.unit]
-    name = d.figure.removesuffix(" throughput") + unit
+    head = (d.figure.removesuffix(" throughput") + unit, d.a * scale, d.b * scale)
     if d.unit == "share":
-        return (
-            name,
-            share(d.a, ".1%"),
-            share(d.b, ".1%"),
-            _points(d.change),
-            _ends(f"{_points(d.low)} to {_points(d.high)}", d.low, d.high),
-            d.verdict,
-            None,
-        )
-    change, interval = share(d.change), _interval(d.low, d.high)
-    return name, d.a * scale, d.b * scale, change, interval, d.verdict, share(d.visible, ".1%")
+        return *head, _points(d.change), _points(d.low, d.high), d.verdict, None
+    return *head, share(d.change), share_interval(d.low, d.high), d.verdict, share(d.visible, ".1%")
 
 
-def _interval(low: float, high: float) -> TableCell:
-    return _ends(f"{low:+z.1%} to {high:+z.1%}", low, high)
-
-
-def _ends(text: str, low: float, high: float) -> TableCell:
-    """An interval of two fractions, in percent for programs."""
-    return TableCell(text, (low * 100, high * 100), ("low %", "high %"))
-
-
-def _points(fraction: float) -> TableCell:
-    """A difference of two shares, in percentage points."""
-    return TableCell(f"{fraction * 100:+.1f} pp", (fraction * 100,))
+def _points(*shares: float) -> TableCell:
+    """A difference of two shares, or an interval of it, in percentage points."""
+    values = tuple(one * 100 for one in shares)
+    text = " to ".join(f"{value:+.1f} pp" for value in values)
+    return TableCell(text, values, ("low %", "high %") if len(values) > 1 else ("",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -95,24 +96,16 @@ def command(
 
         show_selftest(as_json)
         return
+    if resume:
+        access = (urls, api_key_file, headers)
+        run = _resumed(resume, access, settings, force=force, export_form=export_form)
+        measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json)
+        return
     from paretoken.bench import begin
     from paretoken.bench.config import BenchConfig
     from paretoken.bench.embedded import embedded_setup
     from paretoken.bench.keys import read_headers
 
-    if resume:
-        _refuse_beside_resume((*(name for name in settings if name not in RESTATED), "out"))
-        restated = begin.Restated(
-            urls=urls,
-            key_file=api_key_file,
-            headers=read_headers(headers, os.environ),
-            extra_body=cast("str | None", settings["extra_body"]),
-            cafile=cast("str | None", settings["cafile"]),
-            insecure=bool(settings["insecure"]),
-        )
-        resumed = begin.resume(resume, restated, force=force, export_form=export_form)
-        measure_and_show(resumed, export_form=export_form, gate=gate, every=every, as_json=as_json)
-        return
     chosen = {name: value for name, value in settings.items() if options.stated(name)}
     with nullcontext() if urls else embedded_setup(chosen) as embedded:
         if embedded:
@@ -122,6 +115,31 @@ def command(
             run = begin.begin(config, out, key=read_api_key(urls, api_key_file), force=force, export_form=export_form)
         with measure_from_nodes(nodes, ray_address, run.setup.config.workers) as measure:
             measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json, measure=measure)
+
+
+def _resumed(
+    folder: Path,
+    access: tuple[tuple[str, ...], Path | None, tuple[str, ...]],
+    settings: Mapping[str, object],
+    *,
+    force: bool,
+    export_form: str | None,
+) -> Run:
+    """A run to continue, with what its folder may not decide; `access` is URLs, the file of a key, and headers."""
+    from paretoken.bench import begin
+    from paretoken.bench.keys import read_headers
+
+    _refuse_beside_resume((*(name for name in settings if name not in RESTATED), "out"))
+    urls, key_file, headers = access
+    restated = begin.Restated(
+        urls=urls,
+        key_file=key_file,
+        headers=read_headers(headers, os.environ),
+        extra_body=cast("str | None", settings["extra_body"]),
+        cafile=cast("str | None", settings["cafile"]),
+        insecure=bool(settings["insecure"]),
+    )
+    return begin.resume(folder, restated, force=force, export_form=export_form)
 
 
 def on_command_line(name: str | None) -> bool:

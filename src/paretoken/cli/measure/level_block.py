@@ -20,6 +20,8 @@ _WIDTH = 15
 
 def show_level(name: str, summary: LevelSummary, why: str = "") -> None:
     """Print a level in full; `why` says why it is this one."""
+    from paretoken.bench.stats.quantiles import scarce_quantiles
+
     out = console()
     origin = str(summary.origin).capitalize()
     out.print(with_bold((f"\n{origin}, {name}{f': {why}' if why else ''}", "bold")))
@@ -30,19 +32,21 @@ def show_level(name: str, summary: LevelSummary, why: str = "") -> None:
         for head, metric, scale in LATENCIES
     ]
     print_table("", ("latency", *STATISTICS), rows, spare=SPARE)
-    for note in _quantile_notes(summary):
-        out.print(note, style="dim")
+    for scarce in scarce_quantiles(summary.latency.by_metric, STATISTICS):
+        out.print(str(scarce), style="dim")
 
 
 def _lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
     """Each figure with its unit, and what it is of."""
+    from paretoken.report.run.figures import half_width
+
     window, whole, errors = s.throughput.window, s.throughput.whole_run, s.errors
     elapsed_s = s.run.elapsed_s or whole.seconds
     yield "Duration", f"{shown(elapsed_s)} s, of which {shown(s.window.seconds)} s in the steady window"
     failed = f", {errors.failed:,} failed ({errors.rate:.1%})" if errors.failed else ", none failed"
     yield "Requests", f"{errors.requests:,}, of which {s.window.requests:,} in the window{failed}"
     yield "Requests/s", shown(window.requests_s, 4)
-    half = _half_width(s)
+    half = half_width(s)
     yield "Output tok/s", shown(window.output_tok_s, 4) + (f" ± {half:.1%} (95 % interval)" if half else "")
     yield "Total tok/s", shown(window.total_tok_s, 4)
     if s.n_gpus > 1:
@@ -61,26 +65,5 @@ def _tokens(mean: float | None) -> str:
     return "–" if mean is None else f"{mean:,.1f}".removesuffix(".0")
 
 
-def _half_width(s: LevelSummary) -> float | None:
-    interval = s.intervals.get("output_tok_s")
-    return interval.relative_half_width if interval else None
-
-
 def _scaled(seconds: float | None, scale: float) -> float | None:
     return None if seconds is None else seconds * scale
-
-
-def _quantile_notes(s: LevelSummary) -> Iterator[str]:
-    """The quantiles of the table that the requests do not support, with how many they need."""
-    from paretoken.bench.stats.quantiles import QUANTILES, needed
-
-    lacking: dict[tuple[str, int, str], list[str]] = {}
-    for metric, d in s.latency.by_metric.items():
-        for quantile in QUANTILES.keys() & set(STATISTICS):
-            if 0 < d.n < needed(QUANTILES[quantile]):
-                words = "left out" if d.statistic(quantile) is None else "approximate"
-                lacking.setdefault((quantile, d.n, words), []).append(metric.upper())
-    for (quantile, n, words), metrics in sorted(lacking.items()):
-        what = "gaps" if metrics == ["ITL"] else "requests"
-        least = needed(QUANTILES[quantile])
-        yield f"{', '.join(metrics)}: {quantile} needs {least:,} {what} in the window, has {n:,}: {words}"

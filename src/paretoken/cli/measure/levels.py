@@ -112,19 +112,18 @@ def _show_notes(numbered: Numbered) -> None:
 
 def scarce_p99(numbered: Numbered) -> str:
     """How many requests a p99 needs, and at which loads it is left out or approximate; empty where none is."""
-    from paretoken.bench.stats.quantiles import QUANTILES, needed
+    from paretoken.bench.stats.quantiles import QUANTILES, needed, scarce_quantiles
 
-    least = needed(QUANTILES[P99])
-    short = [(name, s) for name, s in numbered if 0 < s.latency.e2e_s.n < least]
-    scarce = [(name, s.latency.e2e_s) for name, s in short]
-    kinds = [
-        f"{words} at {', '.join(f'{name} ({e2e.n:,})' for name, e2e in lacking)}"
-        for words, none in (("left out", True), ("approximate", False))
-        if (lacking := [(name, e2e) for name, e2e in scarce if (e2e.p99 is None) is none])
-    ]
-    if not kinds:
+    lacking: dict[str, list[str]] = {}
+    for name, s in numbered:
+        for scarce in scarce_quantiles({"e2e": s.latency.e2e_s}, (P99,)):
+            lacking.setdefault(scarce.word, []).append(f"{name} ({scarce.n:,})")
+    if not lacking:
         return ""
-    users = max(s.load.users or 0 for _, s in short)
+    kinds = [f"{word} at {', '.join(names)}" for word, names in sorted(lacking.items(), reverse=True)]
+    least = needed(QUANTILES[P99])
+    short = [s for _, s in numbered if 0 < s.latency.e2e_s.n < least]
+    users = max(s.load.users or 0 for s in short)
     until = f"; --until '{least + 2 * users} requests' gives every level enough" if users else ""
     return f"p99 needs {least} requests in the window: {'; '.join(kinds)}{until}"
 
@@ -158,7 +157,7 @@ def _row(name: str, s: LevelSummary) -> dict[str, object]:
         "TPOT p50": _in_ms(latency.tpot_s.p50),
         "TPOT p99": _in_ms(latency.tpot_s.p99),
         "goodput": s.goodput.requests_s if s.goodput else None,
-        "SLO": _slo(s),
+        "SLO": s.verdict if s.goodput else None,
         "tok/s/GPU": window.output_tok_s_per_gpu if s.n_gpus > 1 else None,
         "errors": s.errors.failed,
         "valid": _valid(s),
@@ -169,15 +168,6 @@ def _row(name: str, s: LevelSummary) -> dict[str, object]:
         "tok/s ±95 %": share(half, ".1%") if half else None,
         "requests": s.window.requests,
     }
-
-
-def _slo(s: LevelSummary) -> str | None:
-    """`met`, `missed`, or `unsure` where too few requests settle it; None without SLOs."""
-    if s.goodput is None:
-        return None
-    if s.unsettled and not s.failed:
-        return "unsure"
-    return "met" if s.meets_slos else "missed"
 
 
 def _valid(s: LevelSummary) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,22 +66,12 @@ LIMITS = {
 def command(
     url: str | None,
     yes: bool,
-    slo: str | None,
-    isl: str,
-    osl: str,
-    model: str | None,
-    tokenizer: str | None,
-    prompt_unit: str,
     api_key_file: Path | None,
-    api: str,
     headers: tuple[str, ...],
-    query: tuple[str, ...],
-    cafile: str | None,
-    insecure: bool,
-    workers: int,
     minutes: float,
     out: Path | None,
     as_json: bool,
+    **settings: object,
 ) -> None:
     """Find a server on this machine, load it for one to three minutes, and say what limits it.
 
@@ -99,8 +89,6 @@ def command(
 
     from paretoken.bench.config import BenchConfig
     from paretoken.bench.keys import read_headers
-    from paretoken.bench.quick import SLO
-    from paretoken.bench.quick_climb import LEVEL_S
     from paretoken.cli.output import print_json
 
     sent = read_headers(headers, os.environ)
@@ -108,33 +96,27 @@ def command(
     key = read_api_key((server,), api_key_file)
     if not yes:
         _confirm(server, minutes)
+    config = BenchConfig.of_dict({**settings, **_of_a_climb(settings), "urls": (server,), "headers": sent})
     with TemporaryDirectory() as temporary:
-        config = BenchConfig.of_dict(
-            {
-                "urls": (server,),
-                "model": model,
-                "api": api,
-                "headers": sent,
-                "query": query,
-                "cafile": cafile,
-                "insecure": insecure,
-                "isl": isl,
-                "osl": osl,
-                "tokenizer": tokenizer,
-                "slo": slo or SLO,
-                "search": "slo",
-                "until": f"{LEVEL_S:g}s",
-                "warmup_per_user": 1,
-                "timeout_s": 60.0,
-                "prompt_unit": prompt_unit,
-                "workers": workers,
-            }
-        )
         answer = _measure(config, key, out or Path(temporary) / "run", minutes, as_json)
     if as_json:
         print_json(asdict(answer))
     else:
         show_answer(answer, out)
+
+
+def _of_a_climb(settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings of every climb, which the user does not choose."""
+    from paretoken.bench.quick import SLO
+    from paretoken.bench.quick_climb import LEVEL_S
+
+    return {
+        "slo": settings["slo"] or SLO,
+        "search": "slo",
+        "until": f"{LEVEL_S:g}s",
+        "warmup_per_user": 1,
+        "timeout_s": 60.0,
+    }
 
 
 def _confirm(server: str, minutes: float) -> None:

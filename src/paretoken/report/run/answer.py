@@ -164,11 +164,13 @@ def _within_slos(run: MeasuredRun) -> str | None:
     judged = [s for s in run.summaries if s.goodput]
     if not judged:
         return None
-    met = [s for s in judged if s.meets_slos]
     slos = ", ".join(o.slo.words for o in judged[0].goodput.objectives) if judged[0].goodput else ""
-    if not met:
-        return f"No measured level stays within {slos}."
-    return f"Highest load measured within {slos}: {max(met, key=lambda s: s.load.size).load.name}."
+    met = max((s for s in judged if s.verdict == "met"), key=lambda s: s.load.size, default=None)
+    unsure = [s for s in judged if s.verdict in ("unsure", "unseen") and (met is None or s.load.size > met.load.size)]
+    why = "; ".join(f"{s.load.name}: {s.why_unseen or ', '.join(s.unsettled)}" for s in unsure)
+    if met:
+        return f"Highest load measured within {slos}: {met.load.name}{f' ({why})' if why else ''}."
+    return f"Unknown which load stays within {slos}: {why}." if why else f"No measured level stays within {slos}."
 
 
 def _of_search(answer: SearchAnswer) -> str:
@@ -177,6 +179,8 @@ def _of_search(answer: SearchAnswer) -> str:
         return f"Beyond {load or 'no load'} latency grows faster than throughput (knee, {counted(steps, 'step')})."
     limits = ", ".join(slo.words for slo in parse_slos(str(answer.get("slo") or "")))
     if load is None:
+        if answer.get("unknown"):
+            return f"Unknown which load stays within {limits}: {'; '.join(answer.get('doubts', ()))}."
         return f"No measured load stays within {limits}."
     fails_at = answer.get("fails_at")
     above = f"; {fails_at:,.4g} is too many" if fails_at else ""

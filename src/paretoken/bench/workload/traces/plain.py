@@ -24,9 +24,9 @@ _ANSWERS = ("response", "completion", "answer", "output")
 
 def detects(head: Head) -> bool:
     """Any of the ways to say what is asked; a question or an instruction only beside its answer."""
-    asked = {"prompt", "messages", "input_tokens"} & head.keys
-    asked |= set(_PROMPTS) & head.keys if set(_ANSWERS) & head.keys else set()
-    return bool(asked) and "custom_id" not in head.keys
+    prompts = {"prompt", "messages", "input_tokens"} & head.keys
+    prompts |= set(_PROMPTS) & head.keys if set(_ANSWERS) & head.keys else set()
+    return bool(prompts) and "custom_id" not in head.keys
 
 
 def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
