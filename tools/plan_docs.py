@@ -2,8 +2,8 @@
 
 A plan is shown in a fenced block that begins with `$ paretoken plan`, in README.md or a page of docs/. Everything from
 there to the next line that begins with `$`, or to the end of the block, is its output. Plans run one after another in
-the root of the repository, in a terminal of 118 columns, or into the pipe that the command has. Each takes one to two minutes on two
-cores.
+the root of the repository, in a terminal of 118 columns, or into the pipe that the command has. Each takes one to two
+minutes on two cores.
 
     --list          print the commands and run nothing
     --only TEXT     run the commands that contain this text (repeatable)
