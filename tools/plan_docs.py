@@ -2,8 +2,8 @@
 
 A plan is shown in a fenced block that begins with `$ paretoken plan`, in README.md or a page of docs/. Everything from
 there to the next line that begins with `$`, or to the end of the block, is its output. Plans run one after another in
-the root of the repository, in a terminal of 118 columns. Each takes one to two minutes on two
-cores.
+the root of the repository, in a terminal of 118 columns, or into the pipe that the command has. Each takes one to two
+minutes on two cores.
 
     --list          print the commands and run nothing
     --only TEXT     run the commands that contain this text (repeatable)
@@ -59,7 +59,8 @@ def refreshed(text: str, output: Callable[[str], str | None]) -> str:
 
 def run(command: str) -> str | None:
     """What a command prints, without spaces at the ends of lines; None where it fails, which is printed."""
-    script = f'paretoken() {{ {shlex.quote(sys.executable)} {__file__} --in-terminal "$@"; }}\n{command}'
+    run_in = "-m paretoken" if "|" in command else f"{__file__} --in-terminal"  # a pipe is no terminal
+    script = f'paretoken() {{ {shlex.quote(sys.executable)} {run_in} "$@"; }}\n{command}'
     env = {**os.environ, "NO_COLOR": "1"}
     started = time.monotonic()
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
