@@ -38,7 +38,9 @@ function choose(runName, place) {
 }
 
 function follow() {
-  const at = readLink()?.get("at");
+  const link = readLink();
+  if (link) writeLink();
+  const at = link?.get("at");
   if (at && byId(at)) byId(at).scrollIntoView();
 }
 

@@ -1,5 +1,6 @@
 /* The data, what is selected, and the link that keeps the selection. */
 import { readData } from "../base/data.js";
+import { keepLink, linkParameters } from "../base/link.js";
 import { isDark } from "../base/theme.js";
 
 export const data = await readData();
@@ -26,9 +27,8 @@ export function settle() {
 
 /* The link's parameters, or null where it holds none. */
 export function readLink() {
-  const text = location.hash.slice(1);
-  if (!text.includes("=")) return null;
-  const link = new URLSearchParams(text);
+  const link = linkParameters();
+  if (!link) return null;
   for (const key of Object.keys(START)) {
     const value = link.get(key);
     state[key] = value === null ? START[key] : key in CHOICES ? value : Number(value);
@@ -40,6 +40,5 @@ export function readLink() {
 export function writeLink() {
   const link = new URLSearchParams();
   for (const key of Object.keys(START)) if (state[key] !== START[key]) link.set(key, state[key]);
-  const text = link.toString();
-  history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+  keepLink(link);
 }

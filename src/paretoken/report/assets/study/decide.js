@@ -87,7 +87,7 @@ function verdictOf(id, v, needed, price) {
   if (id === v.winner.a) return "has the cheapest tokens";
   if (needed === null) return "no data within the limit";
   if (price === null) return `cheapest below ${rate(needed)}`;
-  return `has to fall ${short((1 - needed / price) * 100, 2)} % to be cheapest`;
+  return `would have to cost ${short((1 - needed / price) * 100, 2)} % less`;
 }
 
 function drawDecision() {

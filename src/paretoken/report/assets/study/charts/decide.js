@@ -24,7 +24,6 @@ function dumbbell() {
       a: l.a,
       now: priceOf(l.a),
       needed: rentNeeded(v, l.a) ?? priceOf(l.a),
-      predicted: l.curve.origin === "predicted",
     }));
   const range = rangeOf(
     rows.flatMap((r) => [r.now, r.needed]),
@@ -115,7 +114,7 @@ function stack() {
       })
     : null;
   return {
-    title: top ? `${top.title} is the largest part of the owner’s cost of a GPU-hour` : "Owner’s cost of a GPU-hour",
+    title: top ? `Largest part of the owner’s cost of a GPU-hour: ${top.title.toLowerCase()}` : "Owner’s cost of a GPU-hour",
     subtitle: `${operator().name}. The figure at the end of each bar is the total; a residual value is subtracted.`,
     source: "Inputs with their sources: “What a GPU-hour costs its owner”.",
     x: { title: "$ per GPU-hour", prefix: "$", min: range[0], max: range[1] },

@@ -13,7 +13,7 @@ import { data, tint } from "../study.js";
 import { limitText, verdictAt } from "../verdict.js";
 import { overLatency } from "./latency.js";
 
-const subject = (p) => `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}; ${p.scenarioTitle.toLowerCase()}`;
+export const subjectOf = (p) => `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}; ${p.scenarioTitle.toLowerCase()}`;
 const sources = (p) => `Source: ${data.sources[data.panels.indexOf(p)]}`;
 const shown = (l) => !state.off.has(l.a);
 
@@ -39,7 +39,7 @@ export function throughputPlot(axis, engine = null) {
     engine,
   });
   const empty = plot.marks.length ? null : `No accelerator shown has data on ${AXES[axis].name} here.`;
-  return { ...plot, title: throughputTitle(p, axis, measure), subtitle: subject(p), source: sources(p), empty };
+  return { ...plot, title: throughputTitle(p, axis, measure), subtitle: subjectOf(p), source: sources(p), empty };
 }
 
 function throughputTitle(p, axis, measure) {
@@ -73,7 +73,7 @@ function cost() {
     : missing && state.view !== "t"
       ? `No source here states ${VIEWS[state.view]} throughput, so its cost is not known.`
       : `No accelerator shown has a price and data on ${AXES[axis].name} here.`;
-  const subtitle = `${subject(p)}. Prices: ${basisName()}${what ? `; all cost on ${VIEWS[state.view]} tokens` : ""}`;
+  const subtitle = `${subjectOf(p)}. Prices: ${basisName()}${what ? `; all cost on ${VIEWS[state.view]} tokens` : ""}`;
   const bands = state.basis === "owner" && state.view === "t" ? plot.lines.flatMap(ownerBands) : [];
   return {
     ...plot,
@@ -114,7 +114,7 @@ function rent(lit) {
   const p = panel();
   const { axis, reference } = state;
   const base = priceOf(reference);
-  const texts = { subtitle: subject(p), source: sources(p) };
+  const texts = { subtitle: subjectOf(p), source: sources(p) };
   const plot = overLatency(p, axis, {
     figure: (a, t) => t,
     says: () => "",
@@ -202,10 +202,10 @@ function marketBand(lit, p, x, lines) {
 }
 
 function memo(of) {
-  const known = new Map();
+  const values = new Map();
   return (value) => {
-    if (!known.has(value)) known.set(value, of(value));
-    return known.get(value);
+    if (!values.has(value)) values.set(value, of(value));
+    return values.get(value);
   };
 }
 
