@@ -4,11 +4,27 @@ import { keepLink, linkParameters } from "../base/link.js";
 import { isDark } from "../base/theme.js";
 
 export const data = await readData();
-export const CHOICES = { axis: ["e2e", "inter"], side: ["out", "total"], scale: ["linear", "log"], overlay: ["question", "all"], behind: ["shown", "hidden"], tail: ["within", "beyond"] };
+export const CHOICES = {
+  axis: ["e2e", "inter"],
+  side: ["out", "total"],
+  scale: ["linear", "log"],
+  overlay: ["question", "all"],
+  behind: ["shown", "hidden"],
+  tail: ["within", "beyond"],
+};
 /* All tokens where published points, which lie behind the run, state those alone. */
 const published = data.questions.flatMap((q) => q.published.flatMap((c) => Object.values(c.points).flat()));
 const side = published.length && published.every((p) => p.out === null) ? "total" : "out";
-export const state = { axis: "e2e", side, scale: "linear", overlay: "question", behind: "shown", tail: "within", run: 0, level: data.runs[0].best };
+export const state = {
+  axis: "e2e",
+  side,
+  scale: "linear",
+  overlay: "question",
+  behind: "shown",
+  tail: "within",
+  run: 0,
+  level: data.runs[0].best,
+};
 const START = { ...state };
 
 export const run = () => data.runs[state.run];
