@@ -57,24 +57,23 @@ def change(a: MeasuredRun, b: MeasuredRun) -> RunChange:
         return RunChange(absent=str(e))
     compared = answer.comparison.differences if answer.comparison else ()
     rows = tuple(_row(one) for one in compared)
-    return RunChange(_lead(a.name, b.name, rows), rows)
+    return RunChange(_lead(rows), rows)
 
 
-def _lead(a: str, b: str, rows: Sequence[ChangeRow]) -> str:
-    """`after against before at equal load: worse in 14 of 15 figures, better in none. At 16 users: output throughput
+def _lead(rows: Sequence[ChangeRow]) -> str:
+    """`at equal load: worse in 14 of 15 figures, better in none. At 16 users: output throughput
     −34 %, …`; the figures named are those beyond noise at the highest load that has any."""
     if not rows:
         return ""
-    against = f"{b} against {a} at equal load"
     verdicts = Counter(row.verdict for row in rows)
     worse, better = verdicts["worse"], verdicts["better"]
     if not worse and not better:
-        return f"{against}: no difference beyond noise in {counted(len(rows), 'figure')}."
+        return f"at equal load: no difference beyond noise in {counted(len(rows), 'figure')}."
     beyond = [row for row in rows if row.verdict in ("worse", "better")]
     named = [row for row in beyond if row.load == beyond[-1].load and row.name in IN_LEAD]
     figures = ", ".join(f"{row.name[0].lower()}{row.name[1:]} {row.change}" for row in named)
     count = f"worse in {worse or 'none'} of {counted(len(rows), 'figure')}, better in {better or 'none'}"
-    return f"{against}: {count}.{f' At {named[0].load}: {figures}.' if named else ''}"
+    return f"at equal load: {count}.{f' At {named[0].load}: {figures}.' if named else ''}"
 
 
 def _row(one: Difference) -> ChangeRow:
