@@ -42,7 +42,9 @@ function moneyNote() {
     .filter((id) => !owned().includes(id));
   const inputs = adjusted.length ? `Yours: ${adjusted.join(", ")}.` : "All inputs are the operator’s.";
   const use =
-    state.basis === "owner" ? "" : " They count on the whole page once you choose “Owner’s cost” as the prices.";
+    state.basis === "owner"
+      ? ""
+      : " The serving load counts at every price basis, the other inputs once you choose “Owner’s cost” as the prices.";
   return `${inputs}${use}${without.length ? ` No owner’s inputs: ${without.join(", ")}.` : ""}`;
 }
 
@@ -84,6 +86,7 @@ function priceInput(id, price) {
 
 function verdictOf(id, v, needed, price) {
   if (!v.winner) return "nobody meets the limit";
+  if (v.withheld) return "withheld: see the verdict above";
   if (id === v.winner.a) return "has the cheapest tokens";
   if (needed === null) return "no data within the limit";
   if (price === null) return `cheapest below ${rate(needed)}`;
