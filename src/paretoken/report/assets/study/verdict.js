@@ -10,6 +10,9 @@ import { data, tariffs, word } from "./study.js";
 
 const { bounds } = data;
 
+/* The title of a chart whose verdict is withheld. */
+export const WITHHELD = "Verdict withheld: the data contradict each other";
+
 /* The word for a margin: tie, likely or clear, with "few points" where a curve has under four and "predicted" where one is. */
 export function confidence(margin, nPoints, origins) {
   const predicted = origins.includes("predicted");
@@ -80,7 +83,8 @@ const TEXTS = new Set(["winner", "engine", "origin", "second", "sure", "fragile"
 
 /* The segments of a panel's verdict at the selected tier, as objects; none at other prices. */
 export function segmentsOf(panel, axis = state.axis) {
-  const verdict = panel.axes[axis] && tariffs.has(state.basis) && !state.prices.size && panel.axes[axis].verdicts[state.basis];
+  const verdict =
+    panel.axes[axis] && tariffs.has(state.basis) && !state.prices.size && panel.axes[axis].verdicts[state.basis];
   const named = (s) => Object.fromEntries(SEGMENT.map((key, i) => [key, TEXTS.has(key) ? word(s[i]) : s[i]]));
   return verdict ? verdict.segments.map(named) : [];
 }

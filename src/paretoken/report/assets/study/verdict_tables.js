@@ -40,7 +40,17 @@ function candidateRow(p, v, l, i) {
     el("th", { scope: "row" }, who(l.a)),
     td(`${engineName(l.curve.engine)} ${l.curve.software}`, true),
     td(dollars(l.usd)),
-    td(i === 0 ? (l.usd === null ? "–" : v.withheld ? "lowest" : "cheapest") : l.usd === null ? "–" : more(l.usd / v.winner.usd - 1)),
+    td(
+      i === 0
+        ? l.usd === null
+          ? "–"
+          : v.withheld
+            ? "lowest"
+            : "cheapest"
+        : l.usd === null
+          ? "–"
+          : more(l.usd / v.winner.usd - 1),
+    ),
     td(rate(priceOf(l.a))),
     td(needed === null ? "–" : rate(needed)),
     td(short(l.t, 4)),
