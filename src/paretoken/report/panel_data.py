@@ -55,8 +55,6 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
         "modelName": panel.model,
         "precision": selection.precision,
         "workload": panel.workload,
-        "isl": selection.isl,
-        "osl": selection.osl,
         "scenario": panel.scenario.name,
         "scenarioTitle": panel.scenario.title,
         "scenarioShort": panel.scenario.short,
@@ -129,10 +127,7 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
         ]
         for s in verdict.segments
     ]
-    crossings = [
-        [rounded(from_axis(c.latency_s, axis)), text(c.ahead_below), text(c.ahead_above)] for c in verdict.crossovers
-    ]
-    return {"segments": segments, "crossovers": crossings}
+    return {"segments": segments}
 
 
 def newer_data(newer: NewerRelease, text: Intern) -> Data:

@@ -21,10 +21,9 @@ from paretoken.prices.tariff import Tariff
 from paretoken.report.drafting_data import drafting_data
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
+from paretoken.report.point_words import COLLECTIONS
 from paretoken.report.style import Style, style_of
 from paretoken.report.summary import engine_name, vendor_of
-
-FORMAT = 2
 
 
 class Interned:
@@ -47,17 +46,10 @@ def payload(result: StudyResult) -> dict[str, object]:
     priced = set(priced_accelerators(result))
     panels = [panel_data(panel, text, [t.tier for t in result.tariffs]) for panel in result.panels]
     return {
-        "format": FORMAT,
         "study": _study(result),
         "accelerators": [_accelerator(result, name, name in priced) for name in accelerators],
         "engines": {k: engine_name(result, k) for k in sorted(_engines(result))},
         "tariffs": [_tariff(t, accelerators) for t in result.tariffs],
-        "little": {
-            "median": result.little_error.median,
-            "p5": result.little_error.p5,
-            "p95": result.little_error.p95,
-            "n": result.little_error.n,
-        },
         "bounds": {
             "run": [TIE, LIKELY],
             "predicted": [TIE_PREDICTED, LIKELY_PREDICTED],
@@ -67,6 +59,7 @@ def payload(result: StudyResult) -> dict[str, object]:
             "alike": ALIKE,
         },
         "panels": panels,
+        "collections": list(COLLECTIONS.values()),
         "order": _hardware_order(result, accelerators),
         "drafting": drafting_data(result.panels, text),
         "power": _power(result),
@@ -106,13 +99,11 @@ def _engines(result: StudyResult) -> Iterable[str]:
 def _study(result: StudyResult) -> dict[str, object]:
     study = result.study
     return {
-        "name": study.name,
         "load": study.serving_load,
         "made": result.made_on,
         "points": f"{counted(result.n_points - result.n_predicted, 'point')} published or measured, "
         f"{counted(result.n_predicted, 'point')} predicted.",
         "reference": study.reference,
-        "rent": study.reference_rent_usd,
         "panel": _opening_panel(result),
         "limits": {"interactivity": _middle(study.interactivity_tok_s), "e2e": _middle(study.e2e_s)},
     }
@@ -171,7 +162,6 @@ def _tariff(tariff: Tariff, accelerators: list[str]) -> dict[str, object]:
         "name": tariff.name,
         "set": tariff.price_set,
         "usd": {a: tariff.usd_per_gpu_h[a] for a in accelerators if a in tariff.usd_per_gpu_h},
-        "placeholders": list(tariff.placeholders),
     }
 
 

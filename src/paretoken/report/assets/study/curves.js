@@ -6,7 +6,7 @@ import { AXES } from "./axes.js";
 import { pchip } from "./pchip.js";
 import { data, word } from "./study.js";
 
-const KEYS = { t: "t", o: "o", i: "i" };
+const COLUMNS = ["t", "o", "i"];
 const JOINED = 0;
 const FLAT = 1;
 const APART = 2;
@@ -39,9 +39,9 @@ function curve(panel, axis, { a, e, r, w, d = null, p: rows }) {
   const p = rows.filter((i, k) => k === rows.length - 1 || at[i] < at[rows[k + 1]]);
   const x = p.map((i) => at[i]);
   const splines = Object.fromEntries(
-    Object.entries(KEYS).map(([key, column]) => {
+    COLUMNS.map((column) => {
       const y = p.map((i) => panel.points[column][i]);
-      return [key, y.includes(null) ? null : pchip(x, y)];
+      return [column, y.includes(null) ? null : pchip(x, y)];
     }),
   );
   const last = x[x.length - 1];
@@ -126,12 +126,12 @@ export function paretoSets(panel) {
 }
 
 /* The best curve of each accelerator within a limit in the axis' own unit: [{a, curve, t, latency}], by accelerator.
-   Emulated curves count only where `emulated` asks for them. */
-export function leadersAt(panel, axis, value, { emulated = false } = {}) {
+   Emulated curves do not count. */
+export function leadersAt(panel, axis, value) {
   const latency = AXES[axis].latency(value);
   const best = new Map();
   for (const c of curvesOf(panel, axis)) {
-    if (c.origin === "emulated" && !emulated) continue;
+    if (c.origin === "emulated") continue;
     const t = c.within(latency);
     if (t !== null && (!best.has(c.a) || t > best.get(c.a).t)) best.set(c.a, { a: c.a, curve: c, t, latency });
   }

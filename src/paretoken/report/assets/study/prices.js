@@ -24,9 +24,12 @@ const loadWords = () => (servingLoad() < 1 ? [`serving load ${share(servingLoad(
 /* The reader's own inputs and prices that are in force, in words. */
 function yours() {
   const inputs = ADJUSTABLE.filter((key) => key !== "load" && state[key] !== null && state.basis === "owner");
-  const titles = inputs.map((key) => market.parameters[key].title.toLowerCase());
+  const titles = inputs.map((key) => inText(market.parameters[key].title));
   return [...(titles.length ? [`with your ${titles.join(", ")}`] : []), ...priceWords()];
 }
+
+/* A title within a sentence: `cost of capital`, but `PUE`. */
+export const inText = (title) => (/^[A-Z]{2}/.test(title) ? title : title.charAt(0).toLowerCase() + title.slice(1));
 
 function priceWords() {
   const prices = [...state.prices].map(([a, usd]) => `${a} ${rate(usd)}`);

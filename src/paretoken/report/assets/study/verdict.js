@@ -10,9 +10,6 @@ import { data, tariffs, word } from "./study.js";
 
 const { bounds } = data;
 
-/* The title of a chart whose verdict is withheld. */
-export const WITHHELD = "Verdict withheld: the data contradict each other";
-
 /* The word for a margin: tie, likely or clear, with "few points" where a curve has under four and "predicted" where one is. */
 export function confidence(margin, nPoints, origins) {
   const predicted = origins.includes("predicted");
@@ -97,3 +94,7 @@ export function rentNeeded(verdict, a) {
 }
 
 export const limitText = (axis = state.axis, value = limit()) => limitWords(axis, value);
+
+/* The title of a chart whose verdict is withheld for a reason: `Verdict withheld at ≤ 20 s: inconsistent data`. */
+export const withheldTitle = (reason, axis = state.axis, value = limit()) =>
+  `Verdict withheld at ${limitText(axis, value)}: ${reason.split(":")[0]}`;

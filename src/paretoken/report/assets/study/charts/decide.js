@@ -9,7 +9,7 @@ import { inputsOf, market, openRanges, operator, owned } from "../owner.js";
 import { basisName, priceOf } from "../prices.js";
 import { panel, state } from "../state.js";
 import { accelerators, data, tint } from "../study.js";
-import { limitText, rentNeeded, verdictAt, WITHHELD } from "../verdict.js";
+import { limitText, rentNeeded, verdictAt, withheldTitle } from "../verdict.js";
 
 const ROW_PX = 30;
 const height = (rows) => rows * ROW_PX + 70;
@@ -24,7 +24,6 @@ function dumbbell() {
       a: l.a,
       now: priceOf(l.a),
       needed: rentNeeded(v, l.a) ?? priceOf(l.a),
-      predicted: l.curve.origin === "predicted",
     }));
   const range = rangeOf(
     rows.flatMap((r) => [r.now, r.needed]),
@@ -43,7 +42,7 @@ function dumbbell() {
   const second = rows.find((r) => r.a !== v.winner.a);
   return {
     title: v.withheld
-      ? `${WITHHELD} at ${limitText()}`
+      ? withheldTitle(v.withheld)
       : second
         ? `To equal ${v.winner.a}, ${second.a} would have to cost ${rate(second.needed)} instead of ${rate(second.now)} per GPU-hour`
         : `Rent today and rent needed at ${limitText()}`,
@@ -117,7 +116,9 @@ function stack() {
       })
     : null;
   return {
-    title: top ? `${top.title} is the largest part of the owner’s cost of a GPU-hour` : "Owner’s cost of a GPU-hour",
+    title: top
+      ? `Largest part of the owner’s cost of a GPU-hour: ${top.title.toLowerCase()}`
+      : "Owner’s cost of a GPU-hour",
     subtitle: `${operator().name}. The figure at the end of each bar is the total; a residual value is subtracted.`,
     source: "Inputs with their sources: “What a GPU-hour costs its owner”.",
     x: { title: "$ per GPU-hour", prefix: "$", min: range[0], max: range[1] },

@@ -107,22 +107,37 @@ function mark(p, l, row, v) {
 
 const isTie = (v) => Boolean(v.sure?.startsWith("tie"));
 
-/* `B200 has the cheapest tokens in 18 of 23 workloads at ≥ 50 tok/s/user, MI355X in 3; 1 tie`. */
+/* Whether a verdict rests on a prediction. */
+const isPredicted = (v) => [v.winner, v.second].some((l) => l && l.curve.origin === "predicted");
+
+/* How many verdicts each accelerator wins clear of a tie, most first: [[accelerator, wins]]. */
+function winsOf(rows) {
+  const counts = new Map();
+  for (const { v } of rows)
+    if (v.second && !v.withheld && !isTie(v)) counts.set(v.winner.a, (counts.get(v.winner.a) || 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}
+
+/* `B200 has the cheapest tokens in 10 of 15 measured workloads, MI355X in 3; 1 tie; in 7 of 8 predicted ones`: what was
+   run and what is predicted are counted apart. */
 function titleOf(rows) {
   if (!rows.length) return `Cost per million tokens at ${limitText()}`;
-  const counts = new Map();
-  const decided = rows.filter(({ v }) => v.second && !v.withheld && !isTie(v));
-  for (const { v } of decided) counts.set(v.winner.a, (counts.get(v.winner.a) || 0) + 1);
-  const [first, ...rest] = [...counts].sort((a, b) => b[1] - a[1]);
+  const predicted = rows.filter(({ v }) => isPredicted(v));
+  const measured = rows.filter(({ v }) => !isPredicted(v));
+  const main = winsOf(measured).length ? measured : predicted;
+  const [first, ...rest] = winsOf(main);
   if (!first) return `Nothing is decided at ${limitText()}`;
   if (rows.length === 1)
-    return `At ${limitText()}, ${first[0]} has the cheapest tokens: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
-  const ties = rows.filter(({ v }) => isTie(v) && !v.withheld).length;
+    return `At ${limitText()}, ${first[0]} has the cheapest tokens${predicted.length ? ", predicted" : ""}: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
+  const ties = main.filter(({ v }) => isTie(v) && !v.withheld).length;
   const others = rest.map(([a, n]) => `, ${a} in ${n}`);
   const tied = ties ? `; ${counted(ties, "tie")}` : "";
   const single = rows.filter(({ v }) => !v.second).length;
-  const alone = single ? `; ${single} without a second` : "";
-  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${rows.length} workloads${others.join("")}${tied}${alone}`;
+  const alone = single ? `; ${single} uncontested` : "";
+  const kind = main === predicted ? "predicted " : predicted.length ? "measured " : "";
+  const apart = new Map(winsOf(predicted)).get(first[0]) || 0;
+  const also = kind === "measured " ? `; in ${apart} of ${predicted.length} predicted` : "";
+  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${main.length} ${kind}workloads${others.join("")}${tied}${also}${alone}`;
 }
 
 const kindOf = (p) => `${p.model} ${p.precision}`;
@@ -137,9 +152,8 @@ function choose(p) {
    winner that a small change would turn. */
 function margin(v) {
   if (v.withheld) return "withheld";
-  const predicted = [v.winner, v.second].some((l) => l && l.curve.origin === "predicted");
   const { glyph } = accelerators.get(v.winner.a);
-  const name = `${predicted ? HOLLOW[glyph] || glyph : glyph} ${v.winner.a}`;
+  const name = `${isPredicted(v) ? HOLLOW[glyph] || glyph : glyph} ${v.winner.a}`;
   if (!v.second) return `${name}, alone`;
   return isTie(v) ? `${name} ≈ ${v.second.a}` : `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
 }
