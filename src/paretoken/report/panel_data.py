@@ -12,6 +12,7 @@ from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
 from paretoken.frontier.pareto import CURVE_KEY
 from paretoken.points.acceptance import DRAFTING_COLUMNS
 from paretoken.points.selection import AXIS_COLUMN, Axis
+from paretoken.points.software import representative_day
 from paretoken.report.numbers import column, rounded
 from paretoken.report.point_words import drafting, load, software_words, source_address
 
@@ -89,6 +90,7 @@ def _curves(panel: Panel, axis: Axis, text: Intern) -> list[Data]:
             "e": text(c.engine),
             "r": text(c.origin),
             "w": text(software_words(c.software, c.origin)),
+            "d": None if (day := representative_day(c.date)) is None else day.toordinal(),
             "p": [places[row] for row in c.points.select(key).iter_rows()],
         }
         for c in panel.curves[axis]
@@ -115,7 +117,7 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
             rounded(s.margin),
             rounded(s.margin_min),
             rounded(s.margin_max),
-            text(s.confidence),
+            text(s.confidence.replace("thin", "few points")),
             s.n_points,
             text(s.fragile),
             text(s.withheld),

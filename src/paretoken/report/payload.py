@@ -7,14 +7,18 @@ to 5 significant digits: what a plot can show.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from paretoken.answers.study.result import Panel, StudyResult
-from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, TIE, TIE_PREDICTED
+from paretoken.frontier.consistency import DRIFT_DAYS, LIKELY, LIKELY_PREDICTED, SAME_DATE_DAYS, TIE, TIE_PREDICTED
 from paretoken.frontier.verdict import NEAR_CROSSOVER, THIN
 from paretoken.plural import counted
+from paretoken.points.acceptance import ALIKE
+from paretoken.prices.fleet import utility_power
 from paretoken.prices.tariff import Tariff
+from paretoken.report.drafting_data import drafting_data
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
 from paretoken.report.point_words import COLLECTIONS
@@ -51,9 +55,14 @@ def payload(result: StudyResult) -> dict[str, object]:
             "predicted": [TIE_PREDICTED, LIKELY_PREDICTED],
             "thin": THIN,
             "near": NEAR_CROSSOVER,
+            "days": [DRIFT_DAYS, SAME_DATE_DAYS],
+            "alike": ALIKE,
         },
         "panels": panels,
         "collections": list(COLLECTIONS.values()),
+        "order": _hardware_order(result, accelerators),
+        "drafting": drafting_data(result.panels, text),
+        "power": _power(result),
         "sources": [_sources(panel) for panel in result.panels],
         "money": money_data(result, accelerators),
         "text": list(text),
@@ -154,3 +163,17 @@ def _tariff(tariff: Tariff, accelerators: list[str]) -> dict[str, object]:
         "set": tariff.price_set,
         "usd": {a: tariff.usd_per_gpu_h[a] for a in accelerators if a in tariff.usd_per_gpu_h},
     }
+
+
+def _hardware_order(result: StudyResult, accelerators: list[str]) -> list[tuple[str, str]]:
+    """The pairs (better, worse) of hardware among the accelerators shown."""
+    pairs = {pair for panel in result.panels for grid in panel.grids.values() for pair in grid.order}
+    return sorted(pair for pair in pairs if set(pair) <= set(accelerators))
+
+
+def _power(result: StudyResult) -> dict[str, object]:
+    """Power at the utility's meter, kW per GPU, and what it is made of, by tier; `market` is that of rented GPUs."""
+    tariffs = {t.tier: t for t in result.tariffs}
+    by_basis = {**tariffs, "market": replace(result.tariffs[0], tier="market")}
+    powers = {tier: utility_power(t) for tier, t in by_basis.items()}
+    return {tier: {"kw": power.kw_per_gpu, "basis": power.basis} for tier, power in powers.items()}

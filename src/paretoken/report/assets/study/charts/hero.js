@@ -3,8 +3,8 @@ import { figure } from "../../base/figure.js";
 import { counted, dollars, more, short } from "../../base/format.js";
 import { rangeOf } from "../../base/scale.js";
 import { aboutPoint } from "../about.js";
-import { basisName, costOf } from "../prices.js";
-import { byId } from "../../base/dom.js";
+import { basisName, costOf, unpricedOf } from "../prices.js";
+import { byId, unique } from "../../base/dom.js";
 import { panel, panelsShown, select, state } from "../state.js";
 import { accelerators, data, labelTint, tint } from "../study.js";
 import { ranks } from "../unpriced.js";
@@ -39,7 +39,7 @@ function hero({ width }) {
   const starts = withData.flatMap(({ p }, row) => (row && kindOf(p) !== kindOf(withData[row - 1].p) ? [row] : []));
   return {
     title: titleOf(withData),
-    subtitle: `Cost per million tokens. Prices: ${basisName()}.${rows.length - withData.length ? ` ${rows.length - withData.length} of ${rows.length} have no data at this limit.` : ""}`,
+    subtitle: `Cost per million tokens. Prices: ${basisName()}.${missingWords(rows)}`,
     source: `Source: ${data.study.points} Made by paretoken on ${data.study.made}.`,
     x: { title: "$ per million tokens", prefix: "$", log: true, min: range[0], max: range[1] },
     y: { title: " ", categories: names },
@@ -67,6 +67,19 @@ function hero({ width }) {
       ),
     },
   };
+}
+
+/* What is not in the chart and why: accelerators without a price, and workloads without data or without a price. */
+function missingWords(rows) {
+  const bare = rows.filter(({ v }) => !v.winner);
+  const unpriced = bare.filter(({ v }) => v.ranked.length).length;
+  const meet = unique(rows.flatMap(({ v }) => v.ranked.map((l) => l.a))).filter((a) => accelerators.get(a).priced);
+  const names = unpricedOf(meet);
+  return [
+    ...(names.length ? [` No price: ${names.join(", ")}.`] : []),
+    ...(bare.length > unpriced ? [` ${bare.length - unpriced} of ${rows.length} have no data at this limit.`] : []),
+    ...(unpriced ? [` ${unpriced} of ${rows.length} have data, but no price.`] : []),
+  ].join("");
 }
 
 function mark(p, l, row, v) {
@@ -120,12 +133,14 @@ function titleOf(rows) {
   if (rows.length === 1)
     return `At ${limitText()}, ${first[0]} has the cheapest tokens${predicted.length ? ", predicted" : ""}: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
   const ties = main.filter(({ v }) => isTie(v) && !v.withheld).length;
-  const others = rest.slice(0, 2).map(([a, n]) => `, ${a} in ${n}`);
+  const others = rest.map(([a, n]) => `, ${a} in ${n}`);
   const tied = ties ? `; ${counted(ties, "tie")}` : "";
+  const single = rows.filter(({ v }) => !v.second).length;
+  const alone = single ? `; ${single} uncontested` : "";
   const kind = main === predicted ? "predicted " : predicted.length ? "measured " : "";
   const apart = new Map(winsOf(predicted)).get(first[0]) || 0;
   const also = kind === "measured " ? `; in ${apart} of ${predicted.length} predicted` : "";
-  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${main.length} ${kind}workloads${others.join("")}${tied}${also}`;
+  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${main.length} ${kind}workloads${others.join("")}${tied}${also}${alone}`;
 }
 
 const kindOf = (p) => `${p.model} ${p.precision}`;
