@@ -202,7 +202,7 @@ def test_runs_of_one_question_lie_over_each_other(open_page: Open) -> None:
     assert page.inner_text("#subject").startswith("after, 16 users")
     svg = seen(page, "ttft", "after, 16 users")
     assert "#c25a00" in svg and "#1f6fd0" in svg
-    assert page.locator("#change tbody tr").count() == 18
+    assert page.locator("#change tbody tr").count() == 21
 
 
 @pytest.mark.parametrize("open_page", ["unlike"], indirect=True)
