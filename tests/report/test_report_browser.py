@@ -176,7 +176,7 @@ def test_a_click_pins_a_point_with_its_source(at: At) -> None:
     page.mouse.move(5, 5)
     tip = page.locator("#chart-cost .tip")
     text = tip.inner_text()
-    for part in ("TP ", "GPUs", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "per million"):
+    for part in ("TP ", "GPU", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "per million"):
         assert part in text
     assert tip.locator("a").first.get_attribute("href").startswith("https://")
     page.click("#chart-cost .tip .close")
