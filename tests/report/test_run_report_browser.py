@@ -263,3 +263,4 @@ def test_dark_print_keyboard_and_no_script(open_page: Open, browser: Browser, fi
 def test_a_link_with_nonsense_still_shows_something(open_page: Open) -> None:
     page = open_page("#axis=up&side=x&scale=&tail=z&run=9&level=-4")
     assert page.input_value("#level") == "4" and "<path" in seen(page, "curve-0")
+    assert page.evaluate("location.hash") == ""

@@ -11,6 +11,7 @@ import {
   quantile,
   requestBars,
   roomyTexts,
+  scaleFor,
 } from "../../../src/paretoken/report/assets/run/shapes.js";
 
 test("bins are steps of their own width", () => {
@@ -106,4 +107,11 @@ test("texts that would overlap are left out, the first stays", () => {
   const at = (x, y) => ({ x, y });
   const kept = roomyTexts([at(0, 0), at(10, 5), at(40, 0), at(10, 20)], (t) => [t.x, t.y]);
   assert.deepEqual(kept, [at(0, 0), at(40, 0), at(10, 20)]);
+});
+
+test("a scale is logarithmic where the others reach over five times as far as the runs", () => {
+  assert.equal(scaleFor([10, 100], [400, 500]), "linear");
+  assert.equal(scaleFor([10, 100], [5, 501]), "log");
+  assert.equal(scaleFor([10, 100], []), "linear");
+  assert.equal(scaleFor([], [5, 501]), "linear");
 });

@@ -62,6 +62,14 @@ export function around(values) {
   return [Math.max(0, middle - span * 0.58), middle + span * 0.58];
 }
 
+/* The scale on which runs can be read beside others' values: logarithmic where these reach over `REACH` times as far, as
+   on a linear axis the runs would end up in a corner. */
+const REACH = 5;
+export function scaleFor(own, others) {
+  const most = (values) => values.reduce((a, b) => Math.max(a, b), 0);
+  return most(own) > 0 && most(others) > REACH * most(own) ? "log" : "linear";
+}
+
 /* What a request did: waiting for its first token, then decoding, as bars; one that failed is a single bar. */
 export function requestBars(bars, { wait, decode, failed }, height, about) {
   return bars.due.flatMap((due, i) => {

@@ -2,6 +2,7 @@
 import { readData } from "../base/data.js";
 import { keepLink, linkParameters } from "../base/link.js";
 import { isDark } from "../base/theme.js";
+import { scaleFor } from "./shapes.js";
 
 export const data = await readData();
 export const CHOICES = {
@@ -15,10 +16,18 @@ export const CHOICES = {
 /* All tokens where published points, which lie behind the run, state those alone. */
 const published = data.questions.flatMap((q) => q.published.flatMap((c) => Object.values(c.points).flat()));
 const side = published.length && published.every((p) => p.out === null) ? "total" : "out";
+/* A scale on which the runs fill the chart although published points may reach far beyond them. */
+const levels = data.runs.flatMap((r) => r.levels);
+const scale = ["e2e", side].some((key) => {
+  const values = (points) => points.map((p) => p[key]).filter((v) => v !== null);
+  return scaleFor(values(levels), values(published)) === "log";
+})
+  ? "log"
+  : "linear";
 export const state = {
   axis: "e2e",
   side,
-  scale: "linear",
+  scale,
   overlay: "question",
   behind: "shown",
   tail: "within",

@@ -13,6 +13,8 @@ import { limitText, verdictAt } from "../verdict.js";
 const ROW_PX = 19;
 const PHONE_ROW_PX = 17;
 const PHONE_PX = 520;
+/* Below this the marks need the room of the names beside the leads. */
+const NARROW_PX = 400;
 /* `Llama 70B FP8, Chat 1k/1k`, on a phone `Llama 70B FP8 1k/1k`. */
 const nameOf = (p, phone) => {
   const model = p.modelName.replace(/ \d+\.\d+(\/\d+\.\d+)?(?= )/, "");
@@ -21,6 +23,7 @@ const nameOf = (p, phone) => {
 
 function hero({ width }) {
   const phone = width < PHONE_PX;
+  const narrow = width < NARROW_PX;
   const rows = panelsShown()
     .filter(ranks)
     .map((p) => ({ p, v: verdictAt(p) }));
@@ -44,8 +47,8 @@ function hero({ width }) {
     rules: starts.map((row) => ({ y: row - 0.5, dash: "solid", wide: true })),
     marks,
     texts: [
-      ...withData.map(({ v }, row) => marginText(v, row, range[1], phone)),
-      { x: range[1], y: -0.5, dy: -9, dx: 10, text: phone ? "Cheapest, lead" : "Cheapest, the next costs" },
+      ...withData.map(({ v }, row) => marginText(v, row, range[1], phone, narrow)),
+      { x: range[1], y: -0.5, dy: -9, dx: 10, text: leadHead(phone, narrow) },
     ],
     key: key(),
     choose: {
@@ -54,7 +57,7 @@ function hero({ width }) {
       selected: withData.findIndex(({ p }) => p === panel()),
       act: (row) => choose(withData[row].p),
     },
-    room: phone ? 104 : 160,
+    room: narrow ? 72 : phone ? 104 : 160,
     height: Math.max(110, withData.length * (phone ? PHONE_ROW_PX : ROW_PX) + 66),
     empty: withData.length ? null : `No accelerator with a price meets ${limitText()}. Move the limit.`,
     table: {
@@ -149,22 +152,26 @@ function choose(p) {
 }
 
 /* `● B200 +40 %`: the vendor by its mark, hollow where either of the two is a prediction; `≈` for a tie, `?` for a
-   winner that a small change would turn. */
-function margin(v) {
+   winner that a small change would turn. Without `named` the accelerators are left out: `● +40 %`. */
+function margin(v, named = true) {
   if (v.withheld) return "withheld";
   const { glyph } = accelerators.get(v.winner.a);
-  const name = `${isPredicted(v) ? HOLLOW[glyph] || glyph : glyph} ${v.winner.a}`;
-  if (!v.second) return `${name}, alone`;
-  return isTie(v) ? `${name} ≈ ${v.second.a}` : `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
+  const mark = isPredicted(v) ? HOLLOW[glyph] || glyph : glyph;
+  const name = named ? `${mark} ${v.winner.a}` : mark;
+  if (!v.second) return `${name}${named ? "," : ""} alone`;
+  if (isTie(v)) return named ? `${name} ≈ ${v.second.a}` : `${name} ≈`;
+  return `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
 }
 
 const HOLLOW = { "●": "○", "◆": "◇", "▲": "△", "■": "□", "★": "☆" };
 
-const marginText = (v, y, x, phone) => ({
+const leadHead = (phone, narrow) => (narrow ? "Lead" : phone ? "Cheapest, lead" : "Cheapest, the next costs");
+
+const marginText = (v, y, x, phone, narrow) => ({
   x,
   y,
   dx: phone ? 6 : 10,
-  text: margin(v),
+  text: margin(v, !narrow),
   color: v.withheld ? undefined : labelTint(v.winner.a),
 });
 
