@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
-from paretoken.report.run.page import write_page
+from paretoken.report.page import write_page
 from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
 from tests.support.runs import COLUMNS, METADATA, keep, loaded, proof
