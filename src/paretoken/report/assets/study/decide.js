@@ -86,7 +86,7 @@ function priceInput(id, price) {
 
 function verdictOf(id, v, needed, price) {
   if (!v.winner) return "nobody meets the limit";
-  if (v.withheld) return "withheld: see the verdict above";
+  if (v.withheld && v.ranked.some((l) => l.a === id)) return "withheld: see the verdict above";
   if (id === v.winner.a) return "has the cheapest tokens";
   if (needed === null) return "no data within the limit";
   if (price === null) return `cheapest below ${rate(needed)}`;

@@ -156,8 +156,8 @@ function choose(p) {
 function margin(v, named = true) {
   if (v.withheld) return "withheld";
   const { glyph } = accelerators.get(v.winner.a);
-  const mark = isPredicted(v) ? HOLLOW[glyph] || glyph : glyph;
-  const name = named ? `${mark} ${v.winner.a}` : mark;
+  const sign = isPredicted(v) ? HOLLOW[glyph] || glyph : glyph;
+  const name = named ? `${sign} ${v.winner.a}` : sign;
   if (!v.second) return `${name}${named ? "," : ""} alone`;
   if (isTie(v)) return named ? `${name} ≈ ${v.second.a}` : `${name} ≈`;
   return `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
