@@ -45,4 +45,4 @@ def test_a_plot_needs_two_pools(call, tmp_path):
 def test_the_table_is_printed_even_if_the_plot_cannot_be_written(call):
     code, out, err = call(f"predict {MIXED} --disaggregated 1xDEP16@H200+1xDEP32 --concurrency 64 --plot no/pools.svg")
     assert code == 2 and "1xDEP16@H200+1xDEP32" in out
-    assert err == "error: no/pools.svg cannot be written: No such file or directory\n"
+    assert err == "error: no/pools.svg cannot be written: No such file or directory; choose another place\n"

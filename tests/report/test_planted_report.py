@@ -156,6 +156,7 @@ def test_plain_and_best_known_stand_side_by_side(plant: Plant) -> None:
     )
     short = answer(result)
     lead = short[0]
+    assert lead.startswith("Within limits of 5 to 120 s on end-to-end latency, at the study’s prices (“")
     assert "with plain serving" in lead and "; with the best known serving" in lead
     assert re.search(r"AMD has the cheapest tokens in 6 of 6 comparisons", lead)
     assert re.search(r"best known serving, NVIDIA in 6 of 6", lead)

@@ -18,9 +18,9 @@ from paretoken.answers.study.run import run_study
 from paretoken.catalog.loader import load_catalog
 from paretoken.report import render
 from paretoken.report.contests import contests
-from paretoken.report.html import environment, island
 from paretoken.report.money_data import _index
 from paretoken.report.numbers import money, more, percent, rounded, shown
+from paretoken.report.page import environment, island
 from paretoken.report.payload import payload
 from paretoken.report.sections import SECTIONS
 from paretoken.report.style import style_of

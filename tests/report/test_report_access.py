@@ -132,6 +132,8 @@ def test_it_prints_on_four_pages_in_light_colours(open_report: Open) -> None:
           (id) => document.getElementById(id).drawn.chart.getOption().backgroundColor)"""
     )
     assert set(grounds) == {"#ffffff"}
+    assert "FP8" in page.locator("#four-subject").inner_text()
+    assert page.locator("#legend").inner_text().startswith("● NVIDIA")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") in (
         "rgb(255, 255, 255)",
         "rgba(0, 0, 0, 0)",

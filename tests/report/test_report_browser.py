@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,8 +60,20 @@ def test_the_first_chart_has_every_accelerator_with_a_price_within_the_limit(
     titles = {p.title for p in default_result.panels}
     assert len(hero["y"]["categories"]) == len(titles)
     assert {m["group"] for m in hero["marks"]} >= {"H100", "H200", "B200", "MI300X", "MI325X", "MI355X"}
+    rests = [t for t in hero["texts"] if t["text"][0] in "○◇△□☆"]
+    counts = re.search(r"in \d+ of (\d+) measured workloads.*; in \d+ of (\d+) predicted\b", hero["title"])
+    assert counts and int(counts[2]) == len(rests), "predictions are counted apart"
+    assert int(counts[1]) + int(counts[2]) == len(titles)
     predicted = [m for m in hero["marks"] if m["hollow"]]
     assert predicted and all(m["interval"][0] < m["x"] < m["interval"][1] for m in predicted)
+
+
+def test_a_point_leads_to_its_run_or_else_to_its_collection(at: At) -> None:
+    marks = plot(at(), "chart-cost")["marks"]
+    links = {(m["about"]["href"], m["about"]["hrefText"]) for m in marks if m["about"]["href"]}
+    collections = {text for href, text in links if href.endswith("github.com/SemiAnalysisAI/InferenceX")}
+    assert collections == {"Open the collection"}
+    assert not [row for m in marks for row in m["about"]["rows"] if " on 1 GPUs" in row]
 
 
 def test_the_limit_moves_every_chart_and_the_answer(at: At) -> None:
@@ -176,7 +189,7 @@ def test_a_click_pins_a_point_with_its_source(at: At) -> None:
     page.mouse.move(5, 5)
     tip = page.locator("#chart-cost .tip")
     text = tip.inner_text()
-    for part in ("TP ", "GPUs", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "per million"):
+    for part in ("TP ", "GPU, ", "users", "TTFT", "TPOT", "E2E", "tok/s/GPU", "published", "per million"):
         assert part in text
     assert tip.locator("a").first.get_attribute("href").startswith("https://")
     page.click("#chart-cost .tip .close")
@@ -260,6 +273,8 @@ def test_a_link_with_nonsense_still_shows_something(open_report: Open) -> None:
         "#model=none&precision=fp9&axis=sideways&e2e=-3&basis=x&off=Nothing&reference=Y&view=z&lines=q&scale=w&price-H200=x"
     )
     assert plot(page, "chart-e2e")["lines"]
+    address = page.evaluate("location.hash")
+    assert not re.search("none|fp9|sideways|Nothing|price", address), "what the page does not know leaves the address"
 
 
 def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Browser, tmp_path: Path) -> None:

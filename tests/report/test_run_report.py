@@ -20,8 +20,8 @@ from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.cli.measure.report import command
 from paretoken.errors import BadFile, CannotWrite, NoData
 from paretoken.report import render
+from paretoken.report.page import write_page
 from paretoken.report.run.answer import headline
-from paretoken.report.run.page import write_page
 from paretoken.report.run.payload import payload
 from paretoken.report.run.published import PublishedBeside
 from paretoken.report.run.reading import read_run, read_runs
@@ -174,7 +174,7 @@ def test_no_run_and_no_level_are_told(tmp_path):
     RunFolder(tmp_path / "run").create(METADATA)
     with pytest.raises(NoData, match="--resume"):
         read_run(tmp_path / "run")
-    with pytest.raises(CannotWrite, match="--out"):
+    with pytest.raises(CannotWrite, match="choose another place"):
         write_page("x", tmp_path / "absent" / "x.html")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from paretoken.report.run.published import published_beside
 from paretoken.report.run.reading import MeasuredRun, read_run, read_runs
 from tests.report.test_run_report import words
 from tests.support.html_pages import data_of, page_of
-from tests.support.runs import COLUMNS
+from tests.support.runs import COLUMNS, ladder, slower
 
 
 def altered(run: MeasuredRun, config: dict | None = None, **columns: object) -> MeasuredRun:
@@ -84,6 +85,22 @@ def test_the_change_at_equal_load_is_that_of_check(run_folders):
         assert row.change.startswith(f"{one.change * 100:+.1f}".replace("-", "−"))
         assert row.verdict.split()[0] == ("within" if not one.significant else "better" if one.better else "worse")
     assert rows[0].figure == "Output throughput, tok/s" and "Median TTFT, ms" in {r.figure for r in rows}
+
+
+def test_two_runs_lead_with_their_change(run_folders, tmp_path):
+    """A run that takes half as long again is worse in all; equal runs differ in nothing, unlike ones have no lead."""
+    ladder(tmp_path / "before", (8, 16))
+    slower(tmp_path / "after", (8, 16))
+    before, after = read_runs([tmp_path / "before", tmp_path / "after"])
+    answer = change(before, after)
+    n = len(answer.rows)
+    lead = answer.lead.replace("\u00a0", " ")
+    assert lead.startswith(f"at equal load: worse in {n} of {n} figures, better in none. At 16 users")
+    assert re.search(r"output throughput .3\d\.\d %, median TTFT \+\d+\.\d %, median E2E \+", lead)
+    assert "no difference beyond noise in" in change(*read_runs([run_folders / "before", run_folders / "after"])).lead
+    page = words(page_of(tmp_path / "before", tmp_path / "after"))
+    assert page.index("at equal load: worse") < page.index("What differs") < page.index("Best throughput")
+    assert "at equal load:" not in words(page_of(run_folders / "before", run_folders / "talk"))
 
 
 def test_runs_without_a_load_in_common_have_no_change(run_folders):

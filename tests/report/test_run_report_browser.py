@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RunFolder
-from paretoken.report.run.page import write_page
+from paretoken.report.page import write_page
 from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
 from tests.support.runs import COLUMNS, METADATA, keep, loaded, proof
@@ -202,7 +202,7 @@ def test_runs_of_one_question_lie_over_each_other(open_page: Open) -> None:
     assert page.inner_text("#subject").startswith("after, 16 users")
     svg = seen(page, "ttft", "after, 16 users")
     assert "#c25a00" in svg and "#1f6fd0" in svg
-    assert page.locator("#change tbody tr").count() == 18
+    assert page.locator("#change tbody tr").count() == 21
 
 
 @pytest.mark.parametrize("open_page", ["unlike"], indirect=True)
@@ -263,3 +263,4 @@ def test_dark_print_keyboard_and_no_script(open_page: Open, browser: Browser, fi
 def test_a_link_with_nonsense_still_shows_something(open_page: Open) -> None:
     page = open_page("#axis=up&side=x&scale=&tail=z&run=9&level=-4")
     assert page.input_value("#level") == "4" and "<path" in seen(page, "curve-0")
+    assert page.evaluate("location.hash") == ""

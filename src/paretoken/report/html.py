@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from paretoken.answers.study.result import StudyResult
-from paretoken.report.page import assemble, environment, island
+from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, TIE, TIE_PREDICTED
+from paretoken.frontier.verdict import NEAR_CROSSOVER
+from paretoken.report.page import assemble
 from paretoken.report.payload import payload, styles
 from paretoken.report.sections import Context, Section, sections
 from paretoken.report.text import answer
 
-__all__ = ["environment", "island", "render"]
+BOUNDS = {
+    "tie": TIE,
+    "likely": LIKELY,
+    "tie_predicted": TIE_PREDICTED,
+    "likely_predicted": LIKELY_PREDICTED,
+    "near": NEAR_CROSSOVER - 1,
+}
+"""The shares from which a verdict is firmer, and how far a limit is moved to see whether it is fragile."""
 
 
 def render(result: StudyResult) -> str:
@@ -26,6 +35,7 @@ def render(result: StudyResult) -> str:
         groups=_groups(static),
         sources=next(context["rows"] for section, context in static if section.name == "sources"),
         styles=styles(result),
+        bounds=BOUNDS,
     )
 
 

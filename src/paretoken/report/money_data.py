@@ -17,7 +17,6 @@ from paretoken.prices.outlook.scenario import Scenario
 from paretoken.prices.owner.layers import Inputs, operators
 from paretoken.prices.owner.levelised import COMPONENTS
 from paretoken.prices.owner.parameters import PARAMETERS, Parameter
-from paretoken.prices.owner.rows import capital_from
 from paretoken.report.numbers import rounded
 
 ADJUSTABLE = (
@@ -70,8 +69,7 @@ def _inputs(inputs: Inputs, e: Economy, operator: str) -> Json:
     return {
         "values": inputs.values,
         "ranges": {n: list(f.bounds) for n, f in inputs.figures.items() if not f.certain},
-        "capital": capital_from(inputs),
-        "bands": {origin: [q.p5, q.p95] for origin, q in bands.items()},
+        "bands": {origin: [q.p5, q.p95] for origin, q in bands.items() if origin != "hour"},
     }
 
 

@@ -15,6 +15,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from paretoken.errors import CannotWrite
 from paretoken.report import numbers
 from paretoken.report.modules import joined
 
@@ -51,6 +52,17 @@ def assemble(
 def island(data: Mapping[str, object]) -> Markup:
     """The data as JSON, deflated and in base64, in which no character can end a script tag."""
     return Markup(b64encode(compress(orjson.dumps(data), 9)).decode())  # noqa: S704
+
+
+def write_page(page: str, path: Path) -> None:
+    """Write a page or a picture beside its place, then move it there; CannotWrite if it cannot be written."""
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(path)
+    except OSError as e:
+        partial.unlink(missing_ok=True)
+        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}; choose another place") from e
 
 
 def environment() -> Environment:

@@ -12,6 +12,7 @@ from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
 from paretoken.frontier.pareto import CURVE_KEY
 from paretoken.points.acceptance import DRAFTING_COLUMNS
 from paretoken.points.selection import AXIS_COLUMN, Axis
+from paretoken.points.software import representative_day
 from paretoken.report.numbers import column, rounded
 from paretoken.report.point_words import drafting, load, software_words, source_address
 
@@ -54,8 +55,6 @@ def panel_data(panel: Panel, text: Intern, tiers: list[str]) -> Data:
         "modelName": panel.model,
         "precision": selection.precision,
         "workload": panel.workload,
-        "isl": selection.isl,
-        "osl": selection.osl,
         "scenario": panel.scenario.name,
         "scenarioTitle": panel.scenario.title,
         "scenarioShort": panel.scenario.short,
@@ -91,6 +90,7 @@ def _curves(panel: Panel, axis: Axis, text: Intern) -> list[Data]:
             "e": text(c.engine),
             "r": text(c.origin),
             "w": text(software_words(c.software, c.origin)),
+            "d": None if (day := representative_day(c.date)) is None else day.toordinal(),
             "p": [places[row] for row in c.points.select(key).iter_rows()],
         }
         for c in panel.curves[axis]
@@ -117,7 +117,7 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
             rounded(s.margin),
             rounded(s.margin_min),
             rounded(s.margin_max),
-            text(s.confidence),
+            text(s.confidence.replace("thin", "few points")),
             s.n_points,
             text(s.fragile),
             text(s.withheld),
@@ -127,10 +127,7 @@ def _verdict(verdict: FrontierVerdict, axis: Axis, text: Intern) -> Data:
         ]
         for s in verdict.segments
     ]
-    crossings = [
-        [rounded(from_axis(c.latency_s, axis)), text(c.ahead_below), text(c.ahead_above)] for c in verdict.crossovers
-    ]
-    return {"segments": segments, "crossovers": crossings}
+    return {"segments": segments}
 
 
 def newer_data(newer: NewerRelease, text: Intern) -> Data:

@@ -7,20 +7,23 @@ to 5 significant digits: what a plot can show.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
 from paretoken.answers.study.result import Panel, StudyResult
-from paretoken.frontier.consistency import LIKELY, LIKELY_PREDICTED, TIE, TIE_PREDICTED
+from paretoken.frontier.consistency import DRIFT_DAYS, LIKELY, LIKELY_PREDICTED, SAME_DATE_DAYS, TIE, TIE_PREDICTED
 from paretoken.frontier.verdict import NEAR_CROSSOVER, THIN
 from paretoken.plural import counted
+from paretoken.points.acceptance import ALIKE
+from paretoken.prices.fleet import utility_power
 from paretoken.prices.tariff import Tariff
+from paretoken.report.drafting_data import drafting_data
 from paretoken.report.money_data import money_data
 from paretoken.report.panel_data import panel_data
+from paretoken.report.point_words import COLLECTIONS
 from paretoken.report.style import Style, style_of
 from paretoken.report.summary import engine_name, vendor_of
-
-FORMAT = 2
 
 
 class Interned:
@@ -43,24 +46,23 @@ def payload(result: StudyResult) -> dict[str, object]:
     priced = set(priced_accelerators(result))
     panels = [panel_data(panel, text, [t.tier for t in result.tariffs]) for panel in result.panels]
     return {
-        "format": FORMAT,
         "study": _study(result),
         "accelerators": [_accelerator(result, name, name in priced) for name in accelerators],
         "engines": {k: engine_name(result, k) for k in sorted(_engines(result))},
         "tariffs": [_tariff(t, accelerators) for t in result.tariffs],
-        "little": {
-            "median": result.little_error.median,
-            "p5": result.little_error.p5,
-            "p95": result.little_error.p95,
-            "n": result.little_error.n,
-        },
         "bounds": {
             "run": [TIE, LIKELY],
             "predicted": [TIE_PREDICTED, LIKELY_PREDICTED],
             "thin": THIN,
             "near": NEAR_CROSSOVER,
+            "days": [DRIFT_DAYS, SAME_DATE_DAYS],
+            "alike": ALIKE,
         },
         "panels": panels,
+        "collections": list(COLLECTIONS.values()),
+        "order": _hardware_order(result, accelerators),
+        "drafting": drafting_data(result.panels, text),
+        "power": _power(result),
         "sources": [_sources(panel) for panel in result.panels],
         "money": money_data(result, accelerators),
         "text": list(text),
@@ -97,13 +99,11 @@ def _engines(result: StudyResult) -> Iterable[str]:
 def _study(result: StudyResult) -> dict[str, object]:
     study = result.study
     return {
-        "name": study.name,
         "load": study.serving_load,
         "made": result.made_on,
         "points": f"{counted(result.n_points - result.n_predicted, 'point')} published or measured, "
         f"{counted(result.n_predicted, 'point')} predicted.",
         "reference": study.reference,
-        "rent": study.reference_rent_usd,
         "panel": _opening_panel(result),
         "limits": {"interactivity": _middle(study.interactivity_tok_s), "e2e": _middle(study.e2e_s)},
     }
@@ -162,5 +162,18 @@ def _tariff(tariff: Tariff, accelerators: list[str]) -> dict[str, object]:
         "name": tariff.name,
         "set": tariff.price_set,
         "usd": {a: tariff.usd_per_gpu_h[a] for a in accelerators if a in tariff.usd_per_gpu_h},
-        "placeholders": list(tariff.placeholders),
     }
+
+
+def _hardware_order(result: StudyResult, accelerators: list[str]) -> list[tuple[str, str]]:
+    """The pairs (better, worse) of hardware among the accelerators shown."""
+    pairs = {pair for panel in result.panels for grid in panel.grids.values() for pair in grid.order}
+    return sorted(pair for pair in pairs if set(pair) <= set(accelerators))
+
+
+def _power(result: StudyResult) -> dict[str, object]:
+    """Power at the utility's meter, kW per GPU, and what it is made of, by tier; `market` is that of rented GPUs."""
+    tariffs = {t.tier: t for t in result.tariffs}
+    by_basis = {**tariffs, "market": replace(result.tariffs[0], tier="market")}
+    powers = {tier: utility_power(t) for tier, t in by_basis.items()}
+    return {tier: {"kw": power.kw_per_gpu, "basis": power.basis} for tier, power in powers.items()}

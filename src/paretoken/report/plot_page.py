@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from paretoken import __version__
-from paretoken.errors import CannotWrite
 from paretoken.report.page import assemble
 
 Plot = Mapping[str, object]
@@ -29,14 +27,6 @@ def plot_page(title: str, plots: Iterable[Plot], note: str = "") -> str:
         note=note,
         count=len(listed),
     )
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a page or a picture; CannotWrite if the file cannot be written."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 def tone(place: int) -> str:

@@ -41,7 +41,7 @@ def software_words(state: str, origin: str) -> str:
 
 
 _ADDRESS = re.compile(r"https://[^\s\"'<>]+")
-_REPOSITORIES = {
+COLLECTIONS = {
     "inferencex-2026-07": "https://github.com/SemiAnalysisAI/InferenceX",
     "inferencex-runs-dsr1": "https://github.com/SemiAnalysisAI/InferenceX",
     "atom-nightly": "https://github.com/ROCm/ATOM/tree/gh-pages/benchmark-dashboard",
@@ -54,4 +54,4 @@ _REPOSITORIES = {
 def source_address(source: str, source_ref: str | None) -> str | None:
     """The https address of a point's run, else of its collection; None where neither is public."""
     stated = _ADDRESS.search(source_ref or "")
-    return stated[0].rstrip(".,;)") if stated else _REPOSITORIES.get(source)
+    return stated[0].rstrip(".,;)") if stated else COLLECTIONS.get(source)

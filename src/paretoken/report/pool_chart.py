@@ -18,10 +18,9 @@ from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow
 from paretoken.answers.pool_thinned import Row, thinned
 from paretoken.answers.pools import PooledRow
 from paretoken.catalog.loader import Catalog
-from paretoken.errors import CannotWrite
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
-from paretoken.report.page import environment
+from paretoken.report.page import environment, write_page
 from paretoken.report.style import style_of
 
 WIDTH, PLOT, TOP, LEFT, RIGHT, AXIS, LEGEND_LINE = 760.0, 400.0, 12.0, 64.0, 14.0, 48.0, 20.0
@@ -105,10 +104,7 @@ def write_pool_chart(frontiers: PoolFrontiers, path: Path, catalog: Catalog) -> 
     svg = template.render(chart=chart, style=style_of(frontiers.accelerator, vendor, catalog))
     if path.suffix.lower() != ".svg":
         svg = environment().get_template("pool_chart_page.html.j2").render(title=chart.title, svg=Markup(svg))  # noqa: S704
-    try:
-        path.write_text(svg, encoding="utf-8")
-    except OSError as e:
-        raise CannotWrite(f"{path} cannot be written: {e.strerror or e}") from e
+    write_page(svg, path)
 
 
 def chart_title(f: PoolFrontiers, catalog: Catalog) -> str:

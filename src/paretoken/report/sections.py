@@ -1,4 +1,4 @@
-"""The report's static sections, in order: they need no script and are what is printed.
+"""The report's static sections, in order: they need no script, and a printed page leaves them out.
 
 A new section is one template in `templates/sections/` and one line in `SECTIONS`.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from paretoken.answers.study.config import SERVING_FILTERS
 from paretoken.answers.study.result import Panel, StudyResult
@@ -52,7 +53,8 @@ def answer(result: StudyResult) -> list[str]:
             "be compared for accelerators of different vendors; the tables below show each alone."
         ]
     return [
-        f"At the prices of “{tariff.name}” and the same {AXIS_NAMES['e2e']}, "
+        f"Within limits of {_marks(result.study.e2e_s)} on {AXIS_NAMES['e2e']}, at the study’s prices "
+        f"(“{tariff.name}”), "
         + "; ".join(_short(name, of_bound, i == 0) for i, (name, of_bound) in enumerate(met.items()))
         + ".",
         f"Within the same limit of {AXIS_NAMES['e2e']}, "
@@ -66,6 +68,12 @@ def answer(result: StudyResult) -> list[str]:
         *_elsewhere(result, result.study.scenarios[0], tariff),
         *_market(result),
     ]
+
+
+def _marks(values: Sequence[float]) -> str:
+    """The limits that are counted: `5 to 120 s`, or `20 s`."""
+    ends = dict.fromkeys(f"{value:g}" for value in (min(values), max(values)))
+    return f"{' to '.join(ends)} {AXIS_UNITS['e2e']}"
 
 
 def _short(scenario: str, met: list[Contest], first: bool) -> str:

@@ -56,6 +56,12 @@ test("cells sort by their figures", () => {
   assert.equal(sortValue("×3.6"), 3.6);
   assert.equal(sortValue("–"), null);
   assert.equal(sortValue("H200"), "h200");
-  assert.deepEqual([3, null, "a", 1].sort((a, b) => compareValues(a, b, 1)), [1, 3, "a", null]);
-  assert.deepEqual([3, null, 1].sort((a, b) => compareValues(a, b, -1)), [3, 1, null]);
+  assert.deepEqual(
+    [3, null, "a", 1].sort((a, b) => compareValues(a, b, 1)),
+    [1, 3, "a", null],
+  );
+  assert.deepEqual(
+    [3, null, 1].sort((a, b) => compareValues(a, b, -1)),
+    [3, 1, null],
+  );
 });

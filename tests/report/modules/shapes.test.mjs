@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { areaUnder, around, barHeight, beyond, binSteps, cumulative, heldSteps, quantile, requestBars, roomyTexts } from "../../../src/paretoken/report/assets/run/shapes.js";
+import {
+  areaUnder,
+  around,
+  barHeight,
+  beyond,
+  binSteps,
+  cumulative,
+  holdSteps,
+  quantile,
+  requestBars,
+  roomyTexts,
+  scaleFor,
+} from "../../../src/paretoken/report/assets/run/shapes.js";
 
 test("bins are steps of their own width", () => {
   assert.deepEqual(binSteps(10, 2, [5, 7]), [
@@ -16,8 +28,8 @@ test("bins are steps of their own width", () => {
 });
 
 test("a reading holds until the next one, and a missing one breaks the line", () => {
-  assert.deepEqual(heldSteps([0, 1, 2], [3, null, 4]), [[0, 3], [1, 3], null, [2, 4]]);
-  assert.deepEqual(heldSteps([], []), []);
+  assert.deepEqual(holdSteps([0, 1, 2], [3, null, 4]), [[0, 3], [1, 3], null, [2, 4]]);
+  assert.deepEqual(holdSteps([], []), []);
 });
 
 test("a few samples are steps, many are quantiles at the grid", () => {
@@ -41,8 +53,14 @@ test("the tail ends where its samples do", () => {
     [3, 0.999],
     [4, 1],
   ];
-  assert.deepEqual(beyond(points, 10, 1e-4).map((p) => p && p[0]), [1, 2, null, null]);
-  assert.deepEqual(beyond(points, 1000, 1e-4).map((p) => p && p[0]), [1, 2, 3, null]);
+  assert.deepEqual(
+    beyond(points, 10, 1e-4).map((p) => p && p[0]),
+    [1, 2, null, null],
+  );
+  assert.deepEqual(
+    beyond(points, 1000, 1e-4).map((p) => p && p[0]),
+    [1, 2, 3, null],
+  );
 });
 
 test("a quantile lies between its neighbours, and is absent where too few samples reach it", () => {
@@ -61,8 +79,17 @@ test("a range has room even around a single value, and never begins below 0", ()
 });
 
 test("a request is a wait and its decoding; one that failed is one bar, one without a token a wait", () => {
-  const bars = { row: [0, 0, 1], due: [0, 5, 1], first: [1, null, null], end: [4, 6, 9], status: ["ok", "http_5xx", "cancelled"] };
-  const made = requestBars(bars, { wait: "grey", decode: "blue", failed: "red" }, 6, (i) => ({ title: `${i}`, rows: [] }));
+  const bars = {
+    row: [0, 0, 1],
+    due: [0, 5, 1],
+    first: [1, null, null],
+    end: [4, 6, 9],
+    status: ["ok", "http_5xx", "cancelled"],
+  };
+  const made = requestBars(bars, { wait: "grey", decode: "blue", failed: "red" }, 6, (i) => ({
+    title: `${i}`,
+    rows: [],
+  }));
   assert.deepEqual(
     made.map((b) => [b.row, b.from, b.to, b.color, b.about.title]),
     [
@@ -80,4 +107,11 @@ test("texts that would overlap are left out, the first stays", () => {
   const at = (x, y) => ({ x, y });
   const kept = roomyTexts([at(0, 0), at(10, 5), at(40, 0), at(10, 20)], (t) => [t.x, t.y]);
   assert.deepEqual(kept, [at(0, 0), at(40, 0), at(10, 20)]);
+});
+
+test("a scale is logarithmic where the others reach over five times as far as the runs", () => {
+  assert.equal(scaleFor([10, 100], [400, 500]), "linear");
+  assert.equal(scaleFor([10, 100], [5, 501]), "log");
+  assert.equal(scaleFor([10, 100], []), "linear");
+  assert.equal(scaleFor([], [5, 501]), "linear");
 });

@@ -35,7 +35,8 @@ def command(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
       paretoken report my-campaign
     """
     from paretoken.bench.run_folder import run_folders
-    from paretoken.report.run.page import render_runs, write_page
+    from paretoken.report.page import write_page
+    from paretoken.report.run.page import render_runs
     from paretoken.report.run.reading import read_runs
 
     place = out or (runs[0] / "report.html" if len(runs) == 1 else Path("report.html"))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from paretoken.predict.explain import Explanation, TimeShare
-from paretoken.report.plot_page import Plot, plot_page, table, tone, write_text
+from paretoken.report.page import write_page
+from paretoken.report.plot_page import Plot, plot_page, table, tone
 
 PHASES = {"decode": "decode step", "prompt": "prefill", "ttft": "TTFT"}
 NAMED = 9.0
@@ -18,7 +19,7 @@ BAR_PX = 34
 def write_plot(explanations: Sequence[Explanation], path: Path) -> None:
     """One HTML file with a figure for each explanation."""
     note = "Predicted, not measured. Point at a part for what it is; the table lists all."
-    write_text(plot_page("Where the time goes", map(figure, explanations), note), path)
+    write_page(plot_page("Where the time goes", map(figure, explanations), note), path)
 
 
 class BarPart(NamedTuple):

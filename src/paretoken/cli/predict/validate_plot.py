@@ -7,7 +7,8 @@ from html import escape
 from pathlib import Path
 
 from paretoken.predict.calibration.coverage import NominalCoverage
-from paretoken.report.plot_page import Plot, plot_page, table, tone, write_text
+from paretoken.report.page import write_page
+from paretoken.report.plot_page import Plot, plot_page, table, tone
 
 OUTCOMES = {"tpot": "TPOT", "throughput": "throughput"}
 """Outcomes that are drawn, with their titles."""
@@ -20,7 +21,7 @@ Lines = dict[str, list[tuple[float, float]]]
 def write_plot(coverages: Sequence[NominalCoverage], path: Path) -> None:
     """Write an SVG picture if the file name ends in .svg, else an HTML page."""
     svg = path.suffix.lower() == ".svg"
-    write_text(picture(coverages) if svg else page(coverages), path)
+    write_page(picture(coverages) if svg else page(coverages), path)
 
 
 def lines(coverages: Sequence[NominalCoverage], outcome: str) -> Lines:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from paretoken import __version__
-from paretoken.errors import CannotWrite
 from paretoken.report.page import assemble
 from paretoken.report.run import about, answer, proof, tables
 from paretoken.report.run.change import change
@@ -60,14 +58,3 @@ def _section(run: MeasuredRun, beside: PublishedBeside) -> dict[str, object]:
         "errors": about.errors(run),
         "published": beside,
     }
-
-
-def write_page(page: str, path: Path) -> None:
-    """Write the page beside its place, then move it there."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    except OSError as e:
-        partial.unlink(missing_ok=True)
-        raise CannotWrite(f"{path} cannot be written: {e.strerror}; choose another --out") from e

@@ -148,8 +148,8 @@ def _repeats(summaries: Sequence[LevelSummary]) -> list[str]:
 
 
 def _warnings(run: MeasuredRun) -> list[str]:
-    told = [w for w in warnings_of([run]) if not w.code.startswith(RARE_QUANTILES)]
-    lines = [f"- {w.title}, {where}: {text}" for w in told for where, text in w.texts]
+    common = [w for w in warnings_of([run]) if not w.code.startswith(RARE_QUANTILES)]
+    lines = [f"- {w.title}, {where}: {text}" for w in common for where, text in w.texts]
     more = [f"- and {len(lines) - MOST_WARNINGS + 1} more warnings"] if len(lines) > MOST_WARNINGS else []
     kept = lines[: MOST_WARNINGS - 1] + more if more else lines
     return ["", *(f"- {markdown_text(line[2:])}" for line in kept)] if kept else []

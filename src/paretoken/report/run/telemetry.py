@@ -62,10 +62,10 @@ def _throttled(rows: pl.DataFrame) -> dict[str, object]:
     if "throttle" not in rows.columns:
         return {}
     reasons = rows["throttle"].drop_nulls()
-    held = reasons.filter(reasons != "")
-    if held.is_empty():
+    named = reasons.filter(reasons != "")
+    if named.is_empty():
         return {}
-    return {"throttled": rounded(len(held) / len(reasons), 3), "throttles": sorted(set(held))}
+    return {"throttled": rounded(len(named) / len(reasons), 3), "throttles": sorted(set(named))}
 
 
 def _energy(folder: Path) -> dict[str, object]:

@@ -10,7 +10,7 @@ import { rowAt, rowButtons } from "./rows.js";
 import { inks, onPaper } from "./theme.js";
 
 /* Sizes on A4 paper: of a figure alone and of one in a pair. */
-const PAPER = { width: 670, height: 300, half: { width: 325, height: 235 } };
+const PAPER = { width: 670, height: 300, half: { width: 325, height: 215 } };
 const figures = new Map();
 let lit = null;
 

@@ -22,6 +22,7 @@ import { band, bar, DASHES, interval, label, rule, shapes, words } from "./shape
 import { FONT, SIZE, textWidth } from "./text.js";
 
 const NARROW = 300;
+/* "none" is a place that answers the pointer without a mark: a point of a line. */
 const SYMBOLS = {
   none: "none",
   circle: "circle",

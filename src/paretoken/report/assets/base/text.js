@@ -2,8 +2,6 @@
 export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif';
 export const SIZE = { tick: 11, title: 12, label: 11 };
 
-/* "none" is a place that answers the pointer without a mark: a point of a line. */
-
 let pen = null;
 export function textWidth(text, size = SIZE.tick) {
   if (typeof document === "undefined") return text.length * size * 0.56;

@@ -4,17 +4,41 @@ import { drawNow, refresh } from "../base/figure.js";
 import { wireTheme } from "../base/theme.js";
 import { curveCharts, curveIds, showCurves } from "./charts/curve.js";
 import { latencyCharts, latencyIds } from "./charts/latency.js";
-import { aboutServer, aboutTelemetry, hasServer, hasTelemetry, serverCharts, serverIds, telemetryIds } from "./charts/server.js";
+import {
+  aboutServer,
+  aboutTelemetry,
+  hasServer,
+  hasTelemetry,
+  serverCharts,
+  serverIds,
+  telemetryIds,
+} from "./charts/server.js";
 import { hasSessions, sessionCharts, sessionIds } from "./charts/sessions.js";
 import { aboutTime, timeCharts, timeIds } from "./charts/timeline.js";
 import { CHOICES, data, kind, level, levelName, readLink, run, settle, state, writeLink } from "./state.js";
 
 const LEVEL_IDS = [...latencyIds, ...timeIds, ...sessionIds, ...serverIds, ...telemetryIds];
-const DEPENDS = { axis: curveIds, side: curveIds, scale: curveIds, overlay: curveIds, behind: curveIds, tail: latencyIds };
+const DEPENDS = {
+  axis: curveIds,
+  side: curveIds,
+  scale: curveIds,
+  overlay: curveIds,
+  behind: curveIds,
+  tail: latencyIds,
+};
 
 function drawControls() {
-  if (byId("run")) fill("run", data.runs.map((r, i) => [String(i), r.name]), String(state.run));
-  fill("level", run().levels.map((l, i) => [String(i), kind(l) === "steady" ? l.name : `${l.name} (${kind(l)})`]), String(state.level));
+  if (byId("run"))
+    fill(
+      "run",
+      data.runs.map((r, i) => [String(i), r.name]),
+      String(state.run),
+    );
+  fill(
+    "level",
+    run().levels.map((l, i) => [String(i), kind(l) === "steady" ? l.name : `${l.name} (${kind(l)})`]),
+    String(state.level),
+  );
   for (const id of Object.keys(CHOICES)) if (byId(id)) byId(id).value = state[id];
   byId("subject").textContent = `${levelName()}: ${level().about[1]}; ${level().about.at(-2)}.`;
   byId("about-time").textContent = aboutTime();
@@ -38,7 +62,9 @@ function choose(runName, place) {
 }
 
 function follow() {
-  const at = readLink()?.get("at");
+  const link = readLink();
+  if (link) writeLink();
+  const at = link?.get("at");
   if (at && byId(at)) byId(at).scrollIntoView();
 }
 
@@ -53,7 +79,8 @@ byId("run")?.addEventListener("change", (event) => {
   const same = chosen.levels.findIndex((l) => l.name === level().name);
   choose(chosen.name, same < 0 ? chosen.best : same);
 });
-for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+for (const form of document.querySelectorAll("form"))
+  form.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", () => {
   if (!location.hash.includes("=")) return;
   follow();

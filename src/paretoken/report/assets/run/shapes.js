@@ -8,7 +8,7 @@ export const binSteps = (from, step, values) =>
   ]);
 
 /* Readings that hold until the next one; null where a reading is missing. */
-export function heldSteps(at, values) {
+export function holdSteps(at, values) {
   const points = [];
   values.forEach((v, i) => {
     if (v === null || at[i] === null) points.push(null);
@@ -62,11 +62,19 @@ export function around(values) {
   return [Math.max(0, middle - span * 0.58), middle + span * 0.58];
 }
 
+/* The scale on which runs can be read beside others' values: logarithmic where these reach over `REACH` times as far, as
+   on a linear axis the runs would end up in a corner. */
+const REACH = 5;
+export function scaleFor(own, others) {
+  const most = (values) => values.reduce((a, b) => Math.max(a, b), 0);
+  return most(own) > 0 && most(others) > REACH * most(own) ? "log" : "linear";
+}
+
 /* What a request did: waiting for its first token, then decoding, as bars; one that failed is a single bar. */
 export function requestBars(bars, { wait, decode, failed }, height, about) {
   return bars.due.flatMap((due, i) => {
-    const said = about(i);
-    const bar = (from, to, color) => ({ row: bars.row[i], from, to, height, color, about: said });
+    const words = about(i);
+    const bar = (from, to, color) => ({ row: bars.row[i], from, to, height, color, about: words });
     const [first, end] = [bars.first[i], bars.end[i]];
     if (!isGood(bars.status[i])) return [bar(due, end, failed)];
     if (first === null) return [bar(due, end, wait)];

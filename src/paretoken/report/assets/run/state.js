@@ -1,13 +1,39 @@
 /* The data, what is selected, and the link that keeps the selection. */
 import { readData } from "../base/data.js";
+import { keepLink, linkParameters } from "../base/link.js";
 import { isDark } from "../base/theme.js";
+import { scaleFor } from "./shapes.js";
 
 export const data = await readData();
-export const CHOICES = { axis: ["e2e", "inter"], side: ["out", "total"], scale: ["linear", "log"], overlay: ["question", "all"], behind: ["shown", "hidden"], tail: ["within", "beyond"] };
+export const CHOICES = {
+  axis: ["e2e", "inter"],
+  side: ["out", "total"],
+  scale: ["linear", "log"],
+  overlay: ["question", "all"],
+  behind: ["shown", "hidden"],
+  tail: ["within", "beyond"],
+};
 /* All tokens where published points, which lie behind the run, state those alone. */
 const published = data.questions.flatMap((q) => q.published.flatMap((c) => Object.values(c.points).flat()));
 const side = published.length && published.every((p) => p.out === null) ? "total" : "out";
-export const state = { axis: "e2e", side, scale: "linear", overlay: "question", behind: "shown", tail: "within", run: 0, level: data.runs[0].best };
+/* A scale on which the runs fill the chart although published points may reach far beyond them. */
+const levels = data.runs.flatMap((r) => r.levels);
+const scale = ["e2e", side].some((key) => {
+  const values = (points) => points.map((p) => p[key]).filter((v) => v !== null);
+  return scaleFor(values(levels), values(published)) === "log";
+})
+  ? "log"
+  : "linear";
+export const state = {
+  axis: "e2e",
+  side,
+  scale,
+  overlay: "question",
+  behind: "shown",
+  tail: "within",
+  run: 0,
+  level: data.runs[0].best,
+};
 const START = { ...state };
 
 export const run = () => data.runs[state.run];
@@ -26,9 +52,8 @@ export function settle() {
 
 /* The link's parameters, or null where it holds none. */
 export function readLink() {
-  const text = location.hash.slice(1);
-  if (!text.includes("=")) return null;
-  const link = new URLSearchParams(text);
+  const link = linkParameters();
+  if (!link) return null;
   for (const key of Object.keys(START)) {
     const value = link.get(key);
     state[key] = value === null ? START[key] : key in CHOICES ? value : Number(value);
@@ -40,6 +65,5 @@ export function readLink() {
 export function writeLink() {
   const link = new URLSearchParams();
   for (const key of Object.keys(START)) if (state[key] !== START[key]) link.set(key, state[key]);
-  const text = link.toString();
-  history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+  keepLink(link);
 }

@@ -1,7 +1,7 @@
 /* What a point says of itself when it is pointed at. */
 import { clip } from "../base/dom.js";
-import { seconds, short } from "../base/format.js";
-import { engineName, word } from "./study.js";
+import { counted, seconds, short } from "../base/format.js";
+import { data, engineName, word } from "./study.js";
 
 const E2E_BASIS = {
   little: "derived, Little’s law",
@@ -22,8 +22,8 @@ function softwareOf(c, i) {
 /* `TP8, EP 8 on 8 GPUs, 64 users`. */
 export function runOf(c, i) {
   const parallelism = `${c.ep[i] > 1 ? `, EP ${c.ep[i]}` : ""}${c.dpa[i] ? ", DP attention" : ""}`;
-  const load = c.c[i] === null ? "load not stated" : `${short(c.c[i])} users`;
-  return `TP ${word(c.tp[i])}${parallelism} on ${c.n[i] ?? "?"} GPUs, ${load}`;
+  const load = c.c[i] === null ? "load not stated" : counted(c.c[i], "user");
+  return `TP ${word(c.tp[i])}${parallelism} on ${c.n[i] === null ? "? GPUs" : counted(c.n[i], "GPU")}, ${load}`;
 }
 
 /* {title, rows, href} of a panel's point; `first` are rows that come first. */
@@ -44,7 +44,12 @@ export function aboutPoint(panel, i, ...first) {
       `${short(c.t[i], 4)} tok/s/GPU${word(c.tb[i]) === "stated" ? "" : " (derived)"}${c.o[i] ? `, output ${short(c.o[i], 4)}` : ""}${interval}`,
       `${word(c.r[i])}: ${clip(word(c.s[i]), 60)}${day && !day.includes("..") ? `, ${day}` : ""}`,
     ],
-    href: c.h ? word(c.h[i]) : null,
-    hrefText: "Open the source",
+    ...linkOf(c, i),
   };
+}
+
+/* Where a point is from: its run, else the collection that it is in; a prediction has no such place. */
+function linkOf(c, i) {
+  const href = word(c.h[i]);
+  return { href, hrefText: data.collections.includes(href) ? "Open the collection" : "Open the source" };
 }

@@ -1,7 +1,7 @@
 /* The answer in dollars for the selected model and workload, at the limit and price basis in force. */
 import { byId, el } from "../base/dom.js";
 import { dollars, more, rate } from "../base/format.js";
-import { priceOf } from "./prices.js";
+import { priceOf, unpricedOf } from "./prices.js";
 import { panel } from "./state.js";
 import { accelerators } from "./study.js";
 import { limitText, rentNeeded, verdictAt } from "./verdict.js";
@@ -11,6 +11,14 @@ import { who } from "./who.js";
 export function rivalOf(verdict) {
   const vendor = (a) => accelerators.get(a).vendor;
   return verdict.ranked.find((l) => l.usd !== null && vendor(l.a) !== vendor(verdict.winner.a)) || null;
+}
+
+/* Why the winner stands alone: who else meets the limit has no price, or nobody does. */
+function aloneWords(verdict) {
+  const unpriced = unpricedOf(verdict.ranked.map((l) => l.a));
+  return unpriced.length
+    ? `. No other accelerator with a price meets this limit; no price: ${unpriced.join(", ")}.`
+    : ". Nobody else meets this limit.";
 }
 
 export function drawAnswer() {
@@ -23,13 +31,12 @@ export function drawAnswer() {
     return;
   }
   const rival = rivalOf(v) || v.second;
-  const needed = rival && rentNeeded(v, rival.a);
+  const needed = rival && !v.withheld && rentNeeded(v, rival.a);
   node.replaceChildren(
     subject,
     who(v.winner.a),
     " makes a million tokens for ",
     el("b", null, dollars(v.winner.usd)),
-    ...(v.withheld ? [" (verdict withheld: the data contradict each other)"] : []),
     ...(needed
       ? [
           ", ",
@@ -38,7 +45,9 @@ export function drawAnswer() {
           el("b", null, rate(needed)),
           ` per GPU-hour instead of ${rate(priceOf(rival.a))}.`,
         ]
-      : [". Nobody else meets this limit."]),
-    ...(v.fragile ? [` Fragile: ${v.fragile}.`] : []),
+      : v.withheld
+        ? [`. Verdict withheld: ${v.withheld}.`]
+        : [aloneWords(v)]),
+    ...(v.fragile && !v.withheld ? [` Fragile: ${v.fragile}.`] : []),
   );
 }

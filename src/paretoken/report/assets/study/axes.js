@@ -31,3 +31,7 @@ export const AXES = Object.freeze({
     range: [0.02, 100],
   },
 });
+
+/* A limit in words: `≥ 50 tok/s/user`. */
+export const limitWords = (axis, value) =>
+  `${AXES[axis].sign} ${value.toLocaleString("en-US", { maximumSignificantDigits: 3 })} ${AXES[axis].unit}`;

@@ -1,8 +1,7 @@
 /* The bar of controls: what is compared, the one limit and the one price basis. */
 import { byId, el, fill } from "../base/dom.js";
-import { rate } from "../base/format.js";
 import { AXES } from "./axes.js";
-import { bases } from "./prices.js";
+import { bases, ownWords } from "./prices.js";
 import { choices, limit, panel, select, state } from "./state.js";
 import { accelerators, data } from "./study.js";
 
@@ -53,11 +52,11 @@ export function drawControls() {
   drawChips();
 }
 
-/* Says that the reader's own prices are in force, on the whole page. */
+/* Says that the reader's own prices or serving load are in force, on the whole page. */
 function drawOwnPrices() {
-  const own = [...state.prices].map(([a, usd]) => `${a} ${rate(usd)}`);
+  const own = ownWords();
   byId("own-prices").hidden = own.length === 0;
-  byId("own-prices").firstElementChild.textContent = `with your price of ${own.join(", ")}`;
+  byId("own-prices").firstElementChild.textContent = own.join(", ");
 }
 
 /* Buttons are kept, not rebuilt, so that the keyboard's focus stays where it is. */
@@ -109,7 +108,7 @@ export function wireControls() {
     event.target.setAttribute("aria-invalid", String(!good));
     if (good) select({ [state.axis]: value });
   });
-  byId("clear-prices").addEventListener("click", () => select({ prices: new Map() }));
+  byId("clear-prices").addEventListener("click", () => select({ prices: new Map(), load: null }));
   byId("accelerators").addEventListener("click", (event) => {
     const button = event.target.closest("button[data-accelerator]");
     if (!button) return;

@@ -6,7 +6,7 @@ import { AXES } from "./axes.js";
 import { pchip } from "./pchip.js";
 import { data, word } from "./study.js";
 
-const KEYS = { t: "t", o: "o", i: "i" };
+const COLUMNS = ["t", "o", "i"];
 const JOINED = 0;
 const FLAT = 1;
 const APART = 2;
@@ -33,15 +33,15 @@ export function curvesOf(panel, axis) {
   return cache.get(key);
 }
 
-function curve(panel, axis, { a, e, r, w, p: rows }) {
+function curve(panel, axis, { a, e, r, w, d = null, p: rows }) {
   /* Latencies that are one number once rounded stand for the point that serves most. */
   const at = latenciesOf(panel, axis);
   const p = rows.filter((i, k) => k === rows.length - 1 || at[i] < at[rows[k + 1]]);
   const x = p.map((i) => at[i]);
   const splines = Object.fromEntries(
-    Object.entries(KEYS).map(([key, column]) => {
+    COLUMNS.map((column) => {
       const y = p.map((i) => panel.points[column][i]);
-      return [key, y.includes(null) ? null : pchip(x, y)];
+      return [column, y.includes(null) ? null : pchip(x, y)];
     }),
   );
   const last = x[x.length - 1];
@@ -50,6 +50,8 @@ function curve(panel, axis, { a, e, r, w, p: rows }) {
     engine: word(e),
     origin: word(r),
     software: word(w),
+    /* The day that its software stands for, as a number of days; null where none is stated. */
+    day: d,
     points: p,
     x,
     start: x[0],
@@ -71,7 +73,7 @@ function curve(panel, axis, { a, e, r, w, p: rows }) {
         const left = groupsOf(panel, axis)
           .get(keyOf(panel.points, p[0]))
           .filter((j) => j !== i);
-        return left.length ? [curve(panel, axis, { a, e, r, w, p: front(panel, axis, left) })] : [];
+        return left.length ? [curve(panel, axis, { a, e, r, w, d, p: front(panel, axis, left) })] : [];
       }),
   };
 }
@@ -114,19 +116,22 @@ function front(panel, axis, rows) {
 /* For each accelerator, engine, origin and software the points that no other beats in TTFT and throughput. */
 export function paretoSets(panel) {
   const c = panel.points;
-  return [...groupsOf(panel, "ttft").values()].map((rows) => {
+  const named = Object.values(panel.axes).flatMap((axis) => axis.curves);
+  const days = new Map(named.map((s) => [[s.a, s.e, s.r, s.w].join("|"), s.d]));
+  return [...groupsOf(panel, "ttft")].map(([key, rows]) => {
     const [first] = rows;
-    return { a: c.a[first], e: c.e[first], r: c.r[first], w: c.w[first], p: front(panel, "ttft", rows) };
+    const d = days.get(key) ?? null;
+    return { a: c.a[first], e: c.e[first], r: c.r[first], w: c.w[first], d, p: front(panel, "ttft", rows) };
   });
 }
 
 /* The best curve of each accelerator within a limit in the axis' own unit: [{a, curve, t, latency}], by accelerator.
-   Emulated curves count only where `emulated` asks for them. */
-export function leadersAt(panel, axis, value, { emulated = false } = {}) {
+   Emulated curves do not count. */
+export function leadersAt(panel, axis, value) {
   const latency = AXES[axis].latency(value);
   const best = new Map();
   for (const c of curvesOf(panel, axis)) {
-    if (c.origin === "emulated" && !emulated) continue;
+    if (c.origin === "emulated") continue;
     const t = c.within(latency);
     if (t !== null && (!best.has(c.a) || t > best.get(c.a).t)) best.set(c.a, { a: c.a, curve: c, t, latency });
   }

@@ -3,7 +3,7 @@ import { byId, el, fill, table } from "../base/dom.js";
 import { rate, short } from "../base/format.js";
 import { breakEvenShare } from "./money.js";
 import { allowed, cellOf, inputsOf, market, operatorValue, owned, ownerOf, ownerPrice, PERCENT } from "./owner.js";
-import { basisName, marketTerm, priceOf } from "./prices.js";
+import { basisName, inText, marketTerm, priceOf } from "./prices.js";
 import { ADJUSTABLE, isPrice, panel, select, state } from "./state.js";
 import { data } from "./study.js";
 import { limitText, rentNeeded, verdictAt } from "./verdict.js";
@@ -34,7 +34,7 @@ function drawInput(key) {
 
 function moneyNote() {
   const adjusted = ADJUSTABLE.filter((k) => state[k] !== null).map((k) =>
-    k === "load" ? "serving load" : market.parameters[k].title.toLowerCase(),
+    k === "load" ? "serving load" : inText(market.parameters[k].title),
   );
   const without = data.accelerators
     .filter((a) => a.priced)
@@ -42,7 +42,9 @@ function moneyNote() {
     .filter((id) => !owned().includes(id));
   const inputs = adjusted.length ? `Yours: ${adjusted.join(", ")}.` : "All inputs are the operator’s.";
   const use =
-    state.basis === "owner" ? "" : " They count on the whole page once you choose “Owner’s cost” as the prices.";
+    state.basis === "owner"
+      ? ""
+      : " The serving load counts at every price basis, the other inputs once you choose “Owner’s cost” as the prices.";
   return `${inputs}${use}${without.length ? ` No owner’s inputs: ${without.join(", ")}.` : ""}`;
 }
 
@@ -84,10 +86,11 @@ function priceInput(id, price) {
 
 function verdictOf(id, v, needed, price) {
   if (!v.winner) return "nobody meets the limit";
+  if (v.withheld && v.ranked.some((l) => l.a === id)) return "withheld: see the verdict above";
   if (id === v.winner.a) return "has the cheapest tokens";
   if (needed === null) return "no data within the limit";
   if (price === null) return `cheapest below ${rate(needed)}`;
-  return `has to fall ${short((1 - needed / price) * 100, 2)} % to be cheapest`;
+  return `would have to cost ${short((1 - needed / price) * 100, 2)} % less`;
 }
 
 function drawDecision() {

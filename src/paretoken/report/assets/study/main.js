@@ -3,7 +3,7 @@ import { byId } from "../base/dom.js";
 import { drawNow, refresh } from "../base/figure.js";
 import { wireTheme } from "../base/theme.js";
 import { decideCharts } from "./charts/decide.js";
-import { fourCharts } from "./charts/four.js";
+import { fourCharts, subjectOf } from "./charts/four.js";
 import { engineCharts } from "./charts/engines.js";
 import { heroChart } from "./charts/hero.js";
 import { marketCharts } from "./charts/market.js";
@@ -14,7 +14,7 @@ import { drawVerdict } from "./verdict_tables.js";
 import { drawControls, wireControls } from "./controls.js";
 import { drawUnpriced } from "./unpriced.js";
 import { wirePresets } from "./presets.js";
-import { onChange, readLink, selection, writeLink } from "./state.js";
+import { onChange, panel, readLink, selection, writeLink } from "./state.js";
 
 /* Opens what a link leads to, and goes there. */
 function reveal(id) {
@@ -26,6 +26,8 @@ function reveal(id) {
 
 function follow() {
   const link = readLink();
+  /* What the page does not know leaves the address. */
+  if (link) writeLink();
   reveal(link ? link.get("at") : location.hash.slice(1));
 }
 
@@ -40,6 +42,7 @@ wirePresets();
 wireDecide();
 wireEvidence();
 const draw = () => {
+  byId("four-subject").textContent = subjectOf(panel());
   drawControls();
   drawAnswer();
   drawUnpriced();

@@ -49,5 +49,18 @@ onSettle(() => {
   if (!ids.includes(state.tornadoOf)) state.tornadoOf = ids.includes(state.reference) ? state.reference : ids[0] || "";
 });
 
-/* Utility power of a GPU with its share of everything, kW; null without an owner's inputs. */
-export const kwOf = (id) => (ownerOf(id) ? itKw(inputsOf(id)) * inputsOf(id).pue : null);
+/* Power of a GPU with its share of everything at the utility's meter, kW: of the owner's inputs where they are the
+   prices, else as `compare` takes it; null where it is not known. */
+export function kwOf(id) {
+  if (state.basis !== "owner") return stated().kw[id] ?? null;
+  return ownerOf(id) ? itKw(inputsOf(id)) * inputsOf(id).pue : null;
+}
+
+/* What that power is made of, in words. */
+export function powerBasis() {
+  if (state.basis !== "owner") return stated().basis;
+  return `utility power: IT power times PUE ${state.pue ?? operatorValue("pue")} (${operator().name}’s inputs)`;
+}
+
+/* The power that goes with a price tier; rented GPUs stand in the sites of those who rent them out. */
+const stated = () => data.power[state.basis] || data.power.market;

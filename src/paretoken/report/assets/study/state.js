@@ -1,5 +1,6 @@
 /* What the reader selects, and the link that keeps it. */
 import { unique } from "../base/dom.js";
+import { keepLink, linkParameters } from "../base/link.js";
 import { AXES } from "./axes.js";
 import { accelerators, data, tariffs } from "./study.js";
 
@@ -95,12 +96,11 @@ export function select(changes) {
 }
 
 export function readLink() {
-  const text = location.hash.slice(1);
-  if (!text.includes("=")) {
+  const parameters = linkParameters();
+  if (!parameters) {
     settle();
     return null;
   }
-  const parameters = new URLSearchParams(text);
   for (const key of Object.keys(DEFAULTS)) {
     const value = parameters.get(key);
     state[key] = value === null ? DEFAULTS[key] : NUMERIC.has(key) ? Number(value) : value;
@@ -121,7 +121,4 @@ export function selection() {
   return parameters.toString();
 }
 
-export function writeLink() {
-  const text = selection();
-  history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
-}
+export const writeLink = () => keepLink(selection());

@@ -22,7 +22,7 @@ const doubts = (...words) => words.filter(Boolean).join("; ");
 /* What makes a verdict less than firm, in words. */
 function doubtsOf(v) {
   return doubts(
-    v.withheld ? `withheld: ${v.withheld}` : v.sure?.replace("thin", "few points"),
+    v.withheld ? `withheld: ${v.withheld}` : v.sure,
     v.withheld ? null : v.fragile && `fragile: ${v.fragile}`,
     v.withheld ? null : v.dataEnd && `not settled: ${v.dataEnd}`,
     v.withheld ? null : v.acceptance,
@@ -40,7 +40,17 @@ function candidateRow(p, v, l, i) {
     el("th", { scope: "row" }, who(l.a)),
     td(`${engineName(l.curve.engine)} ${l.curve.software}`, true),
     td(dollars(l.usd)),
-    td(i === 0 ? "cheapest" : l.usd === null ? "–" : more(l.usd / v.winner.usd - 1)),
+    td(
+      i === 0
+        ? l.usd === null
+          ? "–"
+          : v.withheld
+            ? "lowest"
+            : "cheapest"
+        : l.usd === null
+          ? "–"
+          : more(l.usd / v.winner.usd - 1),
+    ),
     td(rate(priceOf(l.a))),
     td(needed === null ? "–" : rate(needed)),
     td(short(l.t, 4)),
@@ -115,7 +125,7 @@ function segments(p) {
       el(
         "p",
         { class: "note" },
-        "The study has verdicts by range for its own price tiers, on interactivity and end-to-end latency.",
+        "The study has verdicts by range at its own price tiers, on interactivity and end-to-end latency.",
       ),
     ];
   const heads = [

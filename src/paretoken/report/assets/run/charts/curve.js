@@ -13,14 +13,18 @@ const SIDES = { out: "output tok/s/GPU", total: "total tok/s/GPU" };
 const HEIGHT = 480;
 
 const sound = (l) => kind(l) === "steady";
-const drawable = (l) => l[state.axis] !== null && l[state.side] !== null && (l[state.side] > 0 || state.scale === "linear");
+const drawable = (l) =>
+  l[state.axis] !== null && l[state.side] !== null && (l[state.side] > 0 || state.scale === "linear");
 const placed = (r) => r.levels.map((l, i) => ({ ...l, i })).filter(drawable);
 const rangeOfLevel = (l) => l[`${state.side}Range`] || [l[state.side], l[state.side]];
 
 function curveOf(places, questions) {
   const runs = places.map((i) => data.runs[i]);
   const all = state.behind === "shown" ? questions.flatMap((q) => q.published) : [];
-  const published = all.map((c) => ({ ...c, points: (c.points[state.axis] || []).filter((p) => p[state.axis] !== null && p[state.side] !== null) }));
+  const published = all.map((c) => ({
+    ...c,
+    points: (c.points[state.axis] || []).filter((p) => p[state.axis] !== null && p[state.side] !== null),
+  }));
   const marks = [...published.flatMap(publishedMarks), ...runs.flatMap((r) => placed(r).map((l) => mark(r, l)))];
   const log = state.scale === "log";
   const xs = marks.map((m) => m.x);
@@ -46,13 +50,21 @@ function curveOf(places, questions) {
 /* What is drawn behind the runs, or why published points are not. */
 function behind(questions, published) {
   if (published.some((c) => c.points.length)) return " Squares on dashed lines are published.";
-  return state.behind === "shown" && questions.some((q) => q.published.length) ? " Published points state all tokens alone; choose All tokens to see them." : "";
+  return state.behind === "shown" && questions.some((q) => q.published.length)
+    ? " Published points state all tokens alone; choose All tokens to see them."
+    : "";
 }
 
 /* The run with the highest sound throughput, and its lead over the next. */
 function finding(runs) {
-  const best = (r) => placed(r).filter(sound).sort((a, b) => b[state.side] - a[state.side])[0];
-  const ranked = runs.map((r) => ({ r, l: best(r) })).filter(({ l }) => l).sort((a, b) => b.l[state.side] - a.l[state.side]);
+  const best = (r) =>
+    placed(r)
+      .filter(sound)
+      .sort((a, b) => b[state.side] - a[state.side])[0];
+  const ranked = runs
+    .map((r) => ({ r, l: best(r) }))
+    .filter(({ l }) => l)
+    .sort((a, b) => b.l[state.side] - a.l[state.side]);
   if (!ranked.length) return "No level is steady and unlimited by the client";
   const [{ r, l }, second] = ranked;
   const lead = second ? `, ${more(l[state.side] / second.l[state.side] - 1)} over ${second.r.name}` : "";
@@ -93,12 +105,22 @@ function names(runs, x, y) {
   const node = byId("curve");
   const [across, down] = [scale(x, 0, node.clientWidth), scale(y, HEIGHT, 0)];
   const texts = runs.flatMap((r) =>
-    placed(r).map((l) => ({ x: l[state.axis], y: l[state.side], text: l.name.replace(/ users?$/, ""), color: tint(r), align: "right", dx: -8, dy: -8 })),
+    placed(r).map((l) => ({
+      x: l[state.axis],
+      y: l[state.side],
+      text: l.name.replace(/ users?$/, ""),
+      color: tint(r),
+      align: "right",
+      dx: -8,
+      dy: -8,
+    })),
   );
   return roomyTexts(texts, (t) => [across(t.x), down(t.y)]);
 }
 
-const sourcesOf = (published) => [...new Set(published.filter((c) => c.points.length).map((c) => `published points of ${c.source}`))];
+const sourcesOf = (published) => [
+  ...new Set(published.filter((c) => c.points.length).map((c) => `published points of ${c.source}`)),
+];
 
 const publishedLine = (c) => ({
   group: c.name,
@@ -123,12 +145,19 @@ const publishedMarks = (c) =>
 
 function tableOf(runs, published) {
   const head = ["Run", "Load", AXES[state.axis].title, SIDES[state.side], "95 % from", "to", "State"];
-  const own = runs.flatMap((r) => placed(r).map((l) => [r.name, l.name, l[state.axis], l[state.side], ...rangeOfLevel(l), kind(l)]));
-  const others = published.flatMap((c) => c.points.map((p) => [c.name, p.about[2], p[state.axis], p[state.side], null, null, "published"]));
+  const own = runs.flatMap((r) =>
+    placed(r).map((l) => [r.name, l.name, l[state.axis], l[state.side], ...rangeOfLevel(l), kind(l)]),
+  );
+  const others = published.flatMap((c) =>
+    c.points.map((p) => [c.name, p.about[2], p[state.axis], p[state.side], null, null, "published"]),
+  );
   return { heads: head, rows: [...own, ...others] };
 }
 
-export const curveIds = [...data.questions.map((_, i) => `chart-curve-${i}`), ...(data.questions.length > 1 ? ["chart-curve-all"] : [])];
+export const curveIds = [
+  ...data.questions.map((_, i) => `chart-curve-${i}`),
+  ...(data.questions.length > 1 ? ["chart-curve-all"] : []),
+];
 
 /* Which of the figures is shown, by the choice of one chart for each question or one of all. */
 export function showCurves() {
@@ -139,5 +168,14 @@ export function showCurves() {
 export function curveCharts(choose) {
   const pick = (m) => m.run !== undefined && choose(m.run, m.level);
   data.questions.forEach((q, i) => figure(`chart-curve-${i}`, () => curveOf(q.runs, [q]), { pick }));
-  if (data.questions.length > 1) figure("chart-curve-all", () => curveOf(data.runs.map((_, i) => i), data.questions), { pick });
+  if (data.questions.length > 1)
+    figure(
+      "chart-curve-all",
+      () =>
+        curveOf(
+          data.runs.map((_, i) => i),
+          data.questions,
+        ),
+      { pick },
+    );
 }

@@ -21,20 +21,33 @@ function curve(l, metric, style) {
 
 function distribution(metric) {
   const [here, r, ink] = [level(), run(), inks()];
-  const others = data.runs.filter((o) => o !== r).flatMap((o) => o.levels.filter((l) => l.name === here.name).map((l) => [o, l]));
+  const others = data.runs
+    .filter((o) => o !== r)
+    .flatMap((o) => o.levels.filter((l) => l.name === here.name).map((l) => [o, l]));
   const lines = [
     ...r.levels.filter((l) => l !== here).map((l) => curve(l, metric, { name: l.name, color: ink.rule, width: 1.2 })),
-    ...others.map(([o, l]) => curve(l, metric, { name: o.name, group: o.name, color: tint(o), width: 1.8, dash: "dotted" })),
+    ...others.map(([o, l]) =>
+      curve(l, metric, { name: o.name, group: o.name, color: tint(o), width: 1.8, dash: "dotted" }),
+    ),
     curve(here, metric, { name: here.name, group: r.name, color: tint(r), width: 2.4 }),
   ].filter(Boolean);
   const d = here.latency[metric];
-  const range = rangeOf(lines.flatMap((l) => l.points.filter(Boolean).map(([x]) => x)), true);
+  const range = rangeOf(
+    lines.flatMap((l) => l.points.filter(Boolean).map(([x]) => x)),
+    true,
+  );
   const tail = state.tail === "beyond";
   return {
-    title: d.n ? `${METRICS[metric]}: p50 ${ms(quantile(d, 0.5, data.grid))}, p99 ${ms(quantile(d, 0.99, data.grid))}` : METRICS[metric],
+    title: d.n
+      ? `${METRICS[metric]}: p50 ${ms(quantile(d, 0.5, data.grid))}, p99 ${ms(quantile(d, 0.99, data.grid))}`
+      : METRICS[metric],
     subtitle: d.n ? `${levelName()}; ${counted(d.n, metric === "itl" ? "gap" : "request")}` : levelName(),
     source: `Source: ${r.source}.`,
-    x: { title: "ms", log: range ? range[1] / range[0] > 3 : false, ...(range ? { min: range[0], max: range[1] } : { min: 0, max: 1 }) },
+    x: {
+      title: "ms",
+      log: range ? range[1] / range[0] > 3 : false,
+      ...(range ? { min: range[0], max: range[1] } : { min: 0, max: 1 }),
+    },
     y: tail
       ? { title: "share beyond", log: true, min: LEAST_TAIL, max: 1.15, format: percent }
       : { title: "share within", min: 0, max: 1.02, format: percent },
@@ -54,13 +67,27 @@ function quantileMarks(l, r, metric) {
     if (value === null) return [];
     const y = state.tail === "beyond" ? 1 - share : share;
     const rows = [`${name(share)}: ${percent(share)} of ${metric === "itl" ? "gaps" : "requests"} within ${ms(value)}`];
-    return [{ group: r.name, x: value, y, shape: r.shape, color: tint(r), size: 8, about: { title: `${METRICS[metric]}, ${l.name}`, rows } }];
+    return [
+      {
+        group: r.name,
+        x: value,
+        y,
+        shape: r.shape,
+        color: tint(r),
+        size: 8,
+        about: { title: `${METRICS[metric]}, ${l.name}`, rows },
+      },
+    ];
   });
 }
 
 const tableOf = (r, metric) => ({
   heads: ["Load", "Samples", ...QUANTILES.map((q) => `${name(q)}, ms`)],
-  rows: r.levels.map((l) => [l.name, l.latency[metric].n, ...QUANTILES.map((q) => (l.latency[metric].n ? quantile(l.latency[metric], q, data.grid) : null))]),
+  rows: r.levels.map((l) => [
+    l.name,
+    l.latency[metric].n,
+    ...QUANTILES.map((q) => (l.latency[metric].n ? quantile(l.latency[metric], q, data.grid) : null)),
+  ]),
 });
 
 export const latencyIds = Object.keys(METRICS).map((metric) => `chart-${metric}`);

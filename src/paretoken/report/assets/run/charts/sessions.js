@@ -25,7 +25,10 @@ function overTime() {
   });
   return {
     ...common,
-    title: bars.rows === bars.of ? `The turns of ${counted(bars.of, "session")}` : `The turns of ${bars.rows} of ${counted(bars.of, "session")}, evenly picked`,
+    title:
+      bars.rows === bars.of
+        ? `The turns of ${counted(bars.of, "session")}`
+        : `The turns of ${bars.rows} of ${counted(bars.of, "session")}, evenly picked`,
     y,
     bars: requestBars(bars, colors, barHeight(bars.rows, room), about),
     bands: shadedWindow(y),
@@ -33,7 +36,15 @@ function overTime() {
     key: requestKey(colors),
     table: {
       heads: ["Session", "Turn", "Input tokens", "Due, s", "First token, s", "End, s", "Status"],
-      rows: bars.due.map((due, i) => [bars.session[i], bars.turn[i], bars.isl[i], due, bars.first[i], bars.end[i], bars.status[i]]),
+      rows: bars.due.map((due, i) => [
+        bars.session[i],
+        bars.turn[i],
+        bars.isl[i],
+        due,
+        bars.first[i],
+        bars.end[i],
+        bars.status[i],
+      ]),
     },
   };
 }
@@ -42,7 +53,10 @@ function byTurn() {
   const turns = level().sessions?.turns || [];
   const last = turns.at(-1);
   const most = Math.max(1e-9, ...turns.map((t) => t.p90 ?? t.p50));
-  const title = turns.length > 1 ? `TTFT p50 goes from ${short(turns[0].p50)} ms at turn ${turns[0].turn} to ${short(last.p50)} ms at turn ${last.turn}` : "TTFT by turn";
+  const title =
+    turns.length > 1
+      ? `TTFT p50 goes from ${short(turns[0].p50)} ms at turn ${turns[0].turn} to ${short(last.p50)} ms at turn ${last.turn}`
+      : "TTFT by turn";
   const color = tint(run());
   return {
     ...base(),

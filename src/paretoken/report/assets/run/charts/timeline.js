@@ -33,18 +33,40 @@ export function shadedWindow({ min, max }) {
 }
 
 function partNames(t, y) {
-  if (!t.window) return [{ x: (t.from + end(t)) / 2, y, text: "no window: the level is too short", align: "center", dy: 9 }];
+  if (!t.window)
+    return [{ x: (t.from + end(t)) / 2, y, text: "no window: the level is too short", align: "center", dy: 9 }];
   const [a, z] = t.window;
-  const spans = [["warm-up", t.from, a], [level().steady ? "steady window" : "window, not steady", a, z], ["tail", z, end(t)]];
+  const spans = [
+    ["warm-up", t.from, a],
+    [level().steady ? "steady window" : "window, not steady", a, z],
+    ["tail", z, end(t)],
+  ];
   const room = (from, to) => ((to - from) / (end(t) - t.from)) * (byId("one-level").clientWidth - LEFT - right());
-  return spans.filter(([name, from, to]) => room(from, to) > 7 * name.length).map(([text, from, to]) => ({ x: (from + to) / 2, y, text, align: "center", dy: 9 }));
+  return spans
+    .filter(([name, from, to]) => room(from, to) > 7 * name.length)
+    .map(([text, from, to]) => ({ x: (from + to) / 2, y, text, align: "center", dy: 9 }));
 }
 
 function series(key, { title, unit, color, height = 150, top = 0, texts = null, says }) {
   const t = level().time;
   const values = t?.[key];
-  const base = { subtitle: levelName(), source: `Source: ${run().source}.`, x: secondsAxis(), left: LEFT, room: right(), height, marks: [] };
-  if (!values) return { ...base, title, y: { min: 0, max: 1 }, lines: [], empty: t ? "No request failed." : "No request was sent at this level." };
+  const base = {
+    subtitle: levelName(),
+    source: `Source: ${run().source}.`,
+    x: secondsAxis(),
+    left: LEFT,
+    room: right(),
+    height,
+    marks: [],
+  };
+  if (!values)
+    return {
+      ...base,
+      title,
+      y: { min: 0, max: 1 },
+      lines: [],
+      empty: t ? "No request failed." : "No request was sent at this level.",
+    };
   const points = binSteps(t.from, t.step, values);
   const y = { title: unit, min: 0, max: Math.max(1e-9, top, ...values) * (texts ? 1.4 : 1.15) };
   return {
@@ -60,7 +82,14 @@ function series(key, { title, unit, color, height = 150, top = 0, texts = null, 
 }
 
 /* A point of a line that answers the pointer. */
-export const spot = (x, y, color, text, group) => ({ x, y, color, group, shape: "none", about: { title: text, rows: [`at ${short(x, 4)} s`] } });
+export const spot = (x, y, color, text, group) => ({
+  x,
+  y,
+  color,
+  group,
+  shape: "none",
+  about: { title: text, rows: [`at ${short(x, 4)} s`] },
+});
 
 const most = (values) => values.reduce((a, b) => Math.max(a, b), 0);
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
@@ -80,7 +109,12 @@ function flight() {
 }
 
 const tokens = () =>
-  series("tok", { title: "Output", unit: "output tok/s", color: tint(run()), says: (values) => `${short(mean(values))} output tok/s on average, ${short(most(values))} at most` });
+  series("tok", {
+    title: "Output",
+    unit: "output tok/s",
+    color: tint(run()),
+    says: (values) => `${short(mean(values))} output tok/s on average, ${short(most(values))} at most`,
+  });
 
 function errors() {
   return series("err", {
@@ -100,7 +134,15 @@ export const requestRows = (bars, i) => [
 function requests() {
   const t = level().time;
   const bars = t?.bars;
-  const base = { subtitle: levelName(), source: `Source: ${run().source}.`, x: secondsAxis("Seconds from the start of the level"), left: LEFT, room: right(), lines: [], marks: [] };
+  const base = {
+    subtitle: levelName(),
+    source: `Source: ${run().source}.`,
+    x: secondsAxis("Seconds from the start of the level"),
+    left: LEFT,
+    room: right(),
+    lines: [],
+    marks: [],
+  };
   if (!bars) return { ...base, title: "Requests", y: { min: 0, max: 1 }, empty: "No request was sent at this level." };
   const closed = level().kind === "closed";
   const colors = requestColors();
@@ -109,9 +151,15 @@ function requests() {
   const n = bars.due.length;
   return {
     ...base,
-    title: n === bars.of ? `All ${counted(n, "request")}` : `${n.toLocaleString("en-US")} of ${counted(bars.of, "request")}, evenly picked`,
+    title:
+      n === bars.of
+        ? `All ${counted(n, "request")}`
+        : `${n.toLocaleString("en-US")} of ${counted(bars.of, "request")}, evenly picked`,
     y,
-    bars: requestBars(bars, colors, barHeight(bars.rows, room), (i) => ({ title: `Request ${i + 1}`, rows: requestRows(bars, i) })),
+    bars: requestBars(bars, colors, barHeight(bars.rows, room), (i) => ({
+      title: `Request ${i + 1}`,
+      rows: requestRows(bars, i),
+    })),
     bands: shadedWindow(y),
     height: room + 80,
     key: requestKey(colors),
@@ -122,15 +170,24 @@ function requests() {
   };
 }
 
-export const requestKey = ({ wait, decode, failed }) => [["from due to first token", wait], ["from first token to end", decode], ["failed", failed]];
+export const requestKey = ({ wait, decode, failed }) => [
+  ["from due to first token", wait],
+  ["from first token to end", decode],
+  ["failed", failed],
+];
 
 /* What the timeline shows, in words. */
 export function aboutTime() {
   const t = level().time;
   if (!t) return "No request was sent at this level.";
   const { bars } = t;
-  const rows = level().kind === "closed" ? `Requests have a row for each of ${bars.rows === bars.ofRows ? "the" : `${bars.rows} of ${bars.ofRows}`} users.` : "Requests are packed into rows.";
-  return t.window ? `The ${level().steady ? "steady window" : "window"} is shaded; warm-up is before it, the tail after. ${rows}` : rows;
+  const rows =
+    level().kind === "closed"
+      ? `Requests have a row for each of ${bars.rows === bars.ofRows ? "the" : `${bars.rows} of ${bars.ofRows}`} users.`
+      : "Requests are packed into rows.";
+  return t.window
+    ? `The ${level().steady ? "steady window" : "window"} is shaded; warm-up is before it, the tail after. ${rows}`
+    : rows;
 }
 
 export const timeIds = ["chart-flight", "chart-tokens", "chart-errors", "chart-requests"];

@@ -9,7 +9,7 @@ import { inputsOf, market, openRanges, operator, owned } from "../owner.js";
 import { basisName, priceOf } from "../prices.js";
 import { panel, state } from "../state.js";
 import { accelerators, data, tint } from "../study.js";
-import { limitText, rentNeeded, verdictAt } from "../verdict.js";
+import { limitText, rentNeeded, verdictAt, withheldTitle } from "../verdict.js";
 
 const ROW_PX = 30;
 const height = (rows) => rows * ROW_PX + 70;
@@ -24,7 +24,6 @@ function dumbbell() {
       a: l.a,
       now: priceOf(l.a),
       needed: rentNeeded(v, l.a) ?? priceOf(l.a),
-      predicted: l.curve.origin === "predicted",
     }));
   const range = rangeOf(
     rows.flatMap((r) => [r.now, r.needed]),
@@ -35,16 +34,18 @@ function dumbbell() {
     rows: [
       `now ${rate(r.now)} per GPU-hour`,
       r.a === v.winner?.a
-        ? "has the cheapest tokens"
+        ? `has the ${v.withheld ? "lowest cost; the verdict is withheld" : "cheapest tokens"}`
         : `equals ${v.winner.a} at ${rate(r.needed)}: ${change(r.needed / r.now - 1)}`,
     ],
   });
   const look = (r) => ({ group: r.a, color: tint(r.a), shape: accelerators.get(r.a).shape, about: say(r) });
-  const [, second] = rows;
+  const second = rows.find((r) => r.a !== v.winner.a);
   return {
-    title: second
-      ? `To equal ${v.winner.a}, ${second.a} would have to cost ${rate(second.needed)} instead of ${rate(second.now)} per GPU-hour`
-      : `Rent today and rent needed at ${limitText()}`,
+    title: v.withheld
+      ? withheldTitle(v.withheld)
+      : second
+        ? `To equal ${v.winner.a}, ${second.a} would have to cost ${rate(second.needed)} instead of ${rate(second.now)} per GPU-hour`
+        : `Rent today and rent needed at ${limitText()}`,
     subtitle: `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}, ${limitText()}. Filled: the price now; hollow: the price at which its tokens cost what the cheapest do. Prices: ${basisName()}.`,
     source: `Throughput: ${data.sources[data.panels.indexOf(p)]}.`,
     x: { title: "$ per GPU-hour", prefix: "$", min: range[0], max: range[1] },
@@ -59,7 +60,7 @@ function dumbbell() {
       x: Math.max(r.now, r.needed),
       y: row,
       dx: 12,
-      text: r.needed === r.now ? "cheapest" : change(r.needed / r.now - 1),
+      text: r.needed === r.now ? (v.withheld ? "lowest cost" : "cheapest") : change(r.needed / r.now - 1),
     })),
     room: 70,
     height: height(rows.length),
@@ -115,7 +116,9 @@ function stack() {
       })
     : null;
   return {
-    title: top ? `${top.title} is the largest part of the owner’s cost of a GPU-hour` : "Owner’s cost of a GPU-hour",
+    title: top
+      ? `Largest part of the owner’s cost of a GPU-hour: ${top.title.toLowerCase()}`
+      : "Owner’s cost of a GPU-hour",
     subtitle: `${operator().name}. The figure at the end of each bar is the total; a residual value is subtracted.`,
     source: "Inputs with their sources: “What a GPU-hour costs its owner”.",
     x: { title: "$ per GPU-hour", prefix: "$", min: range[0], max: range[1] },

@@ -8,12 +8,11 @@ import { engineName } from "../study.js";
 import { throughputPlot } from "./four.js";
 
 const MOST = 8;
-const axis = () => (state.axis === "ttft" ? "ttft" : state.axis);
 
 /* The engines of the selected panel, those with most curves first. */
 function enginesHere() {
   const counts = new Map();
-  for (const c of curvesOf(panel(), axis()))
+  for (const c of curvesOf(panel(), state.axis))
     if (!state.off.has(c.a)) counts.set(c.engine, (counts.get(c.engine) || 0) + 1);
   return [...counts].sort((a, b) => b[1] - a[1]).map(([engine]) => engine);
 }
@@ -21,7 +20,7 @@ function enginesHere() {
 function plotOf(place) {
   const engine = enginesHere()[place];
   if (state.lines !== "each" || engine === undefined) return { lines: [], marks: [], x: {}, y: {}, empty: " " };
-  const plot = throughputPlot(axis(), engine);
+  const plot = throughputPlot(state.axis, engine);
   const names = [...new Set(plot.lines.map((l) => l.group))].join(", ");
   return { ...plot, title: engineName(engine), subtitle: names || null, height: 250 };
 }

@@ -5,15 +5,17 @@ import { dollars, more, rate, short } from "../../base/format.js";
 import { rivalOf } from "../answer.js";
 import { AXES } from "../axes.js";
 import { leadersAt } from "../curves.js";
+import { withheldBetween } from "../doubts.js";
 import { breakEvenRent } from "../money.js";
-import { cellOf, kwOf, ownerOf } from "../owner.js";
-import { basisName, costOf, marketTerm, priceOf } from "../prices.js";
+import { cellOf, kwOf, ownerOf, powerBasis } from "../owner.js";
+import { basisName, costOf, marketTerm, priceOf, unpricedOf } from "../prices.js";
 import { limit, panel, state, VIEWS } from "../state.js";
 import { data, tint } from "../study.js";
-import { limitText, verdictAt } from "../verdict.js";
+import { limitText, verdictAt, withheldTitle } from "../verdict.js";
 import { overLatency } from "./latency.js";
 
-const subject = (p) => `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}; ${p.scenarioTitle.toLowerCase()}`;
+export const subjectOf = (p) =>
+  `${p.modelName} ${p.precision.toUpperCase()}, ${p.workload}; ${p.scenarioTitle.toLowerCase()}`;
 const sources = (p) => `Source: ${data.sources[data.panels.indexOf(p)]}`;
 const shown = (l) => !state.off.has(l.a);
 
@@ -39,17 +41,24 @@ export function throughputPlot(axis, engine = null) {
     engine,
   });
   const empty = plot.marks.length ? null : `No accelerator shown has data on ${AXES[axis].name} here.`;
-  return { ...plot, title: throughputTitle(p, axis, measure), subtitle: subject(p), source: sources(p), empty };
+  const power = state.measure === "mw" ? `. ${capital(powerBasis())}` : "";
+  const other = axis === state.axis || empty ? "" : `. Limit of this chart: ${limitText(axis, state[axis])}`;
+  const title = empty ? `No data on ${AXES[axis].name} here` : throughputTitle(p, axis, measure);
+  return { ...plot, title, subtitle: `${subjectOf(p)}${other}${power}`, source: sources(p), empty };
 }
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function throughputTitle(p, axis, measure) {
   const value = axis === state.axis ? limit() : state[axis];
-  const [first, second] = leadersAt(p, axis, value)
+  const leaders = leadersAt(p, axis, value).map((l) => ({ ...l, value: measure.of(l.a, l.t) }));
+  const [first, second] = leaders
     .filter(shown)
-    .map((l) => ({ a: l.a, value: measure.of(l.a, l.t) }))
     .filter((l) => l.value !== null)
     .sort((x, y) => y.value - x.value);
   if (!first) return `Nothing meets ${limitText(axis, value)}`;
+  const reason = second && withheldBetween(p, axis, value, leaders, first, second);
+  if (reason) return withheldTitle(reason, axis, value);
   if (second && first.value / second.value - 1 < data.bounds.run[0])
     return `${first.a} and ${second.a} serve about as many tokens per ${measure.noun} at ${limitText(axis, value)}`;
   const lead = second ? `, ${more(first.value / second.value - 1)} over ${second.a}` : "";
@@ -73,7 +82,10 @@ function cost() {
     : missing && state.view !== "t"
       ? `No source here states ${VIEWS[state.view]} throughput, so its cost is not known.`
       : `No accelerator shown has a price and data on ${AXES[axis].name} here.`;
-  const subtitle = `${subject(p)}. Prices: ${basisName()}${what ? `; all cost on ${VIEWS[state.view]} tokens` : ""}`;
+  const unpriced = unpricedOf(verdictAt(p).ranked.map((l) => l.a));
+  const without = unpriced.length ? `. No price: ${unpriced.join(", ")}` : "";
+  const all = what ? `; all cost on ${VIEWS[state.view]} tokens` : "";
+  const subtitle = `${subjectOf(p)}. Prices: ${basisName()}${all}${without}`;
   const bands = state.basis === "owner" && state.view === "t" ? plot.lines.flatMap(ownerBands) : [];
   return {
     ...plot,
@@ -104,6 +116,7 @@ function ownerBands({ group, origin, color, points }) {
 function costTitle(p) {
   const v = verdictAt(p);
   if (!v.winner) return `No tokens with a price at ${limitText()}`;
+  if (v.withheld) return withheldTitle(v.withheld);
   const lead = v.second ? `; ${v.second.a} ${more(v.margin)}` : "";
   return `${v.winner.a} has the cheapest tokens at ${limitText()}: ${dollars(v.winner.usd)} per million${lead}`;
 }
@@ -114,7 +127,7 @@ function rent(lit) {
   const p = panel();
   const { axis, reference } = state;
   const base = priceOf(reference);
-  const texts = { subtitle: subject(p), source: sources(p) };
+  const texts = { subtitle: subjectOf(p), source: sources(p) };
   const plot = overLatency(p, axis, {
     figure: (a, t) => t,
     says: () => "",
@@ -177,6 +190,7 @@ function rentTitle(p, base) {
   const v = verdictAt(p);
   const rival = v.winner && [v.winner, ...(rivalOf(v) ? [rivalOf(v)] : [])].find((l) => l.a !== reference);
   if (!own || !rival || base === null) return `Rent at which each equals ${reference}`;
+  if (v.withheld) return withheldTitle(v.withheld);
   const needed = rate(breakEvenRent(base, own.t, rival.t));
   return `${rival.a} equals ${reference} at ${needed} per GPU-hour when ${reference} costs ${rate(base)}`;
 }
@@ -202,10 +216,10 @@ function marketBand(lit, p, x, lines) {
 }
 
 function memo(of) {
-  const known = new Map();
+  const values = new Map();
   return (value) => {
-    if (!known.has(value)) known.set(value, of(value));
-    return known.get(value);
+    if (!values.has(value)) values.set(value, of(value));
+    return values.get(value);
   };
 }
 

@@ -3,8 +3,8 @@ import { figure } from "../../base/figure.js";
 import { counted, dollars, more, short } from "../../base/format.js";
 import { rangeOf } from "../../base/scale.js";
 import { aboutPoint } from "../about.js";
-import { basisName, costOf } from "../prices.js";
-import { byId } from "../../base/dom.js";
+import { basisName, costOf, unpricedOf } from "../prices.js";
+import { byId, unique } from "../../base/dom.js";
 import { panel, panelsShown, select, state } from "../state.js";
 import { accelerators, data, labelTint, tint } from "../study.js";
 import { ranks } from "../unpriced.js";
@@ -13,6 +13,8 @@ import { limitText, verdictAt } from "../verdict.js";
 const ROW_PX = 19;
 const PHONE_ROW_PX = 17;
 const PHONE_PX = 520;
+/* Below this the marks need the room of the names beside the leads. */
+const NARROW_PX = 400;
 /* `Llama 70B FP8, Chat 1k/1k`, on a phone `Llama 70B FP8 1k/1k`. */
 const nameOf = (p, phone) => {
   const model = p.modelName.replace(/ \d+\.\d+(\/\d+\.\d+)?(?= )/, "");
@@ -21,6 +23,7 @@ const nameOf = (p, phone) => {
 
 function hero({ width }) {
   const phone = width < PHONE_PX;
+  const narrow = width < NARROW_PX;
   const rows = panelsShown()
     .filter(ranks)
     .map((p) => ({ p, v: verdictAt(p) }));
@@ -36,7 +39,7 @@ function hero({ width }) {
   const starts = withData.flatMap(({ p }, row) => (row && kindOf(p) !== kindOf(withData[row - 1].p) ? [row] : []));
   return {
     title: titleOf(withData),
-    subtitle: `Cost per million tokens. Prices: ${basisName()}.${rows.length - withData.length ? ` ${rows.length - withData.length} of ${rows.length} have no data at this limit.` : ""}`,
+    subtitle: `Cost per million tokens. Prices: ${basisName()}.${missingWords(rows)}`,
     source: `Source: ${data.study.points} Made by paretoken on ${data.study.made}.`,
     x: { title: "$ per million tokens", prefix: "$", log: true, min: range[0], max: range[1] },
     y: { title: " ", categories: names },
@@ -44,8 +47,8 @@ function hero({ width }) {
     rules: starts.map((row) => ({ y: row - 0.5, dash: "solid", wide: true })),
     marks,
     texts: [
-      ...withData.map(({ v }, row) => marginText(v, row, range[1], phone)),
-      { x: range[1], y: -0.5, dy: -9, dx: 10, text: phone ? "Cheapest, lead" : "Cheapest, the next costs" },
+      ...withData.map(({ v }, row) => marginText(v, row, range[1], phone, narrow)),
+      { x: range[1], y: -0.5, dy: -9, dx: 10, text: leadHead(phone, narrow) },
     ],
     key: key(),
     choose: {
@@ -54,7 +57,7 @@ function hero({ width }) {
       selected: withData.findIndex(({ p }) => p === panel()),
       act: (row) => choose(withData[row].p),
     },
-    room: phone ? 104 : 160,
+    room: narrow ? 72 : phone ? 104 : 160,
     height: Math.max(110, withData.length * (phone ? PHONE_ROW_PX : ROW_PX) + 66),
     empty: withData.length ? null : `No accelerator with a price meets ${limitText()}. Move the limit.`,
     table: {
@@ -64,6 +67,19 @@ function hero({ width }) {
       ),
     },
   };
+}
+
+/* What is not in the chart and why: accelerators without a price, and workloads without data or without a price. */
+function missingWords(rows) {
+  const bare = rows.filter(({ v }) => !v.winner);
+  const unpriced = bare.filter(({ v }) => v.ranked.length).length;
+  const meet = unique(rows.flatMap(({ v }) => v.ranked.map((l) => l.a))).filter((a) => accelerators.get(a).priced);
+  const names = unpricedOf(meet);
+  return [
+    ...(names.length ? [` No price: ${names.join(", ")}.`] : []),
+    ...(bare.length > unpriced ? [` ${bare.length - unpriced} of ${rows.length} have no data at this limit.`] : []),
+    ...(unpriced ? [` ${unpriced} of ${rows.length} have data, but no price.`] : []),
+  ].join("");
 }
 
 function mark(p, l, row, v) {
@@ -94,20 +110,37 @@ function mark(p, l, row, v) {
 
 const isTie = (v) => Boolean(v.sure?.startsWith("tie"));
 
-/* `B200 has the cheapest tokens in 18 of 23 workloads at ≥ 50 tok/s/user, MI355X in 3; 1 tie`. */
+/* Whether a verdict rests on a prediction. */
+const isPredicted = (v) => [v.winner, v.second].some((l) => l && l.curve.origin === "predicted");
+
+/* How many verdicts each accelerator wins clear of a tie, most first: [[accelerator, wins]]. */
+function winsOf(rows) {
+  const counts = new Map();
+  for (const { v } of rows)
+    if (v.second && !v.withheld && !isTie(v)) counts.set(v.winner.a, (counts.get(v.winner.a) || 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]);
+}
+
+/* `B200 has the cheapest tokens in 10 of 15 measured workloads, MI355X in 3; 1 tie; in 7 of 8 predicted ones`: what was
+   run and what is predicted are counted apart. */
 function titleOf(rows) {
   if (!rows.length) return `Cost per million tokens at ${limitText()}`;
-  const counts = new Map();
-  const decided = rows.filter(({ v }) => v.second && !v.withheld && !isTie(v));
-  for (const { v } of decided) counts.set(v.winner.a, (counts.get(v.winner.a) || 0) + 1);
-  const [first, ...rest] = [...counts].sort((a, b) => b[1] - a[1]);
+  const predicted = rows.filter(({ v }) => isPredicted(v));
+  const measured = rows.filter(({ v }) => !isPredicted(v));
+  const main = winsOf(measured).length ? measured : predicted;
+  const [first, ...rest] = winsOf(main);
   if (!first) return `Nothing is decided at ${limitText()}`;
   if (rows.length === 1)
-    return `At ${limitText()}, ${first[0]} has the cheapest tokens: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
-  const ties = rows.filter(({ v }) => isTie(v) && !v.withheld).length;
-  const others = rest.slice(0, 2).map(([a, n]) => `, ${a} in ${n}`);
+    return `At ${limitText()}, ${first[0]} has the cheapest tokens${predicted.length ? ", predicted" : ""}: ${more(rows[0].v.margin)} for ${rows[0].v.second.a}`;
+  const ties = main.filter(({ v }) => isTie(v) && !v.withheld).length;
+  const others = rest.map(([a, n]) => `, ${a} in ${n}`);
   const tied = ties ? `; ${counted(ties, "tie")}` : "";
-  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${rows.length} workloads${others.join("")}${tied}`;
+  const single = rows.filter(({ v }) => !v.second).length;
+  const alone = single ? `; ${single} uncontested` : "";
+  const kind = main === predicted ? "predicted " : predicted.length ? "measured " : "";
+  const apart = new Map(winsOf(predicted)).get(first[0]) || 0;
+  const also = kind === "measured " ? `; in ${apart} of ${predicted.length} predicted` : "";
+  return `At ${limitText()}, ${first[0]} has the cheapest tokens in ${first[1]} of ${main.length} ${kind}workloads${others.join("")}${tied}${also}${alone}`;
 }
 
 const kindOf = (p) => `${p.model} ${p.precision}`;
@@ -119,23 +152,26 @@ function choose(p) {
 }
 
 /* `● B200 +40 %`: the vendor by its mark, hollow where either of the two is a prediction; `≈` for a tie, `?` for a
-   winner that a small change would turn. */
-function margin(v) {
+   winner that a small change would turn. Without `named` the accelerators are left out: `● +40 %`. */
+function margin(v, named = true) {
   if (v.withheld) return "withheld";
-  const predicted = [v.winner, v.second].some((l) => l && l.curve.origin === "predicted");
   const { glyph } = accelerators.get(v.winner.a);
-  const name = `${predicted ? HOLLOW[glyph] || glyph : glyph} ${v.winner.a}`;
-  if (!v.second) return `${name}, alone`;
-  return isTie(v) ? `${name} ≈ ${v.second.a}` : `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
+  const sign = isPredicted(v) ? HOLLOW[glyph] || glyph : glyph;
+  const name = named ? `${sign} ${v.winner.a}` : sign;
+  if (!v.second) return `${name}${named ? "," : ""} alone`;
+  if (isTie(v)) return named ? `${name} ≈ ${v.second.a}` : `${name} ≈`;
+  return `${name} ${more(v.margin)}${v.fragile ? " ?" : ""}`;
 }
 
 const HOLLOW = { "●": "○", "◆": "◇", "▲": "△", "■": "□", "★": "☆" };
 
-const marginText = (v, y, x, phone) => ({
+const leadHead = (phone, narrow) => (narrow ? "Lead" : phone ? "Cheapest, lead" : "Cheapest, the next costs");
+
+const marginText = (v, y, x, phone, narrow) => ({
   x,
   y,
   dx: phone ? 6 : 10,
-  text: margin(v),
+  text: margin(v, !narrow),
   color: v.withheld ? undefined : labelTint(v.winner.a),
 });
 

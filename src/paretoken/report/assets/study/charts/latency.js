@@ -4,7 +4,7 @@ import { rangeOf } from "../../base/scale.js";
 import { aboutPoint, runOf } from "../about.js";
 import { AXES } from "../axes.js";
 import { curvesOf, latenciesOf, STRETCH } from "../curves.js";
-import { limit, state } from "../state.js";
+import { state } from "../state.js";
 import { accelerators, data, engineName, labelTint, tint, word } from "../study.js";
 
 const SAMPLES = 90;
@@ -58,10 +58,10 @@ export function overLatency(panel, axis, { figure, says, title, prefix = "", key
 
 const ends = (range) => (range ? { min: range[0], max: range[1] } : { min: 1, max: 10 });
 
-/* The limit in force, on the axis that it is set on. */
+/* The limit that the chart's title is at. */
 const limitRule = (axis, x) =>
-  axis === state.axis && limit() > x.min && limit() < x.max
-    ? [{ x: limit(), text: `limit ${AXES[axis].sign} ${limit()}` }]
+  state[axis] > x.min && state[axis] < x.max
+    ? [{ x: state[axis], text: `limit ${AXES[axis].sign} ${state[axis]}` }]
     : [];
 
 function pointsOf(panel, axis, figure, key) {
