@@ -317,3 +317,12 @@ def test_without_script_the_tables_are_there(browser: Browser, default_page: Pat
     assert page.locator("noscript").first.is_visible()
     assert not page.locator("#chart-hero").is_visible()
     context.close()
+
+
+def test_the_rent_chart_takes_the_cheapest_where_the_reference_has_no_data(open_report: Open) -> None:
+    page = open_report("#model=llama-3-70b&precision=fp4&workload=Chat+1k/1k")
+    drawn = plot(page, "chart-rent")
+    assert drawn["empty"] is None and {line["group"] for line in drawn["lines"]} == {"B200", "MI355X"}
+    assert "MI355X equals B200 at $" in drawn["title"]
+    notes = page.locator("#chart-rent .fig-subtitle").inner_text()
+    assert "H200 has no data or price here" in notes and "No market price of MI355X" in notes

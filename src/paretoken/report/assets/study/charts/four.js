@@ -4,7 +4,7 @@ import { figure } from "../../base/figure.js";
 import { dollars, more, rate, short } from "../../base/format.js";
 import { rivalOf } from "../answer.js";
 import { AXES } from "../axes.js";
-import { leadersAt } from "../curves.js";
+import { curvesOf, leadersAt } from "../curves.js";
 import { withheldBetween } from "../doubts.js";
 import { breakEvenRent } from "../money.js";
 import { cellOf, kwOf, ownerOf, powerBasis } from "../owner.js";
@@ -121,11 +121,18 @@ function costTitle(p) {
   return `${v.winner.a} has the cheapest tokens at ${limitText()}: ${dollars(v.winner.usd)} per million${lead}`;
 }
 
+/* The selected reference, or where it has no price or no curve here, the cheapest accelerator within the limit. */
+function referenceOf(p, axis) {
+  const usable = (a) => priceOf(a) !== null && curvesOf(p, axis).some((c) => c.a === a);
+  return usable(state.reference) ? state.reference : (verdictAt(p).winner?.a ?? state.reference);
+}
+
 /* The rent at which each accelerator's tokens cost what the reference's do at the price basis, with the market's
    quartiles of the accelerator that is pointed at, else of the rival, as a band. */
 function rent(lit) {
   const p = panel();
-  const { axis, reference } = state;
+  const { axis } = state;
+  const reference = referenceOf(p, axis);
   const base = priceOf(reference);
   const texts = { subtitle: subjectOf(p), source: sources(p) };
   const plot = overLatency(p, axis, {
@@ -142,11 +149,12 @@ function rent(lit) {
       : plot.lines
           .map((l) => ({ ...l, points: l.points.map((q) => q && needed(q)) }))
           .filter((l) => l.points.some(Boolean));
-  const band = marketBand(lit, p, plot.x, lines);
-  const usual = marketBand(null, p, plot.x, lines);
+  const band = marketBand(lit, p, plot.x, lines, reference);
+  const usual = marketBand(null, p, plot.x, lines, reference);
   const best = memo((value) => new Map(leadersAt(p, axis, value).map((l) => [l.a, l.t])));
   const leads = (m) => !m.faint && m.shape !== "cross" && m.y >= (best(m.x).get(m.group) ?? Infinity) * 0.995;
-  const marks = base === null ? [] : plot.marks.filter(leads).flatMap((m) => rentMark(m, needed([m.x, m.y]), base));
+  const marks =
+    base === null ? [] : plot.marks.filter(leads).flatMap((m) => rentMark(m, needed([m.x, m.y]), base, reference));
   const values = [
     ...lines.flatMap((l) => l.points.filter(Boolean).map(([, y]) => y)),
     ...(usual ? usual.quartiles : []),
@@ -166,8 +174,8 @@ function rent(lit) {
     marks,
     bands: band ? [band] : [],
     follows: true,
-    title: rentTitle(p, base),
-    subtitle: band ? `${texts.subtitle}. Band: ${band.text}` : texts.subtitle,
+    title: rentTitle(p, base, reference),
+    subtitle: `${texts.subtitle}${rentNotes(p, band, reference)}`,
     table: {
       heads: ["Accelerator", AXES[axis].title, "$/GPU-h"],
       rows: lines.flatMap((l) => l.points.filter(Boolean).map(([x, v]) => [l.name, x, v])),
@@ -177,14 +185,27 @@ function rent(lit) {
 }
 
 /* A mark of a point on its accelerator's best curve, where the reference has data too. */
-function rentMark(m, at, base) {
+function rentMark(m, at, base, reference) {
   if (!at) return [];
-  const says = `equals ${state.reference} at ${rate(at[1])} per GPU-hour (${state.reference} costs ${rate(base)})`;
+  const says = `equals ${reference} at ${rate(at[1])} per GPU-hour (${reference} costs ${rate(base)})`;
   return [{ ...m, y: at[1], interval: null, about: { ...m.about, rows: [says, ...m.about.rows.slice(1)] } }];
 }
 
-function rentTitle(p, base) {
-  const { reference } = state;
+/* Whose band it is or why there is none, and why the reference is not the selected one. */
+function rentNotes(p, band, reference) {
+  const rival = rivalFor(p, reference);
+  const market = band ? `. Band: ${band.text}` : rival ? `. No market price of ${rival}, ${marketTerm()}` : "";
+  return `${market}${reference === state.reference ? "" : `. ${state.reference} has no data or price here`}`;
+}
+
+/* The accelerator whose market rent is shown: the cheapest of another vendor, else the second; null without any. */
+function rivalFor(p, reference) {
+  const v = verdictAt(p);
+  const rival = v.winner && (rivalOf(v) || v.second);
+  return rival && rival.a !== reference ? rival.a : null;
+}
+
+function rentTitle(p, base, reference) {
   const at = leadersAt(p, state.axis, limit());
   const own = at.find((l) => l.a === reference);
   const v = verdictAt(p);
@@ -195,10 +216,8 @@ function rentTitle(p, base) {
   return `${rival.a} equals ${reference} at ${needed} per GPU-hour when ${reference} costs ${rate(base)}`;
 }
 
-function marketBand(lit, p, x, lines) {
-  const v = verdictAt(p);
-  const rival = v.winner && (rivalOf(v) || v.second);
-  const a = lit && lit !== state.reference ? lit : rival && rival.a;
+function marketBand(lit, p, x, lines, reference) {
+  const a = lit && lit !== reference ? lit : rivalFor(p, reference);
   const cell = a && lines.some((l) => l.group === a) ? cellOf(a, marketTerm()) : null;
   if (!cell || cell.quartiles[0] === null) return null;
   const [q1, q3] = cell.quartiles;
