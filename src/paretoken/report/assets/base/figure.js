@@ -5,9 +5,9 @@ import { byId, el } from "./dom.js";
 import { cursor } from "./cursor.js";
 import { menu, showKey, showTable } from "./menu.js";
 import { barAt, nearestMarks, spotsOf, tip } from "./pointer.js";
-import { layout, options, prepared } from "./render.js";
+import { layout, options, prepared, ruleSeries } from "./render.js";
 import { rowAt, rowButtons } from "./rows.js";
-import { inks, onPaper } from "./theme.js";
+import { inks, isDark, onPaper } from "./theme.js";
 
 /* Sizes on A4 paper: of a figure alone and of one in a pair. */
 const PAPER = { width: 670, height: 300, half: { width: 325, height: 215 } };
@@ -77,6 +77,7 @@ export function drawNow(ids) {
 
 function paint(own) {
   const plot = prepared(own.plotOf({ width: widthOf(own), lit }));
+  const before = own.plot;
   own.dirty = false;
   own.plot = plot;
   own.node.drawn = own;
@@ -105,6 +106,13 @@ function paint(own) {
   if (plot.height) own.canvas.style.height = `${plot.height}px`;
   const { width, height } = sizeOf(own);
   own.width = own.canvas.clientWidth;
+  const look = [width, height, lit, isDark()].join();
+  const stays = own.chart && plot.still && before?.still === plot.still && !before.empty && own.look === look;
+  own.look = look;
+  if (stays) {
+    own.chart.setOption({ series: [ruleSeries(plot, own.place, inks())] });
+    return;
+  }
   if (!own.chart) {
     const host = el("div", { class: "host", "aria-hidden": "true" });
     own.canvas.prepend(host);

@@ -13,6 +13,7 @@
      follows     whether its bands depend on the group that is lit; its axes do not
      left, room  pixels left and right of the plot, at least
      empty       why there is nothing to draw; then no axes are drawn
+     still       the same object as long as nothing but rules and texts changes
      table       {heads, rows}: the same figures for the table view and the CSV
 
    `group` is what dims and lights up together (an accelerator). `about` is {title, rows: [text, ...], href}. */
@@ -64,6 +65,9 @@ export function layout(plot, width, height) {
   return { rect, x, y, xTicks, yTicks, xText, yText, labels, width, height };
 }
 
+/* The rules of a plot alone, which may move while all else stays. */
+export const ruleSeries = (plot, place, ink) => shapes("rules", plot.rules || [], (r) => rule(r, place, ink), 1);
+
 /* The options of a plot in a layout; what belongs to another group than `lit` is faint. */
 export function options(plot, place, ink, lit = null) {
   const dim = (group) => (lit !== null && group !== undefined && group !== lit ? 0.13 : 1);
@@ -80,7 +84,7 @@ export function options(plot, place, ink, lit = null) {
     xAxis: xAxis(plot, place, ink),
     yAxis: yAxis(plot, place, ink),
     series: [
-      shapes("rules", plot.rules || [], (r) => rule(r, place, ink), 1),
+      ruleSeries(plot, place, ink),
       shapes("bands", plot.bands || [], (b) => band(b, place, dim), 1, true),
       shapes("bars", plot.bars || [], (b) => bar(b, place, dim), 2),
       ...plot.lines.map((l, i) => line(l, i, dim)),

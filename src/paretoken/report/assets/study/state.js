@@ -121,4 +121,11 @@ export function selection() {
   return parameters.toString();
 }
 
+/* What is selected but for the limits. */
+export function withoutLimits() {
+  const parameters = new URLSearchParams(selection());
+  for (const key of Object.keys(AXES)) parameters.delete(key);
+  return parameters.toString();
+}
+
 export const writeLink = () => keepLink(selection());

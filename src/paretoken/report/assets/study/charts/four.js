@@ -169,6 +169,7 @@ function rent(lit) {
   return {
     ...plot,
     ...texts,
+    still: null,
     y,
     lines,
     marks,

@@ -1,10 +1,11 @@
 /* Lines and marks of a panel over a latency axis, for any figure that a curve's throughput gives: the base of the four
    charts. */
 import { rangeOf } from "../../base/scale.js";
+import { isDark } from "../../base/theme.js";
 import { aboutPoint, runOf } from "../about.js";
 import { AXES } from "../axes.js";
 import { curvesOf, latenciesOf, STRETCH } from "../curves.js";
-import { state } from "../state.js";
+import { state, withoutLimits } from "../state.js";
 import { accelerators, data, engineName, labelTint, tint, word } from "../study.js";
 
 const SAMPLES = 90;
@@ -13,7 +14,22 @@ const { JOINED, FLAT } = STRETCH;
 
 /* `figure(a, t)` is what is drawn of an accelerator's throughput, null where there is none. `says(a, value)` is the
    first row of what a mark says. */
-export function overLatency(panel, axis, { figure, says, title, prefix = "", key = "t", engine = null }) {
+export function overLatency(panel, axis, what) {
+  const { title, key, engine } = what;
+  const of = [data.panels.indexOf(panel), axis, title, key, engine, isDark(), withoutLimits()].join("|");
+  if (!drawn.has(of)) {
+    if (drawn.size >= MOST_KEPT) drawn.clear();
+    drawn.set(of, overLimits(panel, axis, what));
+  }
+  const plot = drawn.get(of);
+  return { ...plot, still: plot, rules: limitRule(axis, plot.x) };
+}
+
+/* Plots that a change of limit leaves as they are. */
+const drawn = new Map();
+const MOST_KEPT = 40;
+
+function overLimits(panel, axis, { figure, says, title, prefix = "", key = "t", engine = null }) {
   const shown = curvesOf(panel, axis).filter((c) => !state.off.has(c.a) && figure(c.a, c.within(c.end, key)) !== null);
   const curves = engine === null ? shown : shown.filter((c) => c.engine === engine);
   const log = state.scale === "log";
@@ -51,7 +67,6 @@ export function overLatency(panel, axis, { figure, says, title, prefix = "", key
     y,
     lines,
     marks: [...marks, ...newer],
-    rules: limitRule(axis, x),
     table: tableOf(panel, placed.shown, axis, title),
   };
 }
