@@ -48,7 +48,7 @@ def test_recorded_answers_without_a_tokenizer_are_counted_in_words_and_said(talk
 
 
 def counts(tokens_per_word: float):
-    """A server that counts so many tokens for a word of a prompt."""
+    """A server that counts a fixed number of tokens for each word of a prompt."""
 
     def answer(ask):
         text = ask.body.get("prompt") or ""
@@ -65,9 +65,9 @@ def test_recorded_answers_are_counted_by_the_servers_tokens_of_a_word_of_the_tra
     """Also where synthetic prompts would be token ids: a word is no token there either."""
     with odd_server(counts(1.5)) as server:
         setup = prepare(BenchConfig(urls=(server.url,), trace=talk, dialect=dialect))
-        asked = str(server.posts[0].body["prompt"])
+        prompt = str(server.posts[0].body["prompt"])
     assert lengths(setup, 2) == [4, 18]
-    assert set(asked.split()) == {"one", "two", "three", "w"} and len(asked.split()) == SAMPLE
+    assert set(prompt.split()) == {"one", "two", "three", "w"} and len(prompt.split()) == SAMPLE
     (note,) = (note for note in setup.notes if "no output length" in note)
     assert "2 of 2 requests" in note and "1.50 tokens a word" in note and "add --tokenizer PATH" in note
 
@@ -101,8 +101,8 @@ def test_a_limit_of_the_trace_is_no_length_and_said(tmp_path, more):
     rows = [{"prompt": "a b", "max_tokens": 512}, {"prompt": "a b", "output_tokens": 9}]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     setup = prepared(trace=str(path), prompt_unit="words", dialect="vllm", ignore_eos=not more)
-    said = [note for note in setup.notes if "1 of 2 requests" in note and "state max_tokens, a limit" in note]
-    assert bool(said) is not bool(more)
+    notes = [note for note in setup.notes if "1 of 2 requests" in note and "state max_tokens, a limit" in note]
+    assert bool(notes) is not bool(more)
 
 
 def test_the_output_length_that_is_stated_is_used_and_said(talk):

@@ -92,7 +92,7 @@ def test_what_is_missing_is_one_sentence(servers, path, settings, says):
 
 
 def measured(call, url: str, more: str = "") -> tuple[dict, str]:
-    """The first level of a short run, and what was said beside it."""
+    """The first level of a short run, and the notes printed with it."""
     code, out, err = call(f"bench {url} {SHAPE} --json {more}")
     assert code == 0, err
     return json.loads(out)["levels"][0], err

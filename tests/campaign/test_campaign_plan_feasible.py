@@ -18,7 +18,7 @@ def test_weights_of_the_hub_come_with_its_cache_and_token(tmp_path, catalog):
     one = campaign(tmp_path)
     made = served(one, catalog, cells(one, catalog)[:1], 8, 8000)
     words = docker(made, folder=tmp_path)
-    assert made.hub and "HF_TOKEN" in words and any(w.endswith(":/root/.cache/huggingface") for w in words)
+    assert made.hub and "HF_TOKEN" in words and any(w.endswith(":/model-cache") for w in words)
     local = campaign(tmp_path, BASE.replace("meta/llama-fp8", "/models/llama-fp8"))
     words = docker(served(local, catalog, cells(local, catalog)[:1], 8, 8000), folder=tmp_path)
     assert "HF_TOKEN" not in words and "/models/llama-fp8:/models/llama-fp8:ro" in words
@@ -95,12 +95,12 @@ class TestFeasible:
 
     def test_no_gpu_here(self, tmp_path, catalog, monkeypatch):
         made = campaign(tmp_path, BASE + '[engines.vllm]\nprogram = ["true"]\n[engines.sglang]\nprogram = ["true"]')
-        found = cells(made, catalog)
+        all_cells = cells(made, catalog)
         with pytest.raises(BadConfig, match="has no NVIDIA GPU"):
-            check_here(made, catalog, found, lambda vendor: 0)
+            check_here(made, catalog, all_cells, lambda vendor: 0)
         with pytest.raises(BadConfig, match="needs 4 GPUs and this machine has 2"):
-            check_here(made, catalog, found, lambda vendor: 2)
-        check_here(made, catalog, found, lambda vendor: 8)
+            check_here(made, catalog, all_cells, lambda vendor: 2)
+        check_here(made, catalog, all_cells, lambda vendor: 8)
         assert nvidia_or_amd("Intel") is None
 
     def test_engine_not_here(self, tmp_path, catalog):

@@ -15,9 +15,9 @@ from tests.support.campaign_files import BASE, campaign
 
 class TestMatrix:
     def test_every_combination_once(self, tmp_path, catalog):
-        found = cells(campaign(tmp_path), catalog)
-        assert len(found) == len(set(found)) == 2 * 2 * 2 * 2
-        assert {c.workload for c in found} == {"chat", "summarisation"}
+        made = cells(campaign(tmp_path), catalog)
+        assert len(made) == len(set(made)) == 2 * 2 * 2 * 2
+        assert {c.workload for c in made} == {"chat", "summarisation"}
 
     def test_names_become_ids(self, tmp_path, catalog):
         text = BASE.replace('"llama-3-70b"]', '"meta-llama/Llama-3.3-70B-Instruct"]').replace('"H200"', '"h200_sxm"')
@@ -34,10 +34,10 @@ class TestMatrix:
             'exclude = [{ accelerator = "MI300X", engine = ["sglang"] }, { tp = 2, workload = "chat" }]\n'
             'include = [{ accelerator = "B200", engine = "trtllm", tp = [8], workload = "8k/1k" }]\n[models.llama'
         )
-        found = cells(campaign(tmp_path, BASE.replace("[models.llama", more, 1)), catalog)
-        assert not [c for c in found if (c.serving.accelerator, c.serving.engine) == ("MI300X", "sglang")]
-        assert not [c for c in found if c.serving.tp == 2 and c.workload == "chat"]
-        new = [c for c in found if c.serving.accelerator == "B200"]
+        made = cells(campaign(tmp_path, BASE.replace("[models.llama", more, 1)), catalog)
+        assert not [c for c in made if (c.serving.accelerator, c.serving.engine) == ("MI300X", "sglang")]
+        assert not [c for c in made if c.serving.tp == 2 and c.workload == "chat"]
+        new = [c for c in made if c.serving.accelerator == "B200"]
         assert new == [
             MatrixCell(
                 ServingConfig(

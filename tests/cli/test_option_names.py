@@ -67,8 +67,8 @@ def commands(name: str, command: click.Command) -> dict[str, click.Command]:
 
 def everything() -> dict[str, click.Command]:
     context = click.Context(paretoken)
-    found = ((verb, paretoken.get_command(context, verb)) for verb in (*SUMMARIES, *RENAMED))
-    return {name: one for verb, command in found if command for name, one in commands(verb, command).items()}
+    verbs = ((verb, paretoken.get_command(context, verb)) for verb in (*SUMMARIES, *RENAMED))
+    return {name: one for verb, command in verbs if command for name, one in commands(verb, command).items()}
 
 
 def options(command: click.Command) -> list[click.Option]:

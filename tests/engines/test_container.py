@@ -52,13 +52,13 @@ def values(words: list[str], option: str) -> list[str]:
 class TestHub:
     def test_the_cache_is_mounted_and_the_token_passed_by_name(self, run, tmp_path):
         got, token = run(render(made(), "docker"), HF_TOKEN="hf_secret")
-        assert f"{tmp_path}/home/.cache/huggingface:/root/.cache/huggingface" in values(got, "-v")
-        assert "HF_TOKEN" in values(got, "-e") and "HF_HOME=/root/.cache/huggingface" in values(got, "-e")
+        assert f"{tmp_path}/home/.cache/huggingface:/model-cache" in values(got, "-v")
+        assert "HF_TOKEN" in values(got, "-e") and "HF_HOME=/model-cache" in values(got, "-e")
         assert token == "hf_secret" and not any("hf_secret" in word for word in got)
 
     def test_a_cache_elsewhere(self, run):
         got, _ = run(render(made(), "docker"), HF_HOME="/big disk/hf")
-        assert "/big disk/hf:/root/.cache/huggingface" in values(got, "-v")
+        assert "/big disk/hf:/model-cache" in values(got, "-v")
 
     def test_the_users_own_cache_folder(self, run):
         got, _ = run(render(made(envs=("HF_HOME=/data/hf",), volumes=("/data:/data",)), "docker"))
@@ -146,4 +146,4 @@ def test_words_for_a_program_have_nothing_to_expand(monkeypatch):
     monkeypatch.setenv("HF_HOME", "/hf")
     line = words(made("trtllm"), "docker")
     assert not any("$" in word for word in line)
-    assert {"/hf:/root/.cache/huggingface", f"{Path.cwd()}:/paretoken:ro"} <= set(values(line, "-v"))
+    assert {"/hf:/model-cache", f"{Path.cwd()}:/paretoken:ro"} <= set(values(line, "-v"))

@@ -170,7 +170,7 @@ class HubRepository(BaseModel):
     vendor: Vendor = ""
     gated: bool = Field(False, description="needs an account that accepted its licence")
     block: PositiveInt | None = Field(
-        None, description="weights have one scale for each block of so many rows and columns, which no GPU may share"
+        None, description="rows and columns of a block of weights with one scale; a block must not be split over GPUs"
     )
     source: str
 

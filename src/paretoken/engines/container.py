@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from paretoken.engines.command import Command
 from paretoken.errors import BadConfig
 
-FILES_AT, CACHE_AT, TOKEN = "/paretoken", "/root/.cache/huggingface", "HF_TOKEN"
+FILES_AT, CACHE_AT, TOKEN = "/paretoken", "/model-cache", "HF_TOKEN"
 """In the container: our files, the cache of the hub; and the variable with the hub's token."""
 _DEVICES: Mapping[str, tuple[str, ...]] = {
     "NVIDIA": ("--gpus", "{gpus}"),

@@ -216,7 +216,7 @@ def _ratio(part: float, whole: float, empty: float = 0.0) -> float:
 
 
 def _limits_passed(f: Fidelity) -> list[str]:
-    """Every limit that was passed, each with what to do about it; what helps against several is said once, at last."""
+    """Every limit that was exceeded, with its remedy; a remedy that several share follows the last of them."""
     passed = _passed(f)
     later = [{remedy for _, remedy in passed[k + 1 :]} for k in range(len(passed))]
     return [what if remedy in rest else f"{what}: {remedy}" for (what, remedy), rest in zip(passed, later, strict=True)]

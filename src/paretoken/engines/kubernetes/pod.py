@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from math import ceil
 
 from paretoken.engines.command import Command
+from paretoken.engines.container import CACHE_AT, FILES_AT, TOKEN
 from paretoken.engines.kubernetes.text import Manifest, Quoted, literal
 from paretoken.errors import BadConfig
 
 GPU_RESOURCES = {"NVIDIA": "nvidia.com/gpu", "AMD": "amd.com/gpu"}
 """Resources that the device plugins of the makers offer."""
-FILES_AT, CACHE_AT, SHARED_AT = "/paretoken", "/model-cache", "/dev/shm"  # noqa: S108, the mount point of the pod
-CACHE_CLAIM, TOKEN_SECRET, TOKEN = "model-cache", "hf-token", "HF_TOKEN"
+SHARED_AT = "/dev/shm"  # noqa: S108, the mount point of the pod
+CACHE_CLAIM, TOKEN_SECRET = "model-cache", "hf-token"
 SHARED_LIMIT = "16Gi"
 """Upper bound of the shared memory through which tensor parallelism exchanges data; none is reserved."""
 

@@ -25,7 +25,7 @@ export function menu(own, paint) {
   ];
 }
 
-/* What marks and colours mean: plot.key is [[text, color], ...], without a colour for what is said of marks. */
+/* The legend: plot.key is [[text, color], ...]; entries about marks have no color. */
 export function showKey(own) {
   if (!own.plot.key) return;
   own.key ||= own.canvas.insertAdjacentElement("afterend", el("p", { class: "key note" }));
