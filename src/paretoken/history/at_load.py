@@ -113,7 +113,7 @@ class RunComparison:
     """The differences of two runs, the checked metadata in which they differ, and loads that only one has.
 
     `doubts` are what to know of their levels before trusting a figure, `failed` the levels of B with too many errors,
-    `hidden` those of B whose pace nobody saw although A showed it, `scarce` the quantiles that too few requests allow
+    `hidden` those of B whose pace is hidden and that of A is not, `scarce` the quantiles that too few requests allow
     to compare.
     """
 

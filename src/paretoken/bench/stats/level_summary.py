@@ -229,7 +229,7 @@ class LevelSummary(RunFile):
 
     @property
     def in_one_piece(self) -> bool:
-        """Whether streams were requested and most answers came whole, so that nobody saw their pace."""
+        """Whether streams were requested and most answers came whole, so that their pace is hidden."""
         return any(w.code == "buffered" for w in self.warnings)
 
     @property

@@ -191,7 +191,7 @@ def config_file(root: click.Group) -> str:
     head = (
         "Defaults of options: ./paretoken.toml holds for a folder, ~/.config/paretoken/config.toml for you.\n"
         "What you type comes first, then the environment, then the file of the folder, then your own.\n"
-        "A folder may come from others: keys that name a file, a server or a program stand in your own file alone.\n"
+        "A folder may come from others: keys that name a file, a server or a program belong in your own file.\n"
         f"API keys do not belong here; set PARETOKEN_API_KEY.\n{HINT}"
     )
     about = "Every verb that has the option takes it; keep what means the same to you everywhere."
