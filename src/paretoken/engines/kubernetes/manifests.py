@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from math import ceil
 
 from paretoken.engines.command import Command
+from paretoken.engines.container import TOKEN
 from paretoken.engines.kubernetes.autoscaler import autoscaler, needs_of_autoscaler
 from paretoken.engines.kubernetes.pod import (
     CACHE_CLAIM,
     GPU_RESOURCES,
-    TOKEN,
     TOKEN_SECRET,
     pod,
     weights_on_nodes,
