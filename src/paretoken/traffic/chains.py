@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from paretoken.sessions.prefixes import nodes_of
 from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic
 
 GROWING_SHARE = 0.9
@@ -41,27 +42,8 @@ def _of_blocks(blocks: PrefixBlocks) -> Chains:
     units = np.array([len(ids) for ids in blocks.ids], np.int64)
     numbers: dict[int, int] = {}  # ids may be hashes of more than 64 bits
     flat = (numbers.setdefault(b, len(numbers)) for ids in blocks.ids for b in ids)
-    touches = _nodes(np.fromiter(flat, np.int64, int(units.sum())), units, len(numbers))
+    touches = nodes_of(np.fromiter(flat, np.int64, int(units.sum())), units, len(numbers))
     return Chains(units=units, tokens=blocks.tokens, touches=touches)
-
-
-def _nodes(ids: Ints, units: Ints, id_count: int) -> Ints:
-    """The node of every touch in the tree of prefixes: one of `id_count` ids under another parent is another node.
-
-    Level by level, so that ids which name only the content of a block are told apart, too.
-    """
-    starts = np.cumsum(units) - units
-    nodes = np.empty(len(ids), np.int64)
-    active, parent = np.flatnonzero(units > 0), np.zeros(len(units), np.int64)
-    level, fresh = 0, 1
-    while len(active):
-        at = starts[active] + level
-        unique, inverse = np.unique(parent[active] * id_count + ids[at], return_inverse=True)
-        nodes[at] = parent[active] = fresh + inverse
-        fresh += len(unique)
-        level += 1
-        active = active[units[active] > level]
-    return nodes
 
 
 def _of_turns(traffic: Traffic) -> Chains | None:

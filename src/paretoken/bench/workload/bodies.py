@@ -99,9 +99,17 @@ class Bodies:
             raise BadConfig(f"{self.dialect.name} does not accept token ids: use text prompts, with --tokenizer")
         return self._dump({"model": self.model, "prompt": prompt}, output_tokens)
 
-    def chat(self, messages: Sequence[Message], output_tokens: int) -> bytes:
-        """The body of a chat request."""
-        return self._dump({"model": self.model, "messages": messages}, output_tokens)
+    def chat(
+        self,
+        messages: Sequence[Message],
+        output_tokens: int,
+        *,
+        tools: Sequence[Mapping[str, object]] = (),
+        model: str = "",
+    ) -> bytes:
+        """The body of a chat request, with definitions of tools; `model` names an adapter."""
+        body: dict[str, object] = {"model": model or self.model, "messages": messages}
+        return self._dump(body | ({"tools": tools} if tools else {}), output_tokens)
 
     def of(self, content: str | list[int], output_tokens: int) -> bytes:
         """The body of one prompt by the API chosen; one user message for chat, which takes text only."""

@@ -44,7 +44,7 @@ class Talk:
         return list(zip(users, answers, strict=True))
 
 
-class Session:
+class Conversation:
     """One conversation, turn by turn. `next` gives each request; the answer to the last may be handed to it."""
 
     def __init__(self, number: int, turns: list[tuple[int, int]], plan: PromptPlan, bodies: Bodies) -> None:
@@ -121,12 +121,12 @@ class Conversations:
     bodies: Bodies
     total: int | None = None
 
-    def session(self, k: int) -> Session:
+    def session(self, k: int) -> Conversation:
         """Session k, at its first turn."""
         turns = self.talk.draw(self.plan.rng(LENGTHS, k))
-        return Session(k, turns, self.plan, self.bodies)
+        return Conversation(k, turns, self.plan, self.bodies)
 
-    def sessions(self, worker: int, workers: int) -> Iterator[Session]:
+    def sessions(self, worker: int, workers: int) -> Iterator[Conversation]:
         """Sessions worker, worker + workers, …: for a client that keeps a user on its conversation."""
         k = worker
         while self.total is None or k < self.total:

@@ -18,7 +18,7 @@ from math import inf
 
 from paretoken.errors import BadConfig
 from paretoken.predict.simulation.engine import EngineSimulator
-from paretoken.predict.simulation.feed import Feed
+from paretoken.predict.simulation.feed import feed_of
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
 from paretoken.predict.simulation.result import SimulationResult, simulation_result
@@ -65,7 +65,7 @@ def simulate_pools(pools: WorkerPools, source: RequestSource, serving: ServingOp
     prefill_log, log = RequestLog(n), RequestLog(n)
     first = pools.prefill[0]
     before_s = before_queue_s(first.step_time, first.limits, lengths, serving)
-    feed = Feed(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
+    feed = feed_of(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
     simulator = PoolsSimulator(pools, lengths, serving, prefill_log, log, feed.ended)
     feed.open()
     while simulator.events:

@@ -14,7 +14,7 @@ import numpy as np
 from paretoken.errors import BadConfig
 from paretoken.predict.arrays import Floats
 from paretoken.predict.simulation.engine import EngineSimulator
-from paretoken.predict.simulation.feed import Feed
+from paretoken.predict.simulation.feed import feed_of
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
 from paretoken.predict.simulation.result import SimulationResult, simulation_result
@@ -106,7 +106,7 @@ def simulate(
     lengths = request_lengths(source, serving)
     check_capacity(limits, lengths, serving)
     log, pending = RequestLog(len(lengths.inputs)), list[tuple[float, int]]()
-    feed = Feed(source, before_queue_s(step_time, limits, lengths, serving), partial(heappush, pending))
+    feed = feed_of(source, before_queue_s(step_time, limits, lengths, serving), partial(heappush, pending))
     feed.open()
     engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, log, feed.ended)
     engine.pending = pending

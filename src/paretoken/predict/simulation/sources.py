@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.arrays import Floats, Ints
+from paretoken.sessions.flow import NS, flow_of
+from paretoken.sessions.graph import Session
+from paretoken.sessions.prefixes import PrefixTree, tree_of_sessions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +40,15 @@ class OpenLoop:
     """Requests due at given times, whatever became of the ones before: an arrival process or a trace.
 
     `due_s`: seconds since the start, shape (requests,), never falling. `cached_tokens` are the input tokens of each
-    that the prefix cache holds; None leaves that to `ServingOptions.prefix_hit_rate`.
+    that the prefix cache holds; None leaves that to `ServingOptions.prefix_hit_rate`. With `prefixes` and a simulated
+    cache, the hits are an outcome.
     """
 
     due_s: Floats
     input_tokens: Ints
     output_tokens: Ints
     cached_tokens: Ints | None = None
+    prefixes: PrefixTree | None = None
 
     def __post_init__(self) -> None:
         _check_lengths(self.input_tokens, self.output_tokens)
@@ -56,7 +62,79 @@ class OpenLoop:
             raise BadConfig("cached tokens and input lengths differ in number: give one of each per request")
 
 
-RequestSource = ClosedLoop | OpenLoop
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SessionLoad:
+    """Sessions of requests that wait for each other: of `users` at once, one after the other, or begun at given times.
+
+    Session s has the requests `first[s]` to `first[s + 1]` − 1; `first` has shape (sessions + 1,). Request `child[e]`
+    is due `gap_s[e]` after the end of request `parent[e]`, and `root_s` after the begin of its session, at the latest
+    of all that bind it; `root_s`, shape (requests,), is −inf where it does not. `begin_s`, shape (sessions,), are the
+    times at which sessions begin, never falling; with `users` instead, each begins its next session at the end of its
+    last one, whose tools run on for `tail_s`, shape (requests,), after the end of a request.
+
+    `prefixes` is what prompts share; without it no prompt finds another one in the cache.
+    """
+
+    input_tokens: Ints
+    output_tokens: Ints
+    first: Ints
+    parent: Ints
+    child: Ints
+    gap_s: Floats
+    root_s: Floats
+    tail_s: Floats
+    users: int | None = None
+    begin_s: Floats | None = None
+    prefixes: PrefixTree | None = None
+
+    def __post_init__(self) -> None:
+        _check_lengths(self.input_tokens, self.output_tokens)
+        if (self.users is None) == (self.begin_s is None):
+            raise BadConfig("sessions need users or times at which they begin, not both")
+        if self.users is not None and self.users < 1:
+            raise BadConfig(f"{self.users} users: sessions need 1 or more")
+
+
+RequestSource = ClosedLoop | OpenLoop | SessionLoad
+
+
+def session_load(
+    sessions: Sequence[Session],
+    *,
+    users: int | None = None,
+    idle_cap_s: float | None = None,
+    own_answers: bool = True,
+) -> SessionLoad:
+    """The model calls of sessions, at their own times without `users`. Lengths that are None count as 1 token."""
+    flows = [flow_of(session, idle_cap_s) for session in sessions]
+    calls = [call for session in sessions for call in session.calls.values()]
+    first = np.cumsum([0, *(len(flow.steps) for flow in flows)])
+    edges = [
+        (int(base) + parent, int(base) + child, gap / NS)
+        for base, flow in zip(first, flows, strict=False)
+        for child, parents in enumerate(flow.parents)
+        for parent, gap in parents
+    ]
+    parent, child, gap_s = (np.array(column) for column in zip(*edges, strict=True)) if edges else (np.empty(0),) * 3
+    tail_s = np.zeros(len(calls))
+    for base, flow in zip(first, flows, strict=False):
+        for call, gap in flow.tails:
+            tail_s[base + call] = gap / NS
+    inputs = np.array([call.input_tokens or 1 for call in calls], np.int64)
+    outputs = np.array([call.output_tokens or 1 for call in calls], np.int64)
+    return SessionLoad(
+        input_tokens=inputs,
+        output_tokens=outputs,
+        first=first,
+        parent=parent.astype(np.int64),
+        child=child.astype(np.int64),
+        gap_s=gap_s.astype(float),
+        root_s=np.array([-np.inf if root is None else root / NS for flow in flows for root in flow.root_ns]),
+        tail_s=tail_s,
+        users=users,
+        begin_s=None if users else np.array([session.begin_s or 0.0 for session in sessions]),
+        prefixes=tree_of_sessions(sessions, own_answers=own_answers),
+    )
 
 
 def uniform_lengths(nominal: int, ratio: float, requests: int, rng: np.random.Generator) -> Ints:

@@ -1,0 +1,89 @@
+"""Steps as a form names them, put in the order in which they may run; the rules that every form must keep."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+
+from paretoken.errors import ParetokenError, quoted
+from paretoken.sessions.graph import NO_STEP, Step
+
+MOST_WAIT_S = 31 * 86_400.0
+"""A longer wait or tool is taken for a wrong unit."""
+
+
+class BadSession(ParetokenError):
+    """A session that cannot be run: a circle, a missing parent, a negative time. The words name the step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedStep:
+    """A step with the ids of a form: `after` and `continues` name other steps; those of `step` are not read."""
+
+    id: str
+    step: Step
+    after: tuple[str, ...] = ()
+    continues: str = ""
+
+
+def arranged(steps: Sequence[NamedStep]) -> tuple[Step, ...]:
+    """The steps with indices for ids, each behind those it waits for, else in the order given. Raises BadSession."""
+    places: dict[str, int] = {}
+    for place, step in enumerate(steps):
+        if places.setdefault(step.id, place) != place:
+            raise BadSession(f"step {quoted(step.id)} is there twice; give every step an id of its own")
+    parents = [_parents(step, places) for step in steps]
+    for step in steps:
+        _check_times(step)
+    order = _order(steps, parents)
+    index = {place: i for i, place in enumerate(order)}
+    return tuple(_indexed(steps[place], parents[place], places, index) for place in order)
+
+
+def _parents(step: NamedStep, places: Mapping[str, int]) -> list[int]:
+    for name in (*step.after, *filter(None, (step.continues,))):
+        if name not in places:
+            raise BadSession(f"step {quoted(step.id)} waits for {quoted(name)}, which is not in the session")
+    # A context must be complete before another call goes on with it.
+    continued = (places[step.continues],) if step.continues else ()
+    return list(dict.fromkeys((*(places[name] for name in step.after), *continued)))
+
+
+def _check_times(step: NamedStep) -> None:
+    for what, seconds in (("waits", step.step.wait_s), ("runs", step.step.seconds)):
+        if seconds is None:
+            continue
+        if not isfinite(seconds) or seconds < 0:
+            raise BadSession(f"step {quoted(step.id)} {what} {seconds:g} s; times must be 0 or more")
+        if seconds > MOST_WAIT_S:
+            raise BadSession(f"step {quoted(step.id)} {what} {seconds:,.0f} s, over a month; check the unit of times")
+
+
+def _order(steps: Sequence[NamedStep], parents: Sequence[Sequence[int]]) -> list[int]:
+    """Places in topological order, the first given first."""
+    missing = [len(p) for p in parents]
+    children: list[list[int]] = [[] for _ in steps]
+    for place, above in enumerate(parents):
+        for parent in above:
+            children[parent].append(place)
+    ready, order = deque(place for place, n in enumerate(missing) if not n), list[int]()
+    while ready:
+        place = ready.popleft()
+        order.append(place)
+        for child in children[place]:
+            missing[child] -= 1
+            if not missing[child]:
+                ready.append(child)
+    if len(order) < len(steps):
+        stuck = next(place for place, n in enumerate(missing) if n)
+        raise BadSession(f"step {quoted(steps[stuck].id)} waits for itself, directly or through other steps")
+    return order
+
+
+def _indexed(named: NamedStep, parents: Sequence[int], places: Mapping[str, int], index: Mapping[int, int]) -> Step:
+    call = named.step.call
+    if call is not None:
+        call = replace(call, continues=index[places[named.continues]] if named.continues else NO_STEP)
+    return replace(named.step, after=tuple(sorted(index[p] for p in parents)), call=call)

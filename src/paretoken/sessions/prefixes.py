@@ -1,0 +1,239 @@
+"""What prompts share, as a tree of segments: runs of tokens that the same requests hold.
+
+Every cached prefix is a path from the root of this tree, so a cache needs to know of whole segments only, however many
+blocks they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from paretoken.sessions.graph import NO_STEP, Call, Session
+
+Ints = npt.NDArray[np.int64]
+ROOT = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PrefixTree:
+    """The segments of n requests. Parents come before their children.
+
+    Segment s holds the tokens `start[s]` to `end[s]` − 1 of every prompt through it, below segment `parent[s]`, which
+    is ROOT for the first; shape (segments,). The prompt of request i ends in segment `prompt[i]`; with the part of its
+    answer that the KV cache holds it ends in `whole[i]`; shape (n,), ROOT where there is nothing.
+    """
+
+    parent: Ints
+    start: Ints
+    end: Ints
+    prompt: Ints
+    whole: Ints
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+
+def tree_of_blocks(
+    ids: Sequence[Sequence[int]], block_tokens: int, input_tokens: Ints, output_tokens: Ints
+) -> PrefixTree:
+    """The tree of prompts with block ids, shape of lengths (n,). No prompt holds the answer to another one."""
+    units = np.array([len(row) for row in ids], np.int64)
+    numbers: dict[int, int] = {}  # ids may be hashes of more than 64 bits
+    flat = (numbers.setdefault(block, len(numbers)) for row in ids for block in row)
+    nodes = nodes_of(np.fromiter(flat, np.int64, int(units.sum())), units, len(numbers))
+    return tree_of_nodes(nodes, units, block_tokens, input_tokens, output_tokens)
+
+
+def nodes_of(ids: Ints, units: Ints, id_count: int) -> Ints:
+    """The node of every block in the tree of prefixes, shape of `ids`: one id under another parent is another node.
+
+    `ids` (total,), below `id_count`, are the blocks of n chains of `units` (n,) blocks each, one after the other. Level
+    by level, so that ids which name only the content of a block are told apart, too. Nodes count from 1.
+    """
+    starts = np.cumsum(units) - units
+    nodes = np.empty(len(ids), np.int64)
+    active, parent = np.flatnonzero(units > 0), np.zeros(len(units), np.int64)
+    level, fresh = 0, 1
+    while len(active):
+        at = starts[active] + level
+        unique, inverse = np.unique(parent[active] * id_count + ids[at], return_inverse=True)
+        nodes[at] = parent[active] = fresh + inverse
+        fresh += len(unique)
+        level += 1
+        active = active[units[active] > level]
+    return nodes
+
+
+def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Ints, output_tokens: Ints) -> PrefixTree:
+    """The tree of n chains of nodes, as `nodes_of` gives them; each node is a block of `block_tokens`.
+
+    Requests through a node are a subset of those through its parent, so a segment ends where their number changes.
+    """
+    starts = np.cumsum(units) - units
+    first = np.zeros(len(nodes), bool)
+    first[starts[units > 0]] = True
+    count = np.bincount(nodes, minlength=1)
+    begins = first.copy()
+    begins[1:] |= count[nodes[1:]] != count[nodes[:-1]]
+    place = np.maximum.accumulate(np.where(begins, np.arange(len(nodes)), 0)) if len(nodes) else np.empty(0, np.int64)
+    level = np.arange(len(nodes)) - np.repeat(starts, units)
+    # One row for each segment: its first node, by level, so that parents come first.
+    heads, at = np.unique(nodes[begins], return_index=True)
+    at = np.flatnonzero(begins)[at]
+    order = np.lexsort((heads, level[at]))
+    heads, at = heads[order], at[order]
+    segment_of = np.full(len(count), ROOT, np.int64)
+    segment_of[heads] = np.arange(len(heads))
+    segment = segment_of[nodes[place]] if len(nodes) else np.empty(0, np.int64)
+    parent = np.where(first[at], ROOT, segment[np.maximum(at - 1, 0)])
+    blocks = np.zeros(len(heads), np.int64)
+    np.maximum.at(blocks, segment, np.arange(len(nodes)) - place + 1)
+    start = level[at] * block_tokens
+    end = start + blocks * block_tokens
+    prompt = np.full(len(units), ROOT, np.int64)
+    filled = units > 0
+    prompt[filled] = segment[(starts + units - 1)[filled]]
+    childless = np.ones(len(heads), bool)
+    childless[parent[parent != ROOT]] = False
+    # The last block of a prompt may be filled in part.
+    longest = np.zeros(len(heads), np.int64)
+    np.maximum.at(longest, prompt[filled], input_tokens[filled])
+    cut = childless & (longest > start) & (longest < end)
+    end[cut] = longest[cut]
+    return _with_own(parent, start, end, prompt, input_tokens, output_tokens)
+
+
+def _with_own(
+    parent: Ints, start: Ints, end: Ints, prompt: Ints, input_tokens: Ints, output_tokens: Ints
+) -> PrefixTree:
+    """The tree with the segments that no other request has: prompts beyond their blocks, and answers."""
+    reach = np.where(prompt == ROOT, 0, end[prompt] if len(end) else 0)
+    longer = np.flatnonzero(input_tokens > reach)
+    parent, start, end, prompt = _added(parent, start, end, prompt, longer, reach, input_tokens)
+    begin = np.where(prompt == ROOT, 0, end[prompt] if len(end) else 0)
+    answered = np.flatnonzero(output_tokens > 1)
+    parent, start, end, whole = _added(parent, start, end, prompt, answered, begin, begin + output_tokens - 1)
+    return PrefixTree(parent=parent, start=start, end=end, prompt=prompt, whole=whole)
+
+
+def _added(
+    parent: Ints, start: Ints, end: Ints, leaf: Ints, rows: Ints, begin: Ints, stop: Ints
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """The segments with one more below the leaf of each of these rows, and the leaves then."""
+    leaves = leaf.copy()
+    leaves[rows] = len(parent) + np.arange(len(rows))
+    return (
+        np.concatenate([parent, leaf[rows]]),
+        np.concatenate([start, begin[rows]]),
+        np.concatenate([end, stop[rows]]),
+        leaves,
+    )
+
+
+@dataclass(slots=True)
+class TreeBuilder:
+    """A tree that grows request by request. Segments are split where a prompt leaves one in the middle."""
+
+    parent: list[int] = field(default_factory=list)
+    start: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+
+    def add(self, below: int, tokens: int) -> int:
+        """The segment of `tokens` more tokens below another, or that one if there are none."""
+        if tokens <= 0:
+            return below
+        begin = self.reach(below)
+        return self._append(below, begin, begin + tokens)
+
+    def reach(self, segment: int) -> int:
+        """Tokens up to the end of a segment."""
+        return 0 if segment == ROOT else self.end[segment]
+
+    def at(self, segment: int, tokens: int) -> int:
+        """The segment above or at `segment` that ends after `tokens` tokens; one is split for it if need be."""
+        while segment != ROOT and self.start[segment] >= tokens:
+            segment = self.parent[segment]
+        if segment == ROOT or self.end[segment] <= tokens:
+            return segment
+        upper = self._append(self.parent[segment], self.start[segment], tokens)
+        self.parent[segment], self.start[segment] = upper, tokens
+        return upper
+
+    def _append(self, parent: int, start: int, end: int) -> int:
+        self.parent.append(parent)
+        self.start.append(start)
+        self.end.append(end)
+        return len(self.parent) - 1
+
+    def tree(self, prompt: Sequence[int], whole: Sequence[int]) -> PrefixTree:
+        """The tree with parents in front, for the leaves of n requests."""
+        start = np.array(self.start, np.int64)
+        order = np.argsort(start, kind="stable")
+        place = np.empty(len(order) + 1, np.int64)
+        place[order], place[ROOT] = np.arange(len(order)), ROOT
+        return PrefixTree(
+            parent=place[np.array(self.parent, np.int64)[order]],
+            start=start[order],
+            end=np.array(self.end, np.int64)[order],
+            prompt=place[np.array(prompt, np.int64)],
+            whole=place[np.array(whole, np.int64)],
+        )
+
+
+def tree_of_sessions(sessions: Iterable[Session], *, own_answers: bool = True) -> PrefixTree:
+    """The tree of the model calls of all sessions, one after the other, by the contexts that calls go on with.
+
+    `own_answers`: the answer in a later prompt is what the server said, so that its cache finds it. Otherwise it is
+    other text of that length, the same in every call that holds it. Lengths that are None count as 1 token.
+    """
+    builder, openings = TreeBuilder(), dict[str, int]()
+    prompt: list[int] = []
+    whole: list[int] = []
+    for session in sessions:
+        context: dict[int, int] = {}
+        for index, call in session.calls.items():
+            tokens, answer = call.input_tokens or 1, call.output_tokens or 1
+            base = _base(builder, openings, context.get(call.continues, ROOT), call, tokens)
+            leaf = builder.add(base, tokens - builder.reach(base))
+            prompt.append(leaf)
+            whole.append(builder.add(leaf, answer - 1))
+            context[index] = whole[-1] if own_answers else builder.add(leaf, answer)
+    return builder.tree(prompt, whole)
+
+
+def _base(builder: TreeBuilder, openings: dict[str, int], context: int, call: Call, tokens: int) -> int:
+    """The segment at whose end the tokens begin that are new in a call."""
+    if call.continues != NO_STEP:
+        kept = tokens if call.kept_tokens is None else min(call.kept_tokens, tokens)
+        return builder.at(context, kept)
+    if not call.opening:
+        return ROOT
+    if call.opening not in openings:
+        openings[call.opening] = builder.add(ROOT, call.opening_tokens)
+    # The opening stays one segment for later calls: only its upper part is that of a shorter prompt.
+    return builder.at(openings[call.opening], min(call.opening_tokens, tokens))
+
+
+def possible_hits(tree: PrefixTree, order: Iterable[int], input_tokens: Ints, block_tokens: int) -> Ints:
+    """Tokens (n,) of each prompt that an endless cache holds, if requests come in this order.
+
+    Whole blocks of `block_tokens`, and less than the prompt: its last token is always computed.
+    """
+    parent, end, seen = tree.parent.tolist(), tree.end.tolist(), bytearray(len(tree.parent))
+    prompt, whole = tree.prompt.tolist(), tree.whole.tolist()
+    hits = np.zeros(len(tree), np.int64)
+    for request in order:
+        segment = prompt[request]
+        while segment != ROOT and not seen[segment]:
+            segment = parent[segment]
+        common = 0 if segment == ROOT else end[segment]
+        hits[request] = max(min(common, int(input_tokens[request]) - 1), 0) // block_tokens * block_tokens
+        segment = whole[request]
+        while segment != ROOT and not seen[segment]:
+            seen[segment] = 1
+            segment = parent[segment]
+    return hits
