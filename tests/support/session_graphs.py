@@ -52,9 +52,9 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
     """
     first = np.cumsum([0, *(len(s.calls) for s in sessions)])
     due, begins = [0.0] * int(first[-1]), [0.0] * len(sessions)
-    free = [(0.0, 0.0, u) for u in range(users)] if users else []  # end of the last call, of the session
+    free = [(0.0, k - users, 0.0) for k in range(users)]  # end of the last call, session, its end
     for k, session in enumerate(sessions):
-        called, at, user = heapq.heappop(free) if users else (0.0, begin_s[k], 0)
+        called, _, at = heapq.heappop(free) if users else (0.0, 0, begin_s[k])
         begins[k] = at
         ends, model, number = [], [], int(first[k])
         last = at
@@ -74,5 +74,5 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
             if model[-1]:
                 last = max(last, ends[-1])
         if users:
-            heapq.heappush(free, (called, last, user))
+            heapq.heappush(free, (round(called, 9), k, last))
     return due, begins
