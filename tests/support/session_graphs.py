@@ -48,7 +48,7 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
     """(due, session begins): what a server that takes `seconds` of each call makes of sessions. Times in s.
 
     `users` play one session after the other, or each session begins at its `begin_s`. A session ends with its last
-    call and the tools behind one. The next session is dealt to the user whose last call ends first.
+    call or, later, the tools that hang on one. The next session is dealt to the user whose last call ends first.
     """
     first = np.cumsum([0, *(len(s.calls) for s in sessions)])
     due, begins = [0.0] * int(first[-1]), [0.0] * len(sessions)
@@ -56,23 +56,21 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
     for k, session in enumerate(sessions):
         called, _, at = heapq.heappop(free) if users else (0.0, 0, begin_s[k])
         begins[k] = at
-        ends, model, number = [], [], int(first[k])
-        last = at
+        ends, behind, number = [], [], int(first[k])  # behind: the end of a step, of what hangs on calls alone
         for step in session.steps:
             wait = step.wait_s if cap_s is None else min(step.wait_s, cap_s)
             start = max((ends[p] for p in step.after), default=at) + wait
-            behind = any(model[p] for p in step.after)
             if step.call:
                 due[number] = start
-                lasts = seconds[number]
+                ends.append(start + seconds[number])
+                behind.append(ends[-1])
+                called = max(called, ends[-1])
                 number += 1
-                called = max(called, start + lasts)
             else:
                 lasts = step.seconds if cap_s is None else min(step.seconds, cap_s)
-            ends.append(start + lasts)
-            model.append(behind or step.call is not None)
-            if model[-1]:
-                last = max(last, ends[-1])
+                ends.append(start + lasts)
+                behind.append(max((behind[p] for p in step.after), default=-np.inf) + wait + lasts)
+        last = max(at, *behind)
         if users:
             heapq.heappush(free, (round(called, 9), k, last))
     return due, begins
