@@ -82,9 +82,9 @@ class PrefixAffinity:
     """The rule `cache_aware` of SGLang's gateway and of vLLM's router, with their defaults.
 
     A request goes to the replica whose cache holds the longest prefix of it, the least busy of equals, if that is above
-    `least_share` of its prompt; otherwise to the one that was sent the fewest tokens that it did not hold. Where the busiest replica has
-    more than `most_apart` requests more than the idlest and more than `most_ratio` times as many, the least busy one
-    gets it.
+    `least_share` of its prompt; otherwise to the one that was sent the fewest tokens that it did not hold. Where the
+    busiest replica has more than `most_apart` requests more than the idlest and more than `most_ratio` times as many,
+    the least busy one gets it.
 
     Defaults: https://docs.gpustack.ai/gpustack-operator/main/docs/modules/model-deployment/routing/, which describes
     SGLang's gateway 0.3.1 and vLLM's router 0.1.15. Dynamo and llm-d weigh prefix and load in one score instead.
