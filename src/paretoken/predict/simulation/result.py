@@ -54,7 +54,7 @@ class SimulationResult:
         for engine in engines:
             for tier, found in zip(engine.cache.tiers, engine.found, strict=True):
                 tokens = tiers.setdefault(tier.name, np.zeros_like(self.cached_tokens))
-                tokens[list(found)] += list(found.values())
+                tokens[np.array([*found], np.int64)] = [*found.values()]
         for name in tiers.keys() - {GPU}:
             tiers[GPU] -= tiers[name]
         return tiers
