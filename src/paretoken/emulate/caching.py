@@ -38,8 +38,10 @@ class CachingPacer(Pacer):
             tree=self.tree,
             on_load=self._load,
         )
+        for cache in (scheduler.cache.gpu, *scheduler.cache.stores):
+            self.tree.follow(cache)
         super().__init__(settings, counters, scheduler=scheduler)
-        self.loads: list[tuple[float, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
+        self.coming: list[tuple[float, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
         self.from_below: dict[Sequence[Reply], int] = {}  # tokens, until they are counted
         self.numbers = itertools.count()
         if tiers:
@@ -71,24 +73,24 @@ class CachingPacer(Pacer):
     def run(self, now_s: float) -> None:
         """End the steps that are due, and begin those that waited for a load alone when it was here."""
         super().run(now_s)
-        while self.due is None and self.loads and self.loads[0][0] <= now_s:
-            self._begin(self.loads[0][0])
+        while self.due is None and self.coming and self.coming[0][0] <= now_s:
+            self._begin(self.coming[0][0])
             super().run(now_s)
         self._wait_for_loads()
 
     def _begin(self, at_s: float) -> None:
-        while self.loads and self.loads[0][0] <= at_s:
-            self.scheduler.loaded(heappop(self.loads)[2])
+        while self.coming and self.coming[0][0] <= at_s:
+            self.scheduler.loaded(heappop(self.coming)[2])
         super()._begin(at_s)
 
     def _load(self, sequence: Sequence[Reply], depth: int, below: list[int]) -> None:
         """A sequence has its blocks, part of which tiers below GPU memory send."""
         ready_s = self.scheduler.cache.load(depth, below, self.begun_s)
-        heappush(self.loads, (ready_s, next(self.numbers), sequence))
+        heappush(self.coming, (ready_s, next(self.numbers), sequence))
         if not sequence.preempted:
             self.from_below[sequence] = (below[-1] - depth) * self.scheduler.limits.block_tokens
 
     def _wait_for_loads(self) -> None:
         """An idle engine has something to do when the next load is here."""
         if self.due is None:
-            self.ends_s = self.loads[0][0] if self.loads else inf
+            self.ends_s = self.coming[0][0] if self.coming else inf
