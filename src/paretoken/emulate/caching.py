@@ -39,7 +39,7 @@ class CachingPacer(Pacer):
             on_load=self._load,
         )
         for cache in (scheduler.cache.gpu, *scheduler.cache.stores):
-            self.tree.follow(cache)
+            self.tree.watch(cache)
         super().__init__(settings, counters, scheduler=scheduler)
         self.coming: list[tuple[float, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
         self.from_below: dict[Sequence[Reply], int] = {}  # tokens, until they are counted
@@ -49,11 +49,13 @@ class CachingPacer(Pacer):
 
     def place(self, reply: Reply) -> None:
         """Find the place of a reply in the tree by the tokens of its prompt and of its answer, all but the last."""
-        request, script = reply.request, reply.script
+        request, script, block_tokens = reply.request, reply.script, self.scheduler.limits.block_tokens
         answer = answer_ids(script.start, script.tokens - 1)
         prompt = answer[:0] if request.ids is None else request.ids
-        whole = np.concatenate([prompt, answer])
-        reply.sequence.leaf = self.tree.insert(block_ids(whole, self.scheduler.limits.block_tokens))
+        ids = block_ids(np.concatenate([prompt, answer]), block_tokens)
+        shared = self.tree.insert(ids[: len(prompt) // block_tokens])  # so that requests hold whole segments
+        reply.sequence.leaf = self.tree.insert(ids)
+        self.tree.release(shared)
 
     def loaded_tokens(self, sequence: Sequence[Reply]) -> int:
         tokens = self.from_below.pop(sequence, 0)
@@ -65,6 +67,11 @@ class CachingPacer(Pacer):
     def abandon(self, reply: Reply) -> None:
         self.from_below.pop(reply.sequence, None)
         super().abandon(reply)
+        self.tree.release(reply.sequence.leaf)
+
+    def end(self, reply: Reply) -> None:
+        super().end(reply)
+        self.tree.release(reply.sequence.leaf)
 
     def start(self, now_s: float) -> None:
         super().start(now_s)

@@ -110,26 +110,6 @@ class PrefixCache:
             self.touch(leaf, depth)
             self._offer(self._at(leaf, depth))
 
-    def grow(self) -> None:
-        """Make place for one more segment of the tree."""
-        for column in (self._cached, self._held, self._kids, self._time):
-            column.append(0)
-        self._queued.append(0)
-
-    def split(self, lower: int, upper: int) -> None:
-        """Follow a split of the tree: `upper` is new and has what was the begin of `lower`."""
-        self.grow()
-        depth = self._tree.last[upper]
-        blocks, length = self._cached[lower], depth - self._tree.first[upper]
-        self._cached[upper], self._cached[lower] = min(blocks, length), max(blocks - length, 0)
-        self._time[upper], self._kids[upper] = self._time[lower], int(blocks > length)
-        depths = self._inside.pop(lower, [])
-        for segment, ends in ((upper, [d for d in depths if d < depth]), (lower, [d for d in depths if d > depth])):
-            if ends:
-                self._inside[segment] = ends
-        self._held[upper] = depths.count(depth) + (self._held[lower] > 0 or lower in self._inside)
-        self._offer(upper)
-
     def trim(self, room: int) -> None:
         """Evict blocks until at most `room` are left that nobody holds."""
         count = self.evictable - room
