@@ -135,6 +135,35 @@ class PrefixCache:
                     self._queued[segment] = 0
                     self._emptied(segment)
 
+    def add_segment(self) -> None:
+        """The tree has one more segment."""
+        for column in (self._cached, self._held, self._kids, self._time):
+            column.append(0)
+        self._queued.append(0)
+
+    def split(self, lower: int, upper: int) -> None:
+        """A segment was cut; `upper` is new, and has what lay in it."""
+        tree = self._tree
+        end, held = tree.last[upper], self._held[lower]
+        depths = self._inside.pop(lower, [])
+        below = [depth for depth in depths if depth > end]
+        if below:
+            self._inside[lower] = below
+        above = [depth for depth in depths if depth < end]
+        if above:
+            self._inside[upper] = above
+        blocks = self._cached[lower]
+        self._cached[upper] = min(blocks, end - tree.first[upper])
+        self._cached[lower] = blocks - self._cached[upper]
+        self._held[upper] = depths.count(end) + bool(held or below)
+        self._kids[upper] = int(self._cached[lower] > 0)
+        self._time[upper] = self._time[lower]
+        self._offer(upper)
+
+    def has(self, segment: int) -> bool:
+        """Whether blocks of a segment are cached or still queued."""
+        return bool(self._cached[segment] or self._queued[segment])
+
     def _emptied(self, segment: int) -> None:
         """Offer the parent of a segment without cached blocks, unless another one below it has some."""
         parent = self._tree.parent[segment]
