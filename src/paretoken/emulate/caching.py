@@ -18,6 +18,7 @@ from paretoken.predict.simulation.cache.growing import GrowingTree
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.cache.scheduler import CachingScheduler
 from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.sessions.prefixes import ROOT
 
 
 class CachingPacer(Pacer):
@@ -67,11 +68,16 @@ class CachingPacer(Pacer):
     def abandon(self, reply: Reply) -> None:
         self.from_below.pop(reply.sequence, None)
         super().abandon(reply)
-        self.tree.release(reply.sequence.leaf)
+        self._release(reply.sequence)
 
     def end(self, reply: Reply) -> None:
         super().end(reply)
-        self.tree.release(reply.sequence.leaf)
+        self._release(reply.sequence)
+
+    def _release(self, sequence: Sequence[Reply]) -> None:
+        """Let the tree forget a sequence as soon as no cache has it; once, although a user may leave after the end."""
+        self.tree.release(sequence.leaf)
+        sequence.leaf = ROOT
 
     def start(self, now_s: float) -> None:
         super().start(now_s)
