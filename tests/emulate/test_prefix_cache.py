@@ -176,7 +176,7 @@ def hits_of(run, sessions):
 @pytest.mark.parametrize("policy", ["vllm", "sglang"])
 @pytest.mark.parametrize("blocks", [60, 120, 4000])
 def test_a_user_finds_exactly_what_the_simulation_finds(blocks, policy):
-    """One session after the other, and all of them again, in caches that lose parts of them and in one that does not."""
+    """One session after the other, and all of them again, in caches that lose parts and in one that does not."""
     options = CacheOptions(policy=policy, tiers=(CacheTier(name="host", tokens=3000, s_per_token=1e-7),))
     limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=blocks)
     sessions = [

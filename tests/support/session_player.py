@@ -14,7 +14,7 @@ from paretoken.sessions.graph import NO_STEP, Call, Session, Step
 
 
 def conversation(
-    name: str, rng, turns: int, *, system: str, wait_s: float, longest: int = 400, shared: bool = True
+    name: str, rng, turns: int, *, system: str, wait_s: float, longest: int = 400, answer: int = 20, shared: bool = True
 ) -> Session:
     """A chat of turns with the lengths that an emulated server counts.
 
