@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -199,6 +200,8 @@ def test_sessions_take_as_long_as_in_the_simulation():
     limits = SchedulerLimits(max_num_seqs=16, max_batched_tokens=512, kv_blocks=4000)
     step = AffineStepTime(0.012, 0.0004, 1e-7, 1e-4)
     sessions = [conversation(str(i), rng, 4, system=SYSTEM, wait_s=0.15, longest=1500, answer=80) for i in range(9)]
+    for i, s in enumerate(sessions[:3]):  # one after the other, so that each finds the system prompt but the first
+        sessions[i] = replace(s, steps=(replace(s.steps[0], wait_s=0.1 + 0.3 * i), *s.steps[1:]))
     with emulated(cache=CACHE, limits=limits, step_time=step) as server:
         player = Player(server.port, sessions)
         player.play(3)
