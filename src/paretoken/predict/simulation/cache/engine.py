@@ -57,7 +57,8 @@ class CachingEngine(EngineSimulator):
 
     def begin(self) -> float:
         while self.loads and self.loads[0][0] <= self.now:
-            request = heappop(self.loads)[1]
+            at_s, request = heappop(self.loads)
+            self._receive(at_s)
             self._store(request, self.loaded[request] * self.limits.block_tokens)
             self.waiting.insert(self.landed, request)
             self.landed += 1

@@ -59,19 +59,19 @@ class PrefixCache:
         """Hold a path that is cached; the blocks of it that were not in use."""
         if not depth:
             return 0
-        tree, held = self._tree, self._held
+        held, inside, parent = self._held, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        begun = tree.first[segment] if not held[segment] and segment not in self._inside else 0
-        fresh = max(depth - self._used_to(segment), 0)
-        if depth == tree.last[segment]:
+        before = self._used_to(segment)
+        in_use = held[segment] or segment in inside
+        if depth == self._tree.last[segment]:
             held[segment] += 1
         else:
-            self._inside.setdefault(segment, []).append(depth)
-        while begun:
-            segment = tree.parent[segment]
-            begun = tree.first[segment] if not held[segment] and segment not in self._inside else 0
-            fresh += tree.last[segment] - self._used_to(segment)
+            inside.setdefault(segment, []).append(depth)
+        while not in_use and (segment := parent[segment]) != ROOT:
+            if held[segment] or segment in inside:
+                before, in_use = self._used_to(segment), True
             held[segment] += 1
+        fresh = max(depth - (before if in_use else 0), 0)
         self.evictable -= fresh
         return fresh
 
@@ -203,25 +203,17 @@ class PrefixCache:
     def _let_go(self, leaf: int, depth: int) -> int:
         if not depth:
             return 0
-        tree, held, clock = self._tree, self._held, self._clock
+        held, inside, parent = self._held, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        freed = 0
-        if depth == tree.last[segment]:
+        # Segments above follow when this one is given up.
+        self._time[segment] = self._clock
+        if depth == self._tree.last[segment]:
             held[segment] -= 1
         else:
             self._leave_inside(segment, depth)
-        top = depth
-        while segment != ROOT:
-            used = self._used_to(segment)
-            if used >= top:
-                break
-            freed += top - used
-            self._time[segment] = clock
-            if used > tree.first[segment]:
-                break
-            top, segment = tree.first[segment], tree.parent[segment]
-            if segment != ROOT:
-                held[segment] -= 1
+        while not held[segment] and segment not in inside and (segment := parent[segment]) != ROOT:
+            held[segment] -= 1
+        freed = max(depth - (0 if segment == ROOT else self._used_to(segment)), 0)
         self.evictable += freed
         return freed
 
