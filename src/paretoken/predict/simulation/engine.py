@@ -184,8 +184,6 @@ class EngineSimulator:
         """Whether a request that comes during steps alike ends them early."""
         return not self.waiting and (self._places() or self.limits.delays_requests)
 
-    # ---- KV blocks
-
     def _make_room(self) -> bool:
         """Preempt the latest admitted until the others can make a step; whether none had to go."""
         total = self.limits.kv_blocks
