@@ -45,7 +45,7 @@ def tree_of_blocks(
     Ids beyond the length of a prompt are left out.
     """
     most = -(-input_tokens // block_tokens)
-    units = np.minimum([len(row) for row in ids], most)
+    units = np.minimum(np.array([len(row) for row in ids], np.int64), most)
     numbers: dict[int, int] = {}  # ids may be hashes of more than 64 bits
     rows = zip(ids, units.tolist(), strict=True)
     flat = (numbers.setdefault(block, len(numbers)) for row, n in rows for block in row[:n])
