@@ -57,7 +57,10 @@ def replay(step_time, limits, source, serving, options=None, *, grow=False):
     feed = feed_of(source, before_s, lambda item: insort(coming, item))
     feed.open()
     while coming or scheduler.busy or loads:
-        while coming and coming[0][0] <= now:
+        while coming[:1] + loads[:1] and min(coming[:1] + loads[:1])[0] <= now:
+            if loads and (not coming or loads[0][0] < coming[0][0]):
+                scheduler.loaded(sequences[loads.pop(0)[1]])
+                continue
             i = coming.pop(0)[1]
             if grow:
                 prompt = tree.insert([names[i][j : j + size] for j in range(0, inputs[i] - size + 1, size)])
@@ -65,11 +68,9 @@ def replay(step_time, limits, source, serving, options=None, *, grow=False):
                 tree.release(prompt)
             sequences[i] = Sequence(inputs[i], outputs[i], cached[i], i, leaf=leaf[i])
             scheduler.add(sequences[i])
-        while loads and loads[0][0] <= now:
-            scheduler.loaded(sequences[loads.pop(0)[1]])
         step = scheduler.schedule()
         if step is None:
-            now = min([at for at, _ in coming[:1]] + [max(at, now) for at, _ in loads[:1]])
+            now = max(now, min(coming[:1] + loads[:1])[0])
             continue
         now += step.seconds(step_time)
         for s, tokens in sorted(scheduler.finish(step), key=lambda pair: pair[0].owner):

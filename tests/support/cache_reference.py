@@ -115,10 +115,11 @@ class CachingPool(Pool):
     def start_step(self, now: float) -> None:
         ready = sorted(row for row in self.loading if row[0] <= now)
         self.loading = [row for row in self.loading if row[0] > now]
-        for _, _, s in ready:
+        for at, _, s in ready:
+            self.receive(at)
             self.give_hashes(s, self.loaded[s] * self.limits.block_tokens)
-        here = [s for s in self.waiting if s in self.loaded]
-        self.waiting = here + [s for _, _, s in ready] + [s for s in self.waiting if s not in self.loaded]
+            here = [w for w in self.waiting if w in self.loaded]
+            self.waiting = [*here, s, *(w for w in self.waiting if w not in self.loaded)]
         super().start_step(now)
 
     def plan(self, now: float) -> bool:

@@ -57,7 +57,8 @@ class CachingEngine(EngineSimulator):
 
     def begin(self) -> float:
         while self.loads and self.loads[0][0] <= self.now:
-            request = heappop(self.loads)[1]
+            at_s, request = heappop(self.loads)
+            self._receive(at_s)
             self._store(request, self.loaded[request] * self.limits.block_tokens)
             self.waiting.insert(self.landed, request)
             self.landed += 1
@@ -73,13 +74,17 @@ class CachingEngine(EngineSimulator):
         if not self.vllm:  # the block of the last token counts, too, which is computed in any case
             gpu.touch(leaf, gpu.lookup(leaf, target // limits.block_tokens))
         below = self.cache.reach(leaf, depth, most) if self.cache.stores else []
-        done, shared = depth * limits.block_tokens, gpu.in_use(leaf, depth)
+        done, blocks = depth * limits.block_tokens, limits.blocks(target)
         loads = bool(below) and below[-1] > depth
         chunk = target - done if loads else limits.chunk(target - done, budget, alone=alone)
-        if not chunk or not self._reserve(request, limits.blocks(target) - shared):
+        if not chunk:
+            return None
+        # Only where it is tight does it matter what others hold.
+        tight = limits.reserve_output or self.used + blocks + limits.reserve > limits.kv_blocks
+        if tight and not self._reserve(request, blocks - gpu.in_use(leaf, depth)):
             return None
         self.waiting.popleft()
-        gpu.hold(leaf, depth)
+        shared = depth - gpu.hold(leaf, depth)
         self.depth[request] = depth
         self.shared += shared
         self.used += limits.blocks(done + chunk) - shared

@@ -39,16 +39,14 @@ class CachingScheduler(Scheduler[Owner]):
         self.shared = 0  # blocks that sequences would need besides `used` if each had its own
         self.loading: dict[Sequence[Owner], int] = {}  # depth of those that load, or have not run since
         self.first = 0  # of those, the ones whose blocks are here: the first of the queue
-        self.back: list[Sequence[Owner]] = []  # of those, the ones that join the queue with the next step
-
-    @property
-    def busy(self) -> bool:
-        return super().busy or bool(self.back)
+        self.back: list[Sequence[Owner]] = []  # of those, the ones whose blocks others find from the next step on
 
     def loaded(self, sequence: Sequence[Owner]) -> None:
-        """The blocks of a sequence are here: it is the first of the queue from the next step on."""
+        """The blocks of a sequence are here: it is the first of the queue."""
         if sequence in self.loading:
             self.back.append(sequence)
+            self.waiting.insert(self.first, sequence)
+            self.first += 1
 
     def remove(self, sequence: Sequence[Owner]) -> None:
         if self.loading.pop(sequence, None) is not None:
@@ -60,8 +58,6 @@ class CachingScheduler(Scheduler[Owner]):
     def schedule(self) -> EngineStep[Owner] | None:
         for s in self.back:
             self._store(s, self.loading[s] * self.limits.block_tokens)
-            self.waiting.insert(self.first, s)
-            self.first += 1
         self.back.clear()
         return super().schedule()
 
