@@ -244,6 +244,7 @@ class Clock:
             blocks = range(self.tree.first[segment], self.tree.last[segment])
             ids = [(segment << 20) + depth for depth in blocks] + ids
             segment = self.tree.parent[segment]
+        self.pacer.tree.insert(ids[: self.inputs[i] // self.pacer.scheduler.limits.block_tokens])
         return self.pacer.tree.insert(ids)
 
 
