@@ -42,7 +42,7 @@ class CachingPacer(Pacer):
         for cache in (scheduler.cache.gpu, *scheduler.cache.stores):
             self.tree.watch(cache)
         super().__init__(settings, counters, scheduler=scheduler)
-        self.coming: list[tuple[float, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
+        self.coming: list[tuple[float, int, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
         self.from_below: dict[Sequence[Reply], int] = {}  # tokens, until they are counted
         self.numbers = itertools.count()
         if tiers:
@@ -93,13 +93,14 @@ class CachingPacer(Pacer):
 
     def _begin(self, at_s: float) -> None:
         while self.coming and self.coming[0][0] <= at_s:
-            self.scheduler.loaded(heappop(self.coming)[2])
+            self.scheduler.loaded(heappop(self.coming)[3])
         super()._begin(at_s)
 
     def _load(self, sequence: Sequence[Reply], depth: int, below: list[int]) -> None:
         """A sequence has its blocks, part of which tiers below GPU memory send."""
         ready_s = self.scheduler.cache.load(depth, below, self.begun_s)
-        heappush(self.coming, (ready_s, next(self.numbers), sequence))
+        place = sequence.owner.connection.place if sequence.owner else -1
+        heappush(self.coming, (ready_s, place, next(self.numbers), sequence))
         if not sequence.preempted:
             self.from_below[sequence] = (below[-1] - depth) * self.scheduler.limits.block_tokens
 
