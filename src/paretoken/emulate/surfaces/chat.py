@@ -106,7 +106,8 @@ def content_parts(content: object, where: str = "messages") -> tuple[str, tuple[
         elif "image" in str(part.get("type")):
             images.append(orjson.dumps(part).decode())
         else:
-            raise ApiError(400, f"a part of a message is of type {quoted(part.get('type'))}, not text or image", where)
+            kind = quoted(part.get("type"))
+            raise ApiError(400, f"a message's content must be texts and images; a part is of type {kind}", where)
     return "".join(found), tuple(images)
 
 
