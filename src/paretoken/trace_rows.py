@@ -163,7 +163,8 @@ def _spread(numbered: Iterable[tuple[int, str]], path: Path) -> Iterator[TraceRo
         else:
             _check_between(line[end:], path, f"entry {entry + 1}" if listed else f"line {number}")
     if depth:
-        _parse("".join(parts) if depth > bool(listed) else "[", path, place)
+        within = depth > bool(listed)
+        _parse("".join(parts) if within else "[", path, place if within else "the list")
 
 
 def _check_between(text: str, path: Path, place: str) -> None:
