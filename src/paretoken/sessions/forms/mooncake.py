@@ -11,13 +11,15 @@ and the length are of the whole prompt. Rows without a session stay sessions of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from paretoken.errors import quoted
 from paretoken.sessions.arrange import NamedStep
 from paretoken.sessions.contexts import common_messages
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
 from paretoken.sessions.fields import blocks_of, id_of, messages_of, seconds_of, text_of, tokens_of, tools_of
-from paretoken.sessions.graph import Call, Message, Step
+from paretoken.sessions.graph import Call, Step
 from paretoken.trace_rows import TraceRow
 
 NAME = "Mooncake sessions"
@@ -35,104 +37,99 @@ def detects(row: TraceRow) -> bool:
     return bool(row.values.get("session_id")) and prompts and "chat_id" not in fields
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A row. `messages` are all of the prompt if it has a `history`, else what the turn adds."""
+
+    time_s: float | None
+    delay_s: float | None
+    history: bool
+    call: Call
+
+
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """The sessions, once all rows are read."""
-    gathered = Gathered[TraceRow](faults, limits)
+    gathered = Gathered[Turn](faults, limits)
     for number, row in enumerate(rows):
         session = row.values.get("session_id")
         name = f"row {number}" if session in (None, "") else id_of(row, "session_id", session)
-        gathered.add(name, row, lambda row=row: _slim(row))  # type: ignore[misc]
+        gathered.add(name, row, lambda row=row: _turn(row))  # type: ignore[misc]
     for name in list(gathered.rows):
-        own = gathered.rows.pop(name)
-        with faults.of(name, gathered.places[name]):
-            yield _draft(name, _in_time(own))
+        turns = _in_time(gathered.rows.pop(name))
+        yield SessionDraft(
+            name=name,
+            place=gathered.places[name],
+            steps=_steps(turns),
+            begin_s=turns[0].time_s,
+            block_tokens=BLOCK_TOKENS,
+        )
 
 
-def _slim(row: TraceRow) -> TraceRow:
-    """The row with its blocks as one tuple, which takes less memory than a list."""
-    blocks = blocks_of(row, "hash_ids")
-    return TraceRow({**row.values, "hash_ids": blocks}, row.file, row.place) if blocks else row
-
-
-def _in_time(rows: list[TraceRow]) -> list[TraceRow]:
-    """The turns by their time where all have one, else as the file has them."""
-    times = [_first_s(row, _TIMES) for row in rows]
-    if None in times:
-        return rows
-    return [row for _, row in sorted(zip(times, rows, strict=True), key=lambda pair: pair[0] or 0.0)]
-
-
-def _draft(name: str, rows: list[TraceRow]) -> SessionDraft:
-    steps: list[NamedStep] = []
-    whole = _are_whole(rows)
-    for number, row in enumerate(rows):
-        before = rows[number - 1] if number else None
-        call = _call(row, before, steps[-1].step.call if steps else None, whole=whole)
-        wait_s = _first_s(row, _DELAYS)
-        if wait_s is None:
-            # The duration of the answer before is not recorded.
-            begin_s, earlier_s = _first_s(row, _TIMES), before and _first_s(before, _TIMES)
-            wait_s = begin_s - earlier_s if begin_s is not None and earlier_s is not None else 0.0
-        after = (steps[-1].id,) if steps else ()
-        continues = "" if before is None or call.blocks or _restarts(row, before) else steps[-1].id
-        step = Step(wait_s=wait_s if steps else 0.0, call=call)
-        steps.append(NamedStep(id=str(number), step=step, after=after, continues=continues))
-    return SessionDraft(
-        name=name, place=rows[0].place, steps=steps, begin_s=_first_s(rows[0], _TIMES), block_tokens=BLOCK_TOKENS
-    )
-
-
-def _are_whole(rows: Sequence[TraceRow]) -> bool:
-    """Whether lengths and block ids are of whole prompts, not of what a turn adds."""
-    ids = [tuple(row.values.get("hash_ids") or ()) for row in rows]  # type: ignore[call-overload]
-    pairs = [(a, b) for a, b in zip(ids, ids[1:], strict=False) if a and b]
-    # The last block of a prompt may be filled in part, and another one in the next turn.
-    return bool(pairs) and all(a[:1] == b[:1] for a, b in pairs)
-
-
-def _call(row: TraceRow, before: TraceRow | None, earlier: Call | None, *, whole: bool) -> Call:
-    new, output = tokens_of(row, "input_length"), tokens_of(row, "output_length")
-    blocks = blocks_of(row, "hash_ids")
-    if earlier is None or whole or (_mode(row) == "history" and row.values.get("messages") is not None):
-        total = new
-    elif None in (new, earlier.input_tokens, earlier.output_tokens):
-        total, blocks = None, ()
-    else:
-        total, blocks = (new or 0) + (earlier.input_tokens or 0) + (earlier.output_tokens or 0), ()
-    return Call(
-        input_tokens=total,
-        output_tokens=output,
-        blocks=blocks,
-        messages=_messages(row, before),
-        tools=tools_of(row, "tools"),
-        model=text_of(row, "model"),
-    )
-
-
-def _messages(row: TraceRow, before: TraceRow | None) -> tuple[Message, ...]:
-    """The messages that a turn adds."""
-    text = text_of(row, "text_input") or text_of(row, "input_text")
-    if text:
-        return ({"role": "user", "content": text},)
-    messages = messages_of(row, "messages")
-    if before is None or _mode(row) == "delta":
-        return messages
-    common = common_messages(messages_of(before, "messages"), messages)
-    return messages if common is None else messages[common:]
-
-
-def _restarts(row: TraceRow, before: TraceRow) -> bool:
-    """Whether a whole history does not go on with the one before."""
-    if row.values.get("messages") is None or _mode(row) == "delta":
-        return False
-    return common_messages(messages_of(before, "messages"), messages_of(row, "messages")) is None
-
-
-def _mode(row: TraceRow) -> str:
-    mode = text_of(row, "message_mode") or "history"
+def _turn(row: TraceRow) -> Turn:
+    mode, text = text_of(row, "message_mode") or "history", text_of(row, "text_input") or text_of(row, "input_text")
     if mode not in _MODES:
         raise row.bad(f"message_mode {quoted(mode)} is unknown; it is history or delta")
-    return mode
+    messages = ({"role": "user", "content": text},) if text else messages_of(row, "messages")
+    return Turn(
+        time_s=_first_s(row, _TIMES),
+        delay_s=_first_s(row, _DELAYS),
+        history=mode == "history" and not text and bool(messages),
+        call=Call(
+            input_tokens=tokens_of(row, "input_length"),
+            output_tokens=tokens_of(row, "output_length"),
+            blocks=blocks_of(row, "hash_ids"),
+            messages=messages,
+            tools=tools_of(row, "tools"),
+            model=text_of(row, "model"),
+        ),
+    )
+
+
+def _in_time(turns: list[Turn]) -> list[Turn]:
+    """The turns by their time where all have one, else as the file has them."""
+    if any(turn.time_s is None for turn in turns):
+        return turns
+    return sorted(turns, key=lambda turn: turn.time_s or 0.0)
+
+
+def _steps(turns: Sequence[Turn]) -> list[NamedStep]:
+    steps = [NamedStep(id="0", step=Step(call=turns[0].call))]
+    whole = _are_whole(turns)
+    for number, (before, turn) in enumerate(pairwise(turns), start=1):
+        call, continued = turn.call, True
+        if turn.history:
+            common = common_messages(before.call.messages, call.messages)
+            continued = common is not None
+            call = replace(call, messages=call.messages[common or 0 :])
+        elif whole:
+            continued = False  # its block ids say what it shares
+        else:
+            call = _grown(steps[-1].step.call or before.call, call)
+        last = steps[-1].id
+        step = Step(wait_s=_wait_s(before, turn), call=call)
+        steps.append(NamedStep(id=str(number), step=step, after=(last,), continues=last if continued else ""))
+    return steps
+
+
+def _are_whole(turns: Sequence[Turn]) -> bool:
+    """Whether lengths and block ids are of whole prompts, not of what a turn adds."""
+    pairs = [(a.call.blocks, b.call.blocks) for a, b in pairwise(turns) if a.call.blocks and b.call.blocks]
+    return bool(pairs) and all(a[0] == b[0] for a, b in pairs)
+
+
+def _grown(earlier: Call, added: Call) -> Call:
+    """The call with the whole prompt: that of the call before, the answer to it, and what is added."""
+    parts = earlier.input_tokens, earlier.output_tokens, added.input_tokens
+    known = [part for part in parts if part is not None]
+    # Nobody has block ids of an answer, so the ids of what is added are not those of the prompt.
+    return replace(added, input_tokens=sum(known) if len(known) == len(parts) else None, blocks=())
+
+
+def _wait_s(before: Turn, turn: Turn) -> float:
+    """The delay; without one, from begin to begin, as the duration of the answer before is not recorded."""
+    if turn.delay_s is not None or turn.time_s is None or before.time_s is None:
+        return turn.delay_s or 0.0
+    return turn.time_s - before.time_s
 
 
 def _first_s(row: TraceRow, names: tuple[str, ...]) -> float | None:
