@@ -19,7 +19,7 @@ from paretoken.sessions.arrange import NamedStep
 from paretoken.sessions.contexts import common_messages
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
 from paretoken.sessions.fields import blocks_of, id_of, messages_of, seconds_of, text_of, tokens_of, tools_of
-from paretoken.sessions.graph import Call, Step
+from paretoken.sessions.graph import Call, Message, Step
 from paretoken.trace_rows import TraceRow
 
 NAME = "Mooncake sessions"
@@ -38,7 +38,7 @@ def detects(row: TraceRow) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class MooncakeTurn:
     """A row. `messages` are all of the prompt if it has a `history`, else what the turn adds."""
 
     time_s: float | None
@@ -49,7 +49,7 @@ class Turn:
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """The sessions, once all rows are read."""
-    gathered = Gathered[Turn](faults, limits)
+    gathered = Gathered[MooncakeTurn](faults, limits)
     for number, row in enumerate(rows):
         session = row.values.get("session_id")
         name = f"row {number}" if session in (None, "") else id_of(row, "session_id", session)
@@ -65,12 +65,12 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
         )
 
 
-def _turn(row: TraceRow) -> Turn:
+def _turn(row: TraceRow) -> MooncakeTurn:
     mode, text = text_of(row, "message_mode") or "history", text_of(row, "text_input") or text_of(row, "input_text")
     if mode not in _MODES:
         raise row.bad(f"message_mode {quoted(mode)} is unknown; it is history or delta")
     messages = ({"role": "user", "content": text},) if text else messages_of(row, "messages")
-    return Turn(
+    return MooncakeTurn(
         time_s=_first_s(row, _TIMES),
         delay_s=_first_s(row, _DELAYS),
         history=mode == "history" and not text and bool(messages),
@@ -85,14 +85,14 @@ def _turn(row: TraceRow) -> Turn:
     )
 
 
-def _in_time(turns: list[Turn]) -> list[Turn]:
+def _in_time(turns: list[MooncakeTurn]) -> list[MooncakeTurn]:
     """The turns by their time where all have one, else as the file has them."""
     if any(turn.time_s is None for turn in turns):
         return turns
     return sorted(turns, key=lambda turn: turn.time_s or 0.0)
 
 
-def _steps(turns: Sequence[Turn]) -> list[NamedStep]:
+def _steps(turns: Sequence[MooncakeTurn]) -> list[NamedStep]:
     steps = [NamedStep(id="0", step=Step(call=turns[0].call))]
     whole = _are_whole(turns)
     for number, (before, turn) in enumerate(pairwise(turns), start=1):
@@ -100,7 +100,9 @@ def _steps(turns: Sequence[Turn]) -> list[NamedStep]:
         if turn.history:
             common = common_messages(before.call.messages, call.messages)
             continued = common is not None
-            call = replace(call, messages=call.messages[common or 0 :])
+            if common is not None:
+                steps[-1] = _answered(steps[-1], call.messages[common - 1])
+                call = replace(call, messages=call.messages[common:])
         elif whole:
             continued = False  # its block ids say what it shares
         else:
@@ -111,7 +113,12 @@ def _steps(turns: Sequence[Turn]) -> list[NamedStep]:
     return steps
 
 
-def _are_whole(turns: Sequence[Turn]) -> bool:
+def _answered(named: NamedStep, answer: Message) -> NamedStep:
+    call = named.step.call
+    return replace(named, step=replace(named.step, call=replace(call, answer=answer) if call else None))
+
+
+def _are_whole(turns: Sequence[MooncakeTurn]) -> bool:
     """Whether lengths and block ids are of whole prompts, not of what a turn adds."""
     pairs = [(a.call.blocks, b.call.blocks) for a, b in pairwise(turns) if a.call.blocks and b.call.blocks]
     return bool(pairs) and all(a[0] == b[0] for a, b in pairs)
@@ -125,7 +132,7 @@ def _grown(earlier: Call, added: Call) -> Call:
     return replace(added, input_tokens=sum(known) if len(known) == len(parts) else None, blocks=())
 
 
-def _wait_s(before: Turn, turn: Turn) -> float:
+def _wait_s(before: MooncakeTurn, turn: MooncakeTurn) -> float:
     """The delay; without one, from begin to begin, as the duration of the answer before is not recorded."""
     if turn.delay_s is not None or turn.time_s is None or before.time_s is None:
         return turn.delay_s or 0.0
