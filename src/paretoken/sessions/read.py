@@ -10,7 +10,7 @@ from typing import Protocol
 from paretoken.errors import BadFile
 from paretoken.sessions.arrange import BadSession, arranged
 from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
-from paretoken.sessions.forms import dag, mooncake, plain, tracelab, weka
+from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.trace_rows import TraceRow, objects, read_head
 
@@ -32,7 +32,7 @@ class SessionForm(Protocol):
         ...
 
 
-FORMS: tuple[SessionForm, ...] = (weka, tracelab, mooncake, dag, plain)
+FORMS: tuple[SessionForm, ...] = (weka, tracelab, otel, mooncake, dag, plain)
 
 
 def is_session_file(path: Path | str) -> bool:
