@@ -63,8 +63,8 @@ class Round:
 
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
-    """Sessions with their sub-agents, once all rounds are read."""
-    gathered = Gathered[Round](faults, limits)
+    """Sessions with their sub-agents, once all rounds are read; no limit, as a sub-agent is a session of the file."""
+    gathered = Gathered[Round](faults, SessionLimits())
     for row in rows:
         gathered.add(id_of(row, "session_id", row.get("session_id")), row, lambda row=row: _round(row))  # type: ignore[misc]
     sessions = {
