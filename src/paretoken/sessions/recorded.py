@@ -101,7 +101,7 @@ def _with_earlier(items: Sequence[Recorded], slack_s: float) -> Iterable[tuple[R
 
 
 def _not_before(earlier: Sequence[Recorded], begins: Ends, follows: Sequence[str]) -> list[str]:
-    """The ids of `earlier` without those that another one of them follows, and what had ended before `follows` began."""
+    """The ids of `earlier` without what others of it follow and what had ended before `follows` began."""
     begin_s = max((begins[id_] for id_ in follows), default=float("-inf"))
     followed = {*follows, *(id_ for item in earlier for id_ in item.follows)}
     return [item.id for item in earlier if item.ended_s > begin_s and item.id not in followed]
