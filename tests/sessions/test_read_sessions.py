@@ -128,3 +128,47 @@ def test_what_is_no_trace_is_refused(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadFile):
         read_sessions(path)
+
+
+class TestFolders:
+    def test_a_folder_of_files_is_one_trace(self, tmp_path):
+        row = json.loads((DATA / "weka.json").read_text(encoding="utf-8"))
+        for name in ("b", "a"):
+            (tmp_path / f"{name}.json").write_text(json.dumps({**row, "id": name}, indent=1), encoding="utf-8")
+        (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+        trace = read_sessions(tmp_path)
+        assert [session.name for session in trace.sessions] == ["a", "b"]
+        ids = [{block for call in s.calls.values() for block in call.blocks} for s in trace.sessions]
+        assert not ids[0] & ids[1]
+
+    def test_a_fault_names_its_file(self, tmp_path):
+        (tmp_path / "a.jsonl").write_text(plain("a"), encoding="utf-8")
+        (tmp_path / "b.jsonl").write_text(plain("b", after=["y"]), encoding="utf-8")
+        with pytest.raises(BadFile, match=r"b\.jsonl: line 1: session 'b': step 'x' waits for 'y'"):
+            read_sessions(tmp_path)
+        (tmp_path / "b.jsonl").write_bytes((DATA / "dag.jsonl").read_bytes())
+        with pytest.raises(BadFile, match=r"b\.jsonl is no trace in the form of the first file"):
+            read_sessions(tmp_path)
+
+    def test_an_empty_folder_is_refused(self, tmp_path):
+        with pytest.raises(BadFile, match=r"holds no file that ends in \.json"):
+            read_sessions(tmp_path)
+
+
+class TestMemory:
+    @pytest.fixture
+    def small(self, monkeypatch):
+        monkeypatch.setattr("paretoken.sessions.drafts.MOST_KEPT", 1_000)
+
+    @pytest.mark.parametrize("file", ["weka.json", "tracelab.jsonl", "otel.jsonl", "plain.jsonl", "plain-steps.jsonl"])
+    def test_more_than_fits_is_refused(self, small, file):
+        with pytest.raises(BadFile, match="too many to keep in memory; split the file, or read fewer sessions"):
+            read_sessions(DATA / file)
+
+    def test_what_is_left_out_takes_none(self, small, tmp_path):
+        path = tmp_path / "t.jsonl"
+        path.write_text("".join(plain(f"s{n}", 1_000) for n in range(50)) + plain("short"), encoding="utf-8")
+        assert [s.name for s in read_sessions(path, max_tokens=100).sessions] == ["short"]
+        with pytest.raises(BadFile, match="too many to keep in memory"):
+            read_sessions(path)
+        assert len(read_sessions(path, most_sessions=5).sessions) == 5

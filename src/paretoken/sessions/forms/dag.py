@@ -99,6 +99,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     conversations: dict[str, DagConversation] = {}
     for row in rows:
         name = id_of(row, "session_id", row.get("session_id"))
+        faults.keep(row)
         with faults.of(name, row.place):
             if name in conversations:
                 raise BadSession("is there twice; give every session a name of its own", "two sessions with one name")

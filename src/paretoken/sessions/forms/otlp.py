@@ -38,10 +38,11 @@ def span_rows(row: TraceRow) -> Iterator[TraceRow]:
     """Every span of an object of OTLP with its place."""
     for resource in rows_of(row, "resourceSpans", "resourceSpans"):
         for scope in rows_of(resource, "scopeSpans", "scopeSpans"):
-            for number, value in enumerate(list_of(scope, "spans"), start=1):
+            spans = list_of(scope, "spans")
+            for number, value in enumerate(spans, start=1):
                 if not isinstance(value, dict):
                     raise row.bad(f"span {number} is {quoted(value)}, not an object")
-                yield TraceRow(value, row.file, f"{row.place}, span {number}")
+                yield TraceRow(value, row.file, f"{row.place}, span {number}", row.size // len(spans))
 
 
 def span_of(row: TraceRow) -> Span:

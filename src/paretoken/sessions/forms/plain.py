@@ -60,6 +60,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
         if "steps" not in row.values:
             gathered.add(name, row, lambda row=row: _known_step_row(row))  # type: ignore[misc]
             continue
+        faults.keep(row)
         with faults.of(name, row.place):
             require_known(row, SESSION_FIELDS)
             yield _draft(name, [row], rows_of(row, "steps", "step"))

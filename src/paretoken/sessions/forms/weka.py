@@ -39,6 +39,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     numbers = count()
     for number, row in enumerate(rows):
         name = id_of(row, "id", row.values["id"]) if row.values.get("id") is not None else str(number)
+        faults.keep(row)
         with faults.of(name, row.place):
             yield _draft(name, row, numbers)
 
