@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "sessions.md").read_text(encoding="
 EXAMPLES = re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("example", "steps"), zip(EXAMPLES, (5, 2), strict=True))
+@pytest.mark.parametrize(("example", "steps"), list(zip(EXAMPLES, (5, 2), strict=True)))
 def test_examples_are_read(tmp_path, example, steps):
     path = tmp_path / "example.jsonl"
     path.write_text(example, encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from paretoken.errors import BadConfig, BadFile, quoted
 from paretoken.sessions.arrange import BadSession, NamedStep
+from paretoken.sessions.fields import id_of
 from paretoken.sessions.graph import BLOCK_TOKENS
 from paretoken.trace_rows import TraceRow
 
@@ -78,6 +79,14 @@ class Faults:
                 f"{self.file}: {row.place}: the sessions up to here have more than {MOST_KEPT / 1e9:g} GB, "
                 "too many to keep in memory; split the file, or read fewer sessions"
             )
+
+    def session_of(self, row: TraceRow, name: str) -> str:
+        """The session that a row is of; "" if it cannot be read."""
+        try:
+            return id_of(row, name, row.get(name))
+        except BadFile as e:
+            self._spoil(row.place, e, "a row that cannot be read")
+            return ""
 
     def broken(self, error: BadFile) -> None:
         """A line is no JSON object, so that nobody knows its session."""

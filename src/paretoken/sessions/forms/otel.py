@@ -16,7 +16,7 @@ from paretoken.errors import quoted
 from paretoken.sessions.arrange import BadSession
 from paretoken.sessions.contexts import common_messages
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
-from paretoken.sessions.fields import id_of, tokens_of
+from paretoken.sessions.fields import tokens_of
 from paretoken.sessions.forms.otel_messages import answer_of, definitions_of, prompt_of
 from paretoken.sessions.forms.otlp import NS, Span, span_of, span_rows
 from paretoken.sessions.graph import Call, Message, Step
@@ -42,7 +42,8 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     gathered = Gathered[Span](faults, SessionLimits())
     for row in rows:
         for span in _spans(row, faults):
-            gathered.add(id_of(span, "traceId", span.get("traceId")), span, lambda span=span: span_of(span))  # type: ignore[misc]
+            if trace := faults.session_of(span, "traceId"):
+                gathered.add(trace, span, lambda span=span: span_of(span))  # type: ignore[misc]
     traces = defaultdict[str, list[str]](list)
     for trace, spans in gathered.rows.items():
         traces[_conversation(trace, spans)].append(trace)
