@@ -115,8 +115,8 @@ class Gathered(Generic[T]):
     rows: dict[str, list[T]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, session: str, row: TraceRow, parsed: Callable[[], T]) -> None:
-        """One more row of a session."""
+    def add(self, session: str, row: TraceRow, parse: Callable[[TraceRow], T]) -> None:
+        """One more row of a session, kept as what `parse` makes of it."""
         most = self.limits.most_sessions
         if session not in self.rows and most is not None and len(self.rows) >= most:
             self.faults.leave_out(session, f"beyond the first {most:,} sessions")
@@ -125,7 +125,7 @@ class Gathered(Generic[T]):
         with self.faults.of(session, row.place):
             rows = self.rows.setdefault(session, [])
             self.places.setdefault(session, row.place)
-            rows.append(parsed())
+            rows.append(parse(row))
             self.faults.keep(row)
             if len(rows) > MOST_STEPS:
                 raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")

@@ -53,7 +53,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     for number, row in enumerate(rows):
         own = row.values.get("session_id") in (None, "")
         if name := f"row {number}" if own else faults.session_of(row, "session_id"):
-            gathered.add(name, row, lambda row=row: _turn(row))  # type: ignore[misc]
+            gathered.add(name, row, _turn)
     for name in list(gathered.rows):
         turns = _in_time(gathered.rows.pop(name))
         yield SessionDraft(

@@ -43,7 +43,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     for row in rows:
         for span in _spans(row, faults):
             if trace := faults.session_of(span, "traceId"):
-                gathered.add(trace, span, lambda span=span: span_of(span))  # type: ignore[misc]
+                gathered.add(trace, span, span_of)
     traces = defaultdict[str, list[str]](list)
     for trace, spans in gathered.rows.items():
         traces[_conversation(trace, spans)].append(trace)
