@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from paretoken.errors import BadFile
+from paretoken.plural import counted
 from paretoken.sessions.arrange import BadSession, arranged
 from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
@@ -103,10 +104,15 @@ def read_sessions(
     if not sessions:
         why = ", ".join(f"{reason}: {count:,}" for reason, count in faults.left_out.items())
         raise BadFile(f"{path} holds no usable session; {f'left out: {why}' if why else 'check the file'}")
+    cut = (
+        f", only the first {counted(most_sessions, 'session')}"
+        if most_sessions and len(sessions) == most_sessions
+        else ""
+    )
     return SessionTrace(
         file=str(path),
         form=form.NAME,
-        rule=form.RULE,
+        rule=form.RULE + cut,
         sessions=_from_zero(path, sessions),
         left_out=dict(faults.left_out),
     )
