@@ -89,7 +89,7 @@ class Faults:
             return ""
 
     def broken(self, error: BadFile) -> None:
-        """A line is no JSON object, so that nobody knows its session."""
+        """A line is no JSON object, so its session is unknown."""
         if not self.keep_going:
             raise error
         self.left_out["a line that is not whole JSON"] += 1
@@ -126,8 +126,9 @@ class Gathered(Generic[T]):
             rows = self.rows.setdefault(session, [])
             self.places.setdefault(session, row.place)
             rows.append(parse(row))
-            self.faults.keep(row)
             if len(rows) > MOST_STEPS:
                 raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
         if session in self.faults.spoiled:
             self.rows.pop(session, None)
+        else:
+            self.faults.keep(row)

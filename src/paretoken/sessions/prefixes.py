@@ -193,9 +193,8 @@ def tree_of_sessions(sessions: Iterable[Session], *, own_answers: bool = True) -
     other text of that length, the same in every call that holds it. Lengths that are None count as 1 token.
     """
     builder, openings = TreeBuilder(), dict[str, int]()
-    runs_of = defaultdict[int, BlockRuns](
-        BlockRuns
-    )  # by the size of a block, as equal ids of another size mean nothing
+    # By the size of a block: an id of another size means another text.
+    runs_of = defaultdict[int, BlockRuns](BlockRuns)
     prompt: list[int] = []
     whole: list[int] = []
     for session in sessions:

@@ -82,7 +82,7 @@ class _Spans:
         """The calls, tools and agents of a trace. An agent around all of them is the main one."""
         by_id: dict[str, Span] = {}
         for span in spans:
-            # Exporters send a span again when they did not hear that it had arrived.
+            # Exporters send a span again if its receipt was lost.
             if span.attributes.get(_OPERATION) and replace(by_id.setdefault(span.id, span), place=span.place) != span:
                 raise BadSession(f"has two spans with the id {quoted(span.id)}", "two steps with one id")
         children = _children(spans, by_id)
