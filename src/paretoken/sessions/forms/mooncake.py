@@ -26,7 +26,7 @@ NAME = "Mooncake sessions"
 RULE = "times in ms, blocks of 512 tokens, each turn after the answer before it"
 BLOCK_TOKENS = 512
 _PROMPTS = ("input_length", "text_input", "input_text", "hash_ids")
-_TIMES, _DELAYS = ("timestamp", "timestamp_ms"), ("delay", "delay_ms")
+TIMES, DELAYS = ("timestamp", "timestamp_ms"), ("delay", "delay_ms")
 _MODES = ("history", "delta")
 
 
@@ -71,8 +71,8 @@ def _turn(row: TraceRow) -> MooncakeTurn:
         raise row.bad(f"message_mode {quoted(mode)} is unknown; it is history or delta")
     messages = ({"role": "user", "content": text},) if text else messages_of(row, "messages")
     return MooncakeTurn(
-        time_s=_first_s(row, _TIMES),
-        delay_s=_first_s(row, _DELAYS),
+        time_s=first_s(row, TIMES),
+        delay_s=first_s(row, DELAYS),
         history=mode == "history" and not text and bool(messages),
         call=Call(
             input_tokens=tokens_of(row, "input_length"),
@@ -139,6 +139,6 @@ def _wait_s(before: MooncakeTurn, turn: MooncakeTurn) -> float:
     return turn.time_s - before.time_s
 
 
-def _first_s(row: TraceRow, names: tuple[str, ...]) -> float | None:
+def first_s(row: TraceRow, names: tuple[str, ...]) -> float | None:
     """The time in the first of these fields that the row has, ms."""
     return next((s for name in names if (s := seconds_of(row, name, 1e-3)) is not None), None)
