@@ -5,7 +5,7 @@ These few values are all that the hot path knows; tokenizers, distributions and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from paretoken.bench.documents import OMIT_NONE
 from paretoken.plural import counted
+from paretoken.sessions.flow import Flow
 
 Api = Literal["completions", "chat"]
 
@@ -32,8 +33,8 @@ class Endpoint:
 class Prepared:
     """One request ready to send: the JSON body as bytes, and what it is meant to take and give in tokens.
 
-    `input_tokens` is -1 where only the server can count. A later turn of a session is sent `delay_ns` after the answer
-    to the one before.
+    `input_tokens` is -1 where only the server can count. A call of a session bears the session's number, and its own
+    among the calls as `turn`. `keep_answer`: a later prompt holds the answer of the server.
     """
 
     body: bytes
@@ -41,14 +42,45 @@ class Prepared:
     output_tokens: int
     session: int = -1
     turn: int = 0
-    delay_ns: int = 0
+    keep_answer: bool = False
+
+
+class PlannedSession(Protocol):
+    """A session to play: when its calls are due, and their requests. `own_answers`: later prompts hold the server's."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the level, from 0, which its requests bear."""
+        ...
+
+    @property
+    def flow(self) -> Flow:
+        """The calls and what they wait for."""
+        ...
+
+    @property
+    def own_answers(self) -> bool:
+        """Whether `answered` must be called before the requests that follow a call are built."""
+        ...
+
+    def build(self, call: int) -> int:
+        """Build the request of a call whose predecessors have been built; its size in bytes."""
+        ...
+
+    def request(self, call: int) -> Prepared:
+        """The request of a call, which is then given away."""
+        ...
+
+    def answered(self, call: int, answer: Mapping[str, object] | None) -> None:
+        """Take the assistant message that the server gave to a call, None where it is not known."""
+        ...
 
 
 class PromptSource(Protocol):
-    """Where prepared requests come from."""
+    """Where requests come from: each alone, or as the calls of sessions."""
 
-    def requests(self, worker: int, workers: int) -> Iterator[Prepared]:
-        """An endless or finite run of requests for one of several workers; no two workers share one."""
+    def requests(self, worker: int, workers: int) -> Iterator[Prepared | PlannedSession]:
+        """An endless or finite run of them for one of several workers; no two workers share one."""
         ...
 
 
@@ -128,13 +160,15 @@ def describe_load(load: Load) -> LoadRecord:
 class Stop:
     """When a load level ends: at the first limit reached. None sets no limit.
 
-    `warmup_s` and `warmup_requests` pass before the measured window may begin. Requests still running at the end
+    `sessions` are those that begin; they are played to their end, where all other limits cut them. `warmup_s` and
+    `warmup_requests` pass before the measured window may begin. Requests still running at the end
     get `drain_s` to finish, then are cut.
     """
 
     seconds: float | None = None
     requests: int | None = None
     tokens: int | None = None
+    sessions: int | None = None
     warmup_s: float = 0.0
     warmup_requests: int = 0
     drain_s: float = 30.0

@@ -68,8 +68,10 @@ def _check(endpoints: Sequence[Endpoint], load: Load, stop: Stop, workers: int) 
             raise BadConfig(
                 f"{counted(workers, 'worker')} for {counted(load.users, 'user')}: give each worker at least one user"
             )
-        if stop.seconds is None and stop.requests is None and stop.tokens is None:
-            raise BadConfig("a closed loop needs an end: give a duration, a number of requests, or a number of tokens")
+        if stop.sessions is not None and stop.sessions < load.users:
+            raise BadConfig(f"{counted(stop.sessions, 'session')} for {load.users} users: give each at least one")
+        if (stop.seconds, stop.requests, stop.tokens, stop.sessions) == (None,) * 4:
+            raise BadConfig("a closed loop needs an end: give a duration, or a number of requests, tokens or sessions")
     elif len(load.due_s) and load.due_s[0] < 0:
         raise BadConfig(f"a request is due at {load.due_s[0]:g} s: times start at 0")
 
@@ -139,6 +141,7 @@ def _job(
         closed=isinstance(load, Closed),
         open_ahead=ahead,
         share=None if requests is None else _share(requests, number, workers),
+        sessions=None if stop.sessions is None else _share(stop.sessions, number, workers),
         stop_ns=None if stop.seconds is None else round((stop.seconds + stop.warmup_s) * 1e9),
         stop_tokens=stop.tokens,
         drain_ns=round(stop.drain_s * 1e9),
