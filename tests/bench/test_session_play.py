@@ -10,8 +10,7 @@ from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Load, Open, Stop
-from paretoken.sessions.flow import flow_of
-from tests.support.load_servers import stream, whole
+from tests.support.load_servers import stream
 from tests.support.sessions import ScriptedSessions, call, session, tool
 
 NS = 1_000_000_000
@@ -27,7 +26,13 @@ FORKED = session(
 
 def play(golden, folder, source, load: Load, stop: Stop, **client) -> LevelResult:
     return run_level(
-        [Endpoint(golden.base_url, "m")], "completions", source, load, stop, folder=folder, client=ClientOptions(**client)
+        [Endpoint(golden.base_url, "m")],
+        "completions",
+        source,
+        load,
+        stop,
+        folder=folder,
+        client=ClientOptions(**client),
     )
 
 

@@ -17,7 +17,9 @@ Script = Callable[[int, int], list[list]]
 
 def call(*after: int, wait_s: float = 0.0, name: str = "", agent: str = "", **more: object) -> Step:
     """A model call of 8 to 4 tokens, unless more says otherwise."""
-    return Step(name=name, after=after, wait_s=wait_s, agent=agent, call=Call(**{"input_tokens": 8, "output_tokens": 4, **more}))
+    return Step(
+        name=name, after=after, wait_s=wait_s, agent=agent, call=Call(**{"input_tokens": 8, "output_tokens": 4, **more})
+    )
 
 
 def tool(*after: int, seconds: float, wait_s: float = 0.0) -> Step:

@@ -104,10 +104,14 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Requests due at fixed times whatever the server does: `due_s`, shape (n,), from the start, rising."""
+    """Requests due at fixed times whatever the server does: `due_s`, shape (n,), from the start, rising.
+
+    With `sessions` these are the times at which sessions begin.
+    """
 
     due_s: npt.NDArray[np.float64]
     rate: float
+    sessions: bool = False
 
 
 Load = Closed | Open
@@ -124,17 +128,18 @@ class LoadRecord:
     ramp_s: float | None = field(default=None, metadata=OMIT_NONE)
     rate: float | None = field(default=None, metadata=OMIT_NONE)
     arrivals: int | None = field(default=None, metadata=OMIT_NONE)
+    sessions: bool | None = field(default=None, metadata=OMIT_NONE)
 
     @property
     def size(self) -> float:
-        """Users, or requests per second."""
+        """Users, or requests or sessions per second."""
         return float(self.users or 0) if self.kind == "closed" else float(self.rate or 0.0)
 
     @property
     def name(self) -> str:
-        """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`."""
+        """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`, `0.5 sessions/s`."""
         if self.kind == "open":
-            return f"{self.size:.4g} req/s"
+            return f"{self.size:.4g} {'sessions' if self.sessions else 'req'}/s"
         users = counted(self.users or 0, "user")
         return f"{users}, ramp {self.ramp_s:g} s" if self.ramp_s else users
 
@@ -148,7 +153,9 @@ def load_name(kind: str, size: float) -> str:
 def describe_load(load: Load) -> LoadRecord:
     """The load for the files of a run."""
     if isinstance(load, Open):
-        return LoadRecord(kind="open", rate=load.rate, arrivals=len(load.due_s))
+        return LoadRecord(
+            kind="open", rate=load.rate, arrivals=len(load.due_s), sessions=True if load.sessions else None
+        )
     if not load.ramp_s:
         return LoadRecord(kind="closed", users=load.users, think_s=load.think_s)
     return LoadRecord(
