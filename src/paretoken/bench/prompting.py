@@ -28,7 +28,7 @@ from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
-from paretoken.bench.workload.sessions.lengths import Count, MissingLengths, holds_messages, possible_tokens
+from paretoken.bench.workload.sessions.lengths import Count, MissingLengths, holds_messages, possible_share
 from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
@@ -47,6 +47,8 @@ SAMPLE = 128
 """Words of the sample: enough that a chat template adds little to their count."""
 SAMPLED = 50
 """Requests of a trace that the sample is taken from."""
+SAMPLED_TALKS = 200
+"""Conversations whose hit rate is that of the run."""
 
 SourceOf = Callable[[int, Correction], PromptSource]
 """The prompts of a level by its number."""
@@ -152,13 +154,13 @@ def plan_prompts(
     if config.turns:
         talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
         check_answers(config, maker, bodies, None)
-        own = config.answers == "server"
 
         def talks(level: int, correction: Correction) -> SessionSource:
             plan = PromptPlan(maker, seed, level, None, correction)
             return SessionSource(plan=plan, sessions=Conversations(plan, talk), bodies=bodies, answers=config.answers)
 
-        hit_rate = Conversations(PromptPlan(maker, seed), talk).hit_rate(200, own_answers=own)
+        drawn = [Conversations(PromptPlan(maker, seed), talk).drawn(k) for k in range(SAMPLED_TALKS)]
+        hit_rate = possible_share(drawn, own_answers=config.answers == "server")
         return PromptSetup(talks, exact, hit_rate, notes)
 
     def synthetic(level: int, correction: Correction) -> Synthetic:
@@ -185,13 +187,9 @@ def _of_sessions(
 
     exact = isinstance(plan.maker, TokenIds) and not holds_messages(trace)
     notes = (*notes, *session_notes(config, trace, repeats=recorded.repeat))
-    return PromptSetup(played, exact, _possible_share(trace, config.answers == "server"), notes, sessions=trace)
-
-
-def _possible_share(trace: SessionTrace, own_answers: bool) -> float:
-    """The share of prompt tokens that an endless cache finds."""
-    prompted = sum(call.input_tokens or 1 for session in trace.sessions for call in session.calls.values())
-    return float(possible_tokens(trace.sessions, own_answers=own_answers).sum()) / prompted if prompted else 0.0
+    return PromptSetup(
+        played, exact, possible_share(trace.sessions, own_answers=config.answers == "server"), notes, sessions=trace
+    )
 
 
 def _session_lengths(

@@ -48,8 +48,10 @@ class Conversations:
 
     def session(self, k: int) -> tuple[Session, int] | None:
         """Conversation k; None past the end. None of them begins anew."""
-        if self.total is not None and k >= self.total:
-            return None
+        return None if self.total is not None and k >= self.total else (self.drawn(k), 0)
+
+    def drawn(self, k: int) -> Session:
+        """Conversation k."""
         steps: list[Step] = []
         context = 0
         for turn, (user, answer) in enumerate(self.talk.draw(self.plan.rng(LENGTHS, k))):
@@ -58,20 +60,4 @@ class Conversations:
             call = Call(input_tokens=context, output_tokens=answer, continues=turn - 1 if turn else NO_STEP)
             steps.append(Step(after=before, wait_s=self.talk.think_s if turn else 0.0, call=call))
             context += answer
-        return Session(name=f"conversation {k}", steps=tuple(steps)), 0
-
-    def hit_rate(self, sample: int = 1000, *, own_answers: bool = False) -> float:
-        """Share of prompt tokens that a large enough prefix cache finds, over the first `sample` sessions.
-
-        Turn k finds the prompt of turn k − 1, and its answer too where the server's own is handed back.
-        """
-        cached = prompted = 0
-        for k in range(sample if self.total is None else min(sample, self.total)):
-            context = reusable = 0
-            for user, answer in self.talk.draw(self.plan.rng(LENGTHS, k)):
-                context += user
-                cached += reusable
-                prompted += context
-                reusable = context + (answer if own_answers else 0)
-                context += answer
-        return cached / prompted if prompted else 0.0
+        return Session(name=f"conversation {k}", steps=tuple(steps))

@@ -89,6 +89,13 @@ def possible_tokens(sessions: Sequence[Session], *, own_answers: bool, block_tok
     return np.asarray(hits, np.int64)
 
 
+def possible_share(sessions: Sequence[Session], *, own_answers: bool) -> float:
+    """The share of all prompt tokens that an endless cache finds, token by token: no cache finds more."""
+    prompted = sum(call.input_tokens or 1 for session in sessions for call in session.calls.values())
+    hits = possible_tokens(sessions, own_answers=own_answers, block_tokens=1)
+    return float(hits.sum()) / prompted if prompted else 0.0
+
+
 def _tree(sessions: Sequence[Session], calls: Sequence[Call], inputs: Ints, own_answers: bool) -> PrefixTree:
     if not any(call.blocks for call in calls):
         return tree_of_sessions(sessions, own_answers=own_answers)
