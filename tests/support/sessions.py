@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from paretoken.bench.plan import Prepared
 from paretoken.sessions.flow import Flow, flow_of
@@ -65,3 +66,12 @@ class ScriptedSessions:
         while self.total is None or k < self.total:
             yield ScriptedSession(k, flow_of(self.sessions[k % len(self.sessions)], self.idle_cap_s), self.script)
             k += workers
+
+
+def write_sessions(path: Path, sessions: Mapping[str, list[dict]], begin_s: Mapping[str, float] | None = None) -> Path:
+    """A file of the plain form: one line for each session."""
+    rows = [{"session": name, "steps": steps} for name, steps in sessions.items()]
+    for row in rows if begin_s else ():
+        row["begin_s"] = begin_s[row["session"]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path

@@ -9,9 +9,9 @@ from pathlib import Path
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.workload.bodies import Bodies
 from paretoken.bench.workload.makers import Maker, TokenIds
-from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages, within
+from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages
 from paretoken.bench.workload.sessions.tool_results import text_of
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, BadFile
 from paretoken.plural import counted
 from paretoken.sessions.graph import NO_STEP, Call, SessionTrace
 from paretoken.sessions.read import is_session_file, read_sessions
@@ -52,9 +52,20 @@ def unmeasured(trace: SessionTrace) -> list[Call]:
 def served_sessions(
     trace: SessionTrace, lengths: MissingLengths, context: int | None, *, keep_going: bool
 ) -> SessionTrace:
-    """The trace with all lengths, without sessions that the server's context cannot hold."""
+    """The trace with all lengths. Sessions beyond the server's context are BadFile, or with `keep_going` left out."""
     filled = lengths.filled(trace)
-    return filled if context is None else within(filled, context, keep_going=keep_going)
+    if context is None:
+        return filled
+    served = filled.within(context)
+    beyond = len(filled.sessions) - len(served.sessions)
+    if beyond and not keep_going:
+        longest = max(session.longest_tokens for session in filled.sessions)
+        raise BadFile(
+            f"{trace.file}: {counted(beyond, 'session')} of {len(filled.sessions):,} exceed the server's context of "
+            f"{context:,} tokens, the longest with {longest:,}; serve the model with a longer context, or leave them "
+            "out with --keep-going"
+        )
+    return served
 
 
 def check_answers(config: BenchConfig, maker: Maker, bodies: Bodies, trace: SessionTrace | None) -> None:
@@ -72,16 +83,14 @@ def check_answers(config: BenchConfig, maker: Maker, bodies: Bodies, trace: Sess
 
 def session_notes(config: BenchConfig, trace: SessionTrace, *, repeats: bool) -> tuple[str, ...]:
     """How the sessions were read, and what a run of them does not reproduce, with counts."""
-    calls = [call for session in trace.sessions for call in session.calls.values()]
-    notes = [f"{trace.form}, {trace.rule}, {counted(len(trace.sessions), 'session')} of {counted(len(calls), 'call')}"]
-    notes += [f"{counted(n, 'session')} left out: {why}" for why, n in trace.left_out.items()]
+    notes = []
     if goes_on(trace):
         notes.append(_answers_note(config, trace))
     if config.idle_cap_s is not None:
         notes.append(f"waits and tools last at most {config.idle_cap_s:g} s")
     if repeats and holds_messages(trace):
         notes.append("after its last session the trace begins again with the same prompts, which a prefix cache finds")
-    return tuple(f"{Path(trace.file).name}: {note}" for note in notes)
+    return (*trace.notes(), *(f"{Path(trace.file).name}: {note}" for note in notes))
 
 
 def _answers_note(config: BenchConfig, trace: SessionTrace) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import orjson
@@ -78,7 +77,7 @@ class Sender:
         target = job.choose(state.outstanding)
         if job.rewrite_model:
             prepared = with_model(prepared, job.targets[target].endpoint.model)
-        exchange = Exchange(prepared, user, target, due_ns)
+        exchange = Exchange(prepared, user, target, due_ns, prepared.keep_answer)
         state.tally.started += 1
         state.cells[c.SENT] += 1
         state.outstanding[target] += 1
@@ -156,7 +155,7 @@ class Sender:
     def _go_on(self, exchange: Exchange, wait_ns: int, now: int) -> None:
         """Send the calls that waited for this one; at the end of its session the user begins another."""
         state = self._state
-        play = state.plays.ended(exchange.prepared, exchange.status, _answer(exchange), exchange.end_ns, wait_ns)
+        play = state.plays.ended(exchange.prepared, exchange.status, exchange.answer(), exchange.end_ns, wait_ns)
         if play is None:
             self.send_calls(now)
             return
@@ -224,12 +223,6 @@ class Sender:
         if ok and after_first > 0:
             cells[c.TPOT_NS] += (times[-1] - times[0]) // after_first
             cells[c.TPOT_COUNT] += 1
-
-
-def _answer(exchange: Exchange) -> Mapping[str, object] | None:
-    """The assistant message of an answer, where it is kept."""
-    answer: Callable[[], Mapping[str, object] | None] | None = getattr(exchange, "answer", None)
-    return answer() if answer else None
 
 
 def with_model(prepared: Prepared, model: str) -> Prepared:

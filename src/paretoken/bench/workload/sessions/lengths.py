@@ -9,10 +9,10 @@ import numpy as np
 
 from paretoken.bench.workload.makers import Ints
 from paretoken.bench.workload.sessions.tool_results import text_of
-from paretoken.errors import BadConfig, BadFile
+from paretoken.errors import BadConfig
 from paretoken.plural import counted as plural
 from paretoken.sessions.graph import NO_STEP, Call, Session, SessionTrace
-from paretoken.sessions.prefixes import PrefixTree, possible_hits, tree_of_blocks, tree_of_sessions
+from paretoken.sessions.prefixes import possible_hits, tree_of_sessions
 
 Count = Callable[[str], int]
 BLOCK_TOKENS = 16
@@ -58,34 +58,11 @@ class MissingLengths:
         return max(1, (kept or call.opening_tokens) + added)
 
 
-def within(trace: SessionTrace, context: int, *, keep_going: bool) -> SessionTrace:
-    """The sessions all of whose calls fit into a server's context; with others, BadFile unless `keep_going`."""
-    fitting = tuple(session for session in trace.sessions if _longest(session) <= context)
-    too_long = len(trace.sessions) - len(fitting)
-    if not too_long:
-        return trace
-    what = f"{plural(too_long, 'session')} of {len(trace.sessions):,} exceed the server's context of {context:,} tokens"
-    if not fitting:
-        raise BadFile(f"{trace.file}: {what}; serve the model with a longer context")
-    if not keep_going:
-        longest = max(map(_longest, trace.sessions))
-        raise BadFile(
-            f"{trace.file}: {what} (the longest needs {longest:,}); serve the model with a longer context, or leave "
-            "them out with --keep-going"
-        )
-    reason = f"longer than the server's context of {context:,} tokens"
-    return replace(trace, sessions=fitting, left_out={**trace.left_out, reason: too_long})
-
-
-def _longest(session: Session) -> int:
-    return max(((c.input_tokens or 1) + (c.output_tokens or 1) for c in session.calls.values()), default=0)
-
-
 def possible_tokens(sessions: Sequence[Session], *, own_answers: bool, block_tokens: int = BLOCK_TOKENS) -> Ints:
     """The tokens (calls,) of each prompt that an endless cache holds, the sessions one after the other."""
     calls = [call for session in sessions for call in session.calls.values()]
     inputs = np.array([call.input_tokens or 1 for call in calls], np.int64)
-    hits = possible_hits(_tree(sessions, calls, inputs, own_answers), range(len(calls)), inputs, block_tokens)
+    hits = possible_hits(tree_of_sessions(sessions, own_answers=own_answers), range(len(calls)), inputs, block_tokens)
     return np.asarray(hits, np.int64)
 
 
@@ -94,16 +71,6 @@ def possible_share(sessions: Sequence[Session], *, own_answers: bool) -> float:
     prompted = sum(call.input_tokens or 1 for session in sessions for call in session.calls.values())
     hits = possible_tokens(sessions, own_answers=own_answers, block_tokens=1)
     return float(hits.sum()) / prompted if prompted else 0.0
-
-
-def _tree(sessions: Sequence[Session], calls: Sequence[Call], inputs: Ints, own_answers: bool) -> PrefixTree:
-    if not any(call.blocks for call in calls):
-        return tree_of_sessions(sessions, own_answers=own_answers)
-    sizes = {session.block_tokens for session in sessions}
-    if len(sizes) > 1:
-        raise BadConfig(f"sessions with blocks of {' and '.join(map(str, sorted(sizes)))} tokens cannot be mixed")
-    outputs = np.array([call.output_tokens or 1 for call in calls], np.int64)
-    return tree_of_blocks([call.blocks for call in calls], sizes.pop(), inputs, outputs)
 
 
 def holds_messages(trace: SessionTrace) -> bool:
