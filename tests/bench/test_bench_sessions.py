@@ -66,8 +66,8 @@ def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
 def test_the_run_holds_its_sessions_and_their_requests(call, tmp_path):
     write_sessions(tmp_path / "agents.jsonl", {"one": AGENT, "two": AGENT[:1]}, begin_s={"one": 0.0, "two": 0.1})
     with truth_server(Pace(ttft_ms=5, itl_ms=1), log=tmp_path / "log") as server:
-        line = f"bench {server.base_url} --api chat --trace agents.jsonl --arrivals trace --out run --idle-cap 0.03 --workers 2"
-        code, _, err = call(line)
+        line = f"bench {server.base_url} --api chat --trace agents.jsonl --arrivals trace --out run"
+        code, _, err = call(f"{line} --idle-cap 0.03 --workers 2")
     assert code == 0, err
     table = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
     assert (
@@ -104,7 +104,8 @@ class TestBadInput:
 
     def refused(self, call, line: str) -> str:
         with odd_server(answers_by_prompt) as server:
-            code, _, err = call(f"bench {server.url} {line} --concurrency 1 --until 2sessions --out run")
+            load = "" if "--until" in line else "--concurrency 1 --until 2sessions"
+            code, _, err = call(f"bench {server.url} {line} {load} --out run")
         assert code == 2, err
         return err
 
@@ -136,6 +137,8 @@ class TestBadInput:
             ("--idle-cap 5", "shortens the waits of a trace"),
             ("--trace alone.jsonl --answers server", "goes on with an earlier call"),
             ("--trace s.jsonl --turns 3", "use one of them"),
+            ("--isl 5 --until 3sessions", "needs a load of sessions"),
+            ("--trace s.jsonl --concurrency 1,4 --until 3sessions", "3 sessions for 4 users"),
             ("--trace silent.jsonl", "no output length"),
         ],
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from paretoken.bench.plan import Prepared
 from paretoken.sessions.flow import Flow, flow_of
 from paretoken.sessions.graph import Call, Session, Step
@@ -40,9 +42,11 @@ class ScriptedSession:
     script: Script
     own_answers: bool = False
     answers: dict[int, Mapping[str, object] | None] = field(default_factory=dict)
+    built: list[int] = field(default_factory=list)
 
     def build(self, call: int) -> int:
-        return 0
+        self.built.append(call)
+        return 1
 
     def request(self, call: int) -> Prepared:
         body = {"key": f"{self.number}/{call}", "script": self.script(self.number, call)}
@@ -75,3 +79,17 @@ def write_sessions(path: Path, sessions: Mapping[str, list[dict]], begin_s: Mapp
         row["begin_s"] = begin_s[row["session"]]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 8, longest_s: float = 2.0) -> Session:
+    """Sessions of any shape with a model call or more."""
+    seconds = st.floats(0, longest_s).map(lambda s: round(s, 3))
+    steps: list[Step] = []
+    for index in range(draw(st.integers(1, most))):
+        after = tuple(sorted(draw(st.sets(st.integers(0, index - 1), max_size=3)))) if index else ()
+        is_call = draw(st.booleans()) or (index == 0)
+        tool_s = None if is_call else draw(seconds)
+        model_call = Call(input_tokens=8, output_tokens=4) if is_call else None
+        steps.append(Step(after=after, wait_s=draw(seconds), seconds=tool_s, call=model_call))
+    return session(*steps)

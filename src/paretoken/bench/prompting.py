@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle, islice
-from pathlib import Path
 
 import numpy as np
 
@@ -38,7 +37,6 @@ from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.sessions.graph import SessionTrace
-from paretoken.sessions.read import is_session_file, read_sessions
 
 SAFE_VOCABULARY = 8192
 """Assumed where the vocabulary's size is unknown; every served language model has a larger one."""
@@ -99,13 +97,12 @@ def _recorded_texts(config: BenchConfig) -> list[str]:
     """The first answers of the run's trace, else its prompts; none without a trace that holds text."""
     if not config.trace:
         return []
-    return _first_texts(config.trace)
+    sessions = session_trace(config)
+    return first_texts(sessions) if sessions is not None else _first_texts(config.trace)
 
 
 @lru_cache(maxsize=1)
 def _first_texts(file: str) -> list[str]:
-    if is_session_file(Path(file)):
-        return first_texts(read_sessions(Path(file), keep_going=True))
     first = read_trace(file, TraceLimits(requests=SAMPLED)).requests
     return [r.answer for r in first if r.answer] or [text for r in first for text in r.texts]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,12 +23,20 @@ SAMPLED = 50
 
 def session_trace(config: BenchConfig) -> SessionTrace | None:
     """The sessions of the run's trace file; None where it has no trace, or one of single requests."""
-    return _read(config.trace, config.keep_going) if config.trace else None
+    if not config.trace:
+        return None
+    path = Path(config.trace)
+    try:
+        changed_ns = path.stat().st_mtime_ns
+    except OSError:
+        return None  # the reader of other traces says why
+    trace = _read(str(path.absolute()), changed_ns, config.keep_going)
+    return None if trace is None else replace(trace, file=config.trace)
 
 
 @lru_cache(maxsize=1)
-def _read(file: str, keep_going: bool) -> SessionTrace | None:
-    return read_sessions(Path(file), keep_going=keep_going) if is_session_file(Path(file)) else None
+def _read(file: str, changed_ns: int, keep_going: bool) -> SessionTrace | None:
+    return read_sessions(file, keep_going=keep_going) if is_session_file(file) else None
 
 
 def first_texts(trace: SessionTrace) -> list[str]:

@@ -92,6 +92,11 @@ class Setup:
 
     def closed_load(self, users: int | UserRamp) -> Closed:
         """Users who all start at once, or join one by one."""
+        most, sessions = users.end if isinstance(users, UserRamp) else users, self.until.sessions
+        if sessions is not None and not self.in_sessions:
+            raise BadConfig("--until with sessions needs a load of sessions; add --trace with sessions, or --turns")
+        if sessions is not None and sessions < most:
+            raise BadConfig(f"{counted(sessions, 'session')} for {most} users; give each user one session or more")
         if isinstance(users, UserRamp):
             return Closed(users.end, self.config.think_s, from_users=users.start, ramp_s=users.seconds)
         return Closed(users, self.config.think_s)

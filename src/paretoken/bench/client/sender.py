@@ -43,6 +43,7 @@ class Sender:
     def begin(self, item: Prepared | PlannedSession, user: int, due_ns: int) -> None:
         """Send a request, or those calls of a session that are due."""
         if isinstance(item, Prepared):
+            self._state.tally.due += not self._state.job.closed
             self.start(item, user, due_ns)
             return
         self._state.plays.begin(item, user, due_ns)
@@ -62,6 +63,7 @@ class Sender:
                 self.cut_sessions()
                 return
             requests.taken += 1
+            state.tally.due += not state.job.closed
             self.start(*plays.pop())
 
     def cut_sessions(self) -> None:

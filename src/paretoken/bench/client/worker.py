@@ -162,7 +162,6 @@ class LoadWorker:
             if self._job.closed:
                 sender.send_for(user, due)
             else:
-                state.tally.due += 1
                 item = state.requests.take()
                 if item is not None:
                     sender.begin(item, user, due)
