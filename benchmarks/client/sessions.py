@@ -1,8 +1,8 @@
 """Sessions of long contexts against the truth server: `python benchmarks/client/sessions.py [--users 64] [--text]`.
 
 Each session has eight calls of 32k to 46k tokens, one after the other, with tools between them and two calls beside
-each other at the end; all begin at once. Printed are the lateness of sends and the client's own cost: what the contexts cost the schedule.
-Compare with `--tokens 100` in the same hour.
+each other at the end; all begin at once. Printed are the lateness of sends and the client's own cost: what the contexts
+cost the schedule. Compare with `--tokens 100` in the same hour.
 """
 
 from __future__ import annotations
