@@ -18,7 +18,7 @@ from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.config import OSL
+from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.plan import Closed, Load, PromptSource, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
@@ -144,7 +144,7 @@ def finish(
     )  # before the figures are worked out: a long level is large
     context = LevelContext(
         columns=setup.columns(),
-        config={k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL},
+        config=_compared(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
             t0_monotonic_s=result.t0_monotonic_ns / 1e9,
@@ -244,6 +244,13 @@ def _why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | No
     return "" if errors.ok else f"no request of {errors.requests} was answered completely"
 
 
+def _compared(config: BenchConfig) -> dict[str, object]:
+    """The settings that must be equal for two runs to be compared."""
+    settings = {k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL}
+    # Runs before there was a choice had the answers of the trace.
+    return settings | ({"answers": config.answers} if config.answers != "trace" else {})
+
+
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
@@ -264,6 +271,5 @@ _COMPARED = (
     "gpus",
     "turns",
     "arrivals",
-    "answers",
     "idle_cap_s",
 )
