@@ -16,6 +16,8 @@ DONE = b"[DONE]"
 BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"data:", b"event:", b"error:", b"retry:", b"id:", b":")
 _LINE_TYPES = (b"ndjson", b"jsonl", b"json-lines", b"jsonlines", b"json-seq", b"stream+json")
+_WHOLE = ("message", "response", "list")
+"""What answers in one piece call themselves in APIs without choices."""
 _PINGS = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
 _ENDS = (b"done", b"end", b"close", b"complete")
 
@@ -176,6 +178,8 @@ def _is_chunk(line: bytes, content_type: bytes) -> bool:
     try:
         document = orjson.loads(line)
     except ValueError:
+        return False
+    if isinstance(document, dict) and (document.get("object") in _WHOLE or document.get("type") in _WHOLE):
         return False
     choices = document.get("choices") if isinstance(document, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
