@@ -9,12 +9,14 @@ from itertools import cycle, islice
 
 import numpy as np
 
+from paretoken.bench.apis import TAKE_IDS
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import is_loopback
 from paretoken.bench.plan import Api, PromptSource
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
+from paretoken.bench.workload.images import parse_images
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
@@ -25,6 +27,7 @@ from paretoken.bench.workload.traces.request import Trace, TraceLimits
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
+from paretoken.plural import counted
 
 SAFE_VOCABULARY = 8192
 """Assumed where the vocabulary's size is unknown; every served language model has a larger one."""
@@ -63,6 +66,7 @@ def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: A
         min_tokens=config.min_tokens,
         max_tokens_field="max_tokens" if config.max_tokens_field == "auto" else config.max_tokens_field,
         temperature=config.temperature,
+        images=parse_images(config.images) if config.images else None,
         extra=parse_extra(config.extra_body) if config.extra_body else {},
     )
 
@@ -130,9 +134,23 @@ def plan_prompts(
         return PromptSetup(talks, exact, talks(0, Correction()).hit_rate(200), notes)
 
     def synthetic(level: int, correction: Correction) -> Synthetic:
-        return Synthetic(plan=PromptPlan(maker, seed, level, prefixes, correction), lengths=shape, bodies=bodies)
+        plan = PromptPlan(maker, seed, level, prefixes, correction)
+        return Synthetic(plan=plan, lengths=shape, bodies=bodies, batch=config.batch)
 
+    notes = (*notes, *_extent_notes(config, bodies))
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
+
+
+def _extent_notes(config: BenchConfig, bodies: Bodies) -> list[str]:
+    """What a request holds beside one text: images, or several inputs. BadConfig for images where none can be."""
+    if bodies.images is not None:
+        if not bodies.takes_messages:
+            raise BadConfig(f"--images needs messages, which --api {bodies.api} does not take; use --api chat")
+        return [bodies.images.note]
+    if bodies.api != "embeddings":
+        return []
+    inputs = counted(config.batch, "input")
+    return [f"each request embeds {inputs}, so inputs/s is {config.batch} times requests/s; there are no output tokens"]
 
 
 def _trace(
@@ -210,7 +228,7 @@ def _limits_note(trace: Trace, bodies: Bodies) -> tuple[str, ...]:
 def _maker(config: BenchConfig, server: ProbedServer, bodies: Bodies) -> tuple[Maker, tuple[str, ...]]:
     if config.prompt_unit == "words":
         return PlainWords(), ("prompt lengths are counted in words; token counts come from the server's usage",)
-    token_ids = bodies.dialect.token_ids and bodies.api == "completions"
+    token_ids = bodies.dialect.token_ids and bodies.api in TAKE_IDS
     size = config.vocab_size or server.vocab_size
     tokenizer = None
     if config.tokenizer:
