@@ -15,7 +15,7 @@ import numpy.typing as npt
 from paretoken.bench.documents import OMIT_NONE
 from paretoken.plural import counted
 
-Api = Literal["completions", "chat"]
+Api = Literal["completions", "chat", "messages", "responses", "embeddings"]
 
 
 @dataclass(frozen=True, slots=True)

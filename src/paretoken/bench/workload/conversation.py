@@ -101,9 +101,11 @@ class Conversation:
     def _body(self, osl: int) -> tuple[bytes, int]:
         """The body, and the tokens that the server adds to it."""
         correction = self._plan.correction
-        if self._bodies.api == "chat":
+        if self._bodies.takes_messages:
             if self._ids:
-                raise BadConfig("the chat API takes text, not token ids: give --tokenizer, or use --api completions")
+                raise BadConfig(
+                    f"the {self._bodies.api} API takes text, not token ids: give --tokenizer, or use --api completions"
+                )
             return self._bodies.chat(self._messages, osl), correction.of(self.turn + 1)
         # One text without roles; a newline may join differently than counted, so the count is the server's to make.
         if not self._ids:

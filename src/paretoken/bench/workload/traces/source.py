@@ -93,7 +93,7 @@ class Replayed:
         if recorded.messages is None:
             return self.bodies.of(recorded.prompt or "", osl)
         messages = self._with_answers(recorded, recorded.messages)
-        if self.bodies.api == "chat":
+        if self.bodies.takes_messages:
             return self.bodies.chat(messages, osl)
         return self.bodies.completion("\n".join(str(m.get("content", "")) for m in messages), osl)
 
