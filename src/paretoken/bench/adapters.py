@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from paretoken.bench.plan import Endpoint
@@ -39,12 +40,11 @@ def parse_adapters(text: str) -> tuple[Adapter, ...]:
 
 
 def _adapter(text: str) -> Adapter:
-    head, _, tail = text.rpartition(":")
-    try:
-        name, weight = head.strip(), float(tail) if head else 1.0
-    except ValueError:
-        name, weight = text.strip(), 1.0
-    name = name or text.strip()
+    name, weight = text.strip(), 1.0
+    head, colon, tail = name.rpartition(":")
+    if colon:
+        with suppress(ValueError):
+            name, weight = head.strip(), float(tail)
     if not name:
         raise BadConfig("--adapters has an empty name; write it as NAME[:WEIGHT],…")
     if not 0 < weight < math.inf:
