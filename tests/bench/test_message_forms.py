@@ -56,7 +56,7 @@ def test_a_conversation_with_tools_in_the_form_of_responses():
             "type": "function_call",
             "call_id": i,
             "name": "read",
-            "arguments": json.dumps({"path": p}, separators=(",", ":")),
+            "arguments": f'{{"path":"{p}"}}',
         }
         for i, p in ("ax", "by")
     ]
