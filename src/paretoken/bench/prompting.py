@@ -147,6 +147,8 @@ def _extent_notes(config: BenchConfig, bodies: Bodies) -> list[str]:
         if not bodies.takes_messages:
             raise BadConfig(f"--images needs messages, which --api {bodies.api} does not take; use --api chat")
         return [bodies.images.note]
+    if bodies.api == "messages" and config.ignore_eos:
+        return ["Messages has no field that forces the length of an answer: answers may end before --osl"]
     if bodies.api != "embeddings":
         return []
     inputs = counted(config.batch, "input")

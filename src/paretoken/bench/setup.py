@@ -326,7 +326,7 @@ def _columns(
         **configuration,
     }
     if not config.trace:
-        columns |= {"isl": _nominal(shape.isl), "osl": _nominal(shape.osl)}
+        columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
     return {k: v for k, v in columns.items() if v is not None}
 
 
