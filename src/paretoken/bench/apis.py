@@ -37,6 +37,7 @@ def api_headers(api: Api | None, headers: Mapping[str, str], base_url: str) -> d
         del own["x-api-key"]
     added = {name: value for name, value in own.items() if name not in names}
     kept = dict(headers)
-    if (urlsplit(base_url).hostname or "").endswith("anthropic.com") and ("x-api-key" in names or "x-api-key" in added):
+    host = urlsplit(base_url).hostname or ""
+    if f".{host}".endswith(".anthropic.com") and ("x-api-key" in names or "x-api-key" in added):
         kept.pop(names.get("authorization", ""), None)
     return kept | added

@@ -14,11 +14,11 @@ from paretoken.bench.apis import IN_TURNS
 from paretoken.bench.plan import Api, Prepared
 from paretoken.bench.workload.images import Images
 from paretoken.bench.workload.lengths import RequestLengths
-from paretoken.bench.workload.message_forms import Message as Message
 from paretoken.bench.workload.message_forms import anthropic_fields, responses_fields
 from paretoken.bench.workload.prompts import LENGTHS, PromptPlan
 from paretoken.catalog.engine_files import engine_apis
 from paretoken.errors import BadConfig, UnknownName
+from paretoken.sessions.graph import Message as Message
 
 MaxTokensField = Literal["max_tokens", "max_completion_tokens", "both"]
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
-Message = Mapping[str, object]
+from paretoken.sessions.graph import Message
+
 Block = dict[str, object]
 _SYSTEM = ("system", "developer")
 
