@@ -21,6 +21,9 @@ _WHOLE = ("message", "response", "list")
 _PINGS = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
 _ENDS = (b"done", b"end", b"close", b"complete")
 
+_NAMED = (b"error", *_PINGS, *_ENDS)
+"""Names that say what the data of an event is."""
+
 
 class EventStream:
     """Splits a body into events; `start` is what came of its first line before the stream was recognised."""
@@ -50,6 +53,10 @@ class EventStream:
             events = body[6:-2].split(b"\n\ndata: ")
             if body.count(b"\n") == 2 * len(events):
                 return events
+        if not (carriage or self._size or self._half) and body[:7] == b"event: " and body[-2:] == b"\n\n":
+            name, _, rest = body[7:-2].partition(b"\ndata: ")
+            if rest[:1] == b"{" and b"\n" not in rest and name.strip() not in _NAMED:
+                return [rest]
         if self._half and body:
             body, self._half = body.removeprefix(b"\n"), False
         if carriage:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import orjson
 
-from paretoken.bench.client.alike import around_text
+from paretoken.bench.client.alike import around_text, around_value
 from paretoken.bench.client.answer_json import (
     InBandError,
     Json,
@@ -38,6 +38,9 @@ ERRORS = (
 """First words of data without JSON that reports an error."""
 MOST_NESTED = 200_000
 """Most objects and lists in an answer in one piece: each takes far more memory than its bytes."""
+
+MOST_UNLIKE = 8
+"""Events of Messages or Responses that turned out unlike the one before, as those that are numbered always do."""
 
 
 class Tally(StatedTokens):
@@ -209,6 +212,9 @@ class Tally(StatedTokens):
         name = event.get("type")
         typed = typed_event(name, event) if type(name) is str and not event.get("error") else None
         if typed is not None:
+            if not self.prefix and typed.field and self.unlike < MOST_UNLIKE:
+                self.lead = f"event: {name}\ndata: ".encode()
+                self.prefix, self.suffix = around_value(payload, typed.field, typed.size)
             return self._typed(typed, stamp_ns)
         objects(event.get("choices"), "choices")
         output = self._usage(event)

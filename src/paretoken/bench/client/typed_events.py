@@ -25,7 +25,8 @@ _TEXTS = ("text", "thinking", "partial_json", "refusal")
 class TypedEvent:
     """One event: the characters that the model wrote in it, and what else it says.
 
-    `whole` is the text of the answer once more; it counts where no event before held any.
+    `whole` is the text of the answer once more; it counts where no event before held any. `field` names the field of a
+    delta that holds the text.
     """
 
     size: int = 0
@@ -34,6 +35,7 @@ class TypedEvent:
     usage: TokenUsage | None = None
     done: bool = False
     whole: int = 0
+    field: str = ""
 
 
 _NOTHING = TypedEvent()
@@ -73,7 +75,7 @@ def typed_answer(answer: Json) -> TypedEvent | None:
 def _block_delta(delta: Json) -> TypedEvent:
     for name in _TEXTS:
         if text := delta.get(name):
-            return TypedEvent(len(_checked(text, name)), name == "thinking")
+            return TypedEvent(len(_checked(text, name)), name == "thinking", field=name)
     return _NOTHING
 
 
@@ -107,7 +109,7 @@ def _message_usage(document: Json) -> TokenUsage | None:
 
 def _response_event(name: str, event: Json) -> TypedEvent:
     if name.endswith(".delta"):
-        return TypedEvent(len(_checked(event.get("delta") or "", "delta")), "reasoning" in name)
+        return TypedEvent(len(_checked(event.get("delta") or "", "delta")), "reasoning" in name, field="delta")
     if name == "response.output_item.added":
         item = _object(event, "item")
         return TypedEvent(*_block(item)) if item.get("type") == "function_call" else _NOTHING

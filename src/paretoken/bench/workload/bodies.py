@@ -190,12 +190,12 @@ class Bodies:
         fields |= {"stream": self.stream, "temperature": self.temperature}
         if self.api == "messages":
             return fields  # the fields of engines get lost where they turn such a request into one for chat
-        if self.min_tokens and self.dialect.min_tokens:
-            fields["min_tokens"] = output_tokens
         if self.ignore_eos and self.dialect.ignore_eos:
             fields["ignore_eos"] = True
         if self.api == "responses":
             return fields
+        if self.min_tokens and self.dialect.min_tokens:
+            fields["min_tokens"] = output_tokens
         if self.stream:
             counts = {"continuous_usage_stats": True} if self.dialect.continuous_usage else {}
             fields["stream_options"] = {"include_usage": True} | counts
