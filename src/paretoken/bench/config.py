@@ -23,7 +23,7 @@ class BenchConfig:
 
     urls: tuple[str, ...]
     model: str | None = None
-    api: Literal["auto", "completions", "chat"] = "auto"
+    api: Literal["auto", "completions", "chat", "messages", "responses", "embeddings"] = "auto"
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens", "both"] = "auto"
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
@@ -39,6 +39,9 @@ class BenchConfig:
     osl: str | None = None
     prefix_share: float = 0.0
     prefixes: int = 1
+    images: str | None = None
+    batch: int = 1
+    adapters: str | None = None
     turns: str | None = None
     trace: str | None = None
     trace_speed: float = 1.0
@@ -95,6 +98,12 @@ class BenchConfig:
             raise BadConfig("--idle-cap shortens the waits of a trace; add --trace FILE")
         if self.idle_cap_s is not None and self.idle_cap_s < 0:
             raise BadConfig(f"--idle-cap is {self.idle_cap_s:g} s; use 0 or more")
+        if self.adapters and self.balance == "least_outstanding":
+            raise BadConfig("--adapters sets the share of each adapter; leave out --balance least_outstanding")
+        if self.images and (self.turns or self.trace):
+            raise BadConfig("--images goes with prompts of one message; leave out --turns and --trace")
+        if self.batch < 1:
+            raise BadConfig(f"--batch is {self.batch}; use 1 or more")
         if self.gpus < 1:
             raise BadConfig(f"--gpus is {self.gpus}; use 1 or more")
         if self.repeat < 1:
@@ -105,6 +114,11 @@ class BenchConfig:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:
             raise BadConfig("--search slo needs --slo, such as ttft_p99=2s,tpot_p50=50ms (--search knee needs none)")
+
+    @property
+    def spread(self) -> str:
+        """How requests are spread over the endpoints: adapters get their shares."""
+        return "weighted" if self.adapters else self.balance
 
     @property
     def stated_configuration(self) -> dict[str, str | int | None]:

@@ -16,7 +16,7 @@ from paretoken.bench.documents import OMIT_NONE
 from paretoken.plural import counted
 from paretoken.sessions.flow import Flow
 
-Api = Literal["completions", "chat"]
+Api = Literal["completions", "chat", "messages", "responses", "embeddings"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from paretoken.bench.apis import TAKE_IDS
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import is_loopback
 from paretoken.bench.probe import ProbedServer
@@ -20,7 +21,7 @@ def prompt_maker(config: BenchConfig, server: ProbedServer, bodies: Bodies) -> t
     """The maker of synthetic prompts, and notes on it."""
     if config.prompt_unit == "words":
         return PlainWords(), ("prompt lengths are counted in words; token counts come from the server's usage",)
-    token_ids = bodies.dialect.token_ids and bodies.api == "completions"
+    token_ids = bodies.dialect.token_ids and bodies.api in TAKE_IDS
     size = config.vocab_size or server.vocab_size
     tokenizer = None
     if config.tokenizer:

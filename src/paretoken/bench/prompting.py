@@ -30,6 +30,7 @@ from paretoken.bench.session_trace import (
 )
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
+from paretoken.bench.workload.images import parse_images
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
@@ -41,6 +42,7 @@ from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.request import Trace, TraceLimits
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
 
 SAMPLE = 128
@@ -80,6 +82,7 @@ def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: A
         min_tokens=config.min_tokens,
         max_tokens_field="max_tokens" if config.max_tokens_field == "auto" else config.max_tokens_field,
         temperature=config.temperature,
+        images=parse_images(config.images) if config.images else None,
         extra=parse_extra(config.extra_body) if config.extra_body else {},
     )
 
@@ -163,8 +166,10 @@ def plan_prompts(
         return PromptSetup(talks, exact, hit_rate, notes)
 
     def synthetic(level: int, correction: Correction) -> Synthetic:
-        return Synthetic(plan=PromptPlan(maker, seed, level, prefixes, correction), lengths=shape, bodies=bodies)
+        plan = PromptPlan(maker, seed, level, prefixes, correction)
+        return Synthetic(plan=plan, lengths=shape, bodies=bodies, batch=config.batch)
 
+    notes = (*notes, *_extent_notes(config, bodies))
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
 
 
@@ -189,6 +194,20 @@ def _of_sessions(
     return PromptSetup(
         played, exact, possible_share(trace.sessions, own_answers=config.answers == "server"), notes, sessions=trace
     )
+
+
+def _extent_notes(config: BenchConfig, bodies: Bodies) -> list[str]:
+    """What a request holds beside one text: images, or several inputs. BadConfig for images where none can be."""
+    if bodies.images is not None:
+        if not bodies.takes_messages:
+            raise BadConfig(f"--images needs messages, which --api {bodies.api} does not take; use --api chat")
+        return [bodies.images.note]
+    if bodies.api == "messages" and config.ignore_eos:
+        return ["Messages has no field that forces the length of an answer: answers may end before --osl"]
+    if bodies.api != "embeddings":
+        return []
+    inputs = counted(config.batch, "input")
+    return [f"each request embeds {inputs}, so inputs/s is {config.batch} times requests/s; there are no output tokens"]
 
 
 def _trace(

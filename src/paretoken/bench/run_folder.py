@@ -177,7 +177,10 @@ class RunFolder:
 
         summaries = [level.summary for level in self.levels()]
         partial = self.folder / f".{POINTS}"
-        write_points(points_frame(merged_points(summaries)), partial)
+        points = [
+            p for p in merged_points(summaries) if p["osl"] is not None
+        ]  # embeddings are none: they have no output
+        write_points(points_frame(points), partial)
         partial.replace(self.folder / POINTS)
         sweep = SweepSummary(
             levels=tuple(summaries), repeats=tuple(repeated(summaries)), answer=answer or self.search_answer()

@@ -102,7 +102,9 @@ def served_sessions(
 
 
 def check_answers(config: BenchConfig, maker: Maker, bodies: Bodies, trace: SessionTrace | None) -> None:
-    """BadConfig where later prompts cannot hold the server's answers."""
+    """BadConfig where there are no answers, or where later prompts cannot hold those of the server."""
+    if bodies.api == "embeddings":
+        raise BadConfig("embeddings have no answers, so they make no sessions; leave out --turns and --trace")
     if config.answers != "server":
         return
     if trace is not None and not goes_on(trace):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from paretoken import __version__
 from paretoken.bench.access import Access, learned
+from paretoken.bench.adapters import adapter_endpoints, adapter_note, parse_adapters
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.labels import UNSTATED
@@ -63,7 +64,7 @@ class Setup:
     @property
     def api(self) -> Api:
         """The API that the load calls."""
-        return "chat" if self.config.api == "chat" else "completions"
+        return "completions" if self.config.api == "auto" else self.config.api
 
     @property
     def origin(self) -> Origin:
@@ -150,7 +151,9 @@ def prepare(
         config = replace(config, api="chat")
     seed = fresh_seed() if config.seed is None else config.seed
     config, servers, bodies, trial_notes = learned(config, servers, models, access, seed, try_first)
+    adapters = parse_adapters(config.adapters) if config.adapters else ()
     endpoints = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
+    endpoints = adapter_endpoints(servers, weights, adapters) if adapters else endpoints
     columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
@@ -171,6 +174,7 @@ def prepare(
             *_unlike(servers, models),
             *_unstated(config, configuration, servers, access),
             *trial_notes,
+            *([adapter_note(adapters)] if adapters else ()),
             *prompts.notes,
         ),
         trace=prompts.trace,
@@ -287,7 +291,7 @@ def _columns(
         **configuration,
     }
     if not config.trace:
-        columns |= {"isl": _nominal(shape.isl), "osl": _nominal(shape.osl)}
+        columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
     return {k: v for k, v in columns.items() if v is not None}
 
 

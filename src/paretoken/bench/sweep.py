@@ -113,7 +113,7 @@ def measure(
                 api_key=setup.api_key,
                 headers=setup.headers,
                 timeout_s=config.timeout_s,
-                balance=config.balance,
+                balance=config.spread,
                 cafile=_path(config.cafile),
                 insecure=config.insecure,
             ),

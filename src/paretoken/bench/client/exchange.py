@@ -117,9 +117,9 @@ class Exchange:
     def answer(self) -> Json | None:
         """What the assistant said, as a chat message: `content`, `tool_calls`, and `reasoning_content` apart.
 
-        None where answers are not kept, the request failed, or the answer is too long to be kept.
+        None where answers are not kept, the request failed, or the answer holds embeddings or is too long to be kept.
         """
-        if self._kept is None or self.status != "ok":
+        if self._kept is None or self.status != "ok" or self.tally.vectors:
             return None
         message, self._kept = self._kept.message(), None
         return message
@@ -235,7 +235,7 @@ class Exchange:
             self.fail("in_band_error", f"the server aborted: finish_reason {tally.finish_reason!r}", self.end_ns)
         elif tally.tokens and not tally.ended:
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
-        elif not tally.tokens:
+        elif not (tally.tokens or tally.vectors):
             self.fail("empty", tally.nothing, self.end_ns)
         else:
             self.status, self.detail = "ok", "; ".join(filter(None, [self.detail, note]))

@@ -133,12 +133,14 @@ class SpokenMessage:
             self._calls[_key(index)].pieces.append(piece)
 
     def _response_event(self, kind: str, event: Json) -> None:
-        text, index = _text(event.get("delta")), _key(event.get("output_index"))
+        text, item = _text(event.get("delta")), _object(event, "item")
+        # llama.cpp gives its items no index, and others give them an id per event; one of the two is stable.
+        index = event.get("output_index", event.get("item_id", item.get("id")))
+        index = index if isinstance(index, int | str) else 0
         if kind == "response.output_item.added":
-            self._item(_object(event, "item"), index)
-        elif kind == "response.output_item.done" and not (index in self._calls and self._calls[index].pieces[-1:]):
-            item = _object(event, "item")
-            if item.get("type") == "function_call":
+            self._item(item, index)
+        elif kind == "response.output_item.done" and item.get("type") == "function_call":
+            if index not in self._calls or not self._calls[index].pieces:
                 self._item(item, index)
         elif kind in ("response.output_text.delta", "response.refusal.delta"):
             self._content.append(text)

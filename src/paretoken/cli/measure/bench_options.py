@@ -34,10 +34,11 @@ query = click.option(
 )
 api = click.option(
     "--api",
-    type=click.Choice(["auto", "completions", "chat"]),
+    type=click.Choice(["auto", "completions", "chat", "messages", "responses", "embeddings"]),
     default="auto",
     show_default=True,
-    help="API to call: completions or chat/completions; auto takes the one in the URL, else the first that answers.",
+    help="API to call, such as chat or messages (Anthropic's); auto takes the one in the URL, else the first that "
+    "answers, completions first.",
 )
 cafile = click.option("--cafile", metavar="FILE", help="CA certificates to trust.")
 insecure = click.option("--insecure", is_flag=True, help="Skip TLS certificate checks (test servers only).")
@@ -137,6 +138,19 @@ _WORKLOAD = (
     ),
     click.option(
         "--prefixes", type=click.IntRange(1), default=1, show_default=True, help="Number of distinct shared prefixes."
+    ),
+    click.option(
+        "--images",
+        metavar="IMAGES",
+        help="Synthetic PNG images in every prompt: 2x512x512 (count, width, height), or 2x512x512:shared.",
+    ),
+    click.option(
+        "--batch", type=click.IntRange(1), default=1, show_default=True, help="Inputs of each embeddings request."
+    ),
+    click.option(
+        "--adapters",
+        metavar="NAMES",
+        help="LoRA adapters to spread the requests over, by their served names: NAME[:WEIGHT],…",
     ),
     click.option("--turns", metavar="LENGTH", help="Turns per conversation; each has --isl and --osl tokens."),
     click.option(

@@ -54,7 +54,7 @@ _BURST = "all requests at once are a closed loop; add --concurrency N"
 _RAMP = "write the ramp as one load: --rate ramp:1:10:60s"
 _PREFIX = "a shared prefix is part of the prompt; write --isl PREFIX+REST --prefix-share PREFIX/(PREFIX+REST)"
 _PAUSE = "write the pause between turns in seconds: --think 0.5; to shorten those of a trace, add --idle-cap 60"
-_TEXT_ONLY = "bench measures text generation by completions or chat"
+_TEXT_ONLY = "bench measures text generation and embeddings; choose with --api"
 EXTRA = "write the fields as JSON: --extra-body '{\"min_tokens\": 128}'"
 _NUMBER = r"[0-9.]+"
 HABITS: tuple[Habit, ...] = (
@@ -75,6 +75,8 @@ HABITS: tuple[Habit, ...] = (
     Habit("--backend=openai --backend=vllm --backend=sglang-oai --backend=lmdeploy", _ALL, ("--api", "completions")),
     Habit("--endpoint-type=openai --endpoint-type=vllm", VLLM, ("--api", "completions")),
     Habit("--request-format=/v1/completions", GUIDELLM, ("--api", "completions")),
+    Habit("--endpoint-type=responses", AIPERF, ("--api", "responses")),
+    Habit("--endpoint-type=embeddings", AIPERF, ("--api", "embeddings")),
     Habit("--backend=openai_http --backend-type=openai_http --service-kind=openai", f"{GUIDELLM}, {AIPERF}"),
     Habit("--backend", _ALL, answer=_NO_NATIVE, valued=True),
     Habit("--endpoint-type --request-type --request-format", _ALL, answer=_TEXT_ONLY, valued=True),

@@ -114,11 +114,11 @@ class TextPrompts:
 
     def _ours(self, tokens: int, turns: int) -> int:
         """Tokens to make for a prompt that the server counts as `tokens`."""
-        return self._plan.correction.ours(tokens, turns if self._bodies.api == "chat" else 1)
+        return self._plan.correction.ours(tokens, turns if self._bodies.takes_messages else 1)
 
     def _body(self, parts: Sequence[PromptPart], call: Call) -> bytes:
         osl = call.output_tokens or 1
-        if self._bodies.api == "chat":
+        if self._bodies.takes_messages:
             return self._bodies.chat(_as_messages(parts), osl, tools=call.tools)
         if all(isinstance(part.content, Piece) for part in parts):
             return self._bodies.completion(joined([p.content for p in parts if isinstance(p.content, Piece)]), osl)

@@ -76,7 +76,7 @@ class Replayed:
     def _recorded(self, recorded: TraceRequest, osl: int) -> bytes:
         if recorded.messages is None:
             return self.bodies.of(recorded.prompt or "", osl)
-        if self.bodies.api == "chat":
+        if self.bodies.takes_messages:
             return self.bodies.chat(recorded.messages, osl)
         return self.bodies.completion("\n".join(str(m.get("content", "")) for m in recorded.messages), osl)
 
