@@ -9,9 +9,9 @@ from rich_click.rich_panel import RichOptionPanel
 
 _MEASURE = {
     "Server": "--model --api --api-key-file --header --query --max-tokens-field --url --weight --balance --cafile "
-    "--insecure --timeout --stream --dialect --vocab-size --tokenizer --extra-body",
-    "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
-    "--ignore-eos --min-tokens --temperature --seed",
+    "--insecure --timeout --stream --dialect --vocab-size --tokenizer --adapters --extra-body",
+    "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --images --batch --turns --trace "
+    "--trace-speed --answers --idle-cap --keep-going --ignore-eos --min-tokens --temperature --seed",
     "Load": "--yes --minutes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",

@@ -80,8 +80,12 @@ class Samples:
 
     @property
     def unpaced(self) -> Mask:
-        """Complete answers that arrived in one piece, so that nobody saw the pace of their tokens."""
-        return self.ok & (self.held_back | ~self.streamed)
+        """Complete answers that arrived in one piece, so that nobody saw the pace of their tokens.
+
+        Embeddings have no tokens, hence no pace.
+        """
+        unpaced: Mask = self.ok & (self.held_back | ~self.streamed) & (self.planned_osl != 0)
+        return unpaced
 
     @property
     def uncounted(self) -> Mask:
