@@ -12,6 +12,7 @@ from paretoken.bench.documents import to_json
 from paretoken.bench.plan import Closed
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import sample
+from paretoken.bench.stats.point import points_frame
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
 from paretoken.bench.stats.sessions.played import played_sessions
 from paretoken.bench.stats.sessions.ratio import ratio_interval
@@ -21,6 +22,9 @@ from paretoken.bench.stats.sessions.summary import session_counts
 from paretoken.bench.stats.sessions.table import traced_sessions
 from paretoken.bench.stats.steady import Window
 from paretoken.bench.stats.summary import LevelContext, summarise
+from paretoken.points.files import write_points
+from paretoken.points.load import load_points
+from paretoken.points.selection import Selection
 from paretoken.slo import MEASURED, parse_slos
 from tests.support.runs import COLUMNS
 from tests.support.sessions import S, call, record, records, session, session_table, simulated, tool
@@ -261,3 +265,28 @@ def test_the_interval_of_a_ratio_covers_its_truth():
 def test_figures_of_fewer_than_eight_sessions_have_no_interval():
     s = judged(5, 0, "").sessions
     assert set(s.intervals.values()) == {None} and s.time_s.n == 5
+
+
+def test_the_point_of_a_level_of_sessions(level):
+    s = summary_of(*level[:2])
+    point = s.point
+    assert (point["workload"], point["sessions"]) == ("sessions", USERS)
+    assert point["concurrency"] == pytest.approx(s.window.mean_in_flight) and point["concurrency"] < USERS
+    assert point["median_session_s"] == s.sessions.time_s.p50 and point["p90_session_s"] == s.sessions.time_s.p90
+    assert point["sessions_per_gpu_hour"] == s.sessions.per_gpu_hour
+    assert point["cached_share"] == s.sessions.reuse.found_share < point["possible_share"]
+    named = summarise(
+        level[0], Closed(USERS), LevelContext(columns=COLUMNS | {"workload": "agent"}, traced=traced_sessions(level[1]))
+    )
+    assert named.point["workload"] == "agent"
+
+
+def test_sessions_and_requests_of_equal_lengths_do_not_meet(level, tmp_path):
+    s = summary_of(*level[:2])
+    alone = summarise(level[0], Closed(USERS), LevelContext(columns=COLUMNS))
+    write_points(points_frame([s.point, alone.point]), tmp_path / "points.parquet")
+    points = load_points([tmp_path / "points.parquet"], published=False)
+    lengths = {"model": "llama-3-70b", "precision": "fp8", "isl": 1024, "osl": 1024, "speculative": "any"}
+    assert Selection(**lengths).select(points)["workload"].to_list() == [None]
+    assert Selection(**lengths, workload="sessions").select(points)["workload"].to_list() == ["sessions"]
+    assert points["run"].n_unique() == 2
