@@ -95,6 +95,9 @@ class LiveView:
             f"running {now.running}   {(now.tokens - before.tokens) / span:,.0f} tok/s   "
             f"TTFT {ttft}   TPOT {tpot}   finished {now.finished}"
         )
+        if now.sessions_begun:
+            running = now.sessions_begun - now.sessions_ended
+            figures = f"sessions {running} running, {now.sessions_ended} ended   requests {figures}"
         line = Text(figures)
         if now.errors:
             line.append(f"   errors {now.errors}", style="bold red")
