@@ -5,6 +5,7 @@
         requests.parquet         its request records
         summary.json             its `LevelSummary`, written last: a level with one is finished
         requests-0.journal       while it runs: each request as it ends
+    RUN/sessions.parquet         the sessions of its trace, where it plays any (`stats.sessions.table`)
     RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
     RUN/.lock                    held by the process that measures into the run
@@ -32,6 +33,7 @@ from paretoken.plain_files import as_type, read_json, read_parquet
 if TYPE_CHECKING:
     import polars as pl
 
+    from paretoken.bench.stats.sessions.table import TracedSession
     from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
 
 ROW_GROUP = 1024
@@ -54,6 +56,12 @@ class LevelOnDisk:
         from paretoken.points.requests import conform_requests
 
         return conform_requests(read_parquet(self.folder / REQUESTS, str(self.folder / REQUESTS))[0])
+
+    def traced(self) -> tuple[TracedSession, ...]:
+        """The sessions that its run plays, none for other requests."""
+        from paretoken.bench.stats.sessions.table import read_traced
+
+        return read_traced(self.folder.parent.parent)
 
     @property
     def point(self) -> PointRow:

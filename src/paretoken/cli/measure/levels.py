@@ -82,7 +82,7 @@ def _show_table(numbered: Numbered) -> None:
     title = f"{str(summaries[0].origin).capitalize()}, in the steady window: output tok/s of all GPUs, latencies in ms"
     rows = [_row(name, s) for name, s in numbered]
     # A column of one meaning for all levels says nothing: no errors, one GPU, no SLO.
-    dull: dict[str, set[object]] = {"errors": {0}} | {c: {None} for c in _IF_ANY}
+    dull: dict[str, set[object]] = {"errors": {0}, **{c: {None} for c in _IF_ANY}}
     columns = [c for c in rows[0] if not {row[c] for row in rows} <= dull.get(c, set())]
     note = "goodput: requests/s within the SLOs" if "goodput" in columns else ""
     print_table(title, columns, [[row[c] for c in columns] for row in rows], note, spare=SPARE)

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 from paretoken.cli.cells import share
 from paretoken.plural import counted, quantity
-from paretoken.report.numbers import percent, shown
+from paretoken.report.numbers import share_percent, shown
 
 if TYPE_CHECKING:
     from paretoken.bench.stats.level_summary import LevelSummary
+    from paretoken.bench.stats.sessions.path import PathPart
     from paretoken.bench.stats.sessions.reuse import TokenReuse
     from paretoken.bench.stats.sessions.summary import SessionCounts, SessionSummary
 
-PARTS = (
-    ("queue and prefill", ("ttft",)),
-    ("decode", ("decode",)),
-    ("model", ("unsplit",)),
-    ("tools", ("tool",)),
-    ("waiting", ("wait",)),
+PARTS: tuple[tuple[str, PathPart], ...] = (
+    ("queue and prefill", "ttft"),
+    ("decode", "decode"),
+    ("model", "unsplit"),
+    ("tools", "tool"),
+    ("waiting", "wait"),
 )
 """The words for the parts of a critical path, in order of time."""
 
@@ -70,31 +71,29 @@ def _counts(counts: SessionCounts) -> str:
 
 def _path(sessions: SessionSummary) -> str:
     """The shares of the critical path that are not 0, in order of time."""
-    shares = [(words, sum(sessions.path.get(part, 0.0) for part in parts)) for words, parts in PARTS]
-    return ", ".join(f"{words} {percent(value)}" for words, value in shares if value)
+    shares = [(words, sessions.path.get(part, 0.0)) for words, part in PARTS]
+    return ", ".join(f"{words} {share_percent(value)}" for words, value in shares if value)
 
 
 def _hits(reuse: TokenReuse) -> str:
     """`62 % of prompt tokens, 93 % of those possible (67 %)`."""
-    possible = "" if reuse.possible_share is None else f"possible {percent(reuse.possible_share)}"
+    possible = "" if reuse.possible_share is None else f"possible {share_percent(reuse.possible_share)}"
     if reuse.found_share is None:
         return f"unknown{f'; {possible} of prompt tokens' if possible else ''}"
-    of = "" if reuse.found_of_possible is None else f"; {possible}, so {percent(reuse.found_of_possible)} of it found"
-    return f"{percent(reuse.found_share)} of prompt tokens{of}"
+    of = (
+        ""
+        if reuse.found_of_possible is None
+        else f"; {possible}, so {share_percent(reuse.found_of_possible)} of it found"
+    )
+    return f"{share_percent(reuse.found_share)} of prompt tokens{of}"
 
 
 def _cost(s: LevelSummary) -> str:
     """What a session costs where the catalog has a price of the accelerator; empty where it has none."""
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.prices.cost import usd_per_session
-    from paretoken.prices.tariff import tariff
+    from paretoken.answers.session_cost import session_cost
 
-    prices, accelerator = tariff(load_catalog()), str(s.columns.get("accelerator") or "")
-    usd_per_gpu_h = prices.usd_per_gpu_h.get(accelerator)
-    if s.sessions is None or not s.sessions.per_gpu_hour or usd_per_gpu_h is None:
-        return ""
-    usd = usd_per_session(usd_per_gpu_h, s.sessions.per_gpu_hour)
-    return f"${shown(usd)} per session at ${shown(usd_per_gpu_h)} per GPU-hour ({prices.name}, {prices.date})"
+    cost = session_cost(str(s.columns.get("accelerator") or ""), s.sessions.per_gpu_hour if s.sessions else None)
+    return f"${shown(cost.usd)} per session at ${shown(cost.usd_per_gpu_h)} per GPU-hour ({cost.basis})" if cost else ""
 
 
 def ms(seconds: float | None) -> str:
