@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from paretoken.bench.plan import Closed
+from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.stats.sessions.table import traced_sessions
 from paretoken.points.requests import conform_requests
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.result import SimulationResult
@@ -16,6 +20,7 @@ from paretoken.predict.simulation.sources import SessionLoad, session_load
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.sessions.graph import NO_STEP, Call, Session, Step
 from paretoken.sessions.prefixes import possible_hits
+from tests.support.runs import COLUMNS, METADATA, keep
 
 S = 1_000_000_000
 STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)
@@ -151,3 +156,44 @@ def simulated(
     )
     hits = [possible[a:b].tolist() for a, b in itertools.pairwise(first)]
     return frame, session_table(sessions, hits), truth
+
+
+def research(n: int) -> list[Session]:
+    """Tasks of an agent that reads files beside each other and sends two sub-agents, whose answers it joins."""
+    rng = np.random.default_rng(7)
+    made = []
+    for k in range(n):
+        base = 3000 + int(rng.integers(0, 2000))
+        made.append(
+            session(
+                call(tokens=(base, 80), name="plan"),
+                tool(rng.uniform(0.3, 1.2), [0], name="read file"),
+                tool(rng.uniform(0.3, 2.0), [0], name="grep"),
+                call([0], tokens=(1500, 150), agent="searcher", name="search"),
+                tool(rng.uniform(0.5, 2.5), [3], agent="searcher", name="web search"),
+                call([4], tokens=(2600, 120), agent="searcher", name="summarise", continues=3),
+                call([0], tokens=(1800, 260), agent="tester", name="write tests"),
+                call([1, 2, 5, 6], 0.2, tokens=(base + 900, 200), name="answer", continues=0),
+                tool(rng.uniform(0.2, 0.6), [7], name="format"),
+                name=f"task {k + 1}",
+            )
+        )
+    return made
+
+
+def agent_run(path: Path) -> Path:
+    """A run of two levels of agents; one session of the first failed."""
+    folder, sessions = RunFolder(path), research(30)
+    folder.create(METADATA)
+    for users, found in ((2, 0.9), (8, 0.6)):
+        requests, table, _ = simulated(sessions, users, found=found)
+        table.write_parquet(path / "sessions.parquet")
+        broken = (pl.col("session") == 4) & (pl.col("turn") == 2)
+        if users == 2:
+            requests = requests.filter(~((pl.col("session") == 4) & (pl.col("turn") > 3))).with_columns(
+                status=pl.when(broken).then(pl.lit("http_5xx")).otherwise("status")
+            )
+        columns = COLUMNS | {"workload": "research"}
+        traced = traced_sessions(table)
+        keep(folder, requests, Closed(users), slos="session_p90=30s", columns=columns, traced=traced)
+    return path

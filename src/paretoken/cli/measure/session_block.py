@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PARTS: tuple[tuple[str, PathPart], ...] = (
     ("queue and prefill", "ttft"),
     ("decode", "decode"),
-    ("model", "unsplit"),
+    ("calls not split", "unsplit"),
     ("tools", "tool"),
     ("waiting", "wait"),
 )
