@@ -9,6 +9,7 @@ import pytest
 
 from paretoken.bench.client.counters import Progress
 from paretoken.bench.plan import Closed, Stop
+from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
 from paretoken.bench.stats.sessions.reuse import NEITHER
 from paretoken.cli.measure.levels import show_levels
 from paretoken.cli.measure.live import LiveView
@@ -61,6 +62,13 @@ def test_failed_and_cut_sessions_have_reasons(capsys):
     assert shown["Cache hits"] == "unknown"
     assert NEITHER in " ".join(output(capsys, judged(40, 0, "")).split())
     assert "Goodput" not in shown
+
+
+def test_counters_of_the_servers_cache_are_beside(capsys, chatty):
+    delta = CounterDeltas(evicted_tokens=4200.0, offload_hits=500.0)
+    shown = lines(capsys, replace(chatty, server=ServerMetrics(delta=delta)))
+    assert shown["Server cache"] == "4,200 tokens evicted from GPU memory, 500 tokens found in lower tiers"
+    assert "Server cache" not in lines(capsys, replace(chatty, server=ServerMetrics()))
 
 
 def test_a_table_of_levels_has_columns_for_sessions_only_if_there_are_any(capsys, chatty):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.metrics import sample
+from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
 from paretoken.bench.stats.sessions.played import played_sessions
 from paretoken.report.page import write_page
 from paretoken.report.run.gantt import MAIN, MOST_STEPS, SHOWN, gantts, named_sessions, packed
+from paretoken.report.run.page import render_runs
 from paretoken.report.run.payload import payload
 from paretoken.report.run.published import PublishedBeside
 from paretoken.report.run.reading import read_run
+from paretoken.report.run.server_cache import server_cache_grid
 from paretoken.report.run.session_table import session_notes, sessions_grid
 from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
@@ -81,6 +85,18 @@ def test_the_table_of_sessions(run, run_folders):
     assert notes[0].startswith("Figures of the sessions that ended in the steady window.")
     assert notes[-1].startswith("Cost of a session at $") and " at 8 users." in notes[-1]
     assert sessions_grid(read_run(run_folders / "talk")) is None
+
+
+def test_the_servers_own_counts_of_their_cache(run):
+    measured = read_run(run)
+    assert server_cache_grid(measured) is None
+    delta = CounterDeltas(prefix_cache_queries=1000.0, evicted_tokens=0.0, loaded_bytes=2.5e9)
+    first, *others = measured.levels
+    counted = replace(first, summary=replace(first.summary, server=ServerMetrics(delta=delta)))
+    grid = server_cache_grid(replace(measured, levels=(counted, *others)))
+    assert grid.heads == ("Prompt tokens looked up", "Tokens evicted", "Brought back, GB")
+    assert [cells for _, cells, _ in grid.rows] == [("1,000", "0", "2.500"), ("–", "–", "–")]
+    assert "Prefix cache of the servers" in render_runs([replace(measured, levels=(counted, *others))])
 
 
 @pytest.fixture

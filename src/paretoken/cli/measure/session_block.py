@@ -11,6 +11,7 @@ from paretoken.report.numbers import share_percent, shown
 
 if TYPE_CHECKING:
     from paretoken.bench.stats.level_summary import LevelSummary
+    from paretoken.bench.stats.scrape import CounterDeltas
     from paretoken.bench.stats.sessions.path import PathPart
     from paretoken.bench.stats.sessions.reuse import TokenReuse
     from paretoken.bench.stats.sessions.summary import SessionCounts, SessionSummary
@@ -49,6 +50,8 @@ def session_lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
     yield "Cache hits", _hits(sessions.reuse)
     if sessions.why_unknown:
         yield "", f"({sessions.why_unknown})"
+    if s.server and (counters := _counters(s.server.delta)):
+        yield "Server cache", counters
 
 
 def session_cells(sessions: SessionSummary | None) -> dict[str, object]:
@@ -86,6 +89,16 @@ def _hits(reuse: TokenReuse) -> str:
         else f"; {possible}, so {share_percent(reuse.found_of_possible)} of it found"
     )
     return f"{share_percent(reuse.found_share)} of prompt tokens{of}"
+
+
+def _counters(delta: CounterDeltas) -> str:
+    """What the servers counted of evictions and of the tiers below GPU memory, as far as they do."""
+    counts = (
+        (delta.evicted_tokens, "tokens evicted from GPU memory"),
+        (delta.offload_hits, "tokens found in lower tiers"),
+        (delta.loaded_tokens, "tokens brought back"),
+    )
+    return ", ".join(f"{count:,.0f} {what}" for count, what in counts if count is not None)
 
 
 def _cost(s: LevelSummary) -> str:

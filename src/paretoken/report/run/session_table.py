@@ -52,7 +52,8 @@ def session_notes(run: MeasuredRun) -> list[str]:
     """What to know of the table: of which sessions it is, where hits are from, what a session costs."""
     of = [s for s in run.summaries if s.sessions]
     notes = [
-        f"Figures of the sessions that ended {_where(of)}. The parts are shares of the critical path; TTFTs are medians, of first calls and of later ones."
+        f"Figures of the sessions that ended {_where(of)}. The parts are shares of the critical path. TTFTs are "
+        "medians of first calls and of later ones."
     ]
     notes += dict.fromkeys(f"{why[0].upper()}{why[1:]}." for s in of if s.sessions and (why := s.sessions.why_unknown))
     costs = [(name, cost) for name, s in zip(run.names, run.summaries, strict=True) if (cost := _cost(s))]
