@@ -16,7 +16,7 @@ from paretoken.cli.measure.live import LiveView
 from paretoken.cli.output import console
 from paretoken.prices.cost import usd_per_session
 from tests.bench.test_session_summary import agents, judged, summary_of
-from tests.support.sessions import simulated
+from tests.support.session_levels import simulated
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.point import points_frame
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
-from paretoken.bench.stats.sessions.played import played_sessions
+from paretoken.bench.stats.sessions.measured import measured_sessions
 from paretoken.bench.stats.sessions.ratio import ratio_interval
 from paretoken.bench.stats.sessions.reuse import NEITHER, NO_USAGE, level_reuse, possible_tokens, token_reuse
 from paretoken.bench.stats.sessions.span import session_span
@@ -27,7 +27,7 @@ from paretoken.points.load import load_points
 from paretoken.points.selection import Selection
 from paretoken.slo import MEASURED, parse_slos
 from tests.support.runs import COLUMNS
-from tests.support.sessions import S, call, record, records, session, session_table, simulated, tool
+from tests.support.session_levels import S, call, record, records, session, session_table, simulated, tool
 
 USERS = 4
 
@@ -69,7 +69,7 @@ def summary_of(requests: pl.DataFrame, table: pl.DataFrame, slos: str = "", **mo
 
 def test_session_times_are_those_of_the_simulation(level):
     requests, table, truth = level
-    played = played_sessions(sample(requests), traced_sessions(table))
+    played = measured_sessions(sample(requests), traced_sessions(table))
     edges = np.arange(0, len(truth.due_s), 4)
     begins = truth.due_s[edges]
     ends = truth.last_s[edges + 3] + 0.4
@@ -201,7 +201,7 @@ def test_requests_and_sessions_have_a_goodput_each(level):
 
 def reuse_of(*rows, possible=((0, 90),), server=None):
     samples = sample(records(*rows))
-    played = played_sessions(samples, traced_sessions(session_table(HALVES, possible)))
+    played = measured_sessions(samples, traced_sessions(session_table(HALVES, possible)))
     hits = possible_tokens(samples, played)
     return level_reuse(samples, hits, np.ones(len(samples), dtype=bool), server)
 
@@ -242,7 +242,7 @@ def test_requests_without_a_count_of_hits_are_not_in_the_shares():
 
 
 def test_the_span_is_the_window_only_if_sessions_fit_into_it():
-    played = played_sessions(sample(records(*two_calls(0, 1, seconds=4.0))), traced_sessions(session_table(HALVES)))
+    played = measured_sessions(sample(records(*two_calls(0, 1, seconds=4.0))), traced_sessions(session_table(HALVES)))
     window = Window(start_ns=3 * S, end_ns=8 * S, steady=True, reason="")
     assert session_span(played, window).name == "window"
     assert session_span(played, replace(window, end_ns=6 * S)).whole  # 3 s are shorter than the session

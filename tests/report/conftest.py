@@ -9,7 +9,7 @@ import pytest
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
 from tests.support.runs import conversations, ladder, rates, troubled
-from tests.support.sessions import agent_run
+from tests.support.session_levels import agent_run
 
 
 @pytest.fixture(scope="session")

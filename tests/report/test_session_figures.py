@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
-from paretoken.bench.stats.sessions.played import played_sessions
+from paretoken.bench.stats.sessions.measured import measured_sessions
 from paretoken.report.page import write_page
 from paretoken.report.run.gantt import MAIN, MOST_STEPS, SHOWN, gantts, named_sessions, packed
 from paretoken.report.run.page import render_runs
@@ -24,7 +24,7 @@ from paretoken.report.run.server_cache import server_cache_grid
 from paretoken.report.run.session_table import session_notes, sessions_grid
 from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
-from tests.support.sessions import agent_run
+from tests.support.session_levels import agent_run
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def levels(run):
 def test_the_chosen_sessions_are_the_slowest_the_median_a_failed_one_and_some_more(levels):
     level = levels[0]
     samples = sample(level.requests())
-    played = played_sessions(samples, level.traced())
+    played = measured_sessions(samples, level.traced())
     made = gantts(samples, played)
     times = sorted(p.seconds for p in played if p.done)
     shown = {name: made["list"][at] for name, at in made["named"].items()}
@@ -55,7 +55,7 @@ def test_the_chosen_sessions_are_the_slowest_the_median_a_failed_one_and_some_mo
 
 def test_rows_of_a_session_never_overlap_and_belong_to_one_agent(levels):
     samples = sample(levels[1].requests())
-    for played in played_sessions(samples, levels[1].traced()):
+    for played in measured_sessions(samples, levels[1].traced()):
         ran = list(range(len(played.end_ns)))
         rows, lanes = packed(played, ran)
         assert lanes == [MAIN, MAIN, "searcher", "tester"]

@@ -36,7 +36,7 @@ from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.point import operating_point
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.sessions.judged import JudgedSessions
-from paretoken.bench.stats.sessions.played import PlayedSession, played_sessions
+from paretoken.bench.stats.sessions.measured import MeasuredSession, measured_sessions
 from paretoken.bench.stats.sessions.span import SessionSpan, session_span
 from paretoken.bench.stats.sessions.summary import SessionSummary, summarise_sessions
 from paretoken.bench.stats.sessions.table import TracedSession
@@ -99,7 +99,7 @@ def summarise_samples(
     """
     window = find_window(samples, load, stop)
     chosen = latency_mask(samples, window, load)
-    played = played_sessions(samples, context.traced, context.idle_cap_s) if context.traced else ()
+    played = measured_sessions(samples, context.traced, context.idle_cap_s) if context.traced else ()
     span = session_span(played, window)
     sessions = _sessions(samples, played, span, context, server)
     summary = LevelSummary(
@@ -152,7 +152,7 @@ def summarise_samples(
 
 def _sessions(
     samples: Samples,
-    played: Sequence[PlayedSession],
+    played: Sequence[MeasuredSession],
     span: SessionSpan,
     context: LevelContext,
     server: ServerMetrics | None,
@@ -168,7 +168,7 @@ def _goodput(
     chosen: Mask,
     window: Window,
     slos: Sequence[Slo],
-    played: Sequence[PlayedSession],
+    played: Sequence[MeasuredSession],
     span: SessionSpan,
 ) -> Goodput | None:
     if not slos:

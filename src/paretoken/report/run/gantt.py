@@ -9,8 +9,8 @@ import numpy as np
 from paretoken.bench.stats.arrays import Floats
 from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.metrics import Samples
+from paretoken.bench.stats.sessions.measured import NEVER, MeasuredSession
 from paretoken.bench.stats.sessions.path import critical_path
-from paretoken.bench.stats.sessions.played import NEVER, PlayedSession
 from paretoken.bench.stats.sessions.reuse import possible_tokens
 from paretoken.report.numbers import column, rounded
 
@@ -19,7 +19,7 @@ SHOWN, MOST_STEPS = 24, 3000
 MAIN = "main agent"
 
 
-def gantts(samples: Samples, sessions: Sequence[PlayedSession]) -> dict[str, object] | None:
+def gantts(samples: Samples, sessions: Sequence[MeasuredSession]) -> dict[str, object] | None:
     """The sessions to choose from, and which of them is the slowest, the median and a failed one; None without any."""
     if not sessions:
         return None
@@ -34,7 +34,7 @@ def gantts(samples: Samples, sessions: Sequence[PlayedSession]) -> dict[str, obj
     }
 
 
-def named_sessions(sessions: Sequence[PlayedSession]) -> dict[str, PlayedSession]:
+def named_sessions(sessions: Sequence[MeasuredSession]) -> dict[str, MeasuredSession]:
     """The slowest and the median of those that are done, and the first that failed, as far as there are any."""
     done = sorted((s for s in sessions if s.done), key=lambda s: (s.seconds, s.number))
     failed = [s for s in sessions if s.outcome == "failed"]
@@ -42,7 +42,7 @@ def named_sessions(sessions: Sequence[PlayedSession]) -> dict[str, PlayedSession
     return named | ({"failed": failed[0]} if failed else {})
 
 
-def _chosen(sessions: Sequence[PlayedSession], always: Iterable[PlayedSession]) -> list[PlayedSession]:
+def _chosen(sessions: Sequence[MeasuredSession], always: Iterable[MeasuredSession]) -> list[MeasuredSession]:
     """Sessions evenly picked by number, with those that must be there, in order of their number."""
     chosen = {s.number: s for s in always}
     room = MOST_STEPS - sum(len(s.end_ns) for s in chosen.values())
@@ -54,7 +54,7 @@ def _chosen(sessions: Sequence[PlayedSession], always: Iterable[PlayedSession]) 
     return [chosen[number] for number in sorted(chosen)]
 
 
-def _session(samples: Samples, possible: Floats, played: PlayedSession) -> dict[str, object]:
+def _session(samples: Samples, possible: Floats, played: MeasuredSession) -> dict[str, object]:
     """One session; times in seconds from its begin."""
     start, steps = played.begins_ns, played.traced.session.steps
     ran = [i for i in range(len(steps)) if played.end_ns[i] != NEVER]
@@ -86,7 +86,7 @@ def _session(samples: Samples, possible: Floats, played: PlayedSession) -> dict[
     }
 
 
-def packed(played: PlayedSession, ran: Sequence[int]) -> tuple[dict[int, int], list[str]]:
+def packed(played: MeasuredSession, ran: Sequence[int]) -> tuple[dict[int, int], list[str]]:
     """The row of each step, and the agent of each row: steps of an agent at the same time have a row each."""
     steps, free = played.traced.session.steps, list[tuple[str, int]]()  # agent and end of the last step, by row
     agents = list(dict.fromkeys(steps[i].agent for i in ran))

@@ -11,7 +11,7 @@ from paretoken.bench.stats.arrays import Floats, Ints, Mask
 from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import Samples
-from paretoken.bench.stats.sessions.played import played_sessions
+from paretoken.bench.stats.sessions.measured import measured_sessions
 from paretoken.bench.stats.sessions.summary import SessionSummary
 from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.report.numbers import column, rounded
@@ -37,7 +37,7 @@ def sessions(
     return {
         "bars": _bars(session, turn, samples),
         "turns": _by_turn(session, turn, samples, summary),
-        "graphs": gantts(samples, played_sessions(samples, traced)) if traced else None,
+        "graphs": gantts(samples, measured_sessions(samples, traced)) if traced else None,
         "hits": hits(summary.sessions) if summary.sessions else None,
     }
 

@@ -21,7 +21,7 @@ import numpy as np
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
-from paretoken.bench.stats.sessions.played import NEVER, PlayedSession
+from paretoken.bench.stats.sessions.measured import NEVER, MeasuredSession
 from paretoken.bench.stats.sessions.table import UNKNOWN
 
 FoundBy = Literal["usage", "counters"]
@@ -59,7 +59,7 @@ class TokenReuse:
         return self.found / self.possible if self.found is not None and self.possible else None
 
 
-def possible_tokens(samples: Samples, sessions: Sequence[PlayedSession]) -> Floats:
+def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Floats:
     """Tokens of each request that an endless cache holds, at most its prompt; NaN where the trace does not say."""
     possible = np.full(len(samples), np.nan)
     for played in sessions:

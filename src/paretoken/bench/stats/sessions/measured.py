@@ -34,7 +34,7 @@ NEVER = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlayedSession:
+class MeasuredSession:
     """One session that was begun.
 
     `rows` are the places of its calls in the samples, -1 for a call that was not sent. `begin_ns`, `first_ns` and
@@ -72,9 +72,9 @@ class PlayedSession:
         return self.outcome == "done"
 
 
-def played_sessions(
+def measured_sessions(
     samples: Samples, traced: Sequence[TracedSession], idle_cap_s: float | None = None
-) -> tuple[PlayedSession, ...]:
+) -> tuple[MeasuredSession, ...]:
     """The sessions of a level in order of their number. No tool and no pause lasts longer than `idle_cap_s`.
 
     BadFile where a request names a call that its session does not have.
@@ -100,7 +100,7 @@ def _groups(samples: Samples) -> Iterator[tuple[int, Ints]]:
 
 def _played(
     samples: Samples, number: int, traced: TracedSession, sent: Ints, idle_cap_s: float | None
-) -> PlayedSession:
+) -> MeasuredSession:
     rows = [NEVER] * len(traced.possible)
     for row, turn in zip(sent.tolist(), samples.turn[sent].tolist(), strict=True):
         if not 0 <= turn < len(rows):
@@ -108,7 +108,7 @@ def _played(
         rows[turn] = row
     begin, first, end = _times(samples, traced, rows, idle_cap_s)
     outcome, reason = _outcome(samples.status[[row for row in rows if row != NEVER]].tolist(), NEVER in rows)
-    return PlayedSession(
+    return MeasuredSession(
         number=number,
         traced=traced,
         rows=tuple(rows),
