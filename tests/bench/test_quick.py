@@ -239,4 +239,5 @@ def test_time_left_is_that_of_the_first_bound():
     assert seconds_left(Stop(requests=100, warmup_requests=20), now()) is None
     assert seconds_left(Stop(requests=100, warmup_requests=20), now(finished=40)) == pytest.approx(20)
     assert seconds_left(Stop(seconds=15, tokens=1000), now(tokens=100)) == 5
+    assert seconds_left(Stop(sessions=10), now(sessions_ended=5)) == 10
     assert seconds_left(Stop(seconds=5), now()) == 0

@@ -100,4 +100,4 @@ def test_the_live_view_counts_sessions_apart_from_requests():
     out = console()
     with out.capture() as capture:
         out.print(view._picture(now))
-    assert "sessions 4 running, 5 ended   requests running 3" in capture.get()
+    assert "sessions 4   requests in flight 3" in capture.get()

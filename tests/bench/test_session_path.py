@@ -99,13 +99,6 @@ def test_a_call_that_was_sent_again_counts_as_it_ended_last():
     assert one(records(again, *FORK_CALLS)).outcome == "done"
 
 
-def test_idle_time_is_capped():
-    capped = session(call(), tool(60.0, [0]), call([1], 30.0))
-    frame = records(record(0, 0, 0, 1, 2), record(0, 1, 12, 13, 14))
-    (played,) = measured_sessions(sample(frame), traced_sessions(session_table([capped])), idle_cap_s=5.0)
-    assert [(p.part, p.length_ns / S) for p in critical_path(played)][2:4] == [("tool", 5.0), ("wait", 5.0)]
-
-
 def test_sessions_of_a_trace_are_played_in_turn():
     short = session(call(), name="short")
     frame = records(*(r | {"session": 3} for r in FORK_CALLS), record(2, 0, 0, 1, 2))

@@ -13,18 +13,30 @@ from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import is_loopback
 from paretoken.bench.plan import Api, PromptSource
 from paretoken.bench.probe import ProbedServer
+from paretoken.bench.session_trace import (
+    check_answers,
+    first_texts,
+    served_sessions,
+    session_notes,
+    session_trace,
+    unmeasured,
+)
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
+from paretoken.bench.workload.sessions.lengths import Count, MissingLengths, holds_messages, possible_share
+from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.request import Trace, TraceLimits
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
+from paretoken.sessions.graph import SessionTrace
 
 SAFE_VOCABULARY = 8192
 """Assumed where the vocabulary's size is unknown; every served language model has a larger one."""
@@ -33,6 +45,8 @@ SAMPLE = 128
 """Words of the sample: enough that a chat template adds little to their count."""
 SAMPLED = 50
 """Requests of a trace that the sample is taken from."""
+SAMPLED_TALKS = 200
+"""Conversations whose hit rate is that of the run."""
 
 SourceOf = Callable[[int, Correction], PromptSource]
 """The prompts of a level by its number."""
@@ -42,7 +56,7 @@ SourceOf = Callable[[int, Correction], PromptSource]
 class PromptSetup:
     """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them.
 
-    `trace` is the recorded workload behind them, with every length.
+    `trace` is the recorded workload behind them, or `sessions` where it has sessions, with every length.
     """
 
     source_of: SourceOf
@@ -50,6 +64,7 @@ class PromptSetup:
     hit_rate: float
     notes: tuple[str, ...]
     trace: Trace | None = None
+    sessions: SessionTrace | None = None
 
 
 def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: Api) -> Bodies:
@@ -82,7 +97,8 @@ def _recorded_texts(config: BenchConfig) -> list[str]:
     """The first answers of the run's trace, else its prompts; none without a trace that holds text."""
     if not config.trace:
         return []
-    return _first_texts(config.trace)
+    sessions = session_trace(config)
+    return first_texts(sessions) if sessions is not None else _first_texts(config.trace)
 
 
 @lru_cache(maxsize=1)
@@ -108,9 +124,20 @@ def plan_prompts(
     maker, notes = _maker(config, server, bodies)
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
+    sessions = session_trace(config)
+    if sessions is not None:
+        lengths, more = _session_lengths(config, maker, shape, server, bodies.model, sessions)
+        sessions = served_sessions(sessions, lengths, server.max_context, keep_going=config.keep_going)
+        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more))
     if config.trace:
         trace, trace_notes = _trace(config, maker, shape, server, bodies)
         loops = config.arrivals != "trace"
+        if trace.in_turns:
+            lengths = MissingLengths(_counter(config, _maker_tokenizer(config, maker)))
+            sessions = served_sessions(
+                sessions_of_turns(trace, config.think_s), lengths, server.max_context, keep_going=True
+            )
+            return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *trace_notes))
         if server.max_context is not None:
             trace = trace.within(server.max_context)
         notes = (*notes, *trace_notes, *trace.notes(repeats=loops))
@@ -123,16 +150,66 @@ def plan_prompts(
         return PromptSetup(replayed, exact, trace.hit_rate(), notes, trace)
     if config.turns:
         talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
+        check_answers(config, maker, bodies, None)
 
-        def talks(level: int, correction: Correction) -> Conversations:
-            return Conversations(PromptPlan(maker, seed, level, None, correction), talk, bodies)
+        def talks(level: int, correction: Correction) -> SessionSource:
+            plan = PromptPlan(maker, seed, level, None, correction)
+            return SessionSource(plan=plan, sessions=Conversations(plan, talk), bodies=bodies, answers=config.answers)
 
-        return PromptSetup(talks, exact, talks(0, Correction()).hit_rate(200), notes)
+        drawn = [Conversations(PromptPlan(maker, seed), talk).drawn(k) for k in range(SAMPLED_TALKS)]
+        hit_rate = possible_share(drawn, own_answers=config.answers == "server")
+        return PromptSetup(talks, exact, hit_rate, notes)
 
     def synthetic(level: int, correction: Correction) -> Synthetic:
         return Synthetic(plan=PromptPlan(maker, seed, level, prefixes, correction), lengths=shape, bodies=bodies)
 
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
+
+
+def _of_sessions(
+    config: BenchConfig, plan: PromptPlan, bodies: Bodies, trace: SessionTrace, notes: tuple[str, ...]
+) -> PromptSetup:
+    """The prompts of recorded sessions, which a closed loop and a rate begin anew at their end."""
+    check_answers(config, plan.maker, bodies, trace)
+    recorded = RecordedSessions(trace.sessions, repeat=config.arrivals != "trace")
+
+    def played(level: int, correction: Correction) -> SessionSource:
+        return SessionSource(
+            plan=replace(plan, point=level, correction=correction),
+            sessions=recorded,
+            bodies=bodies,
+            answers=config.answers,
+            idle_cap_s=config.idle_cap_s,
+        )
+
+    exact = isinstance(plan.maker, TokenIds) and not holds_messages(trace)
+    notes = (*notes, *session_notes(config, trace, repeats=recorded.repeat))
+    return PromptSetup(
+        played, exact, possible_share(trace.sessions, own_answers=config.answers == "server"), notes, sessions=trace
+    )
+
+
+def _session_lengths(
+    config: BenchConfig, maker: Maker, shape: RequestLengths, server: ProbedServer, model: str, trace: SessionTrace
+) -> tuple[MissingLengths, tuple[str, ...]]:
+    """How the lengths are counted that a trace of sessions does not state, and notes on it."""
+    missing = unmeasured(trace)
+    tokenizer = _trace_tokenizer(config, maker, server, model) if missing else None
+    stated = round(shape.osl.mean) if config.osl is not None or config.workload else None
+    silent = [call for call in missing if call.output_tokens is None and call.answer is not None]
+    if not silent or tokenizer is not None:
+        return MissingLengths(_counter(config, tokenizer), stated), ()
+    total = sum(len(session.calls) for session in trace.sessions)
+    per_word, how = _tokens_per_word(
+        config, f"{len(silent):,} of {total:,} calls of {trace.file} state no output length"
+    )
+    return MissingLengths(lambda text: round(per_word * len(text.split())), stated), (how,)
+
+
+def _counter(config: BenchConfig, tokenizer: Tokenizer | None) -> Count:
+    """Tokens of a text: by a tokenizer, else by its words."""
+    per_word = config.tokens_per_word or 1.0
+    return tokenizer.count if tokenizer else lambda text: round(per_word * len(text.split()))
 
 
 def _trace(

@@ -21,10 +21,11 @@ from paretoken.bench.plan import Api, Closed, Endpoint, Load, Open, Stop
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
+from paretoken.bench.session_trace import needs_chat
 from paretoken.bench.stats.quantiles import QUANTILES, needed
 from paretoken.bench.stats.scrape import Scraper, fetch
 from paretoken.bench.stats.steady import MIN_REQUESTS
-from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
+from paretoken.bench.workload.arrivals import Ramp, Replay, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
@@ -35,6 +36,7 @@ from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.plural import counted
+from paretoken.sessions.graph import SessionTrace
 from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class Setup:
     implied_hit_rate: float
     columns: Callable[[], dict[str, object]]
     trace: Trace | None = None
+    sessions: SessionTrace | None = None
     notes: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -89,6 +92,11 @@ class Setup:
 
     def closed_load(self, users: int | UserRamp) -> Closed:
         """Users who all start at once, or join one by one."""
+        most, sessions = users.end if isinstance(users, UserRamp) else users, self.until.sessions
+        if sessions is not None and not self.in_sessions:
+            raise BadConfig("--until with sessions needs a load of sessions; add --trace with sessions, or --turns")
+        if sessions is not None and sessions < most:
+            raise BadConfig(f"{counted(sessions, 'session')} for {most} users; give each user one session or more")
         if isinstance(users, UserRamp):
             return Closed(users.end, self.config.think_s, from_users=users.start, ramp_s=users.seconds)
         return Closed(users, self.config.think_s)
@@ -96,17 +104,34 @@ class Setup:
     def open_load(self, rate: float | Ramp, level: int) -> Load:
         """Arrivals at a rate, drawn for this level; a trace with times is replayed at that rate."""
         rng = np.random.default_rng((self.seed, 0xA1, level))
-        seconds, count = self.until.seconds, self.until.requests
+        seconds = self.until.seconds
+        count = self.until.sessions if self.in_sessions else self.until.requests
         if isinstance(rate, Ramp):
             seconds, count = rate.seconds, None
         elif seconds is None and count is None:
             seconds = OPEN_SECONDS
-        if self.trace and self.config.arrivals == "trace":
-            replay = self.trace.replay(self.config.trace_speed)
+        if self.config.arrivals == "trace" and (replay := self._recorded()):
             if isinstance(rate, Ramp):
                 raise BadConfig("--arrivals trace takes no ramp; use rates such as --rate 0.5:8:x2")
-            return schedule(replay if not rate else replay.at_rate(rate), rng, seconds=seconds, count=count)
-        return schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
+            load = schedule(replay if not rate else replay.at_rate(rate), rng, seconds=seconds, count=count)
+        else:
+            load = schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
+        return replace(load, sessions=True) if self.in_sessions else load
+
+    @property
+    def in_sessions(self) -> bool:
+        """Whether the load is one of sessions: of a trace, or of conversations."""
+        return self.sessions is not None or self.config.turns is not None
+
+    def _recorded(self) -> Replay | None:
+        """The recorded times: of requests, or of the begins of sessions."""
+        speed = self.config.trace_speed
+        if self.sessions is None:
+            return self.trace.replay(speed) if self.trace else None
+        begins = [session.begin_s for session in self.sessions.sessions]
+        if None in begins:
+            raise BadConfig(f"{self.sessions.file} contains no times; use --arrivals poisson or constant with --rate")
+        return Replay(np.array(begins, float), speed)
 
     def stop(self, load: Load) -> Stop:
         """When a level ends: a closed loop without a limit ends after some requests of each user, and after those that
@@ -117,8 +142,8 @@ class Setup:
         until, drain_s = self.until, self.config.timeout_s
         if not isinstance(load, Closed):
             return Stop(drain_s=drain_s)
-        seconds, requests = until.seconds, until.requests
-        if not (seconds or requests or until.tokens):
+        seconds, requests, sessions = until.seconds, until.requests, until.sessions
+        if not (seconds or requests or until.tokens or sessions):
             if until.precision:
                 seconds = LONGEST_S
             elif load.ramp_s:
@@ -127,15 +152,24 @@ class Setup:
                 # One of each user is before the window whatever the warm-up, and one ends after it.
                 least = max(MIN_REQUESTS, *(needed(QUANTILES.get(slo.statistic, 0.0)) for slo in self.slos), 0)
                 requests = max(REQUESTS_PER_USER * load.users, least + 2 * load.users)
+                if self.sessions is not None:
+                    # Whole sessions, of which each user plays two or more.
+                    sessions = max(2 * load.users, -(-requests // self._mean_calls(self.sessions)))
+                    requests = None
         warm = self.config.warmup_per_user * load.users
         return Stop(
             seconds=seconds,
             requests=requests,
             tokens=until.tokens,
+            sessions=sessions,
             warmup_s=load.ramp_s,
             warmup_requests=warm,
             drain_s=drain_s,
         )
+
+    @staticmethod
+    def _mean_calls(trace: SessionTrace) -> int:
+        return max(1, sum(len(session.calls) for session in trace.sessions) // len(trace.sessions))
 
     def metadata(self, command: str) -> RunMetadata:
         """What run.json holds of this run, started by that command line."""
@@ -186,6 +220,8 @@ def prepare(
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
     models = [server.model(config.model) for server in servers]
+    if config.api == "auto" and needs_chat(config) and not any(server.api for server in servers):
+        config = replace(config, api="chat")
     seed = fresh_seed() if config.seed is None else config.seed
     config, servers, bodies, trial_notes = learned(config, servers, models, access, seed, try_first)
     endpoints = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
@@ -212,6 +248,7 @@ def prepare(
             *prompts.notes,
         ),
         trace=prompts.trace,
+        sessions=prompts.sessions,
         api_key=api_key,
         headers=header_fields(config.headers),
     )
@@ -220,14 +257,16 @@ def prepare(
 
 def _cut(setup: Setup) -> list[str]:
     """The note that a replay ends before the trace does."""
-    if setup.trace is None or setup.config.arrivals != "trace" or setup.config.rate is not None:
+    if setup.config.arrivals != "trace" or setup.config.rate is not None:
         return []
-    load, total = setup.open_load(0.0, 0), len(setup.trace.requests)
+    what = "session" if setup.sessions else "request"
+    total = len(setup.sessions.sessions) if setup.sessions else len(setup.trace.requests) if setup.trace else 0
+    load = setup.open_load(0.0, 0)
     sent = len(load.due_s) if isinstance(load, Open) else total
     if sent == total:
         return []
     limit = setup.config.until or f"the default of {OPEN_SECONDS:g} s"
-    return [f"the trace is cut by {limit} after {sent:,} of {counted(total, 'request')}; set --until to send more"]
+    return [f"the trace is cut by {limit} after {sent:,} of {counted(total, what)}; set --until to send more"]
 
 
 def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:

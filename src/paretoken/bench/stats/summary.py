@@ -53,8 +53,7 @@ class LevelContext:
 
     `columns` are stored columns of an operating point (accelerator, model, engine, isl, osl, tp, …). `config` must
     be equal for two runs to be compared, apart from the load. `implied_hit_rate` is the share of prompt tokens that
-    the workload itself repeats. `traced` are the sessions that the load plays, `idle_cap_s` is the longest that it
-    lets a tool or a pause last.
+    the workload itself repeats. `traced` are the sessions that the load plays.
     """
 
     columns: Mapping[str, object]
@@ -65,7 +64,6 @@ class LevelContext:
     slos: Sequence[Slo] = ()
     implied_hit_rate: float = 0.0
     traced: Sequence[TracedSession] = ()
-    idle_cap_s: float | None = None
     thresholds: warnings.WarningThresholds = field(default_factory=warnings.WarningThresholds)
 
 
@@ -99,7 +97,7 @@ def summarise_samples(
     """
     window = find_window(samples, load, stop)
     chosen = latency_mask(samples, window, load)
-    played = measured_sessions(samples, context.traced, context.idle_cap_s) if context.traced else ()
+    played = measured_sessions(samples, context.traced) if context.traced else ()
     span = session_span(played, window)
     sessions = _sessions(samples, played, span, context, server)
     summary = LevelSummary(
