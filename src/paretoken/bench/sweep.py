@@ -144,7 +144,7 @@ def finish(
         requests.clear(),
     )  # before the figures are worked out: a long level is large
     context = LevelContext(
-        columns=setup.columns(),
+        columns=_of_sessions(setup) | setup.columns(),
         config={k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL},
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
@@ -163,6 +163,11 @@ def finish(
     )
     failed = _why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
     return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
+
+
+def _of_sessions(setup: Setup) -> dict[str, object]:
+    """The workload of a run of sessions: the name of its trace."""
+    return {"workload": Path(setup.sessions.file).stem} if setup.sessions else {}
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
