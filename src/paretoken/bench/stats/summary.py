@@ -38,7 +38,7 @@ from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.sessions.judged import JudgedSessions
 from paretoken.bench.stats.sessions.measured import MeasuredSession, measured_sessions
 from paretoken.bench.stats.sessions.span import SessionSpan, session_span
-from paretoken.bench.stats.sessions.summary import SessionSummary, summarise_sessions
+from paretoken.bench.stats.sessions.summary import LevelSessions, summarise_sessions
 from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.bench.stats.speculation import speculation
 from paretoken.bench.stats.steady import Window, find_window, latency_mask
@@ -154,7 +154,7 @@ def _sessions(
     span: SessionSpan,
     context: LevelContext,
     server: ServerMetrics | None,
-) -> SessionSummary | None:
+) -> LevelSessions | None:
     """The figures of the sessions, None where the load has none or none was begun."""
     if not played:
         return None
@@ -175,7 +175,7 @@ def _goodput(
     return goodput(samples, tuple(slos), chosen, window.seconds, judged)
 
 
-def _implied_hit_rate(context: LevelContext, sessions: SessionSummary | None) -> float:
+def _implied_hit_rate(context: LevelContext, sessions: LevelSessions | None) -> float:
     """The share of prompt tokens that the workload repeats: of sessions, what an endless cache holds."""
     possible = sessions.reuse.possible_share if sessions else None
     return context.implied_hit_rate if possible is None else possible

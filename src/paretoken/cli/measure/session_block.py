@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from paretoken.bench.stats.scrape import CounterDeltas
     from paretoken.bench.stats.sessions.path import PathPart
     from paretoken.bench.stats.sessions.reuse import TokenReuse
-    from paretoken.bench.stats.sessions.summary import SessionCounts, SessionSummary
+    from paretoken.bench.stats.sessions.summary import LevelSessions, SessionCounts
 
 PARTS: tuple[tuple[str, PathPart], ...] = (
     ("queue and prefill", "ttft"),
@@ -54,7 +54,7 @@ def session_lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
         yield "Server cache", counters
 
 
-def session_cells(sessions: SessionSummary | None) -> dict[str, object]:
+def session_cells(sessions: LevelSessions | None) -> dict[str, object]:
     """The cells of a level in the table of several."""
     return {
         "sessions/h": sessions.per_hour if sessions else None,
@@ -72,7 +72,7 @@ def _counts(counts: SessionCounts) -> str:
     return ", ".join(parts) + (f" ({reasons})" if reasons else "")
 
 
-def _path(sessions: SessionSummary) -> str:
+def _path(sessions: LevelSessions) -> str:
     """The shares of the critical path that are not 0, in order of time."""
     shares = [(words, sessions.path.get(part, 0.0)) for words, part in PARTS]
     return ", ".join(f"{words} {share_percent(value)}" for words, value in shares if value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from paretoken.answers.session_cost import SessionCost, session_cost
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.sessions.path import PathPart
-from paretoken.bench.stats.sessions.summary import SessionSummary
+from paretoken.bench.stats.sessions.summary import LevelSessions
 from paretoken.report.numbers import share_percent, shown
 from paretoken.report.run.reading import MeasuredRun
 from paretoken.report.run.tables import Grid
@@ -75,7 +75,7 @@ def _where(levels: list[LevelSummary]) -> str:
     )
 
 
-def _cells(sessions: SessionSummary) -> tuple[str, ...]:
+def _cells(sessions: LevelSessions) -> tuple[str, ...]:
     counts, times, reuse = sessions.counts, sessions.time_s, sessions.reuse
     ttft = (sessions.ttft.first.p50, sessions.ttft.later.p50)
     return (

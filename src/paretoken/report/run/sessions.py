@@ -12,7 +12,7 @@ from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.sessions.measured import measured_sessions
-from paretoken.bench.stats.sessions.summary import SessionSummary
+from paretoken.bench.stats.sessions.summary import LevelSessions
 from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.report.numbers import column, rounded
 from paretoken.report.run.distributions import in_window
@@ -42,7 +42,7 @@ def sessions(
     }
 
 
-def hits(of: SessionSummary) -> dict[str, object]:
+def hits(of: LevelSessions) -> dict[str, object]:
     """Shares of the prompt tokens of each turn that the server found in its cache, and that it could have."""
     turns = [
         {

@@ -44,7 +44,7 @@ class SessionCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSummary:
+class LevelSessions:
     """The sessions of a level. `done` are those of the span that the figures are of, `calls` their mean calls."""
 
     counts: SessionCounts
@@ -72,7 +72,7 @@ def summarise_sessions(
     n_gpus: int,
     server: ServerMetrics | None = None,
     seed: int = 0,
-) -> SessionSummary:
+) -> LevelSessions:
     """The figures of the sessions of a level, in any order."""
     done = sorted((s for s in sessions if s.done and span.holds(s)), key=lambda s: (s.ends_ns, s.number))
     chosen = (samples.session >= 0) & inside(samples.end_ns, span.start_ns, span.end_ns)
@@ -80,7 +80,7 @@ def summarise_sessions(
     reuse, why = level_reuse(samples, possible, chosen, server)
     per_hour = len(done) / span.seconds * SECONDS_PER_HOUR if span.seconds > 0 else None
     paths = _paths(done)
-    return SessionSummary(
+    return LevelSessions(
         counts=session_counts(sessions),
         span=span.name,
         seconds=span.seconds,
