@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paretoken.bench.documents import to_json
 from paretoken.bench.plan import Closed
@@ -105,7 +107,7 @@ def test_hits_found_and_possible_by_turn(level):
     requests, table, _ = level
     s = summary_of(requests, table).sessions
     assert s.reuse.by == "usage" and s.why_unknown == ""
-    assert s.reuse.computed + s.reuse.found == s.reuse.prompt
+    assert s.reuse.computed + s.reuse.found == s.reuse.prompt > s.reuse.possible > s.reuse.found
     assert s.reuse.found_of_possible == pytest.approx(0.9, abs=1e-3)
     first, *later = s.turns
     assert first.reuse.found == first.reuse.possible == 0
@@ -290,3 +292,32 @@ def test_sessions_and_requests_of_equal_lengths_do_not_meet(level, tmp_path):
     assert Selection(**lengths).select(points)["workload"].to_list() == [None]
     assert Selection(**lengths, workload="sessions").select(points)["workload"].to_list() == ["sessions"]
     assert points["run"].n_unique() == 2
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 1000), st.integers(-1, 1500), st.integers(-1, 1500), st.booleans()),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_hits_never_exceed_prompts_and_all_tokens_are_computed_or_found(calls):
+    """(prompt, cached, possible, failed) of each call, −1 where nobody said."""
+    rows, hits = [], []
+    for k, (prompt, cached, possible, failed) in enumerate(calls):
+        status = "http_5xx" if failed else "ok"
+        rows.append(record(k, 0, k, k + 0.1, k + 0.5, tokens=(prompt, 5), cached=cached, status=status))
+        hits.append((possible,))
+    sessions = [session(call()) for _ in calls]
+    samples = sample(records(*rows))
+    possible = possible_tokens(samples, measured_sessions(samples, traced_sessions(session_table(sessions, hits))))
+    reuse = token_reuse(samples, possible, np.ones(len(calls), dtype=bool))
+    ok = [(p, c, q) for p, c, q, failed in calls if not failed]
+    stated = [x for x in ok if x[1] >= 0] or ok
+    assert reuse.prompt == sum(p for p, _, _ in stated) and reuse.requests == len(stated)
+    if reuse.found is None:
+        assert all(c < 0 for _, c, _ in ok)
+    else:
+        assert 0 <= reuse.found <= reuse.prompt == reuse.found + reuse.computed
+    known = stated and all(q >= 0 for _, _, q in stated)
+    assert reuse.possible == (sum(min(p, q) for p, _, q in stated) if known else None)
