@@ -24,7 +24,7 @@ def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> dict
     """(due, begin, end) of each call, where calls last so long and are sent when they are due."""
     plays, running, seen = Plays(), [], {}
     plays.begin(planned(graph, idle_cap_s=cap_s), -1, 0)
-    while plays:
+    while plays.running:
         due = plays.next_ns()
         if running and (due is None or running[0][0] <= due):
             end, _, prepared = heappop(running)
@@ -74,7 +74,7 @@ def test_after_a_failure_nothing_that_waits_is_sent_and_the_session_ends_with_wh
         status = "http_5xx" if prepared.turn == fails else "ok"
         failed = failed or (status != "ok" or None)
         over = plays.ended(prepared, status, None, 1, 0)
-    assert not running and not plays and over.user == 3
+    assert not running and not plays.running and over.user == 3
     assert over.failed == (failed is not None) and not over.cut
     assert over.failed or sent == len(graph.calls)
 
@@ -88,7 +88,7 @@ def test_what_waits_at_the_end_of_a_level_is_cut_and_did_not_fail():
     assert plays.ended(first, "ok", None, 5, 0) is None and plays.next_ns() == 5 + 10**9
     assert plays.close() == 1 and plays.next_ns() is None
     over = plays.ended(other, "ok", None, 9, 0)
-    assert over.cut and not over.failed and not plays
+    assert over.cut and not over.failed and not plays.running
 
 
 def test_a_cut_request_cuts_its_session():

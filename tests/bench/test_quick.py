@@ -233,7 +233,7 @@ def test_time_left_is_that_of_the_first_bound():
     from paretoken.cli.measure.live import seconds_left
 
     def now(**more):
-        return SimpleNamespace(**({"elapsed_s": 10.0, "finished": 0, "tokens": 0} | more))
+        return SimpleNamespace(**({"elapsed_s": 10.0, "finished": 0, "tokens": 0, "sessions_ended": 0} | more))
 
     assert seconds_left(Stop(seconds=60), now()) == 50
     assert seconds_left(Stop(requests=100, warmup_requests=20), now()) is None

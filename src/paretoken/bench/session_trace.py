@@ -8,7 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.probe import ProbedServer
+from paretoken.bench.prompt_makers import token_counter, tokens_per_word, trace_tokenizer
 from paretoken.bench.workload.bodies import Bodies
+from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, TokenIds
 from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages
 from paretoken.bench.workload.sessions.tool_results import text_of
@@ -52,7 +55,28 @@ def needs_chat(config: BenchConfig) -> bool:
     return config.answers == "server" or (trace is not None and holds_messages(trace))
 
 
-def unmeasured(trace: SessionTrace) -> list[Call]:
+def session_lengths(
+    config: BenchConfig, maker: Maker, shape: RequestLengths, server: ProbedServer, model: str, trace: SessionTrace
+) -> tuple[MissingLengths, tuple[str, ...]]:
+    """How the lengths are counted that a trace of sessions does not state, and notes on it."""
+    missing = _unmeasured(trace)
+    tokenizer = trace_tokenizer(config, maker, server, model) if missing else None
+    count = token_counter(config, tokenizer)
+    stated = round(shape.osl.mean) if config.osl is not None or config.workload else None
+    silent = [call for call in missing if call.output_tokens is None]
+    guessed = [call for call in silent if tokenizer is None or call.answer is None]
+    total = sum(len(session.calls) for session in trace.sessions)
+    of = f"{len(guessed):,} of {total:,} calls of {trace.file} state no output length"
+    if guessed and stated is not None:
+        option = f"--osl {config.osl}" if config.osl is not None else f"the mean of --workload {config.workload}"
+        return MissingLengths(count, stated, count_answers=tokenizer is not None), (f"{of}: {option} is used",)
+    if tokenizer is not None or not any(call.answer is not None for call in silent):
+        return MissingLengths(count), ()
+    per_word, how = tokens_per_word(config, of)
+    return MissingLengths(lambda text: round(per_word * len(text.split()))), (how,)
+
+
+def _unmeasured(trace: SessionTrace) -> list[Call]:
     """The calls without an output length, or without an input length that their texts can give."""
     calls = (call for session in trace.sessions for call in session.calls.values())
     return [call for call in calls if call.output_tokens is None or (call.input_tokens is None and call.messages)]

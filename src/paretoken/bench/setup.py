@@ -9,24 +9,21 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from paretoken import __version__
 from paretoken.bench.access import Access, learned
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.labels import UNSTATED
+from paretoken.bench.level_loads import OPEN_SECONDS, LevelLoads
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Api, Closed, Endpoint, Load, Open, Stop
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
 from paretoken.bench.session_trace import needs_chat
-from paretoken.bench.stats.quantiles import QUANTILES, needed
 from paretoken.bench.stats.scrape import Scraper, fetch
-from paretoken.bench.stats.steady import MIN_REQUESTS
-from paretoken.bench.workload.arrivals import Ramp, Replay, parse_arrivals, schedule
-from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
+from paretoken.bench.workload.arrivals import Ramp
+from paretoken.bench.workload.ladder import Until, UserRamp, parse_until
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
@@ -41,12 +38,6 @@ from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
-
-DEFAULT_LADDER = "1:32:x2"
-REQUESTS_PER_USER = 10
-OPEN_SECONDS = HELD_S = 60.0
-LONGEST_S = 600.0
-"""The limit of a level that ends by precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,95 +72,30 @@ class Setup:
 
     def loads(self) -> list[Load]:
         """The levels of a ladder or of a list of rates, `repeat` times."""
-        if self.config.trace and self.config.arrivals == "trace" and self.config.rate is None:
-            once = [self.open_load(0.0, 0)]
-        elif self.config.rate is not None:
-            once = [self.open_load(rate, n) for n, rate in enumerate(parse_rates(self.config.rate))]
-        else:
-            users = parse_users(self.config.concurrency or DEFAULT_LADDER)
-            once = [self.closed_load(n) for n in users]
-        return once * self.config.repeat
+        return self._levels.loads()
 
     def closed_load(self, users: int | UserRamp) -> Closed:
         """Users who all start at once, or join one by one."""
-        most, sessions = users.end if isinstance(users, UserRamp) else users, self.until.sessions
-        if sessions is not None and not self.in_sessions:
-            raise BadConfig("--until with sessions needs a load of sessions; add --trace with sessions, or --turns")
-        if sessions is not None and sessions < most:
-            raise BadConfig(f"{counted(sessions, 'session')} for {most} users; give each user one session or more")
-        if isinstance(users, UserRamp):
-            return Closed(users.end, self.config.think_s, from_users=users.start, ramp_s=users.seconds)
-        return Closed(users, self.config.think_s)
+        return self._levels.closed_load(users)
 
     def open_load(self, rate: float | Ramp, level: int) -> Load:
         """Arrivals at a rate, drawn for this level; a trace with times is replayed at that rate."""
-        rng = np.random.default_rng((self.seed, 0xA1, level))
-        seconds = self.until.seconds
-        count = self.until.sessions if self.in_sessions else self.until.requests
-        if isinstance(rate, Ramp):
-            seconds, count = rate.seconds, None
-        elif seconds is None and count is None:
-            seconds = OPEN_SECONDS
-        if self.config.arrivals == "trace" and (replay := self._recorded()):
-            if isinstance(rate, Ramp):
-                raise BadConfig("--arrivals trace takes no ramp; use rates such as --rate 0.5:8:x2")
-            load = schedule(replay if not rate else replay.at_rate(rate), rng, seconds=seconds, count=count)
-        else:
-            load = schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
-        return replace(load, sessions=True) if self.in_sessions else load
-
-    @property
-    def in_sessions(self) -> bool:
-        """Whether the load is one of sessions: of a trace, or of conversations."""
-        return self.sessions is not None or self.config.turns is not None
-
-    def _recorded(self) -> Replay | None:
-        """The recorded times: of requests, or of the begins of sessions."""
-        speed = self.config.trace_speed
-        if self.sessions is None:
-            return self.trace.replay(speed) if self.trace else None
-        begins = [session.begin_s for session in self.sessions.sessions]
-        if None in begins:
-            raise BadConfig(f"{self.sessions.file} contains no times; use --arrivals poisson or constant with --rate")
-        return Replay(np.array(begins, float), speed)
+        return self._levels.open_load(rate, level)
 
     def stop(self, load: Load) -> Stop:
-        """When a level ends: a closed loop without a limit ends after some requests of each user, and after those that
-        the quantiles of the SLOs need.
+        """When a level ends."""
+        return self._levels.stop(load)
 
-        A ramp of users is warm-up; after it the full load stays, by default for a minute.
-        """
-        until, drain_s = self.until, self.config.timeout_s
-        if not isinstance(load, Closed):
-            return Stop(drain_s=drain_s)
-        seconds, requests, sessions = until.seconds, until.requests, until.sessions
-        if not (seconds or requests or until.tokens or sessions):
-            if until.precision:
-                seconds = LONGEST_S
-            elif load.ramp_s:
-                seconds = HELD_S
-            else:
-                # One of each user is before the window whatever the warm-up, and one ends after it.
-                least = max(MIN_REQUESTS, *(needed(QUANTILES.get(slo.statistic, 0.0)) for slo in self.slos), 0)
-                requests = max(REQUESTS_PER_USER * load.users, least + 2 * load.users)
-                if self.sessions is not None:
-                    # Whole sessions, of which each user plays two or more.
-                    sessions = max(2 * load.users, -(-requests // self._mean_calls(self.sessions)))
-                    requests = None
-        warm = self.config.warmup_per_user * load.users
-        return Stop(
-            seconds=seconds,
-            requests=requests,
-            tokens=until.tokens,
-            sessions=sessions,
-            warmup_s=load.ramp_s,
-            warmup_requests=warm,
-            drain_s=drain_s,
+    @property
+    def _levels(self) -> LevelLoads:
+        return LevelLoads(
+            config=self.config,
+            seed=self.seed,
+            until=self.until,
+            slos=self.slos,
+            trace=self.trace,
+            sessions=self.sessions,
         )
-
-    @staticmethod
-    def _mean_calls(trace: SessionTrace) -> int:
-        return max(1, sum(len(session.calls) for session in trace.sessions) // len(trace.sessions))
 
     def metadata(self, command: str) -> RunMetadata:
         """What run.json holds of this run, started by that command line."""

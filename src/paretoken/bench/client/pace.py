@@ -15,8 +15,8 @@ FIRST_BACKOFF_NS = 50_000_000
 LONGEST_BACKOFF_NS = 1_000_000_000
 LONGEST_RETRY_AFTER_NS = 60_000_000_000
 READY_AHEAD = 256
-BYTES_AHEAD = 64 * 2**20
-"""Of the first requests of sessions that are prepared ahead."""
+BYTES_AHEAD, BYTES_IN_TIME = 64 * 2**20, 4 * 2**20
+"""Of the first requests of sessions that are ready before the load, and that are kept ready while it runs."""
 
 
 class Users:
@@ -102,10 +102,11 @@ class Requests:
         """Whether the share of requests has been taken, so that the calls of sessions are not sent either."""
         return self._share is not None and self.taken >= self._share
 
-    def fill(self, most: int) -> bool:
+    def fill(self, most: int, most_bytes: int = BYTES_IN_TIME) -> bool:
         """Prepare up to `most` requests or sessions ahead; whether there was anything to do."""
         worked = False
-        while not self.dry and most > 0 and len(self._ready) < READY_AHEAD and self._ready_bytes < BYTES_AHEAD:
+        ready = READY_AHEAD if self._sessions is None else min(READY_AHEAD, self._sessions - self.sessions_taken)
+        while not self.dry and most > 0 and len(self._ready) < ready and self._ready_bytes < most_bytes:
             self._pull(ahead=True)
             most -= 1
             worked = True

@@ -76,22 +76,19 @@ class Play:
 class Plays:
     """The sessions that run in one worker."""
 
-    __slots__ = ("_due", "_order", "_running", "_to_build", "begun", "closing")
+    __slots__ = ("_due", "_order", "_to_build", "begun", "closing", "running")
 
     def __init__(self) -> None:
-        self._running: dict[int, Play] = {}
+        self.running: dict[int, Play] = {}  # by the session's number
         self._due: list[tuple[int, int, Play, int]] = []  # a heap: due, order, session, call
         self._to_build: deque[tuple[Play, int]] = deque()
         self._order = 0
         self.begun = 0
         self.closing = False
 
-    def __len__(self) -> int:
-        return len(self._running)
-
     def begin(self, session: PlannedSession, user: int, at_ns: int) -> None:
         """Begin a session: the times of its first calls are then known."""
-        play = self._running[session.number] = Play(session, user)
+        play = self.running[session.number] = Play(session, user)
         self.begun += 1
         self._wait(play, play.flow.begin(at_ns))
 
@@ -115,7 +112,7 @@ class Plays:
 
     def ended(self, prepared: Prepared, status: str, answer: Message | None, at_ns: int, wait_ns: int) -> Play | None:
         """Take the end of a call; the session if that was its end. `wait_ns` is what the server asked for."""
-        play, call = self._running[prepared.session], prepared.turn
+        play, call = self.running[prepared.session], prepared.turn
         play.running -= 1
         play.tail_ns = max(play.tail_ns, at_ns)
         if status == "ok":
@@ -123,7 +120,7 @@ class Plays:
         else:
             play.stop(failed=status != "cancelled")
             play.wait_ns = max(play.wait_ns, wait_ns)
-        return self._running.pop(prepared.session) if play.over else None
+        return self.running.pop(prepared.session) if play.over else None
 
     def build(self) -> bool:
         """Build one request ahead of its time; whether there was one to build."""
@@ -137,12 +134,12 @@ class Plays:
     def close(self) -> int:
         """Send no call any more; how many sessions ended by that."""
         self.closing = True
-        for play in self._running.values():
+        for play in self.running.values():
             if play.waiting:
                 play.stop(failed=False)
-        going_on = {number: play for number, play in self._running.items() if not play.over}
-        over = len(self._running) - len(going_on)
-        self._running = going_on
+        going_on = {number: play for number, play in self.running.items() if not play.over}
+        over = len(self.running) - len(going_on)
+        self.running = going_on
         return over
 
     def _answered(self, play: Play, call: int, answer: Message | None, at_ns: int) -> None:

@@ -82,7 +82,7 @@ class WorkerState:
     def next_ns(self) -> int | None:
         """When the next request or call is due that the clock knows of, None where none is."""
         due = self.pace.next_ns() if self.sending else None
-        if not self.plays:
+        if not self.plays.running:
             return due
         call = self.plays.next_ns()
         return call if due is None else due if call is None else min(due, call)

@@ -13,7 +13,7 @@ from paretoken.bench.client.care import ConnectionCare
 from paretoken.bench.client.counters import LiveCounters
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.client.job import WorkerJob
-from paretoken.bench.client.pace import READY_AHEAD
+from paretoken.bench.client.pace import BYTES_AHEAD, READY_AHEAD
 from paretoken.bench.client.poller import COARSE_NS
 from paretoken.bench.client.reader import StreamReader
 from paretoken.bench.client.sender import Sender
@@ -49,7 +49,7 @@ class LoadWorker:
         """Connect, wait for the start, load, drain; every finished request is in the journal."""
         state = self._state
         try:
-            state.requests.fill(READY_AHEAD)
+            state.requests.fill(READY_AHEAD, BYTES_AHEAD)
             plan = [self._job.choose(state.outstanding) for _ in range(self._job.open_ahead)]
             state.pool.open_ahead(plan, lambda: self._turn(1_000_000), self._job.connect_timeout_ns)
             self._await_start()
@@ -82,11 +82,11 @@ class LoadWorker:
         state, reader = self._state, self._reader
         maybe_ended, piled_up, lost = state.maybe_ended, state.piled_up, state.lost
         plays = state.plays
-        while state.sending or state.running or plays:
+        while state.sending or state.running or plays.running:
             now = state.now()
             if state.sending:
                 self._send_due(now)
-            if plays:
+            if plays.running:
                 self._sender.send_calls(now)
             if now >= self._next_check:
                 self._check(now)
@@ -131,7 +131,7 @@ class LoadWorker:
         if command != c.RUN or self._at_its_end(now):
             self._sender.stop(min(now, job.stop_ns) if job.stop_ns is not None else now)
             self._sender.cut_sessions()
-        elif state.requests.exhausted and not state.plays:
+        elif state.requests.exhausted and not state.plays.running:
             self._sender.stop(now)
         if command == c.CANCEL or os.getppid() != self._parent:
             state.sending, self._cancelled = False, True

@@ -98,7 +98,10 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     """A session for each root with all that it begins, once all conversations are read."""
     conversations: dict[str, DagConversation] = {}
     for row in rows:
-        name = id_of(row, "session_id", row.get("session_id"))
+        name = faults.session_of(row, "session_id")
+        if not name:
+            continue
+        faults.keep(row)
         with faults.of(name, row.place):
             if name in conversations:
                 raise BadSession("is there twice; give every session a name of its own", "two sessions with one name")

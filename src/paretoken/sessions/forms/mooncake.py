@@ -18,7 +18,7 @@ from paretoken.errors import quoted
 from paretoken.sessions.arrange import NamedStep
 from paretoken.sessions.contexts import common_messages
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
-from paretoken.sessions.fields import blocks_of, id_of, messages_of, seconds_of, text_of, tokens_of, tools_of
+from paretoken.sessions.fields import blocks_of, messages_of, seconds_of, text_of, tokens_of, tools_of
 from paretoken.sessions.graph import Call, Message, Step
 from paretoken.trace_rows import TraceRow
 
@@ -51,9 +51,9 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     """The sessions, once all rows are read."""
     gathered = Gathered[MooncakeTurn](faults, limits)
     for number, row in enumerate(rows):
-        session = row.values.get("session_id")
-        name = f"row {number}" if session in (None, "") else id_of(row, "session_id", session)
-        gathered.add(name, row, lambda row=row: _turn(row))  # type: ignore[misc]
+        own = row.values.get("session_id") in (None, "")
+        if name := f"row {number}" if own else faults.session_of(row, "session_id"):
+            gathered.add(name, row, lambda row=row: _turn(row))  # type: ignore[misc]
     for name in list(gathered.rows):
         turns = _in_time(gathered.rows.pop(name))
         yield SessionDraft(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
-from paretoken.sessions.fields import id_of, list_of, moment_s, rows_of, seconds_of, text_of, tokens_of
+from paretoken.sessions.fields import list_of, moment_s, rows_of, seconds_of, text_of, tokens_of
 from paretoken.sessions.graph import Call, Step
 from paretoken.sessions.recorded import Recorded, steps_in_time
 from paretoken.trace_rows import TraceRow
@@ -63,10 +63,11 @@ class Round:
 
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
-    """Sessions with their sub-agents, once all rounds are read."""
-    gathered = Gathered[Round](faults, limits)
+    """Sessions with their sub-agents, once all rounds are read; no limit, as a sub-agent is a session of the file."""
+    gathered = Gathered[Round](faults, SessionLimits())
     for row in rows:
-        gathered.add(id_of(row, "session_id", row.get("session_id")), row, lambda row=row: _round(row))  # type: ignore[misc]
+        if name := faults.session_of(row, "session_id"):
+            gathered.add(name, row, lambda row=row: _round(row))  # type: ignore[misc]
     sessions = {
         name: sorted(own, key=lambda r: (r.begin_s, r.number, r.end_s, r.input_tokens))
         for name, own in gathered.rows.items()

@@ -21,10 +21,14 @@ BLOCK_TOKENS = 16
 
 @dataclass(frozen=True, slots=True)
 class MissingLengths:
-    """How lengths are found that a trace does not state: texts counted, else `stated` for answers."""
+    """How lengths are found that a trace does not state: texts are counted, else answers have `stated` tokens.
+
+    Without `count_answers`, answers whose length is not recorded have the stated one.
+    """
 
     count: Count
     stated: int | None = None
+    count_answers: bool = True
 
     def filled(self, trace: SessionTrace) -> SessionTrace:
         """The trace with the lengths of all calls. BadConfig where nothing says how long an answer is."""
@@ -39,7 +43,7 @@ class MissingLengths:
         calls: dict[int, Call] = {}
         for step, call in session.calls.items():
             output = call.output_tokens
-            if output is None and call.answer is not None:
+            if output is None and call.answer is not None and self.count_answers:
                 output = max(1, self.count(text_of(call.answer)))
             calls[step] = replace(call, output_tokens=self.stated if output is None else output)
             if call.input_tokens is None:
