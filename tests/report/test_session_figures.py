@@ -22,6 +22,7 @@ from paretoken.report.run.published import PublishedBeside
 from paretoken.report.run.reading import read_run
 from paretoken.report.run.server_cache import server_cache_grid
 from paretoken.report.run.session_table import session_notes, sessions_grid
+from tests.support.axe import violations
 from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
 from tests.support.session_levels import agent_run
@@ -155,3 +156,12 @@ def test_hits_by_turn_are_drawn_at_any_width(open_page: Open, width: int) -> Non
     table = rows(page, "hits")
     assert [r[0] for r in table] == ["Turn", "1", "2", "3", "4", "5"] and table[0][3:5] == ["Found", "Possible"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.browser
+def test_axe_core_finds_nothing(open_page: Open) -> None:
+    page = open_page()
+    for name in ("gantt", "hits"):
+        title(page, name)
+        rows(page, name)
+    assert violations(page) == []
