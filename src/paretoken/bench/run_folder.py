@@ -27,6 +27,7 @@ from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.lock import locked
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
+from paretoken.bench.stats.sessions.table import SESSIONS
 from paretoken.bench.workload.sessions.table import sessions_table
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.foreign_text import one_line
@@ -36,12 +37,13 @@ from paretoken.sessions.graph import SessionTrace
 if TYPE_CHECKING:
     import polars as pl
 
+    from paretoken.bench.stats.sessions.table import TracedSession
     from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
 
 ROW_GROUP = 1024
 """Requests written at a time: a hundred tokens and more each, and the writer holds a group several times over."""
 LEVELS, REQUESTS, SUMMARY, RUN, POINTS = "levels", "requests.parquet", "summary.json", "run.json", "points.parquet"
-SESSIONS, LOCK = "sessions.parquet", ".lock"
+LOCK = ".lock"
 LOCK_WITHIN_S = 2.0
 """The workers of a process that was killed hold its lock until they notice."""
 
@@ -58,6 +60,12 @@ class LevelOnDisk:
         from paretoken.points.requests import conform_requests
 
         return conform_requests(read_parquet(self.folder / REQUESTS, str(self.folder / REQUESTS))[0])
+
+    def traced(self) -> tuple[TracedSession, ...]:
+        """The sessions that its run plays, none for other requests."""
+        from paretoken.bench.stats.sessions.table import read_traced
+
+        return read_traced(self.folder.parent.parent)
 
     @property
     def point(self) -> PointRow:

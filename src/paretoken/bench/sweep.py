@@ -133,6 +133,7 @@ def finish(
 ) -> LevelOnDisk:
     """The files of a level that was measured: its requests, its summary, the tables of the run."""
     from paretoken.bench.stats.metrics import sample  # not before the load: it takes a while
+    from paretoken.bench.stats.sessions.table import read_traced
     from paretoken.bench.stats.summary import LevelContext, summarise_samples
 
     requests, config = result.requests, setup.config
@@ -143,7 +144,7 @@ def finish(
         requests.clear(),
     )  # before the figures are worked out: a long level is large
     context = LevelContext(
-        columns=setup.columns(),
+        columns=_of_sessions(setup) | setup.columns(),
         config=_compared(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
@@ -155,12 +156,18 @@ def finish(
         n_gpus=config.gpus,
         slos=setup.slos,
         implied_hit_rate=setup.implied_hit_rate,
+        traced=read_traced(folder.folder),
     )
     summary = summarise_samples(
         samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server
     )
     failed = _why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
     return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
+
+
+def _of_sessions(setup: Setup) -> dict[str, object]:
+    """The workload of a run of sessions: the name of its trace."""
+    return {"workload": Path(setup.sessions.file).stem} if setup.sessions else {}
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
