@@ -30,6 +30,7 @@ class SessionFigures:
     to the last one; of the whole run at recorded times, or where each user has only one or two sessions. Sessions per
     hour are tokens per hour over the tokens of a session. `hit_tokens` are by tier; `possible_tokens` are those that an
     endless cache would have found. `prefill_share` is the share of busy GPU time that prompts add.
+    `calls_in_service` is the mean number of calls that run or wait at once, on all replicas, over the whole run.
     """
 
     sessions: int
@@ -51,6 +52,7 @@ class SessionFigures:
     prefill_share: float
     preemptions: int
     span_s: float
+    calls_in_service: float
 
     @property
     def total_tput_per_gpu(self) -> float:
@@ -88,6 +90,7 @@ def session_figures(
         prefill_share=prefill_share,
         preemptions=run.preemptions,
         span_s=span_s,
+        calls_in_service=float(run.e2e_s.sum() / max(run.last_s.max() - run.due_s.min(), 1e-9)),
     )
 
 
