@@ -35,9 +35,7 @@ def test_both_hours_earn_the_rent(inputs, output, computed, hits, made, share, r
     cached = PromptRates(computed=computed, hits=hits, output=made)
     p = prompt_prices(rent, without, cached, share)
     for rates in (without, cached):
-        earned = (
-            (p.computed_usd * rates.computed + p.hit_usd * rates.hits + p.output_usd * rates.output) * 3600 / 1e6
-        )
+        earned = (p.computed_usd * rates.computed + p.hit_usd * rates.hits + p.output_usd * rates.output) * 3600 / 1e6
         assert earned == pytest.approx(rent, rel=1e-6, abs=1e-6 * abs(p.hit_usd) * rates.hits)
 
 

@@ -38,7 +38,7 @@ class CacheWorthQuestion(ReplayQuestion):
 
     def check(self) -> None:
         """BadConfig without one load at which caches can be compared."""
-        super(CacheWorthQuestion, self).check()
+        super().check()
         if len(self.concurrency) > 1 or (not self.concurrency and self.slo is None):
             raise BadConfig(
                 "the worth of a cache is that at one load; state one number of concurrent sessions, or an SLO"

@@ -18,7 +18,6 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.longest import attention_ranks, context_limit, kv_room
 from paretoken.predict.pools.simulated import served_pools
 from paretoken.predict.serving import served
-from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import PLAIN, ServingOptions, simulate

@@ -59,9 +59,7 @@ trace_options = stack(
         is_flag=True,
         help="With --trace: compare without a cache and with each tier, in tokens and money.",
     ),
-    click.option(
-        "--keep-going", is_flag=True, help="With --trace: leave out sessions that cannot be read or served."
-    ),
+    click.option("--keep-going", is_flag=True, help="With --trace: leave out sessions that cannot be read or served."),
 )
 """Every option of a replay."""
 NAMES = ("trace", "idle_cap_s", "replicas", "routing", "host_cache_gb", "ssd_cache_gb", "no_prefix_cache")
