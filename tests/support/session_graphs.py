@@ -72,5 +72,5 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
                 behind.append(max((behind[p] for p in step.after), default=-np.inf) + wait + lasts)
         last = max(at, *behind)
         if users:
-            heapq.heappush(free, (round(called, 9), k, last))
+            heapq.heappush(free, (round(called, 6), k, last))
     return due, begins
