@@ -16,7 +16,7 @@ def kv_room(limits: SchedulerLimits, serving: ServingOptions) -> int:
 
 
 def context_limit(d: Deployment, catalog: Catalog) -> int | None:
-    """Input and output tokens of the longest request by the model's context and `max_model_len`; None without either."""
+    """Input and output tokens of the longest request by the context of the model and the server; None without one."""
     return min((n for n in (catalog.models[d.model].max_context, d.settings.max_model_len) if n), default=None)
 
 

@@ -125,7 +125,8 @@ def _block_tokens(trace: SessionTrace) -> int:
 
 def _notes(trace: SessionTrace) -> Iterator[str]:
     calls = [session.steps[step] for session, step in _steps(trace.sessions)]
-    yield f"{trace.form}, {trace.rule}, {counted(len(trace.sessions), 'session')} of {counted(len(calls), 'model call')}"
+    sizes = f"{counted(len(trace.sessions), 'session')} of {counted(len(calls), 'model call')}"
+    yield f"{trace.form}, {trace.rule}, {sizes}"
     yield from (f"{counted(n, 'session')} left out: {why}" for why, n in trace.left_out.items())
     if untimed := sum(step.seconds is None for step in calls):
         yield f"{counted(untimed, 'model call')} without a recorded duration: the times of later turns leave it out"

@@ -32,7 +32,7 @@ def print_cache_worth(answer: CacheWorthAnswer, question: ReplayQuestion) -> Non
             *("hits found", "computed tokens", "saved tokens", "$/M tok", "$/session"),
         ),
         [_figures(*row) for row in rows],
-        note=f"{NOT_MEASURED} Saved: prompt tokens that are not computed, compared with the row above. {_priced(first)}",
+        note=f"{NOT_MEASURED} Saved: prompt tokens that the row above computes and this one does not. {_priced(first)}",
         spare=("TPOT ms", "TTFT ms", "computed tokens", "session p50 s"),
     )
     _print_worth([row for row in rows if row[1].cache != "none"])

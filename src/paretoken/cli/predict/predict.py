@@ -115,7 +115,7 @@ def command(
     replay = taken(deployment)
     require_trace(replay)
     if replay["trace"] is not None:
-        loads = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
+        loads: dict[str, Any] = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
         if "--concurrency" in options.stated_options():
             loads["concurrency"] = _users(concurrency)
         _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)

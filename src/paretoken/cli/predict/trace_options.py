@@ -62,10 +62,14 @@ trace_options = stack(
     click.option("--keep-going", is_flag=True, help="With --trace: leave out sessions that cannot be read or served."),
 )
 """Every option of a replay."""
-NAMES = ("trace", "idle_cap_s", "replicas", "routing", "host_cache_gb", "ssd_cache_gb", "no_prefix_cache")
-NAMES += ("cache_worth", "keep_going")
-_OPTIONS = ("--idle-cap", "--replicas", "--routing", "--host-cache", "--ssd-cache", "--no-prefix-cache")
-_OPTIONS += ("--cache-worth", "--keep-going")
+NAMES = (
+    *("trace", "idle_cap_s", "replicas", "routing", "host_cache_gb", "ssd_cache_gb", "no_prefix_cache"),
+    *("cache_worth", "keep_going"),
+)
+_OPTIONS = (
+    *("--idle-cap", "--replicas", "--routing", "--host-cache", "--ssd-cache", "--no-prefix-cache"),
+    *("--cache-worth", "--keep-going"),
+)
 _LENGTHS = ("--workload", "--isl", "--osl", "--length-range-ratio", "--prefix-hits")
 _OTHERS = ("--disaggregated", "--rate", "--in", "--out", "--plot", "--rent", "--top")
 
