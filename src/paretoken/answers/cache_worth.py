@@ -8,10 +8,10 @@ from typing import TypedDict
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields
 from paretoken.answers.prediction import PredictionData, prepared
-from paretoken.answers.trace_figures import INTERVALS, Spread
+from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
 from paretoken.answers.trace_prices import gpu_price
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed, trace_notes
+from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed
 from paretoken.errors import BadConfig
 from paretoken.predict.traces.figures import SessionFigures
 from paretoken.prices.api_table import api_prices
@@ -61,9 +61,9 @@ class CacheRow:
     cache: str
     concurrency: int
     or_more: bool
-    session_s: Spread
-    ttft_ms: Spread
-    tpot_ms: Spread
+    session_s: TimeQuantiles
+    ttft_ms: TimeQuantiles
+    tpot_ms: TimeQuantiles
     total_tput_per_gpu_tok_s: float
     sessions_per_gpu_h: float
     computed_tokens: int
@@ -120,7 +120,7 @@ def cache_worth(
     trace = read_replay(question, trace)
     caches = dict(_caches(question))
     settings = [[*replay_settings(each, trace, data)] for each in caches.values()]
-    notes = [*trace_notes(trace), *(note for setting in settings[-1] for note in setting.notes), INTERVALS]
+    notes = [*trace.notes(), *(note for setting in settings[-1] for note in setting.notes), INTERVALS]
     rows = []
     for of_deployment in zip(*settings, strict=True):
         replays = dict[str, Replayed | None]()
@@ -176,9 +176,9 @@ def _cache_row(
         cache=cache,
         concurrency=replay.users or 0,
         or_more=replay.or_more,
-        session_s=Spread.of(f.session_s),
-        ttft_ms=Spread.of(f.ttft_s, 1e3),
-        tpot_ms=Spread.of(f.tpot_s, 1e3),
+        session_s=TimeQuantiles.of(f.session_s),
+        ttft_ms=TimeQuantiles.of(f.ttft_s, 1e3),
+        tpot_ms=TimeQuantiles.of(f.tpot_s, 1e3),
         total_tput_per_gpu_tok_s=f.total_tput_per_gpu,
         sessions_per_gpu_h=f.sessions_per_gpu_h,
         computed_tokens=f.prompt_tokens - hits,

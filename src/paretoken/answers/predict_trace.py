@@ -10,7 +10,7 @@ from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed, trace_notes
+from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
 
@@ -66,7 +66,7 @@ def predict_trace(
     question, data = prepared(question, data)
     trace = read_replay(question, trace)
     rows: list[ReplayRow | UnmetReplayRow] = []
-    notes = list(trace_notes(trace))
+    notes = list(trace.notes())
     loads = len(question.concurrency) or 1
     for setting in replay_settings(question, trace, data):
         notes += setting.notes

@@ -20,7 +20,7 @@ INTERVALS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class TimeQuantiles:
     """Quantiles and mean of a time; None where nothing has it."""
 
     p50: float | None
@@ -30,7 +30,7 @@ class Spread:
     mean: float | None
 
     @classmethod
-    def of(cls, seconds: Quantiles, unit: float = 1.0) -> Spread:
+    def of(cls, seconds: Quantiles, unit: float = 1.0) -> TimeQuantiles:
         """The spread in a unit of so many per second: 1,000 for ms."""
         return cls(**{name: value * unit if isfinite(value) else None for name, value in seconds.items()})
 
@@ -40,10 +40,10 @@ class TtftByTurn:
     """TTFT in ms: of all calls, of those that wait for no other call of their session (`first`), of the others
     (`later`), and of calls of either kind with a cache hit (`cached`)."""
 
-    all: Spread
-    first: Spread
-    later: Spread
-    cached: Spread
+    all: TimeQuantiles
+    first: TimeQuantiles
+    later: TimeQuantiles
+    cached: TimeQuantiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +58,13 @@ class TraceFigures:
 
     sessions: int
     calls: int
-    session_s: Spread
+    session_s: TimeQuantiles
     model_share: float | None
     tool_share: float | None
     ttft_ms: TtftByTurn
-    tpot_ms: Spread
+    tpot_ms: TimeQuantiles
     median_tpot_ms_90: tuple[float, float] | None
-    e2e_ms: Spread
+    e2e_ms: TimeQuantiles
     total_tput_per_gpu_tok_s: float
     total_tput_per_gpu_tok_s_90: tuple[float, float]
     computed_tput_per_gpu_tok_s: float
@@ -97,13 +97,13 @@ def trace_figures(
     return TraceFigures(
         sessions=f.sessions,
         calls=f.calls,
-        session_s=Spread.of(f.session_s),
+        session_s=TimeQuantiles.of(f.session_s),
         model_share=f.model_share if isfinite(f.model_share) else None,
         tool_share=1 - f.model_share if isfinite(f.model_share) else None,
         ttft_ms=_by_turn(f),
-        tpot_ms=Spread.of(f.tpot_s, 1e3),
+        tpot_ms=TimeQuantiles.of(f.tpot_s, 1e3),
         median_tpot_ms_90=(tpot * exp(low), tpot * exp(high)) if isfinite(tpot) else None,
-        e2e_ms=Spread.of(f.e2e_s, 1e3),
+        e2e_ms=TimeQuantiles.of(f.e2e_s, 1e3),
         total_tput_per_gpu_tok_s=f.total_tput_per_gpu,
         total_tput_per_gpu_tok_s_90=_rate_interval(f.total_tput_per_gpu, bands["e2e"]),
         computed_tput_per_gpu_tok_s=f.computed_tput_per_gpu,
@@ -123,8 +123,8 @@ def trace_figures(
 
 
 def _by_turn(figures: SessionFigures) -> TtftByTurn:
-    turns = {kind: Spread.of(figures.ttft_by_turn_s[kind], 1e3) for kind in (FIRST, LATER, CACHED)}
-    return TtftByTurn(all=Spread.of(figures.ttft_s, 1e3), **turns)
+    turns = {kind: TimeQuantiles.of(figures.ttft_by_turn_s[kind], 1e3) for kind in (FIRST, LATER, CACHED)}
+    return TtftByTurn(all=TimeQuantiles.of(figures.ttft_s, 1e3), **turns)
 
 
 def _rate_interval(rate: float, band: tuple[float, float]) -> tuple[float, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_question import ReplayQuestion
@@ -77,15 +76,6 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
             lengths=lengths,
             notes=tuple(_notes(question, server, one, fitting, trace, data)),
         )
-
-
-def trace_notes(trace: SessionTrace) -> Iterator[str]:
-    """How the trace was read, and what was left out of it."""
-    name, calls = Path(trace.file).name, sum(len(session.calls) for session in trace.sessions)
-    sizes = f"{counted(len(trace.sessions), 'session')}, {counted(calls, 'model call')}"
-    yield f"{name}: {trace.form}, {trace.rule}, {sizes}" if trace.rule else f"{name}: {trace.form}, {sizes}"
-    for reason, n in trace.left_out.items():
-        yield f"{name}: {counted(n, 'session')} left out: {reason}"
 
 
 def replayed(setting: ReplaySetting) -> Iterator[Replayed | None]:

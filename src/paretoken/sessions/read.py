@@ -9,7 +9,7 @@ from typing import Protocol
 
 from paretoken.errors import BadFile
 from paretoken.sessions.arrange import BadSession, arranged
-from paretoken.sessions.drafts import SessionDraft, Faults, SessionLimits
+from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.forms import plain, weka
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.trace_rows import TraceRow, objects, read_head

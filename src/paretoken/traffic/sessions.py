@@ -10,7 +10,6 @@ import numpy as np
 
 from paretoken.errors import BadFile
 from paretoken.plural import counted
-from paretoken.sessions.flow import NS, flow_of
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.traffic.traffic import Ints, PrefixBlocks, SessionGraphs, Traffic, period_s
 
@@ -19,7 +18,7 @@ def traffic_of_sessions(trace: SessionTrace) -> Traffic:
     """The model calls of the sessions at the times of the trace; BadFile where it lacks times or lengths.
 
     A call that waits for answers comes when they had ended in the trace. An answer without a recorded duration takes
-    no time there; a note counts them.
+    1 s there; a note counts them.
     """
     if not trace.sessions:
         raise BadFile(f"{trace.file} contains no session; give a trace with one or more")
@@ -60,12 +59,8 @@ def require_lengths(trace: SessionTrace) -> None:
 
 def recorded_times_s(session: Session) -> list[float]:
     """When each model call began in the trace, s on the clock of the trace; 0 is the first begin of a session."""
-    flow, begin_ns = flow_of(session), round((session.begin_s or 0.0) * NS)
-    due, ends = list[int](), list[int]()
-    for root, parents, step in zip(flow.root_ns, flow.parents, flow.steps, strict=True):
-        due.append(max([begin_ns + (root or 0), *(ends[parent] + gap for parent, gap in parents)]))
-        ends.append(due[-1] + round((session.steps[step].seconds or 0.0) * NS))
-    return [at / NS for at in due]
+    times = session.times()
+    return [(session.begin_s or 0.0) + times[step][0] for step in session.calls]
 
 
 def sessions_between(traffic: Traffic, start_s: float, stop_s: float) -> tuple[Session, ...]:
@@ -124,9 +119,7 @@ def _block_tokens(trace: SessionTrace) -> int:
 
 
 def _notes(trace: SessionTrace) -> Iterator[str]:
+    yield from trace.notes()
     calls = [session.steps[step] for session, step in _steps(trace.sessions)]
-    sizes = f"{counted(len(trace.sessions), 'session')} of {counted(len(calls), 'model call')}"
-    yield f"{trace.form}, {trace.rule}, {sizes}"
-    yield from (f"{counted(n, 'session')} left out: {why}" for why, n in trace.left_out.items())
     if untimed := sum(step.seconds is None for step in calls):
-        yield f"{counted(untimed, 'model call')} without a recorded duration: the times of later turns leave it out"
+        yield f"{counted(untimed, 'model call')} without a recorded duration: 1 s in the times of later turns"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.errors import BadConfig, BadFile
+from paretoken.errors import BadFile
 from paretoken.plural import counted
 from paretoken.predict.deployment import Lengths
 from paretoken.predict.simulation.sources import SessionLoad, session_load
-from paretoken.sessions.graph import Call, Session, SessionTrace
-from paretoken.sessions.prefixes import tree_of_blocks
+from paretoken.sessions.graph import Session, SessionTrace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,13 +26,9 @@ class FittingSessions:
 
 def fitting_sessions(trace: SessionTrace, most_tokens: int) -> FittingSessions:
     """The sessions whose calls all have at most `most_tokens`, input and output."""
-    lengths = [max(map(_tokens, session.calls.values()), default=0) for session in trace.sessions]
-    kept = tuple(s for s, longest in zip(trace.sessions, lengths, strict=True) if longest <= most_tokens)
-    return FittingSessions(kept, len(lengths) - len(kept), max(lengths, default=0))
-
-
-def _tokens(call: Call) -> int:
-    return (call.input_tokens or 0) + (call.output_tokens or 0)
+    kept = tuple(session for session in trace.sessions if session.longest_tokens <= most_tokens)
+    longest = max((session.longest_tokens for session in trace.sessions), default=0)
+    return FittingSessions(kept, len(trace.sessions) - len(kept), longest)
 
 
 def check_trace(trace: SessionTrace) -> None:
@@ -56,19 +51,8 @@ def mean_call(sessions: Sequence[Session]) -> Lengths:
 
 
 def load_of(sessions: Sequence[Session], *, users: int | None, idle_cap_s: float | None) -> SessionLoad:
-    """The calls of sessions with what they share: by their block ids where they have any, else by their contexts.
-
-    Without `users` they begin at their own times, of which every session needs one.
-    """
+    """The model calls of sessions; without `users` they begin at their own times, of which every session needs one."""
     sessions = [session for session in sessions if session.calls]
     if users is None:
         sessions = sorted(sessions, key=lambda session: session.begin_s or 0.0)
-    load = session_load(sessions, users=users, idle_cap_s=idle_cap_s)
-    blocks = [call.blocks for session in sessions for call in session.calls.values()]
-    if not any(blocks):
-        return load
-    sizes = {session.block_tokens for session in sessions}
-    if len(sizes) > 1:
-        raise BadConfig(f"the sessions have blocks of {sorted(sizes)} tokens; use one size in a trace")
-    tree = tree_of_blocks(blocks, sizes.pop(), load.input_tokens, load.output_tokens)
-    return replace(load, prefixes=tree)
+    return session_load(sessions, users=users, idle_cap_s=idle_cap_s)

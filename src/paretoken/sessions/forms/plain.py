@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paretoken.sessions.arrange import NamedStep
-from paretoken.sessions.drafts import SessionDraft, Faults, Gathered, SessionLimits
+from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
 from paretoken.sessions.fields import (
     blocks_of,
     id_of,

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, pairwise
 
 from paretoken.errors import quoted
-from paretoken.sessions.drafts import SessionDraft, Faults, SessionLimits
+from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.fields import blocks_of, id_of, list_of, rows_of, seconds_of, text_of
 from paretoken.sessions.graph import Call, Step
 from paretoken.sessions.recorded import SLACK_S, Recorded, steps_in_time, tools_for_waits
