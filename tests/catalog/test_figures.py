@@ -88,7 +88,26 @@ def test_networks_beyond_the_domain_have_a_source_and_others_are_absent(catalog)
         assert (a.scaleout_gb_per_s is not None) == ("network: " in a.source), key
 
 
-def test_a_network_without_its_name_is_refused():
+HOST_LINKS_GB_PER_S = {
+    **dict.fromkeys(("H100", "H200", "B200", "MI300X", "MI325X", "MI355X", "RTX-PRO-6000", "RTX-5090"), 63),
+    **dict.fromkeys(("A100", "L40S", "L4", "RTX-4090"), 31.5),
+    "GB200": 225,
+    "GH200": 450,
+}
+
+
+def test_links_to_the_host_have_a_source_and_others_are_absent(catalog):
+    for key, a in catalog.accelerators.items():
+        assert a.host_gb_per_s == HOST_LINKS_GB_PER_S.get(key)
+        assert (a.host_gb_per_s is not None) == ("host link: " in a.source), key
+        if "PCIe" in a.host_tech:  # 16 lanes of 16 or 32 GT/s, 128 of 130 bits
+            gigatransfers = {"4.0": 16, "5.0": 32}[a.host_tech.split()[1]]
+            assert a.host_gb_per_s == pytest.approx(gigatransfers * 16 * 128 / 130 / 8, rel=1e-3)
+
+
+def test_a_link_without_its_name_is_refused():
+    with pytest.raises(ValidationError, match="host_gb_per_s and host_tech belong together"):
+        with_figures(host_gb_per_s=63)
     with pytest.raises(ValidationError, match="scaleout_gb_per_s and scaleout_tech belong together"):
         with_figures(scaleout_gb_per_s=50)
     assert with_figures(scaleout_gb_per_s=50, scaleout_tech="400 GbE").domain_gpus == 8

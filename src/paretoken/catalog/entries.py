@@ -56,6 +56,10 @@ class Accelerator(Entry):
         description="network beyond the scale-up domain in a reference system, per GPU and direction, GB/s",
     )
     scaleout_tech: str = ""
+    host_gb_per_s: PositiveFloat | None = Field(
+        None, description="link to the memory of the host, peak per GPU and direction, GB/s"
+    )
+    host_tech: str = ""
     tdp_w: PositiveFloat | None = None
     node_kw: PositiveFloat | None = Field(None, description="IT power of `node_kw_gpus` GPUs with their servers, kW")
     node_kw_basis: Literal["all-in", "server maximum", ""] = Field(
@@ -81,9 +85,10 @@ class Accelerator(Entry):
         return max(self.max_scaleup_gpus, self.gpus_per_node)
 
     @model_validator(mode="after")
-    def _network_has_its_name(self) -> Accelerator:
-        if (self.scaleout_gb_per_s is None) != (self.scaleout_tech == ""):
-            raise ValueError("scaleout_gb_per_s and scaleout_tech belong together; give both or none")
+    def _links_have_their_names(self) -> Accelerator:
+        for link in ("scaleout", "host"):
+            if (getattr(self, f"{link}_gb_per_s") is None) != (getattr(self, f"{link}_tech") == ""):
+                raise ValueError(f"{link}_gb_per_s and {link}_tech belong together; give both or none")
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from paretoken.sessions.prefixes import nodes_of
-from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic
+from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, SessionGraphs, Traffic
 
 GROWING_SHARE = 0.9
 """Share of later turns that must hold the turn before for a log of sessions to show what prompts share."""
@@ -32,9 +32,11 @@ class Chains:
 
 
 def chains_of(traffic: Traffic) -> Chains | None:
-    """The chains of a traffic: by its blocks, else by turns of its sessions that grow; None if it has neither."""
+    """The chains of a traffic: by its blocks, by the calls that go on with others, or by turns that grow; else None."""
     if traffic.prefixes is not None:
         return _of_blocks(traffic.prefixes)
+    if traffic.graphs is not None:
+        return _of_calls(traffic, traffic.graphs)
     return _of_turns(traffic)
 
 
@@ -60,6 +62,23 @@ def _of_turns(traffic: Traffic) -> Chains | None:
         f"shared prefixes are derived from sessions: {grows.mean():.0%} of later turns are at least as long as the turn"
         " before with its answer; prompts that sessions share with each other are not counted"
     )
+    return Chains(units=context, tokens=1, parent=parent, note=note)
+
+
+def _of_calls(traffic: Traffic, graphs: SessionGraphs) -> Chains | None:
+    """Calls that keep the whole context of another; what others keep of it, and openings, are left out."""
+    steps, sessions = graphs.step.tolist(), traffic.session.tolist()
+    row = {key: i for i, key in enumerate(zip(sessions, steps, strict=True))}
+    context = traffic.input_tokens + traffic.output_tokens
+    parent = np.full(len(traffic), NO_SESSION, np.int64)
+    for i, (session, graph, step) in enumerate(zip(sessions, graphs.graph.tolist(), steps, strict=True)):
+        call = graphs.sessions[graph].calls[step]
+        before = row.get((session, call.continues), NO_SESSION)
+        if 0 <= before < i and call.kept_tokens is None and traffic.input_tokens[i] >= context[before]:
+            parent[i] = before
+    if not (parent >= 0).any():
+        return None
+    note = "shared prefixes are those of calls that go on with another one; openings that sessions share do not count"
     return Chains(units=context, tokens=1, parent=parent, note=note)
 
 

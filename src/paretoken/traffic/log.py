@@ -12,6 +12,7 @@ from paretoken.bench.workload.traces import detect, read_trace
 from paretoken.bench.workload.traces.request import TraceLimits
 from paretoken.errors import BadFile
 from paretoken.garbage import no_collection
+from paretoken.sessions.read import is_session_file, read_sessions
 from paretoken.traffic.columns import LogColumns, columns_of
 from paretoken.traffic.lengths import block_tokens
 from paretoken.traffic.log_rows import LogRequests
@@ -31,12 +32,14 @@ _OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
 
 
 def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits | None = None) -> Traffic:
-    """The traffic of a request log, or of a trace in any form that `bench --trace` reads.
+    """The traffic of a request log, or of a trace of requests or sessions in any form that `bench --trace` reads.
 
     `model` keeps the requests of one model of a log; "all" keeps every model. Requests without input or output tokens,
     such as failed ones, are left out and counted. BadFile if the file is no log, or has no period.
     """
     path, limits = Path(path), limits or TraceLimits()
+    if is_session_file(path):
+        return traffic_of_trace(read_sessions(path))
     table = open_table(path)
     columns = columns_of(table.samples(_SAMPLES))
     if not all(columns.of(role) for role in _NEEDS):

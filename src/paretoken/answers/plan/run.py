@@ -16,6 +16,7 @@ from paretoken.answers.plan.gpu_prices import DRAWS
 from paretoken.answers.plan.question import PlanQuestion
 from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
 from paretoken.answers.plan.rows import name_of, plan_row
+from paretoken.answers.plan.session_outcome import session_outcome
 from paretoken.answers.plan.setting import PlanSetting
 from paretoken.answers.plan.split import joined_row
 from paretoken.answers.plan.words import availability, headline
@@ -46,6 +47,7 @@ def plan(
     if not entries:
         raise NoData(_none_meets(left_out, setting))
     rows = list(_rows(setting, entries[: question.top], entries[0].bills.draws))
+    rows[0] = replace(rows[0], sessions=session_outcome(setting, entries[0]))
     if question.split_tokens:
         rows = _with_split(setting, question.split_tokens, rows, entries[0].bills.draws, on_progress)
     return PlanAnswer(

@@ -41,7 +41,10 @@ class Feed:
 
 
 class SessionFeed(Feed):
-    """Requests of sessions: each once all that it waits for have ended. `user` is the session's user, else -1."""
+    """Requests of sessions: each once all that it waits for have ended. `user` is the session's user, else -1.
+
+    The next session is dealt to the user whose last request ends first, and begins when that user's tools have ended.
+    """
 
     def __init__(self, source: SessionLoad, before_s: list[float], put: Put) -> None:
         super().__init__(source, before_s, put)
@@ -60,8 +63,12 @@ class SessionFeed(Feed):
 
     def open(self) -> None:
         """Begin every session that has a time of its own, or the first of each user."""
-        for session in range(self.sessions if self.users is None else min(self.users, self.sessions)):
-            self._begin(session, self.begin_s[session], -1 if self.users is None else session)
+        if self.users is not None:
+            for user in range(min(self.users, self.sessions)):
+                self._go_on(0.0, user)
+            return
+        for session in range(self.sessions):
+            self._begin(session, self.begin_s[session], -1)
 
     def ended(self, request: int, at_s: float) -> None:
         """Put the requests that waited for this one last; at the end of a session its user begins the next."""
@@ -75,8 +82,16 @@ class SessionFeed(Feed):
         session = self.session[request]
         self.end_s[session] = max(self.end_s[session], at_s + self.tail_s[request])
         self.left[session] -= 1
-        if not self.left[session] and self.users is not None and self.next < self.sessions:
-            self._begin(self.next, self.end_s[session], self.user[request])
+        if not self.left[session] and self.users is not None:
+            self._go_on(self.end_s[session], self.user[request])
+
+    def _go_on(self, at_s: float, user: int) -> None:
+        """Begin the next session of a user; one without requests ends at once."""
+        while self.next < self.sessions:
+            session = self.next
+            self._begin(session, at_s, user)
+            if self.left[session]:
+                return
 
     def _begin(self, session: int, at_s: float, user: int) -> None:
         self.next, self.begin_s[session] = session + 1, at_s

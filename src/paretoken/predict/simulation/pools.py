@@ -3,9 +3,6 @@
 A request goes to a prefill worker through a router. When its prompt is computed, it goes to a decode worker, which
 reserves a place and blocks for it at the start of a step. Then its KV cache is sent. When the transfer ends, the first
 token is out and the blocks of the prefill worker are free. The request decodes from the next step on.
-
-Events at the same time have an order: steps end, requests reach a router, transfers end, steps start. Among equals the
-lowest index is first.
 """
 
 from __future__ import annotations
@@ -13,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from heapq import heappop, heappush
-from math import inf
+from heapq import heappush
 
 from paretoken.errors import BadConfig
 from paretoken.predict.simulation.engine import EngineSimulator
+from paretoken.predict.simulation.events import TRANSFERRED, EngineEvents
 from paretoken.predict.simulation.feed import feed_of
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
@@ -26,8 +23,6 @@ from paretoken.predict.simulation.router import LEAST, KvTransfer, Router, Sende
 from paretoken.predict.simulation.run import PLAIN, ServingOptions, before_queue_s, check_capacity, request_lengths
 from paretoken.predict.simulation.sources import RequestSource
 from paretoken.predict.steptime import StepTime
-
-PREFILL_ENDS, DECODE_ENDS, ARRIVES, TRANSFERRED, PREFILL_STARTS, DECODE_STARTS = range(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +81,8 @@ def check_pools(pools: WorkerPools, lengths: SimulatedLengths, serving: ServingO
         raise BadConfig(f"a prompt of {longest:,} tokens is above the prefill pool's KV cache of {room:,}")
 
 
-class PoolsSimulator:
-    """The engines, routers and links of both pools, and the heap of `events`: (s, kind, engine or request).
-
-    `on_finish` is called with each end.
-    """
+class PoolsSimulator(EngineEvents):
+    """The engines of both pools, prefill first, with their routers and links. `on_finish` is called with each end."""
 
     def __init__(
         self,
@@ -101,9 +93,9 @@ class PoolsSimulator:
         log: RequestLog,
         on_finish: Callable[[int, float], None],
     ) -> None:
+        super().__init__()
         self.lengths, self.log, self.on_finish = lengths, log, on_finish
         n = len(lengths.inputs)
-        self.events: list[tuple[float, int, int]] = []
         prompts = SimulatedLengths(lengths.inputs, [1] * n, lengths.cached)
         self.prefill = [
             EngineSimulator(w.step_time, w.limits, prompts, Fraction(1), prefill_log, self._prefilled, keeps=True)
@@ -118,54 +110,13 @@ class PoolsSimulator:
         self.prefill_router = Router(len(pools.prefill), pools.prefill_router)
         self.decode_router = Router(len(pools.decode), pools.decode_router)
         self.sender, self.receiver = [0] * n, [0] * n
-        self.clock_s = 0.0
 
-    @property
-    def next_s(self) -> float:
-        """When the next event is, s; inf where there is none."""
-        return self.events[0][0] if self.events else inf
-
-    def put(self, request: int, at_s: float) -> None:
-        """Let a request reach the router at `at_s`."""
-        heappush(self.events, (at_s, ARRIVES, request))
-
-    def step(self) -> None:
-        """Handle the next event."""
-        self.clock_s, kind, index = heappop(self.events)
-        if kind <= DECODE_ENDS:
-            self._end((self.prefill, self.decode)[kind][index], kind, index)
-        elif kind == ARRIVES:
-            self._arrive(index)
-        elif kind == TRANSFERRED:
-            self._transferred(index)
-        else:
-            kind -= PREFILL_STARTS
-            self._begin((self.prefill, self.decode)[kind][index], kind, index)
-
-    # ---- events
-
-    def _end(self, engine: EngineSimulator, kind: int, index: int) -> None:
-        """End a step, unless it was cut and has ended already. Start the next one once nothing else is due now."""
-        if engine.ends_s == self.clock_s:
-            engine.finish()
-            if self.events and self.events[0][0] <= self.clock_s:
-                heappush(self.events, (self.clock_s, PREFILL_STARTS + kind, index))
-            else:
-                self._begin(engine, kind, index)
-
-    def _begin(self, engine: EngineSimulator, kind: int, index: int) -> None:
-        if engine.ends_s == inf:
-            engine.now = self.clock_s
-            ends_s = engine.begin()
-            if ends_s < inf:
-                heappush(self.events, (ends_s, kind, index))
-
-    def _arrive(self, request: int) -> None:
+    def arrive(self, request: int) -> None:
         """A request is at the router."""
         index = self.prefill_router.choose(self._prompt(request))
         self.sender[request] = index
         heappush(self.prefill[index].pending, (self.clock_s, request))
-        self._wake(self.prefill[index], PREFILL_STARTS, index)
+        self.wake(index)
 
     def _prefilled(self, request: int, at_s: float) -> None:
         self.prefill_router.remove(self.sender[request], self._prompt(request))
@@ -173,22 +124,23 @@ class PoolsSimulator:
         engine = self.decode[index]
         planned_s = engine.ends_s
         engine.offer(request, at_s)
-        self._reschedule(engine, planned_s, index)
+        self.reschedule(len(self.prefill) + index, planned_s)
 
     def _send(self, request: int, at_s: float) -> None:
         """A decode worker has reserved its blocks."""
         arrives_s = self.links[self.sender[request]].send(self.lengths.inputs[request], at_s)
         heappush(self.events, (arrives_s, TRANSFERRED, request))
 
-    def _transferred(self, request: int) -> None:
+    def transferred(self, request: int) -> None:
+        """The KV cache of a prompt is at its decode worker: its first token is out."""
         sender, receiver, at_s = self.sender[request], self.receiver[request], self.clock_s
         self.prefill[sender].release(request)
-        self._wake(self.prefill[sender], PREFILL_STARTS, sender)
+        self.wake(sender)
         log, engine = self.log, self.decode[receiver]
         log.first[request] = log.stint_s[request] = at_s
         planned_s = engine.ends_s
         engine.arrive(request, at_s)
-        self._reschedule(engine, planned_s, receiver)
+        self.reschedule(len(self.prefill) + receiver, planned_s)
         if self.lengths.outputs[request] == 1:
             log.last[request] = at_s
             self._ended(request, at_s)
@@ -196,19 +148,6 @@ class PoolsSimulator:
     def _ended(self, request: int, at_s: float) -> None:
         self.decode_router.remove(self.receiver[request], 1)
         self.on_finish(request, at_s)
-
-    # ---- the heap
-
-    def _wake(self, engine: EngineSimulator, starts: int, index: int) -> None:
-        if engine.ends_s == inf:
-            heappush(self.events, (self.clock_s, starts, index))
-
-    def _reschedule(self, engine: EngineSimulator, planned_s: float, index: int) -> None:
-        """Start a decode worker that was idle, or note the end of its steps if it is now earlier than `planned_s`."""
-        if planned_s == inf:
-            heappush(self.events, (self.clock_s, DECODE_STARTS, index))
-        elif engine.ends_s < planned_s:
-            heappush(self.events, (engine.ends_s, DECODE_ENDS, index))
 
     def _prompt(self, request: int) -> int:
         """Prompt tokens to compute."""

@@ -1,7 +1,8 @@
-"""The router and the links of a disaggregated server: which worker serves a request, when its KV cache arrives."""
+"""Routers and links: which worker serves a request, when its KV cache arrives."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapreplace
 
@@ -10,6 +11,10 @@ from paretoken.errors import BadConfig
 LEAST, ROUND_ROBIN = "least", "round-robin"
 POLICIES = (LEAST, ROUND_ROBIN)
 """`least` sends a request to the worker with the least load, the first of equals; `round-robin` to each in turn."""
+
+PREFIX = "prefix"
+ROUTING = (ROUND_ROBIN, LEAST, PREFIX)
+"""Policies before replicas that cache prefixes. `prefix` is the rule of `PrefixAffinity`."""
 
 CLOSED = 1 << 62
 """Added to the load of a worker that gets no more requests: above any load that is one."""
@@ -70,6 +75,54 @@ class Router:
     def remove(self, worker: int, load: int) -> None:
         """Take the load of a request off its worker."""
         self.loads[worker] -= load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixAffinity:
+    """The rule `cache_aware` of SGLang's gateway and of vLLM's router, with their defaults.
+
+    A request goes to the replica whose cache holds the longest prefix of it, if that is above `least_share` of its
+    prompt; otherwise to the one that was sent the fewest tokens that it did not hold. Where the busiest replica has
+    more than `most_apart` requests more than the idlest and more than `most_ratio` times as many, the least busy one
+    gets it.
+
+    Defaults: https://docs.gpustack.ai/gpustack-operator/main/docs/modules/model-deployment/routing/, which describes
+    SGLang's gateway 0.3.1 and vLLM's router 0.1.15. Dynamo and llm-d weigh prefix and load in one score instead.
+    """
+
+    least_share: float = 0.3
+    most_apart: int = 64
+    most_ratio: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least_share <= 1:
+            raise BadConfig(f"least_share is {self.least_share:g}: it is a share of the prompt, from 0 to 1")
+        if not (self.most_apart >= 0 and self.most_ratio >= 0):
+            raise BadConfig(f"most_apart {self.most_apart} and most_ratio {self.most_ratio:g}: neither can be negative")
+
+
+class PrefixRouter(Router):
+    """Chooses a replica by the prefixes that each holds. `loads` are requests without a whole answer."""
+
+    def __init__(self, replicas: int, affinity: PrefixAffinity) -> None:
+        super().__init__(replicas, LEAST)
+        self.affinity = affinity
+        self.computed = [0] * replicas  # tokens sent to each that it did not hold
+
+    def choose_by_prefix(self, prompt_tokens: int, held_tokens: Sequence[int]) -> int:
+        """The replica of the next prompt, of which each holds so many tokens; the first of equals."""
+        loads, longest = self.loads, max(held_tokens)
+        busiest, idlest = max(loads), min(loads)
+        rule = self.affinity
+        if busiest - idlest > rule.most_apart and busiest > rule.most_ratio * idlest:
+            replica = loads.index(idlest)
+        elif longest > rule.least_share * prompt_tokens:
+            replica = held_tokens.index(longest)
+        else:
+            replica = self.computed.index(min(self.computed))
+        self.computed[replica] += prompt_tokens - held_tokens[replica]
+        loads[replica] += 1
+        return replica
 
 
 class SenderLinks:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "TraceLab"
 BLOCK_TOKENS = 64

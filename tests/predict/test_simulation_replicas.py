@@ -1,0 +1,145 @@
+"""Replicas behind a router: against single engines, and what each way of routing promises."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretoken.errors import BadConfig
+from paretoken.predict.simulation.pools import Worker
+from paretoken.predict.simulation.replicas import simulate_replicas
+from paretoken.predict.simulation.router import LEAST, ROUND_ROBIN, ROUTING, PrefixAffinity, PrefixRouter
+from paretoken.predict.simulation.run import ServingOptions, simulate
+from paretoken.predict.simulation.sources import OpenLoop, closed_loop, session_load
+from tests.predict.test_session_feed import LIMITS
+from tests.predict.test_simulation import ROOMY, STEP, cases
+from tests.predict.test_simulation_pools import slower
+from tests.support.patience import examples
+from tests.support.session_graphs import sessions
+
+TIMES = ("due_s", "first_s", "last_s", "prefilled_s")
+COUNTS = ("user", "preempted", "cached_tokens")
+
+
+def workers(n, limits=LIMITS):
+    """Replicas of slightly different speed, so that no two events of different ones are at once."""
+    return [Worker(slower(STEP, 1 + 0.0731 * i), limits) for i in range(n)]
+
+
+def arrivals_s(found, source, serving):
+    """When each request came to its router; frontends take the same for all, stages none."""
+    return found.due_s + serving.frontend_s
+
+
+@examples(25)
+@given(cases(), st.sampled_from(ROUTING))
+def test_one_replica_is_one_engine(case, routing):
+    step, limits, source, serving = case
+    alone = simulate(step, limits, source, serving)
+    found = simulate_replicas([Worker(step, limits)], source, serving, routing=routing)
+    for name in (*TIMES, *COUNTS):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
+    for mine, other in zip(found.token_times(), alone.token_times(), strict=True):
+        np.testing.assert_array_equal(mine[0], other[0])
+
+
+@examples(25)
+@given(sessions(), st.integers(0, 3))
+def test_one_replica_is_one_engine_under_sessions(graphs, users):
+    graphs = [dataclasses.replace(s, begin_s=0.03 * i) for i, s in enumerate(graphs)]
+    source = session_load(graphs, users=users or None)
+    alone = simulate(STEP, LIMITS, source)
+    found = simulate_replicas([Worker(STEP, LIMITS)], source)
+    for name in (*TIMES, *COUNTS):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
+
+
+@examples(25)
+@given(cases(), st.integers(1, 4), st.sampled_from([ROUND_ROBIN, LEAST]))
+def test_replicas_are_independent_runs_of_what_is_routed_to_them(case, n, routing):
+    _, limits, source, serving = case
+    serving = dataclasses.replace(serving, stages=1)
+    servers = workers(n, limits)
+    found = simulate_replicas(servers, source, serving, routing=routing)
+    for i, worker in enumerate(servers):
+        mine = np.flatnonzero(found.engine == i)
+        mine = mine[np.argsort(found.due_s[mine], kind="stable")]
+        load = OpenLoop(found.due_s[mine], found.input_tokens[mine], found.output_tokens[mine])
+        alone = simulate(worker.step_time, worker.limits, load, serving)
+        np.testing.assert_allclose(alone.first_s, found.first_s[mine], rtol=1e-12)
+        np.testing.assert_allclose(alone.last_s, found.last_s[mine], rtol=1e-12)
+
+
+@examples(25)
+@given(cases(), st.integers(1, 4))
+def test_a_round_robin_takes_replicas_in_turn(case, n):
+    _, limits, source, serving = case
+    serving = dataclasses.replace(serving, stages=1)
+    found = simulate_replicas(workers(n, limits), source, serving)
+    order = np.lexsort((np.arange(len(found.due_s)), arrivals_s(found, source, serving)))
+    assert found.engine[order].tolist() == [i % n for i in range(len(order))]
+
+
+@examples(25)
+@given(cases(), st.integers(2, 4))
+def test_the_least_loaded_replica_is_the_one_with_the_fewest_open_requests(case, n):
+    _, limits, source, serving = case
+    serving = dataclasses.replace(serving, stages=1)
+    found = simulate_replicas(workers(n, limits), source, serving, routing=LEAST)
+    at = arrivals_s(found, source, serving)
+    order = np.lexsort((np.arange(len(at)), at)).tolist()
+    for place, request in enumerate(order):
+        loads = [0] * n
+        for earlier in order[:place]:
+            loads[found.engine[earlier]] += found.last_s[earlier] > at[request]
+        assert found.engine[request] == loads.index(min(loads))
+
+
+def test_two_equal_replicas_serve_twice_the_users_of_one():
+    one = simulate(STEP, ROOMY, closed_loop(32, 640, 512, 128))
+    two = simulate_replicas([Worker(STEP, ROOMY)] * 2, closed_loop(64, 1280, 512, 128))
+    assert two.last_s.max() == pytest.approx(one.last_s.max(), rel=0.01)
+    assert np.bincount(two.engine).tolist() == [640, 640]
+
+
+def test_a_prefix_router_keeps_a_prompt_where_most_of_it_is():
+    router = PrefixRouter(3, PrefixAffinity())
+    assert router.choose_by_prefix(100, [0, 0, 0]) == 0
+    assert router.choose_by_prefix(100, [30, 0, 0]) == 1  # no more than 30 % is there: where least was computed
+    assert router.choose_by_prefix(100, [31, 0, 0]) == 0
+    assert router.choose_by_prefix(100, [40, 50, 50]) == 1
+    assert router.computed == [169, 150, 0]
+    assert router.loads == [2, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("loads", "chosen"),
+    [
+        ([64, 0], 0),  # 64 apart is not above 64
+        ([65, 0], 1),
+        ([193, 128], 1),  # 65 apart, and 1.508 times as many
+        ([200, 134], 0),  # 66 apart, and 1.493 times as many
+    ],
+)
+def test_a_prefix_router_gives_up_affinity_where_loads_are_far_apart(loads, chosen):
+    router = PrefixRouter(2, PrefixAffinity())
+    router.loads = loads
+    assert router.choose_by_prefix(100, [90, 0]) == chosen
+
+
+def test_bad_replicas_are_refused():
+    source = closed_loop(1, 1, 10, 10)
+    with pytest.raises(BadConfig, match="no replicas"):
+        simulate_replicas([], source)
+    with pytest.raises(BadConfig, match="routing is 'nearest'; it must be one of round-robin, least, prefix"):
+        simulate_replicas(workers(1), source, routing="nearest")
+    with pytest.raises(BadConfig, match="needs 1,999 tokens"):
+        simulate_replicas([Worker(STEP, ROOMY), Worker(STEP, LIMITS)], closed_loop(1, 1, 1000, 1000), ServingOptions())
+    with pytest.raises(BadConfig, match="it is a share of the prompt"):
+        PrefixAffinity(least_share=1.5)
+    with pytest.raises(BadConfig, match="most_apart -1"):
+        PrefixAffinity(most_apart=-1)
