@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.catalog.loader import load_catalog
-from paretoken.catalog.session_workload import LEVELS, SessionWorkload, Spread
+from paretoken.catalog.session_workload import LEVELS, SessionWorkload, StatedQuantiles
 from paretoken.errors import BadConfig
 from paretoken.sessions.agent import COMPACTION
 from paretoken.sessions.flow import flow_of
@@ -32,7 +32,7 @@ def share_below(values: np.ndarray, x: float) -> tuple[float, float]:
     return float((values < x).mean()), float((values <= x).mean())
 
 
-def agrees(values: np.ndarray, spread: Spread, *, cap: float = np.inf, slack: float = 0.0) -> None:
+def agrees(values: np.ndarray, spread: StatedQuantiles, *, cap: float = np.inf, slack: float = 0.0) -> None:
     """Each stated quantile is one of the sample, within four standard errors of a share and `slack`."""
     for share, x in spread.quantiles.items():
         if share in (0.0, 1.0) or x >= cap:
@@ -182,8 +182,8 @@ def test_too_short_a_context_is_refused():
 def test_every_figure_has_its_source(name):
     workload: SessionWorkload = WORKLOADS[name]
 
-    def spreads(value: object) -> list[Spread]:
-        if isinstance(value, Spread):
+    def spreads(value: object) -> list[StatedQuantiles]:
+        if isinstance(value, StatedQuantiles):
             return [value]
         fields = type(value).model_fields if hasattr(type(value), "model_fields") else ()
         return [s for field in fields for s in spreads(getattr(value, field))]
@@ -192,4 +192,4 @@ def test_every_figure_has_its_source(name):
     assert len(found) >= 5
     assert all(s.source for s in found)
     assert bool(workload.idle_cap_s) == bool(workload.idle_cap_source)
-    assert {*LEVELS} <= Spread.model_fields.keys()
+    assert {*LEVELS} <= StatedQuantiles.model_fields.keys()

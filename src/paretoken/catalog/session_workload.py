@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 from paretoken.catalog.entries import Entry
 
 LEVELS = {"least": 0.0, "p10": 0.1, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-"""Shares of the draws at or below a quantile of `Spread`; `most` is that of all."""
+"""Shares of the draws at or below a quantile of `StatedQuantiles`; `most` is that of all."""
 
 
-class Spread(BaseModel):
+class StatedQuantiles(BaseModel):
     """A distribution stated by its quantiles.
 
     Between two of them ln(1 + x) is linear in the share of draws below x. `mean` is what the source states, for a
@@ -41,7 +41,7 @@ class Spread(BaseModel):
         return {**{share: x for share, x in stated.items() if x is not None}, 1.0: self.most}
 
     @model_validator(mode="after")
-    def _never_falls(self) -> Spread:
+    def _never_falls(self) -> StatedQuantiles:
         for low, high in pairwise(self.quantiles.values()):
             if high < low:
                 raise ValueError(f"{high:g} comes after {low:g}; a higher quantile is never lower")
@@ -58,13 +58,21 @@ class AgentShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     opening_tokens: Annotated[PositiveInt, Field(description="system prompt and tool definitions, tokens")]
     opening_source: str = Field(min_length=1)
-    first_tokens: Annotated[Spread, Field(description="the first message beyond the opening, tokens")]
-    calls: Annotated[Spread, Field(description="model calls of a turn")]
-    output_tokens: Annotated[Spread, Field(description="output of a call, tokens")]
-    final_output_tokens: Annotated[Spread | None, Field(description="output of a turn's last call, if other")] = None
-    tool_tokens: Annotated[Spread | None, Field(description="what all tools after a call return, tokens")] = None
-    tool_s: Annotated[Spread | None, Field(description="from a call to the next one, which waits for tools, s")] = None
-    parallel_tools: Annotated[Spread | None, Field(description="tools at once after a call; 1 by default")] = None
+    first_tokens: Annotated[StatedQuantiles, Field(description="the first message beyond the opening, tokens")]
+    calls: Annotated[StatedQuantiles, Field(description="model calls of a turn")]
+    output_tokens: Annotated[StatedQuantiles, Field(description="output of a call, tokens")]
+    final_output_tokens: Annotated[
+        StatedQuantiles | None, Field(description="output of a turn's last call, if other")
+    ] = None
+    tool_tokens: Annotated[StatedQuantiles | None, Field(description="what all tools after a call return, tokens")] = (
+        None
+    )
+    tool_s: Annotated[
+        StatedQuantiles | None, Field(description="from a call to the next one, which waits for tools, s")
+    ] = None
+    parallel_tools: Annotated[StatedQuantiles | None, Field(description="tools at once after a call; 1 by default")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _tools_are_whole(self) -> AgentShape:
@@ -80,7 +88,7 @@ class SubAgents(AgentShape):
 
     share: Annotated[float, Field(gt=0, le=1, description="share of the calls with tools that start sub-agents")]
     share_source: str = Field(min_length=1)
-    agents: Annotated[Spread, Field(description="sub-agents at once")]
+    agents: Annotated[StatedQuantiles, Field(description="sub-agents at once")]
 
 
 class Compaction(BaseModel):
@@ -104,14 +112,20 @@ class SessionWorkload(Entry, AgentShape):
 
     task: str
     context: Literal["grows", "fresh"] = "grows"
-    turns: Annotated[Spread, Field(description="messages of the user in a session")]
-    session_calls: Annotated[Spread | None, Field(description="model calls of a session, shared out by `calls`")] = None
+    turns: Annotated[StatedQuantiles, Field(description="messages of the user in a session")]
+    session_calls: Annotated[
+        StatedQuantiles | None, Field(description="model calls of a session, shared out by `calls`")
+    ] = None
     session_calls_correlation: Annotated[
         float, Field(ge=0, lt=1, description="correlation of ln session_calls with ln turns")
     ] = 0.0
-    turn_tokens: Annotated[Spread | None, Field(description="a later message of the user, tokens")] = None
-    think_s: Annotated[Spread | None, Field(description="from an answer to the next message of the user, s")] = None
-    before_s: Annotated[Spread | None, Field(description="a tool ahead of each turn, such as retrieval, s")] = None
+    turn_tokens: Annotated[StatedQuantiles | None, Field(description="a later message of the user, tokens")] = None
+    think_s: Annotated[
+        StatedQuantiles | None, Field(description="from an answer to the next message of the user, s")
+    ] = None
+    before_s: Annotated[
+        StatedQuantiles | None, Field(description="a tool ahead of each turn, such as retrieval, s")
+    ] = None
     idle_cap_s: Annotated[PositiveFloat | None, Field(description="no wait and no tool lasts longer, s")] = None
     idle_cap_source: str = ""
     sub_agents: SubAgents | None = None

@@ -8,13 +8,13 @@ from math import erf, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from paretoken.catalog.session_workload import Spread
+from paretoken.catalog.session_workload import StatedQuantiles
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-def quantile(spread: Spread, shares: Floats) -> Floats:
+def quantile(spread: StatedQuantiles, shares: Floats) -> Floats:
     """The values below which these shares of the draws are, shape of `shares`."""
     levels, values = _curve(tuple(spread.quantiles.items()))
     values_at: Floats = np.expm1(np.interp(shares, levels, values))
@@ -27,17 +27,19 @@ def _curve(quantiles: tuple[tuple[float, float], ...]) -> tuple[Floats, Floats]:
     return levels, np.log1p(values)
 
 
-def drawn(spread: Spread, rng: np.random.Generator, count: int) -> Floats:
+def drawn(spread: StatedQuantiles, rng: np.random.Generator, count: int) -> Floats:
     """`count` independent draws, shape (count,)."""
     return quantile(spread, rng.random(count))
 
 
-def drawn_whole(spread: Spread, rng: np.random.Generator, count: int) -> Ints:
+def drawn_whole(spread: StatedQuantiles, rng: np.random.Generator, count: int) -> Ints:
     """The same to the nearest whole number."""
     return np.rint(drawn(spread, rng, count)).astype(np.int64)
 
 
-def drawn_together(one: Spread, other: Spread, correlation: float, rng: np.random.Generator) -> tuple[int, int]:
+def drawn_together(
+    one: StatedQuantiles, other: StatedQuantiles, correlation: float, rng: np.random.Generator
+) -> tuple[int, int]:
     """A draw of each, to the nearest whole number; normal scores of the two have this correlation."""
     first, second = rng.standard_normal(2)
     second = correlation * first + sqrt(1 - correlation**2) * second
