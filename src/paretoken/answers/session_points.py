@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from paretoken.answers.points import Data, PointsQuestion
+from paretoken.answers.session_set import SessionSet
 from paretoken.catalog.loader import Catalog
 from paretoken.catalog.names import agreed_precision
 from paretoken.catalog.session_workload import SessionWorkload
@@ -36,28 +38,37 @@ class SessionCell:
     engine: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class SessionSet:
-    """The predicted points of a workload of sessions for one model and precision.
-
-    `why_not` says by accelerator why it has none; `tokens_per_session` counts prompts whole, output included.
-    """
-
-    workload: str
-    model: str
-    precision: str
-    lengths: Lengths
-    tokens_per_session: float
-    points: pl.DataFrame
-    why_not: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class _Job:
     deployment: Deployment
     workload: SessionWorkload
     context_tokens: int | None
     catalog: Catalog | None  # None is the shipped one
+
+
+def with_sessions(data: Data, question: PointsQuestion, on_progress: Progress | None = None) -> Data:
+    """The data with the predicted points of the question's workload of sessions; as it is for any other workload.
+
+    The points are kept in `data`, so that further questions find them.
+    """
+    key = data.catalog.session_workloads.find(question.workload) if question.workload else None
+    if key is None:
+        return data
+    if question.isl or question.osl:
+        raise BadConfig("give --workload, or --isl and --osl, not both")
+    cells = session_cells(
+        data.points,
+        data.catalog,
+        model=question.model,
+        precision=question.precision,
+        accelerators=question.accelerators,
+        engines=question.engines,
+    )
+    if (key, cells) not in data.of_sessions:
+        made = session_set(key, cells, data.catalog, own_catalog=bool(question.catalog), on_progress=on_progress)
+        points = pl.concat([data.points, made.points], how="diagonal_relaxed")
+        data.of_sessions[key, cells] = Data(data.catalog, points, made)
+    return data.of_sessions[key, cells]
 
 
 def session_set(
@@ -88,7 +99,8 @@ def session_set(
         workload=key,
         model=first.model,
         precision=first.precision,
-        lengths=sample.lengths,
+        isl=sample.lengths.isl,
+        osl=sample.lengths.osl,
         tokens_per_session=sample.tokens_per_session,
         points=prepare(session_points(predictions, key, catalog)),
         why_not={name: why for name, why in why_not.items() if name not in served},

@@ -15,10 +15,13 @@ from paretoken.predict.traces.load import mean_call
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
 
-USERS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+USERS = (1, 2, 4, 8, 16, 24, 36, 54, 80, 120, 180, 270, 400, 600, 900)
 """Sessions at once of the loads, unless the throughput falls before."""
-FALL = 0.9
-"""A load that serves less than this share of the most is the last: beyond it, contexts push each other out."""
+FALL = 0.97
+"""A load that serves less than this share of the most is the last."""
+LOST, GROWTH = 0.985, 0.5
+"""So is one that finds less than `LOST` of the possible hits and serves less than `GROWTH` of what further sessions
+should add: contexts push each other out of the cache, and every further session costs the others more."""
 SAMPLE_SESSIONS = 256
 """Sessions whose calls have the lengths and the tokens of a workload."""
 SEED = 0
@@ -67,8 +70,8 @@ def climb(
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
 ) -> Iterator[SessionPrediction]:
-    """The predictions of a checked deployment by rising load, up to one that serves clearly less."""
-    best = 0.0
+    """The predictions of a checked deployment by rising load, up to the first at which more sessions do not help."""
+    best, before = 0.0, 0
     for at_once in users:
         point = predict_sessions(
             deployment,
@@ -80,6 +83,11 @@ def climb(
         )
         yield point
         served = point.figures.total_tput_per_gpu
-        if served < FALL * best:
+        if served < FALL * best or (before and _crowded(point, served / best - 1, at_once / before - 1)):
             return
-        best = max(best, served)
+        best, before = max(best, served), at_once
+
+
+def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:
+    """Whether contexts are lost and more sessions hardly serve more."""
+    return point.found_share < LOST * point.possible_share and more_served < GROWTH * more_users

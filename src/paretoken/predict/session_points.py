@@ -28,7 +28,7 @@ from paretoken.predict.traces.server import CacheRouting, trace_server
 from paretoken.sessions.graph import Session
 from paretoken.significant import significant
 
-SESSIONS_EACH, FEWEST_SESSIONS = 4, 32
+SESSIONS_EACH, FEWEST_SESSIONS = 3, 24
 """Sessions that a point simulates: of each user, and at least."""
 LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 
