@@ -78,7 +78,8 @@ class LatencyQuestion(PointsQuestion):
 def _limit_words(limit: Slo) -> str:
     if (limit.metric, limit.statistic) == ("tpot", "p50"):
         return within_text(limit.bound_s, "interactivity")
-    return f"{limit.metric.upper()} {limit.statistic} at most {number_text(limit.bound_s)} s"
+    metric = "session time" if limit.of_sessions else limit.metric.upper()
+    return f"{metric} {limit.statistic} at most {number_text(limit.bound_s)} s"
 
 
 def _interactivity(tok_s: float) -> Slo:

@@ -64,8 +64,20 @@ def with_sessions(data: Data, question: PointsQuestion, on_progress: Progress | 
         accelerators=question.accelerators,
         engines=question.engines,
     )
+    return of_cells(data, key, cells, own_catalog=bool(question.catalog), on_progress=on_progress)
+
+
+def of_cells(
+    data: Data,
+    key: str,
+    cells: tuple[SessionCell, ...],
+    *,
+    own_catalog: bool = False,
+    on_progress: Progress | None = None,
+) -> Data:
+    """The data with the predicted points of a workload of sessions on cells of one model and precision."""
     if (key, cells) not in data.of_sessions:
-        made = session_set(key, cells, data.catalog, own_catalog=bool(question.catalog), on_progress=on_progress)
+        made = session_set(key, cells, data.catalog, own_catalog=own_catalog, on_progress=on_progress)
         points = pl.concat([data.points, made.points], how="diagonal_relaxed")
         data.of_sessions[key, cells] = Data(data.catalog, points, made)
     return data.of_sessions[key, cells]
@@ -81,6 +93,8 @@ def session_set(
     on_progress: Progress | None = None,
 ) -> SessionSet:
     """The points of the workload `key` on cells of one model and precision, simulated on all cores."""
+    if not cells:
+        raise NoData(f"no accelerator to predict {key} on")
     first = cells[0]
     sample = sampled(catalog.session_workloads.entries[key], catalog.models[first.model].max_context)
     why_not: dict[str, str] = {}

@@ -203,6 +203,10 @@ class Catalog:
         isl, osl = map(int, key.split("/"))
         return Workload(name=key, isl=isl, osl=osl, task="", source="the question itself", date="")
 
+    def any_workload_id(self, name: str) -> str:
+        """The id of a workload of either kind, or `ISL/OSL` in tokens."""
+        return self.session_workloads.find(name) or self.workload_id(name)
+
     def session_workload(self, name: str) -> SessionWorkload | None:
         """The workload of sessions of this name; None for a workload of fixed lengths, UnknownName otherwise."""
         key = self.session_workloads.find(name)

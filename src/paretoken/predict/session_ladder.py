@@ -15,7 +15,7 @@ from paretoken.predict.traces.load import mean_call
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
 
-USERS = (1, 2, 4, 8, 16, 24, 36, 54, 80, 120, 180, 270, 400, 600, 900)
+USERS = tuple(2**n for n in range(11))
 """Sessions at once of the loads, unless the throughput falls before."""
 FALL = 0.97
 """A load that serves less than this share of the most is the last."""
@@ -70,22 +70,37 @@ def climb(
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
 ) -> Iterator[SessionPrediction]:
-    """The predictions of a checked deployment by rising load, up to the first at which more sessions do not help."""
+    """The predictions of a checked deployment by rising load, up to one at which more sessions do not help.
+
+    The last one is between that load and the one before it.
+    """
     best, before = 0.0, 0
     for at_once in users:
-        point = predict_sessions(
-            deployment,
-            sample.sessions(sessions_for(at_once)),
-            at_once,
-            lengths=sample.lengths,
-            calibration=calibration,
-            catalog=catalog,
-        )
-        yield point
+        yield (point := _at(deployment, sample, at_once, calibration, catalog))
         served = point.figures.total_tput_per_gpu
         if served < FALL * best or (before and _crowded(point, served / best - 1, at_once / before - 1)):
+            between = round((at_once * before) ** 0.5)
+            if between not in (before, at_once):
+                yield _at(deployment, sample, between, calibration, catalog)
             return
         best, before = max(best, served), at_once
+
+
+def _at(
+    deployment: Deployment,
+    sample: SampledWorkload,
+    users: int,
+    calibration: Calibration | None,
+    catalog: Catalog | None,
+) -> SessionPrediction:
+    return predict_sessions(
+        deployment,
+        sample.sessions(sessions_for(users)),
+        users,
+        lengths=sample.lengths,
+        calibration=calibration,
+        catalog=catalog,
+    )
 
 
 def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:

@@ -85,11 +85,11 @@ def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) 
 def command(*, as_json: bool, **values: object) -> None:
     """Rank accelerators within a latency limit, cheapest tokens first.
 
-    Anything faster also meets the limit. Of a workload of sessions, such as agent-code, points are predicted: its
-    sessions are simulated on each deployment, with the prefix cache.
-
-    For fixed lengths two rankings are printed, unless --serving or --speculative asks for
+    Anything faster also meets the limit. Two rankings are printed, unless --serving or --speculative asks for
     one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
+
+    Of a workload of sessions, such as agent-code, points are predicted for plain serving: sessions are simulated
+    on each deployment, with its prefix cache. That takes a minute or more; --accelerator and --engine shorten it.
 
     \b
     Examples:
