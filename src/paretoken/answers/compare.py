@@ -9,11 +9,11 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
+from paretoken.answers.candidate_session import with_sessions_priced
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, RankBy, Site, rank, weights
-from paretoken.answers.session_outcome import with_session_outcomes
 from paretoken.answers.session_points import with_sessions
 from paretoken.answers.site import SiteQuestion, TokenPrice, site_of
 from paretoken.errors import BadConfig, NoData
@@ -183,8 +183,8 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         ranked_by=RANKED_BY[question.rank_by],
         utility_basis=utility_power(prices).basis or None,
         token_price=sold_at,
-        candidates=with_session_outcomes(ranking.candidates, chosen, data),
-        other_engines=with_session_outcomes(ranking.other_engines, chosen, data),
+        candidates=with_sessions_priced(ranking.candidates, chosen, data),
+        other_engines=with_sessions_priced(ranking.other_engines, chosen, data),
         winner=verdict.winner if verdict and not verdict.withheld else None,
         margin=verdict.margin if verdict else None,
         confidence=verdict.confidence if verdict else None,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from pydantic import Field
-
-from paretoken.answers.session_set import SessionOutcome
+from paretoken.answers.session_set import CandidateSession
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
 from paretoken.prices.cost import gco2_per_mtok, joules_per_token, tok_s_per_mw, usd_per_mtok
@@ -74,7 +72,7 @@ class PricedCandidate:
     usd_per_mtok_recommended: float | None
     concurrency: tuple[float | None, ...]
     around: tuple[CurvePoint, ...]
-    session: Annotated[SessionOutcome | None, Field(exclude_if=lambda outcome: outcome is None)] = None
+    session: CandidateSession | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ class SessionSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOutcome:
+class CandidateSession:
     """What sessions get from a candidate: `usd_per_session` at its throughput, the rest from its recommended run.
 
     `users` are sessions at once. `cached_share` and `possible_share` are shares of all prompt tokens: found in the

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate
-from paretoken.answers.session_set import SessionOutcome
+from paretoken.answers.session_set import CandidateSession
 from paretoken.points.selection import Selection
 
 _SAME = ("accelerator", "engine", "origin")
@@ -15,7 +15,7 @@ _SAME = ("accelerator", "engine", "origin")
 _OF_RUN = ("tp", "n_gpus", "software", "concurrency", "tput_per_gpu", "e2e_s")
 
 
-def with_session_outcomes(
+def with_sessions_priced(
     candidates: Sequence[PricedCandidate], chosen: Selection, data: Data
 ) -> tuple[PricedCandidate, ...]:
     """The candidates, each with what a session of the data's workload gets; as they are without such a workload."""
@@ -31,10 +31,10 @@ def _key(c: PricedCandidate) -> tuple[object, ...]:
     return (*(getattr(c, name) for name in _SAME), *(point[name] for name in _OF_RUN))
 
 
-def _outcome(c: PricedCandidate, run: Mapping[str, float | None], tokens: float) -> SessionOutcome:
+def _outcome(c: PricedCandidate, run: Mapping[str, float | None], tokens: float) -> CandidateSession:
     """Sessions per hour follow from the interpolated throughput, as the cost of tokens does."""
     usd = c.usd_per_mtok_total
-    return SessionOutcome(
+    return CandidateSession(
         users=run["sessions"],
         usd_per_session=None if usd is None else usd * tokens / 1e6,
         sessions_per_gpu_hour=c.tput_per_gpu * 3600 / tokens,
