@@ -6,10 +6,8 @@ from functools import partial
 
 import orjson
 import pytest
-from click.testing import CliRunner
 
 from paretoken.answers import session_points
-from paretoken.cli.main import main
 from paretoken.predict.session_ladder import climb
 
 
@@ -20,46 +18,38 @@ def quick(monkeypatch):
     monkeypatch.setattr(session_points, "climb", partial(climb, users=(1, 8)))
 
 
-def run(*args: str):
-    return CliRunner().invoke(main, [*args])
+ASKED = "compare --model llama-3-70b --precision fp8 --workload rag --interactivity 20"
+HERE = " --accelerator H200 --engine vllm"
 
 
-ASKED = ("compare", "--model", "llama-3-70b", "--precision", "fp8", "--workload", "rag", "--interactivity", "20")
-
-
-def test_the_catalog_lists_both_kinds():
-    result = run("catalog", "workloads")
-    assert result.exit_code == 0
-    assert "Workloads of sessions" in result.output and "agent-research" in result.output
-    listed = orjson.loads(run("catalog", "workloads", "--json").output)
+def test_the_catalog_lists_both_kinds(call):
+    code, out, _ = call("catalog workloads")
+    assert code == 0 and "Workloads of sessions" in out and "agent-research" in out
+    listed = orjson.loads(call("catalog workloads --json")[1])
     assert {"chat", "agent-code"} <= listed.keys()
     assert listed["rag"]["turns"]["source"].startswith("RAGPulse")
 
 
-def test_compare_prints_the_cost_of_a_session(quick):
-    result = run(*ASKED, "--accelerator", "H200", "--engine", "vllm")
-    assert result.exit_code == 0, result.output
-    assert "$/session" in result.output and "predicted" in result.output and "possible %" in result.output
+def test_compare_prints_the_cost_of_a_session(quick, call):
+    code, out, err = call(ASKED + HERE)
+    assert code == 0, err
+    assert "$/session" in out and "predicted" in out and "possible %" in out
 
 
-def test_compare_in_json(quick):
-    result = run(*ASKED, "--accelerator", "H200", "--engine", "vllm", "--json")
-    answer = orjson.loads(result.output)
+def test_compare_in_json(quick, call):
+    answer = orjson.loads(call(ASKED + HERE + " --json")[1])
     assert answer["workload"] == "rag" and answer["candidates"][0]["session"]["cached_share"] > 0
 
 
 @pytest.mark.parametrize("verb", ["frontier", "cost"])
-def test_other_verbs_refuse(verb):
-    result = run(verb, "--model", "llama-3-70b", "--precision", "fp8", "--workload", "agent-code")
-    assert result.exit_code == 2
-    assert "agent-code is a workload of sessions, which is not possible here" in result.output
+def test_other_verbs_refuse(verb, call):
+    code, _, err = call(f"{verb} --model llama-3-70b --precision fp8 --workload agent-code")
+    assert code == 2
+    assert "agent-code is a workload of sessions, which is not possible here" in err
 
 
-def test_an_own_workload_of_sessions(tmp_path):
-    (tmp_path / "workloads.toml").write_text(
-        '[mine]\nname = "Mine"\ntask = "t"\nsource = "s"\ndate = "2026-11"\nopening_tokens = 10\n'
-        'opening_source = "s"\n[mine.turns]\nleast = 2\nmost = 1\nsource = "s"\n'
-    )
-    result = run("catalog", "workloads", "--catalog", str(tmp_path))
-    assert result.exit_code == 2
-    assert "entry mine: turns = " in result.output and "a higher quantile is never lower" in result.output
+def test_a_distribution_that_falls_is_refused(tmp_path, call):
+    (tmp_path / "workloads.toml").write_text('[rag.turns]\nleast = 2\nmost = 1\nsource = "s"\n')
+    code, _, err = call(f"catalog workloads --catalog {tmp_path}")
+    assert code == 2
+    assert "entry rag: turns" in err and "a higher quantile is never lower" in err
