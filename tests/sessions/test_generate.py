@@ -13,18 +13,24 @@ from paretoken.errors import BadConfig
 from paretoken.sessions.agent import COMPACTION
 from paretoken.sessions.flow import flow_of
 from paretoken.sessions.generate import generated, least_context_tokens
-from paretoken.sessions.graph import NO_STEP
+from paretoken.sessions.graph import NO_STEP, Session
 from paretoken.sessions.statistics import SessionStatistics, statistics
 
 WORKLOADS = dict(load_catalog().session_workloads.items())
 SESSIONS = 400
+FEWER = {"agent-research": 120}  # which have a hundred calls each
 CONTEXTS = {"agent-code": 131_072, "agent-research": 65_536, "chat-multi-turn": 32_768, "rag": 8_192}
 
 
 @pytest.fixture(scope="module")
-def counts() -> dict[str, SessionStatistics]:
-    """Statistics of sessions without a limit of context."""
-    return {name: statistics(generated(w, SESSIONS, 7)) for name, w in WORKLOADS.items()}
+def drawn() -> dict[str, list[Session]]:
+    """Sessions without a limit of context."""
+    return {name: generated(w, FEWER.get(name, SESSIONS), 7) for name, w in WORKLOADS.items()}
+
+
+@pytest.fixture(scope="module")
+def counts(drawn) -> dict[str, SessionStatistics]:
+    return {name: statistics(sessions) for name, sessions in drawn.items()}
 
 
 def share_below(values: np.ndarray, x: float) -> tuple[float, float]:
@@ -65,14 +71,16 @@ STATED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "statistic", "spread", "cap", "slack"), STATED)
 def test_quantiles_are_those_of_the_catalog(counts, name, statistic, spread, cap, slack):
     agrees(getattr(counts[name], statistic), getattr(WORKLOADS[name], spread), cap=cap, slack=slack)
 
 
-def test_calls_of_a_session_are_those_of_the_catalog(counts):
+@pytest.mark.slow
+def test_calls_of_a_session_are_those_of_the_catalog(drawn):
     """Main agent only: sub-agents and summaries come on top."""
-    sessions = generated(WORKLOADS["agent-code"], SESSIONS, 7)
+    sessions = drawn["agent-code"]
     calls = np.array(
         [sum(s.call is not None and not s.agent and s.name != COMPACTION for s in x.steps) for x in sessions]
     )
@@ -94,12 +102,14 @@ MEANS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "statistic", "mean", "rel"), MEANS)
 def test_means_are_those_of_the_source(counts, name, statistic, mean, rel):
     """Three standard errors of this sample, and what lies between the stated quantiles."""
     assert getattr(counts[name], statistic).mean() == pytest.approx(mean, rel=rel)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [("agent-code", 0.95, 0.99), ("agent-research", 0.8, 0.92), ("chat-multi-turn", 0.55, 0.8), ("rag", 0.12, 0.22)],
@@ -109,6 +119,7 @@ def test_possible_share_of_hits(counts, name, low, high):
     assert low < counts[name].possible_share < high
 
 
+@pytest.mark.slow
 def test_prompts_of_retrieval_share_their_opening_alone(counts):
     rag = counts["rag"]
     assert rag.possible_share == pytest.approx(512 * (len(rag.input_tokens) - 1) / rag.input_tokens.sum(), rel=1e-9)
