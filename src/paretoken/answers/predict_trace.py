@@ -10,7 +10,7 @@ from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed
+from paretoken.answers.trace_replays import ReplayOutcome, ReplaySetting, read_replay, replay_settings, replayed
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
 
@@ -75,7 +75,9 @@ def predict_trace(
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys((*notes, INTERVALS))))
 
 
-def replay_row(setting: ReplaySetting, outcome: Replayed | None, data: PredictionData) -> ReplayRow | UnmetReplayRow:
+def replay_row(
+    setting: ReplaySetting, outcome: ReplayOutcome | None, data: PredictionData
+) -> ReplayRow | UnmetReplayRow:
     """The row of an outcome; of none, that of an SLO that no load meets."""
     question, server = setting.question, setting.server
     of_deployment = deployment_fields(setting.deployment, server.replicas, question.settings, data)

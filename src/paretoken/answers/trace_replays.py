@@ -42,7 +42,7 @@ class ReplaySetting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Replayed:
+class ReplayOutcome:
     """The outcome of one load: its users, None at recorded times, and whether more might meet the limits."""
 
     users: int | None
@@ -78,16 +78,16 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
         )
 
 
-def replayed(setting: ReplaySetting) -> Iterator[Replayed | None]:
+def replayed(setting: ReplaySetting) -> Iterator[ReplayOutcome | None]:
     """One for each concurrency of the question, the one within its SLO (None without one), or that recorded."""
     if setting.question.slo is not None:
         yield within_slo(setting, setting.question.limits())
         return
     for users in setting.question.concurrency or (None,):
-        yield Replayed(users, setting.figures(users))
+        yield ReplayOutcome(users, setting.figures(users))
 
 
-def within_slo(setting: ReplaySetting, limits: Sequence[Slo]) -> Replayed | None:
+def within_slo(setting: ReplaySetting, limits: Sequence[Slo]) -> ReplayOutcome | None:
     """The most concurrent sessions that meet every limit; None where one alone does not."""
     at: dict[int, SessionFigures] = {}
     most = min(len(setting.sessions), MOST_USERS)
@@ -97,7 +97,7 @@ def within_slo(setting: ReplaySetting, limits: Sequence[Slo]) -> Replayed | None
         return not any(limited_s(at[users], slo) > slo.bound_s for slo in limits)
 
     users = last_that(meets, most)
-    return Replayed(users, at[users], or_more=users == most) if users else None
+    return ReplayOutcome(users, at[users], or_more=users == most) if users else None
 
 
 def limited_s(figures: SessionFigures, slo: Slo) -> float:

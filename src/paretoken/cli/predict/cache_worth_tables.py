@@ -95,9 +95,9 @@ def _print_api(answer: CacheWorthAnswer) -> None:
     if answer.api:
         print_table(
             "List prices of the model with cached input",
-            ("provider", "$/M input", "$/M cached input", "cached over input"),
+            ("provider", "name", "$/M input", "$/M cached input", "cached over input"),
             [
-                [p.provider, p.input_usd_per_mtok, p.cached_usd_per_mtok, share(p.cached_share, SHARE)]
+                [p.provider, p.name, p.input_usd_per_mtok, p.cached_usd_per_mtok, share(p.cached_share, SHARE)]
                 for p in answer.api
             ],
         )
