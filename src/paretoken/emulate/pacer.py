@@ -130,7 +130,7 @@ class Pacer:
         """Release a reply that is complete, or was cut by a fault."""
         self.scheduler.remove(reply.sequence)
         reply.sequence.owner = None
-        self.counters.success[reply.reason] += 1
+        self.counters.success["stop" if reply.reason == "tool_calls" else reply.reason] += 1
         self.counters.e2e_s.observe(reply.last_s - reply.received_s)
         if reply.made > 1:
             self.counters.tpot_s.observe((reply.last_s - reply.first_s) / (reply.made - 1))

@@ -10,14 +10,17 @@ from math import ceil, log
 import numpy as np
 import orjson
 
+from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
 from paretoken.emulate.pools import PoolPacer
 from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.reply import STREAM_HEAD, Reply
-from paretoken.emulate.request import ApiError, CompletionRequest, read
+from paretoken.emulate.request import CompletionRequest, read
 from paretoken.emulate.settings import EmulatorSettings
+from paretoken.emulate.surfaces.registry import SURFACES
+from paretoken.emulate.tools import tool_calls
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.emulated import EMULATED, marked, unmarked
 from paretoken.errors import ParetokenError
@@ -27,7 +30,6 @@ from paretoken.version import __version__
 VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
-POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
 
 
 class Service:
@@ -45,14 +47,15 @@ class Service:
     def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
         """Answer at once, or let the connection wait for a reply."""
         try:
-            if request.path in POSTS:
+            if request.path in SURFACES:
                 if request.method != "POST":
                     raise ApiError(405, f"{request.path} needs POST")
                 self._begin(connection, request)
             else:
                 connection.send(self._page(connection, request))
         except ApiError as error:
-            connection.refuse(error)
+            surface = SURFACES.get(request.path)
+            connection.refuse(surface.error(error.status, str(error), error.param, error.kind) if surface else error)
 
     def _page(self, connection: ClientConnection, request: HttpRequest) -> bytes:
         pages: dict[str, Callable[[], tuple[bytes, str]]] = {
@@ -65,7 +68,7 @@ class Service:
             "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
         }
         if request.path not in pages:
-            raise ApiError(404, f"unknown path {request.path}; use one of {', '.join([*POSTS, *pages])}")
+            raise ApiError(404, f"unknown path {request.path}; use one of {', '.join([*SURFACES, *pages])}")
         if request.method not in ("GET", "HEAD"):
             raise ApiError(405, f"{request.path} needs GET")
         body, kind = pages[request.path]()
@@ -103,10 +106,10 @@ class Service:
         settings = self.settings
         request = read(
             http.body,
-            chat=POSTS[http.path],
+            surface=SURFACES[http.path],
             model=self.model,
             context=settings.most_tokens,
-            count=settings.count,
+            texts=settings.texts,
         )
         script = self._script(request, int(faults.get("chunk", settings.tokens_per_chunk)))
         cached = min(int(request.prompt_tokens * settings.serving.prefix_hit_rate), request.prompt_tokens - 1)
@@ -115,7 +118,7 @@ class Service:
             request,
             Sequence(request.prompt_tokens, script.tokens, cached),
             script,
-            name=f"{'chatcmpl' if request.chat else 'cmpl'}-{next(self.numbers):08x}",
+            name=f"{request.surface.prefix}-{next(self.numbers):08x}",
             created=int(time.time()),
             received_s=received_s,
             faults=faults,
@@ -145,7 +148,11 @@ class Service:
             natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), request.min_tokens, 1)
             if natural <= tokens:
                 tokens, reason = natural, "stop"
-        stopped = find_stop(start, tokens, request.stops, request.min_tokens) if request.stops else None
+        if calls := tool_calls(request.ask.tools, tokens):
+            # A call that the limit cuts off is still a call with whole arguments.
+            return Script(start, tokens, "tool_calls", per_event=per_event, calls=calls)
+        stops = request.ask.stops
+        stopped = find_stop(start, tokens, stops, request.min_tokens) if stops else None
         if stopped:
             return Script(start, stopped[0], "stop", stopped[1], per_event=per_event)
         return Script(start, tokens, reason, per_event=per_event)

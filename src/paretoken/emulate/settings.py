@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import ceil
 
 from paretoken.emulate.faults import Fault
-from paretoken.emulate.request import Count, estimate
+from paretoken.emulate.prompt import QuarterTokens, TextTokens
 from paretoken.errors import BadConfig
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import Worker, WorkerPools
@@ -22,7 +22,7 @@ class EmulatorSettings:
     """A model under a name, an engine's step time and limits, and how the server departs from them.
 
     `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
-    `natural_tokens` (geometric). `count` gives the tokens of a text. With `pools`, the engine is a decode worker.
+    `natural_tokens` (geometric). `texts` gives the tokens of a text. With `pools`, the engine is a decode worker.
     """
 
     model: str
@@ -35,7 +35,7 @@ class EmulatorSettings:
     tokens_per_chunk: int = 1
     faults: tuple[Fault, ...] = ()
     seed: int = 0
-    count: Count = estimate
+    texts: TextTokens = QuarterTokens()  # noqa: RUF009
     pools: WorkerPools | None = None
 
     def __post_init__(self) -> None:

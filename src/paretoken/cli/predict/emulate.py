@@ -96,7 +96,7 @@ def command(
       paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128
     """
     from paretoken.emulate.faults import parse_fault
-    from paretoken.emulate.running import counter, serve
+    from paretoken.emulate.running import serve, text_tokens
     from paretoken.emulate.settings import EmulatorSettings
 
     emulated = _engine(engine)
@@ -111,7 +111,7 @@ def command(
         tokens_per_chunk=tokens_per_chunk,
         faults=tuple(map(parse_fault, faults)),
         seed=seed,
-        count=counter(tokenizer),
+        texts=text_tokens(tokenizer),
         pools=emulated.pools,
     )
     serve(settings, host, port, partial(echo, err=True), realtime=realtime)
