@@ -52,7 +52,7 @@ def test_a_log_of_sessions_is_read_from_its_file(tmp_path):
     traffic = read_log(write_trace(tmp_path, TIMED))
     summary = describe(traffic)
     assert (summary.requests, summary.sessions, summary.requests_per_session) == (15, 5, 3.0)
-    assert traffic.source == "sessions.jsonl (plain sessions sessions)" or "sessions.jsonl" in traffic.source
+    assert traffic.source == "sessions.jsonl (plain sessions)"
 
 
 def test_reuse_follows_the_calls_that_go_on_with_others():
