@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated
-
-from pydantic import Field
 
 from paretoken.traffic.describe import TrafficSummary
 
@@ -141,7 +138,7 @@ class PlanRow:
     tok_s_per_mw: float | None
     commands: tuple[str, ...]
     notes: tuple[str, ...]
-    sessions: Annotated[SessionOutcome | None, Field(exclude_if=lambda outcome: outcome is None)] = None
+    sessions: SessionOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
