@@ -20,6 +20,7 @@ from paretoken.errors import BadConfig
 from paretoken.frontier.compare import Candidate, absences, candidates, left_out, model_cells
 from paretoken.frontier.consistency import HardwareOrder
 from paretoken.frontier.curve import Curve, curves
+from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
 from paretoken.points.software import ONE_ENGINE, by_state
 
@@ -130,7 +131,9 @@ class Data:
     def cells(self) -> dict[str, dict[tuple[int, int], set[str | None]]]:
         """The precisions of each model at each pair of lengths (ISL, OSL)."""
         cells: dict[str, dict[tuple[int, int], set[str | None]]] = {}
-        for model, isl, osl, precision in self.points.select("model", "isl", "osl", "precision").unique().iter_rows():
+        for model, isl, osl, precision in (
+            self.points.filter(of_single_requests()).select("model", "isl", "osl", "precision").unique().iter_rows()
+        ):
             cells.setdefault(model, {}).setdefault((isl, osl), set()).add(precision)
         return cells
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from math import exp, isfinite
 
 from paretoken.answers.prediction import PredictionData
-from paretoken.predict.deployment import Case, Deployment, Lengths
-from paretoken.predict.predictor import band_of, novelty
-from paretoken.predict.request import LENGTH_RANGE_RATIO
-from paretoken.predict.rows import new_kinds
+from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.session_points import doubts_of_calls
 from paretoken.predict.traces.figures import CACHED, FIRST, LATER, Quantiles, SessionFigures
 
 INTERVALS = (
@@ -91,7 +89,7 @@ def trace_figures(
     figures: SessionFigures, deployment: Deployment, lengths: Lengths, users: float, data: PredictionData
 ) -> TraceFigures:
     """The figures of a replay of calls with the mean lengths, in which `users` calls run at once on a replica."""
-    f, kinds, bands = figures, *_doubts(deployment, lengths, users, data)
+    f, (kinds, bands) = figures, doubts_of_calls(deployment, lengths, users, data.calibration, data.catalog)
     tpot = f.tpot_s["p50"] * 1e3
     low, high = bands["tpot"]
     return TraceFigures(
@@ -131,13 +129,3 @@ def _rate_interval(rate: float, band: tuple[float, float]) -> tuple[float, float
     """The interval of a throughput, from that of the time of a request: longer is less."""
     low, high = band
     return rate * exp(-high), rate * exp(-low)
-
-
-def _doubts(
-    deployment: Deployment, lengths: Lengths, users: float, data: PredictionData
-) -> tuple[list[str], Mapping[str, tuple[float, float]]]:
-    """The kinds that are new to the calibration, and the bands of a closed loop of independent requests."""
-    alike = Lengths(lengths.isl, lengths.osl, LENGTH_RANGE_RATIO)
-    case = Case(deployment=deployment, lengths=alike, concurrency=max(users, 1.0))
-    bands = band_of(case, data.calibration, catalog=data.catalog)
-    return new_kinds(novelty(case, data.calibration)), bands

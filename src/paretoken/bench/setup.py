@@ -35,7 +35,7 @@ from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.plural import counted
-from paretoken.slo import Slo, parse_slos
+from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
@@ -265,8 +265,8 @@ def _unstated(
 
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
-    slos = parse_slos(config.slo)
-    hidden = [slo.text for slo in slos if slo.metric != "e2e"]
+    slos = parse_slos(config.slo, MEASURED)
+    hidden = [slo.text for slo in slos if slo.metric not in ("e2e", SESSION)]
     if hidden and not config.stream:
         raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream (only e2e can); leave it out")
     return slos

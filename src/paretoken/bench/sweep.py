@@ -127,6 +127,7 @@ def finish(
 ) -> LevelOnDisk:
     """The files of a level that was measured: its requests, its summary, the tables of the run."""
     from paretoken.bench.stats.metrics import sample  # not before the load: it takes a while
+    from paretoken.bench.stats.sessions.table import read_traced
     from paretoken.bench.stats.summary import LevelContext, summarise_samples
 
     requests, config = result.requests, setup.config
@@ -149,6 +150,7 @@ def finish(
         n_gpus=config.gpus,
         slos=setup.slos,
         implied_hit_rate=setup.implied_hit_rate,
+        traced=read_traced(folder.folder),
     )
     summary = summarise_samples(
         samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server

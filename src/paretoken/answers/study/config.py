@@ -19,6 +19,7 @@ from paretoken.plain_files import read_toml
 from paretoken.points.bundles import chosen
 from paretoken.points.files import read_points
 from paretoken.points.naming import AnyRegistry
+from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import Serving, Speculative
 from paretoken.prices.outlook.scenario import shipped_scenarios_of_points
 
@@ -245,7 +246,12 @@ def resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
     """The study with every empty choice filled in with what the points have."""
     models = study.models or sorted(points["model"].unique())
     of_models = points.filter(pl.col("model").is_in(models))
-    own = of_models.filter(pl.col("origin") == "measured").select("isl", "osl").unique().sort("isl", "osl")
+    own = (
+        of_models.filter(pl.col("origin") == "measured", of_single_requests())
+        .select("isl", "osl")
+        .unique()
+        .sort("isl", "osl")
+    )
     measured = [catalog.workload_at(isl, osl) for isl, osl in own.iter_rows()]
 
     def values(column: str) -> list[str]:
