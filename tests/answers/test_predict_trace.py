@@ -179,3 +179,16 @@ def test_list_prices_of_cached_input_come_with_it():
     listed = {(p.provider, p.name): p for p in answer.api}
     assert listed["deepinfra", "deepseek-ai/DeepSeek-R1-0528"].cached_share == pytest.approx(0.35 / 0.5)
     assert ("aws", "deepseek.r1-v1:0") not in listed  # bills cached input as input
+
+
+def test_a_cache_with_which_one_session_misses_the_slo_is_named():
+    answer = cache_worth(worth_asked(concurrency=(), slo="ttft_p90=250ms"), trace=trace_of(SESSIONS))
+    (row,) = answer.rows
+    assert row.missed == ("none",) and [cache.cache for cache in row.caches] == ["gpu"]
+    assert row.caches[0].hit_usd_per_mtok is None and row.caches[0].tier_usd_per_gpu_h is None
+
+
+def test_users_that_run_out_of_sessions_are_noted():
+    answer = predict_trace(asked(concurrency=(4, 20)), trace=trace_of(SESSIONS))
+    assert any(note.startswith("24 sessions for 20 users") for note in answer.notes)
+    assert not any("users:" in note for note in predict_trace(asked(concurrency=(4,)), trace=trace_of(SESSIONS)).notes)

@@ -11,7 +11,14 @@ from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
 from paretoken.answers.trace_prices import gpu_price
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import ReplayOutcome, ReplaySetting, read_replay, replay_settings, replayed
+from paretoken.answers.trace_replays import (
+    ReplayOutcome,
+    ReplaySetting,
+    few_sessions,
+    read_replay,
+    replay_settings,
+    replayed,
+)
 from paretoken.errors import BadConfig
 from paretoken.predict.traces.figures import SessionFigures
 from paretoken.prices.api_table import api_prices
@@ -94,11 +101,12 @@ class ApiCachedPrice:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheWorthRow(DeploymentRow):
-    """One deployment with each cache; no rows where one session alone misses the SLO without a cache."""
+    """One deployment with each cache. `missed` are the caches with which one session alone misses the SLO."""
 
     usd_per_gpu_h: float | None
     price_source: str
     caches: tuple[CacheRow, ...]
+    missed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +136,7 @@ def cache_worth(
         for cache, setting in zip(caches, of_deployment, strict=True):
             on_progress(f"{setting.deployment.hardware}, cache {cache}")
             replays[cache] = next(replayed(setting))
+        notes += few_sessions(of_deployment[-1], list(replays.values()))
         rows.append(_row(of_deployment[-1], replays, data))
     api = tuple(_api_prices(question.model))
     return CacheWorthAnswer(rows=tuple(rows), api=api, notes=tuple(dict.fromkeys(notes)))
@@ -144,7 +153,7 @@ def _caches(question: CacheWorthQuestion) -> Iterator[tuple[str, CacheWorthQuest
 
 
 def _row(setting: ReplaySetting, replays: Mapping[str, ReplayOutcome | None], data: PredictionData) -> CacheWorthRow:
-    """The row of a deployment; caches of which one session alone misses the SLO are left out."""
+    """The row of a deployment."""
     question, server = setting.question, setting.server
     usd, source = gpu_price(question, setting.deployment.accelerator, data)
     met = [(cache, replay) for cache, replay in replays.items() if replay is not None]
@@ -160,6 +169,7 @@ def _row(setting: ReplaySetting, replays: Mapping[str, ReplayOutcome | None], da
             _cache_row(cache, replay, before, without, usd, gb_per_gpu.get(cache))
             for (cache, replay), before in zip(met, befores, strict=False)
         ),
+        missed=tuple(cache for cache, replay in replays.items() if replay is None),
     )
 
 

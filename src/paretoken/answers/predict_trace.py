@@ -10,7 +10,14 @@ from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import ReplayOutcome, ReplaySetting, read_replay, replay_settings, replayed
+from paretoken.answers.trace_replays import (
+    ReplayOutcome,
+    ReplaySetting,
+    few_sessions,
+    read_replay,
+    replay_settings,
+    replayed,
+)
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
 
@@ -71,7 +78,9 @@ def predict_trace(
     for setting in replay_settings(question, trace, data):
         notes += setting.notes
         on_progress(f"{setting.deployment.hardware}, {counted(loads, 'load')}")
-        rows += [replay_row(setting, outcome, data) for outcome in replayed(setting)]
+        outcomes = list(replayed(setting))
+        notes += few_sessions(setting, outcomes)
+        rows += [replay_row(setting, outcome, data) for outcome in outcomes]
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys((*notes, INTERVALS))))
 
 

@@ -13,7 +13,7 @@ from paretoken.predict.cache_tiers import cache_tiers, tier_notes
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.slo import MOST_USERS, last_that
-from paretoken.predict.traces.figures import SessionFigures
+from paretoken.predict.traces.figures import FEWEST_EACH, SessionFigures
 from paretoken.predict.traces.load import FittingSessions, check_trace, fitting_sessions, load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.graph import Session, SessionTrace
@@ -75,6 +75,17 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
             fitting=fitting,
             lengths=lengths,
             notes=tuple(_notes(question, server, one, fitting, trace, data)),
+        )
+
+
+def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None]) -> Iterator[str]:
+    """A note where users run out of sessions soon, so that the end of the replay weighs on its rates."""
+    n = len(setting.sessions)
+    crowded = [o.users for o in outcomes if o is not None and o.users and n < FEWEST_EACH * o.users]
+    if crowded:
+        yield (
+            f"{counted(n, 'session')} for {counted(max(crowded), 'user')}: rates include the end of the replay, when "
+            "users have no session left; use a longer trace, or fewer users"
         )
 
 
