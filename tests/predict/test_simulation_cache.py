@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
-from paretoken.predict.simulation.cache.options import CacheOptions
+from paretoken.predict.simulation.cache.options import CacheOptions, CacheTier
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, session_load
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.sessions.graph import Call, Session, Step
 from paretoken.sessions.prefixes import possible_hits, tree_of_blocks
-from tests.support.cache_reference import serve_with_cache
+from tests.support.cache_reference import CachingPool, TouchingPool, serve_with_cache
 from tests.support.patience import examples
 
 STEP = AffineStepTime(0.00513, 0.000021, 1.3e-7, 0.0000217, 1.1e-9)
@@ -93,19 +93,58 @@ def cached_cases(draw):
     return STEP, limits, source, serving
 
 
-@examples(60)
-@given(cached_cases())
-def test_equals_a_cache_kept_block_by_block(case):
+def assert_equal_to_reference(case, options: CacheOptions):
+    """The run and the pool of the reference, which agree."""
     step_time, limits, source, serving = case
-    run = simulate(*case, CACHE)
-    sequences, pool = serve_with_cache(step_time, limits, source, serving.acceptance, lambda _: serving.frontend_s)
+    pools = {"vllm": CachingPool, "sglang": TouchingPool}
+    tiers = [(tier.tokens // limits.block_tokens, tier.latency_s, tier.s_per_token) for tier in options.tiers]
+    run = simulate(*case, options)
+    sequences, pool = serve_with_cache(
+        step_time, limits, source, serving.acceptance, lambda _: serving.frontend_s, pools[options.policy], tiers
+    )
     close = {"rtol": 1e-9, "atol": 1e-9}
     np.testing.assert_allclose(run.first_s, [s.first for s in sequences], **close)
     np.testing.assert_allclose(run.last_s, [s.last for s in sequences], **close)
     assert run.preempted.tolist() == [s.preempted for s in sequences]
-    assert run.cached_tokens.tolist() == [pool.found[s.index] for s in sequences]
+    found = np.array([pool.found[s.index] for s in sequences])
+    assert run.cached_tokens.tolist() == found.sum(axis=1).tolist()
+    for name, tokens in zip(["gpu", *(tier.name for tier in options.tiers)], found.T, strict=True):
+        assert run.cached_by_tier[name].tolist() == tokens.tolist()
     assert run.evicted_tokens == pool.evicted * limits.block_tokens
-    assert run.engines[0].segments[-1][7] >= 0 and run.engines[0].used == 0
+    assert run.engines[0].used == run.engines[0].shared == 0
+    return run, pool
+
+
+@examples(60)
+@given(cached_cases())
+def test_equals_a_cache_kept_block_by_block(case):
+    assert_equal_to_reference(case, CacheOptions())
+
+
+@examples(40)
+@given(cached_cases())
+def test_equals_a_cache_whose_lookups_count_as_uses(case):
+    assert_equal_to_reference(case, CacheOptions(policy="sglang"))
+
+
+@st.composite
+def tiers(draw):
+    """One or two tiers, from none to more blocks than there are, at links from free to slow."""
+    return tuple(
+        CacheTier(
+            name=name,
+            tokens=draw(st.sampled_from([0, 40, 150, 1000])),
+            s_per_token=draw(st.sampled_from([0.0, 0.00013, 0.0021])),
+            latency_s=draw(st.sampled_from([0.0, 0.00317])),
+        )
+        for name in draw(st.sampled_from([["host"], ["host", "disk"]]))
+    )
+
+
+@examples(60)
+@given(cached_cases(), tiers(), st.sampled_from(["vllm", "vllm", "sglang"]))
+def test_equals_a_cache_with_tiers_kept_block_by_block(case, below, policy):
+    assert_equal_to_reference(case, CacheOptions(policy=policy, tiers=below))
 
 
 @examples(30)

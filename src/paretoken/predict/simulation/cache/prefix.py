@@ -96,6 +96,20 @@ class PrefixCache:
         self._offer(segment)
         return freed
 
+    def touch(self, leaf: int, depth: int) -> None:
+        """Count a path as used now: its blocks are evicted after all others."""
+        if depth:
+            self._clock += 1
+            # Segments above follow when this one is given up.
+            self._time[self._at(leaf, depth)] = self._clock
+
+    def put(self, leaf: int, depth: int) -> None:
+        """Cache a path that nobody holds, and count it as used now."""
+        if depth:
+            self._cache(leaf, depth)
+            self.touch(leaf, depth)
+            self._offer(self._at(leaf, depth))
+
     def trim(self, room: int) -> None:
         """Evict blocks until at most `room` are left that nobody holds."""
         count = self.evictable - room
