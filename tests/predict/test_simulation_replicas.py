@@ -169,9 +169,9 @@ def test_a_prefix_router_keeps_a_prompt_where_most_of_it_is():
     assert router.choose_by_prefix(100, [0, 0, 0]) == 0
     assert router.choose_by_prefix(100, [30, 0, 0]) == 1  # no more than 30 % is there: where least was computed
     assert router.choose_by_prefix(100, [31, 0, 0]) == 0
-    assert router.choose_by_prefix(100, [40, 50, 50]) == 1
-    assert router.computed == [169, 150, 0]
-    assert router.loads == [2, 2, 0]
+    assert router.choose_by_prefix(100, [40, 50, 50]) == 2  # of two with as much, the less busy one
+    assert router.computed == [169, 100, 50]
+    assert router.loads == [2, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ TOKENS_PER_MESSAGE, IN_FRONT = 4, 3
 IMAGE_TOKENS = 256
 """Tokens of an image of any size."""
 ASSISTANT = "assistant"
+_MOST = (1 << 64) - 1
 _OWN = re.compile(f"((?: [a-z]{{{WORD_CHARS - 1}}})+)")
 _MIX = np.random.default_rng(2026).integers(1 << 62, 1 << 63, 64, np.uint64) * np.uint64(2) + np.uint64(1)
 
@@ -164,10 +165,18 @@ def _ids(piece: Piece, texts: TextTokens) -> Ids:
     if isinstance(piece, str):
         return texts.ids(piece)
     if isinstance(piece, list):
-        return np.array(piece, np.int64).astype(np.uint64)
+        return _sent_ids(piece)
     if isinstance(piece, Answer):
         return answer_ids(piece.start, piece.tokens)
     return _named(piece.name) + np.arange(piece.tokens, dtype=np.uint64)
+
+
+def _sent_ids(ids: list[int]) -> Ids:
+    """Ids as a client sent them; those beyond 64 bits by their last ones."""
+    try:
+        return np.array(ids, np.int64).astype(np.uint64)
+    except OverflowError:
+        return np.array([one & _MOST for one in ids], np.uint64)
 
 
 def _named(name: str) -> np.uint64:

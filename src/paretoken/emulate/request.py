@@ -8,7 +8,7 @@ import orjson
 
 from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.fields import Body, flag, whole
-from paretoken.emulate.prompt import QuarterTokens, TextTokens, count_tokens
+from paretoken.emulate.prompt import Ids, QuarterTokens, TextTokens, count_tokens, token_ids
 from paretoken.emulate.surfaces.surface import Ask, Surface
 from paretoken.emulated import unmarked
 from paretoken.errors import quoted
@@ -18,7 +18,7 @@ QUARTERS = QuarterTokens()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """One valid request."""
+    """One valid request. `ids` are the tokens of its prompt, where they matter."""
 
     surface: type[Surface]
     ask: Ask
@@ -28,10 +28,17 @@ class CompletionRequest:
     max_tokens: int
     min_tokens: int
     ignore_eos: bool
+    ids: Ids | None = None
 
 
 def read(
-    raw: bytes, *, surface: type[Surface], model: str, context: int, texts: TextTokens = QUARTERS
+    raw: bytes,
+    *,
+    surface: type[Surface],
+    model: str,
+    context: int,
+    texts: TextTokens = QUARTERS,
+    with_ids: bool = False,
 ) -> CompletionRequest:
     """The request in a body. Raises ApiError.
 
@@ -47,7 +54,9 @@ def read(
         raise ApiError(404, f"the model {quoted(body['model'])} does not exist; this server has {model!r}", "model")
     _refuse_unsupported(body)
     ask = surface.read(body)
-    prompt, limit = count_tokens(ask.pieces, texts), ask.most_tokens
+    ids = token_ids(ask.pieces, texts) if with_ids else None
+    prompt = count_tokens(ask.pieces, texts) if ids is None else len(ids)
+    limit = ask.most_tokens
     if prompt >= context or prompt + (limit or 1) > context:
         raise ApiError(
             400,
@@ -68,6 +77,7 @@ def read(
         max_tokens=most,
         min_tokens=least,
         ignore_eos=flag(body, "ignore_eos"),
+        ids=ids,
     )
 
 

@@ -13,6 +13,7 @@ import orjson
 from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
+from paretoken.emulate.caching import CachingPacer
 from paretoken.emulate.pacer import Pacer
 from paretoken.emulate.pools import PoolPacer
 from paretoken.emulate.prometheus import EmulatorMetrics
@@ -39,8 +40,7 @@ class Service:
         self.settings, self.clock = settings, clock
         self.model = marked(settings.model)
         self.counters = EmulatorMetrics()
-        pooled = settings.pools is not None
-        self.pacer: Pacer | PoolPacer = (PoolPacer if pooled else Pacer)(settings, self.counters)
+        self.pacer = _pacer(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
         self.numbers = itertools.count()
 
@@ -110,6 +110,7 @@ class Service:
             model=self.model,
             context=settings.most_tokens,
             texts=settings.texts,
+            with_ids=settings.cache is not None,
         )
         script = self._script(request, int(faults.get("chunk", settings.tokens_per_chunk)))
         cached = min(int(request.prompt_tokens * settings.serving.prefix_hit_rate), request.prompt_tokens - 1)
@@ -124,6 +125,8 @@ class Service:
             faults=faults,
         )
         reply.sequence.owner = connection.reply = reply
+        if isinstance(self.pacer, CachingPacer):
+            self.pacer.place(reply)
         if request.stream:
             connection.send(STREAM_HEAD)
         serving = settings.serving
@@ -164,6 +167,12 @@ class Service:
         except ParetokenError as error:
             raise ApiError(400, str(error), FAULT_HEADER) from None
         return {f.kind: f.value for f in chosen if f.kind != "refuse" and self.rng.random() < f.share}
+
+
+def _pacer(settings: EmulatorSettings, counters: EmulatorMetrics) -> Pacer | PoolPacer:
+    if settings.cache:
+        return CachingPacer(settings, settings.cache, counters)
+    return PoolPacer(settings, counters) if settings.pools else Pacer(settings, counters)
 
 
 def _geometric(mean: float, draw: float) -> int:

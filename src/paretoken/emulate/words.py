@@ -39,7 +39,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AnswerPart:
     """Text of an answer: of its tool call number `call`, -1 for none; whether the call begins and ends with it."""
 
     text: str
@@ -59,17 +59,17 @@ class Script:
     per_event: int = 1  # tokens in each event
     calls: tuple[ToolCall, ...] = ()
 
-    def parts(self, first: int, last: int) -> list[Part]:
+    def parts(self, first: int, last: int) -> list[AnswerPart]:
         """Tokens first … last − 1 by what they belong to; one part, perhaps empty, where no tool is called."""
         if not self.calls:
-            return [Part(self.text(first, last))]
+            return [AnswerPart(self.text(first, last))]
         parts, before = [], 0
         for i, call in enumerate(self.calls):
             begin, end = max(first, before), min(last, before + call.tokens)
             if begin < end:
                 begins, ends = begin == before, end == before + call.tokens
                 text = text_of(self.start, begin, end)
-                parts.append(Part(call.head * begins + text + call.tail * ends, i, begins, ends))
+                parts.append(AnswerPart(call.head * begins + text + call.tail * ends, i, begins, ends))
             before += call.tokens
         return parts
 

@@ -13,7 +13,7 @@ from paretoken.emulate.prompt import Message, pieces_of
 from paretoken.emulate.surfaces.completions import Completions, most_tokens, wants_usage
 from paretoken.emulate.surfaces.surface import Ask, Tokens
 from paretoken.emulate.tools import AUTO, NONE, REQUIRED, Tool, called
-from paretoken.emulate.words import Part
+from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
 
 TOOLS_ROLE = "tools"
@@ -50,7 +50,7 @@ class Chat(Completions):
     def opening(self, tokens: Tokens) -> list[bytes]:
         return [self._delta({"role": "assistant", "content": None if self.script.calls else ""}, None)]
 
-    def events(self, part: Part, reason: str | None) -> list[bytes]:
+    def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
         if part.call < 0:
             return super().events(part, reason)
         events = []

@@ -9,7 +9,7 @@ from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.fields import Body, flag, texts, whole
 from paretoken.emulate.prompt import Piece
 from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, data
-from paretoken.emulate.words import Part
+from paretoken.emulate.words import AnswerPart
 
 
 class Completions(Surface):
@@ -49,7 +49,7 @@ class Completions(Surface):
         choice = {"index": 0, "text": self.ask.echo, "logprobs": None, "finish_reason": None}
         return [self.event({"choices": [choice]})]
 
-    def events(self, part: Part, reason: str | None) -> list[bytes]:
+    def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
         head, tail = self.template(reason)
         return [head + part.text.encode() + tail]
 

@@ -13,7 +13,7 @@ from paretoken.emulate.prompt import Message, pieces_of
 from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_of
 from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens
 from paretoken.emulate.tools import AUTO, NONE, REQUIRED, called
-from paretoken.emulate.words import Part
+from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
 
 REASONS = {"length": "max_tokens", "stop": "end_turn", "tool_calls": "tool_use"}
@@ -56,7 +56,7 @@ class Messages(Surface):
         opened = [_event("message_start", message=message)]
         return opened if self.script.calls else [*opened, self._block(0, {"type": "text", "text": ""})]
 
-    def events(self, part: Part, reason: str | None) -> list[bytes]:
+    def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
         if part.call < 0:
             return [self._delta(0, {"type": "text_delta", "text": part.text})]
         events = []

@@ -12,7 +12,7 @@ from paretoken.emulate.prompt import ASSISTANT, Message, pieces_of
 from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_choice, tool_of
 from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens
 from paretoken.emulate.tools import called
-from paretoken.emulate.words import Part
+from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
 
 Item = dict[str, object]
@@ -54,7 +54,7 @@ class Responses(Surface):
         opened = [self._event(f"response.{kind}", response=begun) for kind in ("created", "in_progress")]
         return opened if self.script.calls else [*opened, *self._open_text()]
 
-    def events(self, part: Part, reason: str | None) -> list[bytes]:
+    def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
         events = self._open_call(part.call) if part.begins else []
         self.so_far += part.text
         if part.call < 0:

@@ -9,7 +9,7 @@ from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.fields import Body
 from paretoken.emulate.prompt import Piece
 from paretoken.emulate.tools import Tool
-from paretoken.emulate.words import Part, Script
+from paretoken.emulate.words import AnswerPart, Script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Surface:
         """Events before the first token."""
         return []
 
-    def events(self, part: Part, reason: str | None) -> list[bytes]:
+    def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
         """Events of some text, with the reason why the answer ends with it."""
         raise NotImplementedError
 
