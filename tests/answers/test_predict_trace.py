@@ -192,3 +192,43 @@ def test_users_that_run_out_of_sessions_are_noted():
     answer = predict_trace(asked(concurrency=(4, 20)), trace=trace_of(SESSIONS))
     assert any(note.startswith("24 sessions for 20 users") for note in answer.notes)
     assert not any("users:" in note for note in predict_trace(asked(concurrency=(4,)), trace=trace_of(SESSIONS)).notes)
+
+
+def test_a_tier_of_host_memory_holds_what_the_gpus_give_up():
+    question = question_from_json(
+        CacheWorthQuestion,
+        {
+            **H200,
+            "trace": "s",
+            "concurrency": [12],
+            "host_cache_gb": 200,
+            "ssd_cache_gb": 400,
+            "settings": {"kv_tokens": 40_000},
+            "price_usd_per_gpu_h": {"H200": 2.0},
+        },
+    )
+    (row,) = cache_worth(question, trace=trace_of(SESSIONS)).rows
+    none, gpu, host, ssd = row.caches
+    assert [cache.cache for cache in row.caches] == ["none", "gpu", "host", "ssd"]
+    assert gpu.hit_tokens.keys() == {"gpu"} and host.hit_tokens.keys() == {"gpu", "host"}
+    assert host.hit_tokens["host"] > 0 and none.hit_share <= gpu.hit_share < host.hit_share <= host.possible_hit_share
+    assert host.saved_tokens == gpu.computed_tokens - host.computed_tokens > 0
+    assert host.tier_gb_per_gpu == 50 and ssd.tier_gb_per_gpu == 100
+    worth = 2.0 * (host.sessions_per_gpu_h / gpu.sessions_per_gpu_h - 1)
+    assert host.tier_usd_per_gpu_h == pytest.approx(worth)
+    assert host.tier_usd_per_gb_month == pytest.approx(worth * 730 / 50)
+
+
+@pytest.mark.parametrize("routing", ["prefix", "least", "round-robin"])
+def test_replicas_share_the_sessions(routing):
+    (one,), (two,) = rows(asked(concurrency=(8,))), rows(asked(concurrency=(8,), replicas=2, routing=routing))
+    assert two.n_gpus == 2 * one.n_gpus == 8 and two.replicas == 2 and two.routing == routing
+    assert two.session_s.p50 <= one.session_s.p50 * 1.001
+    assert 0 < two.hits <= two.possible_hit_tokens
+
+
+def test_routing_by_prefix_finds_more_than_round_robin():
+    (prefix,), (turns,) = (
+        rows(asked(concurrency=(8,), replicas=2, routing=routing)) for routing in ("prefix", "round-robin")
+    )
+    assert prefix.hits > turns.hits

@@ -83,7 +83,7 @@ def session_figures(
         e2e_s=quantiles(run.e2e_s),
         prompt_tokens=int(load.input_tokens.sum()),
         output_tokens=int(load.output_tokens.sum()),
-        hit_tokens={"gpu": int(hits.sum())},
+        hit_tokens={tier: int(tokens.sum()) for tier, tokens in run.cached_by_tier.items()},
         possible_tokens=_possible(run, load, block_tokens),
         computed_tput_per_gpu=float((load.input_tokens - hits)[inside].sum()) * per_gpu,
         hit_tput_per_gpu=float(hits[inside].sum()) * per_gpu,
