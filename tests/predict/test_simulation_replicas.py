@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
+from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.simulation.replicas import simulate_replicas
 from paretoken.predict.simulation.router import LEAST, PREFIX, ROUND_ROBIN, ROUTING, PrefixAffinity, PrefixRouter
@@ -19,7 +20,7 @@ from paretoken.sessions.graph import Call, Session, Step
 from paretoken.sessions.prefixes import possible_hits
 from tests.predict.test_session_feed import LIMITS
 from tests.predict.test_simulation import ROOMY, STEP, cases
-from tests.predict.test_simulation_cache import CACHE, cached_cases
+from tests.predict.test_simulation_cache import CACHE, cached_cases, tiers
 from tests.predict.test_simulation_pools import slower
 from tests.support.patience import examples
 from tests.support.session_graphs import sessions
@@ -102,22 +103,26 @@ def test_the_least_loaded_replica_is_the_one_with_the_fewest_open_requests(case,
         assert found.engine[request] == loads.index(min(loads))
 
 
-@examples(25)
-@given(cached_cases(), st.sampled_from(ROUTING))
-def test_one_replica_with_a_cache_is_one_engine_with_a_cache(case, routing):
+@examples(40)
+@given(cached_cases(), tiers(), st.sampled_from(["vllm", "sglang"]), st.sampled_from(ROUTING))
+def test_one_replica_with_a_cache_is_one_engine_with_a_cache(case, below, policy, routing):
     step, limits, source, serving = case
-    alone = simulate(step, limits, source, serving, CACHE)
-    found = simulate_replicas([Worker(step, limits)], source, serving, CACHE, routing)
+    options = CacheOptions(policy=policy, tiers=below)
+    alone = simulate(step, limits, source, serving, options)
+    found = simulate_replicas([Worker(step, limits)], source, serving, options, routing)
     for name in (*TIMES, *COUNTS):
         np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
     assert found.evicted_tokens == alone.evicted_tokens
+    for tier in ("gpu", *(tier.name for tier in below)):
+        np.testing.assert_array_equal(found.cached_by_tier[tier], alone.cached_by_tier[tier])
 
 
 @examples(25)
-@given(cached_cases(), st.integers(1, 4), st.sampled_from(ROUTING))
-def test_every_request_is_served_once_and_every_cache_is_left_free(case, n, routing):
+@given(cached_cases(), tiers(), st.integers(1, 4), st.sampled_from(ROUTING))
+def test_every_request_is_served_once_and_every_cache_is_left_free(case, below, n, routing):
     _, limits, source, serving = case
-    found = simulate_replicas(workers(n, limits), source, serving, CACHE, routing)
+    found = simulate_replicas(workers(n, limits), source, serving, CacheOptions(tiers=below), routing)
+    np.testing.assert_array_equal(sum(found.cached_by_tier.values()), found.cached_tokens)
     assert np.isfinite(found.last_s).all() and (found.cached_tokens < found.input_tokens).all()
     assert [int(tokens.sum()) for _, tokens in found.token_times()] == found.output_tokens.tolist()
     assert [engine.used for engine in found.engines] == [0] * n

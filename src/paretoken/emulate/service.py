@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 
 from paretoken.emulate.api_errors import ApiError
+from paretoken.emulate.caching import CachingPacer
 from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
-from paretoken.emulate.caching import CachingPacer
 from paretoken.emulate.pacer import Pacer
 from paretoken.emulate.pools import PoolPacer
 from paretoken.emulate.prometheus import EmulatorMetrics

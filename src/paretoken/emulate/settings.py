@@ -23,8 +23,8 @@ class EmulatorSettings:
     """A model under a name, an engine's step time and limits, and how the server departs from them.
 
     `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
-    `natural_tokens` (geometric). `texts` gives the tokens of a text. With `pools`, the engine is a decode worker. With `cache`, prompts find what is in
-    the prefix cache; without, the share of `serving`.
+    `natural_tokens` (geometric). `texts` gives the tokens of a text. With `pools`, the engine is a decode worker. With
+    `cache`, prompts find what is in the prefix cache; without, the share of `serving`.
     """
 
     model: str
@@ -51,7 +51,9 @@ class EmulatorSettings:
         if self.cache and self.pools:
             raise BadConfig("the prefix cache of separate pools is not emulated; leave out the pools or the cache")
         if self.cache and self.serving.prefix_hit_rate:
-            raise BadConfig(f"prefix hits are {self.serving.prefix_hit_rate:g}, but the cache finds them: leave them at 0")
+            raise BadConfig(
+                f"prefix hits are {self.serving.prefix_hit_rate:g}, but the cache finds them: leave them at 0"
+            )
 
     @property
     def acceptance(self) -> Fraction:

@@ -60,10 +60,11 @@ def simulate_replicas(
     simulator = ReplicasSimulator(lengths, feed.ended, router)
     for worker in workers:
         common = (worker.step_time, worker.limits, lengths, serving.acceptance, log, simulator.ended)
-        tree = trees.get(worker.limits.block_tokens)
-        simulator.engines.append(
-            CachingEngine(*common, options=cache, tree=tree) if cache and tree else EngineSimulator(*common)
-        )
+        if cache is None:
+            simulator.engines.append(EngineSimulator(*common))
+        else:
+            tree = trees[worker.limits.block_tokens]
+            simulator.engines.append(CachingEngine(*common, options=cache, tree=tree))
     feed.open()
     while simulator.events:
         simulator.step()
@@ -102,9 +103,11 @@ class ReplicasSimulator(EngineEvents):
 
 
 def held_tokens(engine: EngineSimulator, request: int) -> int:
-    """The prompt tokens of a request that the prefix cache of an engine holds now, in full blocks."""
+    """The prompt tokens of a request that the prefix cache of an engine holds now, in full blocks of any tier."""
     if not isinstance(engine, CachingEngine):
         return 0
-    block, cache = engine.limits.block_tokens, engine.cache
-    cache.trim(engine.limits.kv_blocks - engine.used)
-    return cache.lookup(engine.tree.leaf[request], (engine.inputs[request] - 1) // block) * block
+    block_tokens, cache, leaf = engine.limits.block_tokens, engine.cache, engine.leaf[request]
+    most = (engine.inputs[request] - 1) // block_tokens
+    cache.gpu.trim(engine.limits.kv_blocks - engine.used)
+    depth = cache.gpu.lookup(leaf, most)
+    return max([depth, *cache.reach(leaf, depth, most)]) * block_tokens
