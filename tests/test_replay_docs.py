@@ -76,3 +76,11 @@ def test_the_worth_has_the_figures_of_its_table(answers):
     caches = answers(command)["rows"][0]["caches"]
     figures = [[cache["ttft_ms"]["p50"], *(cache[key] for key in keys)] for cache in caches]
     assert figures == [close(row) for row in table(shown)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+def test_python_of_the_page_runs(code, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "replay.md", "exec"), {})
+    assert capsys.readouterr().out

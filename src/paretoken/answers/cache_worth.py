@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -12,6 +12,7 @@ from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
 from paretoken.answers.trace_prices import gpu_price
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.answers.trace_replays import (
+    Progress,
     ReplayOutcome,
     ReplaySetting,
     few_sessions,
@@ -33,7 +34,6 @@ from paretoken.prices.cost import usd_per_mtok
 from paretoken.sessions.graph import SessionTrace
 
 NO_CACHE, GPU, HOST, SSD = "none", "gpu", "host", "ssd"
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +134,7 @@ def cache_worth(
     for of_deployment in zip(*settings, strict=True):
         replays = dict[str, ReplayOutcome | None]()
         for cache, setting in zip(caches, of_deployment, strict=True):
-            on_progress(f"{setting.deployment.hardware}, cache {cache}")
-            replays[cache] = next(replayed(setting))
+            replays[cache] = next(replayed(setting, on_progress, cache))
         notes += few_sessions(of_deployment[-1], list(replays.values()))
         rows.append(_row(of_deployment[-1], replays, data))
     api = tuple(_api_prices(question.model))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields
@@ -11,6 +10,7 @@ from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figur
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.answers.trace_replays import (
+    Progress,
     ReplayOutcome,
     ReplaySetting,
     few_sessions,
@@ -18,10 +18,7 @@ from paretoken.answers.trace_replays import (
     replay_settings,
     replayed,
 )
-from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +71,9 @@ def predict_trace(
     trace = read_replay(question, trace)
     rows: list[ReplayRow | UnmetReplayRow] = []
     notes = list(trace.notes())
-    loads = len(question.concurrency) or 1
     for setting in replay_settings(question, trace, data):
         notes += setting.notes
-        on_progress(f"{setting.deployment.hardware}, {counted(loads, 'load')}")
-        outcomes = list(replayed(setting))
+        outcomes = list(replayed(setting, on_progress))
         notes += few_sessions(setting, outcomes)
         rows += [replay_row(setting, outcome, data) for outcome in outcomes]
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys((*notes, INTERVALS))))

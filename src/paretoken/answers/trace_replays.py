@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from paretoken.answers.prediction import PredictionData
@@ -19,6 +19,9 @@ from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.slo import Slo
 from paretoken.traffic.requests_as_sessions import read_as_sessions
+
+Progress = Callable[[str], None]
+"""Takes what is simulated now, in words."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,21 +92,30 @@ def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None
         )
 
 
-def replayed(setting: ReplaySetting) -> Iterator[ReplayOutcome | None]:
+def replayed(setting: ReplaySetting, on_progress: Progress, cache: str = "") -> Iterator[ReplayOutcome | None]:
     """One for each concurrency of the question, the one within its SLO (None without one), or that recorded."""
     if setting.question.slo is not None:
-        yield within_slo(setting, setting.question.limits())
+        yield within_slo(setting, setting.question.limits(), on_progress, cache)
         return
     for users in setting.question.concurrency or (None,):
+        on_progress(_at_work(setting, users, cache))
         yield ReplayOutcome(users, setting.figures(users))
 
 
-def within_slo(setting: ReplaySetting, limits: Sequence[Slo]) -> ReplayOutcome | None:
+def _at_work(setting: ReplaySetting, users: int | None, cache: str) -> str:
+    load = "at recorded times" if users is None else f"{counted(users, 'session')} at once"
+    return f"{setting.deployment.hardware}, {load}{cache and f', cache: {cache}'}"
+
+
+def within_slo(
+    setting: ReplaySetting, limits: Sequence[Slo], on_progress: Progress, cache: str = ""
+) -> ReplayOutcome | None:
     """The most concurrent sessions that meet every limit; None where one alone does not."""
     at: dict[int, SessionFigures] = {}
     most = min(len(setting.sessions), MOST_USERS)
 
     def meets(users: int) -> bool:
+        on_progress(_at_work(setting, users, cache))
         at[users] = setting.figures(users)
         return not any(limited_s(at[users], slo) > slo.bound_s for slo in limits)
 
