@@ -41,3 +41,17 @@ def test_sessions_without_times_are_refused(call, tmp_path):
     log = write_trace(tmp_path, [chain(growing(2), name="a"), chain(growing(2), name="b")])
     code, out, err = call(f"plan --log {log} {WHAT} --coarse")
     assert (code, out) == (2, "") and "contains sessions without a time" in err
+
+
+@pytest.mark.slow
+def test_a_fleet_that_sessions_overwhelm_is_enlarged(call, tmp_path):
+    """Slow recorded answers spread the calls of a session; the fleet is faster, so its sessions crowd."""
+    calls = growing(8, start=6000)
+    sessions = [chain(calls, name=str(i), begin_s=0.2 * i, call_s=60.0, tool_s=0.1) for i in range(400)]
+    log = write_trace(tmp_path, sessions)
+    code, out, err = call(f"plan --log {log} {WHAT.replace('ttft_p95=2s', 'ttft_p95=800ms')} --no-prefix-cache --json")
+    assert code == 0, err
+    row = json.loads(out)["rows"][0]
+    replay = row["sessions"]
+    assert replay["sized_replicas"] < replay["replicas"] <= row["replicas"] and replay["met"]
+    assert row["gpus"] == 4 * (row["replicas"] + 1)

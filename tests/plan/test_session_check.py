@@ -37,7 +37,8 @@ def sessions(count: int, every_s: float, turns: int = 3):
 
 
 def checked(fleet, recorded, slos=EASY, **options):
-    return check_sessions(fleet, traffic_of_sessions(trace_of(recorded)), slos, load_catalog(), **options)
+    hours = fleet.size.hours
+    return check_sessions(fleet, hours, traffic_of_sessions(trace_of(recorded)), slos, load_catalog(), **options)
 
 
 def test_turns_wait_for_the_answers_of_the_fleet_not_of_the_trace():
@@ -77,5 +78,5 @@ def test_sessions_of_the_hour_before_fill_the_replicas_and_do_not_count():
 
 
 def test_there_is_no_replay_without_sessions_that_wait_or_of_two_pools():
-    assert check_sessions(fleet(1), traffic(50, 1.0), EASY, load_catalog()) is None
+    assert check_sessions(fleet(1), (1,), traffic(50, 1.0), EASY, load_catalog()) is None
     assert checked(fleet(1, replica=pooled()), sessions(4, every_s=9.0)) is None

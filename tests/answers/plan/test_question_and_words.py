@@ -85,6 +85,7 @@ def outcome(**changes: object) -> SessionOutcome:
     values = {
         "hour": 9,
         "replicas": 3,
+        "sized_replicas": 3,
         "share": 1.0,
         "sessions": 40,
         "calls": 800,
@@ -107,6 +108,9 @@ class TestSessionWords:
             "cache finds 91 % of prompt tokens (the sizing assumed 87 %), a session takes 61.00 s, p99 240 s. All "
             "limits hold."
         )
+
+    def test_a_fleet_that_was_enlarged(self):
+        assert session_words(outcome(sized_replicas=2)).endswith("hold; with the 2 of the sizing they do not.")
 
     @pytest.mark.parametrize(
         ("needed", "says"),
