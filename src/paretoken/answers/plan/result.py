@@ -82,45 +82,6 @@ class SessionOutcome:
 
     hour: int
     replicas: int
-    rented: float
-    utilisation: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """What a fleet costs under one contract, USD. `usd_per_task` is per task of the answer.
-
-    `hourly` says whether the contract bills only the hours in use. `basis` is the source of the price. Intervals are
-    90 % and combine the errors of price and prediction: a draw of the error that needs more replicas pays for more.
-    An interval is None where fewer than 5 % of the draws meet the limits.
-    """
-
-    contract: str
-    hourly: bool
-    usd_per_gpu_h: float
-    basis: str
-    gpu_hours_per_day: float
-    usd_per_day: float
-    usd_per_day_90: Range | None
-    usd_per_mtok: float
-    usd_per_mtok_90: Range | None
-    usd_per_task: float
-    usd_per_task_90: Range | None
-    idle_usd_per_day: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionOutcome:
-    """Sessions whose turns wait for answers, replayed on the fleet in its busiest hour with a simulated prefix cache.
-
-    `hour` counts from 0 at the start of the traffic. `calls` were due in it, on `share` of its `replicas`, and found
-    `hit_share` of their prompt tokens; `assumed_hit_share` is what the sizing assumed, None where it assumed none.
-    `sized_replicas` are those of the sizing: fewer, where they missed a limit in the replay. `worst` is the largest value over bound of a limit, `first_to_fail` that limit. `needed` is the fewest replicas that
-    meet all limits; None where not even twice as many do.
-    """
-
-    hour: int
-    replicas: int
     sized_replicas: int
     share: float
     sessions: int
