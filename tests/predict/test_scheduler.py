@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.predict.simulation.cache.blocks import block_tree
+from paretoken.predict.simulation.cache.growing import GrowingTree
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.cache.scheduler import CachingScheduler
 from paretoken.predict.simulation.feed import feed_of
@@ -19,11 +20,15 @@ from paretoken.predict.simulation.scheduler import Scheduler, Sequence
 from paretoken.predict.steptime import AffineStepTime
 from tests.predict.test_simulation import STEP, cases
 from tests.predict.test_simulation_cache import cached_cases, tiers
+from tests.support.cache_reference import texts
 from tests.support.patience import examples
 
 
-def replay(step_time, limits, source, serving, options=None):
-    """(first, last, preempted, cached) of every request served by the scheduler on a virtual clock."""
+def replay(step_time, limits, source, serving, options=None, *, grow=False):
+    """(first, last, preempted, cached) of every request served by the scheduler on a virtual clock.
+
+    With `grow`, the tree of prompts learns of each one when it comes.
+    """
     inputs, outputs = source.input_tokens.tolist(), source.output_tokens.tolist()
     cached = [min(int(p * serving.prefix_hit_rate), p - 1) for p in inputs]
     leaf, loads = [-1] * len(inputs), []
@@ -36,22 +41,36 @@ def replay(step_time, limits, source, serving, options=None):
         def load(s, depth, below):
             insort(loads, (scheduler.cache.load(depth, below, now), s.owner))
 
+        if grow:
+            names, tree, size = (
+                texts(getattr(source, "prefixes", None), inputs, outputs),
+                GrowingTree(sweep_at=3),
+                limits.block_tokens,
+            )
         scheduler = CachingScheduler(limits, serving.acceptance, options=options, tree=tree, on_load=load)
+        if grow:
+            for cache in (scheduler.cache.gpu, *scheduler.cache.stores):
+                tree.watch(cache)
     first, last, lost, hits = ([None] * len(inputs) for _ in range(4))
     before_s = [serving.before_queue_s(step_time, limits, n, k) for n, k in zip(inputs, cached, strict=True)]
     coming, now, sequences = [], 0.0, {}
     feed = feed_of(source, before_s, lambda item: insort(coming, item))
     feed.open()
     while coming or scheduler.busy or loads:
-        while coming and coming[0][0] <= now:
+        while coming[:1] + loads[:1] and min(coming[:1] + loads[:1])[0] <= now:
+            if loads and (not coming or loads[0][0] < coming[0][0]):
+                scheduler.loaded(sequences[loads.pop(0)[1]])
+                continue
             i = coming.pop(0)[1]
+            if grow:
+                prompt = tree.insert([names[i][j : j + size] for j in range(0, inputs[i] - size + 1, size)])
+                leaf[i] = tree.insert([names[i][j : j + size] for j in range(0, len(names[i]) - size + 1, size)])
+                tree.release(prompt)
             sequences[i] = Sequence(inputs[i], outputs[i], cached[i], i, leaf=leaf[i])
             scheduler.add(sequences[i])
-        while loads and loads[0][0] <= now:
-            scheduler.loaded(sequences[loads.pop(0)[1]])
         step = scheduler.schedule()
         if step is None:
-            now = min([at for at, _ in coming[:1]] + [max(at, now) for at, _ in loads[:1]])
+            now = max(now, min(coming[:1] + loads[:1])[0])
             continue
         now += step.seconds(step_time)
         for s, tokens in sorted(scheduler.finish(step), key=lambda pair: pair[0].owner):
@@ -60,16 +79,18 @@ def replay(step_time, limits, source, serving, options=None):
             if scheduler.complete(s):
                 last[s.owner], lost[s.owner], hits[s.owner] = now, s.preempted, s.cached
                 feed.ended(s.owner, now)
+                if grow:
+                    tree.release(s.leaf)
     assert scheduler.used == 0
     return first, last, lost, hits
 
 
 @examples(60)
-@given(cached_cases(), st.sampled_from([(), None]), tiers(), st.sampled_from(["vllm", "sglang"]))
-def test_equals_the_simulation_with_a_prefix_cache(case, none, below, policy):
-    options = CacheOptions(policy=policy, tiers=below if none is None else ())
+@given(cached_cases(), st.just(()) | tiers(), st.sampled_from(["vllm", "sglang"]), st.booleans())
+def test_equals_the_simulation_with_a_prefix_cache(case, below, policy, grow):
+    options = CacheOptions(policy=policy, tiers=below)
     run = simulate(*case, options)
-    first, last, preempted, hits = replay(*case, options)
+    first, last, preempted, hits = replay(*case, options, grow=grow)
     np.testing.assert_allclose(run.first_s, first, rtol=1e-9)
     np.testing.assert_allclose(run.last_s, last, rtol=1e-9)
     assert run.preempted.tolist() == preempted

@@ -115,10 +115,11 @@ class CachingPool(Pool):
     def start_step(self, now: float) -> None:
         ready = sorted(row for row in self.loading if row[0] <= now)
         self.loading = [row for row in self.loading if row[0] > now]
-        for _, _, s in ready:
+        for at, _, s in ready:
+            self.receive(at)
             self.give_hashes(s, self.loaded[s] * self.limits.block_tokens)
-            self.write(s)
-        self.waiting = [s for _, _, s in ready] + self.waiting
+            here = [w for w in self.waiting if w in self.loaded]
+            self.waiting = [*here, s, *(w for w in self.waiting if w not in self.loaded)]
         super().start_step(now)
 
     def plan(self, now: float) -> bool:
@@ -166,6 +167,7 @@ class CachingPool(Pool):
     def evict(self, victim: Sequence) -> None:
         self.leave(victim)
         super().evict(victim)
+        self.waiting.sort(key=lambda s: s not in self.loaded)
 
     def fill_with_prompts(self, left: int, decodes, prompts) -> bool:
         for s in [s for s in self.running if not s.decoding]:
@@ -248,8 +250,11 @@ class TouchingPool(CachingPool):
     """Prompts are found from the end of a step on, and looking for blocks counts as using them, as in SGLang."""
 
     def hits(self, s: Sequence) -> list[int]:
-        blocks = super().hits(s)
-        for block in reversed(blocks):
+        blocks, size = super().hits(s), self.limits.block_tokens
+        end = (len(blocks) + 1) * size
+        last = self.block_of.get(self.texts[s.index][:end]) if end == s.prompt + math.floor(s.made) else None
+        touched = [] if last is None else [last]  # it is computed in any case
+        for block in touched + blocks[::-1]:
             if not self.refs[block]:
                 self.free.remove(block)
                 self.free.append(block)

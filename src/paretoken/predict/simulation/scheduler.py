@@ -209,8 +209,11 @@ class Scheduler(Generic[Owner]):
         victim.decoding = False
         victim.preempted += 1
         self.preemptions += 1
-        self.waiting.appendleft(victim)
+        self._requeue(victim)
         return victim
+
+    def _requeue(self, victim: Sequence[Owner]) -> None:
+        self.waiting.appendleft(victim)
 
     def _prefill(self, step: EngineStep[Owner], budget: int) -> None:
         """Go on with the prompt that is begun, then admit in order of arrival."""

@@ -45,6 +45,7 @@ class CachingEngine(EngineSimulator):
         self.ordered = 0
         self.loads: list[tuple[float, int]] = []  # when the blocks of a request are here, s; a heap
         self.loaded: dict[int, int] = {}  # depth of requests that load, or have not run since
+        self.landed = 0  # of those, the ones whose blocks are here: the first of the queue
         self.found: list[dict[int, int]] = [{} for _ in options.tiers]  # tokens from each tier, where there are any
 
     @property
@@ -55,12 +56,12 @@ class CachingEngine(EngineSimulator):
         return min(pending_s, self.loads[0][0]) if self.loads else pending_s
 
     def begin(self) -> float:
-        landed = []
         while self.loads and self.loads[0][0] <= self.now:
-            request = heappop(self.loads)[1]
+            at_s, request = heappop(self.loads)
+            self._receive(at_s)
             self._store(request, self.loaded[request] * self.limits.block_tokens)
-            landed.append(request)
-        self.waiting.extendleft(reversed(landed))
+            self.waiting.insert(self.landed, request)
+            self.landed += 1
         return super().begin()
 
     def _admit(self, request: int, budget: int, *, alone: bool) -> tuple[int, int] | None:
@@ -70,16 +71,20 @@ class CachingEngine(EngineSimulator):
         gpu.trim(limits.kv_blocks - self.used)
         most = (target - 1) // limits.block_tokens
         depth = gpu.lookup(leaf, most)
-        if not self.vllm:
-            gpu.touch(leaf, depth)
+        if not self.vllm:  # the block of the last token counts, too, which is computed in any case
+            gpu.touch(leaf, gpu.lookup(leaf, target // limits.block_tokens))
         below = self.cache.reach(leaf, depth, most) if self.cache.stores else []
-        done, shared = depth * limits.block_tokens, gpu.in_use(leaf, depth)
+        done, blocks = depth * limits.block_tokens, limits.blocks(target)
         loads = bool(below) and below[-1] > depth
         chunk = target - done if loads else limits.chunk(target - done, budget, alone=alone)
-        if not chunk or not self._reserve(request, limits.blocks(target) - shared):
+        if not chunk:
+            return None
+        # Only where it is tight does it matter what others hold.
+        tight = limits.reserve_output or self.used + blocks + limits.reserve > limits.kv_blocks
+        if tight and not self._reserve(request, blocks - gpu.in_use(leaf, depth)):
             return None
         self.waiting.popleft()
-        gpu.hold(leaf, depth)
+        shared = depth - gpu.hold(leaf, depth)
         self.depth[request] = depth
         self.shared += shared
         self.used += limits.blocks(done + chunk) - shared
@@ -99,6 +104,7 @@ class CachingEngine(EngineSimulator):
         if not chunk:
             return None
         self.waiting.popleft()
+        self.landed -= 1
         del self.loaded[request]
         self.used -= limits.blocks(target) - limits.blocks(done + chunk)
         self._advance(request, done + chunk)
@@ -130,20 +136,26 @@ class CachingEngine(EngineSimulator):
             self.ordered += 1
             self.order[request] = self.ordered
             if self.vllm:
-                self._store(request, done)
+                self._computed(request, done)
 
     def _finish_prompts(self) -> None:
         if not self.vllm:
             if self.partial != NONE:
                 self._store(self.partial, self.done)
             for request in self.starting:
-                self._store(request, self._target(request))
+                self._computed(request, self._target(request))
         super()._finish_prompts()
+
+    def _computed(self, request: int, tokens: int) -> None:
+        """Cache a prompt in all tiers."""
+        self._store(request, tokens)
+        self.cache.write(self.leaf[request], self.depth[request])
 
     def _store(self, request: int, tokens: int) -> None:
         """Cache the full blocks of the first `tokens` of a request, which it holds."""
         old, new = self.depth[request], self._full(request, tokens)
-        copies = self.cache.store(self.leaf[request], old, new)
+        self.cache.gpu.trim(self.limits.kv_blocks - self.used)
+        copies = self.cache.gpu.store(self.leaf[request], old, new)
         self.depth[request] = new
         self.used -= copies
         self.shared += copies
@@ -168,6 +180,11 @@ class CachingEngine(EngineSimulator):
         if self.partial != NONE and self.used + self.batch.crossings(self.batch.steps, 1) > self.limits.kv_blocks:
             self.cache.gpu.trim(0)
         return super()._make_room()
+
+    def _requeue(self, request: int) -> None:
+        super()._requeue(request)
+        if self.landed:  # they have their blocks, which this one may wait for
+            self.waiting.insert(self.landed, self.waiting.popleft())
 
     def _ended(self) -> list[int]:
         ended = sorted(self.batch.done(), key=self.order.__getitem__)

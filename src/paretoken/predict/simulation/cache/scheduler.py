@@ -38,28 +38,26 @@ class CachingScheduler(Scheduler[Owner]):
         self.vllm, self.on_load = options.policy == "vllm", on_load
         self.shared = 0  # blocks that sequences would need besides `used` if each had its own
         self.loading: dict[Sequence[Owner], int] = {}  # depth of those that load, or have not run since
-        self.back: list[Sequence[Owner]] = []  # of those, the ones that join the queue with the next step
-
-    @property
-    def busy(self) -> bool:
-        return super().busy or bool(self.back)
+        self.first = 0  # of those, the ones whose blocks are here: the first of the queue
+        self.back: list[Sequence[Owner]] = []  # of those, the ones whose blocks others find from the next step on
 
     def loaded(self, sequence: Sequence[Owner]) -> None:
-        """The blocks of a sequence are here: it is the first of the queue from the next step on."""
+        """The blocks of a sequence are here: it is the first of the queue."""
         if sequence in self.loading:
             self.back.append(sequence)
+            self.waiting.insert(self.first, sequence)
+            self.first += 1
 
     def remove(self, sequence: Sequence[Owner]) -> None:
         if self.loading.pop(sequence, None) is not None:
             self._free(sequence)
-            if sequence in self.back:
-                self.back.remove(sequence)
+            self.first -= sequence in self.waiting
+            self.back = [s for s in self.back if s is not sequence]
         super().remove(sequence)
 
     def schedule(self) -> EngineStep[Owner] | None:
         for s in self.back:
             self._store(s, self.loading[s] * self.limits.block_tokens)
-        self.waiting.extendleft(reversed(self.back))
         self.back.clear()
         return super().schedule()
 
@@ -69,7 +67,7 @@ class CachingScheduler(Scheduler[Owner]):
                 self._store(self.partial, self.partial.units // self.unit)
             for s in step.starting:
                 if s in self.running:
-                    self._store(s, self._target(s))
+                    self._computed(s, self._target(s))
         return super().finish(step)
 
     def _admit(self, step: EngineStep[Owner], s: Sequence[Owner], budget: int) -> int | None:
@@ -80,7 +78,7 @@ class CachingScheduler(Scheduler[Owner]):
         most = (target - 1) // block_tokens
         depth = gpu.lookup(s.leaf, most)
         if not self.vllm:
-            gpu.touch(s.leaf, depth)
+            gpu.touch(s.leaf, gpu.lookup(s.leaf, target // block_tokens))
         below, shared = self.cache.reach(s.leaf, depth, most), gpu.in_use(s.leaf, depth)
         loads = bool(below) and below[-1] > depth
         n = target if loads else self.limits.chunk(target - depth * block_tokens, budget, alone=not step.tokens)
@@ -113,10 +111,14 @@ class CachingScheduler(Scheduler[Owner]):
         if not n:
             return None
         del self.loading[s]
+        self.first -= 1
         self.running[self.waiting.popleft()] = None
         self.used -= s.room // self.block - self.limits.blocks(done + n)
         s.room = self.limits.blocks(done + n) * self.block
         return self._chunk(step, s, done, n)
+
+    def _requeue(self, victim: Sequence[Owner]) -> None:
+        self.waiting.insert(self.first, victim)  # those before have blocks, which this one may wait for
 
     def _has_room(self, s: Sequence[Owner], shared: int) -> bool:
         """Whether there are blocks for a sequence of which others hold `shared`."""
@@ -128,13 +130,19 @@ class CachingScheduler(Scheduler[Owner]):
     def _chunk(self, step: EngineStep[Owner], s: Sequence[Owner], done: int, budget: int) -> int:
         n = super()._chunk(step, s, done, budget)
         if n and self.vllm and self.partial is not s:
-            self._store(s, done + n)
+            self._computed(s, done + n)
         return n
+
+    def _computed(self, s: Sequence[Owner], tokens: int) -> None:
+        """Cache a prompt in all tiers."""
+        self._store(s, tokens)
+        self.cache.write(s.leaf, s.depth)
 
     def _store(self, s: Sequence[Owner], tokens: int) -> None:
         """Cache the full blocks of the first `tokens` of a sequence, which it holds."""
         new = self._full(s, tokens)
-        copies = self.cache.store(s.leaf, s.depth, new)
+        self.cache.gpu.trim(self.limits.kv_blocks - self.used)
+        copies = self.cache.gpu.store(s.leaf, s.depth, new)
         s.depth = new
         self.used -= copies
         self.shared += copies

@@ -8,8 +8,8 @@ from paretoken.predict.simulation.cache.prefix import PrefixCache
 
 
 class TieredCache:
-    """Every block is written to each tier below as soon as it is computed, and counts there as used again when a
-    request that has it ends. So a larger tier has all that a smaller one has.
+    """The blocks of a prompt are written to each tier below as soon as all are computed; when a request ends, those of
+    its answer too. Both count as a use of its whole path. So a larger tier has all that a smaller one has.
 
     Depths are blocks from the root of the tree. `free_s` is when the link of each tier has done its loads, `busy_s` how
     long it loaded in all.
@@ -44,11 +44,6 @@ class TieredCache:
                 depth = below
         return ready_s
 
-    def store(self, leaf: int, old: int, new: int) -> int:
-        """Cache what a request has computed or loaded; see `PrefixCache.store`."""
-        self.write(leaf, new)
-        return self.gpu.store(leaf, old, new)
-
     def leave(self, leaf: int, old: int, new: int) -> int:
         """Cache what a request that holds a path to depth `old` has computed, and let go of all.
 
@@ -59,7 +54,7 @@ class TieredCache:
         return new - self.gpu.drop(leaf, new) - copies
 
     def write(self, leaf: int, depth: int) -> None:
-        """Copy a path to the tiers below."""
+        """Copy a path that GPU memory has to the tiers below."""
         for store, room in zip(self.stores, self.rooms, strict=True):
             store.put(leaf, depth)
             store.trim(room)
