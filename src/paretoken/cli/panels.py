@@ -29,8 +29,8 @@ _DEPLOYMENT = {
     "--max-model-len --kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
     "--scheduler-recv-interval --batch-wait-timeout-iters",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
-    "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
-    "--seed",
+    "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --prefix-cache "
+    "--host-cache --ssd-cache --fault --realtime --seed",
     "Data": "--calibration --catalog --in --price --rent",
     "Output": "--top --currency --usd-rate --plot --out --format --json --wide",
 }
