@@ -61,8 +61,24 @@ def test_reuse_follows_the_calls_that_go_on_with_others():
     shared = reuse(traffic)
     assert shared is not None
     calls = growing(3)
-    hits = sum(i + o for i, o in calls[:-1])
+    hits = sum((i + o - 1) // 64 * 64 for i, o in calls[:-1])
     assert shared.cached_tokens(np.inf).sum() == 5 * hits
+
+
+def test_openings_that_sessions_share_are_found():
+    calls = (Call(input_tokens=1000, output_tokens=10, opening="system", opening_tokens=640),)
+    sessions = [Session(name=n, steps=(Step(call=calls[0]),), begin_s=s) for n, s in (("a", 0.0), ("b", 9.0))]
+    shared = reuse(traffic_of_sessions(trace_of(sessions)))
+    assert shared is not None and shared.cached_tokens(np.inf).tolist() == [0, 640]
+
+
+def test_a_part_of_a_context_is_found():
+    steps = (
+        Step(seconds=1.0, call=Call(input_tokens=1000, output_tokens=100)),
+        Step(after=(0,), call=Call(input_tokens=900, output_tokens=10, continues=0, kept_tokens=512)),
+    )
+    shared = reuse(traffic_of_sessions(trace_of([Session(name="a", steps=steps, begin_s=0.0)])))
+    assert shared is not None and shared.cached_tokens(np.inf).tolist() == [0, 512]
 
 
 def test_reuse_is_not_that_of_the_turn_before_in_time():
@@ -74,7 +90,7 @@ def test_reuse_is_not_that_of_the_turn_before_in_time():
     )
     traffic = traffic_of_sessions(trace_of([Session(name="a", steps=steps, begin_s=0.0)]))
     shared = reuse(traffic)
-    assert shared is not None and shared.cached_tokens(np.inf).tolist() == [0, 0, 1100]
+    assert shared is not None and shared.cached_tokens(np.inf).tolist() == [0, 0, 1099 // 64 * 64]
 
 
 def test_whole_sessions_of_a_part_come_back():
