@@ -29,11 +29,12 @@ _MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]')
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One row of a file and its place; the getters raise BadFile with one sentence."""
+    """One row of a file and its place; the getters raise BadFile with one sentence. `size` are its characters."""
 
     values: Mapping[str, object]
     file: str
     place: str
+    size: int = 0
 
     def bad(self, why: str) -> BadFile:
         """The error for this row."""
@@ -111,7 +112,7 @@ def objects(path: Path, broken: Callable[[BadFile], None] | None = None) -> Iter
         return
     for number, line in chain([first], numbered):
         try:
-            row = _row(_parse(line, path, f"line {number}"), path, f"line {number}")
+            row = _row(_parse(line, path, f"line {number}"), path, f"line {number}", len(line))
         except BadFile as e:
             if broken is None:
                 raise
@@ -154,7 +155,8 @@ def _spread(numbered: Iterable[tuple[int, str]], path: Path) -> Iterator[TraceRo
             end = mark.end()
             if depth <= bool(listed):
                 parts.append(line[begin:end])
-                yield _row(_parse("".join(parts), path, place), path, place)
+                text = "".join(parts)
+                yield _row(_parse(text, path, place), path, place, len(text))
         if depth > bool(listed):
             parts.append(line[begin:])
             size += len(line)
@@ -188,10 +190,10 @@ def _parse(text: str, path: Path, place: str) -> object:
         raise BadFile(f"{path}: {place} is not whole JSON ({e.msg}); it may be truncated: copy it again") from e
 
 
-def _row(value: object, path: Path, place: str) -> TraceRow:
+def _row(value: object, path: Path, place: str, size: int = 0) -> TraceRow:
     if not isinstance(value, dict):
         raise BadFile(f"{path}: {place}: {str(value)[:40]!r} is not a JSON object")
-    return TraceRow(value, str(path), place)
+    return TraceRow(value, str(path), place, size)
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -17,8 +17,8 @@ from paretoken.bench.client.run import run_level
 from paretoken.bench.plan import Closed, Endpoint, Stop
 from paretoken.bench.stats.prometheus import parse
 from paretoken.emulate.faults import parse_fault
-from paretoken.emulate.request import estimate
-from paretoken.emulate.running import counter
+from paretoken.emulate.prompt import QuarterTokens
+from paretoken.emulate.running import text_tokens
 from paretoken.emulate.service import _geometric
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.words import WORD_CHARS, WORDS, find_stop, text_of
@@ -69,7 +69,7 @@ def test_openai_completion_stream(client):
     assert [e.choices[0].finish_reason for e in tokens] == [None] * 8 + ["length"]
     assert all(e.choices[0].text in WORDS for e in tokens)
     assert not usage.choices and usage.usage.completion_tokens == 9
-    assert usage.usage.prompt_tokens == estimate("four words of text") == 5
+    assert usage.usage.prompt_tokens == QuarterTokens().count("four words of text") == 5
 
 
 def test_openai_chat(client):
@@ -323,11 +323,11 @@ def test_a_tokenizer_counts_texts(tmp_path):
     from paretoken.engines.embedded.tiny_model import make_hf_folder
 
     make_hf_folder(tmp_path / "model", "tiny")
-    count = counter(tmp_path / "model")
-    assert count("hello there") != estimate("hello there") and count("a b c d") >= 4
+    count = text_tokens(tmp_path / "model").count
+    assert count("hello there") != QuarterTokens().count("hello there") and count("a b c d") >= 4
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(BadFile, match=r"bad\.json"):
-        counter(tmp_path / "bad.json")
+        text_tokens(tmp_path / "bad.json")
 
 
 def test_the_command_serves_and_ends_cleanly():

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.connection import MOST_PIPELINED, READ
-from paretoken.emulate.request import ApiError, read
+from paretoken.emulate.request import read
 from paretoken.emulate.server import EmulatedServer
+from paretoken.emulate.surfaces.registry import SURFACES
 from tests.support.emulators import ask, body, emulated
 from tests.support.patience import examples
 
@@ -263,6 +265,22 @@ FIELDS = st.sampled_from(
         "content",
         "text",
         "include_usage",
+        "type",
+        "name",
+        "function",
+        "parameters",
+        "arguments",
+        "tools",
+        "tool_choice",
+        "tool_calls",
+        "parallel_tool_calls",
+        "input_schema",
+        "system",
+        "stop_sequences",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "output",
     ]
 )
 VALUES = st.recursive(
@@ -272,11 +290,11 @@ VALUES = st.recursive(
 )
 
 
-@examples(25)
-@given(st.dictionaries(FIELDS, VALUES, max_size=6), st.booleans())
-def test_any_json_is_read_or_refused(body, chat):
+@examples(60)
+@given(st.dictionaries(FIELDS, VALUES, max_size=6), st.sampled_from(list(SURFACES.values())))
+def test_any_json_is_read_or_refused(body, surface):
     try:
-        request = read(json.dumps(body).encode(), chat=chat, model="m", context=100)
+        request = read(json.dumps(body).encode(), surface=surface, model="m", context=100)
     except ApiError as error:
         assert 400 <= error.status < 500 and json.loads(error.body())["error"]["message"]
     else:

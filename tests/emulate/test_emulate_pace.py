@@ -14,6 +14,8 @@ from paretoken.emulate.reply import Reply
 from paretoken.emulate.request import CompletionRequest
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.spacing import BATCH, SendSpacing
+from paretoken.emulate.surfaces.completions import Completions
+from paretoken.emulate.surfaces.surface import Ask
 from paretoken.emulate.words import Script
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
@@ -42,15 +44,14 @@ class Wire:
 def streamed(prompt: int, output: int) -> CompletionRequest:
     """A request for a stream of that many tokens."""
     return CompletionRequest(
-        chat=False,
+        surface=Completions,
+        ask=Ask(pieces=[], most_tokens=None),
         model="m",
         stream=True,
-        usage=False,
         prompt_tokens=prompt,
         max_tokens=output,
         min_tokens=0,
         ignore_eos=True,
-        stops=(),
     )
 
 

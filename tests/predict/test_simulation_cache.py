@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
-from paretoken.predict.simulation.cache.options import CacheOptions
+from paretoken.predict.simulation.cache.options import CacheOptions, CacheTier
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, session_load
 from paretoken.predict.steptime import AffineStepTime
 from paretoken.sessions.graph import Call, Session, Step
 from paretoken.sessions.prefixes import possible_hits, tree_of_blocks
-from tests.support.cache_reference import serve_with_cache
+from tests.support.cache_reference import CachingPool, TouchingPool, serve_with_cache, texts
 from tests.support.patience import examples
 
 STEP = AffineStepTime(0.00513, 0.000021, 1.3e-7, 0.0000217, 1.1e-9)
@@ -93,33 +93,172 @@ def cached_cases(draw):
     return STEP, limits, source, serving
 
 
-@examples(60)
-@given(cached_cases())
-def test_equals_a_cache_kept_block_by_block(case):
+def assert_equal_to_reference(case, options: CacheOptions):
+    """The run and the pool of the reference, which agree."""
     step_time, limits, source, serving = case
-    run = simulate(*case, CACHE)
-    sequences, pool = serve_with_cache(step_time, limits, source, serving.acceptance, lambda _: serving.frontend_s)
+    pools = {"vllm": CachingPool, "sglang": TouchingPool}
+    tiers = [(tier.tokens // limits.block_tokens, tier.latency_s, tier.s_per_token) for tier in options.tiers]
+    run = simulate(*case, options)
+    sequences, pool = serve_with_cache(
+        step_time, limits, source, serving.acceptance, lambda _: serving.frontend_s, pools[options.policy], tiers
+    )
     close = {"rtol": 1e-9, "atol": 1e-9}
     np.testing.assert_allclose(run.first_s, [s.first for s in sequences], **close)
     np.testing.assert_allclose(run.last_s, [s.last for s in sequences], **close)
     assert run.preempted.tolist() == [s.preempted for s in sequences]
-    assert run.cached_tokens.tolist() == [pool.found[s.index] for s in sequences]
+    found = np.array([pool.found[s.index] for s in sequences])
+    assert run.cached_tokens.tolist() == found.sum(axis=1).tolist()
+    for name, tokens in zip(["gpu", *(tier.name for tier in options.tiers)], found.T, strict=True):
+        assert run.cached_by_tier[name].tolist() == tokens.tolist()
     assert run.evicted_tokens == pool.evicted * limits.block_tokens
-    assert run.engines[0].segments[-1][7] >= 0 and run.engines[0].used == 0
+    assert run.engines[0].used == run.engines[0].shared == 0
+    return run, pool
 
 
-@examples(30)
+@examples(60)
 @given(cached_cases())
+def test_equals_a_cache_kept_block_by_block(case):
+    assert_equal_to_reference(case, CacheOptions())
+
+
+@examples(40)
+@given(cached_cases())
+def test_equals_a_cache_whose_lookups_count_as_uses(case):
+    assert_equal_to_reference(case, CacheOptions(policy="sglang"))
+
+
+@st.composite
+def tiers(draw):
+    """One or two tiers, from none to more blocks than there are, at links from free to slow."""
+    return tuple(
+        CacheTier(
+            name=name,
+            tokens=draw(st.sampled_from([0, 40, 150, 1000])),
+            s_per_token=draw(st.sampled_from([0.0, 0.00013, 0.0021])),
+            latency_s=draw(st.sampled_from([0.0, 0.00317])),
+        )
+        for name in draw(st.sampled_from([["host"], ["host", "disk"]]))
+    )
+
+
+@examples(60)
+@given(cached_cases(), tiers(), st.sampled_from(["vllm", "vllm", "sglang"]))
+def test_equals_a_cache_with_tiers_kept_block_by_block(case, below, policy):
+    assert_equal_to_reference(case, CacheOptions(policy=policy, tiers=below))
+
+
+@st.composite
+def one_by_one(draw):
+    """(limits, source): requests that come when the one before has long ended, each with a token that is new."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    load = session_load([session(rng, draw(st.integers(1, 6))) for _ in range(draw(st.integers(1, 5)))], users=1)
+    n, block = len(load.input_tokens), draw(st.sampled_from([1, 1, 4, 16]))
+    source = OpenLoop(np.arange(n) * 1e4, load.input_tokens, load.output_tokens, prefixes=load.prefixes)
+    least = -(-int((load.input_tokens + load.output_tokens).max()) // block)
+    limits = SchedulerLimits(
+        max_num_seqs=4, max_batched_tokens=64, kv_blocks=least + draw(st.integers(0, 60)), block_tokens=block
+    )
+    return limits, source
+
+
+@examples(60)
+@given(one_by_one())
 def test_endless_cache_finds_all_that_is_possible(case):
-    step_time, limits, source, serving = case
-    if getattr(source, "prefixes", None) is None:
-        return
-    limits = dataclasses.replace(limits, kv_blocks=100_000)
-    run = simulate(step_time, limits, source, serving, CACHE)
-    order = np.argsort(run.prefilled_s, kind="stable")
-    possible = possible_hits(source.prefixes, order, source.input_tokens, limits.block_tokens)
-    assert run.cached_tokens.sum() >= possible.sum()
+    limits, source = case
+    run = simulate(STEP, dataclasses.replace(limits, kv_blocks=100_000), source, cache=CACHE)
+    possible = possible_hits(source.prefixes, range(len(run.due_s)), source.input_tokens, limits.block_tokens)
+    assert run.cached_tokens.tolist() == possible.tolist()
     assert run.evicted_tokens == 0
+
+
+def belady_hits(rows: list[list], room: int) -> int:
+    """Most blocks of these rows, one after the other, that any cache of `room` blocks can have when they are due."""
+    flat = [name for row in rows for name in row]
+    cache, hits = set(), 0
+    for at, name in enumerate(flat):
+        hits += name in cache
+        cache.add(name)
+        if len(cache) > room:
+            rest = flat[at + 1 :]
+            cache.remove(max(cache, key=lambda n: rest.index(n) if n in rest else len(flat)))
+    return hits
+
+
+@examples(60)
+@given(one_by_one())
+def test_no_more_hits_than_the_best_that_knows_the_future(case):
+    limits, source = case
+    run, size = simulate(STEP, limits, source, cache=CACHE), limits.block_tokens
+    rows = [
+        [text[: end + size] for end in range(0, len(text) - size + 1, size)]
+        for text in texts(source.prefixes, source.input_tokens.tolist(), source.output_tokens.tolist())
+    ]
+    assert run.cached_tokens.sum() <= belady_hits(rows, limits.kv_blocks) * size
+
+
+@examples(60)
+@given(one_by_one(), st.integers(1, 30))
+def test_more_memory_never_finds_less_one_by_one(case, more):
+    """LRU has the inclusion property; with requests at the same time their order, and so the uses, may change."""
+    limits, source = case
+    small = simulate(STEP, limits, source, cache=CACHE)
+    large = simulate(STEP, dataclasses.replace(limits, kv_blocks=limits.kv_blocks + more), source, cache=CACHE)
+    assert (large.cached_tokens >= small.cached_tokens).all()
+
+
+@examples(60)
+@given(one_by_one(), st.integers(0, 80))
+def test_host_memory_at_no_cost_is_as_good_as_gpu_memory_of_its_size(case, more):
+    """With blocks of one token, so that no block of GPU memory is filled in part."""
+    limits, source = case
+    limits = dataclasses.replace(limits, block_tokens=1, kv_blocks=limits.kv_blocks * limits.block_tokens)
+    large = dataclasses.replace(limits, kv_blocks=limits.kv_blocks + more)
+    host = CacheTier(name="host", tokens=large.kv_blocks, s_per_token=0.0)
+    with_host = simulate(STEP, limits, source, cache=CacheOptions(tiers=(host,)))
+    assert with_host.cached_tokens.tolist() == simulate(STEP, large, source, cache=CACHE).cached_tokens.tolist()
+    assert with_host.load_s == {"host": 0.0}
+
+
+def test_load_takes_its_latency_and_the_time_of_its_tokens():
+    lengths = np.array([64, 64, 64]), np.array([1, 1, 1])
+    ids = [(1, 2, 3, 4), (5, 6, 7, 8), (1, 2, 3, 9)]
+    source = OpenLoop(np.array([0.0, 10.0, 20.0]), *lengths, prefixes=tree_of_blocks(ids, 16, *lengths))
+    limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=4)
+    host = CacheTier(name="host", tokens=1000, s_per_token=0.001, latency_s=0.25)
+    run = simulate(STEP, limits, source, cache=CacheOptions(tiers=(host,)))
+    loaded_s = 0.25 + 48 * 0.001
+    assert run.cached_tokens.tolist() == run.cached_by_tier["host"].tolist() == [0, 0, 48]
+    assert run.cached_by_tier["gpu"].tolist() == [0, 0, 0]
+    assert run.load_s == {"host": pytest.approx(loaded_s)}
+    pairs = 16 * 48 + 16 * 17 // 2
+    assert run.ttft_s[2] == pytest.approx(loaded_s + STEP.step(0, 0.0, 16, pairs))
+
+
+def test_loads_of_one_tier_come_one_after_the_other_and_others_go_on():
+    lengths = np.array([64, 64, 96, 64, 64, 32]), np.ones(6, int)
+    ids = [(1, 2, 3, 4), (5, 6, 7, 8), tuple(range(20, 26)), (1, 2, 3, 9), (5, 6, 7, 10), (11, 12)]
+    due_s = np.array([0.0, 10.0, 15.0, 20.0, 20.0, 20.0])
+    source = OpenLoop(due_s, *lengths, prefixes=tree_of_blocks(ids, 16, *lengths))
+    limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=10)
+    host = CacheTier(name="host", tokens=1000, s_per_token=0.001)
+    run = simulate(STEP, limits, source, cache=CacheOptions(tiers=(host,)))
+    # What the third request and the loads themselves need leaves nothing of the first two in GPU memory.
+    assert run.cached_by_tier["host"].tolist() == run.cached_tokens.tolist() == [0, 0, 0, 48, 48, 0]
+    assert run.ttft_s[5] < 0.048 < run.ttft_s[3] < 0.096 < run.ttft_s[4]
+
+
+@pytest.mark.parametrize("names", [("gpu",), ("host", "host")])
+def test_tiers_have_names_of_their_own(names):
+    with pytest.raises(BadConfig, match="a name of its own"):
+        CacheOptions(tiers=tuple(CacheTier(name=name, tokens=1, s_per_token=0.0) for name in names))
+
+
+def test_prefixes_of_other_requests_are_refused():
+    lengths = np.array([64]), np.array([1])
+    tree = tree_of_blocks([(1,), (2,)], 16, np.array([16, 16]), np.array([1, 1]))
+    limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=40)
+    with pytest.raises(BadConfig, match="the tree of the same requests"):
+        simulate(STEP, limits, OpenLoop(np.zeros(1), *lengths, prefixes=tree), cache=CACHE)
 
 
 def test_prompts_that_share_nothing_take_as_long_as_without_a_cache():

@@ -10,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paretoken.errors import BadConfig
+from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.simulation.replicas import simulate_replicas
-from paretoken.predict.simulation.router import LEAST, ROUND_ROBIN, ROUTING, PrefixAffinity, PrefixRouter
+from paretoken.predict.simulation.router import LEAST, PREFIX, ROUND_ROBIN, ROUTING, PrefixAffinity, PrefixRouter
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import OpenLoop, closed_loop, session_load
+from paretoken.sessions.graph import Call, Session, Step
+from paretoken.sessions.prefixes import possible_hits
 from tests.predict.test_session_feed import LIMITS
 from tests.predict.test_simulation import ROOMY, STEP, cases
+from tests.predict.test_simulation_cache import CACHE, cached_cases, tiers
 from tests.predict.test_simulation_pools import slower
 from tests.support.patience import examples
 from tests.support.session_graphs import sessions
@@ -99,6 +103,65 @@ def test_the_least_loaded_replica_is_the_one_with_the_fewest_open_requests(case,
         assert found.engine[request] == loads.index(min(loads))
 
 
+@examples(40)
+@given(cached_cases(), tiers(), st.sampled_from(["vllm", "sglang"]), st.sampled_from(ROUTING))
+def test_one_replica_with_a_cache_is_one_engine_with_a_cache(case, below, policy, routing):
+    step, limits, source, serving = case
+    options = CacheOptions(policy=policy, tiers=below)
+    alone = simulate(step, limits, source, serving, options)
+    found = simulate_replicas([Worker(step, limits)], source, serving, options, routing)
+    for name in (*TIMES, *COUNTS):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
+    assert found.evicted_tokens == alone.evicted_tokens
+    for tier in ("gpu", *(tier.name for tier in below)):
+        np.testing.assert_array_equal(found.cached_by_tier[tier], alone.cached_by_tier[tier])
+
+
+@examples(25)
+@given(cached_cases(), tiers(), st.integers(1, 4), st.sampled_from(ROUTING))
+def test_every_request_is_served_once_and_every_cache_is_left_free(case, below, n, routing):
+    _, limits, source, serving = case
+    found = simulate_replicas(workers(n, limits), source, serving, CacheOptions(tiers=below), routing)
+    np.testing.assert_array_equal(sum(found.cached_by_tier.values()), found.cached_tokens)
+    assert np.isfinite(found.last_s).all() and (found.cached_tokens < found.input_tokens).all()
+    assert [int(tokens.sum()) for _, tokens in found.token_times()] == found.output_tokens.tolist()
+    assert [engine.used for engine in found.engines] == [0] * n
+    if (prefixes := getattr(source, "prefixes", None)) is not None:
+        for i in range(n):  # what a replica finds it was sent before
+            mine = np.flatnonzero(found.engine == i)
+            order = mine[np.argsort(found.prefilled_s[mine], kind="stable")]
+            possible = possible_hits(prefixes, [*order, *order], source.input_tokens, limits.block_tokens)
+            assert (found.cached_tokens[mine] <= possible[mine]).all()
+
+
+@pytest.mark.parametrize("routing", ROUTING)
+@pytest.mark.parametrize("replicas", [2, 4])
+def test_no_way_of_routing_finds_more_than_the_longest_prefix(routing, replicas):
+    """40 tasks of 8 calls that share one system prompt, before caches that hold a few tasks each."""
+    tasks = [task(40 + i % 7, 8) for i in range(40)]
+    source = session_load(tasks, users=3 * replicas)
+    limits = dataclasses.replace(LIMITS, kv_blocks=1200, max_num_seqs=8)
+    found = simulate_replicas(workers(replicas, limits), source, cache=CACHE, routing=routing)
+    by_prefix = simulate_replicas(workers(replicas, limits), source, cache=CACHE, routing=PREFIX)
+    assert by_prefix.cached_tokens.sum() >= found.cached_tokens.sum()
+    assert by_prefix.cached_tokens.sum() > 0.8 * source.input_tokens.sum()
+    if routing == ROUND_ROBIN:
+        assert by_prefix.cached_tokens.sum() > 1.1 * found.cached_tokens.sum()
+        assert by_prefix.last_s.max() < found.last_s.max()
+
+
+def task(tokens: int, calls: int) -> Session:
+    """A task whose every call goes on with the one before."""
+    steps, prompt = [], 200
+    for i in range(calls):
+        after = (i - 1,) if i else ()
+        opening = {"continues": i - 1} if i else {"opening": "system", "opening_tokens": 160}
+        call = Call(input_tokens=prompt, output_tokens=20, **opening)
+        steps.append(Step(after=after, wait_s=0.02, call=call))
+        prompt += 20 + tokens
+    return Session(name="task", steps=tuple(steps))
+
+
 def test_two_equal_replicas_serve_twice_the_users_of_one():
     one = simulate(STEP, ROOMY, closed_loop(32, 640, 512, 128))
     two = simulate_replicas([Worker(STEP, ROOMY)] * 2, closed_loop(64, 1280, 512, 128))
@@ -111,9 +174,9 @@ def test_a_prefix_router_keeps_a_prompt_where_most_of_it_is():
     assert router.choose_by_prefix(100, [0, 0, 0]) == 0
     assert router.choose_by_prefix(100, [30, 0, 0]) == 1  # no more than 30 % is there: where least was computed
     assert router.choose_by_prefix(100, [31, 0, 0]) == 0
-    assert router.choose_by_prefix(100, [40, 50, 50]) == 1
-    assert router.computed == [169, 150, 0]
-    assert router.loads == [2, 2, 0]
+    assert router.choose_by_prefix(100, [40, 50, 50]) == 2  # of two with as much, the less busy one
+    assert router.computed == [169, 100, 50]
+    assert router.loads == [2, 1, 1]
 
 
 @pytest.mark.parametrize(

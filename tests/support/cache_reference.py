@@ -33,7 +33,8 @@ class CachingPool(Pool):
     """A `Pool` whose sequences have tables of blocks."""
 
     texts: list[tuple] = field(default_factory=list)
-    found: dict[int, int] = field(default_factory=dict)  # tokens that each request found when it first ran
+    tiers: list[tuple[int, float, float]] = field(default_factory=list)  # blocks, seconds, and seconds a token
+    found: dict[int, list[int]] = field(default_factory=dict)  # tokens of each tier that a request first found
     evicted: int = 0
 
     def __post_init__(self):
@@ -43,6 +44,10 @@ class CachingPool(Pool):
         self.refs: Counter[int] = Counter()
         self.tables: dict[Sequence, list[int]] = {}
         self.hashed: dict[Sequence, int] = {}  # blocks of a table that have their hash
+        self.copies = [[] for _ in self.tiers]  # names of blocks, the one used last is the last
+        self.link_free = [0.0] * len(self.tiers)
+        self.loading: list[tuple[float, int, Sequence]] = []
+        self.loaded: dict[Sequence, int] = {}  # blocks
 
     def used(self) -> int:
         return self.limits.kv_blocks - len(self.free)
@@ -80,8 +85,17 @@ class CachingPool(Pool):
                 self.block_of[name], self.hash_of[table[i]] = table[i], name
             self.hashed[s] = i + 1
 
+    def write(self, s: Sequence) -> None:
+        """Copy a sequence's full blocks to the tiers, as the ones used last, the first block last of all."""
+        size = self.limits.block_tokens
+        names = [self.texts[s.index][: (i + 1) * size] for i in range(self.hashed.get(s, 0))]
+        for place, (room, _, _) in enumerate(self.tiers):
+            self.copies[place] = [n for n in self.copies[place] if n not in names] + names[::-1]
+            self.copies[place] = self.copies[place][max(len(self.copies[place]) - room, 0) :]
+
     def leave(self, s: Sequence) -> None:
         """Free a table, the last block first; what has no hash is taken next."""
+        self.write(s)
         self.hashed.pop(s, None)
         for block in reversed(self.tables.pop(s)):
             self.refs[block] -= 1
@@ -97,6 +111,40 @@ class CachingPool(Pool):
                 break
             blocks.append(self.block_of[name])
         return blocks
+
+    def start_step(self, now: float) -> None:
+        ready = sorted(row for row in self.loading if row[0] <= now)
+        self.loading = [row for row in self.loading if row[0] > now]
+        for at, _, s in ready:
+            self.receive(at)
+            self.give_hashes(s, self.loaded[s] * self.limits.block_tokens)
+            here = [w for w in self.waiting if w in self.loaded]
+            self.waiting = [*here, s, *(w for w in self.waiting if w not in self.loaded)]
+        super().start_step(now)
+
+    def plan(self, now: float) -> bool:
+        self.now = now
+        return super().plan(now)
+
+    def load(self, s: Sequence, hits: int) -> bool:
+        """Begin to load what a tier has beyond the hits; whether there is anything."""
+        size, text, reach, ready = self.limits.block_tokens, self.texts[s.index], hits, self.now
+        begun, found = self.link_free.copy(), [hits * size]
+        for place, (_, latency, per_token) in enumerate(self.tiers):
+            end = 0
+            while (end + 1) * size < s.prompt + math.floor(s.made) and text[: (end + 1) * size] in self.copies[place]:
+                end += 1
+            found.append(max(end - reach, 0) * size)
+            if end > reach:
+                begun[place] = max(begun[place], self.now) + latency + (end - reach) * size * per_token
+                ready, reach = max(ready, begun[place]), end
+        if reach == hits:
+            return False
+        self.link_free = begun
+        self.loading.append((ready, s.index, s))
+        self.loaded[s] = reach
+        self.found.setdefault(s.index, found)
+        return True
 
     def grow_decodes(self, decodes: list[Sequence]) -> bool:
         calm = True
@@ -119,6 +167,7 @@ class CachingPool(Pool):
     def evict(self, victim: Sequence) -> None:
         self.leave(victim)
         super().evict(victim)
+        self.waiting.sort(key=lambda s: s not in self.loaded)
 
     def fill_with_prompts(self, left: int, decodes, prompts) -> bool:
         for s in [s for s in self.running if not s.decoding]:
@@ -134,36 +183,59 @@ class CachingPool(Pool):
         places = max(min(self.limits.max_num_seqs, self.limits.max_batched_tokens // per_sequence), 1)
         while self.waiting and left > 0 and len(self.running) < places:
             s = self.waiting[0]
-            hits = self.hits(s)
-            done, in_use = len(hits) * self.limits.block_tokens, sum(self.refs[b] > 0 for b in hits)
-            spare = int(self.limits.watermark * self.limits.kv_blocks) if self.used() else 0
-            taken, goal = self.used(), s.prompt + math.floor(s.made)
-            need = self.blocks(goal) - in_use
-            if self.limits.reserve_output:
-                taken = sum(self.most_blocks(r) for r in self.running) - self.shared()
-                need = self.most_blocks(s) - in_use
-            if taken + need + spare > self.limits.kv_blocks:
-                break
-            n = min(goal - done, left)
-            if not self.limits.chunked and n < goal - done:
-                if prompts:
+            goal = s.prompt + math.floor(s.made)
+            if s in self.loaded:
+                n = self.part(goal - self.loaded[s] * self.limits.block_tokens, left, prompts)
+                if not n:
                     break
-                n = goal - done
+                done = self.loaded.pop(s) * self.limits.block_tokens
+                while len(self.tables[s]) > self.blocks(done + n):
+                    self.free.insert(0, self.tables[s].pop())
+                    self.refs[self.free[0]] = 0
+            else:
+                hits = self.hits(s)
+                done, in_use = len(hits) * self.limits.block_tokens, sum(self.refs[b] > 0 for b in hits)
+                spare = int(self.limits.watermark * self.limits.kv_blocks) if self.used() else 0
+                taken, need = self.used(), self.blocks(goal) - in_use
+                if self.limits.reserve_output:
+                    taken = sum(self.most_blocks(r) for r in [*self.running, *self.loaded]) - self.shared()
+                    need = self.most_blocks(s) - in_use
+                if taken + need + spare > self.limits.kv_blocks:
+                    break
+                loads = self.load(s, len(hits))
+                n = self.part(goal - done, left, prompts)
+                if not n and not loads:
+                    break
+                for block in hits:
+                    self.touch(block)
+                self.tables[s], self.hashed[s] = hits, len(hits)
+                if loads:
+                    self.waiting.pop(0)
+                    self.take(s, goal)
+                    continue
+                self.found.setdefault(s.index, [done, *(0 for _ in self.tiers)])
             self.waiting.pop(0)
             self.running.append(s)
-            for block in hits:
-                self.touch(block)
-            self.tables[s], self.hashed[s] = hits, len(hits)
-            self.found.setdefault(s.index, done)
             self.prefill(s, done, n, prompts)
             left -= n
         return True
+
+    def part(self, wanted: int, left: int, prompts) -> int:
+        if self.limits.chunked or wanted <= left:
+            return min(wanted, left)
+        return 0 if prompts else wanted
 
     def prefill(self, s: Sequence, done: int, n: int, prompts) -> None:
         prompts.append((s, n, done))
         s.cache = Fraction(done + n)
         self.take(s, s.cache)
+        self.computed(s)
+
+    def computed(self, s: Sequence) -> None:
+        """Cache what a prompt has computed with the step that begins."""
         self.give_hashes(s, s.cache)
+        if s.cache == s.prompt + math.floor(s.made):
+            self.write(s)
 
     def end_step(self) -> list[Sequence]:
         doing = self.doing
@@ -172,6 +244,30 @@ class CachingPool(Pool):
             if s in done:
                 self.leave(s)
         return done
+
+
+class TouchingPool(CachingPool):
+    """Prompts are found from the end of a step on, and looking for blocks counts as using them, as in SGLang."""
+
+    def hits(self, s: Sequence) -> list[int]:
+        blocks, size = super().hits(s), self.limits.block_tokens
+        end = (len(blocks) + 1) * size
+        last = self.block_of.get(self.texts[s.index][:end]) if end == s.prompt + math.floor(s.made) else None
+        touched = [] if last is None else [last]  # it is computed in any case
+        for block in touched + blocks[::-1]:
+            if not self.refs[block]:
+                self.free.remove(block)
+                self.free.append(block)
+        return blocks
+
+    def computed(self, s: Sequence) -> None:
+        pass
+
+    def end_step(self) -> list[Sequence]:
+        for s in self.running:
+            if not s.decoding:
+                super().computed(s)
+        return super().end_step()
 
 
 class Requests:
@@ -237,10 +333,11 @@ class Requests:
         return sent
 
 
-def serve_with_cache(step_time, limits, source, accept, before, pool=CachingPool):
+def serve_with_cache(step_time, limits, source, accept, before, pool=CachingPool, tiers=()):
     """(the sequences by index, the pool) after every request of the source."""
     inputs, outputs = source.input_tokens.tolist(), source.output_tokens.tolist()
-    engine = pool(step_time, limits, accept, texts=texts(getattr(source, "prefixes", None), inputs, outputs))
+    text = texts(getattr(source, "prefixes", None), inputs, outputs)
+    engine = pool(step_time, limits, accept, texts=text, tiers=list(tiers))
     requests = Requests(source, before)
     engine.coming += requests.begin()
     now = 0.0
@@ -252,7 +349,7 @@ def serve_with_cache(step_time, limits, source, accept, before, pool=CachingPool
             engine.start_step(now)
         if engine.busy_until is not None:
             now = engine.busy_until
-        elif engine.coming:
-            now = max(now, min(s.arrival for s in engine.coming))
+        elif engine.coming or engine.loading:
+            now = max(now, min([s.arrival for s in engine.coming] + [ready for ready, _, _ in engine.loading]))
         else:
             return [requests.everyone[i] for i in range(len(inputs))], engine

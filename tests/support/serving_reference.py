@@ -70,12 +70,7 @@ class Pool:
 
     def start_step(self, now: float) -> None:
         """Decide what the step that begins now holds, and when it ends."""
-        self.coming.sort(key=lambda s: (s.arrival, s.index))
-        while self.coming and self.coming[0].arrival <= now:
-            if not self.waiting:
-                intervals = math.ceil(Fraction(self.steps, self.limits.receive_interval))
-                self.opens = intervals * self.limits.receive_interval + self.limits.batch_wait
-            self.waiting.append(self.coming.pop(0))
+        self.receive(now)
         for s in self.landed:
             self.holding.remove(s)
             if s.output > 1:
@@ -86,6 +81,15 @@ class Pool:
             before = sum(s.preempted for s in self.running + self.waiting)
             if self.plan(now) or before == sum(s.preempted for s in self.running + self.waiting):
                 return
+
+    def receive(self, until: float) -> None:
+        """Queue what has come by then."""
+        self.coming.sort(key=lambda s: (s.arrival, s.index))
+        while self.coming and self.coming[0].arrival <= until:
+            if not self.waiting:
+                intervals = math.ceil(Fraction(self.steps, self.limits.receive_interval))
+                self.opens = intervals * self.limits.receive_interval + self.limits.batch_wait
+            self.waiting.append(self.coming.pop(0))
 
     def plan(self, now: float) -> bool:
         """Start a step; whether there is anything in it."""

@@ -54,7 +54,7 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
     due, begins = [0.0] * int(first[-1]), [0.0] * len(sessions)
     free = [(0.0, k - users, 0.0) for k in range(users)]  # end of the last call, session, its end
     for k, session in enumerate(sessions):
-        called, _, at = heapq.heappop(free) if users else (0.0, 0, begin_s[k])
+        called, before, at = heapq.heappop(free) if users else (0.0, 0, begin_s[k])
         begins[k] = at
         ends, behind, number = [], [], int(first[k])  # behind: the end of a step, of what hangs on calls alone
         for step in session.steps:
@@ -72,5 +72,5 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
                 behind.append(max((behind[p] for p in step.after), default=-np.inf) + wait + lasts)
         last = max(at, *behind)
         if users:
-            heapq.heappush(free, (round(called, 6), k, last))
+            heapq.heappush(free, (round(called, 6), k if session.calls else before, last))
     return due, begins

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -11,7 +11,15 @@ from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
 from paretoken.answers.trace_prices import gpu_price
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed
+from paretoken.answers.trace_replays import (
+    Progress,
+    ReplayOutcome,
+    ReplaySetting,
+    few_sessions,
+    read_replay,
+    replay_settings,
+    replayed,
+)
 from paretoken.errors import BadConfig
 from paretoken.predict.traces.figures import SessionFigures
 from paretoken.prices.api_table import api_prices
@@ -26,7 +34,6 @@ from paretoken.prices.cost import usd_per_mtok
 from paretoken.sessions.graph import SessionTrace
 
 NO_CACHE, GPU, HOST, SSD = "none", "gpu", "host", "ssd"
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +90,10 @@ class CacheRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiCachedPrice:
-    """What a provider bills for the model, USD per million tokens; `cached` is a fraction of `input` there."""
+    """What a provider bills for a name of the model, USD per million tokens; `cached_share` is cached over input."""
 
     provider: str
+    name: str
     input_usd_per_mtok: float
     cached_usd_per_mtok: float
     cached_share: float
@@ -93,11 +101,12 @@ class ApiCachedPrice:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheWorthRow(DeploymentRow):
-    """One deployment with each cache; no rows where one session alone misses the SLO without a cache."""
+    """One deployment with each cache. `missed` are the caches with which one session alone misses the SLO."""
 
     usd_per_gpu_h: float | None
     price_source: str
     caches: tuple[CacheRow, ...]
+    missed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +132,10 @@ def cache_worth(
     notes = [*trace.notes(), *(note for setting in settings[-1] for note in setting.notes), INTERVALS]
     rows = []
     for of_deployment in zip(*settings, strict=True):
-        replays = dict[str, Replayed | None]()
+        replays = dict[str, ReplayOutcome | None]()
         for cache, setting in zip(caches, of_deployment, strict=True):
-            on_progress(f"{setting.deployment.hardware}, cache {cache}")
-            replays[cache] = next(replayed(setting))
+            replays[cache] = next(replayed(setting, on_progress, cache))
+        notes += few_sessions(of_deployment[-1], list(replays.values()))
         rows.append(_row(of_deployment[-1], replays, data))
     api = tuple(_api_prices(question.model))
     return CacheWorthAnswer(rows=tuple(rows), api=api, notes=tuple(dict.fromkeys(notes)))
@@ -142,8 +151,8 @@ def _caches(question: CacheWorthQuestion) -> Iterator[tuple[str, CacheWorthQuest
         yield SSD, question
 
 
-def _row(setting: ReplaySetting, replays: Mapping[str, Replayed | None], data: PredictionData) -> CacheWorthRow:
-    """The row of a deployment; caches of which one session alone misses the SLO are left out."""
+def _row(setting: ReplaySetting, replays: Mapping[str, ReplayOutcome | None], data: PredictionData) -> CacheWorthRow:
+    """The row of a deployment."""
     question, server = setting.question, setting.server
     usd, source = gpu_price(question, setting.deployment.accelerator, data)
     met = [(cache, replay) for cache, replay in replays.items() if replay is not None]
@@ -159,14 +168,15 @@ def _row(setting: ReplaySetting, replays: Mapping[str, Replayed | None], data: P
             _cache_row(cache, replay, before, without, usd, gb_per_gpu.get(cache))
             for (cache, replay), before in zip(met, befores, strict=False)
         ),
+        missed=tuple(cache for cache, replay in replays.items() if replay is None),
     )
 
 
 def _cache_row(
     cache: str,
-    replay: Replayed,
-    before: Replayed | None,
-    without: Replayed | None,
+    replay: ReplayOutcome,
+    before: ReplayOutcome | None,
+    without: ReplayOutcome | None,
     usd: float | None,
     gb_per_gpu: float | None,
 ) -> CacheRow:
@@ -200,7 +210,7 @@ class _PromptPrices(TypedDict):
     output_usd_per_mtok: float | None
 
 
-def _prompt_prices(figures: SessionFigures, without: Replayed | None, usd: float | None) -> _PromptPrices:
+def _prompt_prices(figures: SessionFigures, without: ReplayOutcome | None, usd: float | None) -> _PromptPrices:
     """The prices of a million tokens; none without a run without a cache, a price, or a hit."""
     if without is None or usd is None or not figures.hit_tput_per_gpu:
         return {"computed_usd_per_mtok": None, "hit_usd_per_mtok": None, "output_usd_per_mtok": None}
@@ -218,7 +228,7 @@ class _TierPrices(TypedDict):
 
 
 def _tier_prices(
-    figures: SessionFigures, before: Replayed | None, usd: float | None, gb_per_gpu: float | None
+    figures: SessionFigures, before: ReplayOutcome | None, usd: float | None, gb_per_gpu: float | None
 ) -> _TierPrices:
     """The most that a tier may cost, against the caches without it."""
     if before is None or usd is None:
@@ -237,10 +247,11 @@ def _rates(figures: SessionFigures) -> PromptRates:
 def _api_prices(model: str) -> Iterator[ApiCachedPrice]:
     """List prices of the model with one for cached input, the maker's first."""
     offers = [price for price in api_prices() if price.model == model and price.base.cached is not None]
-    for price in sorted(offers, key=lambda price: (not price.maker, price.provider)):
+    for price in sorted(offers, key=lambda price: (not price.maker, price.provider, price.name)):
         cached = price.base.cached or 0.0
         yield ApiCachedPrice(
             provider=price.provider,
+            name=price.name,
             input_usd_per_mtok=price.base.input,
             cached_usd_per_mtok=cached,
             cached_share=cached / price.base.input,

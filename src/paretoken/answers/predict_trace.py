@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields
@@ -10,11 +9,16 @@ from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
-from paretoken.answers.trace_replays import Replayed, ReplaySetting, read_replay, replay_settings, replayed
-from paretoken.plural import counted
+from paretoken.answers.trace_replays import (
+    Progress,
+    ReplayOutcome,
+    ReplaySetting,
+    few_sessions,
+    read_replay,
+    replay_settings,
+    replayed,
+)
 from paretoken.sessions.graph import SessionTrace
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +71,17 @@ def predict_trace(
     trace = read_replay(question, trace)
     rows: list[ReplayRow | UnmetReplayRow] = []
     notes = list(trace.notes())
-    loads = len(question.concurrency) or 1
     for setting in replay_settings(question, trace, data):
         notes += setting.notes
-        on_progress(f"{setting.deployment.hardware}, {counted(loads, 'load')}")
-        rows += [replay_row(setting, outcome, data) for outcome in replayed(setting)]
+        outcomes = list(replayed(setting, on_progress))
+        notes += few_sessions(setting, outcomes)
+        rows += [replay_row(setting, outcome, data) for outcome in outcomes]
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys((*notes, INTERVALS))))
 
 
-def replay_row(setting: ReplaySetting, outcome: Replayed | None, data: PredictionData) -> ReplayRow | UnmetReplayRow:
+def replay_row(
+    setting: ReplaySetting, outcome: ReplayOutcome | None, data: PredictionData
+) -> ReplayRow | UnmetReplayRow:
     """The row of an outcome; of none, that of an SLO that no load meets."""
     question, server = setting.question, setting.server
     of_deployment = deployment_fields(setting.deployment, server.replicas, question.settings, data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from paretoken.answers.prediction import PredictionData
@@ -13,12 +13,15 @@ from paretoken.predict.cache_tiers import cache_tiers, tier_notes
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.slo import MOST_USERS, last_that
-from paretoken.predict.traces.figures import SessionFigures
+from paretoken.predict.traces.figures import FEWEST_EACH, SessionFigures
 from paretoken.predict.traces.load import FittingSessions, check_trace, fitting_sessions, load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.slo import Slo
 from paretoken.traffic.requests_as_sessions import read_as_sessions
+
+Progress = Callable[[str], None]
+"""Takes what is simulated now, in words."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,7 +45,7 @@ class ReplaySetting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Replayed:
+class ReplayOutcome:
     """The outcome of one load: its users, None at recorded times, and whether more might meet the limits."""
 
     users: int | None
@@ -78,26 +81,46 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
         )
 
 
-def replayed(setting: ReplaySetting) -> Iterator[Replayed | None]:
+def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None]) -> Iterator[str]:
+    """A note where users run out of sessions soon, so that the end of the replay weighs on its rates."""
+    n = len(setting.sessions)
+    crowded = [o.users for o in outcomes if o is not None and o.users and n < FEWEST_EACH * o.users]
+    if crowded:
+        yield (
+            f"{counted(n, 'session')} for {counted(max(crowded), 'user')}: rates include the end of the replay, when "
+            "users have no session left; use a longer trace, or fewer users"
+        )
+
+
+def replayed(setting: ReplaySetting, on_progress: Progress, cache: str = "") -> Iterator[ReplayOutcome | None]:
     """One for each concurrency of the question, the one within its SLO (None without one), or that recorded."""
     if setting.question.slo is not None:
-        yield within_slo(setting, setting.question.limits())
+        yield within_slo(setting, setting.question.limits(), on_progress, cache)
         return
     for users in setting.question.concurrency or (None,):
-        yield Replayed(users, setting.figures(users))
+        on_progress(_at_work(setting, users, cache))
+        yield ReplayOutcome(users, setting.figures(users))
 
 
-def within_slo(setting: ReplaySetting, limits: Sequence[Slo]) -> Replayed | None:
+def _at_work(setting: ReplaySetting, users: int | None, cache: str) -> str:
+    load = "at recorded times" if users is None else f"{counted(users, 'session')} at once"
+    return f"{setting.deployment.hardware}, {load}{cache and f', cache: {cache}'}"
+
+
+def within_slo(
+    setting: ReplaySetting, limits: Sequence[Slo], on_progress: Progress, cache: str = ""
+) -> ReplayOutcome | None:
     """The most concurrent sessions that meet every limit; None where one alone does not."""
     at: dict[int, SessionFigures] = {}
     most = min(len(setting.sessions), MOST_USERS)
 
     def meets(users: int) -> bool:
+        on_progress(_at_work(setting, users, cache))
         at[users] = setting.figures(users)
         return not any(limited_s(at[users], slo) > slo.bound_s for slo in limits)
 
     users = last_that(meets, most)
-    return Replayed(users, at[users], or_more=users == most) if users else None
+    return ReplayOutcome(users, at[users], or_more=users == most) if users else None
 
 
 def limited_s(figures: SessionFigures, slo: Slo) -> float:

@@ -32,8 +32,8 @@ TEXTS = _words(
 FLAGS = _words(
     "all coarse dp-attention dry-run enforce-eager estimate-terms explain flagged gate history ignore-eos "
     "ignore-unknown-flags include-suspicious json keep-going market min-tokens names no-prefix-cache no-published "
-    "no-shipped-prices no-validation on-top or-rent published replay statement steps-only stream tiers tornado trend "
-    "two-batch-overlap wide"
+    "no-shipped-prices no-validation on-top or-rent prefix-cache published replay statement steps-only stream tiers "
+    "tornado trend two-batch-overlap wide"
 )
 """How something is computed or shown."""
 _ELSEWHERE = re.compile(r"\s*(?:[@/~]|\.{1,2}/|empirical:|\w[\w+.-]*://)")

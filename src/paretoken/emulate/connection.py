@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 
+from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.reply import Reply
-from paretoken.emulate.request import ApiError
 from paretoken.emulated import HEADER
 from paretoken.version import __version__
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
+from paretoken.predict.cache_tiers import cache_tiers
 from paretoken.predict.deployment import Deployment, Lengths, check, check_lengths, resolve
 from paretoken.predict.memory import BLOCK_TOKENS
 from paretoken.predict.settings import EngineSettings
+from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import WorkerPools
 from paretoken.predict.simulation.run import MOST_ACCEPTED, ServingOptions
@@ -33,7 +35,7 @@ USERS = 16
 class EmulatedEngine:
     """A served model: its step time, the limits of a batch, and the longest prompt with its output, in tokens.
 
-    With `pools` the step time and the limits are those of a decode worker.
+    With `pools` the step time and the limits are those of a decode worker. `cache` is the prefix cache, if it has one.
     """
 
     model: str
@@ -42,6 +44,7 @@ class EmulatedEngine:
     serving: ServingOptions
     context: int
     pools: WorkerPools | None = None
+    cache: CacheOptions | None = None
 
 
 def described(
@@ -98,6 +101,16 @@ def predicted(
     settings = deployment.settings
     context = settings.max_model_len or catalog.models[deployment.model].max_context or CONTEXT
     return EmulatedEngine(deployment.model, engine.step_time, engine.limits, engine.serving, context)
+
+
+def prefix_cache(
+    deployment: Deployment, catalog: Catalog, *, host_gb: float = 0.0, ssd_gb: float = 0.0
+) -> CacheOptions:
+    """The prefix cache of a deployment: in the order of its engine's core, over the tiers of these sizes."""
+    deployment = resolve(deployment, catalog)
+    core = catalog.engines[deployment.engine].core
+    tiers = cache_tiers(deployment, catalog, host_gb=host_gb, ssd_gb=ssd_gb) if host_gb or ssd_gb else ()
+    return CacheOptions(policy="sglang" if core == "sglang" else "vllm", tiers=tiers)
 
 
 def predicted_pools(

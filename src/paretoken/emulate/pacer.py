@@ -9,7 +9,7 @@ from paretoken.emulate.reply import Reply
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulate.spacing import BATCH, SendSpacing
 from paretoken.predict.simulation.pools import Worker
-from paretoken.predict.simulation.scheduler import Scheduler
+from paretoken.predict.simulation.scheduler import Scheduler, Sequence
 
 DueTokens = tuple[Reply, int, bool]
 """A reply, the tokens that it gains, and whether they are its last."""
@@ -124,13 +124,17 @@ class Pacer:
         counters.ttft_s.observe(at_s - reply.received_s)
         counters.prompt_tokens += sequence.prompt
         counters.cache_queries += sequence.prompt
-        counters.cache_hits += sequence.cached
+        counters.cache_hits += sequence.cached - self.loaded_tokens(sequence)
+
+    def loaded_tokens(self, sequence: Sequence[Reply]) -> int:
+        """Cached tokens of a prompt that came from below GPU memory."""
+        return 0
 
     def end(self, reply: Reply) -> None:
         """Release a reply that is complete, or was cut by a fault."""
         self.scheduler.remove(reply.sequence)
         reply.sequence.owner = None
-        self.counters.success[reply.reason] += 1
+        self.counters.success["stop" if reply.reason == "tool_calls" else reply.reason] += 1
         self.counters.e2e_s.observe(reply.last_s - reply.received_s)
         if reply.made > 1:
             self.counters.tpot_s.observe((reply.last_s - reply.first_s) / (reply.made - 1))

@@ -56,6 +56,8 @@ class EmulatorMetrics:
 
     def __init__(self) -> None:
         self.prompt_tokens = self.generation_tokens = self.cache_queries = self.cache_hits = 0
+        self.tier_queries: int | None = None  # prompt tokens that GPU memory lacked; None without tiers below it
+        self.tier_hits = 0
         self.success = {"stop": 0, "length": 0, "abort": 0}
         self.ttft_s, self.itl_s, self.tpot_s = Histogram(_FAST_S), Histogram(_ITL_S), Histogram(_ITL_S)
         self.e2e_s, self.step_tokens = Histogram(_REQUEST_S), Histogram(_TOKENS)
@@ -89,6 +91,9 @@ class EmulatorMetrics:
             ("paretoken:emulate_lateness_seconds_max", "gauge"): self.late_s,
             ("paretoken:emulate_slipped_seconds_total", "counter"): self.slipped_s,
         }
+        if self.tier_queries is not None:
+            totals["vllm:external_prefix_cache_queries_total", "counter"] = self.tier_queries
+            totals["vllm:external_prefix_cache_hits_total", "counter"] = self.tier_hits
         lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
         for (name, kind), values in by_engine.items():
             lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from paretoken.emulate import words
-from paretoken.emulate.request import ApiError, CompletionRequest
+from paretoken.emulate.api_errors import ApiError
+from paretoken.emulate.request import CompletionRequest
+from paretoken.emulate.surfaces.surface import Tokens
 from paretoken.emulated import HEADER
 from paretoken.predict.simulation.scheduler import Sequence
 from paretoken.version import __version__
@@ -25,10 +26,6 @@ CUTS = ("reset", "truncate", "error")
 def framed(data: bytes) -> bytes:
     """One chunk of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def event(data: bytes) -> bytes:
-    return framed(b"data: " + data + b"\n\n")
 
 
 class ReplyClient(Protocol):
@@ -85,6 +82,7 @@ class Reply:
         "sent",
         "sequence",
         "stalled",
+        "surface",
         "tail",
         "word",
     )
@@ -109,20 +107,19 @@ class Reply:
         self.first_s = self.last_s = -1.0
         self.over = False
         self.stalled: bytearray | None = None  # what a stall keeps
-        self.around = head, tail = self._template(None)
+        self.surface = request.surface(request.model, name, created, script, request.ask)
+        self.around = self.surface.around()
+        self.plain = bool(self.around) and self._is_plain()
+        head, tail = self.around or (b"", b"")
         size = len(head) + words.WORD_CHARS + len(tail)
         self.one, self.tail = b"%x\r\n" % size + head, tail + b"\r\n"
         self.word = script.start % N_WORDS
-        self.plain = request.stream and self.per_event == 1 and script.chars is None and not self.faults
 
-    def _template(self, reason: str | None) -> tuple[bytes, bytes]:
-        """The bytes before and after the text of an event."""
-        kind = "chat.completion.chunk" if self.request.chat else "text_completion"
-        top = {"id": self.name, "object": kind, "created": self.created, "model": self.request.model}
-        opening = '"delta":{"content":"' if self.request.chat else '"text":"'
-        closing = '"}' if self.request.chat else '"'
-        head = f'data: {json.dumps(top)[:-1]}, "choices":[{{"index":0,{opening}'
-        return head.encode(), f'{closing},"logprobs":null,"finish_reason":{json.dumps(reason)}}}]}}\n\n'.encode()
+    def _is_plain(self) -> bool:
+        """Whether every event holds one word, and nothing goes wrong."""
+        script = self.script
+        whole_words = self.per_event == 1 and script.chars is None and not script.calls
+        return self.request.stream and whole_words and not self.faults
 
     def gain(self, tokens: int, at_s: float, done: bool) -> bool:
         """Pass on what a step made; False where the answer ends here, whatever the engine still meant to do."""
@@ -155,50 +152,23 @@ class Reply:
         self.word = (self.script.start + self.sent) % N_WORDS
 
     def _events(self, done: bool) -> bytes:
-        """The event of the tokens not yet sent, and at the end all that closes a stream."""
-        out = b""
-        if not self.sent:
-            out = event(self._role()) if self.request.chat else b""
-            out = event(json.dumps(self._echo()).encode()) + out if self.request.echo else out
-        text = self.script.text(self.sent, self.made)
-        head, tail = self._template(self.reason) if done else self.around
-        self.events += 1
-        data = head + text.encode() + tail
-        if self.faults.get("malformed") == self.events:
-            data = data[: len(data) // 2] + b"\n\n"
-        out += framed(data)
-        return out + self._closing() if done else out
+        """The events of the tokens not yet sent, and at the end all that closes a stream."""
+        surface, tokens = self.surface, self.tokens()
+        out = b"" if self.sent else b"".join(map(framed, surface.opening(tokens)))
+        parts = self.script.parts(self.sent, self.made)
+        for i, part in enumerate(parts):
+            for data in surface.events(part, self.reason if done and i == len(parts) - 1 else None):
+                self.events += 1
+                cut = self.faults.get("malformed") == self.events
+                out += framed(data[: len(data) // 2] + b"\n\n" if cut else data)
+        return out + b"".join(map(framed, surface.closing(self.reason, tokens))) + END if done else out
 
-    def _echo(self) -> dict[str, object]:
-        choice = {"index": 0, "text": self.request.echo, "logprobs": None, "finish_reason": None}
-        return self._top("text_completion") | {"choices": [choice]}
-
-    def _role(self) -> bytes:
-        choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
-        return json.dumps(self._top("chat.completion.chunk") | {"choices": [choice]}).encode()
-
-    def _top(self, kind: str) -> dict[str, object]:
-        return {"id": self.name, "object": kind, "created": self.created, "model": self.request.model}
-
-    def _closing(self) -> bytes:
-        out = b""
-        if self.request.usage:
-            kind = "chat.completion.chunk" if self.request.chat else "text_completion"
-            out = event(json.dumps(self._top(kind) | {"choices": [], "usage": self.usage()}).encode())
-        return out + event(b"[DONE]") + END
-
-    def usage(self) -> dict[str, object]:
-        """Token counts as the API states them."""
-        prompt = self.request.prompt_tokens
-        counted = {"prompt_tokens": prompt, "total_tokens": prompt + self.made, "completion_tokens": self.made}
-        return counted | {"prompt_tokens_details": {"cached_tokens": self.sequence.cached}}
+    def tokens(self) -> Tokens:
+        """Token counts so far."""
+        return Tokens(self.request.prompt_tokens, self.sequence.cached, self.made)
 
     def _body(self) -> bytes:
-        text = self.request.echo + self.script.text(0, self.made)
-        choice: dict[str, object] = {"index": 0, "logprobs": None, "finish_reason": self.reason, "stop_reason": None}
-        choice |= {"message": {"role": "assistant", "content": text}} if self.request.chat else {"text": text}
-        top = self._top("chat.completion" if self.request.chat else "text_completion")
-        return json.dumps(top | {"choices": [choice], "usage": self.usage()}).encode()
+        return self.surface.body(self.reason, self.tokens())
 
     def _send_whole(self) -> None:
         body = self._body()
@@ -240,10 +210,10 @@ class Reply:
                 self.connection.send(self._events(False))
             self.connection.reset()
         elif self.request.stream:
-            failed = event(_FAILED.body()) + event(b"[DONE]") if kind == "error" else b""
-            self.connection.send(self._events(False) + failed + END)
+            failed = self.surface.failure(_FAILED) if kind == "error" else []
+            self.connection.send(self._events(False) + b"".join(map(framed, failed)) + END)
         elif kind == "error":
-            self.connection.refuse(_FAILED)
+            self.connection.refuse(self.surface.error(_FAILED.status, str(_FAILED)))
         else:
             body = self._body()
             self.connection.closing = True

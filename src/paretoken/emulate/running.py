@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from paretoken.emulate.request import Count, estimate
+from paretoken.emulate.prompt import EncodedTokens, QuarterTokens, TextTokens
 from paretoken.emulate.server import EmulatedServer
 from paretoken.emulate.settings import EmulatorSettings
 from paretoken.emulated import marked
@@ -40,10 +40,10 @@ def serve(
     server.run()
 
 
-def counter(tokenizer: Path | None) -> Count:
-    """What counts the tokens of a text: the tokenizer in a file, or an estimate. Raises BadConfig, BadFile."""
+def text_tokens(tokenizer: Path | None) -> TextTokens:
+    """What turns texts into tokens: the tokenizer in a file, or an estimate. Raises BadConfig, BadFile."""
     if tokenizer is None:
-        return estimate
+        return QuarterTokens()
     try:
         from tokenizers import Tokenizer
     except ImportError:
@@ -53,7 +53,7 @@ def counter(tokenizer: Path | None) -> Count:
         loaded = Tokenizer.from_file(str(file))
     except Exception as error:
         raise BadFile(f"{file}: no tokenizer: {error}") from None
-    return lambda text: len(loaded.encode(text).ids)
+    return EncodedTokens(lambda text: list(loaded.encode(text).ids))
 
 
 def _come_first() -> None:

@@ -10,14 +10,18 @@ from math import ceil, log
 import numpy as np
 import orjson
 
+from paretoken.emulate.api_errors import ApiError
+from paretoken.emulate.caching import CachingPacer
 from paretoken.emulate.connection import ClientConnection, HttpRequest
 from paretoken.emulate.faults import Fault, parse_fault
 from paretoken.emulate.pacer import Pacer
 from paretoken.emulate.pools import PoolPacer
 from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.reply import STREAM_HEAD, Reply
-from paretoken.emulate.request import ApiError, CompletionRequest, read
+from paretoken.emulate.request import CompletionRequest, read
 from paretoken.emulate.settings import EmulatorSettings
+from paretoken.emulate.surfaces.registry import SURFACES
+from paretoken.emulate.tools import tool_calls
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.emulated import EMULATED, marked, unmarked
 from paretoken.errors import ParetokenError
@@ -27,7 +31,6 @@ from paretoken.version import __version__
 VOCABULARY = 32_000
 """Token ids that clients may send; any are taken, only their number counts."""
 FAULT_HEADER = "x-paretoken-fault"
-POSTS = {"/v1/completions": False, "/v1/chat/completions": True}
 
 
 class Service:
@@ -37,22 +40,22 @@ class Service:
         self.settings, self.clock = settings, clock
         self.model = marked(settings.model)
         self.counters = EmulatorMetrics()
-        pooled = settings.pools is not None
-        self.pacer: Pacer | PoolPacer = (PoolPacer if pooled else Pacer)(settings, self.counters)
+        self.pacer = _pacer(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
         self.numbers = itertools.count()
 
     def handle(self, connection: ClientConnection, request: HttpRequest) -> None:
         """Answer at once, or let the connection wait for a reply."""
         try:
-            if request.path in POSTS:
+            if request.path in SURFACES:
                 if request.method != "POST":
                     raise ApiError(405, f"{request.path} needs POST")
                 self._begin(connection, request)
             else:
                 connection.send(self._page(connection, request))
         except ApiError as error:
-            connection.refuse(error)
+            surface = SURFACES.get(request.path)
+            connection.refuse(surface.error(error.status, str(error), error.param, error.kind) if surface else error)
 
     def _page(self, connection: ClientConnection, request: HttpRequest) -> bytes:
         pages: dict[str, Callable[[], tuple[bytes, str]]] = {
@@ -65,7 +68,7 @@ class Service:
             "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
         }
         if request.path not in pages:
-            raise ApiError(404, f"unknown path {request.path}; use one of {', '.join([*POSTS, *pages])}")
+            raise ApiError(404, f"unknown path {request.path}; use one of {', '.join([*SURFACES, *pages])}")
         if request.method not in ("GET", "HEAD"):
             raise ApiError(405, f"{request.path} needs GET")
         body, kind = pages[request.path]()
@@ -103,10 +106,11 @@ class Service:
         settings = self.settings
         request = read(
             http.body,
-            chat=POSTS[http.path],
+            surface=SURFACES[http.path],
             model=self.model,
             context=settings.most_tokens,
-            count=settings.count,
+            texts=settings.texts,
+            with_ids=settings.cache is not None,
         )
         script = self._script(request, int(faults.get("chunk", settings.tokens_per_chunk)))
         cached = min(int(request.prompt_tokens * settings.serving.prefix_hit_rate), request.prompt_tokens - 1)
@@ -115,12 +119,14 @@ class Service:
             request,
             Sequence(request.prompt_tokens, script.tokens, cached),
             script,
-            name=f"{'chatcmpl' if request.chat else 'cmpl'}-{next(self.numbers):08x}",
+            name=f"{request.surface.prefix}-{next(self.numbers):08x}",
             created=int(time.time()),
             received_s=received_s,
             faults=faults,
         )
         reply.sequence.owner = connection.reply = reply
+        if isinstance(self.pacer, CachingPacer):
+            self.pacer.place(reply)
         if request.stream:
             connection.send(STREAM_HEAD)
         serving = settings.serving
@@ -145,7 +151,11 @@ class Service:
             natural = max(_geometric(self.settings.natural_tokens, float(self.rng.random())), request.min_tokens, 1)
             if natural <= tokens:
                 tokens, reason = natural, "stop"
-        stopped = find_stop(start, tokens, request.stops, request.min_tokens) if request.stops else None
+        if calls := tool_calls(request.ask.tools, tokens):
+            # A call that the limit cuts off is still a call with whole arguments.
+            return Script(start, tokens, "tool_calls", per_event=per_event, calls=calls)
+        stops = request.ask.stops
+        stopped = find_stop(start, tokens, stops, request.min_tokens) if stops else None
         if stopped:
             return Script(start, stopped[0], "stop", stopped[1], per_event=per_event)
         return Script(start, tokens, reason, per_event=per_event)
@@ -157,6 +167,12 @@ class Service:
         except ParetokenError as error:
             raise ApiError(400, str(error), FAULT_HEADER) from None
         return {f.kind: f.value for f in chosen if f.kind != "refuse" and self.rng.random() < f.share}
+
+
+def _pacer(settings: EmulatorSettings, counters: EmulatorMetrics) -> Pacer | PoolPacer:
+    if settings.cache:
+        return CachingPacer(settings, settings.cache, counters)
+    return PoolPacer(settings, counters) if settings.pools else Pacer(settings, counters)
 
 
 def _geometric(mean: float, draw: float) -> int:

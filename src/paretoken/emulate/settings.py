@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import ceil
 
 from paretoken.emulate.faults import Fault
-from paretoken.emulate.request import Count, estimate
+from paretoken.emulate.prompt import QuarterTokens, TextTokens
 from paretoken.errors import BadConfig
+from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import Worker, WorkerPools
 from paretoken.predict.simulation.run import ServingOptions
@@ -22,7 +23,8 @@ class EmulatorSettings:
     """A model under a name, an engine's step time and limits, and how the server departs from them.
 
     `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
-    `natural_tokens` (geometric). `count` gives the tokens of a text. With `pools`, the engine is a decode worker.
+    `natural_tokens` (geometric). `texts` gives the tokens of a text. With `pools`, the engine is a decode worker. With
+    `cache`, prompts find what is in the prefix cache; without, the share of `serving`.
     """
 
     model: str
@@ -35,8 +37,9 @@ class EmulatorSettings:
     tokens_per_chunk: int = 1
     faults: tuple[Fault, ...] = ()
     seed: int = 0
-    count: Count = estimate
+    texts: TextTokens = QuarterTokens()  # noqa: RUF009
     pools: WorkerPools | None = None
+    cache: CacheOptions | None = None
 
     def __post_init__(self) -> None:
         if not self.time_scale > 0:
@@ -45,6 +48,12 @@ class EmulatorSettings:
             raise BadConfig(f"natural length is {self.natural_tokens:g} tokens: it must be 1 to {MOST_NATURAL:,}")
         if self.tokens_per_chunk < 1:
             raise BadConfig(f"{self.tokens_per_chunk} tokens per chunk: it must be 1 or more")
+        if self.cache and self.pools:
+            raise BadConfig("the prefix cache of separate pools is not emulated; leave out the pools or the cache")
+        if self.cache and self.serving.prefix_hit_rate:
+            raise BadConfig(
+                f"prefix hits are {self.serving.prefix_hit_rate:g}, but the cache finds them: leave them at 0"
+            )
 
     @property
     def acceptance(self) -> Fraction:

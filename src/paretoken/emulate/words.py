@@ -24,6 +24,28 @@ WORDS = tuple(sorted(_FOUR, key=lambda w: w[::-1]))  # by their ends, so that ne
 WORD_CHARS = 5
 _BYTES = tuple(w.encode() for w in WORDS)
 ROUND = _BYTES * 2
+_PLACES = {word: i for i, word in enumerate(WORDS)}
+_ROUND_TEXT = "".join(WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool call in an answer: `tokens` words between `head` and `tail`, which make its arguments valid JSON."""
+
+    name: str
+    head: str
+    tail: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPart:
+    """Text of an answer: of its tool call number `call`, -1 for none; whether the call begins and ends with it."""
+
+    text: str
+    call: int = -1
+    begins: bool = False
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +57,21 @@ class Script:
     reason: str
     chars: int | None = None  # all if None; a stop string cuts the rest
     per_event: int = 1  # tokens in each event
+    calls: tuple[ToolCall, ...] = ()
+
+    def parts(self, first: int, last: int) -> list[AnswerPart]:
+        """Tokens first … last − 1 by what they belong to; one part, perhaps empty, where no tool is called."""
+        if not self.calls:
+            return [AnswerPart(self.text(first, last))]
+        parts, before = [], 0
+        for i, call in enumerate(self.calls):
+            begin, end = max(first, before), min(last, before + call.tokens)
+            if begin < end:
+                begins, ends = begin == before, end == before + call.tokens
+                text = text_of(self.start, begin, end)
+                parts.append(AnswerPart(call.head * begins + text + call.tail * ends, i, begins, ends))
+            before += call.tokens
+        return parts
 
     def text(self, first: int, last: int) -> str:
         """Tokens first … last − 1, less what a stop string cuts."""
@@ -45,7 +82,13 @@ class Script:
 def text_of(start: int, first: int, last: int) -> str:
     """Tokens first … last − 1 of an answer."""
     n = len(WORDS)
-    return "".join(WORDS[(start + i) % n] for i in range(first, last))
+    begin, chars = (start + first) % n * WORD_CHARS, max(last - first, 0) * WORD_CHARS
+    return (_ROUND_TEXT * (1 + (begin + chars) // len(_ROUND_TEXT)))[begin : begin + chars]
+
+
+def word_at(word: str) -> int | None:
+    """The place of a word in the round; None for any other text."""
+    return _PLACES.get(word)
 
 
 def find_stop(start: int, tokens: int, stops: Sequence[str], min_tokens: int) -> tuple[int, int] | None:

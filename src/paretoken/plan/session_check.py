@@ -72,9 +72,15 @@ class _Hour:
 
 
 def check_sessions(
-    fleet: SizedFleet, traffic: Traffic, slos: Sequence[Slo], catalog: Catalog, *, prefix_cache: bool = True
+    fleet: SizedFleet,
+    by_hour: Sequence[int],
+    traffic: Traffic,
+    slos: Sequence[Slo],
+    catalog: Catalog,
+    *,
+    prefix_cache: bool = True,
 ) -> SessionCheck | None:
-    """The replay of a fleet; None where the traffic has no sessions that wait, or the replicas are two pools."""
+    """The replay of a fleet with so many replicas by hour; None without sessions that wait, and of two pools."""
     worker = fleet.replica.server
     if traffic.graphs is None or not isinstance(worker, Worker):
         return None
@@ -86,7 +92,7 @@ def check_sessions(
         return None
     policy = cache_policy(fleet.candidate.deployment.engine, catalog)
     cache = CacheOptions(policy=policy) if prefix_cache else None
-    replicas = fleet.size.hours[hour]
+    replicas = by_hour[hour]
 
     def replayed(n: int) -> _Replay:
         return _replayed(fleet.replica, worker, of_hour, n, calls, cache, slos)

@@ -10,12 +10,15 @@ from typing import Generic, TypeVar
 
 from paretoken.errors import BadConfig, BadFile, quoted
 from paretoken.sessions.arrange import BadSession, NamedStep
+from paretoken.sessions.fields import id_of
 from paretoken.sessions.graph import BLOCK_TOKENS
 from paretoken.trace_rows import TraceRow
 
 T = TypeVar("T")
 MOST_STEPS = 200_000
 """Steps of a session. More are taken for a mistake."""
+MOST_KEPT = 3_000_000_000
+"""Characters of the rows of sessions that are kept, which take up to twice as many bytes of memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +49,16 @@ class SessionDraft:
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
-    """What is wrong with a file: raised, or with `keep_going` counted, and the session left out."""
+    """What is wrong with a file: raised, or with `keep_going` counted, and the session left out.
+
+    `kept` counts the characters of the rows that sessions are made of.
+    """
 
     file: str
     keep_going: bool = False
     left_out: Counter[str] = field(default_factory=Counter)
     spoiled: set[str] = field(default_factory=set)
+    kept: int = 0
 
     @contextmanager
     def of(self, session: str, place: str = "") -> Iterator[None]:
@@ -63,6 +70,23 @@ class Faults:
             self._spoil(session, BadFile(f"{where}session {quoted(session)}: {e}"), e.reason)
         except BadFile as e:
             self._spoil(session, e, "a row that cannot be read")
+
+    def keep(self, row: TraceRow) -> None:
+        """A row is kept; BadFile once they are too many for the memory of a machine."""
+        self.kept += row.size
+        if self.kept > MOST_KEPT:
+            raise BadFile(
+                f"{self.file}: {row.place}: the sessions up to here have more than {MOST_KEPT / 1e9:g} GB, "
+                "too many to keep in memory; split the file, or read fewer sessions"
+            )
+
+    def session_of(self, row: TraceRow, name: str) -> str:
+        """The session that a row is of; "" if it cannot be read."""
+        try:
+            return id_of(row, name, row.get(name))
+        except BadFile as e:
+            self._spoil(row.place, e, "a row that cannot be read")
+            return ""
 
     def broken(self, error: BadFile) -> None:
         """A line is no JSON object, so that nobody knows its session."""
@@ -102,6 +126,7 @@ class Gathered(Generic[T]):
             rows = self.rows.setdefault(session, [])
             self.places.setdefault(session, row.place)
             rows.append(parsed())
+            self.faults.keep(row)
             if len(rows) > MOST_STEPS:
                 raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
         if session in self.faults.spoiled:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import cast
 
 from paretoken.errors import quoted
+from paretoken.plain_files import DEEPEST
 from paretoken.sessions.graph import Message
 from paretoken.trace_rows import TraceRow
 
@@ -88,7 +89,7 @@ def message_of(row: TraceRow, value: object) -> Message:
     role = value.get("role")
     if role not in ROLES:
         raise row.bad(f"the role {quoted(role)} of a message is unknown; known roles: {', '.join(ROLES)}")
-    return value
+    return _shallow(row, value)
 
 
 def messages_of(row: TraceRow, name: str) -> tuple[Message, ...]:
@@ -98,7 +99,21 @@ def messages_of(row: TraceRow, name: str) -> tuple[Message, ...]:
 
 def tools_of(row: TraceRow, name: str) -> tuple[Message, ...]:
     """Definitions of tools, none where the row lacks them."""
-    return tuple(tool.values for tool in rows_of(row, name, "tool"))
+    return tuple(_shallow(row, tool.values) for tool in rows_of(row, name, "tool"))
+
+
+def _shallow(row: TraceRow, value: Message) -> Message:
+    """The value, if it is not nested too deep to be compared and written."""
+    level: list[object] = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level if isinstance(outer, (dict, list)) for inner in _inside(outer)]
+        if not level:
+            return value
+    raise row.bad(f"a message or a tool is nested more than {DEEPEST} levels deep")
+
+
+def _inside(value: dict[str, object] | list[object]) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def require_known(row: TraceRow, known: Sequence[str]) -> None:

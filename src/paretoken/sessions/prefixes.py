@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -46,12 +47,31 @@ def tree_of_blocks(
     Ids beyond the length of a prompt are left out.
     """
     most = -(-input_tokens // block_tokens)
-    units = np.minimum([len(row) for row in ids], most)
-    numbers: dict[int, int] = {}  # ids may be hashes of more than 64 bits
-    rows = zip(ids, units.tolist(), strict=True)
-    flat = (numbers.setdefault(block, len(numbers)) for row, n in rows for block in row[:n])
-    nodes = nodes_of(np.fromiter(flat, np.int64, int(units.sum())), units, len(numbers))
-    return tree_of_nodes(nodes, units, block_tokens, input_tokens, output_tokens)
+    units = np.minimum(np.array([len(row) for row in ids], np.int64), most)
+    flat, id_count = _numbered(ids, units)
+    return tree_of_nodes(nodes_of(flat, units, id_count), units, block_tokens, input_tokens, output_tokens)
+
+
+def _numbered(ids: Sequence[Sequence[int]], units: Ints) -> tuple[Ints, int]:
+    """The first `units` ids of every row, one after the other, as numbers from 0 to below the second value."""
+    total = int(units.sum())
+
+    def flat() -> Iterable[int]:
+        return chain.from_iterable(
+            row if len(row) == n else row[:n] for row, n in zip(ids, units.tolist(), strict=True)
+        )
+
+    try:
+        numbers = np.fromiter(flat(), np.int64, total)
+    except OverflowError:  # hashes of more than 64 bits
+        places: dict[int, int] = {}
+        return np.fromiter((places.setdefault(block, len(places)) for block in flat()), np.int64, total), len(places)
+    low, high = (int(numbers.min()), int(numbers.max())) if total else (0, 0)
+    if high - low > 8 * total:
+        unique, numbers = np.unique(numbers, return_inverse=True)
+        return numbers.reshape(-1), len(unique)
+    numbers -= low
+    return numbers, high - low + 1
 
 
 def nodes_of(ids: Ints, units: Ints, id_count: int) -> Ints:
@@ -66,12 +86,25 @@ def nodes_of(ids: Ints, units: Ints, id_count: int) -> Ints:
     level, fresh = 0, 1
     while len(active):
         at = starts[active] + level
-        unique, inverse = np.unique(parent[active] * id_count + ids[at], return_inverse=True)
+        keys = parent[active] * id_count + ids[at]
+        unique, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
         nodes[at] = parent[active] = fresh + inverse
         fresh += len(unique)
         level += 1
-        active = active[units[active] > level]
+        longer, alone = units[active] > level, counts[inverse] == 1
+        # Below a node with one chain there are no others.
+        rest = active[longer & alone]
+        at = _ranges(starts[rest] + level, units[rest] - level)
+        nodes[at] = np.arange(fresh, fresh + len(at))
+        fresh += len(at)
+        active = active[longer & ~alone]
     return nodes
+
+
+def _ranges(starts: Ints, lengths: Ints) -> Ints:
+    """The numbers of all ranges, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
 
 
 def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Ints, output_tokens: Ints) -> PrefixTree:
@@ -80,31 +113,29 @@ def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Int
     The last block of a prompt may be filled in part, and is shared then with prompts of the same length. Requests
     through a node are a subset of those through its parent, so a segment ends where their number changes.
     """
-    nodes = _own_last_nodes(nodes, units, block_tokens, input_tokens)
-    starts = np.cumsum(units) - units
-    first = np.zeros(len(nodes), bool)
-    first[starts[units > 0]] = True
-    count = np.bincount(nodes, minlength=1)
-    begins = first.copy()
-    begins[1:] |= count[nodes[1:]] != count[nodes[:-1]]
-    place = np.maximum.accumulate(np.where(begins, np.arange(len(nodes)), 0)) if len(nodes) else np.empty(0, np.int64)
-    level = np.arange(len(nodes)) - np.repeat(starts, units)
-    # One row for each segment: its first node, by level, so that parents come first.
-    heads, at = np.unique(nodes[begins], return_index=True)
-    at = np.flatnonzero(begins)[at]
-    order = np.lexsort((heads, level[at]))
-    heads, at = heads[order], at[order]
-    segment_of = np.full(len(count), ROOT, np.int64)
-    segment_of[heads] = np.arange(len(heads))
-    segment = segment_of[nodes[place]] if len(nodes) else np.empty(0, np.int64)
-    parent = np.where(first[at], ROOT, segment[np.maximum(at - 1, 0)])
-    blocks = np.zeros(len(heads), np.int64)
-    np.maximum.at(blocks, segment, np.arange(len(nodes)) - place + 1)
-    start = level[at] * block_tokens
-    end = start + blocks * block_tokens
     prompt = np.full(len(units), ROOT, np.int64)
+    if not len(nodes):
+        none = np.empty(0, np.int64)
+        return _with_own(none, none, none, prompt, input_tokens, output_tokens)
+    nodes = _own_last_nodes(nodes, units, block_tokens, input_tokens)
     filled = units > 0
-    prompt[filled] = segment[(starts + units - 1)[filled]]
+    starts = (np.cumsum(units) - units)[filled]
+    # Runs of nodes with the same number of requests: a run is how one request goes through one segment.
+    count = np.bincount(nodes).astype(np.int32)[nodes]
+    begins = np.append(True, count[1:] != count[:-1])
+    begins[starts] = True
+    run = np.flatnonzero(begins)
+    opens = np.isin(run, starts, assume_unique=True)
+    heads, at, segment = np.unique(nodes[run], return_index=True, return_inverse=True)
+    level = (run - starts[np.cumsum(opens) - 1])[at]
+    order = np.lexsort((heads, level))  # parents come first
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    segment, at, level = place[segment.reshape(-1)], at[order], level[order]
+    parent = np.where(opens[at], ROOT, segment[at - 1])
+    start = level * block_tokens
+    end = start + np.diff(run, append=len(nodes))[at] * block_tokens
+    prompt[filled] = segment[np.append(np.flatnonzero(opens)[1:], len(run)) - 1]
     # All prompts that end in a block filled in part are as long.
     end[prompt[filled]] = np.minimum(end[prompt[filled]], input_tokens[filled])
     return _with_own(parent, start, end, prompt, input_tokens, output_tokens)
@@ -117,9 +148,9 @@ def _own_last_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: I
     part = spare > 0
     if not part.any():
         return nodes
-    own = nodes.copy()
-    pairs = np.stack([nodes[ends[part]], spare[part]])
-    own[ends[part]] = nodes.max() + 1 + np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
+    own, last = nodes.copy(), ends[part]
+    keys = nodes[last] * (int(spare.max()) + 1) + spare[part]
+    own[last] = nodes.max() + 1 + np.unique(keys, return_inverse=True)[1].reshape(-1)
     return own
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -10,11 +10,11 @@ from typing import Protocol
 from paretoken.errors import BadFile
 from paretoken.sessions.arrange import BadSession, arranged
 from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
-from paretoken.sessions.forms import plain, weka
+from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.trace_rows import TraceRow, objects, read_head
 
-__all__ = ["FORMS", "SessionForm", "form_of", "is_session_file", "read_sessions"]
+__all__ = ["FORMS", "SessionForm", "files_of", "form_of", "is_session_file", "read_sessions"]
 
 
 class SessionForm(Protocol):
@@ -32,7 +32,8 @@ class SessionForm(Protocol):
         ...
 
 
-FORMS: tuple[SessionForm, ...] = (weka, plain)
+ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+FORMS: tuple[SessionForm, ...] = (weka, tracelab, otel, mooncake, dag, plain)
 
 
 def is_session_file(path: Path | str) -> bool:
@@ -53,10 +54,33 @@ def form_of(path: Path | str) -> SessionForm:
 
 
 def _form_of(path: Path) -> SessionForm | None:
-    if read_head(path).columns:
+    first = files_of(path)[0]
+    if read_head(first).columns:
         return None
-    first = next(objects(path), None)
-    return None if first is None else next((f for f in FORMS if f.detects(first)), None)
+    row = next(objects(first), None)
+    return None if row is None else next((f for f in FORMS if f.detects(row)), None)
+
+
+def files_of(path: Path) -> Sequence[Path]:
+    """The file, or the files of a folder in the order of their names, as some corpora have a file for each session."""
+    if not path.is_dir():
+        return (path,)
+    files = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    if not files:
+        raise BadFile(f"{path} holds no file that ends in {', '.join(ENDINGS)}")
+    return files
+
+
+def _rows(path: Path, form: SessionForm, faults: Faults) -> Iterator[TraceRow]:
+    """The rows of a file, or of all files of a folder with the names of these."""
+    if not path.is_dir():
+        yield from objects(path, faults.broken)
+        return
+    for file in files_of(path):
+        for number, row in enumerate(objects(file, faults.broken)):
+            if not number and not form.detects(row):
+                raise BadFile(f"{file} is no trace in the form of the first file of {path}, {form.NAME}; take it away")
+            yield replace(row, file=str(path), place=f"{file.name}: {row.place}")
 
 
 def read_sessions(
@@ -66,7 +90,7 @@ def read_sessions(
     most_sessions: int | None = None,
     max_tokens: int | None = None,
 ) -> SessionTrace:
-    """The sessions of a file, by their begin, which counts from the first one. Raises BadFile.
+    """The sessions of a file or a folder of files, by their begin, which counts from the first one. Raises BadFile.
 
     Rows are read one at a time, and memory holds the sessions that are kept: the first `most_sessions`, without those
     that have a call of more than `max_tokens`, prompt and answer. `keep_going` leaves sessions out that are not sound;
@@ -75,7 +99,7 @@ def read_sessions(
     path, form = Path(path), form_of(path)
     limits = SessionLimits(most_sessions=most_sessions, max_tokens=max_tokens)
     faults = Faults(file=str(path), keep_going=keep_going)
-    sessions = list(_sessions(form.drafts(objects(path, faults.broken), faults, limits), faults, limits))
+    sessions = list(_sessions(form.drafts(_rows(path, form, faults), faults, limits), faults, limits))
     if not sessions:
         why = ", ".join(f"{reason}: {count:,}" for reason, count in faults.left_out.items())
         raise BadFile(f"{path} holds no usable session; {f'left out: {why}' if why else 'check the file'}")
@@ -90,7 +114,7 @@ def read_sessions(
 
 def _sessions(drafts: Iterator[SessionDraft], faults: Faults, limits: SessionLimits) -> Iterator[Session]:
     """The sessions of the drafts within the limits."""
-    names = set[str]()
+    names, kept = set[str](), 0
     for draft in drafts:
         with faults.of(draft.name, draft.place):
             if draft.name in names:
@@ -98,7 +122,9 @@ def _sessions(drafts: Iterator[SessionDraft], faults: Faults, limits: SessionLim
             session = _session(draft)
             if limits.max_tokens is not None and session.longest_tokens > limits.max_tokens:
                 faults.leave_out(draft.name, f"a call of more than {limits.max_tokens:,} tokens")
+                faults.kept = kept
                 continue
+            kept = faults.kept
             names.add(draft.name)
             yield session
             if limits.most_sessions is not None and len(names) >= limits.most_sessions:

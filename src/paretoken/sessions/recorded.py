@@ -101,9 +101,10 @@ def _with_earlier(items: Sequence[Recorded], slack_s: float) -> Iterable[tuple[R
 
 
 def _not_before(earlier: Sequence[Recorded], begins: Ends, follows: Sequence[str]) -> list[str]:
-    """The ids of `earlier` without those that had ended when what is followed began."""
+    """The ids of `earlier` without what others of it follow and what had ended before `follows` began."""
     begin_s = max((begins[id_] for id_ in follows), default=float("-inf"))
-    return [item.id for item in earlier if item.ended_s > begin_s and item.id not in follows]
+    followed = {*follows, *(id_ for item in earlier for id_ in item.follows)}
+    return [item.id for item in earlier if item.ended_s > begin_s and item.id not in followed]
 
 
 def tools_for_waits(steps: Sequence[NamedStep], with_results: Collection[str]) -> list[NamedStep]:

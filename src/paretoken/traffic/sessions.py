@@ -38,7 +38,7 @@ def traffic_of_sessions(trace: SessionTrace) -> Traffic:
         output_tokens=np.array([calls[i].output_tokens for i in order], np.int64),
         session=graphs.graph[order],
         span_s=period_s(times, trace.file),
-        source=f"{Path(trace.file).name} ({trace.form} sessions)",
+        source=f"{Path(trace.file).name} ({trace.form})",
         prefixes=PrefixBlocks(blocks, _block_tokens(trace)) if any(blocks) else None,
         graphs=graphs.take(order),
         notes=tuple(_notes(trace)),

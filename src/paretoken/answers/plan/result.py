@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated
-
-from pydantic import Field
 
 from paretoken.traffic.describe import TrafficSummary
 
@@ -78,12 +75,14 @@ class SessionOutcome:
 
     `hour` counts from 0 at the start of the traffic. `calls` were due in it, on `share` of its `replicas`, and found
     `hit_share` of their prompt tokens; `assumed_hit_share` is what the sizing assumed, None where it assumed none.
-    `worst` is the largest value over bound of a limit, `first_to_fail` that limit. `needed` is the fewest replicas that
-    meet all limits; None where not even twice as many do.
+    `sized_replicas` are those of the sizing: fewer, where they missed a limit in the replay. `worst` is the largest
+    value over bound of a limit, `first_to_fail` that limit. `needed` is the fewest replicas that meet all limits; None
+    where not even twice as many do.
     """
 
     hour: int
     replicas: int
+    sized_replicas: int
     share: float
     sessions: int
     calls: int
@@ -141,7 +140,7 @@ class PlanRow:
     tok_s_per_mw: float | None
     commands: tuple[str, ...]
     notes: tuple[str, ...]
-    sessions: Annotated[SessionOutcome | None, Field(exclude_if=lambda outcome: outcome is None)] = None
+    sessions: SessionOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,12 +43,16 @@ def session_words(outcome: SessionOutcome) -> str:
     """The replay of the sessions in a sentence or two."""
     text = (
         f"Replay of {counted(outcome.calls, 'call')} of sessions in the busiest hour on "
-        f"{counted(outcome.replicas, 'replica')}, each turn after its answer: the prefix cache finds "
-        f"{_share(outcome.hit_share)} of prompt tokens"
+        f"{counted(outcome.replicas, 'replica')}, each turn after its answer: "
     )
-    if outcome.assumed_hit_share is not None:
-        text += f" (the sizing assumed {_share(outcome.assumed_hit_share)})"
-    text += f", a session takes {_money(outcome.median_session_s)} s, p99 {_money(outcome.p99_session_s)} s."
+    if outcome.hit_share:
+        text += f"the prefix cache finds {_share(outcome.hit_share)} of prompt tokens"
+        if outcome.assumed_hit_share is not None:
+            text += f" (the sizing assumed {_share(outcome.assumed_hit_share)})"
+        text += ", "
+    text += f"a session takes {_money(outcome.median_session_s)} s, p99 {_money(outcome.p99_session_s)} s."
+    if outcome.met and outcome.sized_replicas < outcome.replicas:
+        return f"{text} All limits hold; with the {outcome.sized_replicas:,} of the sizing they do not."
     if outcome.met:
         return f"{text} All limits hold."
     needed = (

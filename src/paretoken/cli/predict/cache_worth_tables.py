@@ -18,8 +18,10 @@ CACHES = {"none": "none", "gpu": "GPU", "host": "GPU, host", "ssd": "GPU, host, 
 def print_cache_worth(answer: CacheWorthAnswer, question: ReplayQuestion) -> None:
     """The tables of an answer: what each cache does, what it is worth, and what providers bill."""
     names = CACHES | ({} if question.host_cache_gb else {"ssd": "GPU, SSD"})
-    if unmet := [row.size for row in answer.rows if not row.caches]:
-        echo_lines(f"One session alone misses {question.slo} at TP {', '.join(unmet)}.")
+    for row in answer.rows:
+        if row.missed:
+            caches = ", ".join(names[cache] for cache in row.missed)
+            echo_lines(f"One session alone misses {question.slo} at TP {row.size} with the cache: {caches}.")
     rows = [(row, cache, names[cache.cache]) for row in answer.rows for cache in row.caches]
     if not rows:
         return
@@ -95,9 +97,9 @@ def _print_api(answer: CacheWorthAnswer) -> None:
     if answer.api:
         print_table(
             "List prices of the model with cached input",
-            ("provider", "$/M input", "$/M cached input", "cached over input"),
+            ("provider", "name", "$/M input", "$/M cached input", "cached over input"),
             [
-                [p.provider, p.input_usd_per_mtok, p.cached_usd_per_mtok, share(p.cached_share, SHARE)]
+                [p.provider, p.name, p.input_usd_per_mtok, p.cached_usd_per_mtok, share(p.cached_share, SHARE)]
                 for p in answer.api
             ],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,15 @@ described = stack(
 )
 lengths = stack(options.nominal_lengths(1024), options.length_range_ratio)
 disaggregated = click.option("--disaggregated", metavar="LAYOUT", help=LAYOUT_HELP)
+TIERS = ("--host-cache", "--ssd-cache")
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
+cache = stack(
+    click.option("--prefix-cache", is_flag=True, help="Let prompts find what is in the engine's prefix cache."),
+    click.option(
+        "--host-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: host memory below it."
+    ),
+    click.option("--ssd-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: SSD below it."),
+)
 server = stack(
     click.option("--name", help="Model name in requests."),
     click.option(
@@ -63,6 +72,7 @@ server = stack(
 @lengths
 @options.calibration
 @described
+@cache
 @server
 def command(
     name: str | None,
@@ -77,10 +87,11 @@ def command(
     realtime: bool,
     **engine: Any,
 ) -> None:
-    """Serve /v1/completions and /v1/chat/completions at the pace of a simulated engine.
+    """Serve OpenAI's completions, chat and responses and Anthropic's messages at the pace of a simulated engine.
 
     Batching, queueing, KV limits and preemptions follow the simulation; each token is sent when its step ends.
     With --disaggregated, prompts queue at prefill workers, and tokens come at the pace of their decode worker.
+    With --prefix-cache, a later turn of a session finds the prompt and the answer before it.
     Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may set its
     own in the header X-Paretoken-Fault.
 
@@ -92,11 +103,13 @@ def command(
                         --engine dynamo-trtllm --disaggregated 2xDEP4+1xDEP16
       paretoken emulate --decode-ms 8 --per-seq-ms 0.05 --kv-tokens 100000 \\
                         --time-scale 10
+      paretoken emulate --accelerator H200 --model llama-3-70b --precision fp8 \\
+                        --engine vllm --tp 8 --prefix-cache --host-cache 800
       paretoken emulate --fault reset=5@0.01 --fault 429@0.05
       paretoken bench http://127.0.0.1:8000 --isl 1024 --osl 128
     """
     from paretoken.emulate.faults import parse_fault
-    from paretoken.emulate.running import counter, serve
+    from paretoken.emulate.running import serve, text_tokens
     from paretoken.emulate.settings import EmulatorSettings
 
     emulated = _engine(engine)
@@ -111,8 +124,9 @@ def command(
         tokens_per_chunk=tokens_per_chunk,
         faults=tuple(map(parse_fault, faults)),
         seed=seed,
-        count=counter(tokenizer),
+        texts=text_tokens(tokenizer),
         pools=emulated.pools,
+        cache=emulated.cache,
     )
     serve(settings, host, port, partial(echo, err=True), realtime=realtime)
 
@@ -120,32 +134,42 @@ def command(
 def _engine(values: dict[str, Any]) -> EmulatedEngine:
     """The predicted engine if an accelerator, a model, a precision or an engine is stated, else the described one."""
     from paretoken.emulate.engine import described
+    from paretoken.predict.simulation.cache.options import CacheOptions
     from paretoken.predict.steptime import AffineStepTime
 
     stated = options.stated_options()
+    if not values["prefix_cache"] and (tiers := sorted(stated & set(TIERS))):
+        raise BadConfig(f"{tiers[0]} is a tier of the prefix cache; add --prefix-cache")
+    cache = CacheOptions() if values["prefix_cache"] else None
     if stated & {"--accelerator", "--model", "--precision", "--engine", "--serve-command"}:
         if both := sorted(stated & set(DESCRIBED)):
             raise BadConfig(
                 f"{both[0]} describes an engine, --accelerator and --model predict one; leave one of them out"
             )
-        return _predicted(values) if values["disaggregated"] is None else _predicted_pools(values, stated)
-    if stray := sorted(stated & {*options.DEPLOYMENT_ONLY, "--disaggregated"}):
+        if values["disaggregated"] is None:
+            return _predicted(values)
+        if cache:
+            raise BadConfig("the prefix cache of separate pools is not emulated; leave out --prefix-cache")
+        return _predicted_pools(values, stated)
+    if stray := sorted(stated & {*options.DEPLOYMENT_ONLY, *TIERS, "--disaggregated"}):
         raise BadConfig(f"{stray[0]} needs a predicted engine; add --accelerator, --model and --engine")
     step_ms, per_seq_ms, per_context_us = values["decode_ms"], values["per_seq_ms"], values["per_context_us"]
     step_time = AffineStepTime(step_ms / 1e3, per_seq_ms / 1e3, per_context_us / 1e6, 1 / values["prefill_tok_s"])
-    return described(
+    engine = described(
         step_time,
         options.settings_of_options(values),
         acceptance_length=values["acceptance_length"],
         speculative_tokens=values["speculative_tokens"],
     )
+    return replace(engine, cache=cache)
 
 
 def _predicted(values: dict[str, Any]) -> EmulatedEngine:
     """The stated deployment; with --tp auto, at the smallest TP size that fits."""
     from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
     from paretoken.cli.predict.notes import print_notes
-    from paretoken.emulate.engine import predicted
+    from paretoken.emulate.engine import predicted, prefix_cache
+    from paretoken.predict.cache_tiers import tier_notes
     from paretoken.predict.drafting import speculation_notes
 
     question, data = prepared(DeploymentQuestion(**options.question_fields(values)), None)
@@ -155,12 +179,12 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
         raise BadConfig(
             f"--gpus {deployment.gpus * replicas} is {replicas} replicas of {deployment.hardware}; emulate one of them"
         )
-    return predicted(
-        deployment,
-        question.lengths,
-        calibration=data.calibration,
-        catalog=data.catalog,
-    )
+    engine = predicted(deployment, question.lengths, calibration=data.calibration, catalog=data.catalog)
+    if not values["prefix_cache"]:
+        return engine
+    sizes = {"host_gb": values["host_cache"], "ssd_gb": values["ssd_cache"]}
+    print_notes(tier_notes(deployment, data.catalog) if any(sizes.values()) else ())
+    return replace(engine, cache=prefix_cache(deployment, data.catalog, **sizes))
 
 
 def _predicted_pools(values: dict[str, Any], stated: set[str]) -> EmulatedEngine:

@@ -116,16 +116,20 @@ class EngineSimulator:
 
     def begin(self) -> float:
         """Start the step, or the steps alike, of `now`: when they end, s, inf where nothing can run."""
+        self._receive(self.now)
+        if self.arrived:
+            self._join_arrived()
+        if self.waiting or self.batch.offset or self.partial != NONE:
+            self._start()
+        return self.ends_s
+
+    def _receive(self, until_s: float) -> None:
+        """Queue the requests that have come by then."""
         pending, waiting = self.pending, self.waiting
-        while pending and pending[0][0] <= self.now:
+        while pending and pending[0][0] <= until_s:
             if not waiting:
                 self.opens_at = self.limits.opens_at(self.batch.steps)
             waiting.append(heappop(pending)[1])
-        if self.arrived:
-            self._join_arrived()
-        if waiting or self.batch.offset or self.partial != NONE:
-            self._start()
-        return self.ends_s
 
     def finish(self) -> None:
         """End what `begin` started."""
@@ -179,8 +183,6 @@ class EngineSimulator:
     def _cuts_for_requests(self) -> bool:
         """Whether a request that comes during steps alike ends them early."""
         return not self.waiting and (self._places() or self.limits.delays_requests)
-
-    # ---- KV blocks
 
     def _make_room(self) -> bool:
         """Preempt the latest admitted until the others can make a step; whether none had to go."""
@@ -347,7 +349,9 @@ class EngineSimulator:
             k = batch.steps_that_fit(self.limits.kv_blocks - self.used, k, grown)
         if self.waiting and self._queue_closed():
             k = min(k, self.opens_at - batch.steps)
-        fixed, per_token = self.coefficients.get(n) or self._coefficients(n)
+        if n not in self.coefficients:
+            self.coefficients[n] = self.step_time.decode(n)
+        fixed, per_token = self.coefficients[n]
         first = fixed + per_token * (batch.context / batch.unit)
         more = per_token * (n * batch.gain / batch.unit)
         self.alike, self.jump = k, (first, more, grown, end)
@@ -371,10 +375,6 @@ class EngineSimulator:
         batch.move(k)
         if batch.steps == end:
             self._leave(self._ended())
-
-    def _coefficients(self, n: int) -> tuple[float, float]:
-        pair = self.coefficients[n] = self.step_time.decode(n)
-        return pair
 
     def _ended(self) -> list[int]:
         """Take out the sequences whose last step this was."""

@@ -73,6 +73,8 @@ class EngineEvents:
             ends_s = engine.begin()
             if ends_s < inf:
                 heappush(self.events, (ends_s, ENDS, index))
+            elif engine.next_s < inf:  # what a tier below loads is all that it waits for
+                heappush(self.events, (engine.next_s, STARTS, index))
 
     def wake(self, index: int) -> None:
         """Start an engine that is idle, once nothing else is due now."""

@@ -84,6 +84,8 @@ def check_pools(pools: WorkerPools, lengths: SimulatedLengths, serving: ServingO
 class PoolsSimulator(EngineEvents):
     """The engines of both pools, prefill first, with their routers and links. `on_finish` is called with each end."""
 
+    engines: tuple[EngineSimulator, ...]
+
     def __init__(
         self,
         pools: WorkerPools,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from paretoken.errors import BadConfig
+from paretoken.predict.simulation.cache.engine import CachingEngine
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.engine import EngineSimulator
 from paretoken.predict.simulation.events import EngineEvents
@@ -14,7 +15,15 @@ from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
 from paretoken.predict.simulation.result import SimulationResult, simulation_result
 from paretoken.predict.simulation.router import PREFIX, ROUTING, PrefixAffinity, PrefixRouter, Router
-from paretoken.predict.simulation.run import PLAIN, ServingOptions, before_queue_s, check_capacity, request_lengths
+from paretoken.predict.simulation.run import (
+    PLAIN,
+    ServingOptions,
+    before_queue_s,
+    check_capacity,
+    request_lengths,
+    source_tree,
+    uncached_lengths,
+)
 from paretoken.predict.simulation.sources import RequestSource
 
 Routing = Literal["round-robin", "least", "prefix"]
@@ -39,39 +48,38 @@ def simulate_replicas(
         raise BadConfig("a server has no replicas; it needs 1 or more")
     if routing not in ROUTING:
         raise BadConfig(f"routing is {routing!r}; it must be one of {', '.join(ROUTING)}")
-    lengths = request_lengths(source, serving)
+    lengths = request_lengths(source, serving) if cache is None else uncached_lengths(source, serving)
     for worker in workers:
         check_capacity(worker.limits, lengths, serving)
+    sizes = {worker.limits.block_tokens: worker.limits for worker in workers} if cache else {}
+    trees = {size: source_tree(source, limits, lengths) for size, limits in sizes.items()}
     log = RequestLog(len(lengths.inputs))
     before_s = before_queue_s(workers[0].step_time, workers[0].limits, lengths, serving)
     feed = feed_of(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
-    simulator = ReplicasSimulator(workers, lengths, serving, log, feed.ended, routing, affinity)
+    router = PrefixRouter(len(workers), affinity) if routing == PREFIX else Router(len(workers), routing)
+    simulator = ReplicasSimulator(lengths, feed.ended, router)
+    for worker in workers:
+        common = (worker.step_time, worker.limits, lengths, serving.acceptance, log, simulator.ended)
+        if cache is None:
+            simulator.engines.append(EngineSimulator(*common))
+        else:
+            tree = trees[worker.limits.block_tokens]
+            simulator.engines.append(CachingEngine(*common, options=cache, tree=tree))
     feed.open()
     while simulator.events:
         simulator.step()
-    return simulation_result(source, lengths, feed, log, simulator.engines, engine=simulator.replica)
+    return simulation_result(source, lengths, feed, log, tuple(simulator.engines), engine=simulator.replica)
 
 
 class ReplicasSimulator(EngineEvents):
-    """The engines of replicas, and their router. `replica` has that of each request so far."""
+    """The `engines` of replicas, which the caller adds, and their router. `replica` has that of each request so far."""
 
-    def __init__(
-        self,
-        workers: Sequence[Worker],
-        lengths: SimulatedLengths,
-        serving: ServingOptions,
-        log: RequestLog,
-        on_finish: Callable[[int, float], None],
-        routing: Routing,
-        affinity: PrefixAffinity,
-    ) -> None:
+    engines: list[EngineSimulator]
+
+    def __init__(self, lengths: SimulatedLengths, on_finish: Callable[[int, float], None], router: Router) -> None:
         super().__init__()
-        self.lengths, self.on_finish = lengths, on_finish
-        self.engines = tuple(
-            EngineSimulator(w.step_time, w.limits, lengths, serving.acceptance, log, self._ended) for w in workers
-        )
-        by_prefix = routing == PREFIX
-        self.router = PrefixRouter(len(workers), affinity) if by_prefix else Router(len(workers), routing)
+        self.engines = []
+        self.lengths, self.on_finish, self.router = lengths, on_finish, router
         self.replica = [0] * len(lengths.inputs)
 
     def arrive(self, request: int) -> None:
@@ -85,9 +93,21 @@ class ReplicasSimulator(EngineEvents):
     def _choose(self, request: int) -> int:
         if not isinstance(self.router, PrefixRouter):
             return self.router.choose(1)
-        held = [0] * len(self.engines)
+        held = [held_tokens(engine, request) for engine in self.engines]
         return self.router.choose_by_prefix(self.lengths.inputs[request], held)
 
-    def _ended(self, request: int, at_s: float) -> None:
+    def ended(self, request: int, at_s: float) -> None:
+        """A request has its whole answer."""
         self.router.remove(self.replica[request], 1)
         self.on_finish(request, at_s)
+
+
+def held_tokens(engine: EngineSimulator, request: int) -> int:
+    """The prompt tokens of a request that the prefix cache of an engine holds now, in full blocks of any tier."""
+    if not isinstance(engine, CachingEngine):
+        return 0
+    block_tokens, cache, leaf = engine.limits.block_tokens, engine.cache, engine.leaf[request]
+    most = (engine.inputs[request] - 1) // block_tokens
+    cache.gpu.trim(engine.limits.kv_blocks - engine.used)
+    depth = cache.gpu.lookup(leaf, most)
+    return max([depth, *cache.reach(leaf, depth, most)]) * block_tokens

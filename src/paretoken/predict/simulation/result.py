@@ -10,6 +10,7 @@ import numpy as np
 
 from paretoken.predict.arrays import Floats, Ints
 from paretoken.predict.simulation.cache.engine import CachingEngine
+from paretoken.predict.simulation.cache.options import GPU
 from paretoken.predict.simulation.engine import EngineSimulator
 from paretoken.predict.simulation.feed import Feed
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
@@ -44,6 +45,29 @@ class SimulationResult:
     engine: Ints
     engines: tuple[EngineSimulator, ...]  # one, or the prefill pool followed by the decode pool
     evicted_tokens: int = 0
+
+    @property
+    def cached_by_tier(self) -> dict[str, Ints]:
+        """`cached_tokens` by where they were: "gpu", and the names of the tiers below it; {} without a cache."""
+        engines = [engine for engine in self.engines if isinstance(engine, CachingEngine)]
+        tiers: dict[str, Ints] = {GPU: self.cached_tokens.copy()} if engines else {}
+        for engine in engines:
+            for tier, found in zip(engine.cache.tiers, engine.found, strict=True):
+                tokens = tiers.setdefault(tier.name, np.zeros_like(self.cached_tokens))
+                tokens[np.array([*found], np.int64)] = [*found.values()]
+        for name in tiers.keys() - {GPU}:
+            tiers[GPU] -= tiers[name]
+        return tiers
+
+    @property
+    def load_s(self) -> dict[str, float]:
+        """Seconds that the link of each tier below GPU memory was busy, all engines together."""
+        seconds: dict[str, float] = {}
+        for engine in self.engines:
+            if isinstance(engine, CachingEngine):
+                for tier, busy_s in zip(engine.cache.tiers, engine.cache.busy_s, strict=True):
+                    seconds[tier.name] = seconds.get(tier.name, 0.0) + busy_s
+        return seconds
 
     @property
     def ttft_s(self) -> Floats:
@@ -211,4 +235,4 @@ def simulation_result(
 
 def evicted_tokens(engine: EngineSimulator) -> int:
     """Tokens that the prefix cache of an engine gave up."""
-    return engine.cache.evicted * engine.limits.block_tokens if isinstance(engine, CachingEngine) else 0
+    return engine.cache.gpu.evicted * engine.limits.block_tokens if isinstance(engine, CachingEngine) else 0

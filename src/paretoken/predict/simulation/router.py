@@ -81,10 +81,10 @@ class Router:
 class PrefixAffinity:
     """The rule `cache_aware` of SGLang's gateway and of vLLM's router, with their defaults.
 
-    A request goes to the replica whose cache holds the longest prefix of it, if that is above `least_share` of its
-    prompt; otherwise to the one that was sent the fewest tokens that it did not hold. Where the busiest replica has
-    more than `most_apart` requests more than the idlest and more than `most_ratio` times as many, the least busy one
-    gets it.
+    A request goes to the replica whose cache holds the longest prefix of it, the least busy of equals, if that is above
+    `least_share` of its prompt; otherwise to the one that was sent the fewest tokens that it did not hold. Where the
+    busiest replica has more than `most_apart` requests more than the idlest and more than `most_ratio` times as many,
+    the least busy one gets it.
 
     Defaults: https://docs.gpustack.ai/gpustack-operator/main/docs/modules/model-deployment/routing/, which describes
     SGLang's gateway 0.3.1 and vLLM's router 0.1.15. Dynamo and llm-d weigh prefix and load in one score instead.
@@ -110,14 +110,14 @@ class PrefixRouter(Router):
         self.computed = [0] * replicas  # tokens sent to each that it did not hold
 
     def choose_by_prefix(self, prompt_tokens: int, held_tokens: Sequence[int]) -> int:
-        """The replica of the next prompt, of which each holds so many tokens; the first of equals."""
+        """The replica of the next prompt, of which each holds so many tokens."""
         loads, longest = self.loads, max(held_tokens)
         busiest, idlest = max(loads), min(loads)
         rule = self.affinity
         if busiest - idlest > rule.most_apart and busiest > rule.most_ratio * idlest:
             replica = loads.index(idlest)
         elif longest > rule.least_share * prompt_tokens:
-            replica = held_tokens.index(longest)
+            replica = min((i for i, held in enumerate(held_tokens) if held == longest), key=loads.__getitem__)
         else:
             replica = self.computed.index(min(self.computed))
         self.computed[replica] += prompt_tokens - held_tokens[replica]

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import StepTime
+from paretoken.sessions.prefixes import ROOT
 
 Owner = TypeVar("Owner")
 
@@ -35,6 +36,8 @@ class Sequence(Generic[Owner]):
     decoding: bool = False
     preempted: int = 0
     remote: bool = False  # prefilled elsewhere, without blocks here yet
+    leaf: int = ROOT  # where it ends, with its answer, in the tree of a prefix cache
+    depth: int = 0  # blocks of that path that it holds
 
 
 @dataclass(slots=True, eq=False)
@@ -168,8 +171,12 @@ class Scheduler(Generic[Owner]):
     def _release(self, s: Sequence[Owner]) -> None:
         del (self.running if s in self.running else self.holding)[s]
         self.partial = None if self.partial is s else self.partial
-        self.used -= s.room // self.block
+        self._free(s)
         s.room = s.units = 0
+
+    def _free(self, s: Sequence[Owner]) -> None:
+        """Take the blocks of a sequence."""
+        self.used -= s.room // self.block
 
     def _decode(self, step: EngineStep[Owner]) -> bool:
         """Every decoding sequence, oldest first, takes room for its next tokens; whether none was preempted."""
@@ -185,6 +192,8 @@ class Scheduler(Generic[Owner]):
         With `preempt` the latest admitted pay for it; False then means that the sequence itself was the latest.
         """
         whole = (units // self.unit + self.limits.drafted_tokens) * self.unit
+        if not preempt and self.used + -(-(whole - s.room) // self.block) > self.limits.kv_blocks:
+            return False
         while s.room < whole:
             if self.used < self.limits.kv_blocks:
                 self.used += 1
@@ -200,8 +209,11 @@ class Scheduler(Generic[Owner]):
         victim.decoding = False
         victim.preempted += 1
         self.preemptions += 1
-        self.waiting.appendleft(victim)
+        self._requeue(victim)
         return victim
+
+    def _requeue(self, victim: Sequence[Owner]) -> None:
+        self.waiting.appendleft(victim)
 
     def _prefill(self, step: EngineStep[Owner], budget: int) -> None:
         """Go on with the prompt that is begun, then admit in order of arrival."""
@@ -212,19 +224,23 @@ class Scheduler(Generic[Owner]):
         if self.steps < self.opens_at and any(s.decoding for s in self.running):
             return
         while self.waiting and budget > 0 and self._places():
-            s = self.waiting[0]
-            if not self._fits(s):
-                break
-            if s.remote:
-                self._expect(s)
-                continue
-            left = self._target(s) - s.cached
-            if left > budget and not self.limits.chunked:
-                if step.tokens:
-                    break
-                budget = left
-            self.running[self.waiting.popleft()] = None
-            budget -= self._chunk(step, s, s.cached, budget)
+            tokens = self._admit(step, self.waiting[0], budget)
+            if tokens is None:
+                return
+            budget -= tokens
+
+    def _admit(self, step: EngineStep[Owner], s: Sequence[Owner], budget: int) -> int | None:
+        """Let the first of the queue run: its tokens in this step, None where it waits."""
+        if not self._fits(s):
+            return None
+        if s.remote:
+            self._expect(s)
+            return 0
+        n = self.limits.chunk(self._target(s) - s.cached, budget, alone=not step.tokens)
+        if not n:
+            return None
+        self.running[self.waiting.popleft()] = None
+        return self._chunk(step, s, s.cached, n)
 
     def _places(self) -> bool:
         """Whether one more sequence may run."""

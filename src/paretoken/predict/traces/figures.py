@@ -19,6 +19,8 @@ Quantiles = Mapping[str, float]
 """Seconds by the names of `simulated.QUANTILES`, and `mean`; NaN where nothing has the metric."""
 FIRST, LATER, CACHED = "first", "later", "cached"
 """Calls that wait for no other call of their session, all others, and those of either kind with a cache hit."""
+FEWEST_EACH = 1.5
+"""Sessions of each user from which rates are those of the time in which all users are busy."""
 SECONDS_PER_HOUR = 3600
 
 
@@ -27,9 +29,9 @@ class SessionFigures:
     """The figures of a replay. Times are in seconds, rates per second and GPU.
 
     Latencies are those of all sessions. Rates are those of the time in which all users are busy, from the first begin
-    to the last one; of the whole run at recorded times, or where each user has only one or two sessions. Sessions per
-    hour are tokens per hour over the tokens of a session. `hit_tokens` are by tier; `possible_tokens` are those that an
-    endless cache would have found. `prefill_share` is the share of busy GPU time that prompts add.
+    to the last one; of the whole run at recorded times, or where users have fewer than `FEWEST_EACH` sessions each.
+    Sessions per hour are tokens per hour over the tokens of a session. `hit_tokens` are by tier; `possible_tokens` are
+    those that an endless cache would have found. `prefill_share` is the share of busy GPU time that prompts add.
     `calls_in_service` is the mean number of calls that run or wait at once, on all replicas, over the whole run.
     """
 
@@ -81,7 +83,7 @@ def session_figures(
         e2e_s=quantiles(run.e2e_s),
         prompt_tokens=int(load.input_tokens.sum()),
         output_tokens=int(load.output_tokens.sum()),
-        hit_tokens={"gpu": int(hits.sum())},
+        hit_tokens={tier: int(tokens.sum()) for tier, tokens in run.cached_by_tier.items()},
         possible_tokens=_possible(run, load, block_tokens),
         computed_tput_per_gpu=float((load.input_tokens - hits)[inside].sum()) * per_gpu,
         hit_tput_per_gpu=float(hits[inside].sum()) * per_gpu,
@@ -112,7 +114,7 @@ def _by_turn(run: SimulationResult, load: SessionLoad) -> dict[str, Quantiles]:
 def _window(run: SimulationResult, load: SessionLoad, begin_s: Floats) -> tuple[float, float]:
     """Start and end of the time that rates count."""
     start_s = float(begin_s.min())
-    if load.users is None or len(begin_s) < 3 * load.users:
+    if load.users is None or len(begin_s) < FEWEST_EACH * load.users:
         return start_s, float((run.last_s + load.tail_s).max())
     return start_s, float(begin_s.max())
 

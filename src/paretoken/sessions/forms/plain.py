@@ -56,10 +56,13 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     """Sessions of one line as they come, then those of several lines."""
     gathered = Gathered[TraceRow](faults, limits)
     for row in rows:
-        name = id_of(row, "session", row.get("session"))
+        name = faults.session_of(row, "session")
+        if not name:
+            continue
         if "steps" not in row.values:
             gathered.add(name, row, lambda row=row: _known_step_row(row))  # type: ignore[misc]
             continue
+        faults.keep(row)
         with faults.of(name, row.place):
             require_known(row, SESSION_FIELDS)
             yield _draft(name, [row], rows_of(row, "steps", "step"))

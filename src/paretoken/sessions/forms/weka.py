@@ -2,9 +2,10 @@
 
 The form is that of callanjfox/kv-cache-tester (`docs/trace_replay_tester.md`, 739 traces) and of the data sets
 `semianalysisai/cc-traces-weka-*`, as AIPerf 0.13 reads them (`dataset/loader/weka_trace_models.py`). A session has
-`requests` in the order of their time `t` (s): calls of the type `n` or `s` (streamed) with `in` and `out` tokens,
-`hash_ids` of the ⌊in / block_size⌋ whole blocks of the prompt, `api_time` (s) and `think_time` (s before the call); and
-the type `subagent` with requests of its own, whose times count from its begin in older files.
+`requests` in the order of their time `t` (s): calls of the type `n` or `s` (streamed) with `in` and `out` tokens (or
+`input_length` and `output_length`), `hash_ids` of the ⌊in / block_size⌋ whole blocks of the prompt, `api_time` (s) and
+`think_time` (s before the call); and the type `subagent` with requests of its own, whose times count from its begin in
+older files.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     numbers = count()
     for number, row in enumerate(rows):
         name = id_of(row, "id", row.values["id"]) if row.values.get("id") is not None else str(number)
+        faults.keep(row)
         with faults.of(name, row.place):
             yield _draft(name, row, numbers)
 
@@ -91,8 +93,8 @@ class _Requests:
             self.with_results.add(id_)
         blocks = blocks_of(row, "hash_ids")
         call = Call(
-            input_tokens=row.tokens("in"),
-            output_tokens=row.tokens("out"),
+            input_tokens=row.tokens("in" if "in" in row.values else "input_length"),
+            output_tokens=row.tokens("out" if "out" in row.values else "output_length"),
             blocks=blocks if self._number is None else tuple(map(self._number.__getitem__, blocks)),
             model=text_of(row, "model"),
         )

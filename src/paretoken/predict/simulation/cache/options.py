@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, quoted
 
 Policy = Literal["vllm", "sglang"]
+GPU = "gpu"
+"""The name of the tier that is the KV cache of the engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,3 +39,9 @@ class CacheOptions:
 
     policy: Policy = "vllm"
     tiers: tuple[CacheTier, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [GPU, *(tier.name for tier in self.tiers)]
+        for name in names:
+            if names.count(name) > 1:
+                raise BadConfig(f"there are two cache tiers {quoted(name)}; give every tier a name of its own")

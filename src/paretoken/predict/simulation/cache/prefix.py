@@ -59,19 +59,21 @@ class PrefixCache:
         """Hold a path that is cached; the blocks of it that were not in use."""
         if not depth:
             return 0
-        tree, held = self._tree, self._held
+        held, inside, parent = self._held, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        begun = tree.first[segment] if not held[segment] and segment not in self._inside else 0
-        fresh = max(depth - self._used_to(segment), 0)
-        if depth == tree.last[segment]:
+        in_use = self._used_to(segment) if held[segment] or segment in inside else 0
+        if depth == self._tree.last[segment]:
             held[segment] += 1
         else:
-            self._inside.setdefault(segment, []).append(depth)
-        while begun:
-            segment = tree.parent[segment]
-            begun = tree.first[segment] if not held[segment] and segment not in self._inside else 0
-            fresh += tree.last[segment] - self._used_to(segment)
+            inside.setdefault(segment, []).append(depth)
+        while not in_use:
+            segment = parent[segment]
+            if segment == ROOT:
+                break
+            if held[segment] or segment in inside:
+                in_use = self._used_to(segment)
             held[segment] += 1
+        fresh = depth - in_use if depth > in_use else 0
         self.evictable -= fresh
         return fresh
 
@@ -96,6 +98,20 @@ class PrefixCache:
         self._offer(segment)
         return freed
 
+    def touch(self, leaf: int, depth: int) -> None:
+        """Count a path as used now: its blocks are evicted after all others."""
+        if depth:
+            self._clock += 1
+            # Segments above follow when this one is given up.
+            self._time[self._at(leaf, depth)] = self._clock
+
+    def put(self, leaf: int, depth: int) -> None:
+        """Cache a path that nobody holds, and count it as used now."""
+        if depth:
+            self._cache(leaf, depth)
+            self.touch(leaf, depth)
+            self._offer(self._at(leaf, depth))
+
     def trim(self, room: int) -> None:
         """Evict blocks until at most `room` are left that nobody holds."""
         count = self.evictable - room
@@ -103,31 +119,62 @@ class PrefixCache:
             return
         self.evictable -= count
         self.evicted += count
-        queue = self._queue
+        queue, queued, time, cached = self._queue, self._queued, self._time, self._cached
         while count:
             segment = queue[0] & SEGMENT_MASK
+            at = time[segment] << SEGMENT_BITS | segment
             spare = self._spare(segment)
-            if not spare:
-                heappop(queue)
-                self._queued[segment] = 0
-            elif queue[0] >> SEGMENT_BITS != self._time[segment]:
-                heapreplace(queue, self._time[segment] << SEGMENT_BITS | segment)
+            if spare and queue[0] != at:
+                heapreplace(queue, at)
+            elif spare > count:
+                cached[segment] -= count
+                return
             else:
-                taken = min(spare, count)
-                count -= taken
-                self._cached[segment] -= taken
-                if taken == spare:
-                    heappop(queue)
-                    self._queued[segment] = 0
+                count -= spare
+                cached[segment] -= spare
+                heappop(queue)
+                queued[segment] = 0
+                if spare and not cached[segment]:
                     self._emptied(segment)
 
+    def add_segment(self) -> None:
+        """The tree has one more segment."""
+        for column in (self._cached, self._held, self._kids, self._time):
+            column.append(0)
+        self._queued.append(0)
+
+    def split(self, lower: int, upper: int) -> None:
+        """A segment was cut; `upper` is new, and has what lay in it."""
+        tree = self._tree
+        end, held = tree.last[upper], self._held[lower]
+        depths = self._inside.pop(lower, [])
+        below = [depth for depth in depths if depth > end]
+        if below:
+            self._inside[lower] = below
+        above = [depth for depth in depths if depth < end]
+        if above:
+            self._inside[upper] = above
+        blocks = self._cached[lower]
+        self._cached[upper] = min(blocks, end - tree.first[upper])
+        self._cached[lower] = blocks - self._cached[upper]
+        self._held[upper] = depths.count(end) + bool(held or below)
+        self._kids[upper] = int(self._cached[lower] > 0)
+        self._time[upper] = self._time[lower]
+        self._offer(upper)
+
+    def has(self, segment: int) -> bool:
+        """Whether blocks of a segment are cached or still queued."""
+        return bool(self._cached[segment] or self._queued[segment])
+
     def _emptied(self, segment: int) -> None:
-        """Offer the parent of a segment without cached blocks, unless another one below it has some."""
+        """A segment has no cached block any more: offer its parent, unless another one below it has some."""
         parent = self._tree.parent[segment]
-        if not self._cached[segment] and parent != ROOT:
+        if parent != ROOT:
             self._kids[parent] -= 1
-            self._time[parent] = max(self._time[parent], self._time[segment])
-            self._offer(parent)
+            if self._time[parent] < self._time[segment]:
+                self._time[parent] = self._time[segment]
+            if not self._kids[parent]:
+                self._offer(parent)
 
     def _offer(self, segment: int) -> None:
         """Queue a segment whose last blocks may be evicted."""
@@ -139,7 +186,9 @@ class PrefixCache:
         """The blocks of a segment that may be evicted before all others of it."""
         if self._held[segment] or self._kids[segment]:
             return 0
-        return self._tree.first[segment] + self._cached[segment] - self._used_to(segment)
+        if segment in self._inside:
+            return self._tree.first[segment] + self._cached[segment] - max(self._inside[segment])
+        return self._cached[segment]
 
     def _cache(self, leaf: int, depth: int) -> None:
         """Make a path findable; nobody holds its new blocks yet."""
@@ -160,25 +209,21 @@ class PrefixCache:
     def _let_go(self, leaf: int, depth: int) -> int:
         if not depth:
             return 0
-        tree, held, clock = self._tree, self._held, self._clock
+        held, inside, parent = self._held, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        freed = 0
-        if depth == tree.last[segment]:
+        # Segments above follow when this one is given up.
+        self._time[segment] = self._clock
+        if depth == self._tree.last[segment]:
             held[segment] -= 1
         else:
             self._leave_inside(segment, depth)
-        top = depth
-        while segment != ROOT:
-            used = self._used_to(segment)
-            if used >= top:
-                break
-            freed += top - used
-            self._time[segment] = clock
-            if used > tree.first[segment]:
-                break
-            top, segment = tree.first[segment], tree.parent[segment]
-            if segment != ROOT:
-                held[segment] -= 1
+        while not held[segment] and segment not in inside:
+            segment = parent[segment]
+            if segment == ROOT:
+                self.evictable += depth
+                return depth
+            held[segment] -= 1
+        freed = max(depth - self._used_to(segment), 0)
         self.evictable += freed
         return freed
 

@@ -1,0 +1,109 @@
+"""An engine with a prefix cache in real time: prompts find what others and their own sessions left there."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from heapq import heappop, heappush
+from math import inf
+
+import numpy as np
+
+from paretoken.emulate.pacer import Pacer
+from paretoken.emulate.prometheus import EmulatorMetrics
+from paretoken.emulate.prompt import answer_ids, block_ids
+from paretoken.emulate.reply import Reply
+from paretoken.emulate.settings import EmulatorSettings
+from paretoken.predict.simulation.cache.growing import GrowingTree
+from paretoken.predict.simulation.cache.options import CacheOptions
+from paretoken.predict.simulation.cache.scheduler import CachingScheduler
+from paretoken.predict.simulation.scheduler import Sequence
+from paretoken.sessions.prefixes import ROOT
+
+
+class CachingPacer(Pacer):
+    """`place` says which blocks a reply has. Loads from tiers below GPU memory take their time, too."""
+
+    scheduler: CachingScheduler[Reply]
+
+    def __init__(self, settings: EmulatorSettings, options: CacheOptions, counters: EmulatorMetrics) -> None:
+        scale, self.tree = settings.time_scale, GrowingTree()
+        tiers = tuple(
+            replace(tier, s_per_token=tier.s_per_token / scale, latency_s=tier.latency_s / scale)
+            for tier in options.tiers
+        )
+        scheduler = CachingScheduler[Reply](
+            settings.limits,
+            settings.acceptance,
+            options=replace(options, tiers=tiers),
+            tree=self.tree,
+            on_load=self._load,
+        )
+        for cache in (scheduler.cache.gpu, *scheduler.cache.stores):
+            self.tree.watch(cache)
+        super().__init__(settings, counters, scheduler=scheduler)
+        self.coming: list[tuple[float, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
+        self.from_below: dict[Sequence[Reply], int] = {}  # tokens, until they are counted
+        self.numbers = itertools.count()
+        if tiers:
+            counters.tier_queries = 0
+
+    def place(self, reply: Reply) -> None:
+        """Find the place of a reply in the tree by the tokens of its prompt and of its answer, all but the last."""
+        request, script, block_tokens = reply.request, reply.script, self.scheduler.limits.block_tokens
+        answer = answer_ids(script.start, script.tokens - 1)
+        prompt = answer[:0] if request.ids is None else request.ids
+        ids = block_ids(np.concatenate([prompt, answer]), block_tokens)
+        shared = self.tree.insert(ids[: len(prompt) // block_tokens])  # so that requests hold whole segments
+        reply.sequence.leaf = self.tree.insert(ids)
+        self.tree.release(shared)
+
+    def loaded_tokens(self, sequence: Sequence[Reply]) -> int:
+        tokens = self.from_below.pop(sequence, 0)
+        if self.counters.tier_queries is not None:
+            self.counters.tier_queries += sequence.prompt - sequence.cached + tokens
+            self.counters.tier_hits += tokens
+        return tokens
+
+    def abandon(self, reply: Reply) -> None:
+        self.from_below.pop(reply.sequence, None)
+        super().abandon(reply)
+        self._release(reply.sequence)
+
+    def end(self, reply: Reply) -> None:
+        super().end(reply)
+        self._release(reply.sequence)
+
+    def _release(self, sequence: Sequence[Reply]) -> None:
+        """Let the tree forget a sequence as soon as no cache has it; once, although a user may leave after the end."""
+        self.tree.release(sequence.leaf)
+        sequence.leaf = ROOT
+
+    def start(self, now_s: float) -> None:
+        super().start(now_s)
+        self._wait_for_loads()
+
+    def run(self, now_s: float) -> None:
+        """End the steps that are due, and begin those that waited for a load alone when it was here."""
+        super().run(now_s)
+        while self.due is None and self.coming and self.coming[0][0] <= now_s:
+            self._begin(self.coming[0][0])
+            super().run(now_s)
+        self._wait_for_loads()
+
+    def _begin(self, at_s: float) -> None:
+        while self.coming and self.coming[0][0] <= at_s:
+            self.scheduler.loaded(heappop(self.coming)[2])
+        super()._begin(at_s)
+
+    def _load(self, sequence: Sequence[Reply], depth: int, below: list[int]) -> None:
+        """A sequence has its blocks, part of which tiers below GPU memory send."""
+        ready_s = self.scheduler.cache.load(depth, below, self.begun_s)
+        heappush(self.coming, (ready_s, next(self.numbers), sequence))
+        if not sequence.preempted:
+            self.from_below[sequence] = (below[-1] - depth) * self.scheduler.limits.block_tokens
+
+    def _wait_for_loads(self) -> None:
+        """An idle engine has something to do when the next load is here."""
+        if self.due is None:
+            self.ends_s = self.coming[0][0] if self.coming else inf

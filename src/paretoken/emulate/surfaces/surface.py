@@ -1,0 +1,91 @@
+"""What every API has in common: a request as it is read, and the bytes of its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from paretoken.emulate.api_errors import ApiError
+from paretoken.emulate.fields import Body
+from paretoken.emulate.prompt import Piece
+from paretoken.emulate.tools import Tool
+from paretoken.emulate.words import AnswerPart, Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What a body asks for: the pieces of its prompt, the tools to call, and how long the answer may be."""
+
+    pieces: list[Piece]
+    most_tokens: int | None
+    stops: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    usage: bool = False
+    echo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of an answer so far, of its prompt, and of the prompt in the prefix cache."""
+
+    prompt: int
+    cached: int
+    made: int
+
+
+@dataclass(slots=True)
+class Surface:
+    """One answer in one API. Every method gives events of a stream, each as a block of lines with an empty one behind.
+
+    `name` is the id of the answer, `created` a Unix time in seconds.
+    """
+
+    model: str
+    name: str
+    created: int
+    script: Script
+    ask: Ask
+    prefix: ClassVar[str] = ""
+    prompt_field: ClassVar[str] = "messages"
+    limit_field: ClassVar[str] = "max_tokens"
+    default_tokens: ClassVar[int | None] = None
+    """Most tokens of an answer whose request does not say; None is the whole context."""
+    error: ClassVar[type[ApiError]] = ApiError
+
+    @classmethod
+    def read(cls, body: Body) -> Ask:
+        """The request in a body. Raises ApiError."""
+        raise NotImplementedError
+
+    def around(self) -> tuple[bytes, bytes] | None:
+        """The bytes before and behind one word of a text in an event; None where events are numbered."""
+        return None
+
+    def opening(self, tokens: Tokens) -> list[bytes]:
+        """Events before the first token."""
+        return []
+
+    def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
+        """Events of some text, with the reason why the answer ends with it."""
+        raise NotImplementedError
+
+    def closing(self, reason: str, tokens: Tokens) -> list[bytes]:
+        """Events behind the last token."""
+        return []
+
+    def body(self, reason: str, tokens: Tokens) -> bytes:
+        """The answer without a stream."""
+        raise NotImplementedError
+
+    def failure(self, error: ApiError) -> list[bytes]:
+        """Events of an answer that fails on its way."""
+        return [data(error.body())]
+
+    def call_id(self, call: int) -> str:
+        """The id of a tool call."""
+        return f"call_{self.name.rpartition('-')[2]}{call:02x}"
+
+
+def data(payload: bytes) -> bytes:
+    """An event without a name."""
+    return b"data: " + payload + b"\n\n"

@@ -1,0 +1,215 @@
+"""The emulated prefix cache: what prompts find in it, against the simulation of the same sessions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretoken.bench.stats.prometheus import parse
+from paretoken.emulate.prompt import (
+    Answer,
+    EncodedTokens,
+    Message,
+    QuarterTokens,
+    answer_ids,
+    block_ids,
+    count_tokens,
+    pieces_of,
+    token_ids,
+)
+from paretoken.emulate.settings import EmulatorSettings
+from paretoken.emulate.words import text_of
+from paretoken.errors import BadConfig
+from paretoken.predict.simulation.cache.options import CacheOptions, CacheTier
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.simulation.run import ServingOptions, simulate
+from paretoken.predict.simulation.sources import session_load
+from paretoken.predict.steptime import AffineStepTime
+from tests.support.emulators import LIMITS, QUICK, ask, emulated
+from tests.support.patience import examples
+from tests.support.session_player import Player, chat, conversation
+
+CACHE = CacheOptions()
+SYSTEM = "You are an agent that does what it is asked to do. " * 12
+QUARTERS = QuarterTokens()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with emulated(cache=CACHE) as running:
+        yield running
+
+
+# ---- the tokens of prompts
+
+TEXTS = st.text("ab \U0001f600é", max_size=40)
+MESSAGES = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant", "tool"]), TEXTS), max_size=5)
+
+
+@examples(100)
+@given(MESSAGES, MESSAGES, st.integers(0, 100), st.integers(1, 30))
+def test_a_prompt_with_its_answer_is_the_beginning_of_the_next_prompt(before, more, start, tokens):
+    prompt = token_ids(list(pieces_of(before)), QUARTERS)
+    said = Message("assistant", text_of(start, 0, tokens))
+    later = list(pieces_of([*before, said, *more]))
+    ids = token_ids(later, QUARTERS)
+    assert len(ids) == count_tokens(later, QUARTERS)
+    whole = np.concatenate([prompt, answer_ids(start, tokens)])
+    assert ids[: len(whole)].tolist() == whole.tolist()
+    called = Message("assistant", "", (("clock", json.dumps({"n": 0, "text": text_of(start, 0, tokens)})),))
+    assert token_ids(list(pieces_of([*before, called])), QUARTERS)[: len(whole)].tolist() == whole.tolist()
+
+
+@examples(100)
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_equal_beginnings_of_texts_are_equal_tokens_and_no_others(one, other):
+    ids, others = QUARTERS.ids(one), QUARTERS.ids(other)
+    for i in range(min(len(one), len(other)) // 4):
+        assert (ids[: i + 1].tolist() == others[: i + 1].tolist()) == (one[: 4 * i + 4] == other[: 4 * i + 4])
+    assert (one == other) == (ids.tolist() == others.tolist())
+
+
+@examples(100)
+@given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40), st.sampled_from([1, 4, 16]))
+def test_blocks_are_alike_as_far_as_all_tokens_before_are(one, other, size):
+    a, b = (block_ids(np.array(ids, np.uint64), size) for ids in (one, other))
+    assert (len(a), len(b)) == (len(one) // size, len(other) // size)
+    for i in range(min(len(a), len(b))):
+        assert (a[i] == b[i]) == (one[: (i + 1) * size] == other[: (i + 1) * size])
+
+
+def test_roles_tools_and_tokenizers_make_other_tokens():
+    def ids(*messages):
+        return token_ids(list(pieces_of(messages)), QUARTERS).tolist()
+
+    assert ids(Message("user", "hello")) != ids(Message("system", "hello"))
+    assert ids(Message("tools", "[]"), Message("user", "hello")) != ids(Message("user", "hello"))
+    assert ids(Message("user", "a", (), ("x",))) != ids(Message("user", "a", (), ("y",)))
+    by_letters = EncodedTokens(lambda text: list(text.encode()))
+    assert count_tokens(["hello", Answer(3, 7), [1, 2]], by_letters) == 5 + 7 + 2
+    assert token_ids([[1, 10**30]], QUARTERS).tolist()[0] == 1
+
+
+# ---- over HTTP
+
+
+def test_a_second_turn_finds_the_first_and_its_answer(server):
+    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "begin"}]
+    first = chat(server.port, messages, 40)
+    said = first["choices"][0]["message"]
+    again = chat(server.port, messages, 40)["usage"]
+    assert first["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+    assert again["prompt_tokens_details"]["cached_tokens"] == (again["prompt_tokens"] - 1) // 16 * 16
+    more = chat(server.port, [*messages, said, {"role": "user", "content": "go on"}], 8)["usage"]
+    assert more["prompt_tokens_details"]["cached_tokens"] == (again["prompt_tokens"] + 40 - 1) // 16 * 16
+    other = chat(server.port, [*messages, {"role": "assistant", "content": "no"}, messages[1]], 8)["usage"]
+    assert other["prompt_tokens_details"]["cached_tokens"] == again["prompt_tokens"] // 16 * 16
+
+
+def test_token_ids_share_what_they_begin_with(server):
+    def cached(prompt):
+        body = {"model": "m", "prompt": prompt, "max_tokens": 2, "ignore_eos": True}
+        _, _, raw = ask(server, "POST", "/v1/completions", body)
+        return json.loads(raw)["usage"]["prompt_tokens_details"]["cached_tokens"]
+
+    prompt = list(range(7000, 7100))
+    assert [cached(prompt), cached(prompt), cached([*prompt[:50], 1, *prompt[51:]])] == [0, 96, 48]
+
+
+def test_every_api_states_its_hits_and_the_counters_add_them_up():
+    with emulated(cache=CACHE) as server:
+        for _ in range(2):
+            usage = chat(server.port, [{"role": "user", "content": SYSTEM}], 3)["usage"]
+        hits = usage["prompt_tokens_details"]["cached_tokens"]
+        asked = {"model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": SYSTEM}]}
+        usage = json.loads(ask(server, "POST", "/v1/messages", asked)[2])["usage"]
+        prompt = usage["input_tokens"] + usage["cache_read_input_tokens"]
+        assert usage["cache_read_input_tokens"] == hits > 0
+        usage = json.loads(ask(server, "POST", "/v1/responses", {"model": "m", "input": SYSTEM})[2])["usage"]
+        assert usage["input_tokens_details"]["cached_tokens"] == hits
+        reading = parse(ask(server, "GET", "/metrics")[2].decode())
+    assert (reading.prefix_cache_queries, reading.prefix_cache_hits) == (4 * prompt, 3 * hits)
+
+
+def test_tiers_give_back_what_gpu_memory_lost_and_take_their_time():
+    small = SchedulerLimits(max_num_seqs=4, max_batched_tokens=2048, kv_blocks=32)
+    tier = CacheTier(name="host", tokens=10_000, s_per_token=0.0005)
+    one, other = ([{"role": "user", "content": letter * 2000}] for letter in "ab")
+    with emulated(cache=CacheOptions(tiers=(tier,)), limits=small) as server:
+        found = [chat(server.port, m, 2)["usage"]["prompt_tokens_details"]["cached_tokens"] for m in (one, other, one)]
+        first_s = server.service.counters.ttft_s.sum
+        page = ask(server, "GET", "/metrics")[2].decode()
+    assert found == [0, 0, 496]
+    assert first_s > 496 * 0.0005
+    totals = {
+        line.split("{")[0]: float(line.rsplit(" ", 1)[1])
+        for line in page.splitlines()
+        if line.startswith("vllm:external")
+    }
+    assert totals["vllm:external_prefix_cache_hits_total"] == 496
+    assert totals["vllm:external_prefix_cache_queries_total"] == 3 * 504
+    assert 'vllm:prefix_cache_hits_total{engine="0",model_name="emulated/m"} 0.0' in page
+
+
+def test_without_a_cache_the_share_of_the_settings_is_found():
+    with emulated(serving=ServingOptions(0.5)) as server:
+        usage = chat(server.port, [{"role": "user", "content": SYSTEM}], 3)["usage"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_tokens"] // 2
+    with pytest.raises(BadConfig, match="leave them at 0"):
+        EmulatorSettings(model="m", step_time=QUICK, limits=LIMITS, cache=CACHE, serving=ServingOptions(0.5))
+
+
+# ---- against the simulation
+
+
+def hits_of(run, sessions):
+    """Cached tokens by (session, call)."""
+    keys = [(i, call) for i, session in enumerate(sessions) for call in range(len(session.calls))]
+    return dict(zip(keys, run.cached_tokens.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("policy", ["vllm", "sglang"])
+@pytest.mark.parametrize("blocks", [60, 120, 4000])
+def test_a_user_finds_exactly_what_the_simulation_finds(blocks, policy):
+    """One session after the other, and all of them again, in caches that lose parts and in one that does not."""
+    options = CacheOptions(policy=policy, tiers=(CacheTier(name="host", tokens=3000, s_per_token=1e-7),))
+    limits = SchedulerLimits(max_num_seqs=8, max_batched_tokens=512, kv_blocks=blocks)
+    sessions = [
+        conversation(str(i), np.random.default_rng(i), 4, system=f"{i} {SYSTEM}", wait_s=0.0, shared=False)
+        for i in (*range(6), *range(6))
+    ]
+    step = AffineStepTime(0.001, per_prompt_token_s=1e-7)
+    with emulated(cache=options, limits=limits, step_time=step) as server:
+        player = Player(server.port, sessions)
+        player.play(1)
+    run = simulate(step, limits, session_load(sessions, users=1), cache=options)
+    assert player.found == hits_of(run, sessions)
+    assert (run.cached_by_tier["host"].sum() > 0) == (blocks < 4000)
+
+
+@pytest.mark.slow
+def test_sessions_take_as_long_as_in_the_simulation():
+    """Three users, tools between turns: the same hits exactly, and session times within 2 %."""
+    rng = np.random.default_rng(11)
+    limits = SchedulerLimits(max_num_seqs=16, max_batched_tokens=512, kv_blocks=4000)
+    step = AffineStepTime(0.012, 0.0004, 1e-7, 1e-4)
+    sessions = [conversation(str(i), rng, 4, system=SYSTEM, wait_s=0.15, longest=1500, answer=80) for i in range(9)]
+    for i, s in enumerate(sessions[:3]):  # one after the other, so that each finds the system prompt but the first
+        sessions[i] = replace(s, steps=(replace(s.steps[0], wait_s=0.1 + 0.3 * i), *s.steps[1:]))
+    with emulated(cache=CACHE, limits=limits, step_time=step) as server:
+        player = Player(server.port, sessions)
+        player.play(3)
+    run = simulate(step, limits, session_load(sessions, users=3), cache=CACHE)
+    assert player.found == hits_of(run, sessions)
+    first = np.cumsum([0, *(len(s.calls) for s in sessions)])
+    due_s = run.due_s - np.array([step.wait_s for s in sessions for step in s.steps])
+    expected = [run.last_s[b - 1] - due_s[a] for a, b in pairwise(first)]
+    measured = [player.took_s[i] for i in range(len(sessions))]
+    assert sum(measured) == pytest.approx(sum(expected), rel=0.02)
+    np.testing.assert_allclose(measured, expected, rtol=0.05)

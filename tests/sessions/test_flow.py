@@ -1,0 +1,98 @@
+"""When calls of a session are due, against the longest way through its graph."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretoken.sessions.flow import NS, FlowState, flow_of
+from paretoken.sessions.graph import Call, Session, Step
+from tests.support.patience import examples
+
+SECONDS = st.sampled_from([0.0, 0.5, 2.0, 7.25])
+
+
+@st.composite
+def graphs(draw):
+    """(session, seconds of each call): calls and tools in any order, each after any earlier steps."""
+    steps, lasts = [], []
+    for i in range(draw(st.integers(1, 9))):
+        after = tuple(sorted(draw(st.sets(st.integers(0, i - 1), max_size=3)))) if i else ()
+        is_call = draw(st.booleans())
+        seconds = draw(SECONDS)
+        steps.append(
+            Step(
+                after=after,
+                wait_s=draw(SECONDS),
+                seconds=None if is_call else seconds,
+                call=Call(input_tokens=1, output_tokens=1) if is_call else None,
+            )
+        )
+        lasts.append(seconds)
+    return Session(name="task", steps=tuple(steps)), lasts
+
+
+def longest_way(session, lasts, cap):
+    """(begin of each call, end of the session) in seconds, step by step."""
+    ends, begins = [], {}
+    for i, step in enumerate(session.steps):
+        begin = max((ends[p] for p in step.after), default=0.0) + min(step.wait_s, cap)
+        if step.call is not None:
+            begins[i] = begin
+        ends.append(begin + (lasts[i] if step.call is not None else min(lasts[i], cap)))
+    return begins, ends
+
+
+@examples(200)
+@given(graphs(), st.sampled_from([None, 1.0, 3.0]))
+def test_calls_are_due_when_the_longest_way_to_them_ends(graph, cap):
+    session, lasts = graph
+    flow = flow_of(session, cap)
+    state, due = FlowState(flow), {}
+    agenda = [(at + round(lasts[flow.steps[call]] * NS), call, at) for call, at in state.begin(0)]
+    heapify(agenda)
+    ended = {}
+    while agenda:
+        at, call, begun = heappop(agenda)
+        due[flow.steps[call]], ended[call] = begun, at
+        for child, child_at in state.ended(call, at):
+            heappush(agenda, (child_at + round(lasts[flow.steps[child]] * NS), child, child_at))
+    begins, ends = longest_way(session, lasts, float("inf") if cap is None else cap)
+    assert due == {i: round(at * NS) for i, at in begins.items()}
+    assert state.running == 0
+    if ended:
+        over = max([*ended.values(), *(ended[call] + gap for call, gap in flow.tails)])
+        assert over == round(max(way_from_calls(session, lasts, ends, cap or float("inf"))) * NS)
+
+
+def way_from_calls(session, lasts, ends, cap):
+    """The end of each step that is a call or comes after one; waits for the begin of the session do not count."""
+    behind = {}
+    for i, step in enumerate(session.steps):
+        if step.call is not None:
+            behind[i] = ends[i]
+        elif any(p in behind for p in step.after):
+            begin = max(behind[p] for p in step.after if p in behind)
+            behind[i] = begin + min(step.wait_s, cap) + min(lasts[i], cap)
+    return behind.values()
+
+
+def test_nothing_that_waits_is_sent_after_a_failure():
+    call = Call(input_tokens=1, output_tokens=1)
+    session = Session(name="", steps=(Step(call=call), Step(call=call), Step(after=(0,), call=call)))
+    state = FlowState(flow_of(session))
+    assert [call for call, _ in state.begin(0)] == [0, 1]
+    state.failed()
+    assert state.ended(0, 5) == [] and state.running == 0
+
+
+@pytest.mark.parametrize(("cap", "due_s"), [(None, 63.0), (1.0, 2.0)])
+def test_idle_cap_shortens_waits_and_tools(cap, due_s):
+    call = Call(input_tokens=1, output_tokens=1)
+    steps = (Step(call=call), Step(after=(0,), wait_s=3.0, seconds=60.0), Step(after=(1,), call=call))
+    state = FlowState(flow_of(Session(name="", steps=steps), cap))
+    state.begin(0)
+    assert state.ended(0, 0) == [(1, round(due_s * NS))]
