@@ -254,7 +254,8 @@ def test_metrics_are_read_up_to_a_bound(monkeypatch):
 def test_hits_of_lower_tiers_count_as_hits_of_vllm():
     """vLLM counts hits in GPU memory and those of a connector apart; the bytes have had two names."""
     text = vllm(queries=100, hits=30) + (
-        'vllm:external_prefix_cache_queries_total{engine="0"} 70\nvllm:external_prefix_cache_hits_total{engine="0"} 25\n'
+        'vllm:external_prefix_cache_queries_total{engine="0"} 70\n'
+        'vllm:external_prefix_cache_hits_total{engine="0"} 25\n'
     )
     newer = parse(text + "vllm:kv_offload_load_bytes_total 4096\nvllm:kv_offload_store_bytes_total 8192\n")
     older = parse(

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.sessions.busy import busy_times, spans, union_ns
+from paretoken.bench.stats.sessions.measured import measured_sessions
 from paretoken.bench.stats.sessions.path import critical_path
-from paretoken.bench.stats.sessions.played import played_sessions
 from paretoken.bench.stats.sessions.table import read_traced, traced_sessions
 from paretoken.errors import BadFile
 from paretoken.sessions.flow import FlowState, flow_of
 from paretoken.sessions.graph import Session
-from tests.support.sessions import S, call, record, records, session, session_table, tool
+from tests.support.session_levels import S, call, record, records, session, session_table, tool
 
 FORK = session(
     call(),  # 0 to 3 s, first token at 1 s
@@ -32,7 +32,7 @@ FORK_CALLS = (record(7, 0, 0, 1, 3), record(7, 1, 3, 4, 9), record(7, 2, 10, 10.
 
 
 def one(frame: pl.DataFrame, *sessions: Session):
-    (played,) = played_sessions(sample(frame), traced_sessions(session_table(sessions or (FORK,))))
+    (played,) = measured_sessions(sample(frame), traced_sessions(session_table(sessions or (FORK,))))
     return played
 
 
@@ -99,17 +99,10 @@ def test_a_call_that_was_sent_again_counts_as_it_ended_last():
     assert one(records(again, *FORK_CALLS)).outcome == "done"
 
 
-def test_idle_time_is_capped():
-    capped = session(call(), tool(60.0, [0]), call([1], 30.0))
-    frame = records(record(0, 0, 0, 1, 2), record(0, 1, 12, 13, 14))
-    (played,) = played_sessions(sample(frame), traced_sessions(session_table([capped])), idle_cap_s=5.0)
-    assert [(p.part, p.length_ns / S) for p in critical_path(played)][2:4] == [("tool", 5.0), ("wait", 5.0)]
-
-
 def test_sessions_of_a_trace_are_played_in_turn():
     short = session(call(), name="short")
     frame = records(*(r | {"session": 3} for r in FORK_CALLS), record(2, 0, 0, 1, 2))
-    played = played_sessions(sample(frame), traced_sessions(session_table([short, FORK])))
+    played = measured_sessions(sample(frame), traced_sessions(session_table([short, FORK])))
     assert [(p.number, p.traced.session.name) for p in played] == [(2, "short"), (3, "s")]
     assert [p.seconds for p in played] == pytest.approx([2.0, 15.0])
 

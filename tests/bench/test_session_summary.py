@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paretoken.bench.documents import to_json
 from paretoken.bench.plan import Closed
@@ -14,7 +16,7 @@ from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.point import points_frame
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
-from paretoken.bench.stats.sessions.played import played_sessions
+from paretoken.bench.stats.sessions.measured import measured_sessions
 from paretoken.bench.stats.sessions.ratio import ratio_interval
 from paretoken.bench.stats.sessions.reuse import NEITHER, NO_USAGE, level_reuse, possible_tokens, token_reuse
 from paretoken.bench.stats.sessions.span import session_span
@@ -27,7 +29,7 @@ from paretoken.points.load import load_points
 from paretoken.points.selection import Selection
 from paretoken.slo import MEASURED, parse_slos
 from tests.support.runs import COLUMNS
-from tests.support.sessions import S, call, record, records, session, session_table, simulated, tool
+from tests.support.session_levels import S, call, record, records, session, session_table, simulated, tool
 
 USERS = 4
 
@@ -69,7 +71,7 @@ def summary_of(requests: pl.DataFrame, table: pl.DataFrame, slos: str = "", **mo
 
 def test_session_times_are_those_of_the_simulation(level):
     requests, table, truth = level
-    played = played_sessions(sample(requests), traced_sessions(table))
+    played = measured_sessions(sample(requests), traced_sessions(table))
     edges = np.arange(0, len(truth.due_s), 4)
     begins = truth.due_s[edges]
     ends = truth.last_s[edges + 3] + 0.4
@@ -105,7 +107,7 @@ def test_hits_found_and_possible_by_turn(level):
     requests, table, _ = level
     s = summary_of(requests, table).sessions
     assert s.reuse.by == "usage" and s.why_unknown == ""
-    assert s.reuse.computed + s.reuse.found == s.reuse.prompt
+    assert s.reuse.computed + s.reuse.found == s.reuse.prompt > s.reuse.possible > s.reuse.found
     assert s.reuse.found_of_possible == pytest.approx(0.9, abs=1e-3)
     first, *later = s.turns
     assert first.reuse.found == first.reuse.possible == 0
@@ -201,7 +203,7 @@ def test_requests_and_sessions_have_a_goodput_each(level):
 
 def reuse_of(*rows, possible=((0, 90),), server=None):
     samples = sample(records(*rows))
-    played = played_sessions(samples, traced_sessions(session_table(HALVES, possible)))
+    played = measured_sessions(samples, traced_sessions(session_table(HALVES, possible)))
     hits = possible_tokens(samples, played)
     return level_reuse(samples, hits, np.ones(len(samples), dtype=bool), server)
 
@@ -242,7 +244,7 @@ def test_requests_without_a_count_of_hits_are_not_in_the_shares():
 
 
 def test_the_span_is_the_window_only_if_sessions_fit_into_it():
-    played = played_sessions(sample(records(*two_calls(0, 1, seconds=4.0))), traced_sessions(session_table(HALVES)))
+    played = measured_sessions(sample(records(*two_calls(0, 1, seconds=4.0))), traced_sessions(session_table(HALVES)))
     window = Window(start_ns=3 * S, end_ns=8 * S, steady=True, reason="")
     assert session_span(played, window).name == "window"
     assert session_span(played, replace(window, end_ns=6 * S)).whole  # 3 s are shorter than the session
@@ -290,3 +292,32 @@ def test_sessions_and_requests_of_equal_lengths_do_not_meet(level, tmp_path):
     assert Selection(**lengths).select(points)["workload"].to_list() == [None]
     assert Selection(**lengths, workload="sessions").select(points)["workload"].to_list() == ["sessions"]
     assert points["run"].n_unique() == 2
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 1000), st.integers(-1, 1500), st.integers(-1, 1500), st.booleans()),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_hits_never_exceed_prompts_and_all_tokens_are_computed_or_found(calls):
+    """(prompt, cached, possible, failed) of each call, −1 where nobody said."""
+    rows, hits = [], []
+    for k, (prompt, cached, possible, failed) in enumerate(calls):
+        status = "http_5xx" if failed else "ok"
+        rows.append(record(k, 0, k, k + 0.1, k + 0.5, tokens=(prompt, 5), cached=cached, status=status))
+        hits.append((possible,))
+    sessions = [session(call()) for _ in calls]
+    samples = sample(records(*rows))
+    possible = possible_tokens(samples, measured_sessions(samples, traced_sessions(session_table(sessions, hits))))
+    reuse = token_reuse(samples, possible, np.ones(len(calls), dtype=bool))
+    ok = [(p, c, q) for p, c, q, failed in calls if not failed]
+    stated = [x for x in ok if x[1] >= 0] or ok
+    assert reuse.prompt == sum(p for p, _, _ in stated) and reuse.requests == len(stated)
+    if reuse.found is None:
+        assert all(c < 0 for _, c, _ in ok)
+    else:
+        assert 0 <= reuse.found <= reuse.prompt == reuse.found + reuse.computed
+    known = stated and all(q >= 0 for _, _, q in stated)
+    assert reuse.possible == (sum(min(p, q) for p, _, q in stated) if known else None)

@@ -16,7 +16,7 @@ from tests.sessions.shapes import DATA, sessions
 CALL = {"session": "a", "id": "x", "call": {}}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(first=sessions("one"), second=sessions("ü"))
 def test_what_is_written_is_read_again(tmp_path_factory, first, second):
     path = tmp_path_factory.getbasetemp() / "written.jsonl"
@@ -24,7 +24,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, first, second):
     assert read_sessions(path).sessions == (first, second)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(session=sessions(), seed=st.randoms(use_true_random=False))
 def test_steps_of_a_session_may_come_in_any_order(tmp_path_factory, session, seed):
     """One step a line, shuffled: the same steps, each behind those it waits for."""

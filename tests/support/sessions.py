@@ -1,153 +1,95 @@
-"""Sessions played without a server: by hand, and by the simulator, whose truth the metrics are held against."""
+"""Sessions to play: graphs whose calls are scripts of the golden server."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import numpy as np
-import polars as pl
+from hypothesis import strategies as st
 
-from paretoken.points.requests import conform_requests
-from paretoken.predict.simulation.limits import SchedulerLimits
-from paretoken.predict.simulation.result import SimulationResult
-from paretoken.predict.simulation.run import simulate
-from paretoken.predict.simulation.sources import SessionLoad, session_load
-from paretoken.predict.steptime import AffineStepTime
-from paretoken.sessions.graph import NO_STEP, Call, Session, Step
-from paretoken.sessions.prefixes import possible_hits
+from paretoken.bench.plan import Prepared
+from paretoken.sessions.flow import Flow, flow_of
+from paretoken.sessions.graph import Call, Session, Step
+from tests.support.load_servers import stream
 
-S = 1_000_000_000
-STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)
-ROOMY = SchedulerLimits(max_num_seqs=256, max_batched_tokens=8192, kv_blocks=100_000)
-SESSION_COLUMNS = {
-    "session": pl.Int64,
-    "name": pl.String,
-    "step": pl.Int64,
-    "call": pl.Int64,
-    "step_name": pl.String,
-    "agent": pl.String,
-    "after": pl.List(pl.Int64),
-    "wait_s": pl.Float64,
-    "seconds": pl.Float64,
-    "continues": pl.Int64,
-    "input_tokens": pl.Int64,
-    "output_tokens": pl.Int64,
-    "possible_tokens": pl.Int64,
-    "begin_s": pl.Float64,
-}
+Script = Callable[[int, int], list[list]]
+"""(session, call) → the steps of the server's answer."""
 
 
-def call(after: Sequence[int] = (), wait_s: float = 0.0, *, tokens: tuple[int, int] = (100, 10), **more) -> Step:
-    """A model call; `continues` the first step that it is after, unless said otherwise."""
-    continues = more.pop("continues", NO_STEP)
+def call(*after: int, wait_s: float = 0.0, name: str = "", agent: str = "", **more: object) -> Step:
+    """A model call of 8 to 4 tokens, unless more says otherwise."""
     return Step(
-        after=tuple(after),
-        wait_s=wait_s,
-        call=Call(input_tokens=tokens[0], output_tokens=tokens[1], continues=continues),
-        **more,
+        name=name, after=after, wait_s=wait_s, agent=agent, call=Call(**{"input_tokens": 8, "output_tokens": 4, **more})
     )
 
 
-def tool(seconds: float, after: Sequence[int] = (), wait_s: float = 0.0, **more) -> Step:
-    return Step(after=tuple(after), wait_s=wait_s, seconds=seconds, **more)
+def tool(*after: int, seconds: float, wait_s: float = 0.0) -> Step:
+    return Step(after=after, seconds=seconds, wait_s=wait_s)
 
 
-def session(*steps: Step, name: str = "s") -> Session:
-    return Session(name=name, steps=steps)
+def session(*steps: Step, name: str = "s", begin_s: float | None = None) -> Session:
+    return Session(name=name, steps=steps, begin_s=begin_s)
 
 
-def session_table(sessions: Sequence[Session], possible: Sequence[Sequence[int]] | None = None) -> pl.DataFrame:
-    """`sessions.parquet` of these sessions."""
-    rows = []
-    for number, one in enumerate(sessions):
-        calls = iter(range(len(one.calls)))
-        for place, step in enumerate(one.steps):
-            turn = next(calls) if step.call else -1
-            hits = possible[number][turn] if step.call and possible else -1
-            rows.append(
-                {
-                    "session": number,
-                    "name": one.name,
-                    "step": place,
-                    "call": turn,
-                    "step_name": step.name,
-                    "agent": step.agent,
-                    "after": list(step.after),
-                    "wait_s": step.wait_s,
-                    "seconds": step.seconds,
-                    "continues": step.call.continues if step.call else NO_STEP,
-                    "input_tokens": step.call.input_tokens if step.call else None,
-                    "output_tokens": step.call.output_tokens if step.call else None,
-                    "possible_tokens": hits,
-                    "begin_s": one.begin_s,
-                }
-            )
-    return pl.DataFrame(rows, schema=SESSION_COLUMNS)
+@dataclass
+class ScriptedSession:
+    """A planned session whose requests tell the golden server what to answer."""
+
+    number: int
+    flow: Flow
+    script: Script
+    own_answers: bool = False
+    answers: dict[int, Mapping[str, object] | None] = field(default_factory=dict)
+    built: list[int] = field(default_factory=list)
+
+    def build(self, call: int) -> int:
+        self.built.append(call)
+        return 1
+
+    def request(self, call: int) -> Prepared:
+        body = {"key": f"{self.number}/{call}", "script": self.script(self.number, call)}
+        return Prepared(json.dumps(body).encode(), 3, 4, self.number, call, keep_answer=self.own_answers)
+
+    def answered(self, call: int, answer: Mapping[str, object] | None) -> None:
+        self.answers[call] = answer
 
 
-def record(
-    number: int,
-    turn: int,
-    due_s: float,
-    first_s: float,
-    end_s: float,
-    *,
-    tokens: tuple[int, int] = (100, 10),
-    cached: int = -1,
-    status: str = "ok",
-    worker: int = 0,
-) -> dict[str, object]:
-    """The request record of a call; times in seconds."""
-    due, first, end = (round(t * S) for t in (due_s, first_s, end_s))
-    ok = status == "ok"
-    return {
-        "worker": worker,
-        "user": number,
-        "session": number,
-        "turn": turn,
-        "due_ns": due,
-        "sent_ns": due,
-        "first_ns": first if ok else -1,
-        "last_ns": end if ok else -1,
-        "end_ns": end,
-        "status": status,
-        "planned_input": tokens[0],
-        "planned_output": tokens[1],
-        "input_tokens": tokens[0] if ok else -1,
-        "output_tokens": tokens[1] if ok else -1,
-        "cached_tokens": cached if ok else -1,
-        "chunk_ns": [first, end] if ok else [],
-        "chunk_tokens": [1, tokens[1] - 1] if ok else [],
-    }
+@dataclass(frozen=True)
+class ScriptedSessions:
+    """A source of sessions, again and again unless `total` ends it."""
+
+    sessions: tuple[Session, ...]
+    script: Script = lambda session, call: stream(4)
+    total: int | None = None
+    idle_cap_s: float | None = None
+
+    def requests(self, worker: int, workers: int) -> Iterator[ScriptedSession]:
+        k = worker
+        while self.total is None or k < self.total:
+            yield ScriptedSession(k, flow_of(self.sessions[k % len(self.sessions)], self.idle_cap_s), self.script)
+            k += workers
 
 
-def records(*rows: dict[str, object]) -> pl.DataFrame:
-    """Request records in the order given."""
-    return conform_requests(pl.DataFrame(list(rows), infer_schema_length=None))
+def write_sessions(path: Path, sessions: Mapping[str, list[dict]], begin_s: Mapping[str, float] | None = None) -> Path:
+    """A file of the plain form: one line for each session."""
+    rows = [{"session": name, "steps": steps} for name, steps in sessions.items()]
+    for row in rows if begin_s else ():
+        row["begin_s"] = begin_s[row["session"]]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
-def possible_of(load: SessionLoad, block_tokens: int = 1) -> np.ndarray:
-    """Tokens of each request that an endless cache holds, sessions one after the other."""
-    return possible_hits(load.prefixes, range(len(load.prefixes)), load.input_tokens, block_tokens)
-
-
-def simulated(
-    sessions: Sequence[Session], users: int, *, found: float = 1.0
-) -> tuple[pl.DataFrame, pl.DataFrame, SimulationResult]:
-    """(requests, sessions.parquet, truth) of sessions that users play; `found` is the share of possible hits."""
-    load = session_load(sessions, users=users)
-    truth = simulate(STEP, ROOMY, load)
-    possible = possible_of(load)
-    first = load.first.tolist()
-    number = np.repeat(np.arange(len(sessions)), np.diff(load.first))
-    turn = np.arange(len(number)) - load.first[:-1][number]
-    frame = truth.requests(tokens=True)
-    place = frame["index"].to_numpy()
-    frame = frame.with_columns(
-        session=pl.Series(number[place]),
-        turn=pl.Series(turn[place]).cast(pl.Int32),
-        cached_tokens=pl.Series((found * possible[place]).astype(np.int32)),
-    )
-    hits = [possible[a:b].tolist() for a, b in itertools.pairwise(first)]
-    return frame, session_table(sessions, hits), truth
+@st.composite
+def graphs(draw: st.DrawFn, most: int = 8, longest_s: float = 2.0) -> Session:
+    """Sessions of any shape with a model call or more."""
+    seconds = st.floats(0, longest_s).map(lambda s: round(s, 3))
+    steps: list[Step] = []
+    for index in range(draw(st.integers(1, most))):
+        after = tuple(sorted(draw(st.sets(st.integers(0, index - 1), max_size=3)))) if index else ()
+        is_call = draw(st.booleans()) or (index == 0)
+        tool_s = None if is_call else draw(seconds)
+        model_call = Call(input_tokens=8, output_tokens=4) if is_call else None
+        steps.append(Step(after=after, wait_s=draw(seconds), seconds=tool_s, call=model_call))
+    return session(*steps)

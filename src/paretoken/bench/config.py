@@ -42,6 +42,9 @@ class BenchConfig:
     turns: str | None = None
     trace: str | None = None
     trace_speed: float = 1.0
+    answers: Literal["trace", "server"] = "trace"
+    idle_cap_s: float | None = None
+    keep_going: bool = False
     concurrency: str | None = None
     rate: str | None = None
     arrivals: str = "poisson"
@@ -84,8 +87,14 @@ class BenchConfig:
             raise BadConfig("--arrivals trace replays the arrival times of a trace; add --trace FILE")
         if self.weights and self.balance != "weighted":
             raise BadConfig(f"--weight has no effect with --balance {self.balance}; use --balance weighted")
-        if self.turns and (self.trace or self.rate):
-            raise BadConfig("--turns needs a closed loop; leave out --trace and --rate")
+        if self.turns and self.trace:
+            raise BadConfig("--turns makes conversations and --trace replays recorded ones; use one of them")
+        if self.answers == "server" and not (self.turns or self.trace):
+            raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
+        if self.idle_cap_s is not None and not self.trace:
+            raise BadConfig("--idle-cap shortens the waits of a trace; add --trace FILE")
+        if self.idle_cap_s is not None and self.idle_cap_s < 0:
+            raise BadConfig(f"--idle-cap is {self.idle_cap_s:g} s; use 0 or more")
         if self.gpus < 1:
             raise BadConfig(f"--gpus is {self.gpus}; use 1 or more")
         if self.repeat < 1:

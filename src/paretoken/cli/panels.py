@@ -11,6 +11,7 @@ _MEASURE = {
     "Server": "--model --api --api-key-file --header --query --max-tokens-field --url --weight --balance --cafile "
     "--insecure --timeout --stream --dialect --vocab-size --tokenizer --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
+    "--answers --idle-cap --keep-going "
     "--ignore-eos --min-tokens --temperature --seed",
     "Load": "--yes --minutes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",

@@ -15,7 +15,7 @@ from paretoken.sessions.graph import BLOCK_TOKENS
 from paretoken.trace_rows import TraceRow
 
 T = TypeVar("T")
-MOST_STEPS = 200_000
+MOST_STEPS = 100_000
 """Steps of a session. More are taken for a mistake."""
 MOST_KEPT = 3_000_000_000
 """Characters of the rows of sessions that are kept, which take up to twice as many bytes of memory."""

@@ -14,7 +14,7 @@ from paretoken.bench.stats.bootstrap import ConfidenceInterval
 from paretoken.bench.stats.goodput import Attainment, Goodput
 from paretoken.bench.stats.latency import LatencySummary
 from paretoken.bench.stats.scrape import ServerMetrics
-from paretoken.bench.stats.sessions.summary import SessionSummary
+from paretoken.bench.stats.sessions.summary import LevelSessions
 from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift
@@ -152,7 +152,7 @@ class LevelSummary(RunFile):
     fidelity: Fidelity | None
     warnings: tuple[LevelWarning, ...]
     speculation: LevelSpeculation | None = field(default=None, metadata=OMIT_NONE)
-    sessions: SessionSummary | None = field(default=None, metadata=OMIT_NONE)
+    sessions: LevelSessions | None = field(default=None, metadata=OMIT_NONE)
     fleet: FleetRecord | None = field(default=None, metadata=OMIT_NONE)
     failed: str | None = field(default=None, metadata=OMIT_NONE)
     point: PointRow = field(default_factory=dict)

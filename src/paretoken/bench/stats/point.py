@@ -9,7 +9,7 @@ import polars as pl
 from paretoken.bench.plan import LoadRecord
 from paretoken.bench.stats.level_summary import LevelSummary, MeanLengths, PointRow
 from paretoken.bench.stats.quantiles import POINT_NAMES
-from paretoken.bench.stats.sessions.summary import SessionSummary
+from paretoken.bench.stats.sessions.summary import LevelSessions
 from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.acceptance import shares_text, whole_tokens
@@ -85,7 +85,7 @@ def _load(load: LoadRecord) -> dict[str, object]:
     return {"load_kind": "open", "concurrency": None, "request_rate": load.rate}
 
 
-def _sessions(sessions: SessionSummary | None, summary: LevelSummary) -> dict[str, object]:
+def _sessions(sessions: LevelSessions | None, summary: LevelSummary) -> dict[str, object]:
     """Columns of a load of sessions, which always has a workload: no request of nominal lengths compares with it."""
     if sessions is None:
         return {}

@@ -36,9 +36,9 @@ from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.point import operating_point
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.sessions.judged import JudgedSessions
-from paretoken.bench.stats.sessions.played import PlayedSession, played_sessions
+from paretoken.bench.stats.sessions.measured import MeasuredSession, measured_sessions
 from paretoken.bench.stats.sessions.span import SessionSpan, session_span
-from paretoken.bench.stats.sessions.summary import SessionSummary, summarise_sessions
+from paretoken.bench.stats.sessions.summary import LevelSessions, summarise_sessions
 from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.bench.stats.speculation import speculation
 from paretoken.bench.stats.steady import Window, find_window, latency_mask
@@ -53,8 +53,7 @@ class LevelContext:
 
     `columns` are stored columns of an operating point (accelerator, model, engine, isl, osl, tp, …). `config` must
     be equal for two runs to be compared, apart from the load. `implied_hit_rate` is the share of prompt tokens that
-    the workload itself repeats. `traced` are the sessions that the load plays, `idle_cap_s` is the longest that it
-    lets a tool or a pause last.
+    the workload itself repeats. `traced` are the sessions that the load plays.
     """
 
     columns: Mapping[str, object]
@@ -65,7 +64,6 @@ class LevelContext:
     slos: Sequence[Slo] = ()
     implied_hit_rate: float = 0.0
     traced: Sequence[TracedSession] = ()
-    idle_cap_s: float | None = None
     thresholds: warnings.WarningThresholds = field(default_factory=warnings.WarningThresholds)
 
 
@@ -99,7 +97,7 @@ def summarise_samples(
     """
     window = find_window(samples, load, stop)
     chosen = latency_mask(samples, window, load)
-    played = played_sessions(samples, context.traced, context.idle_cap_s) if context.traced else ()
+    played = measured_sessions(samples, context.traced) if context.traced else ()
     span = session_span(played, window)
     sessions = _sessions(samples, played, span, context, server)
     summary = LevelSummary(
@@ -152,11 +150,11 @@ def summarise_samples(
 
 def _sessions(
     samples: Samples,
-    played: Sequence[PlayedSession],
+    played: Sequence[MeasuredSession],
     span: SessionSpan,
     context: LevelContext,
     server: ServerMetrics | None,
-) -> SessionSummary | None:
+) -> LevelSessions | None:
     """The figures of the sessions, None where the load has none or none was begun."""
     if not played:
         return None
@@ -168,7 +166,7 @@ def _goodput(
     chosen: Mask,
     window: Window,
     slos: Sequence[Slo],
-    played: Sequence[PlayedSession],
+    played: Sequence[MeasuredSession],
     span: SessionSpan,
 ) -> Goodput | None:
     if not slos:
@@ -177,7 +175,7 @@ def _goodput(
     return goodput(samples, tuple(slos), chosen, window.seconds, judged)
 
 
-def _implied_hit_rate(context: LevelContext, sessions: SessionSummary | None) -> float:
+def _implied_hit_rate(context: LevelContext, sessions: LevelSessions | None) -> float:
     """The share of prompt tokens that the workload repeats: of sessions, what an endless cache holds."""
     possible = sessions.reuse.possible_share if sessions else None
     return context.implied_hit_rate if possible is None else possible

@@ -93,9 +93,9 @@ class Bodies:
         """Whether the body forces answers of the full length; otherwise the model may stop early."""
         return (self.ignore_eos and self.dialect.ignore_eos) or (self.min_tokens and self.dialect.min_tokens)
 
-    def completion(self, prompt: str | list[int], output_tokens: int) -> bytes:
-        """The body of a completions request."""
-        if isinstance(prompt, list) and not self.dialect.token_ids:
+    def completion(self, prompt: str | list[int] | orjson.Fragment, output_tokens: int) -> bytes:
+        """The body of a completions request; a fragment is a list of ids that is JSON already."""
+        if not isinstance(prompt, str) and not self.dialect.token_ids:
             raise BadConfig(f"{self.dialect.name} does not accept token ids: use text prompts, with --tokenizer")
         return self._dump({"model": self.model, "prompt": prompt}, output_tokens)
 

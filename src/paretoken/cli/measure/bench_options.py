@@ -92,7 +92,9 @@ _LOAD = (
         help="Concurrent users, one level each: 1,2,4 or 1:256:x2 or ramp:1:64:60s.  [default: 1:32:x2]",
     ),
     click.option(
-        "--rate", metavar="LADDER", help="Requests per second instead (open loop): 0.5:8:x2 or ramp:1:10:60s."
+        "--rate",
+        metavar="LADDER",
+        help="Requests per second instead (open loop), or sessions per second: 0.5:8:x2 or ramp:1:10:60s.",
     ),
     click.option(
         "--arrivals",
@@ -140,7 +142,26 @@ _WORKLOAD = (
     click.option(
         "--trace",
         metavar="FILE",
-        help="Trace file: Mooncake, Bailian, Azure, BurstGPT, TraceLab, ShareGPT, plain JSONL and more.",
+        help="Trace file of requests or of agentic sessions: Mooncake, Bailian, TraceLab, ShareGPT, JSONL and more.",
+    ),
+    click.option(
+        "--answers",
+        type=click.Choice(["trace", "server"]),
+        default="trace",
+        show_default=True,
+        help="Answers in later prompts of a session: those of the trace, or the server's own.",
+    ),
+    click.option(
+        "--idle-cap",
+        "idle_cap_s",
+        type=options.Finite(0),
+        metavar="SECONDS",
+        help="Longest wait and longest tool call of a session; no limit by default.",
+    ),
+    click.option(
+        "--keep-going",
+        is_flag=True,
+        help="Leave out broken sessions of --trace, and those beyond the server's context.",
     ),
     click.option(
         "--trace-speed",
@@ -181,7 +202,7 @@ _MEASUREMENT = (
     click.option(
         "--until",
         metavar="END",
-        help="End a level at: 60s, '1000 requests', '1e6 tokens', 2% (precision); comma-separated.",
+        help="End a level at: 60s, '1000 requests', '1e6 tokens', '50 sessions', 2% (precision); comma-separated.",
     ),
     click.option(
         "--warmup-per-user",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from paretoken.bench.stats.chunks import NS
-from paretoken.bench.stats.sessions.played import NEVER, PlayedSession
+from paretoken.bench.stats.sessions.measured import NEVER, MeasuredSession
 
 Span = tuple[int, int]
 
@@ -28,7 +28,7 @@ class BusyTimes:
     idle_s: float
 
 
-def busy_times(played: PlayedSession) -> BusyTimes:
+def busy_times(played: MeasuredSession) -> BusyTimes:
     """The times of a session up to its end."""
     start, end = played.begins_ns, played.ends_ns
     calls, tools = spans(played, of_calls=True), spans(played, of_calls=False)
@@ -43,7 +43,7 @@ def busy_times(played: PlayedSession) -> BusyTimes:
     )
 
 
-def spans(played: PlayedSession, *, of_calls: bool) -> list[Span]:
+def spans(played: MeasuredSession, *, of_calls: bool) -> list[Span]:
     """Begin and end of the calls, or of the tools, that ran. ns."""
     steps = zip(played.traced.session.steps, played.begin_ns, played.end_ns, strict=True)
     return [(begin, end) for step, begin, end in steps if (step.call is not None) == of_calls and end != NEVER]

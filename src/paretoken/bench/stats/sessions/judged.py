@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from paretoken.bench.stats.arrays import Floats, Mask
-from paretoken.bench.stats.sessions.played import PlayedSession
+from paretoken.bench.stats.sessions.measured import MeasuredSession
 from paretoken.bench.stats.sessions.span import SECONDS_PER_HOUR, SessionSpan
 
 
@@ -43,7 +43,7 @@ class JudgedSessions:
         return cls(np.empty(0), np.empty(0, dtype=bool), 0.0)
 
     @classmethod
-    def of(cls, sessions: Sequence[PlayedSession], span: SessionSpan, bounds_s: Sequence[float]) -> Self:
+    def of(cls, sessions: Sequence[MeasuredSession], span: SessionSpan, bounds_s: Sequence[float]) -> Self:
         """The sessions of a level that limits of `bounds_s` are judged by."""
         longest = max(bounds_s, default=np.inf)
         chosen = [s for s in sessions if span.holds(s) or (span.whole and s.outcome == "cut" and s.seconds > longest)]

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from paretoken.bench.stats.sessions.played import NEVER, PlayedSession
+from paretoken.bench.stats.sessions.measured import NEVER, MeasuredSession
 
 PathPart = Literal["ttft", "decode", "unsplit", "tool", "wait"]
 PARTS: tuple[PathPart, ...] = get_args(PathPart)
@@ -37,12 +37,12 @@ class PathPiece:
         return self.end_ns - self.begin_ns
 
 
-def critical_path(played: PlayedSession) -> tuple[PathPiece, ...]:
+def critical_path(played: MeasuredSession) -> tuple[PathPiece, ...]:
     """The pieces in order of time, those of no length left out."""
     return tuple(reversed([piece for piece in _backwards(played) if piece.length_ns > 0]))
 
 
-def _backwards(played: PlayedSession) -> Iterator[PathPiece]:
+def _backwards(played: MeasuredSession) -> Iterator[PathPiece]:
     steps, start, at = played.traced.session.steps, played.begins_ns, played.ends_ns
     place: int | None = played.end_ns.index(at)
     while place is not None and at > start:
@@ -55,7 +55,7 @@ def _backwards(played: PlayedSession) -> Iterator[PathPiece]:
         place, at = before, ended
 
 
-def _pieces(played: PlayedSession, place: int, begin: int, end: int) -> Iterator[PathPiece]:
+def _pieces(played: MeasuredSession, place: int, begin: int, end: int) -> Iterator[PathPiece]:
     if played.traced.session.steps[place].call is None:
         yield PathPiece("tool", place, begin, end)
     elif played.first_ns[place] == NEVER:

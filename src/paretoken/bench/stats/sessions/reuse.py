@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
-from paretoken.bench.stats.sessions.played import NEVER, PlayedSession
+from paretoken.bench.stats.sessions.measured import NEVER, MeasuredSession
 from paretoken.bench.stats.sessions.table import UNKNOWN
 
 FoundBy = Literal["usage", "counters"]
@@ -31,35 +31,44 @@ NEITHER = "neither the server's usage nor its counters say how much of the promp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenReuse:
-    """Tokens of some requests; None where unknown. `by` is where `found` is from, None if from nowhere."""
+    """Tokens of some requests, and their ratios: found / prompt, possible / prompt, found / possible.
+
+    None where unknown. `by` is where `found` is from, None if from nowhere.
+    """
 
     requests: int
     prompt: float
     found: float | None
+    computed: float | None
     possible: float | None
+    found_share: float | None
+    possible_share: float | None
+    found_of_possible: float | None
     by: FoundBy | None
 
-    @property
-    def computed(self) -> float | None:
-        return None if self.found is None else self.prompt - self.found
-
-    @property
-    def found_share(self) -> float | None:
-        """found / prompt."""
-        return self.found / self.prompt if self.found is not None and self.prompt else None
-
-    @property
-    def possible_share(self) -> float | None:
-        """possible / prompt."""
-        return self.possible / self.prompt if self.possible is not None and self.prompt else None
-
-    @property
-    def found_of_possible(self) -> float | None:
-        """found / possible."""
-        return self.found / self.possible if self.found is not None and self.possible else None
+    @classmethod
+    def of(
+        cls, *, requests: int, prompt: float, found: float | None, possible: float | None, by: FoundBy | None
+    ) -> Self:
+        """The figures that follow from the counts."""
+        return cls(
+            requests=requests,
+            prompt=prompt,
+            found=found,
+            computed=None if found is None else prompt - found,
+            possible=possible,
+            found_share=_ratio(found, prompt),
+            possible_share=_ratio(possible, prompt),
+            found_of_possible=_ratio(found, possible),
+            by=by,
+        )
 
 
-def possible_tokens(samples: Samples, sessions: Sequence[PlayedSession]) -> Floats:
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Floats:
     """Tokens of each request that an endless cache holds, at most its prompt; NaN where the trace does not say."""
     possible = np.full(len(samples), np.nan)
     for played in sessions:
@@ -78,7 +87,7 @@ def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
     counted = stated if by_usage else counted
     prompt = samples.isl[counted]
     hits = possible[counted]
-    return TokenReuse(
+    return TokenReuse.of(
         requests=int(counted.sum()),
         prompt=float(prompt.sum()),
         found=float(np.minimum(samples.cached[counted], prompt).sum()) if by_usage else None,
@@ -99,7 +108,7 @@ def level_reuse(
     if hits is None or not queries:
         return by_usage, NEITHER
     whole = token_reuse(samples, possible, np.ones(len(samples), dtype=bool))
-    counted = TokenReuse(
+    counted = TokenReuse.of(
         requests=whole.requests, prompt=queries, found=min(hits, queries), possible=whole.possible, by="counters"
     )
     return counted, NO_USAGE

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from paretoken.bench.stats.chunks import NS
-from paretoken.bench.stats.sessions.played import PlayedSession
+from paretoken.bench.stats.sessions.measured import MeasuredSession
 from paretoken.bench.stats.steady import Window
 
 SECONDS_PER_HOUR = 3600
@@ -37,12 +37,12 @@ class SessionSpan:
         """Whether it is the whole run."""
         return self.name == "whole run"
 
-    def holds(self, played: PlayedSession) -> bool:
+    def holds(self, played: MeasuredSession) -> bool:
         """Whether a session ended in it, done or failed."""
         return played.outcome != "cut" and self.start_ns < played.ends_ns <= self.end_ns
 
 
-def session_span(sessions: Sequence[PlayedSession], window: Window) -> SessionSpan:
+def session_span(sessions: Sequence[MeasuredSession], window: Window) -> SessionSpan:
     """The steady window if it is long enough for sessions, else from the first begin to the last end."""
     steady = SessionSpan(name="window", start_ns=window.start_ns, end_ns=window.end_ns)
     ended = [s.seconds for s in sessions if s.done and steady.holds(s)]

@@ -23,8 +23,8 @@ from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.quantiles import Distribution, describe, supported
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.sessions.busy import BusyTimes, busy_times
+from paretoken.bench.stats.sessions.measured import MeasuredSession
 from paretoken.bench.stats.sessions.path import PARTS, PathPart, critical_path
-from paretoken.bench.stats.sessions.played import PlayedSession
 from paretoken.bench.stats.sessions.ratio import ratio_interval
 from paretoken.bench.stats.sessions.reuse import TokenReuse, level_reuse, possible_tokens
 from paretoken.bench.stats.sessions.span import SECONDS_PER_HOUR, SessionSpan, SpanName
@@ -44,7 +44,7 @@ class SessionCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionSummary:
+class LevelSessions:
     """The sessions of a level. `done` are those of the span that the figures are of, `calls` their mean calls."""
 
     counts: SessionCounts
@@ -67,12 +67,12 @@ class SessionSummary:
 
 def summarise_sessions(
     samples: Samples,
-    sessions: Sequence[PlayedSession],
+    sessions: Sequence[MeasuredSession],
     span: SessionSpan,
     n_gpus: int,
     server: ServerMetrics | None = None,
     seed: int = 0,
-) -> SessionSummary:
+) -> LevelSessions:
     """The figures of the sessions of a level, in any order."""
     done = sorted((s for s in sessions if s.done and span.holds(s)), key=lambda s: (s.ends_ns, s.number))
     chosen = (samples.session >= 0) & inside(samples.end_ns, span.start_ns, span.end_ns)
@@ -80,7 +80,7 @@ def summarise_sessions(
     reuse, why = level_reuse(samples, possible, chosen, server)
     per_hour = len(done) / span.seconds * SECONDS_PER_HOUR if span.seconds > 0 else None
     paths = _paths(done)
-    return SessionSummary(
+    return LevelSessions(
         counts=session_counts(sessions),
         span=span.name,
         seconds=span.seconds,
@@ -100,7 +100,7 @@ def summarise_sessions(
     )
 
 
-def session_counts(sessions: Sequence[PlayedSession]) -> SessionCounts:
+def session_counts(sessions: Sequence[MeasuredSession]) -> SessionCounts:
     """How the sessions of a level ended."""
     outcomes = Counter(s.outcome for s in sessions)
     return SessionCounts(
@@ -112,11 +112,11 @@ def session_counts(sessions: Sequence[PlayedSession]) -> SessionCounts:
     )
 
 
-def _times(done: Sequence[PlayedSession]) -> Floats:
+def _times(done: Sequence[MeasuredSession]) -> Floats:
     return np.array([s.seconds for s in done], dtype=float)
 
 
-def _paths(done: Sequence[PlayedSession]) -> dict[PathPart, Floats]:
+def _paths(done: Sequence[MeasuredSession]) -> dict[PathPart, Floats]:
     """Seconds of each part of the critical path, shape (sessions,)."""
     seconds: dict[PathPart, Floats] = {part: np.zeros(len(done)) for part in PARTS}
     for place, played in enumerate(done):
@@ -135,7 +135,7 @@ def _mean_busy(busy: Sequence[BusyTimes]) -> BusyTimes | None:
     return BusyTimes(**{n: float(np.mean([getattr(b, n) for b in busy])) for n in names}) if busy else None
 
 
-def _in_flight(sessions: Sequence[PlayedSession], span: SessionSpan) -> float:
+def _in_flight(sessions: Sequence[MeasuredSession], span: SessionSpan) -> float:
     """Mean number of sessions between begin and end over the span."""
     if span.seconds <= 0:
         return 0.0
@@ -144,7 +144,7 @@ def _in_flight(sessions: Sequence[PlayedSession], span: SessionSpan) -> float:
 
 
 def _intervals(
-    samples: Samples, done: Sequence[PlayedSession], paths: Mapping[PathPart, Floats], possible: Floats, seed: int
+    samples: Samples, done: Sequence[MeasuredSession], paths: Mapping[PathPart, Floats], possible: Floats, seed: int
 ) -> dict[str, ConfidenceInterval | None]:
     """95 % intervals by a bootstrap of sessions in order of their end: calls of a session are not independent."""
     rng = np.random.default_rng([seed, 0x5E55])
@@ -161,7 +161,7 @@ def _intervals(
     return by_name
 
 
-def _per_session(done: Sequence[PlayedSession], values: Floats) -> Floats:
+def _per_session(done: Sequence[MeasuredSession], values: Floats) -> Floats:
     """The sum over the calls of each session; NaN where that of a call is unknown."""
     return np.array([values[list(s.rows)].sum() for s in done], dtype=float)
 

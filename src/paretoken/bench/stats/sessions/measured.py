@@ -34,7 +34,7 @@ NEVER = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlayedSession:
+class MeasuredSession:
     """One session that was begun.
 
     `rows` are the places of its calls in the samples, -1 for a call that was not sent. `begin_ns`, `first_ns` and
@@ -72,16 +72,12 @@ class PlayedSession:
         return self.outcome == "done"
 
 
-def played_sessions(
-    samples: Samples, traced: Sequence[TracedSession], idle_cap_s: float | None = None
-) -> tuple[PlayedSession, ...]:
-    """The sessions of a level in order of their number. No tool and no pause lasts longer than `idle_cap_s`.
+def measured_sessions(samples: Samples, traced: Sequence[TracedSession]) -> tuple[MeasuredSession, ...]:
+    """The sessions of a level in order of their number.
 
     BadFile where a request names a call that its session does not have.
     """
-    return tuple(
-        _played(samples, number, traced[number % len(traced)], rows, idle_cap_s) for number, rows in _groups(samples)
-    )
+    return tuple(_played(samples, number, traced[number % len(traced)], rows) for number, rows in _groups(samples))
 
 
 def _groups(samples: Samples) -> Iterator[tuple[int, Ints]]:
@@ -98,17 +94,15 @@ def _groups(samples: Samples) -> Iterator[tuple[int, Ints]]:
         yield int(samples.session[rows[0]]), rows
 
 
-def _played(
-    samples: Samples, number: int, traced: TracedSession, sent: Ints, idle_cap_s: float | None
-) -> PlayedSession:
+def _played(samples: Samples, number: int, traced: TracedSession, sent: Ints) -> MeasuredSession:
     rows = [NEVER] * len(traced.possible)
     for row, turn in zip(sent.tolist(), samples.turn[sent].tolist(), strict=True):
         if not 0 <= turn < len(rows):
             raise BadFile(f"session {number} has no call {turn}; the requests and sessions.parquet are of two runs")
         rows[turn] = row
-    begin, first, end = _times(samples, traced, rows, idle_cap_s)
+    begin, first, end = _times(samples, traced, rows)
     outcome, reason = _outcome(samples.status[[row for row in rows if row != NEVER]].tolist(), NEVER in rows)
-    return PlayedSession(
+    return MeasuredSession(
         number=number,
         traced=traced,
         rows=tuple(rows),
@@ -129,14 +123,12 @@ def _outcome(statuses: list[str], unsent: bool) -> tuple[Outcome, str]:
     return ("cut", UNSENT) if unsent else ("done", "")
 
 
-def _times(
-    samples: Samples, traced: TracedSession, rows: list[int], idle_cap_s: float | None
-) -> tuple[list[int], list[int], list[int]]:
+def _times(samples: Samples, traced: TracedSession, rows: list[int]) -> tuple[list[int], list[int], list[int]]:
     """Begin, first token and end of each step, ns."""
     steps = traced.session.steps
     begin, first, end = ([NEVER] * len(steps) for _ in range(3))
     followed = [False] * len(steps)  # whether others may begin after it
-    start = _start_ns(samples, traced, rows, idle_cap_s)
+    start = _start_ns(samples, traced, rows)
     calls = iter(rows)
     for place, step in enumerate(steps):
         if step.call is not None:
@@ -148,15 +140,15 @@ def _times(
                 first[place] = int(samples.first_ns[row]) if seen else NEVER
         elif all(followed[parent] for parent in step.after):
             ready = max((end[parent] for parent in step.after), default=start)
-            begin[place] = ready + capped_ns(step.wait_s, idle_cap_s)
-            end[place] = begin[place] + capped_ns(step.seconds or 0.0, idle_cap_s)
+            begin[place] = ready + capped_ns(step.wait_s, None)
+            end[place] = begin[place] + capped_ns(step.seconds or 0.0, None)
             followed[place] = True
     return begin, first, end
 
 
-def _start_ns(samples: Samples, traced: TracedSession, rows: list[int], idle_cap_s: float | None) -> int:
+def _start_ns(samples: Samples, traced: TracedSession, rows: list[int]) -> int:
     """When the client began the session: a call that waits for no step is due its own wait later."""
     calls = zip((step for step in traced.session.steps if step.call is not None), rows, strict=True)
     due = [(int(samples.due_ns[row]), step) for step, row in calls if row != NEVER]
-    starts = [at - capped_ns(step.wait_s, idle_cap_s) for at, step in due if not step.after]
+    starts = [at - capped_ns(step.wait_s, None) for at, step in due if not step.after]
     return min(starts or [at for at, _ in due])
