@@ -104,8 +104,8 @@ class Study(BaseModel):
     )
     workloads: list[str] = Field(
         default_factory=list,
-        description="workloads of the catalog, or ISL/OSL in tokens; all if empty",
-        examples=[["chat", "8k/1k"]],
+        description="workloads of the catalog, or ISL/OSL in tokens; all of fixed lengths if empty",
+        examples=[["chat", "8k/1k", "agent-code"]],
     )
     accelerators: list[str] = Field(
         default_factory=list, description="accelerators; all that have points if empty", examples=[["H200", "MI355X"]]
@@ -224,7 +224,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
         update={
             "models": ids(catalog.models, study.models, "model"),
             "precisions": list(dict.fromkeys(map(precision_id, precisions))),
-            "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
+            "workloads": list(dict.fromkeys(map(catalog.any_workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
             "reference": reference,
