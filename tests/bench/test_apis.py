@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from paretoken.bench.apis import ANTHROPIC_VERSION, PATHS, api_headers
@@ -10,6 +11,8 @@ from paretoken.bench.config import BenchConfig
 from paretoken.bench.plan import Endpoint
 from paretoken.bench.server_url import server_url
 from paretoken.bench.setup import prepare
+from paretoken.bench.stats.by_adapter import figures_by_adapter
+from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.errors import BadConfig, UnknownName
 from tests.support.server_kinds import server_kinds
 
@@ -98,3 +101,47 @@ def test_images_take_an_api_with_messages(servers):
     assert any("2 PNG images of 8x8 pixels" in note for note in setup.notes)
     with pytest.raises(BadConfig, match="--images needs messages, which --api completions does not take"):
         prepare(config(f"{servers}/plain", images="2x8x8", api="completions"))
+
+
+SHAPE = "--isl 4 --osl 4 --prompt-unit words --concurrency 2 --until 12requests --warmup-per-user 0"
+
+
+def test_adapters_show_by_name_and_their_requests_by_endpoint(call, servers):
+    code, _, err = call(
+        f"bench {servers}/several-models --model small --adapters large:3,small {SHAPE} --out run --format csv"
+    )
+    assert code == 0, err
+    assert "requests go to 2 adapters: large 75.0% and small 25.0%" in err
+    rows = pl.read_parquet("run/levels/0001/requests.parquet")
+    sent = rows["endpoint"].value_counts().sort("endpoint")["count"].to_list()
+    assert abs(sent[0] - 3 * sent[1]) <= 4  # each worker's shares hold to a request
+    figures = figures_by_adapter(rows, ["large", "small"])
+    assert [(f.name, f.requests, f.failed) for f in figures] == [("large", sent[0], 0), ("small", sent[1], 0)]
+    of_large = rows.filter(pl.col("endpoint") == 0)
+    e2e_s = ((of_large["last_ns"] - of_large["due_ns"]) / 1e9).median()
+    assert figures[0].e2e_p50_s == pytest.approx(e2e_s)
+    assert figures[0].output_tokens == of_large["output_tokens"].sum()
+
+
+def test_the_table_of_adapters(call, servers):
+    code, out, err = call(
+        f"bench {servers}/several-models --model small --adapters large,small {SHAPE} --out run2 --wide"
+    )
+    assert code == 0, err
+    table = out[out.index("By adapter") :]
+    assert [name in table for name in ("large", "small", "TTFT p50, ms")] == [True] * 3
+
+
+def test_embeddings_write_no_point(call, tmp_path):
+    with truth_server(Pace(ttft_ms=2), log=tmp_path / "truth.log", compiled=False) as server:
+        code, _, err = call(f"bench {server.base_url} --api embeddings --batch 4 {SHAPE} --out run3 --slo e2e=5s")
+    assert code == 0, err
+    assert "each request embeds 4 inputs, so inputs/s is 4 times requests/s" in err
+    assert pl.read_parquet("run3/points.parquet").height == 0
+
+
+def test_images_reach_the_server_in_the_body(call, tmp_path):
+    with truth_server(Pace(ttft_ms=2), log=tmp_path / "truth.log", compiled=False) as server:
+        code, _, err = call(f"bench {server.base_url} --api messages --images 1x32x32 {SHAPE} --out run4")
+    assert code == 0, err
+    assert "each prompt holds 1 PNG image of 32x32 pixels, new ones in every request" in err
