@@ -85,7 +85,7 @@ def replay(step_time, limits, source, serving, options=None, *, grow=False):
     return first, last, lost, hits
 
 
-@examples(60)
+@examples(30)
 @given(cached_cases(), st.just(()) | tiers(), st.sampled_from(["vllm", "sglang"]), st.booleans())
 def test_equals_the_simulation_with_a_prefix_cache(case, below, policy, grow):
     options = CacheOptions(policy=policy, tiers=below)

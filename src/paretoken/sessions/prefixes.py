@@ -104,7 +104,8 @@ def nodes_of(ids: Ints, units: Ints, id_count: int) -> Ints:
 def _ranges(starts: Ints, lengths: Ints) -> Ints:
     """The numbers of all ranges, one after the other."""
     before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    numbers: Ints = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    return numbers
 
 
 def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Ints, output_tokens: Ints) -> PrefixTree:

@@ -149,7 +149,8 @@ class CachingScheduler(Scheduler[Owner]):
 
     def _full(self, s: Sequence[Owner], tokens: int) -> int:
         """Blocks that the first tokens of a sequence fill, as far as the tree knows them."""
-        return 0 if s.leaf == ROOT else min(tokens // self.limits.block_tokens, self.tree.last[s.leaf])
+        own = min(tokens, s.prompt + s.output - 1) // self.limits.block_tokens
+        return 0 if s.leaf == ROOT else min(own, self.tree.last[s.leaf])
 
     def _free(self, s: Sequence[Owner]) -> None:
         self.cache.gpu.trim(self.limits.kv_blocks - self.used)
