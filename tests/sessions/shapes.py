@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
-
-from hypothesis import strategies as st
 
 from paretoken.sessions.graph import NO_STEP, Call, Session, Step
 
@@ -45,49 +44,41 @@ def unordered(session: Session) -> dict[object, object]:
     }
 
 
-SECONDS = st.integers(0, 10_000).map(lambda ms: ms / 1000)
-MESSAGES = st.lists(
-    st.fixed_dictionaries(
-        {"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": st.text(max_size=5)}
-    ),
-    max_size=2,
-).map(tuple)
-
-
-@st.composite
-def calls(draw: st.DrawFn, before: int) -> Call:
-    return Call(
-        input_tokens=draw(st.none() | st.integers(0, 10**6)),
-        output_tokens=draw(st.none() | st.integers(0, 10**4)),
-        continues=draw(st.integers(NO_STEP, before - 1)),
-        kept_tokens=draw(st.none() | st.integers(0, 100)),
-        opening=draw(st.sampled_from(["", "a", "ü"])),
-        opening_tokens=draw(st.integers(0, 100)),
-        blocks=draw(st.lists(st.integers(-(2**62), 2**62), max_size=3).map(tuple)),
-        messages=draw(MESSAGES),
-        answer=draw(st.none() | st.just({"role": "assistant", "content": "x"})),
-        tools=draw(st.sampled_from([(), ({"type": "function", "function": {"name": "f"}},)])),
-        model=draw(st.sampled_from(["", "m"])),
-    )
-
-
-@st.composite
-def sessions(draw: st.DrawFn, name: str = "s") -> Session:
-    """A random graph of steps, the first of them a call."""
+def random_session(seed: int, name: str = "s") -> Session:
+    """A graph of up to nine steps with every field of the plain form, the first of them a call."""
+    rng = random.Random(seed)
     steps: list[Step] = []
-    for number in range(draw(st.integers(1, 8))):
-        call = draw(calls(number)) if not number or draw(st.booleans()) else None
-        after = set(draw(st.lists(st.integers(0, number - 1), max_size=3))) if number else set()
+    for number in range(rng.randint(1, 9)):
+        earlier = [i for i, step in enumerate(steps) if step.call is not None]
+        call = _random_call(rng, earlier) if not number or rng.random() < 0.6 else None
+        after = {rng.randrange(number) for _ in range(rng.randint(0, 3))} if number else set()
         if call is not None and call.continues != NO_STEP:
             after.add(call.continues)
         steps.append(
             Step(
-                name=draw(st.text(max_size=3)),
+                name=rng.choice(["", "grep", "\u2028 ü"]),
                 after=tuple(sorted(after)),
-                wait_s=draw(SECONDS),
-                seconds=draw(st.none() | SECONDS),
-                agent=draw(st.sampled_from(["", "scout"])),
+                wait_s=rng.choice([0.0, 0.5, rng.uniform(0, 1e5)]),
+                seconds=rng.choice([None, 0.0, rng.uniform(0, 1e5)]),
+                agent=rng.choice(["", "scout"]),
                 call=call,
             )
         )
-    return Session(name=name, steps=tuple(steps), block_tokens=draw(st.sampled_from([16, 64])))
+    return Session(name=name, steps=tuple(steps), block_tokens=rng.choice([16, 64]))
+
+
+def _random_call(rng: random.Random, earlier: list[int]) -> Call:
+    messages = [{"role": rng.choice(["system", "user", "tool"]), "content": rng.choice(["", "a"])} for _ in range(2)]
+    return Call(
+        input_tokens=rng.choice([None, 0, rng.randrange(10**6)]),
+        output_tokens=rng.choice([None, rng.randrange(10**4)]),
+        continues=rng.choice([NO_STEP, *earlier]),
+        kept_tokens=rng.choice([None, 0, 100]),
+        opening=rng.choice(["", "a", "ü"]),
+        opening_tokens=rng.randrange(100),
+        blocks=tuple(rng.randrange(-(2**62), 2**62) for _ in range(rng.randrange(3))),
+        messages=tuple(messages[: rng.randrange(3)]),
+        answer=rng.choice([None, {"role": "assistant", "content": None}]),
+        tools=rng.choice([(), ({"type": "function", "function": {"name": "f"}},)]),
+        model=rng.choice(["", "m"]),
+    )

@@ -27,6 +27,13 @@ def test_the_longest_common_beginning_is_found(prompts):
         runs.add(prompt, number)
 
 
+def test_equal_ids_of_blocks_of_another_size_are_other_prompts():
+    call = Call(input_tokens=64, output_tokens=1, blocks=(1, 2))
+    sessions = [Session(name=str(size), steps=(Step(call=call),) * 2, block_tokens=size) for size in (16, 32)]
+    hits = possible_hits(tree_of_sessions(sessions), range(4), np.full(4, 64), 1)
+    assert hits.tolist() == [0, 32, 0, 63]
+
+
 @given(PROMPTS, st.integers(1, 5))
 def test_the_tree_of_sessions_gives_the_hits_of_the_tree_of_blocks(prompts, block_tokens):
     lengths = np.array([max(len(prompt) * block_tokens, 1) for prompt in prompts], np.int64)

@@ -175,14 +175,15 @@ def test_spans_of_no_operation_are_skipped_and_their_children_kept(tmp_path):
     assert len(session.calls) == 7
 
 
-def test_a_fan_out_without_end_is_refused(tmp_path):
+def test_a_fan_out_without_end_is_refused(tmp_path, monkeypatch):
     """Thirty conversations that each begin the next one twice would be a billion steps."""
+    monkeypatch.setattr("paretoken.sessions.forms.dag.MOST_STEPS", 2_000)
     turn = {"messages": [{"role": "user", "content": "x"}]}
     rows = [{"session_id": str(n), "turns": [{**turn, "spawns": [str(n + 1)] * 2}]} for n in range(30)]
     rows.append({"session_id": "30", "turns": [turn]})
     path = tmp_path / "t"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    with pytest.raises(BadFile, match="session '0': has more than 200,000 steps"):
+    with pytest.raises(BadFile, match="session '0': has more than 2,000 steps"):
         read_sessions(path)
 
 

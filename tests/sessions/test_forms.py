@@ -82,7 +82,8 @@ class TestEveryForm:
     @pytest.mark.parametrize("file", FILES)
     def test_a_limit_keeps_the_first_sessions(self, file):
         whole = read_sessions(DATA / file)
-        assert read_sessions(DATA / file, most_sessions=1).sessions[0] in whole.sessions
+        first = read_sessions(DATA / file, most_sessions=1)
+        assert first.sessions[0] in whole.sessions and first.rule.endswith("only the first 1 session")
 
     @settings(max_examples=60, deadline=None)
     @given(data=st.data())

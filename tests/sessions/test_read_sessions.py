@@ -162,8 +162,9 @@ class TestMemory:
 
     @pytest.mark.parametrize("file", ["weka.json", "tracelab.jsonl", "otel.jsonl", "plain.jsonl", "plain-steps.jsonl"])
     def test_more_than_fits_is_refused(self, small, file):
-        with pytest.raises(BadFile, match="too many to keep in memory; split the file, or read fewer sessions"):
-            read_sessions(DATA / file)
+        for keep_going in (False, True):
+            with pytest.raises(BadFile, match="too many to keep in memory; split the file, or read fewer sessions"):
+                read_sessions(DATA / file, keep_going=keep_going)
 
     def test_what_is_left_out_takes_none(self, small, tmp_path):
         path = tmp_path / "t.jsonl"

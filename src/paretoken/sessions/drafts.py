@@ -15,7 +15,7 @@ from paretoken.sessions.graph import BLOCK_TOKENS
 from paretoken.trace_rows import TraceRow
 
 T = TypeVar("T")
-MOST_STEPS = 200_000
+MOST_STEPS = 100_000
 """Steps of a session. More are taken for a mistake."""
 MOST_KEPT = 3_000_000_000
 """Characters of the rows of sessions that are kept, which take up to twice as many bytes of memory."""
@@ -89,7 +89,7 @@ class Faults:
             return ""
 
     def broken(self, error: BadFile) -> None:
-        """A line is no JSON object, so that nobody knows its session."""
+        """A line is no JSON object, so its session is unknown."""
         if not self.keep_going:
             raise error
         self.left_out["a line that is not whole JSON"] += 1
@@ -115,8 +115,8 @@ class Gathered(Generic[T]):
     rows: dict[str, list[T]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, session: str, row: TraceRow, parsed: Callable[[], T]) -> None:
-        """One more row of a session."""
+    def add(self, session: str, row: TraceRow, parse: Callable[[TraceRow], T]) -> None:
+        """One more row of a session, kept as what `parse` makes of it."""
         most = self.limits.most_sessions
         if session not in self.rows and most is not None and len(self.rows) >= most:
             self.faults.leave_out(session, f"beyond the first {most:,} sessions")
@@ -125,9 +125,10 @@ class Gathered(Generic[T]):
         with self.faults.of(session, row.place):
             rows = self.rows.setdefault(session, [])
             self.places.setdefault(session, row.place)
-            rows.append(parsed())
-            self.faults.keep(row)
+            rows.append(parse(row))
             if len(rows) > MOST_STEPS:
                 raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
         if session in self.faults.spoiled:
             self.rows.pop(session, None)
+        else:
+            self.faults.keep(row)

@@ -6,6 +6,7 @@ blocks they hold.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -238,11 +239,14 @@ def tree_of_sessions(sessions: Iterable[Session], *, own_answers: bool = True) -
     `own_answers`: the answer in a later prompt is what the server said, so that its cache finds it. Otherwise it is
     other text of that length, the same in every call that holds it. Lengths that are None count as 1 token.
     """
-    builder, openings, runs = TreeBuilder(), dict[str, int](), BlockRuns()
+    builder, openings = TreeBuilder(), dict[str, int]()
+    # By the size of a block: an id of another size means another text.
+    runs_of = defaultdict[int, BlockRuns](BlockRuns)
     prompt: list[int] = []
     whole: list[int] = []
     for session in sessions:
         context: dict[int, int] = {}
+        runs = runs_of[session.block_tokens]
         for index, call in session.calls.items():
             tokens, answer = call.input_tokens or 1, call.output_tokens or 1
             if call.blocks:

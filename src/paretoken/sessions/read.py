@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from paretoken.errors import BadFile
+from paretoken.plural import counted
 from paretoken.sessions.arrange import BadSession, arranged
 from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
@@ -65,7 +66,10 @@ def files_of(path: Path) -> Sequence[Path]:
     """The file, or the files of a folder in the order of their names, as some corpora have a file for each session."""
     if not path.is_dir():
         return (path,)
-    files = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    try:
+        files = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    except OSError as e:
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
     if not files:
         raise BadFile(f"{path} holds no file that ends in {', '.join(ENDINGS)}")
     return files
@@ -103,10 +107,11 @@ def read_sessions(
     if not sessions:
         why = ", ".join(f"{reason}: {count:,}" for reason, count in faults.left_out.items())
         raise BadFile(f"{path} holds no usable session; {f'left out: {why}' if why else 'check the file'}")
+    cut = most_sessions is not None and len(sessions) == most_sessions
     return SessionTrace(
         file=str(path),
         form=form.NAME,
-        rule=form.RULE,
+        rule=form.RULE + (f", only the first {counted(len(sessions), 'session')}" if cut else ""),
         sessions=_from_zero(path, sessions),
         left_out=dict(faults.left_out),
     )

@@ -53,7 +53,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     for number, row in enumerate(rows):
         own = row.values.get("session_id") in (None, "")
         if name := f"row {number}" if own else faults.session_of(row, "session_id"):
-            gathered.add(name, row, lambda row=row: _turn(row))  # type: ignore[misc]
+            gathered.add(name, row, _turn)
     for name in list(gathered.rows):
         turns = _in_time(gathered.rows.pop(name))
         yield SessionDraft(
@@ -128,7 +128,7 @@ def _grown(earlier: Call, added: Call) -> Call:
     """The call with the whole prompt: that of the call before, the answer to it, and what is added."""
     parts = earlier.input_tokens, earlier.output_tokens, added.input_tokens
     known = [part for part in parts if part is not None]
-    # Nobody has block ids of an answer, so the ids of what is added are not those of the prompt.
+    # Answers have no block ids, so the ids of what is added are not those of the prompt.
     return replace(added, input_tokens=sum(known) if len(known) == len(parts) else None, blocks=())
 
 

@@ -43,7 +43,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     for row in rows:
         for span in _spans(row, faults):
             if trace := faults.session_of(span, "traceId"):
-                gathered.add(trace, span, lambda span=span: span_of(span))  # type: ignore[misc]
+                gathered.add(trace, span, span_of)
     traces = defaultdict[str, list[str]](list)
     for trace, spans in gathered.rows.items():
         traces[_conversation(trace, spans)].append(trace)
@@ -82,7 +82,7 @@ class _Spans:
         """The calls, tools and agents of a trace. An agent around all of them is the main one."""
         by_id: dict[str, Span] = {}
         for span in spans:
-            # Exporters send a span again when they did not hear that it had arrived.
+            # Exporters send a span again if its receipt was lost.
             if span.attributes.get(_OPERATION) and replace(by_id.setdefault(span.id, span), place=span.place) != span:
                 raise BadSession(f"has two spans with the id {quoted(span.id)}", "two steps with one id")
         children = _children(spans, by_id)

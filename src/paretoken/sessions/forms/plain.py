@@ -60,7 +60,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
         if not name:
             continue
         if "steps" not in row.values:
-            gathered.add(name, row, lambda row=row: _known_step_row(row))  # type: ignore[misc]
+            gathered.add(name, row, _known_step_row)
             continue
         faults.keep(row)
         with faults.of(name, row.place):

@@ -67,7 +67,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     gathered = Gathered[Round](faults, SessionLimits())
     for row in rows:
         if name := faults.session_of(row, "session_id"):
-            gathered.add(name, row, lambda row=row: _round(row))  # type: ignore[misc]
+            gathered.add(name, row, _round)
     sessions = {
         name: sorted(own, key=lambda r: (r.begin_s, r.number, r.end_s, r.input_tokens))
         for name, own in gathered.rows.items()
