@@ -79,7 +79,9 @@ def test_the_slo_finds_the_most_sessions_that_meet_it():
     assert row.or_more == (row.concurrency == 24)
     for more in at.values():
         assert more.session_s.p90 > 30 or more.ttft_ms.all.p90 > 400
-    assert isinstance(rows(asked(slo="tpot=1us"))[0], UnmetReplayRow)
+    missed = predict_trace(asked(slo="tpot=1us"), trace=trace_of(SESSIONS))
+    assert isinstance(missed.rows[0], UnmetReplayRow)
+    assert to_json(missed)["rows"][0]["concurrency"] == 0 and "session_s" not in to_json(missed)["rows"][0]
 
 
 def test_every_size_that_fits_is_answered():
