@@ -22,7 +22,7 @@ from paretoken.predict.simulation.router import KvTransfer
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import RequestSource, closed_loop, poisson_loop
 from paretoken.predict.steptime import AffineStepTime
-from paretoken.report.plot_page import Plot, plot_page, table, tone, write_text
+from paretoken.report.plot_page import Plot, plot_page, table, tone
 
 STEP = AffineStepTime(0.005, 0.00002, 1e-7, 0.00002, 1e-9)  # about a 70B model on one fast node
 REQUESTS, USERS, TOKENS = 20_000, 128, 1024
@@ -94,7 +94,7 @@ def plot(rows: list[dict], file: Path) -> None:
     groups = [g for g in dict.fromkeys(r["group"] for r in rows) if sum(r["group"] == g for r in rows) > 1]
     panels = [panel(group, [r for r in rows if r["group"] == group]) for group in groups]
     note = "1k/1k and 128 users by default; the dotted line is the aim."
-    write_text(plot_page("Cost of a simulated request", panels, note), file)
+    file.write_text(plot_page("Cost of a simulated request", panels, note), encoding="utf-8")
 
 
 def panel(group: str, rows: list[dict]) -> Plot:

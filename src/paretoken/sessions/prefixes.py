@@ -41,10 +41,15 @@ class PrefixTree:
 def tree_of_blocks(
     ids: Sequence[Sequence[int]], block_tokens: int, input_tokens: Ints, output_tokens: Ints
 ) -> PrefixTree:
-    """The tree of prompts with block ids, shape of lengths (n,). No prompt holds the answer to another one."""
-    units = np.array([len(row) for row in ids], np.int64)
+    """The tree of prompts with block ids, shape of lengths (n,). No prompt holds the answer to another one.
+
+    Ids beyond the length of a prompt are left out.
+    """
+    most = -(-input_tokens // block_tokens)
+    units = np.minimum([len(row) for row in ids], most)
     numbers: dict[int, int] = {}  # ids may be hashes of more than 64 bits
-    flat = (numbers.setdefault(block, len(numbers)) for row in ids for block in row)
+    rows = zip(ids, units.tolist(), strict=True)
+    flat = (numbers.setdefault(block, len(numbers)) for row, n in rows for block in row[:n])
     nodes = nodes_of(np.fromiter(flat, np.int64, int(units.sum())), units, len(numbers))
     return tree_of_nodes(nodes, units, block_tokens, input_tokens, output_tokens)
 
@@ -72,8 +77,10 @@ def nodes_of(ids: Ints, units: Ints, id_count: int) -> Ints:
 def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Ints, output_tokens: Ints) -> PrefixTree:
     """The tree of n chains of nodes, as `nodes_of` gives them; each node is a block of `block_tokens`.
 
-    Requests through a node are a subset of those through its parent, so a segment ends where their number changes.
+    The last block of a prompt may be filled in part, and is shared then with prompts of the same length. Requests
+    through a node are a subset of those through its parent, so a segment ends where their number changes.
     """
+    nodes = _own_last_nodes(nodes, units, block_tokens, input_tokens)
     starts = np.cumsum(units) - units
     first = np.zeros(len(nodes), bool)
     first[starts[units > 0]] = True
@@ -98,14 +105,22 @@ def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Int
     prompt = np.full(len(units), ROOT, np.int64)
     filled = units > 0
     prompt[filled] = segment[(starts + units - 1)[filled]]
-    childless = np.ones(len(heads), bool)
-    childless[parent[parent != ROOT]] = False
-    # The last block of a prompt may be filled in part.
-    longest = np.zeros(len(heads), np.int64)
-    np.maximum.at(longest, prompt[filled], input_tokens[filled])
-    cut = childless & (longest > start) & (longest < end)
-    end[cut] = longest[cut]
+    # All prompts that end in a block filled in part are as long.
+    end[prompt[filled]] = np.minimum(end[prompt[filled]], input_tokens[filled])
     return _with_own(parent, start, end, prompt, input_tokens, output_tokens)
+
+
+def _own_last_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Ints) -> Ints:
+    """The nodes with another one for a last block that is filled in part, for each number of tokens in it."""
+    ends = (np.cumsum(units) - 1)[units > 0]
+    spare = (units * block_tokens - input_tokens)[units > 0]
+    part = spare > 0
+    if not part.any():
+        return nodes
+    own = nodes.copy()
+    pairs = np.stack([nodes[ends[part]], spare[part]])
+    own[ends[part]] = nodes.max() + 1 + np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
+    return own
 
 
 def _with_own(

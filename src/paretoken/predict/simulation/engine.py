@@ -71,8 +71,8 @@ class EngineSimulator:
         while True:
             if self.begin() < inf:
                 self.finish()
-            elif self.pending:
-                self.now = self.pending[0][0]
+            elif (at_s := self.next_s) < inf:
+                self.now = at_s
             else:
                 return
 
@@ -88,7 +88,7 @@ class EngineSimulator:
         if self.ends_s < inf:
             self.finish()
         else:
-            self.now = self.pending[0][0]
+            self.now = self.next_s
         self.begin()
 
     def put(self, request: int, at_s: float) -> None:
@@ -198,7 +198,7 @@ class EngineSimulator:
         return False
 
     def _drop_partial(self) -> None:
-        self.used -= self.limits.blocks(self.done)
+        self._free(self.partial, self.done, self.limits.blocks(self.done))
         self._requeue(self.partial)
         self.partial = NONE
 
@@ -206,12 +206,16 @@ class EngineSimulator:
         """Send the latest admitted sequence back to the queue; the blocks that it would have entered now."""
         request = next(reversed(self.batch.offset))
         units = self.batch.leave(request)
-        self.used -= self.batch.blocks(units)
+        self._free(request, units // self.batch.unit, self.batch.blocks(units))
         self.progress[request] = units - (self.inputs[request] - 1) * self.batch.unit
         log = self.log
         log.lost.append((request, log.stint_s[request], log.joined[request], self.batch.steps))
         self._requeue(request)
         return int(self.batch.crosses(units))
+
+    def _free(self, request: int, tokens: int, blocks: int) -> None:
+        """Take the blocks of a request that leaves the batch; its KV cache holds `tokens`."""
+        self.used -= blocks
 
     def _requeue(self, request: int) -> None:
         self.waiting.appendleft(request)
@@ -237,26 +241,27 @@ class EngineSimulator:
         if self._queue_closed():
             return True, tokens, pairs
         while self.waiting and budget > 0 and self._places():
-            request = self.waiting[0]
-            if request in self.remote:
-                if not self._expect(request):
-                    break
-                continue
-            target, done = self._target(request), self.skipped[request]
-            chunk = min(target - done, budget)
-            if chunk < target - done and not self.limits.chunked:
-                if tokens:
-                    break
-                chunk = target - done
-            if not self._reserve(request, self.limits.blocks(target)):
+            admitted = self._admit(self.waiting[0], budget, alone=not tokens)
+            if admitted is None:
                 break
-            self.waiting.popleft()
-            self.used += self.limits.blocks(done + chunk)
+            chunk, done = admitted
             tokens += chunk
             pairs += chunk * done + chunk * (chunk + 1) // 2
             budget -= chunk
-            self._advance(request, done + chunk)
         return True, tokens, pairs
+
+    def _admit(self, request: int, budget: int, *, alone: bool) -> tuple[int, int] | None:
+        """Tokens of the first in the queue for this step, and those before; None where it waits."""
+        if request in self.remote:
+            return (0, 0) if self._expect(request) else None
+        target, done = self._target(request), self.skipped[request]
+        chunk = self.limits.chunk(target - done, budget, alone=alone)
+        if not chunk or not self._reserve(request, self.limits.blocks(target)):
+            return None
+        self.waiting.popleft()
+        self.used += self.limits.blocks(done + chunk)
+        self._advance(request, done + chunk)
+        return chunk, done
 
     def _target(self, request: int) -> int:
         """Tokens to prefill: the prompt and, after a preemption, all that was generated."""
@@ -318,7 +323,7 @@ class EngineSimulator:
                 log.first[request] = self.now
             if made >= self.outputs[request] * batch.unit:
                 if not self.keeps:
-                    self.used -= self.limits.blocks(self._target(request))
+                    self._free(request, self._target(request), self.limits.blocks(self._target(request)))
                 log.stint_s[request], log.joined[request] = self.now, batch.steps
                 ended.append(request)
             else:
@@ -375,7 +380,8 @@ class EngineSimulator:
         """Take out the sequences whose last step this was."""
         ended = self.batch.done()
         for request in ended:
-            self.used -= self.batch.blocks(self.batch.leave(request))
+            units = self.batch.leave(request)
+            self._free(request, units // self.batch.unit, self.batch.blocks(units))
         return ended
 
     def _leave(self, ended: list[int]) -> None:

@@ -55,6 +55,12 @@ class SchedulerLimits:
         """Blocks that hold the tokens of a sequence and those drafted."""
         return -(-(tokens + self.drafted_tokens) // self.block_tokens)
 
+    def chunk(self, left: int, budget: int, *, alone: bool) -> int:
+        """The tokens of a prompt that enter a step; 0 where it must not be cut and others came first."""
+        if left <= budget:
+            return left
+        return budget if self.chunked else left * alone
+
     @property
     def kv_tokens(self) -> int:
         """Tokens that the KV cache holds."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paretoken.predict.arrays import Floats, Ints
+from paretoken.predict.simulation.cache.engine import CachingEngine
 from paretoken.predict.simulation.engine import EngineSimulator
 from paretoken.predict.simulation.feed import Feed
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
@@ -27,7 +28,8 @@ class SimulationResult:
     `due_s` is when the user sent it, `first_s` and `last_s` when its first and last token came out, `user` its
     slot in a closed loop (-1 in an open one), `preempted` how often it lost its KV cache, `engine` the index in
     `engines` of the one that decoded it. `prefilled_s` is when its prompt was computed: at its first token, or earlier
-    by the transfer of its KV cache.
+    by the transfer of its KV cache. `cached_tokens` are the prompt tokens that it did not compute when it first ran,
+    `evicted_tokens` those that prefix caches in GPU memory gave up.
     """
 
     due_s: Floats
@@ -41,6 +43,7 @@ class SimulationResult:
     prefilled_s: Floats
     engine: Ints
     engines: tuple[EngineSimulator, ...]  # one, or the prefill pool followed by the decode pool
+    evicted_tokens: int = 0
 
     @property
     def ttft_s(self) -> Floats:
@@ -202,4 +205,10 @@ def simulation_result(
         prefilled_s=np.array((prefill_log or log).first),
         engine=np.array(engine or [0] * len(feed.due), dtype=np.int64),
         engines=engines,
+        evicted_tokens=sum(map(evicted_tokens, engines)),
     )
+
+
+def evicted_tokens(engine: EngineSimulator) -> int:
+    """Tokens that the prefix cache of an engine gave up."""
+    return engine.cache.evicted * engine.limits.block_tokens if isinstance(engine, CachingEngine) else 0

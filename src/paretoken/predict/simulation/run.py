@@ -12,13 +12,17 @@ from operator import add
 import numpy as np
 
 from paretoken.errors import BadConfig
+from paretoken.plural import counted
 from paretoken.predict.arrays import Floats
+from paretoken.predict.simulation.cache.blocks import BlockTree, block_tree
+from paretoken.predict.simulation.cache.engine import CachingEngine
+from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.engine import EngineSimulator
 from paretoken.predict.simulation.feed import feed_of
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.requests import RequestLog, SimulatedLengths
 from paretoken.predict.simulation.result import SimulationResult, simulation_result
-from paretoken.predict.simulation.sources import OpenLoop, RequestSource
+from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, RequestSource
 from paretoken.predict.steptime import StepTime
 
 FINEST_ACCEPTANCE = 100
@@ -94,7 +98,11 @@ PLAIN = ServingOptions()
 
 
 def simulate(
-    step_time: StepTime, limits: SchedulerLimits, source: RequestSource, serving: ServingOptions = PLAIN
+    step_time: StepTime,
+    limits: SchedulerLimits,
+    source: RequestSource,
+    serving: ServingOptions = PLAIN,
+    cache: CacheOptions | None = None,
 ) -> SimulationResult:
     """Serve every request of the source to its end.
 
@@ -102,13 +110,20 @@ def simulate(
     arrival, cut to the token budget, each admitted if its whole prompt fits into free KV blocks. A sequence
     that finds no block costs the latest admitted its cache. Requests that end together are handled in order of
     index. Deterministic. Raises BadConfig where a request is larger than the KV cache.
+
+    With `cache`, what prompts find in the prefix cache is an outcome: of `prefixes` of the source, and of what else
+    needs the memory.
     """
-    lengths = request_lengths(source, serving)
+    lengths = request_lengths(source, serving) if cache is None else uncached_lengths(source, serving)
     check_capacity(limits, lengths, serving)
     log, pending = RequestLog(len(lengths.inputs)), list[tuple[float, int]]()
     feed = feed_of(source, before_queue_s(step_time, limits, lengths, serving), partial(heappush, pending))
     feed.open()
-    engine = EngineSimulator(step_time, limits, lengths, serving.acceptance, log, feed.ended)
+    common = (step_time, limits, lengths, serving.acceptance, log, feed.ended)
+    if cache is None:
+        engine = EngineSimulator(*common)
+    else:
+        engine = CachingEngine(*common, options=cache, tree=source_tree(source, limits, lengths))
     engine.pending = pending
     engine.run()
     return simulation_result(source, lengths, feed, log, (engine,))
@@ -121,6 +136,25 @@ def request_lengths(source: RequestSource, serving: ServingOptions) -> Simulated
     skipped = (inputs * serving.prefix_hit_rate).astype(np.int64) if cached is None else np.asarray(cached)
     skipped = np.minimum(skipped, inputs - 1)
     return SimulatedLengths(inputs.tolist(), outputs.tolist(), skipped.tolist())
+
+
+def uncached_lengths(source: RequestSource, serving: ServingOptions) -> SimulatedLengths:
+    """Tokens of every request of a source whose hits the simulation has yet to find."""
+    if serving.prefix_hit_rate:
+        raise BadConfig(
+            f"prefix hit rate is {serving.prefix_hit_rate:g}, but the simulated cache finds the hits: leave it at 0"
+        )
+    inputs, outputs = np.asarray(source.input_tokens).tolist(), np.asarray(source.output_tokens).tolist()
+    return SimulatedLengths(inputs, outputs, [0] * len(inputs))
+
+
+def source_tree(source: RequestSource, limits: SchedulerLimits, lengths: SimulatedLengths) -> BlockTree:
+    """What the prompts of a source share, in blocks of an engine's KV cache."""
+    prefixes = None if isinstance(source, ClosedLoop) else source.prefixes
+    if prefixes is not None and len(prefixes) != len(lengths.inputs):
+        requests = counted(len(lengths.inputs), "request")
+        raise BadConfig(f"prefixes of {len(prefixes)} for {requests}: give the tree of the same requests")
+    return block_tree(prefixes, limits.block_tokens, lengths.inputs, lengths.outputs)
 
 
 def before_queue_s(

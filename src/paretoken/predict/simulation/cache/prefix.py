@@ -1,0 +1,202 @@
+"""The prefix cache of one engine: full blocks of the KV cache that stay findable until their memory is needed.
+
+The state is that of segments of the tree, never of blocks: a cached block has all blocks above it cached, and a block
+in use has all blocks above it in use. Blocks that nobody uses are given up in the order in which the last request that
+used them ended, the deepest first, which is the free queue of vLLM (0.24 and later).
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush, heapreplace
+
+from paretoken.predict.simulation.cache.blocks import BlockTree
+from paretoken.sessions.prefixes import ROOT
+
+SEGMENT_BITS = 32
+SEGMENT_MASK = (1 << SEGMENT_BITS) - 1
+
+
+class PrefixCache:
+    """Depths are blocks from the root of the tree. A request holds the path from the root to a depth above its leaf.
+
+    `evictable` are cached blocks that no request holds, `evicted` all that were given up so far.
+    """
+
+    def __init__(self, tree: BlockTree) -> None:
+        n = len(tree)
+        self._tree = tree
+        self._cached = [0] * n  # blocks, from the begin of the segment
+        self._held = [0] * n  # requests that end with the segment, and segments below that are in use
+        self._inside: dict[int, list[int]] = {}  # segment → depths of the requests that end inside
+        self._kids = [0] * n  # segments below that have cached blocks
+        self._time = [0] * n  # when the last request that held the segment ended
+        self._queue: list[int] = []  # time and segment of those that may be evicted; perhaps out of date
+        self._queued = bytearray(n)
+        self._clock = 0
+        self.evictable = 0
+        self.evicted = 0
+
+    def lookup(self, leaf: int, most: int) -> int:
+        """The depth, up to `most`, to which the path above a leaf is cached."""
+        cached, parent = self._cached, self._tree.parent
+        while leaf != ROOT and not cached[leaf]:
+            leaf = parent[leaf]
+        return 0 if leaf == ROOT else min(self._tree.first[leaf] + cached[leaf], most)
+
+    def in_use(self, leaf: int, depth: int) -> int:
+        """The blocks of a path that some request holds."""
+        held, inside, parent = self._held, self._inside, self._tree.parent
+        segment = leaf
+        while segment != ROOT:
+            if held[segment]:
+                return min(self._tree.last[segment], depth)
+            if segment in inside:
+                return min(max(inside[segment]), depth)
+            segment = parent[segment]
+        return 0
+
+    def hold(self, leaf: int, depth: int) -> int:
+        """Hold a path that is cached; the blocks of it that were not in use."""
+        if not depth:
+            return 0
+        tree, held = self._tree, self._held
+        segment = self._at(leaf, depth)
+        begun = tree.first[segment] if not held[segment] and segment not in self._inside else 0
+        fresh = max(depth - self._used_to(segment), 0)
+        if depth == tree.last[segment]:
+            held[segment] += 1
+        else:
+            self._inside.setdefault(segment, []).append(depth)
+        while begun:
+            segment = tree.parent[segment]
+            begun = tree.first[segment] if not held[segment] and segment not in self._inside else 0
+            fresh += tree.last[segment] - self._used_to(segment)
+            held[segment] += 1
+        self.evictable -= fresh
+        return fresh
+
+    def store(self, leaf: int, old: int, new: int) -> int:
+        """Cache the blocks from depth `old`, which the caller holds, to `new`; then it holds all of them.
+
+        Returns those that another request holds already: the caller's own copies are free again.
+        """
+        if new <= old:
+            return 0
+        self._cache(leaf, new)
+        fresh = self.hold(leaf, new)
+        self._let_go(leaf, old)
+        return new - old - fresh
+
+    def drop(self, leaf: int, depth: int) -> int:
+        """Let go of a path; the blocks of it that nobody holds any more."""
+        if not depth:
+            return 0
+        self._clock += 1
+        freed, segment = self._let_go(leaf, depth), self._at(leaf, depth)
+        self._offer(segment)
+        return freed
+
+    def trim(self, room: int) -> None:
+        """Evict blocks until at most `room` are left that nobody holds."""
+        count = self.evictable - room
+        if count <= 0:
+            return
+        self.evictable -= count
+        self.evicted += count
+        queue = self._queue
+        while count:
+            segment = queue[0] & SEGMENT_MASK
+            spare = self._spare(segment)
+            if not spare:
+                heappop(queue)
+                self._queued[segment] = 0
+            elif queue[0] >> SEGMENT_BITS != self._time[segment]:
+                heapreplace(queue, self._time[segment] << SEGMENT_BITS | segment)
+            else:
+                taken = min(spare, count)
+                count -= taken
+                self._cached[segment] -= taken
+                if taken == spare:
+                    heappop(queue)
+                    self._queued[segment] = 0
+                    self._emptied(segment)
+
+    def _emptied(self, segment: int) -> None:
+        """Offer the parent of a segment without cached blocks, unless another one below it has some."""
+        parent = self._tree.parent[segment]
+        if not self._cached[segment] and parent != ROOT:
+            self._kids[parent] -= 1
+            self._time[parent] = max(self._time[parent], self._time[segment])
+            self._offer(parent)
+
+    def _offer(self, segment: int) -> None:
+        """Queue a segment whose last blocks may be evicted."""
+        if not self._queued[segment] and self._spare(segment):
+            self._queued[segment] = 1
+            heappush(self._queue, self._time[segment] << SEGMENT_BITS | segment)
+
+    def _spare(self, segment: int) -> int:
+        """The blocks of a segment that may be evicted before all others of it."""
+        if self._held[segment] or self._kids[segment]:
+            return 0
+        return self._tree.first[segment] + self._cached[segment] - self._used_to(segment)
+
+    def _cache(self, leaf: int, depth: int) -> None:
+        """Make a path findable; nobody holds its new blocks yet."""
+        tree, cached, end = self._tree, self._cached, depth
+        segment = self._at(leaf, depth)
+        while segment != ROOT:
+            first, blocks = tree.first[segment], cached[segment]
+            if first + blocks >= end:
+                return
+            self.evictable += end - first - blocks
+            cached[segment] = end - first
+            if blocks:
+                return
+            end, segment = first, tree.parent[segment]
+            if segment != ROOT:
+                self._kids[segment] += 1
+
+    def _let_go(self, leaf: int, depth: int) -> int:
+        if not depth:
+            return 0
+        tree, held, clock = self._tree, self._held, self._clock
+        segment = self._at(leaf, depth)
+        freed = 0
+        if depth == tree.last[segment]:
+            held[segment] -= 1
+        else:
+            self._leave_inside(segment, depth)
+        top = depth
+        while segment != ROOT:
+            used = self._used_to(segment)
+            if used >= top:
+                break
+            freed += top - used
+            self._time[segment] = clock
+            if used > tree.first[segment]:
+                break
+            top, segment = tree.first[segment], tree.parent[segment]
+            if segment != ROOT:
+                held[segment] -= 1
+        self.evictable += freed
+        return freed
+
+    def _leave_inside(self, segment: int, depth: int) -> None:
+        depths = self._inside[segment]
+        depths.remove(depth)
+        if not depths:
+            del self._inside[segment]
+
+    def _used_to(self, segment: int) -> int:
+        """The depth in a segment to which it is in use."""
+        if self._held[segment]:
+            return self._tree.last[segment]
+        return max(self._inside[segment]) if segment in self._inside else self._tree.first[segment]
+
+    def _at(self, leaf: int, depth: int) -> int:
+        """The segment above or at a leaf that has the last block of a depth."""
+        first, parent = self._tree.first, self._tree.parent
+        while first[leaf] >= depth:
+            leaf = parent[leaf]
+        return leaf
