@@ -87,4 +87,4 @@ def test_a_call_without_room_is_refused():
 
 
 def test_sessions_of_a_point():
-    assert [sessions_for(users) for users in (1, 8, 64)] == [32, 32, 256]
+    assert [sessions_for(users) for users in (1, 8, 64)] == [24, 24, 192]
