@@ -59,6 +59,9 @@ def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
         assert messages[1]["content"] == expected
     metadata = RunFolder(tmp_path / "run").metadata()
     assert metadata.config["answers"] == answers
+    (level,) = RunFolder(tmp_path / "run").levels()
+    # What earlier runs do not state is what they had.
+    assert level.summary.config.get("answers") == {"trace": None, "server": "server"}[answers]
     said = {"trace": "answers of the trace", "server": "server's own answers"}[answers]
     assert any(said in note for note in metadata.notes) and said in err
 

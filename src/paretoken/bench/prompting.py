@@ -155,7 +155,7 @@ def plan_prompts(
         return PromptSetup(replayed, exact, trace.hit_rate(), notes, trace)
     if config.turns:
         talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
-        check_answers(config, maker, bodies, None)
+        check_answers(config, maker, None)
 
         def talks(level: int, correction: Correction) -> SessionSource:
             plan = PromptPlan(maker, seed, level, None, correction)
@@ -177,7 +177,7 @@ def _of_sessions(
     config: BenchConfig, plan: PromptPlan, bodies: Bodies, trace: SessionTrace, notes: tuple[str, ...]
 ) -> PromptSetup:
     """The prompts of recorded sessions, which a closed loop and a rate begin anew at their end."""
-    check_answers(config, plan.maker, bodies, trace)
+    check_answers(config, plan.maker, trace)
     recorded = RecordedSessions(trace.sessions, repeat=config.arrivals != "trace")
 
     def played(level: int, correction: Correction) -> SessionSource:

@@ -10,7 +10,6 @@ from pathlib import Path
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompt_makers import token_counter, tokens_per_word, trace_tokenizer
-from paretoken.bench.workload.bodies import Bodies
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, TokenIds
 from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages
@@ -101,10 +100,8 @@ def served_sessions(
     return served
 
 
-def check_answers(config: BenchConfig, maker: Maker, bodies: Bodies, trace: SessionTrace | None) -> None:
-    """BadConfig where there are no answers, or where later prompts cannot hold those of the server."""
-    if bodies.api == "embeddings":
-        raise BadConfig("embeddings have no answers, so they make no sessions; leave out --turns and --trace")
+def check_answers(config: BenchConfig, maker: Maker, trace: SessionTrace | None) -> None:
+    """BadConfig where later prompts cannot hold the server's answers."""
     if config.answers != "server":
         return
     if trace is not None and not goes_on(trace):
