@@ -9,7 +9,7 @@ from math import inf
 
 import numpy as np
 
-from paretoken.emulate.pacer import Pacer
+from paretoken.emulate.pacer import SLIP_S, Pacer
 from paretoken.emulate.prometheus import EmulatorMetrics
 from paretoken.emulate.prompt import answer_ids, block_ids
 from paretoken.emulate.reply import Reply
@@ -45,6 +45,7 @@ class CachingPacer(Pacer):
         self.coming: list[tuple[float, int, int, Sequence[Reply]]] = []  # when the blocks of each are here, s; a heap
         self.from_below: dict[Sequence[Reply], int] = {}  # tokens, until they are counted
         self.numbers = itertools.count()
+        self.free_s = 0.0  # when the latest step ended
         if tiers:
             counters.tier_queries = 0
 
@@ -87,9 +88,13 @@ class CachingPacer(Pacer):
         """End the steps that are due, and begin those that waited for a load alone when it was here."""
         super().run(now_s)
         while self.due is None and self.coming and self.coming[0][0] <= now_s:
-            self._begin(self.coming[0][0])
+            self._begin(max(self.coming[0][0], self.free_s))
             super().run(now_s)
         self._wait_for_loads()
+
+    def end_step(self, now_s: float) -> None:
+        self.free_s = now_s if now_s - self.ends_s > SLIP_S else self.ends_s
+        super().end_step(now_s)
 
     def _begin(self, at_s: float) -> None:
         while self.coming and self.coming[0][0] <= at_s:
