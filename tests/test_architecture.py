@@ -28,6 +28,7 @@ ANYTHING = {
     "csv_cells",
     "secret_names",
     "significant",
+    "trace_rows",
     "user_folders",
     "version",
     "__version__",

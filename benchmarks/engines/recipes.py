@@ -54,15 +54,15 @@ def model_folder() -> Path:
 
 
 @contextmanager
-def serving(engine: str, cpu: int | None = None) -> Iterator[Serving]:
-    """The engine, running for the time of a `with` block, on one CPU if told."""
+def serving(engine: str, cpu: int | None = None, *, more: tuple[str, ...] = ()) -> Iterator[Serving]:
+    """The engine, running for the time of a `with` block, on one CPU if given; `more` are further arguments of it."""
     if engine == "llamacpp":
         with _pinned(cpu), EmbeddedEngine(slots=32, context=1024, threads=1) as found:
             yield Serving(engine, found.base_url, found.model, found.tokenizer, (), found.ready_s)
         return
     folder, port = model_folder(), _free_port()
     model, options = ("tiny", ()) if engine == "vllm" else (str(folder), ("--dialect", "transformers"))
-    words = _COMMANDS[engine](folder, port)
+    words = [*_COMMANDS[engine](folder, port), *more]
     pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
     base_url = f"http://127.0.0.1:{port}/v1"
     with tempfile.TemporaryDirectory() as place:

@@ -1,7 +1,8 @@
 """Service-level objectives, read from text: `ttft=1s,tpot_p99=50ms,interactivity_p90=20`.
 
 An objective is METRIC[_STATISTIC]=BOUND, with `=`, `<=`, `<` or `:`. Without a statistic it is the median, without a
-unit the bound is in seconds. Interactivity is in tokens per second and becomes the bound on TPOT that it is.
+unit the bound is in seconds. Interactivity is in tokens per second and becomes the bound on TPOT that it is. `session`
+is the time of a whole session, which only a measured level can judge.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from paretoken.errors import BadConfig, nearest, quoted
 from paretoken.significant import significant
 
 METRICS = ("ttft", "tpot", "e2e", "itl", "interactivity")
+SESSION = "session"
+MEASURED = (*METRICS, SESSION)
+"""What a measured level can judge."""
 STATISTICS = ("mean", "p50", "p90", "p95", "p99", "p999")
 MEDIAN = "p50"
 LEAST, MOST = 1e-9, 1e9
@@ -39,12 +43,18 @@ class Slo:
         statistic = _READ.get(self.statistic, self.statistic)
         if self.of_speed:
             return f"interactivity {statistic} ≥ {self.figure(self.bound_s)}"
-        return f"{self.metric.upper()} {statistic} ≤ {self.figure(self.bound_s)}"
+        metric = "session time" if self.of_sessions else self.metric.upper()
+        return f"{metric} {statistic} ≤ {self.figure(self.bound_s)}"
 
     @property
     def of_speed(self) -> bool:
         """Whether it was stated in tokens per second."""
         return self.text.startswith("interactivity")
+
+    @property
+    def of_sessions(self) -> bool:
+        """Whether it is on the time of a whole session."""
+        return self.metric == SESSION
 
     def figure(self, value_s: float) -> str:
         """A value for a reader: `2 s`, `9.68 ms`, `20 tok/s`."""

@@ -19,10 +19,11 @@ import pytest
 from paretoken.bench.client.journal import merge_journals, read_journal
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.plan import Closed, Endpoint, Open, Prepared, Stop
+from paretoken.bench.plan import Closed, Endpoint, Open, Stop
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.truth.server import read_truth, truth_server
 from tests.support.load_servers import Bodies, golden_server, stream
+from tests.support.sessions import ScriptedSessions, call, session
 from tests.support.truth_levels import QUICK, level, undisturbed
 
 
@@ -100,30 +101,23 @@ def test_several_endpoints(tmp_path):
         assert {e["model"] for e in one.log()} == {"a"} and {e["model"] for e in two.log()} == {"b"}
 
 
-@pytest.mark.parametrize("delay_ns", [0, 150_000_000])
-def test_turns_of_a_conversation_follow_each_other(golden, tmp_path, delay_ns):
-    """Each is sent after the answer to the one before it, and no earlier than its delay after that."""
-
-    class Talks:
-        def requests(self, worker, workers):
-            body = Bodies([{"script": stream(2, 0.02)}]).bodies[0].body
-            for turn in range(3):
-                for session in range(2):
-                    yield Prepared(body, 3, 2, session, turn, delay_ns if turn else 0)
-
-    for load in (Closed(4), Open(np.arange(6) * 0.001, 1000.0)):
+@pytest.mark.parametrize("wait_s", [0.0, 0.15])
+def test_turns_of_a_conversation_follow_each_other(golden, tmp_path, wait_s):
+    """Each is sent after the answer to the one before it, and no earlier than its wait after that."""
+    talk = session(call(), call(0, wait_s=wait_s), call(1, wait_s=wait_s))
+    for load in (Closed(2), Open(np.arange(2) * 0.001, 1000.0)):
         rows = run_level(
             [Endpoint(golden.base_url, "m")],
             "completions",
-            Talks(),
+            ScriptedSessions((talk,), lambda number, turn: stream(2, 0.02), total=2),
             load,
             Stop(requests=6, drain_s=5),
             folder=tmp_path / type(load).__name__,
         ).requests
         assert rows["status"].to_list() == ["ok"] * 6
-        for session in range(2):
-            mine = rows.filter(rows["session"] == session).sort("turn")
-            assert (mine["sent_ns"][1:] >= mine["end_ns"][:-1] + delay_ns).all()
+        for number in range(2):
+            mine = rows.filter(rows["session"] == number).sort("turn")
+            assert (mine["sent_ns"][1:] >= mine["end_ns"][:-1] + round(wait_s * 1e9)).all()
 
 
 CHILD = """

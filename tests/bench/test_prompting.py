@@ -136,13 +136,13 @@ def test_a_tokenizer_of_this_machine_is_not_read_by_the_name_that_a_server_elsew
         read.append(str(name))
         raise BadConfig("none")
 
-    monkeypatch.setattr("paretoken.bench.prompting.load_tokenizer", load)
+    monkeypatch.setattr("paretoken.bench.prompt_makers.load_tokenizer", load)
     listed = {"data": [{"id": "m", "root": "/etc/models/m"}]}
     with odd_server(models=listed) as server:
         prepare(BenchConfig(urls=(server.url,)))
         assert read == ["/etc/models/m", "m"]
         read.clear()
-        monkeypatch.setattr("paretoken.bench.prompting.is_loopback", lambda url: False)
+        monkeypatch.setattr("paretoken.bench.prompt_makers.is_loopback", lambda url: False)
         prepare(BenchConfig(urls=(server.url,)))
         assert read == ["m"]
 

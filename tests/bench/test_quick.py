@@ -233,10 +233,11 @@ def test_time_left_is_that_of_the_first_bound():
     from paretoken.cli.measure.live import seconds_left
 
     def now(**more):
-        return SimpleNamespace(**({"elapsed_s": 10.0, "finished": 0, "tokens": 0} | more))
+        return SimpleNamespace(**({"elapsed_s": 10.0, "finished": 0, "tokens": 0, "sessions_ended": 0} | more))
 
     assert seconds_left(Stop(seconds=60), now()) == 50
     assert seconds_left(Stop(requests=100, warmup_requests=20), now()) is None
     assert seconds_left(Stop(requests=100, warmup_requests=20), now(finished=40)) == pytest.approx(20)
     assert seconds_left(Stop(seconds=15, tokens=1000), now(tokens=100)) == 5
+    assert seconds_left(Stop(sessions=10), now(sessions_ended=5)) == 10
     assert seconds_left(Stop(seconds=5), now()) == 0

@@ -249,3 +249,36 @@ def test_metrics_are_read_up_to_a_bound(monkeypatch):
         with page_server({"/metrics": text}) as url:
             reading = Scraper([f"{url}/v1"]).read()
         assert (reading and reading.running) == value
+
+
+def test_hits_of_lower_tiers_count_as_hits_of_vllm():
+    """vLLM counts hits in GPU memory and those of a connector apart; the bytes have had two names."""
+    text = vllm(queries=100, hits=30) + (
+        'vllm:external_prefix_cache_queries_total{engine="0"} 70\n'
+        'vllm:external_prefix_cache_hits_total{engine="0"} 25\n'
+    )
+    newer = parse(text + "vllm:kv_offload_load_bytes_total 4096\nvllm:kv_offload_store_bytes_total 8192\n")
+    older = parse(
+        text
+        + 'vllm:kv_offload_total_bytes_total{transfer_type="CPU_to_GPU"} 4096\n'
+        + 'vllm:kv_offload_total_bytes_total{transfer_type="GPU_to_CPU"} 8192\n'
+    )
+    for found in (newer, older):
+        assert (found.prefix_cache_hits, found.offload_queries, found.offload_hits) == (55, 70, 25)
+        assert (found.loaded_bytes, found.stored_bytes) == (4096, 8192)
+    assert parse(vllm(hits=30)).prefix_cache_hits == 30 and parse(vllm()).offload_hits is None
+
+
+def test_hicache_of_sglang():
+    """Its hits already count those of host memory."""
+    text = (
+        'sglang:cached_tokens_total{cache_source="device"} 1000\nsglang:cached_tokens_total{cache_source="host"} 500\n'
+        'sglang:evicted_tokens_total{cache_type="RadixCache"} 4200\nsglang:load_back_tokens_total 480\n'
+    )
+    found = parse(text)
+    assert (found.prefix_cache_hits, found.offload_hits, found.evicted_tokens, found.loaded_tokens) == (
+        1500,
+        500,
+        4200,
+        480,
+    )

@@ -82,7 +82,7 @@ def test_the_api_is_found(servers, path, settings, base, api):
         ("chat-only", {"api": "completions"}, r"has no /completions, but answers /chat/completions; use --api chat"),
         ("chat-only/v1/completions", {}, r"give .*/chat-only/v1 as the URL"),
         ("completions-only", {"api": "chat"}, r"use --api completions"),
-        ("nothing", {"model": "m"}, r"/completions returned 404 .*and 3 other paths no better"),
+        ("nothing", {"model": "m"}, r"/completions returned 404 .*and 9 other paths no better"),
     ],
 )
 def test_what_is_missing_is_one_sentence(servers, path, settings, says):

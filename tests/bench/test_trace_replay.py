@@ -11,7 +11,10 @@ import pytest
 from paretoken.bench.workload.bodies import Bodies
 from paretoken.bench.workload.makers import PlainWords, Words
 from paretoken.bench.workload.prompts import Correction, PromptPlan
-from paretoken.bench.workload.traces import Replayed, read_trace
+from paretoken.bench.workload.sessions.lengths import MissingLengths
+from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
+from paretoken.bench.workload.traces import Replayed, Trace, read_trace
 from paretoken.errors import BadConfig
 from tests.support.traces import DATA, as_chat, as_token_ids, write
 
@@ -81,20 +84,28 @@ class TestTurns:
             ("b", 0.25, None),
         ]
 
-    def test_they_are_sent_as_one_session_by_one_worker(self):
-        trace = read_trace(DATA / "mooncake-sessions.jsonl")
-        source = as_chat(trace, repeat=True)
-        made = list(itertools.islice(source.requests(0, 1), 8))
-        assert [r.session for r in made] == [0, 0, 0, 1, 2, 2, 2, 3]
-        assert [r.delay_ns for r in made[:4]] == [0, 150_000_000, 0, 0]
-        with pytest.raises(BadConfig, match="use --workers 1"):
-            source.requests(0, 2)
+    def played(self, trace: Trace, **more) -> SessionSource:
+        counted = MissingLengths(lambda text: len(text.split()), 1).filled(sessions_of_turns(trace))
+        sessions = RecordedSessions(counted.sessions, **more)
+        return SessionSource(plan=PromptPlan(PlainWords(), 1), sessions=sessions, bodies=Bodies(model="m", api="chat"))
+
+    def test_they_are_sessions_of_one_call_after_the_other(self):
+        source = self.played(read_trace(DATA / "mooncake-sessions.jsonl"), repeat=True)
+        made = list(itertools.islice(source.requests(0, 1), 4))
+        assert [len(s.flow.steps) for s in made] == [3, 1, 3, 1]
+        assert made[0].flow.parents == ((), ((0, 150_000_000),), ((1, 0),))
+        assert [s.number for s in itertools.islice(source.requests(1, 2), 2)] == [1, 3]
+
+    def test_delays_are_at_least_the_think_time(self):
+        sessions = sessions_of_turns(read_trace(DATA / "mooncake-sessions.jsonl"), think_s=0.1).sessions
+        assert [step.wait_s for step in sessions[0].steps] == [0.0, 0.15, 0.1]
+        assert [session.begin_s for session in sessions] == [0.0, 0.25]
 
     def test_each_turn_holds_those_before_it_and_stand_ins_for_their_answers(self):
         trace = read_trace(DATA / "aiperf-turns.jsonl")
         assert [(r.output_tokens, r.after_s) for r in trace.requests] == [(12, None), (13, 0.2), (14, None)]
-        source = as_chat(trace)
-        first, second, other = (json.loads(r.body)["messages"] for r in source.requests(0, 1))
+        made = [s.request(call) for s in self.played(trace).requests(0, 1) for call in range(len(s.flow.steps))]
+        first, second, other = (json.loads(r.body)["messages"] for r in made)
         assert [m["role"] for m in first] == ["system", "user"] and first == second[:2]
         assert [m["role"] for m in second] == ["system", "user", "assistant", "user"]
         assert len(second[2]["content"].split()) == 12 and [m["content"] for m in other] == ["name a lake"]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.bench.workload.traces import FORMATS, TraceLimits, detect, read_trace
-from paretoken.bench.workload.traces.files import read_head
 from paretoken.errors import BadConfig, BadFile
+from paretoken.trace_rows import read_head
 from tests.support.traces import DATA, FAULTS, as_chat, write
 
 TIMES = [0.0, 0.25, 1.5, 2.25]

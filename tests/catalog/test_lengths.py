@@ -89,7 +89,8 @@ def test_a_workload_by_its_lengths(catalog, written, id_):
 
 def test_an_unknown_workload_says_what_else_to_write(catalog):
     with pytest.raises(
-        UnknownName, match=r"did you mean chat\? Write ISL/OSL in tokens, as in 3k/700.*--isl and --osl"
+        UnknownName,
+        match=r"did you mean chat or chat-multi-turn\? Write ISL/OSL in tokens, as in 3k/700.*--isl and --osl",
     ):
         catalog.workload_id("chatt")
 

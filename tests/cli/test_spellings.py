@@ -128,7 +128,7 @@ def test_a_line_of_another_tool(line, here):
         ("bench --constraint kind=over_saturation", "--until 60s"),
         ("bench --data kind=synthetic_text,prefix_buckets=3", "'prefix_buckets=3' has no counterpart"),
         ("bench --data abisee/cnn_dailymail", "--trace"),
-        ("bench --endpoint-type embeddings", "text generation"),
+        ("bench --endpoint-type rankings", "text generation"),
         ("bench --api-key sk-1", "PARETOKEN_API_KEY"),
         ("bench --model-names a,b", "one model at a time"),
         ("bench --isl-stddev 5", "needs its mean"),

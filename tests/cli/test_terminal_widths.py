@@ -17,6 +17,7 @@ from paretoken.cli import output
 from paretoken.cli.formats import PrintedTable, csv_of, markdown_of
 from paretoken.cli.main import SUMMARIES, main, paretoken
 from tests.support import shown_rows
+from tests.support.recorded_sessions import chain, growing, write_trace
 from tests.support.runs import ladder
 from tests.support.terminals import in_terminal
 
@@ -24,6 +25,7 @@ WIDTHS = (80, 100, 120, 160)
 CHAT = "--model llama-3-70b --precision fp8 --workload chat"
 R1 = "--model deepseek-r1 --precision fp8 --workload chat"
 H200 = "--accelerator H200 --engine vllm --model llama-3-70b --precision fp8 --isl 1024 --osl 1024 --tp 4"
+REPLAY = "--accelerator H200 --engine vllm --model llama-3-70b --precision fp8 --tp 4 --trace sessions.jsonl"
 POOLS = "--accelerator GB200 --model deepseek-r1 --precision fp4 --engine dynamo-trtllm --isl 8192 --osl 1024"
 AGAINST = "--accelerator MI300X --against H200"
 AT = "--at 2026-11-24"
@@ -54,6 +56,11 @@ VERBS = {
     "predict": f"predict {H200}",
     "predict slo": f"predict {H200} --slo tpot=40ms",
     "predict rate": f"predict {H200} --rate 1",
+    "predict trace": f"predict {REPLAY} --concurrency 2,8",
+    "predict trace as recorded": f"predict {REPLAY} --replicas 2",
+    "predict cache worth": f"predict {REPLAY} --concurrency 8 --cache-worth --price H200=2.5",
+    "predict cache worth of a model with list prices": "predict --accelerator H200 --engine sglang --model deepseek-r1 "
+    "--precision fp8 --tp 8 --trace sessions.jsonl --concurrency 2 --cache-worth",
     "predict pools": f"predict {POOLS} --disaggregated 4xDEP4+1xDEP32 --rent 3",
     "explain": f"explain {H200}",
     "explain pools": f"explain {POOLS} --disaggregated 4xDEP4+1xDEP32 --concurrency 1024",
@@ -230,3 +237,4 @@ def _files(folder) -> None:
     (folder / "campaign.toml").write_text(CAMPAIGN)
     (folder / "mine.csv").write_text(MINE)
     ladder(folder / "run", (1, 4))
+    write_trace(folder, [chain(growing(3), name=str(i), begin_s=5.0 * i) for i in range(8)])

@@ -86,7 +86,7 @@ def mutated(name: str, content: bytes, rng: random.Random) -> bytes:
     if of_tree and rng.random() < 0.65:
         try:
             return of_tree(content, rng)
-        except (ValueError, TypeError, RecursionError, AttributeError, yaml.YAMLError):
+        except (ValueError, TypeError, OverflowError, RecursionError, AttributeError, yaml.YAMLError):
             pass  # the writer refuses what the mutation made, such as None in TOML
     return damaged(content, rng)
 

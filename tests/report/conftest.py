@@ -9,17 +9,19 @@ import pytest
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
 from tests.support.runs import conversations, ladder, rates, troubled
+from tests.support.session_levels import agent_run
 
 
 @pytest.fixture(scope="session")
 def run_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs named before, after, trouble, rates and talk."""
+    """Runs named before, after, trouble, rates, talk and agents."""
     base = tmp_path_factory.mktemp("runs")
     ladder(base / "before")
     ladder(base / "after", (1, 4, 16), seed=3)
     troubled(base / "trouble")
     rates(base / "rates")
     conversations(base / "talk")
+    agent_run(base / "agents")
     return base
 
 

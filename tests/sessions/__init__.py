@@ -1,0 +1,1 @@
+"""Sessions: forms, graphs and what prompts share."""

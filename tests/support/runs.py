@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from paretoken.bench.plan import Closed, Load, Open
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.level_summary import LevelTimes
 from paretoken.bench.stats.scrape import CounterDeltas, Gauges, GaugeStatistics, ServerMetrics
+from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.bench.stats.summary import LevelContext, summarise
-from paretoken.slo import parse_slos
+from paretoken.slo import MEASURED, parse_slos
 from tests.support.levels import S, closed, opened, request, table
 
 COLUMNS = {
@@ -109,10 +110,18 @@ def keep(
     server: ServerMetrics | None = None,
     slos: str = "",
     failed: str | None = None,
+    traced: Sequence[TracedSession] = (),
 ) -> None:
     """Measure one more level."""
     number = len(folder.levels()) + 1
-    context = LevelContext(columns=columns, times=LevelTimes(t0_unix_s=1.0), seed=7, n_gpus=8, slos=parse_slos(slos))
+    context = LevelContext(
+        columns=columns,
+        times=LevelTimes(t0_unix_s=1.0),
+        seed=7,
+        n_gpus=8,
+        slos=parse_slos(slos, MEASURED),
+        traced=traced,
+    )
     summary = summarise(requests, load, context, fidelity=fidelity, server=server)
     folder.clear(number)
     folder.keep_requests(number, requests)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
+from paretoken.answers.candidate_session import with_sessions_priced
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, RankBy, Site, rank, weights
+from paretoken.answers.session_points import with_sessions
 from paretoken.answers.site import SiteQuestion, TokenPrice, site_of
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.compare import Candidate, no_data
@@ -74,7 +76,8 @@ class CompareAnswer:
     `newer_releases` are not ranked. `no_data` says why an accelerator is missing, `left_out` how many points of one
     are flagged. `fleet` is what fits under the power limit, if the question has one. `utility_basis` lists the parts
     of the power at the utility's meter. `token_price` is the price at which tokens sell. `best_known` is the same
-    answer for any serving, where the question leaves the serving at plain.
+    answer for any serving, where the question leaves the serving at plain. `workload` is the workload of sessions that
+    is compared, for one of fixed lengths None; its session has `tokens_per_session`.
     """
 
     axis: Axis
@@ -106,6 +109,8 @@ class CompareAnswer:
     left_out: dict[str, str]
     fleet: Annotated[dict[str, PowerLimitedFleet], Field(exclude_if=lambda fleets: not fleets)]
     tariff: Annotated[Tariff, Field(exclude=True)]
+    workload: Annotated[str | None, Field(exclude_if=lambda workload: workload is None)] = None
+    tokens_per_session: Annotated[float | None, Field(exclude_if=lambda tokens: tokens is None)] = None
     best_known: CompareAnswer | None = None
 
     @property
@@ -114,8 +119,13 @@ class CompareAnswer:
         return is_stale(self.days_apart)
 
 
-def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswer:
+def compare(
+    question: CompareQuestion, data: Data | None = None, on_progress: Callable[[int, int], None] | None = None
+) -> CompareAnswer:
     """Every accelerator within the limits, cheapest tokens first; NoData, with the nearest point, if none meets them.
+
+    Points of a workload of sessions are predicted first, for plain serving; `on_progress` gets deployments done, of
+    how many.
 
     >>> import paretoken
     >>> question = paretoken.CompareQuestion(model="llama-3-70b", precision="fp8", workload="chat", e2e_s=15)
@@ -124,14 +134,14 @@ def compare(question: CompareQuestion, data: Data | None = None) -> CompareAnswe
     True
     """
     question.check()
-    data = data or Data.of(question)
+    data = with_sessions(data or Data.of(question), question, on_progress)
     answer = compare_serving(question, data)
-    if asks_both(question):
+    if asks_both(question) and not data.sessions:
         # Plain runs are known too: between the fewer points of their own curve they may read higher.
         answer = replace(answer, best_known=compare_serving(best_known(question), data, beside=question))
     of_any = answer.best_known or answer
     if not answer.candidates and not of_any.candidates:
-        any_serving = best_known(question) if asks_both(question) else question
+        any_serving = best_known(question) if asks_both(question) and not data.sessions else question
         raise NoData(nothing_within(question.limit(), selection(any_serving, data), data))
     return answer
 
@@ -155,6 +165,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
     own = question.own_prices(data.catalog, data.accelerators)
     prices = with_prices(tariff(data.catalog, question.tco, question.tier), own)
     sold_at = question.sold_at(data.catalog, chosen.model, chosen.isl, chosen.osl)
+    why_not = data.sessions.why_not if data.sessions else {}
     site = site_of(question, prices, sold_at, data.catalog, dict.fromkeys(c.accelerator for c in of_both))
     ranking = rank(of_both, prices, question.serving_load, site, question.rank_by)
     weight = weights(ranking.candidates, prices, question.rank_by, site)
@@ -172,8 +183,8 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         ranked_by=RANKED_BY[question.rank_by],
         utility_basis=utility_power(prices).basis or None,
         token_price=sold_at,
-        candidates=ranking.candidates,
-        other_engines=ranking.other_engines,
+        candidates=with_sessions_priced(ranking.candidates, chosen, data),
+        other_engines=with_sessions_priced(ranking.other_engines, chosen, data),
         winner=verdict.winner if verdict and not verdict.withheld else None,
         margin=verdict.margin if verdict else None,
         confidence=verdict.confidence if verdict else None,
@@ -185,10 +196,12 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         throughput_winner=ranking.throughput_winner,
         throughput_margin=ranking.throughput_margin,
         newer_releases=newer_releases(data, chosen, axis),
-        no_data=no_data(absent, drawn, axis, latency_s, accelerators),
+        no_data=no_data({**absent, **why_not}, drawn, axis, latency_s, accelerators),
         left_out=data.left_out(chosen),
         fleet=_fleets(ranking.candidates, question, site),
         tariff=prices,
+        workload=data.sessions.workload if data.sessions else None,
+        tokens_per_session=data.sessions.tokens_per_session if data.sessions else None,
     )
 
 

@@ -18,9 +18,9 @@ from paretoken.frontier.compare import Candidate, limit_text, number_text, size_
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
 from paretoken.significant import significant
-from paretoken.slo import STATISTICS, Slo, parse_slos
+from paretoken.slo import SESSION, STATISTICS, Slo, parse_slos
 
-LIMITED = ("ttft", "tpot", "itl", "e2e", "interactivity")
+LIMITED = ("ttft", "tpot", "itl", "e2e", "interactivity", SESSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ class LatencyQuestion(PointsQuestion):
 def _limit_words(limit: Slo) -> str:
     if (limit.metric, limit.statistic) == ("tpot", "p50"):
         return within_text(limit.bound_s, "interactivity")
-    return f"{limit.metric.upper()} {limit.statistic} at most {number_text(limit.bound_s)} s"
+    metric = "session time" if limit.of_sessions else limit.metric.upper()
+    return f"{metric} {limit.statistic} at most {number_text(limit.bound_s)} s"
 
 
 def _interactivity(tok_s: float) -> Slo:
@@ -106,14 +107,15 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
     A precision of None means the only one that the model has at these lengths.
     """
     catalog = data.catalog
-    isl, osl = question.lengths(catalog)
+    isl, osl = data.lengths(question)
     model = catalog.models.id_or_own(question.model, data.models)
     precision = agreed_precision("" if model == question.model else question.model, question.precision)
     return Selection(
         model=model,
-        precision=_precision(data, model, precision, isl, osl),
+        precision=data.sessions.precision if data.sessions else _precision(data, model, precision, isl, osl),
         isl=isl,
         osl=osl,
+        workload=data.sessions.workload if data.sessions else None,
         serving=question.serving,
         speculative=question.speculative,
         limits=question.limit().others if isinstance(question, LatencyQuestion) else (),
@@ -136,7 +138,7 @@ def candidates_at(question: LatencyQuestion, data: Data) -> list[Candidate]:
 
 def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     """The sentence that no point meets the limits, with the point that comes nearest."""
-    what = f"{chosen.model} {chosen.precision or ''} {chosen.isl}/{chosen.osl}"
+    what = f"{chosen.model} {chosen.precision or ''} {chosen.workload or f'{chosen.isl}/{chosen.osl}'}"
     own = [] if limit.value is None else [Slo("axis", "", limit.latency_s, "")]
     columns = [*(AXIS_COLUMN[limit.axis] for _ in own), *(limit_column(other) for other in limit.others)]
     rows = data.rows(replace(chosen, limits=()))

@@ -14,12 +14,14 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from paretoken.answers.bundles import StoredPointsQuestion
+from paretoken.answers.session_set import SessionSet
 from paretoken.catalog.hardware import better_hardware
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.frontier.compare import Candidate, absences, candidates, left_out, model_cells
 from paretoken.frontier.consistency import HardwareOrder
 from paretoken.frontier.curve import Curve, curves
+from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import Axis, Selection, Serving, Speculative
 from paretoken.points.software import ONE_ENGINE, by_state
 
@@ -89,11 +91,16 @@ class AxisQuestion(PointsQuestion):
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A catalog and a table of operating points. Nothing in it changes; what is read from it is kept."""
+    """A catalog and a table of operating points. Nothing in it changes; what is read from it is kept.
+
+    With `sessions` the points answer for that workload of sessions, and the table has its predicted points.
+    """
 
     catalog: Catalog
     points: pl.DataFrame
-    _of_model: dict[tuple[str, str | None, int, int], pl.DataFrame] = field(
+    sessions: SessionSet | None = None
+    of_sessions: dict[tuple[object, ...], Data] = field(default_factory=dict, init=False, repr=False)
+    _of_model: dict[tuple[str, str | None, str | None, int, int], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False
     )
     _rows: dict[Selection, tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=dict, init=False, repr=False)
@@ -110,6 +117,12 @@ class Data:
     def of(cls, question: StoredPointsQuestion) -> Data:
         """The data that a question names."""
         return cls(*question.read())
+
+    def lengths(self, question: PointsQuestion) -> tuple[int, int]:
+        """(ISL, OSL) of a question in tokens; the mean ones of calls, of a workload of sessions."""
+        if self.sessions:
+            return self.sessions.isl, self.sessions.osl
+        return question.lengths(self.catalog)
 
     @cached_property
     def models(self) -> list[str]:
@@ -130,7 +143,9 @@ class Data:
     def cells(self) -> dict[str, dict[tuple[int, int], set[str | None]]]:
         """The precisions of each model at each pair of lengths (ISL, OSL)."""
         cells: dict[str, dict[tuple[int, int], set[str | None]]] = {}
-        for model, isl, osl, precision in self.points.select("model", "isl", "osl", "precision").unique().iter_rows():
+        for model, isl, osl, precision in (
+            self.points.filter(of_single_requests()).select("model", "isl", "osl", "precision").unique().iter_rows()
+        ):
             cells.setdefault(model, {}).setdefault((isl, osl), set()).add(precision)
         return cells
 
@@ -178,7 +193,7 @@ class Data:
 
     def of_model(self, selection: Selection) -> pl.DataFrame:
         """The points of a selection's model, precision and lengths, however they are served."""
-        key = (selection.model, selection.precision, selection.isl, selection.osl)
+        key = (selection.model, selection.precision, selection.workload, selection.isl, selection.osl)
         if key not in self._of_model:
             self._of_model[key] = self.points.filter(selection.of_model())
         return self._of_model[key]

@@ -14,6 +14,7 @@ from paretoken.answers.prediction import PredictionData
 from paretoken.errors import BadConfig
 from paretoken.frontier.pareto import pareto
 from paretoken.points.published import published_points
+from paretoken.points.schema import of_single_requests
 from paretoken.points.unstated import NONE
 from paretoken.predict.arrays import Floats
 from paretoken.predict.calibration.engines import calibrated_engines
@@ -180,6 +181,7 @@ def measured_frontiers(
         pl.col("accelerator") == one.accelerator,
         pl.col("isl") == lengths.isl,
         pl.col("osl") == lengths.osl,
+        of_single_requests(),
         pl.col("suspicious").is_null(),
         pl.col("disaggregated").is_not_null(),
         drafting if one.drafting else ~drafting,

@@ -170,7 +170,7 @@ def _predicted_rows(predictions: Predictions, stated: EngineSettings, data: Pred
     figures = result_rows(predictions)
     for c, kinds, values in zip(predictions.cases, predictions.novelty, figures, strict=True):
         yield PredictedRow(
-            **_deployment_fields(c.deployment, c.replicas, stated, data),
+            **deployment_fields(c.deployment, c.replicas, stated, data),
             isl=c.lengths.isl,
             osl=c.lengths.osl,
             length_range_ratio=c.lengths.ratio,
@@ -190,12 +190,12 @@ def _within_slo(
             d, lengths, objectives, calibration=data.calibration, catalog=data.catalog, replicas=replicas
         )
         if not users:
-            yield UnmetSloRow(**_deployment_fields(d, replicas, question.settings, data))
+            yield UnmetSloRow(**deployment_fields(d, replicas, question.settings, data))
             continue
         most = case(d, lengths, users, replicas=replicas, catalog=data.catalog)
         (values,) = result_rows(predict_cases([most], calibration=data.calibration, catalog=data.catalog))
         yield SloRow(
-            **_deployment_fields(d, replicas, question.settings, data),
+            **deployment_fields(d, replicas, question.settings, data),
             users=users,
             or_more=users == MOST_USERS,
             **values,
@@ -215,7 +215,7 @@ def _at_rate(
             for quantile, value in values.items()
         }
         yield RateRow(
-            **_deployment_fields(d, replicas, question.settings, data),
+            **deployment_fields(d, replicas, question.settings, data),
             rate_s=rate_s,
             total_tput_per_gpu_tok_s=load.total_tput_per_gpu,
             output_tput_per_gpu_tok_s=load.output_tput_per_gpu,
@@ -227,7 +227,9 @@ def _at_rate(
         )
 
 
-class _DeploymentFields(TypedDict):
+class DeploymentFields(TypedDict):
+    """The fields of a `DeploymentRow`."""
+
     accelerator: str
     n_gpus: int
     model: str
@@ -242,7 +244,8 @@ class _DeploymentFields(TypedDict):
     assumed: tuple[str, ...]
 
 
-def _deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, data: PredictionData) -> _DeploymentFields:
+def deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, data: PredictionData) -> DeploymentFields:
+    """The deployment of a row, with the settings in force."""
     speculation = speculation_in_force(d, data.calibration, data.catalog)
     return {
         "accelerator": d.accelerator,

@@ -33,7 +33,22 @@ class CalibratedQuestion(Question):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
+class ServedQuestion(DeploymentRequest, CalibratedQuestion):
+    """A model served by an engine on accelerators."""
+
+    def deployments_for(self, lengths: Lengths, catalog: Catalog) -> list[Replicas]:
+        """The deployment, or without a TP size each size that fits requests of the lengths; with their replicas."""
+        deployment = configured(replace(self, tp=1 if self.tp is None else self.tp), catalog)
+        if self.tp is not None:
+            return [replicated(deployment, catalog)]
+        # an EP size above every TP size that is tried determines the GPUs
+        gpus = deployment.gpus if self.ep > max(AUTO_TP_SIZES) else self.gpus
+        sizes = sizes_that_fit(deployment, catalog, lengths=lengths, gpus=gpus)
+        return [replicated(d, catalog) for d in sizes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentQuestion(ServedQuestion):
     """A model served by an engine on accelerators, under requests of nominal lengths."""
 
     isl: Annotated[int, Field(description="Nominal input length, tokens")]
@@ -48,13 +63,7 @@ class DeploymentQuestion(DeploymentRequest, CalibratedQuestion):
 
     def deployments(self, catalog: Catalog) -> list[Replicas]:
         """The deployment, or without a TP size each size that fits; with their replicas."""
-        deployment = configured(replace(self, tp=1 if self.tp is None else self.tp), catalog)
-        if self.tp is not None:
-            return [replicated(deployment, catalog)]
-        # an EP size above every TP size that is tried determines the GPUs
-        gpus = deployment.gpus if self.ep > max(AUTO_TP_SIZES) else self.gpus
-        sizes = sizes_that_fit(deployment, catalog, lengths=self.lengths, gpus=gpus)
-        return [replicated(d, catalog) for d in sizes]
+        return self.deployments_for(self.lengths, catalog)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +112,7 @@ class PredictionData:
         return cls(load_catalog(*question.catalog), read_calibration(path) if path else shipped_calibration())
 
 
-D = TypeVar("D", bound=DeploymentQuestion)
+D = TypeVar("D", bound=ServedQuestion)
 
 
 def prepared(question: D, data: PredictionData | None) -> tuple[D, PredictionData]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from paretoken.answers.session_set import CandidateSession
 from paretoken.frontier.compare import Candidate
 from paretoken.frontier.curve import CurvePoint
 from paretoken.prices.cost import gco2_per_mtok, joules_per_token, tok_s_per_mw, usd_per_mtok
@@ -39,6 +40,7 @@ class PricedCandidate:
     loads. `recommended` is the one of them that was run and meets the limit, `tp` its tensor-parallel size, and
     `usd_per_mtok_recommended` the cost of its tokens. `tok_s_per_mw` and `joules_per_token` use the power of the
     tariff. `tok_s_per_utility_mw` and `gco2_per_mtok` use all the power at the utility's meter, only while serving.
+    `session` is what a workload of sessions gets.
     """
 
     accelerator: str
@@ -70,6 +72,7 @@ class PricedCandidate:
     usd_per_mtok_recommended: float | None
     concurrency: tuple[float | None, ...]
     around: tuple[CurvePoint, ...]
+    session: CandidateSession | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from paretoken.answers.advise import AdviseAnswer, AdviseQuestion, advise
 from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, breakeven
+from paretoken.answers.cache_worth import CacheWorthAnswer, CacheWorthQuestion, cache_worth
 from paretoken.answers.check import CheckAnswer, CheckQuestion, check
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
 from paretoken.answers.cost import CostAnswer, CostQuestion, cost
@@ -24,6 +25,7 @@ from paretoken.answers.pool_explain import ExplainPoolsAnswer, ExplainPoolsQuest
 from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, search_disaggregated
 from paretoken.answers.pools import PoolsAnswer, PoolsQuestion, predict_disaggregated
 from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict
+from paretoken.answers.predict_trace import PredictTraceAnswer, PredictTraceQuestion, predict_trace
 from paretoken.answers.rent import (
     MarketAnswer,
     RentAnswer,
@@ -58,6 +60,7 @@ class Verb:
 VERBS: dict[str, Verb] = {
     "advise": Verb(AdviseQuestion, AdviseAnswer, advise),
     "breakeven": Verb(BreakevenQuestion, BreakevenAnswer, breakeven),
+    "cache-worth": Verb(CacheWorthQuestion, CacheWorthAnswer, cache_worth),
     "check": Verb(CheckQuestion, CheckAnswer, check),
     "compare": Verb(CompareQuestion, CompareAnswer, compare),
     "cost": Verb(CostQuestion, CostAnswer, cost),
@@ -72,6 +75,7 @@ VERBS: dict[str, Verb] = {
     "plan": Verb(PlanQuestion, PlanAnswer, plan),
     "predict": Verb(PredictQuestion, PredictAnswer, predict),
     "predict-disaggregated": Verb(PoolsQuestion, PoolsAnswer, predict_disaggregated),
+    "predict-trace": Verb(PredictTraceQuestion, PredictTraceAnswer, predict_trace),
     "rent": Verb(RentQuestion, RentAnswer, rent),
     "rent-history": Verb(RentHistoryQuestion, RentHistoryAnswer, rent_history),
     "rent-market": Verb(RentQuestion, MarketAnswer, rental_market),

@@ -23,7 +23,7 @@ class BenchConfig:
 
     urls: tuple[str, ...]
     model: str | None = None
-    api: Literal["auto", "completions", "chat"] = "auto"
+    api: Literal["auto", "completions", "chat", "messages", "responses", "embeddings"] = "auto"
     max_tokens_field: Literal["auto", "max_tokens", "max_completion_tokens", "both"] = "auto"
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
@@ -39,9 +39,15 @@ class BenchConfig:
     osl: str | None = None
     prefix_share: float = 0.0
     prefixes: int = 1
+    images: str | None = None
+    batch: int = 1
+    adapters: str | None = None
     turns: str | None = None
     trace: str | None = None
     trace_speed: float = 1.0
+    answers: Literal["trace", "server"] = "trace"
+    idle_cap_s: float | None = None
+    keep_going: bool = False
     concurrency: str | None = None
     rate: str | None = None
     arrivals: str = "poisson"
@@ -84,8 +90,20 @@ class BenchConfig:
             raise BadConfig("--arrivals trace replays the arrival times of a trace; add --trace FILE")
         if self.weights and self.balance != "weighted":
             raise BadConfig(f"--weight has no effect with --balance {self.balance}; use --balance weighted")
-        if self.turns and (self.trace or self.rate):
-            raise BadConfig("--turns needs a closed loop; leave out --trace and --rate")
+        if self.turns and self.trace:
+            raise BadConfig("--turns makes conversations and --trace replays recorded ones; use one of them")
+        if self.answers == "server" and not (self.turns or self.trace):
+            raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
+        if self.idle_cap_s is not None and not self.trace:
+            raise BadConfig("--idle-cap shortens the waits of a trace; add --trace FILE")
+        if self.idle_cap_s is not None and self.idle_cap_s < 0:
+            raise BadConfig(f"--idle-cap is {self.idle_cap_s:g} s; use 0 or more")
+        if self.adapters and self.balance == "least_outstanding":
+            raise BadConfig("--adapters sets the share of each adapter; leave out --balance least_outstanding")
+        if self.images and (self.turns or self.trace):
+            raise BadConfig("--images goes with prompts of one message; leave out --turns and --trace")
+        if self.batch < 1:
+            raise BadConfig(f"--batch is {self.batch}; use 1 or more")
         if self.gpus < 1:
             raise BadConfig(f"--gpus is {self.gpus}; use 1 or more")
         if self.repeat < 1:
@@ -96,6 +114,11 @@ class BenchConfig:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:
             raise BadConfig("--search slo needs --slo, such as ttft_p99=2s,tpot_p50=50ms (--search knee needs none)")
+
+    @property
+    def spread(self) -> str:
+        """How requests are spread over the endpoints: adapters get their shares."""
+        return "weighted" if self.adapters else self.balance
 
     @property
     def stated_configuration(self) -> dict[str, str | int | None]:

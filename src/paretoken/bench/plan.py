@@ -5,7 +5,7 @@ These few values are all that the hot path knows; tokenizers, distributions and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from paretoken.bench.documents import OMIT_NONE
 from paretoken.plural import counted
+from paretoken.sessions.flow import Flow
 
-Api = Literal["completions", "chat"]
+Api = Literal["completions", "chat", "messages", "responses", "embeddings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Endpoint:
 class Prepared:
     """One request ready to send: the JSON body as bytes, and what it is meant to take and give in tokens.
 
-    `input_tokens` is -1 where only the server can count. A later turn of a session is sent `delay_ns` after the answer
-    to the one before.
+    `input_tokens` is -1 where only the server can count. A call of a session bears the session's number, and its own
+    among the calls as `turn`. `keep_answer`: a later prompt holds the answer of the server.
     """
 
     body: bytes
@@ -41,14 +42,45 @@ class Prepared:
     output_tokens: int
     session: int = -1
     turn: int = 0
-    delay_ns: int = 0
+    keep_answer: bool = False
+
+
+class PlannedSession(Protocol):
+    """A session to play: when its calls are due, and their requests. `own_answers`: later prompts hold the server's."""
+
+    @property
+    def number(self) -> int:
+        """Its place in the level, from 0, which its requests bear."""
+        ...
+
+    @property
+    def flow(self) -> Flow:
+        """The calls and what they wait for."""
+        ...
+
+    @property
+    def own_answers(self) -> bool:
+        """Whether `answered` must be called before the requests that follow a call are built."""
+        ...
+
+    def build(self, call: int) -> int:
+        """Build the request of a call whose predecessors have been built; its size in bytes."""
+        ...
+
+    def request(self, call: int) -> Prepared:
+        """The request of a call, which is then given away."""
+        ...
+
+    def answered(self, call: int, answer: Mapping[str, object] | None) -> None:
+        """Take the assistant message that the server gave to a call, None where it is not known."""
+        ...
 
 
 class PromptSource(Protocol):
-    """Where prepared requests come from."""
+    """Where requests come from: each alone, or as the calls of sessions."""
 
-    def requests(self, worker: int, workers: int) -> Iterator[Prepared]:
-        """An endless or finite run of requests for one of several workers; no two workers share one."""
+    def requests(self, worker: int, workers: int) -> Iterator[Prepared | PlannedSession]:
+        """An endless or finite run of them for one of several workers; no two workers share one."""
         ...
 
 
@@ -72,10 +104,14 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Requests due at fixed times whatever the server does: `due_s`, shape (n,), from the start, rising."""
+    """Requests due at fixed times whatever the server does: `due_s`, shape (n,), from the start, rising.
+
+    With `sessions` these are the times at which sessions begin.
+    """
 
     due_s: npt.NDArray[np.float64]
     rate: float
+    sessions: bool = False
 
 
 Load = Closed | Open
@@ -92,17 +128,18 @@ class LoadRecord:
     ramp_s: float | None = field(default=None, metadata=OMIT_NONE)
     rate: float | None = field(default=None, metadata=OMIT_NONE)
     arrivals: int | None = field(default=None, metadata=OMIT_NONE)
+    sessions: bool | None = field(default=None, metadata=OMIT_NONE)
 
     @property
     def size(self) -> float:
-        """Users, or requests per second."""
+        """Users, or requests or sessions per second."""
         return float(self.users or 0) if self.kind == "closed" else float(self.rate or 0.0)
 
     @property
     def name(self) -> str:
-        """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`."""
+        """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`, `0.5 sessions/s`."""
         if self.kind == "open":
-            return f"{self.size:.4g} req/s"
+            return f"{self.size:.4g} {'sessions' if self.sessions else 'req'}/s"
         users = counted(self.users or 0, "user")
         return f"{users}, ramp {self.ramp_s:g} s" if self.ramp_s else users
 
@@ -116,7 +153,9 @@ def load_name(kind: str, size: float) -> str:
 def describe_load(load: Load) -> LoadRecord:
     """The load for the files of a run."""
     if isinstance(load, Open):
-        return LoadRecord(kind="open", rate=load.rate, arrivals=len(load.due_s))
+        return LoadRecord(
+            kind="open", rate=load.rate, arrivals=len(load.due_s), sessions=True if load.sessions else None
+        )
     if not load.ramp_s:
         return LoadRecord(kind="closed", users=load.users, think_s=load.think_s)
     return LoadRecord(
@@ -128,13 +167,15 @@ def describe_load(load: Load) -> LoadRecord:
 class Stop:
     """When a load level ends: at the first limit reached. None sets no limit.
 
-    `warmup_s` and `warmup_requests` pass before the measured window may begin. Requests still running at the end
+    `sessions` are those that begin; they are played to their end, where all other limits cut them. `warmup_s` and
+    `warmup_requests` pass before the measured window may begin. Requests still running at the end
     get `drain_s` to finish, then are cut.
     """
 
     seconds: float | None = None
     requests: int | None = None
     tokens: int | None = None
+    sessions: int | None = None
     warmup_s: float = 0.0
     warmup_requests: int = 0
     drain_s: float = 30.0

@@ -10,29 +10,47 @@ from itertools import cycle, islice
 import numpy as np
 
 from paretoken.bench.config import BenchConfig
-from paretoken.bench.keys import is_loopback
 from paretoken.bench.plan import Api, PromptSource
 from paretoken.bench.probe import ProbedServer
+from paretoken.bench.prompt_makers import (
+    SAFE_VOCABULARY,
+    maker_tokenizer,
+    prompt_maker,
+    token_counter,
+    tokens_per_word,
+    trace_tokenizer,
+)
+from paretoken.bench.session_trace import (
+    check_answers,
+    first_texts,
+    served_sessions,
+    session_lengths,
+    session_notes,
+    session_trace,
+)
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
+from paretoken.bench.workload.images import parse_images
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
-from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
+from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
-from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
+from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages, possible_share
+from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.request import Trace, TraceLimits
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
-from paretoken.foreign_text import visible
-
-SAFE_VOCABULARY = 8192
-"""Assumed where the vocabulary's size is unknown; every served language model has a larger one."""
+from paretoken.plural import counted
+from paretoken.sessions.graph import SessionTrace
 
 SAMPLE = 128
 """Words of the sample: enough that a chat template adds little to their count."""
 SAMPLED = 50
 """Requests of a trace that the sample is taken from."""
+SAMPLED_TALKS = 200
+"""Conversations whose hit rate is that of the run."""
 
 SourceOf = Callable[[int, Correction], PromptSource]
 """The prompts of a level by its number."""
@@ -42,7 +60,7 @@ SourceOf = Callable[[int, Correction], PromptSource]
 class PromptSetup:
     """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them.
 
-    `trace` is the recorded workload behind them, with every length.
+    `trace` is the recorded workload behind them, or `sessions` where it has sessions, with every length.
     """
 
     source_of: SourceOf
@@ -50,6 +68,7 @@ class PromptSetup:
     hit_rate: float
     notes: tuple[str, ...]
     trace: Trace | None = None
+    sessions: SessionTrace | None = None
 
 
 def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: Api) -> Bodies:
@@ -63,6 +82,7 @@ def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: A
         min_tokens=config.min_tokens,
         max_tokens_field="max_tokens" if config.max_tokens_field == "auto" else config.max_tokens_field,
         temperature=config.temperature,
+        images=parse_images(config.images) if config.images else None,
         extra=parse_extra(config.extra_body) if config.extra_body else {},
     )
 
@@ -82,7 +102,8 @@ def _recorded_texts(config: BenchConfig) -> list[str]:
     """The first answers of the run's trace, else its prompts; none without a trace that holds text."""
     if not config.trace:
         return []
-    return _first_texts(config.trace)
+    sessions = session_trace(config)
+    return first_texts(sessions) if sessions is not None else _first_texts(config.trace)
 
 
 @lru_cache(maxsize=1)
@@ -105,12 +126,23 @@ def plan_prompts(
     config: BenchConfig, server: ProbedServer, bodies: Bodies, shape: RequestLengths, seed: int
 ) -> PromptSetup:
     """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says."""
-    maker, notes = _maker(config, server, bodies)
+    maker, notes = prompt_maker(config, server, bodies)
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
+    sessions = session_trace(config)
+    if sessions is not None:
+        lengths, more = session_lengths(config, maker, shape, server, bodies.model, sessions)
+        sessions = served_sessions(sessions, lengths, server.max_context, keep_going=config.keep_going)
+        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more))
     if config.trace:
         trace, trace_notes = _trace(config, maker, shape, server, bodies)
         loops = config.arrivals != "trace"
+        if trace.in_turns:
+            lengths = MissingLengths(token_counter(config, maker_tokenizer(config, maker)))
+            sessions = served_sessions(
+                sessions_of_turns(trace, config.think_s), lengths, server.max_context, keep_going=True
+            )
+            return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *trace_notes))
         if server.max_context is not None:
             trace = trace.within(server.max_context)
         notes = (*notes, *trace_notes, *trace.notes(repeats=loops))
@@ -123,16 +155,59 @@ def plan_prompts(
         return PromptSetup(replayed, exact, trace.hit_rate(), notes, trace)
     if config.turns:
         talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
+        check_answers(config, maker, None)
 
-        def talks(level: int, correction: Correction) -> Conversations:
-            return Conversations(PromptPlan(maker, seed, level, None, correction), talk, bodies)
+        def talks(level: int, correction: Correction) -> SessionSource:
+            plan = PromptPlan(maker, seed, level, None, correction)
+            return SessionSource(plan=plan, sessions=Conversations(plan, talk), bodies=bodies, answers=config.answers)
 
-        return PromptSetup(talks, exact, talks(0, Correction()).hit_rate(200), notes)
+        drawn = [Conversations(PromptPlan(maker, seed), talk).drawn(k) for k in range(SAMPLED_TALKS)]
+        hit_rate = possible_share(drawn, own_answers=config.answers == "server")
+        return PromptSetup(talks, exact, hit_rate, notes)
 
     def synthetic(level: int, correction: Correction) -> Synthetic:
-        return Synthetic(plan=PromptPlan(maker, seed, level, prefixes, correction), lengths=shape, bodies=bodies)
+        plan = PromptPlan(maker, seed, level, prefixes, correction)
+        return Synthetic(plan=plan, lengths=shape, bodies=bodies, batch=config.batch)
 
+    notes = (*notes, *_extent_notes(config, bodies))
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
+
+
+def _of_sessions(
+    config: BenchConfig, plan: PromptPlan, bodies: Bodies, trace: SessionTrace, notes: tuple[str, ...]
+) -> PromptSetup:
+    """The prompts of recorded sessions, which a closed loop and a rate begin anew at their end."""
+    check_answers(config, plan.maker, trace)
+    recorded = RecordedSessions(trace.sessions, repeat=config.arrivals != "trace")
+
+    def played(level: int, correction: Correction) -> SessionSource:
+        return SessionSource(
+            plan=replace(plan, point=level, correction=correction),
+            sessions=recorded,
+            bodies=bodies,
+            answers=config.answers,
+            idle_cap_s=config.idle_cap_s,
+        )
+
+    exact = isinstance(plan.maker, TokenIds) and not holds_messages(trace)
+    notes = (*notes, *session_notes(config, trace, repeats=recorded.repeat))
+    return PromptSetup(
+        played, exact, possible_share(trace.sessions, own_answers=config.answers == "server"), notes, sessions=trace
+    )
+
+
+def _extent_notes(config: BenchConfig, bodies: Bodies) -> list[str]:
+    """What a request holds beside one text: images, or several inputs. BadConfig for images where none can be."""
+    if bodies.images is not None:
+        if not bodies.takes_messages:
+            raise BadConfig(f"--images needs messages, which --api {bodies.api} does not take; use --api chat")
+        return [bodies.images.note]
+    if bodies.api == "messages" and config.ignore_eos:
+        return ["Messages has no field that forces the length of an answer: answers may end before --osl"]
+    if bodies.api != "embeddings":
+        return []
+    inputs = counted(config.batch, "input")
+    return [f"each request embeds {inputs}, so inputs/s is {config.batch} times requests/s; there are no output tokens"]
 
 
 def _trace(
@@ -146,7 +221,7 @@ def _trace(
     trace = read_trace(str(config.trace))
     notes = _limits_note(trace, bodies)
     silent = [r for r in trace.requests if r.output_tokens is None]
-    tokenizer = _trace_tokenizer(config, maker, server, bodies.model) if silent else _maker_tokenizer(config, maker)
+    tokenizer = trace_tokenizer(config, maker, server, bodies.model) if silent else maker_tokenizer(config, maker)
     count = tokenizer.count if tokenizer else None
     stated = round(shape.osl.mean) if config.osl is not None or config.workload else None
     unanswered = [r for r in silent if r.answer is None]
@@ -159,41 +234,13 @@ def _trace(
         raise BadConfig(f"{len(unanswered):,} {of}, and no answer either; set --osl")
     if tokenizer or not silent:
         return trace.counted(count), notes
-    per_word, how = _tokens_per_word(config, f"{len(silent):,} {of}")
+    per_word, how = tokens_per_word(config, f"{len(silent):,} {of}")
     counted = trace.counted(lambda text: round(per_word * len(text.split())))
     # Input lengths by words would pass for the server's count; they stay unknown.
     requests = tuple(
         replace(c, input_tokens=r.input_tokens) for c, r in zip(counted.requests, trace.requests, strict=True)
     )
     return replace(counted, requests=requests), (*notes, how)
-
-
-def _maker_tokenizer(config: BenchConfig, maker: Maker) -> Tokenizer | None:
-    if isinstance(maker, Words):
-        return maker.tokenizer
-    return load_tokenizer(config.tokenizer) if config.tokenizer else None
-
-
-def _trace_tokenizer(config: BenchConfig, maker: Maker, server: ProbedServer, model: str) -> Tokenizer | None:
-    """What counts recorded answers: the tokenizer that is set, else that of the model if this machine has it."""
-    own = _maker_tokenizer(config, maker)
-    return own or (None if config.prompt_unit == "words" else _tokenizer_of(server, model))
-
-
-def _tokens_per_word(config: BenchConfig, lengths: str) -> tuple[float, str]:
-    """Tokens per word of recorded answers without a tokenizer, and the note on it."""
-    if config.prompt_unit == "words":
-        return 1.0, f"{lengths}: a word of the recorded answer counts as one token; for tokens, add --tokenizer PATH"
-    if config.tokens_per_word is None:
-        raise BadConfig(
-            f"{lengths}; their answers are text, there is no tokenizer of the model here, and the server counts no "
-            "tokens: add --tokenizer PATH, set --osl, or count words with --prompt-unit words"
-        )
-    ratio = config.tokens_per_word
-    return ratio, (
-        f"{lengths}, and there is no tokenizer: the recorded answers have {ratio:.2f} tokens a word, by the server's "
-        "count of the first of them; for exact lengths, add --tokenizer PATH"
-    )
 
 
 def _limits_note(trace: Trace, bodies: Bodies) -> tuple[str, ...]:
@@ -205,49 +252,3 @@ def _limits_note(trace: Trace, bodies: Bodies) -> tuple[str, ...]:
         f"{limits:,} of {len(trace.requests):,} requests of {trace.file} state max_tokens, a limit, and every answer "
         "is made that long; for answers that end by themselves, add --no-ignore-eos",
     )
-
-
-def _maker(config: BenchConfig, server: ProbedServer, bodies: Bodies) -> tuple[Maker, tuple[str, ...]]:
-    if config.prompt_unit == "words":
-        return PlainWords(), ("prompt lengths are counted in words; token counts come from the server's usage",)
-    token_ids = bodies.dialect.token_ids and bodies.api == "completions"
-    size = config.vocab_size or server.vocab_size
-    tokenizer = None
-    if config.tokenizer:
-        tokenizer = load_tokenizer(config.tokenizer)
-    elif not (token_ids and size):
-        tokenizer = _tokenizer_of(server, bodies.model)
-    if token_ids:
-        if tokenizer:
-            return TokenIds.of_tokenizer(tokenizer), ()
-        if size:
-            return TokenIds.of_size(size), ()
-        note = f"vocabulary size unknown: prompts use token ids below {SAFE_VOCABULARY:,}; set it with --vocab-size"
-        return TokenIds.of_size(SAFE_VOCABULARY), (note,)
-    if tokenizer is None:
-        return _plain_words(config, bodies.model)
-    return Words.of_tokenizer(tokenizer), ()
-
-
-def _plain_words(config: BenchConfig, model: str) -> tuple[Maker, tuple[str, ...]]:
-    """Words, at the tokens per word that the server counted where it did."""
-    ratio = config.tokens_per_word
-    how = (
-        f"prompts are words at {ratio:.2f} tokens each, by the server's own count, so their length is approximate"
-        if ratio
-        else "prompt lengths are counted in words"
-    )
-    note = f"no tokenizer found for {visible(model)!r}: {how}; token counts come from the server's usage; for exact "
-    return PlainWords(ratio or 1.0), (note + "lengths, add --tokenizer PATH",)
-
-
-def _tokenizer_of(server: ProbedServer, model: str) -> Tokenizer | None:
-    for name in (server.root, model):
-        # A server elsewhere names files of its own machine; only this one may name a file here.
-        if not name or (not is_loopback(server.base_url) and (name.startswith(("/", "~")) or ".." in name)):
-            continue
-        try:
-            return load_tokenizer(name)
-        except BadConfig:
-            continue
-    return None

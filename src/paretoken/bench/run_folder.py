@@ -5,6 +5,7 @@
         requests.parquet         its request records
         summary.json             its `LevelSummary`, written last: a level with one is finished
         requests-0.journal       while it runs: each request as it ends
+    RUN/sessions.parquet         the sessions of its trace, where it has some: a row for each step
     RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
     RUN/.lock                    held by the process that measures into the run
@@ -21,17 +22,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paretoken.bench.client.journal import SUFFIX, merge_journals
+from paretoken.bench.config import BenchConfig
 from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.lock import locked
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
+from paretoken.bench.stats.sessions.table import SESSIONS
+from paretoken.bench.workload.sessions.table import sessions_table
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.foreign_text import one_line
 from paretoken.plain_files import as_type, read_json, read_parquet
+from paretoken.sessions.graph import SessionTrace
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from paretoken.bench.stats.sessions.table import TracedSession
     from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
 
 ROW_GROUP = 1024
@@ -54,6 +60,12 @@ class LevelOnDisk:
         from paretoken.points.requests import conform_requests
 
         return conform_requests(read_parquet(self.folder / REQUESTS, str(self.folder / REQUESTS))[0])
+
+    def traced(self) -> tuple[TracedSession, ...]:
+        """The sessions that its run plays, none for other requests."""
+        from paretoken.bench.stats.sessions.table import read_traced
+
+        return read_traced(self.folder.parent.parent)
 
     @property
     def point(self) -> PointRow:
@@ -128,6 +140,16 @@ class RunFolder:
             requests.write_parquet(partial, compression="zstd", row_group_size=ROW_GROUP)
             partial.replace(place / REQUESTS)
 
+    def keep_sessions(self, trace: SessionTrace, config: BenchConfig) -> None:
+        """Write the sessions of the run's trace, unless they are there already."""
+        if (self.folder / SESSIONS).exists():
+            return
+        with self._writing(self.folder):
+            partial = self.folder / f".{SESSIONS}"
+            own = config.answers == "server"
+            sessions_table(trace.sessions, own_answers=own, idle_cap_s=config.idle_cap_s).write_parquet(partial)
+            partial.replace(self.folder / SESSIONS)
+
     def keep(self, number: int, summary: LevelSummary) -> LevelOnDisk:
         """Finish a level whose requests are kept: its summary, then the tables of the run."""
         place = self.level_folder(number)
@@ -163,7 +185,10 @@ class RunFolder:
 
         summaries = [level.summary for level in self.levels()]
         partial = self.folder / f".{POINTS}"
-        write_points(points_frame(merged_points(summaries)), partial)
+        points = [
+            p for p in merged_points(summaries) if p["osl"] is not None
+        ]  # embeddings are none: they have no output
+        write_points(points_frame(points), partial)
         partial.replace(self.folder / POINTS)
         sweep = SweepSummary(
             levels=tuple(summaries), repeats=tuple(repeated(summaries)), answer=answer or self.search_answer()

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+from paretoken.bench.apis import PATHS
 from paretoken.bench.plan import Api
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.secret_names import is_secret
 
 _TAILS: tuple[tuple[str, Api | None], ...] = (
-    ("/chat/completions", "chat"),
-    ("/completions", "completions"),
+    *((path, api) for api, path in sorted(PATHS.items(), key=lambda item: -len(item[1]))),
     ("/models", None),
 )
+"""Ends of paths, the longer of two that end alike first."""
 _VERSION = re.compile(r"/v\d+\w*\Z")
 
 

@@ -9,23 +9,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from paretoken import __version__
 from paretoken.bench.access import Access, learned
+from paretoken.bench.adapters import adapter_endpoints, adapter_note, parse_adapters
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.labels import UNSTATED
+from paretoken.bench.level_loads import OPEN_SECONDS, LevelLoads
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Api, Closed, Endpoint, Load, Open, Stop
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
-from paretoken.bench.stats.quantiles import QUANTILES, needed
+from paretoken.bench.session_trace import needs_chat
 from paretoken.bench.stats.scrape import Scraper, fetch
-from paretoken.bench.stats.steady import MIN_REQUESTS
-from paretoken.bench.workload.arrivals import Ramp, parse_arrivals, schedule
-from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_until, parse_users
+from paretoken.bench.workload.arrivals import Ramp
+from paretoken.bench.workload.ladder import Until, UserRamp, parse_until
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
@@ -35,16 +34,11 @@ from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.plural import counted
-from paretoken.slo import Slo, parse_slos
+from paretoken.sessions.graph import SessionTrace
+from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
-
-DEFAULT_LADDER = "1:32:x2"
-REQUESTS_PER_USER = 10
-OPEN_SECONDS = HELD_S = 60.0
-LONGEST_S = 600.0
-"""The limit of a level that ends by precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +56,7 @@ class Setup:
     implied_hit_rate: float
     columns: Callable[[], dict[str, object]]
     trace: Trace | None = None
+    sessions: SessionTrace | None = None
     notes: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -69,7 +64,7 @@ class Setup:
     @property
     def api(self) -> Api:
         """The API that the load calls."""
-        return "chat" if self.config.api == "chat" else "completions"
+        return "completions" if self.config.api == "auto" else self.config.api
 
     @property
     def origin(self) -> Origin:
@@ -78,63 +73,29 @@ class Setup:
 
     def loads(self) -> list[Load]:
         """The levels of a ladder or of a list of rates, `repeat` times."""
-        if self.config.trace and self.config.arrivals == "trace" and self.config.rate is None:
-            once = [self.open_load(0.0, 0)]
-        elif self.config.rate is not None:
-            once = [self.open_load(rate, n) for n, rate in enumerate(parse_rates(self.config.rate))]
-        else:
-            users = parse_users(self.config.concurrency or DEFAULT_LADDER)
-            once = [self.closed_load(n) for n in users]
-        return once * self.config.repeat
+        return self._levels.loads()
 
     def closed_load(self, users: int | UserRamp) -> Closed:
         """Users who all start at once, or join one by one."""
-        if isinstance(users, UserRamp):
-            return Closed(users.end, self.config.think_s, from_users=users.start, ramp_s=users.seconds)
-        return Closed(users, self.config.think_s)
+        return self._levels.closed_load(users)
 
     def open_load(self, rate: float | Ramp, level: int) -> Load:
         """Arrivals at a rate, drawn for this level; a trace with times is replayed at that rate."""
-        rng = np.random.default_rng((self.seed, 0xA1, level))
-        seconds, count = self.until.seconds, self.until.requests
-        if isinstance(rate, Ramp):
-            seconds, count = rate.seconds, None
-        elif seconds is None and count is None:
-            seconds = OPEN_SECONDS
-        if self.trace and self.config.arrivals == "trace":
-            replay = self.trace.replay(self.config.trace_speed)
-            if isinstance(rate, Ramp):
-                raise BadConfig("--arrivals trace takes no ramp; use rates such as --rate 0.5:8:x2")
-            return schedule(replay if not rate else replay.at_rate(rate), rng, seconds=seconds, count=count)
-        return schedule(parse_arrivals(self.config.arrivals, rate), rng, seconds=seconds, count=count)
+        return self._levels.open_load(rate, level)
 
     def stop(self, load: Load) -> Stop:
-        """When a level ends: a closed loop without a limit ends after some requests of each user, and after those that
-        the quantiles of the SLOs need.
+        """When a level ends."""
+        return self._levels.stop(load)
 
-        A ramp of users is warm-up; after it the full load stays, by default for a minute.
-        """
-        until, drain_s = self.until, self.config.timeout_s
-        if not isinstance(load, Closed):
-            return Stop(drain_s=drain_s)
-        seconds, requests = until.seconds, until.requests
-        if not (seconds or requests or until.tokens):
-            if until.precision:
-                seconds = LONGEST_S
-            elif load.ramp_s:
-                seconds = HELD_S
-            else:
-                # One of each user is before the window whatever the warm-up, and one ends after it.
-                least = max(MIN_REQUESTS, *(needed(QUANTILES.get(slo.statistic, 0.0)) for slo in self.slos), 0)
-                requests = max(REQUESTS_PER_USER * load.users, least + 2 * load.users)
-        warm = self.config.warmup_per_user * load.users
-        return Stop(
-            seconds=seconds,
-            requests=requests,
-            tokens=until.tokens,
-            warmup_s=load.ramp_s,
-            warmup_requests=warm,
-            drain_s=drain_s,
+    @property
+    def _levels(self) -> LevelLoads:
+        return LevelLoads(
+            config=self.config,
+            seed=self.seed,
+            until=self.until,
+            slos=self.slos,
+            trace=self.trace,
+            sessions=self.sessions,
         )
 
     def metadata(self, command: str) -> RunMetadata:
@@ -186,9 +147,13 @@ def prepare(
     if len(weights) != len(servers):
         raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
     models = [server.model(config.model) for server in servers]
+    if config.api == "auto" and needs_chat(config) and not any(server.api for server in servers):
+        config = replace(config, api="chat")
     seed = fresh_seed() if config.seed is None else config.seed
     config, servers, bodies, trial_notes = learned(config, servers, models, access, seed, try_first)
+    adapters = parse_adapters(config.adapters) if config.adapters else ()
     endpoints = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
+    endpoints = adapter_endpoints(servers, weights, adapters) if adapters else endpoints
     columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
@@ -209,9 +174,11 @@ def prepare(
             *_unlike(servers, models),
             *_unstated(config, configuration, servers, access),
             *trial_notes,
+            *([adapter_note(adapters)] if adapters else ()),
             *prompts.notes,
         ),
         trace=prompts.trace,
+        sessions=prompts.sessions,
         api_key=api_key,
         headers=header_fields(config.headers),
     )
@@ -220,14 +187,16 @@ def prepare(
 
 def _cut(setup: Setup) -> list[str]:
     """The note that a replay ends before the trace does."""
-    if setup.trace is None or setup.config.arrivals != "trace" or setup.config.rate is not None:
+    if setup.config.arrivals != "trace" or setup.config.rate is not None:
         return []
-    load, total = setup.open_load(0.0, 0), len(setup.trace.requests)
+    what = "session" if setup.sessions else "request"
+    total = len(setup.sessions.sessions) if setup.sessions else len(setup.trace.requests) if setup.trace else 0
+    load = setup.open_load(0.0, 0)
     sent = len(load.due_s) if isinstance(load, Open) else total
     if sent == total:
         return []
     limit = setup.config.until or f"the default of {OPEN_SECONDS:g} s"
-    return [f"the trace is cut by {limit} after {sent:,} of {counted(total, 'request')}; set --until to send more"]
+    return [f"the trace is cut by {limit} after {sent:,} of {counted(total, what)}; set --until to send more"]
 
 
 def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:
@@ -265,8 +234,8 @@ def _unstated(
 
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
-    slos = parse_slos(config.slo)
-    hidden = [slo.text for slo in slos if slo.metric != "e2e"]
+    slos = parse_slos(config.slo, MEASURED)
+    hidden = [slo.text for slo in slos if slo.metric not in ("e2e", SESSION)]
     if hidden and not config.stream:
         raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream (only e2e can); leave it out")
     return slos
@@ -322,7 +291,7 @@ def _columns(
         **configuration,
     }
     if not config.trace:
-        columns |= {"isl": _nominal(shape.isl), "osl": _nominal(shape.osl)}
+        columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
     return {k: v for k, v in columns.items() if v is not None}
 
 

@@ -18,20 +18,24 @@ from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.config import OSL
-from paretoken.bench.plan import Closed, Load, Stop
+from paretoken.bench.config import OSL, BenchConfig
+from paretoken.bench.plan import Closed, Load, PromptSource, Stop
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
 from paretoken.bench.stats.level_summary import ErrorSummary, FleetRecord, LevelTimes
 from paretoken.bench.stats.scrape import Scraper, ServerMetrics, fetch
 from paretoken.bench.workload.bodies import Synthetic
+from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
+from paretoken.bench.workload.sessions.source import SessionSource
 from paretoken.errors import EndpointFailed
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
+PROBE_TURNS, PROBE_TOKENS = 2, 32
+"""Of the conversations that show what a chat template adds to each turn."""
 
 
 class Watch(Protocol):
@@ -62,6 +66,8 @@ def sweep(
     stops as the configuration says. BadConfig while another process measures into the folder.
     """
     with folder.alone():
+        if setup.sessions is not None:
+            folder.keep_sessions(setup.sessions, setup.config)
         yield from _levels(setup, folder, watch, steps or load_schedule(setup), run_one or measure)
 
 
@@ -107,7 +113,7 @@ def measure(
                 api_key=setup.api_key,
                 headers=setup.headers,
                 timeout_s=config.timeout_s,
-                balance=config.balance,
+                balance=config.spread,
                 cafile=_path(config.cafile),
                 insecure=config.insecure,
             ),
@@ -127,6 +133,7 @@ def finish(
 ) -> LevelOnDisk:
     """The files of a level that was measured: its requests, its summary, the tables of the run."""
     from paretoken.bench.stats.metrics import sample  # not before the load: it takes a while
+    from paretoken.bench.stats.sessions.table import read_traced
     from paretoken.bench.stats.summary import LevelContext, summarise_samples
 
     requests, config = result.requests, setup.config
@@ -137,8 +144,8 @@ def finish(
         requests.clear(),
     )  # before the figures are worked out: a long level is large
     context = LevelContext(
-        columns=setup.columns(),
-        config={k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL},
+        columns=_of_sessions(setup) | setup.columns(),
+        config=_compared(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
             t0_monotonic_s=result.t0_monotonic_ns / 1e9,
@@ -149,6 +156,7 @@ def finish(
         n_gpus=config.gpus,
         slos=setup.slos,
         implied_hit_rate=setup.implied_hit_rate,
+        traced=read_traced(folder.folder),
     )
     summary = summarise_samples(
         samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server
@@ -157,19 +165,14 @@ def finish(
     return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
 
 
+def _of_sessions(setup: Setup) -> dict[str, object]:
+    """The workload of a run of sessions: the name of its trace."""
+    return {"workload": Path(setup.sessions.file).stem} if setup.sessions else {}
+
+
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
     """The tokens that the server counts beyond ours (BOS, chat template), from the usage of a few short requests."""
-    base = setup.source_of(0, Correction())
-    short = (
-        Synthetic(
-            plan=base.plan,
-            lengths=RequestLengths(base.lengths.isl, Fixed(1)),
-            bodies=base.bodies,
-            total=PROBES,
-        )
-        if isinstance(base, Synthetic)
-        else base
-    )
+    short = _short(setup.source_of(0, Correction()))
     place = folder.clear(0)
     result = run_level(
         setup.endpoints[:1],
@@ -200,8 +203,19 @@ def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
             + (f": {details[0]}" if len(details) else "")
             + "); check --api, --model and the server's log"
         )
-    rows = counted.select("planned_input", "input_tokens").rows()
-    return Correction.learn([(1, ours, served) for ours, served in rows])
+    rows = counted.select("turn", "planned_input", "input_tokens").rows()
+    return Correction.learn([((turn or 0) + 1, ours, served) for turn, ours, served in rows])
+
+
+def _short(base: PromptSource) -> PromptSource:
+    """Requests for one token each, with prompts as the run has them: alone, or as turns of a conversation."""
+    if isinstance(base, Synthetic):
+        lengths = RequestLengths(base.lengths.isl, Fixed(1))
+        return Synthetic(plan=base.plan, lengths=lengths, bodies=base.bodies, total=PROBES)
+    if isinstance(base, SessionSource):
+        turns = Talk(Fixed(PROBE_TURNS), Fixed(PROBE_TOKENS), Fixed(1))
+        return SessionSource(plan=base.plan, sessions=Conversations(base.plan, turns), bodies=base.bodies)
+    return base
 
 
 class _Judge:
@@ -237,6 +251,13 @@ def _why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | No
     return "" if errors.ok else f"no request of {errors.requests} was answered completely"
 
 
+def _compared(config: BenchConfig) -> dict[str, object]:
+    """The settings that must be equal for two runs to be compared."""
+    settings = {k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL}
+    # Runs before there was a choice had the answers of the trace.
+    return settings | ({"answers": config.answers} if config.answers != "trace" else {})
+
+
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
@@ -257,4 +278,5 @@ _COMPARED = (
     "gpus",
     "turns",
     "arrivals",
+    "idle_cap_s",
 )

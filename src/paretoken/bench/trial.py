@@ -12,7 +12,9 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
+from paretoken.bench.apis import PATHS, TAKE_IDS, api_headers
 from paretoken.bench.plan import Api
 from paretoken.bench.probe import failure, refuse
 from paretoken.bench.server_url import server_url
@@ -32,17 +34,18 @@ FEATURES = {
     TOKEN_IDS: "prompts are sent as text",
 }
 """What a server may not take, and what follows from it."""
-PATHS: Mapping[Api, str] = {"completions": "/completions", "chat": "/chat/completions"}
 LONGEST_S = 120.0
 """A model that is loaded by its first request takes a while."""
-MOST_BYTES = 16_384
+MOST_BYTES, MOST_VECTOR_BYTES = 16_384, 2**20
+"""Of an answer of one token, and of an embedding."""
 MOST_TRIES = 12
 _ABSENT = (404, 405, 501)
 _REFUSED = (400, 415, 422)
 _TOO_FEW = re.compile(r"at least|minimum|greater|>=|below|too small", re.IGNORECASE)
 _CHAT = re.compile(r"chat model|chat/completions|chat completions?", re.IGNORECASE)
 _STREAM = re.compile(r"(?<![a-z_])stream(?:ing|ed)?(?![a-z_])", re.IGNORECASE)
-_USAGE = re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,9})\b')
+_IMAGE = re.compile(r"image|multi-?modal|vision|mmproj", re.IGNORECASE)
+_USAGE = re.compile(rb'"(?:prompt|input)_tokens"\s*:\s*(\d{1,9})\b')
 _FEW, _SOME = 1, 16
 
 
@@ -113,7 +116,7 @@ class Trial:
                 self.bodies = replace(self.bodies, api=api)
                 if (why := self._settle(base)) is None:
                     if absent and len(self.apis) > 1 and api != self.apis[0]:
-                        self.notes.append(f"{self._base} has no {PATHS[self.apis[0]]}, so chat requests are sent")
+                        self.notes.append(f"{self._base} has no {PATHS[self.apis[0]]}, so {api} requests are sent")
                     return self._accepted()
                 absent.append(why)
         self._refuse_for_other_api()
@@ -123,12 +126,11 @@ class Trial:
         return self._accepted()
 
     def _refuse_for_other_api(self) -> None:
-        """BadConfig if the only API that may be used is not there and the other one answers."""
+        """BadConfig if the only API that may be used is not there and another one answers."""
         if len(self.apis) > 1:
             return
         chosen: Api = self.apis[0]
-        other: Api = "chat" if chosen == "completions" else "completions"
-        for base in self.bases:
+        for base, other in product(self.bases, (api for api in PATHS if api != chosen)):
             self._base, self.bodies = base, replace(self.bodies, api=other)
             try:
                 answers = self._post().status == 200
@@ -171,6 +173,7 @@ class Trial:
                 return None
             if answer.status in _ABSENT or self._is_chat_only(answer):
                 return f"{self._base}{PATHS[self.bodies.api]} returned {answer.status} ({answer.words()})"
+            self._refuse_images(answer)
             if answer.status not in (*_REFUSED, 500) or not self._amend(answer):
                 break
         # Nothing that was left out helped, so it was not that.
@@ -184,21 +187,25 @@ class Trial:
 
     @property
     def _requests(self) -> SmallRequests:
+        api = self.bodies.api
         return SmallRequests(
-            headers=self.headers, tls=self.tls, timeout_s=min(self.timeout_s, LONGEST_S), most_bytes=MOST_BYTES
+            headers=api_headers(api, self.headers, self._base),
+            tls=self.tls,
+            timeout_s=min(self.timeout_s, LONGEST_S),
+            most_bytes=MOST_VECTOR_BYTES if api == "embeddings" else MOST_BYTES,
         )
 
     @property
     def _ids(self) -> list[int] | None:
         """The prompt of token ids, where the next request has one."""
-        return self.token_ids if self.bodies.api == "completions" and TOKEN_IDS not in self.refused else None
+        return self.token_ids if self.bodies.api in TAKE_IDS and TOKEN_IDS not in self.refused else None
 
     def _follow(self, redirect: Redirected) -> None:
         """Go on at a redirect within the origin; BadConfig for another."""
         here = f"{self._base}{PATHS[self.bodies.api]}"
         target = redirect.url.partition("?")[0].rstrip("/")
         stays = same_origin(target, here) and target != here and redirect.shown == redirect.url
-        if not (stays and target.endswith("/completions")):
+        if not (stays and target.endswith(tuple(PATHS.values()))):
             raise BadConfig(failure(self._base, redirect, self._requests))
         place = server_url(target)
         base = place.bases[0]
@@ -208,6 +215,11 @@ class Trial:
     def _is_chat_only(self, answer: SmallAnswer) -> bool:
         says_chat = _CHAT.search(_telling(answer)) is not None
         return answer.status in _REFUSED and self.bodies.api == "completions" and "chat" in self.apis and says_chat
+
+    def _refuse_images(self, answer: SmallAnswer) -> None:
+        """BadConfig where the model takes no images."""
+        if self.bodies.images is not None and _IMAGE.search(_telling(answer)):
+            raise BadConfig(f"{self._base} takes no images ({answer.words()}); serve a vision model, or drop --images")
 
     def _amend(self, answer: SmallAnswer) -> bool:
         """Change what the refusal names; whether there was anything to change."""
@@ -224,7 +236,7 @@ class Trial:
             if named:
                 self.refused += named
                 return True
-            if self.bodies.stream and _STREAM.search(text) and "support" in text.lower():
+            if self.bodies.streams and _STREAM.search(text) and "support" in text.lower():
                 raise BadConfig(f"{self._base} does not stream ({answer.words()}); add --no-stream")
         if self._ids:
             self.refused.append(TOKEN_IDS)
@@ -233,7 +245,7 @@ class Trial:
 
     def _amend_max_tokens(self, text: str) -> bool:
         """Use the other field that limits the output, or ask for more tokens, if the refusal names that field."""
-        name = self.bodies.max_tokens_field
+        name = self.bodies.limit_field
         if not _names_field(text, name):
             return False
         if _TOO_FEW.search(text) and self.tokens == _FEW:
@@ -247,12 +259,14 @@ class Trial:
 
     def _count_words(self, answer: SmallAnswer) -> None:
         """Tokens per word by the usage of the answer; a count that no tokenizer makes is not believed."""
+        if self.bodies.images is not None:
+            return  # theirs are among the tokens
         counts = _USAGE.findall(answer.body)
         ratio = int(counts[-1]) / len(self.words.split()) if counts and not self._ids else 0.0
         self._ratio = round(ratio, 3) if 0.5 <= ratio <= 20 else None
 
     def _note_whole(self, answer: SmallAnswer) -> None:
-        if not self.bodies.stream or b"event-stream" in answer.headers.get("content-type", "").encode():
+        if not self.bodies.streams or b"event-stream" in answer.headers.get("content-type", "").encode():
             return
         if answer.is_page:
             raise BadConfig(f"{self._base} answers with a web page ({answer.words()[:80]}); check the URL")
@@ -277,12 +291,9 @@ def _shortened(reasons: Sequence[str]) -> str:
 
 def _names(bodies: Bodies) -> set[str]:
     """The features that a request of these bodies uses."""
-    names = {"temperature": bodies.temperature is not None, "seed": bodies.seed is not None}
-    names["stream_options"] = bodies.stream
-    names["continuous_usage_stats"] = bodies.stream and bodies.dialect.continuous_usage
-    names["ignore_eos"] = bodies.ignore_eos and bodies.dialect.ignore_eos
-    names["min_tokens"] = bodies.min_tokens and bodies.dialect.min_tokens
-    return {name for name, used in names.items() if used and bodies.extra.get(name, "") is not None}
+    fields = bodies.shared(1)
+    options = fields.get("stream_options")
+    return fields.keys() & FEATURES.keys() | (options.keys() & FEATURES.keys() if isinstance(options, dict) else set())
 
 
 def _names_field(text: str, name: str) -> bool:

@@ -29,7 +29,7 @@ from paretoken.engines.recipes import Override
 from paretoken.errors import BadConfig, UnknownName
 from paretoken.plain_files import as_type, read_toml
 from paretoken.secret_names import is_secret, secret_in_fields, secret_in_words
-from paretoken.slo import parse_slos
+from paretoken.slo import MEASURED, parse_slos
 
 AXES = ("accelerator", "engine", "model", "precision", "tp", "ep", "dp_attention", "workload")
 SET_BY_MATRIX = {
@@ -249,7 +249,7 @@ def _check_bench(campaign: Campaign, where: str) -> None:
         parse_until(config.until)
     if config.extra_body:
         parse_extra(config.extra_body)
-    parse_slos(config.slo)
+    parse_slos(config.slo, MEASURED)
 
 
 def _check_secrets(campaign: Campaign, path: Path) -> None:

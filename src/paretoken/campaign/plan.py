@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
+from paretoken.bench.level_loads import OPEN_SECONDS
 from paretoken.bench.plan import Closed, Load, Open
-from paretoken.bench.setup import OPEN_SECONDS
 from paretoken.bench.workload.arrivals import Ramp
 from paretoken.bench.workload.ladder import parse_rates
 from paretoken.campaign.config import Campaign

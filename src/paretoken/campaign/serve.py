@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.bench.setup import DEFAULT_LADDER
+from paretoken.bench.level_loads import DEFAULT_LADDER
 from paretoken.bench.workload.ladder import UserRamp, parse_users
 from paretoken.campaign.config import Campaign, ModelWeights
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, resolve

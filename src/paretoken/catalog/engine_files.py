@@ -36,6 +36,12 @@ Figure = Literal[
     "prefix_cache_queries",
     "prefix_cache_hits",
     "cache_hit_rate",
+    "offload_queries",
+    "offload_hits",
+    "evicted_tokens",
+    "loaded_tokens",
+    "loaded_bytes",
+    "stored_bytes",
     "prompt_tokens",
     "generation_tokens",
     "iteration_tokens",
@@ -108,6 +114,7 @@ class EngineMetrics(_EngineTable):
     prefixes: tuple[str, ...] = Field(description="the first is that of `names`; names with another one are rewritten")
     label: str = Field("", description="name of the engine in results, where it is not the id")
     prompt_tokens_include_cached: bool = True
+    prefix_hits_include_offload: bool = Field(True, description="hits of tiers below GPU memory count as prefix hits")
     accepted_is_the_rest: bool = Field(
         False, description="accepted tokens are those generated, less one a request and one a draft"
     )

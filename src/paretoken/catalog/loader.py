@@ -22,6 +22,7 @@ from paretoken.catalog.names import (
     joined,
     resembles,
 )
+from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.errors import SHOWN, BadConfig, BadFile, UnknownName, nearest, quoted
 from paretoken.foreign_text import visible
 from paretoken.plain_files import read_toml
@@ -44,6 +45,8 @@ FOLDER_PREFIXES = ("/", "./", "../", "~")
 """How a path on this machine begins, unlike a name on a hub."""
 E = TypeVar("E", bound=Entry)
 LONGEST_REASON = 300
+SESSION_KEYS = SessionWorkload.model_fields.keys() - Workload.model_fields.keys()
+"""Keys that only a workload of sessions has."""
 _OF_A_UNION = re.compile(r"(?:list|tuple|dict|literal|constrained-|function-|nullable)[\[\w].*|int|str|bool|float")
 """Parts of pydantic's places that name no key, but the kind that was tried."""
 
@@ -172,6 +175,7 @@ class Catalog:
     models: Registry[Model]
     engines: Registry[Engine]
     workloads: Registry[Workload]
+    session_workloads: Registry[SessionWorkload]
     tco: Registry[TcoSet]
 
     def newest_tco(self) -> str:
@@ -179,8 +183,16 @@ class Catalog:
         return max(self.tco, key=lambda k: (self.tco[k].date, k))
 
     def workload_id(self, name: str) -> str:
-        """The id of a workload by any of its names or by its lengths, such as 1k1k; else `ISL/OSL` in tokens."""
+        """The id of a workload by any of its names or by its lengths, such as 1k1k; else `ISL/OSL` in tokens.
+
+        BadConfig for one of sessions, which has no lengths.
+        """
+        if key := self.session_workloads.find(name):
+            lengths_too = f"give one of fixed lengths, such as {', '.join([*self.workloads][:2])} or 8k/1k"
+            raise BadConfig(f"{key} is a workload of sessions, which is not possible here; {lengths_too}")
         stated = None if name in self.workloads else lengths(name)
+        if not stated and name not in self.workloads:
+            raise UnknownName("workload", name, [*self.workloads, *self.session_workloads], "", FORMS)
         return self.workload_at(*stated) if stated else self.workloads.id_of(name)
 
     def workload(self, name: str) -> Workload:
@@ -190,6 +202,18 @@ class Catalog:
             return self.workloads.entries[key]
         isl, osl = map(int, key.split("/"))
         return Workload(name=key, isl=isl, osl=osl, task="", source="the question itself", date="")
+
+    def any_workload_id(self, name: str) -> str:
+        """The id of a workload of either kind, or `ISL/OSL` in tokens."""
+        return self.session_workloads.find(name) or self.workload_id(name)
+
+    def session_workload(self, name: str) -> SessionWorkload | None:
+        """The workload of sessions of this name; None for a workload of fixed lengths, UnknownName otherwise."""
+        key = self.session_workloads.find(name)
+        if key is None:
+            self.workload_id(name)
+            return None
+        return self.session_workloads.entries[key]
 
     def workload_at(self, isl: int, osl: int) -> str:
         """The id of the workload with these nominal lengths, else `ISL/OSL`."""
@@ -242,11 +266,14 @@ def _lay_over(tables: Mapping[str, Table], folder: Path) -> None:
 
 
 def _build(tables: Mapping[str, Table]) -> Catalog:
+    of_sessions = {key: value for key, value in tables["workloads"].items() if SESSION_KEYS & value.keys()}
+    fixed = {key: value for key, value in tables["workloads"].items() if key not in of_sessions}
     return Catalog(
         accelerators=_registry("accelerators", Accelerator, tables),
         models=_registry("models", Model, tables),
         engines=_registry("engines", Engine, tables),
-        workloads=_registry("workloads", Workload, tables),
+        workloads=_registry("workloads", Workload, {"workloads": fixed}),
+        session_workloads=_registry("workloads", SessionWorkload, {"workloads": of_sessions}),
         tco=_registry("tco", TcoSet, tables),
     )
 

@@ -9,9 +9,9 @@ from rich_click.rich_panel import RichOptionPanel
 
 _MEASURE = {
     "Server": "--model --api --api-key-file --header --query --max-tokens-field --url --weight --balance --cafile "
-    "--insecure --timeout --stream --dialect --vocab-size --tokenizer --extra-body",
-    "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --turns --trace --trace-speed "
-    "--ignore-eos --min-tokens --temperature --seed",
+    "--insecure --timeout --stream --dialect --vocab-size --tokenizer --adapters --extra-body",
+    "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --images --batch --turns --trace "
+    "--trace-speed --answers --idle-cap --keep-going --ignore-eos --min-tokens --temperature --seed",
     "Load": "--yes --minutes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",
@@ -23,12 +23,14 @@ _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
     "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
     "Workload": "--workload --isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
+    "Sessions and prefix cache": "--trace --idle-cap --replicas --routing --prefix-cache --no-prefix-cache "
+    "--host-cache --ssd-cache --cache-worth --keep-going",
     "Engine settings": "--kv-cache-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens "
     "--max-model-len --kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
     "--scheduler-recv-interval --batch-wait-timeout-iters",
     "Step time instead of a deployment": "--decode-ms --per-seq-ms --per-context-us --prefill-tok-s",
-    "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --prefix-cache "
-    "--host-cache --ssd-cache --fault --realtime --seed",
+    "Endpoint": "--host --port --name --tokenizer --natural-tokens --time-scale --tokens-per-chunk --fault --realtime "
+    "--seed",
     "Data": "--calibration --catalog --in --price --rent",
     "Output": "--top --currency --usd-rate --plot --out --format --json --wide",
 }

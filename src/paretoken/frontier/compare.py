@@ -10,6 +10,7 @@ import polars as pl
 
 from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.plural import counted
+from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import Axis, Selection, one_pool
 from paretoken.points.unstated import UNKNOWN
 from paretoken.significant import significant
@@ -191,7 +192,7 @@ def _too_slow(fastest_s: float, axis: Axis) -> str:
 def model_cells(points: pl.DataFrame) -> dict[str, dict[str, set[str]]]:
     """By model and accelerator the precisions and lengths that there are points of, as `fp8 1024/1024`."""
     cells: dict[str, dict[str, set[str]]] = {}
-    rows = points.select("model", "accelerator", "precision", "isl", "osl").unique()
+    rows = points.filter(of_single_requests()).select("model", "accelerator", "precision", "isl", "osl").unique()
     for model, accelerator, precision, isl, osl in rows.iter_rows():
         cells.setdefault(model, {}).setdefault(accelerator, set()).add(f"{precision or '?'} {isl}/{osl}")
     return cells

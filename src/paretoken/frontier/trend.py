@@ -30,6 +30,7 @@ KEY = (
     "engine",
     "model",
     "precision",
+    "workload",
     "isl",
     "osl",
     "mean_isl",

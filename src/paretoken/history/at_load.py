@@ -29,7 +29,7 @@ from paretoken.points.acceptance import ALIKE, acceptance_of, difference
 
 POWER_Z = 0.8416  # normal quantile of a power of 0.8
 Verdict = Literal["better", "worse", "no difference"]
-CHECKED_COLUMNS = ("model", "isl", "osl")
+CHECKED_COLUMNS = ("model", "workload", "isl", "osl")
 Levels = dict[tuple[str, float], list[ComparedLevel]]
 """The levels of a run by their load."""
 

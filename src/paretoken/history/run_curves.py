@@ -16,7 +16,7 @@ from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.frontier import Axis
 
 Z95 = 1.959964
-CONFIGURATION = ("accelerator", "engine", "model", "precision", "isl", "osl", "origin")
+CONFIGURATION = ("accelerator", "engine", "model", "precision", "workload", "isl", "osl", "origin")
 Configuration = tuple[str | int | float | bool | None, ...]
 """The values of CONFIGURATION."""
 Floats = npt.NDArray[np.float64]
@@ -58,7 +58,7 @@ def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:
     point = {**first.point, "origin": first.origin}
     return RunCurve(
         folder=run.folder,
-        of=tuple(cast(str | int | None, point[column]) for column in CONFIGURATION),
+        of=tuple(cast(str | int | None, point.get(column)) for column in CONFIGURATION),
         latency_s=latency,
         latency_se_s=latency_se,
         tok_s=tok_s,

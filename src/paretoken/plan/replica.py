@@ -15,9 +15,9 @@ from paretoken.plural import counted
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.longest import attention_ranks, context_limit, kv_room
 from paretoken.predict.pools.simulated import served_pools
 from paretoken.predict.serving import served
-from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import Worker, WorkerPools, simulate_pools
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import PLAIN, ServingOptions, simulate
@@ -63,7 +63,7 @@ class Replica:
     @property
     def most_tokens(self) -> int:
         """Input and output tokens of the longest request that it serves, by context and KV cache."""
-        room = min(_room(w.limits, self.serving) for w in self.decode_workers) // self.ranks
+        room = min(kv_room(w.limits, self.serving) for w in self.decode_workers) // self.ranks
         return room if self.context_tokens is None else min(room, self.context_tokens)
 
     def fits(self, inputs: Ints, outputs: Ints) -> npt.NDArray[np.bool_]:
@@ -100,8 +100,8 @@ def replica_of(
             server=Worker(s.step_time, s.limits),
             serving=s.serving,
             gpus=d.gpus,
-            context_tokens=_context(d, catalog),
-            ranks=_ranks(d),
+            context_tokens=context_limit(d, catalog),
+            ranks=attention_ranks(d),
         )
     pooled = served_pools(
         d, replace(lengths, osl=max(lengths.osl, 2)), POOL_USERS, calibration=calibration, catalog=catalog
@@ -110,8 +110,8 @@ def replica_of(
         server=pooled.workers,
         serving=pooled.serving,
         gpus=d.gpus,
-        context_tokens=_context(d.decode, catalog),
-        ranks=_ranks(d.decode),
+        context_tokens=context_limit(d.decode, catalog),
+        ranks=attention_ranks(d.decode),
     )
 
 
@@ -138,21 +138,6 @@ def servable(replica: Replica, traffic: Traffic, most_refused: float = 0.0) -> T
     if refused > most_refused * len(traffic) or refused == len(traffic):
         raise BadConfig(f"{reason}; use more GPUs in a replica, or drop the longest requests")
     return traffic.take(fitting, f"not served, as they are {reason}")
-
-
-def _room(limits: SchedulerLimits, serving: ServingOptions) -> int:
-    """Input and output tokens of the longest request that the KV cache holds, as `run.check_capacity` counts them."""
-    return limits.kv_tokens - max(ceil(serving.acceptance) - 2 + limits.drafted_tokens, 0)
-
-
-def _context(d: Deployment, catalog: Catalog) -> int | None:
-    limits = [n for n in (catalog.models[d.model].max_context, d.settings.max_model_len) if n]
-    return min(limits, default=None)
-
-
-def _ranks(d: Deployment) -> int:
-    """Attention groups, each with a KV cache of its own."""
-    return max(d.stage_gpus // d.attention_tp, 1) if d.dp_attention else 1
 
 
 def work_s(replica: Replica, inputs: Ints, outputs: Ints, batch: float) -> Floats:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from paretoken.points.schema import CONFIGURATION
+from paretoken.points.schema import CONFIGURATION, of_single_requests
 
 Lengths = tuple[int, int]
 """Input and output tokens."""
@@ -47,7 +47,9 @@ def _with_lengths(points: pl.DataFrame) -> pl.DataFrame:
     """
     rows = points.with_row_index("_i").with_columns(_ladder=pl.struct(_LADDER).hash())
     alike = [pl.col(side) == pl.col(f"mean_{side}").round().cast(pl.Int64) for side in ("isl", "osl")]
-    measured = rows.filter(_measured(), *alike).select("_i", "_ladder", "isl", "osl", "mean_isl", "mean_osl")
+    measured = rows.filter(_measured(), of_single_requests(), *alike).select(
+        "_i", "_ladder", "isl", "osl", "mean_isl", "mean_osl"
+    )
     whole, rounded = defaultdict[int, set[Lengths]](set), defaultdict[int, dict[int, Lengths]](dict)
     for i, ladder, isl, osl, *means in measured.iter_rows():
         if (isl, osl) == tuple(means):

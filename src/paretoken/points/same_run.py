@@ -13,7 +13,8 @@ import polars as pl
 
 from paretoken.points.schema import STORED
 
-_WORKLOAD = ("origin", "accelerator", "model", "precision", "isl", "osl", "load_kind", "concurrency", "request_rate")
+_LOAD = ("workload", "isl", "osl", "load_kind", "concurrency", "sessions", "request_rate")
+_WORKLOAD = ("origin", "accelerator", "model", "precision", *_LOAD)
 _UNIDENTIFIED = tuple(c.name for c in STORED if c.name != "notes")
 
 

@@ -15,6 +15,7 @@ SCHEMA_VERSION = 2
 ORIGINS = ("measured", "published", "predicted", "emulated")
 LOAD_KINDS = ("closed", "open", "offline")
 STATISTICS = ("mean", "median", "p90", "p95", "p99", "p999")
+SESSION_STATISTICS = STATISTICS[:-1]
 LATENCIES = {
     "ttft": "time to first token",
     "tpot": "time per output token after the first",
@@ -86,6 +87,7 @@ def _configuration() -> tuple[Column, ...]:
 
 def _workload() -> tuple[Column, ...]:
     return (
+        Column("workload", "str", "load of whole sessions that was played; null for requests of the nominal lengths"),
         Column("isl", "int", "nominal input length", "tokens", required=True, rule="positive"),
         Column("osl", "int", "nominal output length", "tokens", required=True, rule="positive"),
         Column("mean_isl", "float", "mean input length", "tokens", rule="positive"),
@@ -93,7 +95,14 @@ def _workload() -> tuple[Column, ...]:
         Column(
             "load_kind", "str", "closed: N users; open: a rate; offline: all at once", required=True, rule=LOAD_KINDS
         ),
-        Column("concurrency", "float", "concurrent requests of a closed loop", "requests", rule="positive"),
+        Column(
+            "concurrency",
+            "float",
+            "concurrent requests of a closed loop; of sessions the mean that were in flight",
+            "requests",
+            rule="positive",
+        ),
+        Column("sessions", "float", "concurrent sessions of a closed loop", "sessions", rule="positive"),
         Column("request_rate", "float", "arrivals of an open loop", "req/s", rule="positive"),
     )
 
@@ -156,8 +165,20 @@ def _metrics() -> tuple[Column, ...]:
             "share of the steps that accept the token at each place of the draft, first to last, such as 0.8 0.6 0.4",
         ),
     )
+    session_times = tuple(
+        Column(f"{stat}_session_s", "float", f"{stat} time of a session that was done", "s", rule="positive")
+        for stat in SESSION_STATISTICS
+    )
+    sessions = (
+        *session_times,
+        Column("sessions_per_gpu_hour", "float", "sessions done per hour per GPU", "sessions/h/GPU", rule="positive"),
+        Column("cached_share", "float", "share of the prompt tokens found in the prefix cache", rule="nonnegative"),
+        Column(
+            "possible_share", "float", "share of the prompt tokens that an endless cache would hold", rule="nonnegative"
+        ),
+    )
     failed = Column("error_rate", "float", "share of the requests that failed; null if not stated", rule="nonnegative")
-    return throughput + interval + roles + latency + unstated + energy + drafting + (failed,)
+    return throughput + interval + roles + latency + unstated + energy + drafting + sessions + (failed,)
 
 
 def _derived() -> tuple[Column, ...]:
@@ -182,10 +203,18 @@ COLUMNS: tuple[Column, ...] = _identity() + _configuration() + _workload() + _me
 BY_NAME: dict[str, Column] = {c.name: c for c in COLUMNS}
 STORED: tuple[Column, ...] = tuple(c for c in COLUMNS if not c.derived)
 
+SESSION_FIGURES = (
+    *(f"{stat}_session_s" for stat in SESSION_STATISTICS),
+    "sessions_per_gpu_hour",
+    "cached_share",
+    "possible_share",
+)
+"""What is measured of a load of sessions."""
+
 CONFIGURATION = tuple(c.name for c in _configuration() if c.name not in ("engine_version", "model_variant"))
 """What makes two rows the same configuration: everything set before the load is chosen."""
 
-CONFIGURATION_AT_LENGTHS = (*CONFIGURATION, "isl", "osl")
+CONFIGURATION_AT_LENGTHS = (*CONFIGURATION, "workload", "isl", "osl")
 
 
 def empty() -> pl.DataFrame:
@@ -202,3 +231,8 @@ def conform(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         (pl.col(c.name) if c.name in have else pl.lit(None)).cast(c.dtype).alias(c.name) for c in STORED
     )
+
+
+def of_single_requests() -> pl.Expr:
+    """Rows whose load was requests of the nominal lengths, not sessions: only these compare with each other by them."""
+    return pl.col("workload").is_null()

@@ -9,7 +9,7 @@ import polars as pl
 
 from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
-from paretoken.points.schema import CONFIGURATION_AT_LENGTHS
+from paretoken.points.schema import CONFIGURATION_AT_LENGTHS, of_single_requests
 from paretoken.points.unstated import NONE
 from paretoken.slo import Slo
 
@@ -23,14 +23,14 @@ AXIS_COLUMN: dict[Axis, str] = {"e2e": "e2e_s", "interactivity": "central_tpot_s
 NODE_GPUS = 8
 """The most GPUs of a node, for rows that do not say whether they span several."""
 
-LOAD = ("load_kind", "concurrency", "request_rate")
+LOAD = ("load_kind", "concurrency", "sessions", "request_rate")
 _IDENTITY = tuple(c for c in CONFIGURATION_AT_LENGTHS if c not in ("speculative", "multinode"))
 _CENTRAL = {"ttft": "central_ttft_s", "tpot": "central_tpot_s", "e2e": "e2e_s"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Points of one model, precision and pair of nominal lengths.
+    """Points of one model, precision and pair of nominal lengths, or of the `workload` of sessions of that name.
 
     `serving` "single-node" keeps one pool on one node (like for like); "any" adds disaggregated and
     multi-node serving. `speculative` "none" keeps what is stated, or shown by a stated row, to draft no tokens.
@@ -41,6 +41,7 @@ class Selection:
     precision: str | None
     isl: int
     osl: int
+    workload: str | None = None
     serving: Serving = "single-node"
     speculative: Speculative = "none"
     limits: tuple[Slo, ...] = ()
@@ -51,8 +52,12 @@ class Selection:
     suspicious: bool = False
 
     def of_model(self) -> pl.Expr:
-        """Rows of the model, precision and lengths, whatever their serving."""
-        rows = (pl.col("model") == self.model) & (pl.col("isl") == self.isl) & (pl.col("osl") == self.osl)
+        """Rows of the model, precision and load, whatever their serving. Sessions have no nominal lengths."""
+        if self.workload is None:
+            load = of_single_requests() & (pl.col("isl") == self.isl) & (pl.col("osl") == self.osl)
+        else:
+            load = pl.col("workload") == self.workload
+        rows = (pl.col("model") == self.model) & load
         return rows & (pl.col("precision") == self.precision) if self.precision else rows
 
     def of_serving(self) -> pl.Expr:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from paretoken.points.schema import of_single_requests
+
 UNKNOWN, NONE = "unknown", "none"
 SAME_TPOT = 0.10
 """Relative difference in TPOT up to which two rows agree."""
@@ -24,8 +26,8 @@ def speculation(points: pl.DataFrame) -> pl.Series:
     """
     of_run = pl.coalesce("speculative", pl.col("speculative").drop_nulls().first().over("run"))
     rows = points.with_columns(speculative=of_run).with_row_index("_row")
-    unstated = rows.filter(pl.col("speculative").is_null(), pl.col("central_tpot_s").is_not_null())
-    stated = rows.filter(pl.col("speculative").is_not_null(), pl.col("central_tpot_s").is_not_null())
+    paced = rows.filter(pl.col("central_tpot_s").is_not_null(), of_single_requests())
+    unstated, stated = paced.filter(pl.col("speculative").is_null()), paced.filter(pl.col("speculative").is_not_null())
     if unstated.is_empty() or stated.is_empty():
         return rows["speculative"].fill_null(UNKNOWN).alias("speculation")
     ratio = (pl.col("stated_tpot_s") / pl.col("central_tpot_s")).log().abs()

@@ -29,7 +29,7 @@ def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -
         pl.DataFrame(
             [
                 {
-                    **_configuration(case, catalog),
+                    **configuration_columns(case, catalog),
                     "origin": "predicted",
                     "source": SOURCE,
                     "licence": "Apache-2.0; calibrated on published points, see ATTRIBUTION",
@@ -58,7 +58,8 @@ def predicted_points(predictions: Predictions, catalog: Catalog | None = None) -
     )
 
 
-def _configuration(case: Case, catalog: Catalog) -> dict[str, object]:
+def configuration_columns(case: Case, catalog: Catalog) -> dict[str, object]:
+    """The columns of an operating point that say what served which load."""
     d = case.deployment
     return {
         "date": d.date,

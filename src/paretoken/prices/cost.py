@@ -67,6 +67,14 @@ def phase_usd_per_mtok(
     )
 
 
+def usd_per_session(usd_per_gpu_h: float, sessions_per_gpu_h: float) -> float:
+    """Cost of one session of an agent, USD: GPUs · price / sessions per hour, of GPUs that serve nothing else.
+
+    Eight GPUs at 2.00 USD/h with 80 sessions an hour: 0.20.
+    """
+    return usd_per_gpu_h / sessions_per_gpu_h
+
+
 def cached_usd_per_mtok(output_usd_per_mtok: float, kv_share: float, isl: float, osl: float) -> float:
     """What a million input tokens read from the cache still cost, USD: their KV entries, read at every decode step.
 

@@ -39,6 +39,13 @@ def percent(fraction: float | None) -> str:
         return "–"
     if fraction >= 2:
         return f"{fraction + 1:.1f}×"
+    return share_percent(fraction)
+
+
+def share_percent(fraction: float | None) -> str:
+    """A share as whole percent, with one decimal below 10 %; a dash for None."""
+    if fraction is None:
+        return "–"
     return f"{fraction * 100:.0f}\u00a0%" if abs(fraction) >= 0.0995 else f"{fraction * 100:.1f}\u00a0%"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from math import isfinite
 
 from paretoken.errors import ParetokenError, quoted
@@ -15,7 +15,14 @@ MOST_WAIT_S = 31 * 86_400.0
 
 
 class BadSession(ParetokenError):
-    """A session that cannot be run: a circle, a missing parent, a negative time. The words name the step."""
+    """A session that cannot be run: a circle, a missing parent, a negative time. The words name the step.
+
+    `reason` is the same for all sessions with that fault.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +40,8 @@ def arranged(steps: Sequence[NamedStep]) -> tuple[Step, ...]:
     places: dict[str, int] = {}
     for place, step in enumerate(steps):
         if places.setdefault(step.id, place) != place:
-            raise BadSession(f"step {quoted(step.id)} is there twice; give every step an id of its own")
+            why = f"step {quoted(step.id)} is there twice; give every step an id of its own"
+            raise BadSession(why, "two steps with one id")
     parents = [_parents(step, places) for step in steps]
     for step in steps:
         _check_times(step)
@@ -45,7 +53,8 @@ def arranged(steps: Sequence[NamedStep]) -> tuple[Step, ...]:
 def _parents(step: NamedStep, places: Mapping[str, int]) -> list[int]:
     for name in (*step.after, *filter(None, (step.continues,))):
         if name not in places:
-            raise BadSession(f"step {quoted(step.id)} waits for {quoted(name)}, which is not in the session")
+            why = f"step {quoted(step.id)} waits for {quoted(name)}, which is not in the session"
+            raise BadSession(why, "a step that waits for a missing one")
     # A context must be complete before another call goes on with it.
     continued = (places[step.continues],) if step.continues else ()
     return list(dict.fromkeys((*(places[name] for name in step.after), *continued)))
@@ -56,9 +65,10 @@ def _check_times(step: NamedStep) -> None:
         if seconds is None:
             continue
         if not isfinite(seconds) or seconds < 0:
-            raise BadSession(f"step {quoted(step.id)} {what} {seconds:g} s; times must be 0 or more")
+            raise BadSession(f"step {quoted(step.id)} {what} {seconds:g} s; times must be 0 or more", "a negative time")
         if seconds > MOST_WAIT_S:
-            raise BadSession(f"step {quoted(step.id)} {what} {seconds:,.0f} s, over a month; check the unit of times")
+            why = f"step {quoted(step.id)} {what} {seconds:,.0f} s, over a month; check the unit of times"
+            raise BadSession(why, "a time over a month")
 
 
 def _order(steps: Sequence[NamedStep], parents: Sequence[Sequence[int]]) -> list[int]:
@@ -68,17 +78,18 @@ def _order(steps: Sequence[NamedStep], parents: Sequence[Sequence[int]]) -> list
     for place, above in enumerate(parents):
         for parent in above:
             children[parent].append(place)
-    ready, order = deque(place for place, n in enumerate(missing) if not n), list[int]()
+    ready, order = [place for place, n in enumerate(missing) if not n], list[int]()
     while ready:
-        place = ready.popleft()
+        place = heappop(ready)
         order.append(place)
         for child in children[place]:
             missing[child] -= 1
             if not missing[child]:
-                ready.append(child)
+                heappush(ready, child)
     if len(order) < len(steps):
         stuck = next(place for place, n in enumerate(missing) if n)
-        raise BadSession(f"step {quoted(steps[stuck].id)} waits for itself, directly or through other steps")
+        why = f"step {quoted(steps[stuck].id)} waits for itself, directly or through other steps"
+        raise BadSession(why, "a circle of steps")
     return order
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from paretoken.errors import BadFile
+from paretoken.plural import counted
 
 Message = Mapping[str, object]
 NO_STEP = -1
 BLOCK_TOKENS = 64
 """Tokens of a prompt that one block id stands for, where a form does not say."""
+FAR_APART_S = 3600.0
+"""Begins of two sessions in a row that are further apart are reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +78,34 @@ class Session:
         """The model calls by their index among the steps."""
         return {i: step.call for i, step in enumerate(self.steps) if step.call is not None}
 
+    @property
+    def agents(self) -> frozenset[str]:
+        """The names of the sub-agents."""
+        return frozenset(step.agent for step in self.steps) - {""}
+
+    @property
+    def longest_tokens(self) -> int:
+        """The most tokens of a prompt and its answer; those that the trace does not say count as none."""
+        return max(((c.input_tokens or 0) + (c.output_tokens or 0) for c in self.calls.values()), default=0)
+
+    def times(self, call_s: float | None = None) -> list[tuple[float, float]]:
+        """Begin and end of each step in s, where a call lasts `call_s`, else as long as recorded or else 1 s."""
+        times: list[tuple[float, float]] = []
+        for step in self.steps:
+            begin = max((times[parent][1] for parent in step.after), default=0.0) + step.wait_s
+            seconds = step.seconds or 0.0
+            if step.call is not None:
+                seconds = call_s if call_s is not None else 1.0 if step.seconds is None else step.seconds
+            times.append((begin, begin + seconds))
+        return times
+
+    @property
+    def widest(self) -> int:
+        """The most model calls that run at once, by `times`."""
+        times = self.times()
+        changes = [change for i in self.calls for change in ((times[i][0], 1), (times[i][1], -1))]
+        return max(accumulate(n for _, n in sorted(changes)), default=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionTrace:
@@ -89,3 +124,42 @@ class SessionTrace:
     def timed(self) -> bool:
         """Whether every session has a time of its own."""
         return all(session.begin_s is not None for session in self.sessions)
+
+    def within(self, context_tokens: int) -> SessionTrace:
+        """Without the sessions in which a prompt and its answer exceed a server's context."""
+        kept = tuple(s for s in self.sessions if s.longest_tokens <= context_tokens)
+        if not kept:
+            shortest = min(session.longest_tokens for session in self.sessions)
+            raise BadFile(
+                f"{self.file} holds no session within the server's context of {context_tokens:,} tokens; "
+                f"the least of its sessions needs {shortest:,}"
+            )
+        left_out, dropped = dict(self.left_out), len(self.sessions) - len(kept)
+        if dropped:
+            reason = f"a call of more than {context_tokens:,} tokens"
+            left_out[reason] = left_out.get(reason, 0) + dropped
+        return replace(self, sessions=kept, left_out=left_out)
+
+    def notes(self) -> tuple[str, ...]:
+        """How the trace was read, what it holds, and what was left out, with counts."""
+        notes = [f"{self.form}, {self.rule}", self._counts()]
+        notes += [f"{counted(n, 'session')} left out: {reason}" for reason, n in self.left_out.items()]
+        begins = [session.begin_s or 0.0 for session in self.sessions] if self.timed else []
+        gaps = [gap for a, b in pairwise(begins) if (gap := b - a) > FAR_APART_S]
+        if gaps:
+            notes.append(
+                f"{counted(len(gaps), 'pause')} of more than an hour between the begins of two sessions, "
+                f"the longest {max(gaps) / 3600:,.1f} hours"
+            )
+        return tuple(f"{Path(self.file).name}: {note}" for note in notes)
+
+    def _counts(self) -> str:
+        steps = [step for session in self.sessions for step in session.steps]
+        calls = sum(step.call is not None for step in steps)
+        agents = sum(len(session.agents) for session in self.sessions)
+        widest = max(session.widest for session in self.sessions)
+        return (
+            f"{counted(len(self.sessions), 'session')} of {counted(calls, 'model call')}, "
+            f"{counted(len(steps) - calls, 'tool call')} and {counted(agents, 'sub-agent')}; "
+            f"at most {counted(widest, 'model call')} of a session at once"
+        )

@@ -6,6 +6,7 @@ blocks they hold.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,6 +14,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
+from paretoken.sessions.block_runs import BlockRuns
 from paretoken.sessions.graph import NO_STEP, Call, Session
 
 Ints = npt.NDArray[np.int64]
@@ -232,20 +234,28 @@ class TreeBuilder:
 
 
 def tree_of_sessions(sessions: Iterable[Session], *, own_answers: bool = True) -> PrefixTree:
-    """The tree of the model calls of all sessions, one after the other, by the contexts that calls go on with.
+    """The tree of the model calls of all sessions, one after the other, by block ids or the contexts they go on with.
 
     `own_answers`: the answer in a later prompt is what the server said, so that its cache finds it. Otherwise it is
     other text of that length, the same in every call that holds it. Lengths that are None count as 1 token.
     """
     builder, openings = TreeBuilder(), dict[str, int]()
+    # By the size of a block: an id of another size means another text.
+    runs_of = defaultdict[int, BlockRuns](BlockRuns)
     prompt: list[int] = []
     whole: list[int] = []
     for session in sessions:
         context: dict[int, int] = {}
+        runs = runs_of[session.block_tokens]
         for index, call in session.calls.items():
             tokens, answer = call.input_tokens or 1, call.output_tokens or 1
-            base = _base(builder, openings, context.get(call.continues, ROOT), call, tokens)
+            if call.blocks:
+                blocks, leaf = runs.longest(call.blocks)
+                base = builder.at(leaf, min(blocks * session.block_tokens, tokens))
+            else:
+                base = _base(builder, openings, context.get(call.continues, ROOT), call, tokens)
             leaf = builder.add(base, tokens - builder.reach(base))
+            runs.add(call.blocks, leaf)
             prompt.append(leaf)
             whole.append(builder.add(leaf, answer - 1))
             context[index] = whole[-1] if own_answers else builder.add(leaf, answer)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from paretoken.sessions.prefixes import nodes_of
-from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, Traffic
+from paretoken.sessions.prefixes import ROOT, nodes_of, tree_of_sessions
+from paretoken.traffic.traffic import NO_SESSION, Ints, PrefixBlocks, SessionGraphs, Traffic
 
+UNIT_TOKENS = 64
+"""Tokens of a unit of a call's context, where a trace of sessions has no blocks."""
 GROWING_SHARE = 0.9
 """Share of later turns that must hold the turn before for a log of sessions to show what prompts share."""
 
@@ -32,9 +34,11 @@ class Chains:
 
 
 def chains_of(traffic: Traffic) -> Chains | None:
-    """The chains of a traffic: by its blocks, else by turns of its sessions that grow; None if it has neither."""
+    """The chains of a traffic: by its blocks, by the calls that go on with others, or by turns that grow; else None."""
     if traffic.prefixes is not None:
         return _of_blocks(traffic.prefixes)
+    if traffic.graphs is not None:
+        return _of_calls(traffic, traffic.graphs)
     return _of_turns(traffic)
 
 
@@ -61,6 +65,33 @@ def _of_turns(traffic: Traffic) -> Chains | None:
         " before with its answer; prompts that sessions share with each other are not counted"
     )
     return Chains(units=context, tokens=1, parent=parent, note=note)
+
+
+def _of_calls(traffic: Traffic, graphs: SessionGraphs) -> Chains | None:
+    """Calls by the contexts that they go on with and the openings that sessions share, in units of `UNIT_TOKENS`."""
+    _, rows, unit = np.unique(traffic.session, return_index=True, return_inverse=True)
+    sessions = [graphs.sessions[graph] for graph in graphs.graph[rows].tolist()]
+    first = np.cumsum([0, *(len(session.calls) for session in sessions)])
+    number = [{step: i for i, step in enumerate(session.calls)} for session in sessions]
+    calls = [int(first[s]) + number[s][step] for s, step in zip(unit.tolist(), graphs.step.tolist(), strict=True)]
+    tree = tree_of_sessions(sessions)
+    count = tree.end // UNIT_TOKENS - tree.start // UNIT_TOKENS
+    begin = (np.cumsum(count) - count).tolist()
+    parent, counts = tree.parent.tolist(), count.tolist()
+    chains = [_path(leaf, parent, begin, counts) for leaf in tree.whole[calls].tolist()]
+    units = np.array([len(chain) for chain in chains], np.int64)
+    if not units.any():
+        return None
+    return Chains(units=units, tokens=UNIT_TOKENS, touches=np.concatenate(chains))
+
+
+def _path(leaf: int, parent: list[int], begin: list[int], count: list[int]) -> Ints:
+    """The units from the root of the tree to the end of a segment; segment s has `count[s]` from `begin[s]` on."""
+    parts = []
+    while leaf != ROOT:
+        parts.append(np.arange(begin[leaf], begin[leaf] + count[leaf]))
+        leaf = parent[leaf]
+    return np.concatenate(parts[::-1]) if parts else np.empty(0, np.int64)
 
 
 def previous_turn(session: Ints) -> Ints:

@@ -146,6 +146,7 @@ def _joined(traffic: Traffic, parts: Sequence[_Part], unit: Ints, note: str) -> 
         output_tokens=traffic.output_tokens[rows],
         session=own,
         prefixes=prefixes,
+        graphs=None if traffic.graphs is None else traffic.graphs.take(rows),
         notes=(*traffic.notes, note),
     )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import orjson
 
-from paretoken.bench.workload.traces.request import MOST_TOKENS
 from paretoken.errors import quoted
+from paretoken.trace_rows import MOST_TOKENS
 from paretoken.traffic.traffic import NO_SESSION, Floats, Ints
 
 _BLOCKS = (16, 32, 64, 128, 256, 512, 1024, 2048)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from paretoken.bench.workload.traces import detect, read_trace
 from paretoken.bench.workload.traces.request import TraceLimits
 from paretoken.errors import BadFile
 from paretoken.garbage import no_collection
+from paretoken.sessions.read import is_session_file, read_sessions
+from paretoken.traffic.clock import FROM_ZERO
 from paretoken.traffic.columns import LogColumns, columns_of
 from paretoken.traffic.lengths import block_tokens
 from paretoken.traffic.log_rows import LogRequests
 from paretoken.traffic.rates import duration
 from paretoken.traffic.table import open_table
 from paretoken.traffic.trace import traffic_of_trace
-from paretoken.traffic.traffic import HOUR_S, NO_SESSION, Ints, PrefixBlocks, Traffic, period_s
+from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Ints, PrefixBlocks, Traffic, period_s
 
 _SAMPLES = 1000
 """Rows that are looked at for the names of fields."""
@@ -31,12 +34,16 @@ _OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
 
 
 def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits | None = None) -> Traffic:
-    """The traffic of a request log, or of a trace in any form that `bench --trace` reads.
+    """The traffic of a request log, or of a trace of requests or sessions in any form that `bench --trace` reads.
 
     `model` keeps the requests of one model of a log; "all" keeps every model. Requests without input or output tokens,
-    such as failed ones, are left out and counted. BadFile if the file is no log, or has no period.
+    such as failed ones, are left out and counted. With `limits`, sessions are read as requests. BadFile if the file is
+    no log, or has no period.
     """
-    path, limits = Path(path), limits or TraceLimits()
+    path = Path(path)
+    if limits is None and is_session_file(path):
+        return replace(traffic_of_trace(read_sessions(path)), day_start_s=_day_start_s(path))
+    limits = limits or TraceLimits()
     table = open_table(path)
     columns = columns_of(table.samples(_SAMPLES))
     if not all(columns.of(role) for role in _NEEDS):
@@ -45,6 +52,15 @@ def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits 
     with no_collection():
         requests = LogRequests.read(table, columns)
     return _traffic(requests.of_model(model), limits)
+
+
+def _day_start_s(path: Path) -> float | None:
+    """The time of day of the first session, where the file is a trace of requests with dates, too."""
+    try:
+        begin_s = read_trace(path, TraceLimits(requests=1)).begin_s
+    except BadFile:
+        return None
+    return begin_s % DAY_S if begin_s > FROM_ZERO else None
 
 
 def _require_trace(path: Path, columns: LogColumns) -> None:

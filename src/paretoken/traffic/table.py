@@ -10,8 +10,8 @@ from pathlib import Path
 
 import orjson
 
-from paretoken.bench.workload.traces.files import MOST_LINE, lines
 from paretoken.errors import BadFile, quoted
+from paretoken.trace_rows import MOST_LINE, lines
 from paretoken.traffic.columns import FieldPath, as_object
 
 LogRow = Mapping[str, object] | Sequence[str]

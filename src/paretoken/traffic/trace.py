@@ -9,16 +9,21 @@ import numpy as np
 from paretoken import plural
 from paretoken.bench.workload.traces.request import Trace
 from paretoken.errors import BadFile
+from paretoken.sessions.graph import SessionTrace
 from paretoken.traffic.clock import FROM_ZERO
 from paretoken.traffic.lengths import Names
+from paretoken.traffic.sessions import traffic_of_sessions
 from paretoken.traffic.traffic import DAY_S, Floats, PrefixBlocks, Traffic, period_s
 
 
-def traffic_of_trace(trace: Trace) -> Traffic:
+def traffic_of_trace(trace: Trace | SessionTrace) -> Traffic:
     """The requests of a trace; BadFile where it lacks times or lengths.
 
-    Later turns that wait for an answer come after the pauses before them, as if answers took no time.
+    Later turns of conversations that wait for an answer come after the pauses before them, as if answers took no time;
+    those of sessions as `traffic_of_sessions` has them.
     """
+    if isinstance(trace, SessionTrace):
+        return traffic_of_sessions(trace)
     if not trace.timed:
         raise BadFile(f"{trace.file} contains no times; give a log or a trace with the time of each request")
     for side in ("input", "output"):

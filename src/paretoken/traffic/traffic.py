@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.errors import BadConfig, BadFile
+from paretoken.sessions.graph import Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,14 +34,31 @@ class PrefixBlocks:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionGraphs:
+    """Whose model calls the requests are: request i is the call at step `step[i]` of `sessions[graph[i]]`.
+
+    `graph` and `step` have shape (n,). A session may be there more than once, as a copy under another session number.
+    """
+
+    sessions: tuple[Session, ...]
+    graph: Ints
+    step: Ints
+
+    def take(self, rows: Ints | Mask) -> SessionGraphs:
+        """Those of some requests."""
+        return SessionGraphs(self.sessions, self.graph[rows], self.step[rows])
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Traffic:
     """Requests in the order of their time; arrays have shape (n,).
 
     `time_s` counts from the start of the period, which lasts `span_s`: rates are requests over that. `day_start_s` is
     the time of day at 0, seconds after midnight; None where it is not known. `session` is -1 without one. `hit_share`
-    is the share of input tokens that the server's prefix cache had, where the server counted it. `source` says in words
-    what was read, `notes` what was left out or assumed.
+    is the share of input tokens that the server's prefix cache had, where the server counted it. `graphs` says which
+    requests wait for the answers to others; `time_s` of those is when the trace had them. `source` says in words what
+    was read, `notes` what was left out or assumed.
     """
 
     time_s: Floats
@@ -52,6 +70,7 @@ class Traffic:
     prefixes: PrefixBlocks | None = None
     day_start_s: float | None = None
     hit_share: float | None = None
+    graphs: SessionGraphs | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -82,6 +101,7 @@ class Traffic:
             output_tokens=self.output_tokens[rows],
             session=self.session[rows],
             prefixes=prefixes,
+            graphs=None if self.graphs is None else self.graphs.take(rows),
             notes=(*self.notes, note) if note else self.notes,
         )
 

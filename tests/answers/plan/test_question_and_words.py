@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from paretoken.answers.plan.question import PlanQuestion
-from paretoken.answers.plan.words import availability, headline
+from paretoken.answers.plan.result import SessionOutcome
+from paretoken.answers.plan.words import availability, headline, session_words
 from paretoken.answers.seam import json_schema, question_from_json, to_json
 from paretoken.errors import BadConfig
 from paretoken.slo import parse_slos
@@ -78,3 +79,49 @@ class TestWords:
     )
     def test_limits(self, text, words):
         assert parse_slos(text)[0].words == words
+
+
+def outcome(**changes: object) -> SessionOutcome:
+    values = {
+        "hour": 9,
+        "replicas": 3,
+        "sized_replicas": 3,
+        "share": 1.0,
+        "sessions": 40,
+        "calls": 800,
+        "hit_share": 0.91,
+        "assumed_hit_share": 0.87,
+        "median_session_s": 61.0,
+        "p99_session_s": 240.0,
+        "worst": 0.7,
+        "first_to_fail": "ttft_p99=2s",
+        "met": True,
+        "needed": 3,
+    }
+    return SessionOutcome(**{**values, **changes})
+
+
+class TestSessionWords:
+    def test_a_fleet_that_meets_the_limits(self):
+        assert session_words(outcome()) == (
+            "Replay of 800 calls of sessions in the busiest hour on 3 replicas, each turn after its answer: the prefix "
+            "cache finds 91 % of prompt tokens (the sizing assumed 87 %), a session takes 61.00 s, p99 240 s. All "
+            "limits hold."
+        )
+
+    def test_a_fleet_that_was_enlarged(self):
+        assert session_words(outcome(sized_replicas=2)).endswith("hold; with the 2 of the sizing they do not.")
+
+    @pytest.mark.parametrize(
+        ("needed", "says"),
+        [(4, "4 replicas would meet all limits."), (None, "not even 6 replicas meet all limits.")],
+    )
+    def test_a_fleet_that_misses_one(self, needed, says):
+        text = session_words(outcome(met=False, worst=1.3, needed=needed, hit_share=0.0))
+        assert text.endswith(f"It misses ttft_p99=2s: 1.30 times the limit; {says}") and "prefix cache" not in text
+
+    def test_the_headline_says_so(self):
+        plain = row(1, "H200", 4, 3, 2.0)
+        missed = replace(plain, sessions=outcome(met=False, needed=4))
+        assert "But a replay of its sessions misses ttft_p99=2s." in headline([missed])
+        assert "But a replay" not in headline([replace(plain, sessions=outcome())])

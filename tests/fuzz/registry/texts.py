@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from paretoken.bench.adapters import parse_adapters
 from paretoken.bench.keys import key_for
 from paretoken.bench.workload.arrivals import parse_arrivals
 from paretoken.bench.workload.bodies import parse_extra
+from paretoken.bench.workload.images import parse_images
 from paretoken.bench.workload.ladder import parse_fraction, parse_rates, parse_until, parse_users
 from paretoken.bench.workload.length_text import parse_length, read_lengths
 from paretoken.slo import parse_slos
@@ -38,6 +40,8 @@ READERS = (
     _text("--slo", ("ttft_p99=2s,tpot_p50=50ms", "interactivity_p90=20"), parse_slos),
     _text("--arrivals", ("poisson", "gamma:0.5", "constant"), lambda text: parse_arrivals(text, 2.0)),
     _text("--extra-body", ('{"top_k": 1, "a": {"b": [1, null]}}',), parse_extra),
+    _text("--images", ("2x512x512", "1x8192x1:shared"), parse_images),
+    _text("--adapters", ("sql:3,law", "org/a:v2:0.5,b"), parse_adapters),
     _text("a fraction", ("2%", "0.5%"), parse_fraction),
     FuzzedReader("lengths", lambda: {"l.txt": LENGTHS}, lambda place: read_lengths(place / "l.txt")),
     FuzzedReader(

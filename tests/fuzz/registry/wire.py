@@ -71,15 +71,16 @@ def pieces(data: bytes) -> list[bytes]:
 
 
 def exchanged(place: Path) -> None:
-    """A whole exchange: any answer ends as a record."""
+    """A whole exchange: any answer ends as a record, and as a message where it succeeded."""
     for path in place.iterdir():
-        exchange = Exchange(Prepared(b"{}", -1, -1), 0, 0, 0)
+        exchange = Exchange(Prepared(b"{}", -1, -1), 0, 0, 0, keep_answer=True)
         for at, data in enumerate(pieces(path.read_bytes())):
             if exchange.feed([data], [at]):
                 break
         else:
             exchange.closed(at + 1)
         exchange.record(0)
+        exchange.answer()
 
 
 def responded(place: Path) -> None:

@@ -70,6 +70,33 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOutcome:
+    """Sessions whose turns wait for answers, replayed on the fleet in its busiest hour with a simulated prefix cache.
+
+    `hour` counts from 0 at the start of the traffic. `calls` were due in it, on `share` of its `replicas`, and found
+    `hit_share` of their prompt tokens; `assumed_hit_share` is what the sizing assumed, None where it assumed none.
+    `sized_replicas` are those of the sizing: fewer, where they missed a limit in the replay. `worst` is the largest
+    value over bound of a limit, `first_to_fail` that limit. `needed` is the fewest replicas that meet all limits; None
+    where not even twice as many do.
+    """
+
+    hour: int
+    replicas: int
+    sized_replicas: int
+    share: float
+    sessions: int
+    calls: int
+    hit_share: float
+    assumed_hit_share: float | None
+    median_session_s: float
+    p99_session_s: float
+    worst: float
+    first_to_fail: str
+    met: bool
+    needed: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRow:
     """One deployment, sized for the traffic, with its bills by rising cost.
 
@@ -79,7 +106,8 @@ class PlanRow:
     cheapest bill that the load takes. `headroom` is the factor by which the traffic may grow before `first_to_fail`
     does. `simulated` says how the size was checked: "closed form", "sampled hours", "busiest hour", or "whole period".
     `origin` is predicted, or predicted from `measured_points` of the same deployment. `cheaper` is the probability
-    that it is cheaper than the first row, 0.5 of the first itself.
+    that it is cheaper than the first row, 0.5 of the first itself. `sessions` is the replay of the first fleet, where
+    the traffic has sessions whose turns wait for answers.
     """
 
     rank: int
@@ -112,6 +140,7 @@ class PlanRow:
     tok_s_per_mw: float | None
     commands: tuple[str, ...]
     notes: tuple[str, ...]
+    sessions: SessionOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,15 @@ from paretoken.answers.plan.commands import start_commands
 from paretoken.answers.plan.entries import FleetEntry, coarse_entries, promising, simulated
 from paretoken.answers.plan.gpu_prices import DRAWS
 from paretoken.answers.plan.question import PlanQuestion
-from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow
+from paretoken.answers.plan.result import LeftOut, PlanAnswer, PlanRow, SessionOutcome
 from paretoken.answers.plan.rows import name_of, plan_row
+from paretoken.answers.plan.session_outcome import replayed_entries
 from paretoken.answers.plan.setting import PlanSetting
 from paretoken.answers.plan.split import joined_row
 from paretoken.answers.plan.words import availability, headline
 from paretoken.answers.prediction import PredictionData
 from paretoken.errors import NoData
+from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.candidates import fleet_candidates
 from paretoken.plan.coarse import CoarseCapacity, coarse_capacities
 from paretoken.plan.lengths import split_by_length
@@ -45,7 +47,12 @@ def plan(
     entries, left_out = _entries(setting, on_progress)
     if not entries:
         raise NoData(_none_meets(left_out, setting))
-    rows = list(_rows(setting, entries[: question.top], entries[0].bills.draws))
+    entries, outcomes = _replayed(setting, entries, left_out)
+    shown = entries[: question.top]
+    rows = [
+        replace(row, sessions=outcomes.get(e.candidate))
+        for row, e in zip(_rows(setting, shown, entries[0].bills.draws), shown, strict=True)
+    ]
     if question.split_tokens:
         rows = _with_split(setting, question.split_tokens, rows, entries[0].bills.draws, on_progress)
     return PlanAnswer(
@@ -58,6 +65,20 @@ def plan(
         left_out=tuple(left_out),
         notes=setting.without_price,
     )
+
+
+def _replayed(
+    setting: PlanSetting, entries: list[FleetEntry], left_out: list[LeftOut]
+) -> tuple[list[FleetEntry], dict[FleetCandidate, SessionOutcome]]:
+    """The entries by rising cost, the cheapest replayed; those that a replay makes too large join `left_out`."""
+    outcomes = dict[FleetCandidate, SessionOutcome]()
+    while True:
+        entries, too_large = _within_size(setting, replayed_entries(setting, entries, outcomes))
+        left_out += too_large
+        if not entries:
+            raise NoData(_none_meets(left_out, setting))
+        if not too_large:
+            return entries, outcomes
 
 
 def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[FleetEntry], list[LeftOut]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.answers.plan.gpu_prices import OWN
-from paretoken.answers.plan.result import PlanRow
+from paretoken.answers.plan.result import PlanRow, SessionOutcome
 from paretoken.plural import counted
 
 
@@ -27,6 +27,8 @@ def headline(rows: Sequence[PlanRow], per_usd: float = 1.0, code: str = "USD") -
     rented = next((b for b in best.bills if not b.contract.startswith(OWN)), None)
     if rented and rented is not bill:
         text += f" Rented ({rented.contract}), they cost {_money(rented.usd_per_day * per_usd)} {code} a day."
+    if best.sessions and not best.sessions.met:
+        text += f" But a replay of its sessions misses {best.sessions.first_to_fail}."
     other = next((r for r in rows[1:] if r.accelerator != best.accelerator), None)
     if other and other.cheaper is not None:
         more = other.bills[0].usd_per_day / bill.usd_per_day - 1
@@ -35,6 +37,30 @@ def headline(rows: Sequence[PlanRow], per_usd: float = 1.0, code: str = "USD") -
             f"it is cheaper with a probability of {_share(other.cheaper)}."
         )
     return text
+
+
+def session_words(outcome: SessionOutcome) -> str:
+    """The replay of the sessions in a sentence or two."""
+    text = (
+        f"Replay of {counted(outcome.calls, 'call')} of sessions in the busiest hour on "
+        f"{counted(outcome.replicas, 'replica')}, each turn after its answer: "
+    )
+    if outcome.hit_share:
+        text += f"the prefix cache finds {_share(outcome.hit_share)} of prompt tokens"
+        if outcome.assumed_hit_share is not None:
+            text += f" (the sizing assumed {_share(outcome.assumed_hit_share)})"
+        text += ", "
+    text += f"a session takes {_money(outcome.median_session_s)} s, p99 {_money(outcome.p99_session_s)} s."
+    if outcome.met and outcome.sized_replicas < outcome.replicas:
+        return f"{text} All limits hold; with the {outcome.sized_replicas:,} of the sizing they do not."
+    if outcome.met:
+        return f"{text} All limits hold."
+    needed = (
+        f"{outcome.needed:,} replicas would meet all limits"
+        if outcome.needed
+        else f"not even {2 * outcome.replicas:,} replicas meet all limits"
+    )
+    return f"{text} It misses {outcome.first_to_fail}: {outcome.worst:.2f} times the limit; {needed}."
 
 
 def _money(value: float) -> str:

@@ -19,6 +19,7 @@ from paretoken.plain_files import read_toml
 from paretoken.points.bundles import chosen
 from paretoken.points.files import read_points
 from paretoken.points.naming import AnyRegistry
+from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import Serving, Speculative
 from paretoken.prices.outlook.scenario import shipped_scenarios_of_points
 
@@ -103,8 +104,8 @@ class Study(BaseModel):
     )
     workloads: list[str] = Field(
         default_factory=list,
-        description="workloads of the catalog, or ISL/OSL in tokens; all if empty",
-        examples=[["chat", "8k/1k"]],
+        description="workloads of the catalog, or ISL/OSL in tokens; all of fixed lengths if empty",
+        examples=[["chat", "8k/1k", "agent-code"]],
     )
     accelerators: list[str] = Field(
         default_factory=list, description="accelerators; all that have points if empty", examples=[["H200", "MI355X"]]
@@ -223,7 +224,7 @@ def with_ids(study: Study, catalog: Catalog, points: pl.DataFrame) -> Study:
         update={
             "models": ids(catalog.models, study.models, "model"),
             "precisions": list(dict.fromkeys(map(precision_id, precisions))),
-            "workloads": list(dict.fromkeys(map(catalog.workload_id, study.workloads))),
+            "workloads": list(dict.fromkeys(map(catalog.any_workload_id, study.workloads))),
             "accelerators": ids(catalog.accelerators, study.accelerators, "accelerator"),
             "engines": ids(catalog.engines, study.engines, "engine"),
             "reference": reference,
@@ -245,7 +246,12 @@ def resolved(study: Study, points: pl.DataFrame, catalog: Catalog) -> Study:
     """The study with every empty choice filled in with what the points have."""
     models = study.models or sorted(points["model"].unique())
     of_models = points.filter(pl.col("model").is_in(models))
-    own = of_models.filter(pl.col("origin") == "measured").select("isl", "osl").unique().sort("isl", "osl")
+    own = (
+        of_models.filter(pl.col("origin") == "measured", of_single_requests())
+        .select("isl", "osl")
+        .unique()
+        .sort("isl", "osl")
+    )
     measured = [catalog.workload_at(isl, osl) for isl, osl in own.iter_rows()]
 
     def values(column: str) -> list[str]:

@@ -15,6 +15,7 @@ from paretoken.answers.points import Data, PointsFields, PointsQuestion
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study
 from paretoken.answers.study.result import FrontierVerdict, Panel
+from paretoken.catalog.loader import Catalog
 from paretoken.frontier.consistency import Inconsistency
 from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import CurveGrid, crossovers, curve_grid, grid_inconsistencies, segments
@@ -33,7 +34,7 @@ def panels(study: Study, data: Data, prices: Sequence[Tariff]) -> list[Panel]:
             not drawn or _cell(drawn[-1].selection) != _cell(chosen) or not drawn[-1].points.equals(data.rows(chosen))
         )
         if adds and any(data.curves(chosen, axis) for axis in AXES):
-            drawn.append(_panel(study, data, fields, scenario, prices))
+            drawn.append(panel_of(study, data, fields, scenario, prices))
     return drawn
 
 
@@ -44,7 +45,8 @@ def _cell(chosen: Selection) -> tuple[str, str | None, int, int]:
 def cells(study: Study, *sides: Data) -> Iterator[tuple[PointsFields, ServingFilter]]:
     """Every model, precision, workload and serving filter with a point in any of the data, as fields."""
     catalog = sides[0].catalog
-    for model, precision, name in product(study.models, study.precisions, study.workloads):
+    fixed = [name for name in study.workloads if name not in catalog.session_workloads]
+    for model, precision, name in product(study.models, study.precisions, fixed):
         lengths = catalog.workload(name)
         if not any(precision in d.cells.get(model, {}).get((lengths.isl, lengths.osl), ()) for d in sides):
             continue
@@ -65,7 +67,10 @@ def cells(study: Study, *sides: Data) -> Iterator[tuple[PointsFields, ServingFil
             yield fields, scenario
 
 
-def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]) -> Panel:
+def panel_of(
+    study: Study, data: Data, fields: PointsFields, scenario: ServingFilter, prices: Sequence[Tariff]
+) -> Panel:
+    """The panel of one cell under a serving filter."""
     chosen = selection(PointsQuestion(**fields), data)
     drawn: dict[Axis, tuple[Curve, ...]] = {axis: data.curves(chosen, axis) for axis in AXES}
     grids = {axis: curve_grid(drawn[axis], order=data.hardware_order) for axis in AXES}
@@ -73,7 +78,7 @@ def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilt
     return Panel(
         selection=chosen,
         model=catalog.models.title(chosen.model),
-        workload=catalog.workload(catalog.workload_at(chosen.isl, chosen.osl)).name,
+        workload=_workload_name(chosen, catalog),
         scenario=scenario,
         points=data.rows(chosen),
         flagged=data.of_model(chosen).filter(chosen.of_serving() & pl.col("suspicious").is_not_null()),
@@ -88,6 +93,12 @@ def _panel(study: Study, data: Data, fields: PointsFields, scenario: ServingFilt
         costs=tuple(p for t in prices for axis in AXES if drawn[axis] for p in _costs(study, data, fields, axis, t)),
         break_even=tuple(b for axis in AXES for b in _break_even(study, grids[axis], axis)),
     )
+
+
+def _workload_name(chosen: Selection, catalog: Catalog) -> str:
+    if chosen.workload in catalog.session_workloads.entries:
+        return f"{catalog.session_workloads.entries[chosen.workload].name} (sessions)"
+    return catalog.workload(catalog.workload_at(chosen.isl, chosen.osl)).name
 
 
 def _inconsistencies(grids: dict[Axis, CurveGrid]) -> tuple[Inconsistency, ...]:

@@ -8,12 +8,14 @@ import polars as pl
 
 from paretoken.answers.ecosystem import OverviewQuestion, overview
 from paretoken.answers.points import Data
+from paretoken.answers.session_points import Progress
 from paretoken.answers.study.config import Study, resolved, with_ids
 from paretoken.answers.study.economy import economy
 from paretoken.answers.study.panels import panels
 from paretoken.answers.study.pooled import pooled_cells
 from paretoken.answers.study.predicted import with_predictions
 from paretoken.answers.study.result import Panel, StudyResult
+from paretoken.answers.study.session_panels import session_panels
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
 from paretoken.points.derived import little_error
@@ -23,8 +25,13 @@ from paretoken.prices.tariff import tariffs, with_prices
 from paretoken.version import __version__
 
 
-def run_study(study: Study, catalog: Catalog | None = None, today: date | None = None) -> StudyResult:
-    """The result of a study. NoData if no operating point answers it."""
+def run_study(
+    study: Study, catalog: Catalog | None = None, today: date | None = None, on_progress: Progress | None = None
+) -> StudyResult:
+    """The result of a study. NoData if no operating point answers it.
+
+    Points of workloads of sessions are predicted; `on_progress` gets deployments done, of how many of a panel.
+    """
     catalog = catalog or load_catalog(*study.catalog)
     stored = load_points(
         study.points, published=study.published, bundles=study.bundles, as_of=study.as_of, catalog=catalog
@@ -34,7 +41,7 @@ def run_study(study: Study, catalog: Catalog | None = None, today: date | None =
     own = study.price_usd_per_gpu_h
     prices = tuple(with_prices(t, own) for t in tariffs(catalog, study.tco, tuple(study.tiers)))
     data = Data(catalog, points)
-    drawn = tuple(panels(study, data, prices))
+    drawn = (*panels(study, data, prices), *session_panels(study, data, prices, on_progress))
     if not drawn:
         raise NoData(
             f"study {study.name}: no operating point matches its models, precisions, workloads and accelerators; "

@@ -29,6 +29,16 @@ def around_text(payload: bytes, choices: list[Json]) -> tuple[bytes, bytes]:
     return b"", b""
 
 
+def around_value(payload: bytes, name: str, size: int) -> tuple[bytes, bytes]:
+    """The bytes before and after the text of `size` characters in the only field of this name; empty if not plain."""
+    for colon in (":", ": "):
+        key = f'"{name}"{colon}"'.encode()
+        at = payload.find(key) + len(key)
+        if payload.count(key) == 1 and payload.find(b'"', at) == at + size and b"\\" not in payload[at : at + size]:
+            return payload[:at], payload[at + size :]
+    return b"", b""
+
+
 def sizes_of_merged(data: bytes, prefix: bytes, suffix: bytes) -> list[int]:
     """Characters of each event in a read of several chunks, each an event alike; empty where it is anything else."""
     sizes: list[int] = []

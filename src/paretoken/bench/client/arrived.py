@@ -22,11 +22,13 @@ class ArrivedChunks:
         "coalesced",
         "first_late",
         "late_merged_reads",
+        "lead",
         "merged_reads",
         "prefix",
         "suffix",
         "token_reads",
         "tokens",
+        "unlike",
     )
 
     def __init__(self) -> None:
@@ -39,6 +41,8 @@ class ArrivedChunks:
         # Bytes around the text of an event that is one token and nothing else; later ones of the same
         # stream that begin and end so need no JSON parser.
         self.prefix = self.suffix = b""
+        self.lead = b"data: "  # what comes before such an event in its chunk
+        self.unlike = 0  # how often the next chunk began otherwise
 
     def take_alike(self, datas: list[bytes], stamps: list[int], at: int, late: Collection[int] = ()) -> int:
         """Take reads from index `at` on, as long as they are whole chunks holding events like a known one.
@@ -47,7 +51,7 @@ class ArrivedChunks:
         with a quote, a backslash or beyond ASCII is left to the parser. This is most of every stream, hence
         the one flat loop. `late` holds the indices of the reads that came late.
         """
-        prefix, suffix = b"\r\ndata: " + self.prefix, self.suffix + EVENT_END
+        prefix, suffix = b"\r\n" + self.lead + self.prefix, self.suffix + EVENT_END
         before, after = len(prefix), len(suffix)
         first, count, tokens = at, len(datas), 0
         while at < count:
@@ -55,6 +59,7 @@ class ArrivedChunks:
             line = data.find(b"\r\n", 1, 8)
             if not data.startswith(prefix, line):
                 self.prefix = b""  # another shape (a new second in `created`, say): to be learnt anew
+                self.unlike += 1
                 break
             text = data[line + before : -after]
             if not data.endswith(suffix) or b"\\" in text or not text.isascii():

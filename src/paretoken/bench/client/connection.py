@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from paretoken.bench.apis import PATHS, api_headers
 from paretoken.bench.client.http1 import request_head
 from paretoken.bench.client.stamps import ask_kernel
 from paretoken.bench.plan import Api, Endpoint
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from paretoken.bench.client.exchange import Exchange
 
 CONNECTING, HANDSHAKE, IDLE, BUSY, CLOSED = range(5)
-PATHS: dict[str, str] = {"completions": "/completions", "chat": "/chat/completions"}
 PROBE_TIMEOUT_S = 2.0
 READ_BYTES = 16_384
 
@@ -54,7 +54,8 @@ def make_target(
     except ValueError:
         raise BadConfig(f"{endpoint.base_url!r} has no port between 0 and 65535; correct it") from None
     family, address = resolve(url.hostname, port)
-    head = request_head(endpoint.base_url, PATHS[api] + endpoint.query, headers)
+    own_headers = api_headers(api, headers, endpoint.base_url)
+    head = request_head(endpoint.base_url, PATHS[api] + endpoint.query, own_headers)
     context = (tls or ssl.create_default_context()) if secure else None
     if context is not None:
         _check_server_name(context, url.hostname)

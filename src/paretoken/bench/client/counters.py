@@ -24,7 +24,10 @@ ROW = 32
     TPOT_COUNT,
     DONE_SENDING,
     PHASE,
-) = range(13)
+    SESSIONS_BEGUN,
+    SESSIONS_ENDED,
+    SESSIONS_FAILED,
+) = range(16)
 GO_NS, COMMAND = 0, 1
 RUN, DRAIN, CANCEL = range(3)
 
@@ -45,6 +48,9 @@ class Progress:
     tpot_sum_s: float
     tpot_count: int
     sending: bool
+    sessions_begun: int = 0
+    sessions_ended: int = 0
+    sessions_failed: int = 0
 
 
 class LiveCounters:
@@ -79,6 +85,9 @@ class LiveCounters:
             tpot_sum_s=self.total(TPOT_NS) / 1e9,
             tpot_count=self.total(TPOT_COUNT),
             sending=self.total(DONE_SENDING) < self.workers,
+            sessions_begun=self.total(SESSIONS_BEGUN),
+            sessions_ended=self.total(SESSIONS_ENDED),
+            sessions_failed=self.total(SESSIONS_FAILED),
         )
 
     def close(self) -> None:

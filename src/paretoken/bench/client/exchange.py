@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from paretoken.bench.client.answer_json import InBandError
+from paretoken.bench.client.answer_json import InBandError, Json
 from paretoken.bench.client.body import AnswerBody, declares_events
 from paretoken.bench.client.faults import break_failure
 from paretoken.bench.client.http1 import MalformedError, Response
 from paretoken.bench.client.journal import JournalRecord
+from paretoken.bench.client.kept_answer import KeptAnswer
 from paretoken.bench.client.refusal import refusal
 from paretoken.bench.client.sse import EventStream
 from paretoken.bench.client.tally import Tally
@@ -18,11 +19,16 @@ from paretoken.foreign_text import one_line
 
 
 class Exchange:
-    """State of one request in flight; fed reads in batches, off the stamp path."""
+    """State of one request in flight; fed reads in batches, off the stamp path.
+
+    With `keep_answer`, what the assistant said is kept beside the figures.
+    """
 
     __slots__ = (
         "_body",
         "_events",
+        "_keep_answer",
+        "_kept",
         "_packed",
         "attempts",
         "begun_ns",
@@ -41,7 +47,7 @@ class Exchange:
         "user",
     )
 
-    def __init__(self, prepared: Prepared, user: int, target: int, due_ns: int) -> None:
+    def __init__(self, prepared: Prepared, user: int, target: int, due_ns: int, keep_answer: bool = False) -> None:
         self.prepared = prepared
         self.user = user
         self.target = target
@@ -51,6 +57,7 @@ class Exchange:
         self.attempts = 1
         self.pooled = False
         self.most_chunks = most_tokens(prepared.output_tokens)
+        self._keep_answer = keep_answer
         self.restart()
 
     def restart(self) -> None:
@@ -60,6 +67,7 @@ class Exchange:
         self._events: EventStream | None = None
         self._body: AnswerBody | None = None
         self._packed = False
+        self._kept = KeptAnswer(self.prepared.output_tokens) if self._keep_answer else None
 
     def feed(self, datas: list[bytes], stamps: list[int], late: Collection[int] = ()) -> bool:
         """Take reads with the times they arrived; whether the answer has ended, `status` then set.
@@ -68,6 +76,8 @@ class Exchange:
         """
         if self.headers_ns < 0 and datas:
             self.headers_ns = stamps[0]
+        if self._kept is not None:
+            self._kept.take(datas)
         response, tally, events = self.response, self.tally, self._events
         at, count = 0, len(datas)
         unusual = events is None or self._packed
@@ -103,6 +113,16 @@ class Exchange:
         if len(tally.chunk_ns) > self.most_chunks:
             self._overrun(stamps[-1])
         return bool(self.status)
+
+    def answer(self) -> Json | None:
+        """What the assistant said, as a chat message: `content`, `tool_calls`, and `reasoning_content` apart.
+
+        None where answers are not kept, the request failed, or the answer holds embeddings or is too long to be kept.
+        """
+        if self._kept is None or self.status != "ok" or self.tally.vectors:
+            return None
+        message, self._kept = self._kept.message(), None
+        return message
 
     def closed(self, stamp_ns: int, error: OSError | None = None) -> None:
         """The connection ended under the answer: complete, truncated, or reset."""
@@ -215,7 +235,7 @@ class Exchange:
             self.fail("in_band_error", f"the server aborted: finish_reason {tally.finish_reason!r}", self.end_ns)
         elif tally.tokens and not tally.ended:
             self.fail("truncated", "the stream ended without a finish reason", self.end_ns)
-        elif not tally.tokens:
+        elif not (tally.tokens or tally.vectors):
             self.fail("empty", tally.nothing, self.end_ns)
         else:
             self.status, self.detail = "ok", "; ".join(filter(None, [self.detail, note]))

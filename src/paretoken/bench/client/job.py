@@ -9,7 +9,7 @@ from pathlib import Path
 from paretoken.bench.client.balance import Choose
 from paretoken.bench.client.connection import Target
 from paretoken.bench.client.pace import Schedule, Users
-from paretoken.bench.plan import Prepared
+from paretoken.bench.plan import PlannedSession, Prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,12 @@ class WorkerJob:
     number: int
     targets: tuple[Target, ...]
     choose: Choose
-    requests: Iterator[Prepared]
+    requests: Iterator[Prepared | PlannedSession]
     pace: Users | Schedule
     closed: bool
     open_ahead: int
     share: int | None  # most requests this worker may send
+    sessions: int | None  # most sessions it may begin
     stop_ns: int | None
     stop_tokens: int | None
     drain_ns: int

@@ -9,12 +9,14 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from paretoken.bench.plan import Prepared
+from paretoken.bench.plan import PlannedSession, Prepared
 
 FIRST_BACKOFF_NS = 50_000_000
 LONGEST_BACKOFF_NS = 1_000_000_000
 LONGEST_RETRY_AFTER_NS = 60_000_000_000
 READY_AHEAD = 256
+BYTES_AHEAD, BYTES_IN_TIME = 64 * 2**20, 4 * 2**20
+"""Of the first requests of sessions that are ready before the load, and that are kept ready while it runs."""
 
 
 class Users:
@@ -38,8 +40,11 @@ class Users:
         """(ready time, user) of the first."""
         return heapq.heappop(self._due)
 
-    def ended(self, user: int, now_ns: int, ok: bool, wait_ns: int) -> bool:
-        """The user's answer ended; whether it sends again at once. It waits at least `wait_ns` if that is above 0."""
+    def ended(self, user: int, now_ns: int, ok: bool, wait_ns: int, tail_ns: int = 0) -> bool:
+        """The user's request or session ended; whether it sends again at once.
+
+        It waits at least `wait_ns` if that is above 0; before, `tail_ns` pass in which the tools of its session end.
+        """
         if ok:
             self._failures[user] = 0
             wait = max(wait_ns, self._think_ns)
@@ -48,6 +53,7 @@ class Users:
             rest = min(FIRST_BACKOFF_NS << min(self._failures[user], 10), LONGEST_BACKOFF_NS)
             self._failures[user] += 1
             wait = max(rest, min(wait_ns, LONGEST_RETRY_AFTER_NS), self._think_ns)
+        wait += tail_ns
         if not wait:
             return True
         heapq.heappush(self._due, (now_ns + wait, user))
@@ -68,75 +74,68 @@ class Schedule:
         self._at += 1
         return self._due[self._at - 1], -1
 
-    def ended(self, user: int, now_ns: int, ok: bool, wait_ns: int) -> bool:
+    def ended(self, user: int, now_ns: int, ok: bool, wait_ns: int, tail_ns: int = 0) -> bool:
         return False
 
 
 class Requests:
-    """Prepared requests, a few ahead of need, at most `share`; the turns of a conversation one at a time."""
+    """Requests and sessions to send, some prepared ahead of need: at most `share` requests, `sessions` sessions."""
 
-    def __init__(self, source: Iterator[Prepared], share: int | None) -> None:
+    def __init__(
+        self, source: Iterator[Prepared | PlannedSession], share: int | None = None, sessions: int | None = None
+    ) -> None:
         self._source = source
         self._share = share
-        self._ready: deque[Prepared] = deque()
-        self._running: dict[int, deque[tuple[Prepared, int]]] = {}
-        self.taken = 0
-        self.waiting_turns = 0
+        self._sessions = sessions
+        self._ready: deque[tuple[Prepared | PlannedSession, int]] = deque()
+        self._ready_bytes = 0
+        self.taken = self.sessions_taken = 0
         self.dry = False
 
     @property
     def exhausted(self) -> bool:
-        """Whether no request will come any more (waiting turns aside)."""
-        return (self.dry and not self._ready) or self._used_up()
+        """Whether no request and no session will come any more."""
+        return (self.dry and not self._ready) or self.used_up or self.sessions_taken == self._sessions
 
-    def _used_up(self) -> bool:
+    @property
+    def used_up(self) -> bool:
+        """Whether the share of requests has been taken, so that the calls of sessions are not sent either."""
         return self._share is not None and self.taken >= self._share
 
-    def fill(self, most: int) -> bool:
-        """Prepare up to `most` requests ahead; whether there was anything to do."""
+    def fill(self, most: int, most_bytes: int = BYTES_IN_TIME) -> bool:
+        """Prepare up to `most` requests or sessions ahead; whether there was anything to do."""
         worked = False
-        while not self.dry and most > 0 and len(self._ready) < READY_AHEAD:
-            self._pull()
+        ready = READY_AHEAD if self._sessions is None else min(READY_AHEAD, self._sessions - self.sessions_taken)
+        while not self.dry and most > 0 and len(self._ready) < ready and self._ready_bytes < most_bytes:
+            self._pull(ahead=True)
             most -= 1
             worked = True
         return worked
 
-    def _pull(self) -> None:
+    def _pull(self, ahead: bool) -> None:
         try:
-            self._ready.append(next(self._source))
+            item = next(self._source)
         except StopIteration:
             self.dry = True
+            return
+        size = 0
+        if ahead and not isinstance(item, Prepared):
+            size = sum(item.build(call) for call, parents in enumerate(item.flow.parents) if not parents)
+        self._ready.append((item, size))
+        self._ready_bytes += size
 
-    def take(self, due_ns: int = -1) -> Prepared | None:
-        """The next request whose conversation is free, None where there is none.
-
-        A turn whose predecessor is still running waits with its due time. In an open loop (`due_ns` given)
-        None is then returned; in a closed loop the next request is tried.
-        """
-        while not self._used_up():
-            if not self._ready:
-                self._pull()
-            if not self._ready:
-                return None
-            prepared = self._ready.popleft()
+    def take(self) -> Prepared | PlannedSession | None:
+        """The next request or session, None where there is none. The calls of a session count as they are sent."""
+        if self.exhausted:
+            return None
+        if not self._ready:
+            self._pull(ahead=False)
+        if not self._ready:
+            return None
+        item, size = self._ready.popleft()
+        self._ready_bytes -= size
+        if isinstance(item, Prepared):
             self.taken += 1
-            if prepared.session < 0:
-                return prepared
-            waiting = self._running.get(prepared.session)
-            if waiting is None:
-                self._running[prepared.session] = deque()
-                return prepared
-            waiting.append((prepared, due_ns))
-            self.waiting_turns += 1
-            if due_ns >= 0:
-                return None
-        return None
-
-    def ended(self, session: int) -> tuple[Prepared, int] | None:
-        """A turn ended: the next one of its conversation that waits for it, with its due time."""
-        waiting = self._running.get(session)
-        if waiting:
-            self.waiting_turns -= 1
-            return waiting.popleft()
-        self._running.pop(session, None)
-        return None
+        else:
+            self.sessions_taken += 1
+        return item

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from paretoken.bench.apis import PATHS
 from paretoken.foreign_text import error_words
-
-_PATHS = ("/chat/completions", "/completions")
 
 
 def refusal(code: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[str, str]:
@@ -35,7 +34,7 @@ def _redirect(location: str) -> str:
     if not location:
         return "a redirect that names no URL"
     base = location.partition("?")[0]
-    for path in _PATHS:
+    for path in sorted(PATHS.values(), key=len, reverse=True):
         base = base.removesuffix(path)
     return f"redirect to {location}, which is not followed; if it is yours, run against {base}"
 

@@ -22,7 +22,7 @@ from paretoken.plural import counted
 FDS_BESIDE = 64
 MOST_OPENED_AHEAD = 2_000
 MOST_FILES = 65_536
-"""What an open loop may open, where the system lets it."""
+"""What an open loop, or sessions with calls beside each other, may open, where the system lets them."""
 PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -68,8 +68,8 @@ def _check(endpoints: Sequence[Endpoint], load: Load, stop: Stop, workers: int) 
             raise BadConfig(
                 f"{counted(workers, 'worker')} for {counted(load.users, 'user')}: give each worker at least one user"
             )
-        if stop.seconds is None and stop.requests is None and stop.tokens is None:
-            raise BadConfig("a closed loop needs an end: give a duration, a number of requests, or a number of tokens")
+        if (stop.seconds, stop.requests, stop.tokens, stop.sessions) == (None,) * 4:
+            raise BadConfig("a closed loop needs an end: give a duration, or a number of requests, tokens or sessions")
     elif len(load.due_s) and load.due_s[0] < 0:
         raise BadConfig(f"a request is due at {load.due_s[0]:g} s: times start at 0")
 
@@ -77,14 +77,13 @@ def _check(endpoints: Sequence[Endpoint], load: Load, stop: Stop, workers: int) 
 def _make_room(load: Load, workers: int, addresses: int) -> None:
     """Raise the limit of open files to what the load needs. Raises BadConfig where this machine allows less.
 
-    What an open loop has in flight depends on the server, so the least is known: the connections opened ahead.
+    What an open loop or a session has in flight depends on the server, so only the least is known.
     """
     if isinstance(load, Closed):
         need = FDS_BESIDE + 2 * -(-load.users // workers)
-        wanted = need
     else:
         need = FDS_BESIDE + max(pace_of_worker(load, n, workers)[1] for n in range(workers))
-        wanted = max(need, MOST_FILES)
+    wanted = max(need, MOST_FILES)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < need:
         raise BadConfig(
@@ -139,6 +138,7 @@ def _job(
         closed=isinstance(load, Closed),
         open_ahead=ahead,
         share=None if requests is None else _share(requests, number, workers),
+        sessions=None if stop.sessions is None else _share(stop.sessions, number, workers),
         stop_ns=None if stop.seconds is None else round((stop.seconds + stop.warmup_s) * 1e9),
         stop_tokens=stop.tokens,
         drain_ns=round(stop.drain_s * 1e9),

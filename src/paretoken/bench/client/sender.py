@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from heapq import heappop, heappush
 
 import orjson
 
@@ -17,50 +16,61 @@ from paretoken.bench.client.pace import Users
 from paretoken.bench.client.refusal import retry_after_s
 from paretoken.bench.client.stamps import S
 from paretoken.bench.client.state import WorkerState
-from paretoken.bench.plan import Prepared
+from paretoken.bench.plan import PlannedSession, Prepared
 
 SPARE = 4
-"""Idle connections that an open loop keeps beyond those in use."""
+"""Idle connections that are kept beyond those in use, where requests do not wait for each other."""
+CALLS_AT_ONCE = 8
 
 
 class Sender:
     """How requests leave a worker, and what is kept of them when they have ended."""
 
-    __slots__ = ("_delayed", "_follow_up", "_state")
+    __slots__ = ("_state",)
 
     def __init__(self, state: WorkerState) -> None:
         self._state = state
-        self._follow_up: dict[int, Prepared] = {}  # the next turn of each user's conversation
-        self._delayed: list[tuple[int, int, Prepared]] = []  # a heap: due, order, and a turn of an open loop
-
-    @property
-    def follows_up(self) -> bool:
-        """Whether a conversation still has a turn to send."""
-        return bool(self._follow_up or self._delayed)
-
-    @property
-    def delayed_ns(self) -> int | None:
-        """When the next turn of an open loop is due that follows an answer, None where none does."""
-        return self._delayed[0][0] if self._delayed else None
-
-    def send_delayed(self, now: int) -> None:
-        """Send the turns that are due."""
-        while self._delayed and self._delayed[0][0] <= now:
-            due_ns, _, prepared = heappop(self._delayed)
-            self.start(prepared, -1, due_ns)
-
-    def drop_delayed(self) -> None:
-        """Send no further turns."""
-        self._delayed.clear()
 
     def send_for(self, user: int, ready_ns: int) -> None:
-        """Send the next request of a user of a closed loop; where there is none, sending ends."""
+        """Send the next request of a user, or begin its next session; where there is none, sending ends."""
         state = self._state
-        prepared = self._follow_up.pop(user, None) or state.requests.take()
-        if prepared is not None:
-            self.start(prepared, user, ready_ns)
-        elif not state.requests.waiting_turns:
+        item = state.requests.take()
+        if item is None:
             self.stop(state.now())
+        else:
+            self.begin(item, user, ready_ns)
+
+    def begin(self, item: Prepared | PlannedSession, user: int, due_ns: int) -> None:
+        """Send a request, or those calls of a session that are due."""
+        if isinstance(item, Prepared):
+            self._state.tally.due += not self._state.job.closed
+            self.start(item, user, due_ns)
+            return
+        self._state.plays.begin(item, user, due_ns)
+        self._state.cells[c.SESSIONS_BEGUN] += 1
+        self.send_calls(self._state.now())
+
+    def send_calls(self, now: int) -> None:
+        """Send calls of sessions that are due; answers are read in between, however many are due."""
+        state = self._state
+        plays, requests = state.plays, state.requests
+        for _ in range(CALLS_AT_ONCE):
+            due_ns = plays.next_ns()
+            if due_ns is None or due_ns > now:
+                return
+            if requests.used_up:
+                self.stop(now)
+                self.cut_sessions()
+                return
+            requests.taken += 1
+            state.tally.due += not state.job.closed
+            self.start(*plays.pop())
+
+    def cut_sessions(self) -> None:
+        """Send none of the calls that wait."""
+        plays = self._state.plays
+        if not plays.closing:
+            self._state.cells[c.SESSIONS_ENDED] += plays.close()
 
     def start(self, prepared: Prepared, user: int, due_ns: int) -> None:
         """Send a request on an idle connection, or on a fresh one."""
@@ -69,7 +79,7 @@ class Sender:
         target = job.choose(state.outstanding)
         if job.rewrite_model:
             prepared = with_model(prepared, job.targets[target].endpoint.model)
-        exchange = Exchange(prepared, user, target, due_ns)
+        exchange = Exchange(prepared, user, target, due_ns, prepared.keep_answer)
         state.tally.started += 1
         state.cells[c.SENT] += 1
         state.outstanding[target] += 1
@@ -80,7 +90,9 @@ class Sender:
         else:
             exchange.pooled = True
             self.transmit(conn, exchange)
-        if not job.closed and pool.idle_count(target) < SPARE and not pool.closes[target]:
+        # The users of a closed loop have a connection each, but the calls of a session may be many at once.
+        several = not job.closed or state.plays.begun
+        if several and pool.idle_count(target) < SPARE and not pool.closes[target]:
             self._open_spare(target)
 
     def start_fresh(self, exchange: Exchange) -> None:
@@ -121,7 +133,7 @@ class Sender:
         if state.sending:
             state.sending, state.stopped_ns = False, now
             state.tally.sending_s = now / S
-            if isinstance(state.pace, Users):
+            if isinstance(state.pace, Users) and not state.plays.begun:  # sessions may wait for their tools
                 state.tally.due = state.pace.busy_ns(now) / S
             state.cells[c.DONE_SENDING] = 1
 
@@ -132,20 +144,28 @@ class Sender:
         state.outstanding[exchange.target] -= 1
         self._running_changed(-1)
         ok = exchange.status == "ok"
-        session = exchange.prepared.session
-        turn = state.requests.ended(session) if session >= 0 else None
         wait_ns = self._asked_to_wait_ns(exchange) if exchange.status == "http_429" else 0
-        if turn is not None and not state.job.closed and state.commands[c.COMMAND] != c.CANCEL:
-            self._follow(turn[0], max(turn[1], now + turn[0].delay_ns), now)
-        elif turn is not None and state.job.closed:
-            self._follow_up[exchange.user] = turn[0]
-            wait_ns = max(wait_ns, turn[0].delay_ns)
-        if state.pace.ended(exchange.user, now, ok, wait_ns) and state.sending:
+        if exchange.prepared.session >= 0:
+            self._go_on(exchange, wait_ns, now)
+        elif state.pace.ended(exchange.user, now, ok, wait_ns) and state.sending:
             self.send_for(exchange.user, exchange.end_ns)
         record = self._record(exchange)
         self._count(exchange, exchange.status == "ok", record)
         if state.set_aside:
             self._record_set_aside()
+
+    def _go_on(self, exchange: Exchange, wait_ns: int, now: int) -> None:
+        """Send the calls that waited for this one; at the end of its session the user begins another."""
+        state = self._state
+        play = state.plays.ended(exchange.prepared, exchange.status, exchange.answer(), exchange.end_ns, wait_ns)
+        if play is None:
+            self.send_calls(now)
+            return
+        state.cells[c.SESSIONS_ENDED] += 1
+        state.cells[c.SESSIONS_FAILED] += play.failed
+        tail_ns = max(play.tail_ns - now, 0)
+        if state.pace.ended(play.user, now, not play.failed, play.wait_ns, tail_ns) and state.sending:
+            self.send_for(play.user, play.tail_ns)
 
     def _record(self, exchange: Exchange) -> JournalRecord:
         """Record a request; one with numbers that no record can hold is malformed."""
@@ -173,13 +193,6 @@ class Sender:
                 state.journal.append(*attempt.record(state.job.number, state.job.secret))
                 state.tally.failed += 1
                 state.cells[c.ERRORS] += 1
-
-    def _follow(self, prepared: Prepared, due_ns: int, now: int) -> None:
-        """Send a turn after the answer to the one before it, at once or when it is due."""
-        if due_ns <= now:
-            self.start(prepared, -1, due_ns)
-        else:
-            heappush(self._delayed, (due_ns, self._state.tally.started + len(self._delayed), prepared))
 
     def _running_changed(self, by: int) -> None:
         self._state.running += by

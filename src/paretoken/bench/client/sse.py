@@ -16,8 +16,13 @@ DONE = b"[DONE]"
 BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"data:", b"event:", b"error:", b"retry:", b"id:", b":")
 _LINE_TYPES = (b"ndjson", b"jsonl", b"json-lines", b"jsonlines", b"json-seq", b"stream+json")
+_WHOLE = ("message", "response", "list")
+"""What answers in one piece call themselves in APIs without choices."""
 _PINGS = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
 _ENDS = (b"done", b"end", b"close", b"complete")
+
+_NAMED = (b"error", *_PINGS, *_ENDS)
+"""Names that say what the data of an event is."""
 
 
 class EventStream:
@@ -48,6 +53,10 @@ class EventStream:
             events = body[6:-2].split(b"\n\ndata: ")
             if body.count(b"\n") == 2 * len(events):
                 return events
+        if not (carriage or self._size or self._half) and body[:7] == b"event: " and body[-2:] == b"\n\n":
+            name, _, rest = body[7:-2].partition(b"\ndata: ")
+            if rest[:1] == b"{" and b"\n" not in rest and name.strip() not in _NAMED:
+                return [rest]
         if self._half and body:
             body, self._half = body.removeprefix(b"\n"), False
         if carriage:
@@ -176,6 +185,8 @@ def _is_chunk(line: bytes, content_type: bytes) -> bool:
     try:
         document = orjson.loads(line)
     except ValueError:
+        return False
+    if isinstance(document, dict) and (document.get("object") in _WHOLE or document.get("type") in _WHOLE):
         return False
     choices = document.get("choices") if isinstance(document, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None

@@ -12,6 +12,7 @@ from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.client.job import WorkerJob
 from paretoken.bench.client.journal import JournalWriter
 from paretoken.bench.client.pace import Requests
+from paretoken.bench.client.play import Plays
 from paretoken.bench.client.poller import make_poller
 from paretoken.bench.client.pool import Pool
 from paretoken.bench.client.stamps import WallClock
@@ -35,6 +36,7 @@ class WorkerState:
         "outstanding",
         "pace",
         "piled_up",
+        "plays",
         "poller",
         "pool",
         "requests",
@@ -55,7 +57,8 @@ class WorkerState:
         self.commands = counters.cells
         self.poller = make_poller()
         self.pool = Pool(job.targets, self.poller, job.kernel_stamps)
-        self.requests = Requests(job.requests, job.share)
+        self.requests = Requests(job.requests, job.share, job.sessions)
+        self.plays = Plays()
         self.pace = job.pace
         self.journal = JournalWriter(job.journal, job.meta)
         self.clock = WallClock()
@@ -75,6 +78,14 @@ class WorkerState:
     def now(self) -> int:
         """Nanoseconds since the start."""
         return monotonic_ns() - self.t0
+
+    def next_ns(self) -> int | None:
+        """When the next request or call is due that the clock knows of, None where none is."""
+        due = self.pace.next_ns() if self.sending else None
+        if not self.plays.running:
+            return due
+        call = self.plays.next_ns()
+        return call if due is None else due if call is None else min(due, call)
 
     def close(self) -> None:
         """Close every connection and file."""

@@ -13,7 +13,7 @@ from paretoken.bench.client.care import ConnectionCare
 from paretoken.bench.client.counters import LiveCounters
 from paretoken.bench.client.fidelity import WorkerTally
 from paretoken.bench.client.job import WorkerJob
-from paretoken.bench.client.pace import READY_AHEAD
+from paretoken.bench.client.pace import BYTES_AHEAD, READY_AHEAD
 from paretoken.bench.client.poller import COARSE_NS
 from paretoken.bench.client.reader import StreamReader
 from paretoken.bench.client.sender import Sender
@@ -49,7 +49,7 @@ class LoadWorker:
         """Connect, wait for the start, load, drain; every finished request is in the journal."""
         state = self._state
         try:
-            state.requests.fill(READY_AHEAD)
+            state.requests.fill(READY_AHEAD, BYTES_AHEAD)
             plan = [self._job.choose(state.outstanding) for _ in range(self._job.open_ahead)]
             state.pool.open_ahead(plan, lambda: self._turn(1_000_000), self._job.connect_timeout_ns)
             self._await_start()
@@ -81,16 +81,17 @@ class LoadWorker:
     def _load(self) -> None:
         state, reader = self._state, self._reader
         maybe_ended, piled_up, lost = state.maybe_ended, state.piled_up, state.lost
-        while state.sending or state.running or self._sender.delayed_ns is not None:
+        plays = state.plays
+        while state.sending or state.running or plays.running:
             now = state.now()
             if state.sending:
                 self._send_due(now)
-            if self._sender.delayed_ns is not None:
-                self._sender.send_delayed(now)
+            if plays.running:
+                self._sender.send_calls(now)
             if now >= self._next_check:
                 self._check(now)
             if not state.sending and self._drained(now):
-                self._sender.drop_delayed()
+                self._sender.cut_sessions()
                 self._care.cancel_all(now)
                 return
             ready = self._turn(0 if maybe_ended or piled_up or lost else self._patience(now))
@@ -114,11 +115,10 @@ class LoadWorker:
         # The check needs no precision, and a coarse wait is one system call where a fine one is three.
         state = self._state
         wait = max(self._next_check - now, COARSE_NS)
-        due = state.pace.next_ns() if state.sending else None
-        for soonest in (due, self._sender.delayed_ns):
-            if soonest is not None:
-                wait = min(wait, soonest - now)
-        if wait > LONGEST_NAP_NS and state.requests.fill(1):
+        soonest = state.next_ns()
+        if soonest is not None:
+            wait = min(wait, soonest - now)
+        if wait > LONGEST_NAP_NS and (state.plays.build() or state.requests.fill(1)):
             return 0  # idle time is spent on the next prompts, one at a time
         return max(wait, 0)
 
@@ -128,8 +128,11 @@ class LoadWorker:
         self._next_check = now + CHECK_NS
         self._nap.choose(now)
         command = state.commands[c.COMMAND]
-        if state.sending and (command != c.RUN or self._at_its_end(now)):
+        if command != c.RUN or self._at_its_end(now):
             self._sender.stop(min(now, job.stop_ns) if job.stop_ns is not None else now)
+            self._sender.cut_sessions()
+        elif state.requests.exhausted and not state.plays.running:
+            self._sender.stop(now)
         if command == c.CANCEL or os.getppid() != self._parent:
             state.sending, self._cancelled = False, True
         elif state.sending and job.stop_ns is not None:
@@ -140,12 +143,12 @@ class LoadWorker:
             self._care.sweep(now)
 
     def _at_its_end(self, now: int) -> bool:
-        """Whether the time, the tokens or the requests of the level are used up."""
+        """Whether the time, the tokens or the requests of the level are used up, which cuts sessions."""
         state, job = self._state, self._job
         return (
             (job.stop_ns is not None and now >= job.stop_ns)
             or (job.stop_tokens is not None and state.counters.total(c.TOKENS) >= job.stop_tokens)
-            or (state.requests.exhausted and not state.requests.waiting_turns and not self._sender.follows_up)
+            or state.requests.used_up
         )
 
     def _send_due(self, now: int) -> None:
@@ -159,14 +162,13 @@ class LoadWorker:
             if self._job.closed:
                 sender.send_for(user, due)
             else:
-                state.tally.due += 1
-                prepared = state.requests.take(due)
-                if prepared is not None:
-                    sender.start(prepared, user, due)
-                elif state.requests.exhausted:
+                item = state.requests.take()
+                if item is not None:
+                    sender.begin(item, user, due)
+                else:
                     sender.stop(now)
             now = state.now()
-        if not self._job.closed and pace.next_ns() is None and not (state.requests.waiting_turns or sender.follows_up):
+        if not self._job.closed and pace.next_ns() is None:
             sender.stop(now)
 
 
@@ -192,7 +194,7 @@ class NapRule:
         if not self._nap_ns:
             return
         state = self._state
-        due = state.pace.next_ns() if state.sending else None
+        due = state.next_ns()
         nap = self._nap_ns if due is None else min(self._nap_ns, due - state.now() - NAP_MARGIN_NS)
         if nap > 0:
             sleep(nap / S)

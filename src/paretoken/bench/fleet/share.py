@@ -22,7 +22,7 @@ from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import OWN_KEY
-from paretoken.bench.plan import Closed, Load, Open, Prepared, PromptSource, Stop
+from paretoken.bench.plan import Closed, Load, Open, PlannedSession, Prepared, PromptSource, Stop
 from paretoken.bench.setup import prepare
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import ParetokenError
@@ -84,6 +84,7 @@ class Share:
             seconds=stop.seconds,
             requests=None if stop.requests is None else self.of(stop.requests),
             tokens=None if stop.tokens is None else self.of(stop.tokens),
+            sessions=None if stop.sessions is None else self.of(stop.sessions),
             warmup_s=stop.warmup_s,
             warmup_requests=self.of(stop.warmup_requests),
             drain_s=stop.drain_s,
@@ -97,7 +98,7 @@ class Slice:
     source: PromptSource
     share: Share
 
-    def requests(self, worker: int, workers: int) -> Iterator[Prepared]:
+    def requests(self, worker: int, workers: int) -> Iterator[Prepared | PlannedSession]:
         whole = self.share.nodes * workers
         return self.source.requests(self.share.node * workers + worker, whole)
 
@@ -146,7 +147,7 @@ def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os
             api_key=key,
             headers=setup.headers,
             timeout_s=config.timeout_s,
-            balance=config.balance,
+            balance=config.spread,
             insecure=config.insecure,
             cafile=Path(config.cafile) if config.cafile else None,
             start_unix_s=spec["start_unix_s"],

@@ -1,26 +1,33 @@
 """SLOs judged for a load level, and counted as goodput.
 
 A level meets an SLO on a quantile if that share of its requests is within the limit; a failed request is not.
-Goodput is the requests per second that are complete and within every limit, whatever the statistic.
+Goodput is the requests per second that are complete and within every limit, whatever the statistic. SLOs on sessions
+are judged by sessions in the same way, and have a goodput of their own: sessions that are done within every limit.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from paretoken.bench.documents import OMIT_NONE
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.quantiles import CONFIDENCE, QUANTILES, label, needed, supported
+from paretoken.bench.stats.sessions.judged import JudgedSessions
 from paretoken.plural import counted
 from paretoken.slo import Slo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attainment:
-    """How far a level meets an SLO: its value, the share within the limit with Wilson's interval, the verdict."""
+    """How far a level meets an SLO: its value, the share within the limit with Wilson's interval, the verdict.
+
+    `sessions` is how many were judged of an SLO on sessions.
+    """
 
     slo: Slo
     value_s: float | None
@@ -28,27 +35,43 @@ class Attainment:
     low: float
     high: float
     met: bool
+    sessions: int | None = field(default=None, metadata=OMIT_NONE)
 
     def too_few(self, requests: int) -> str:
         """Why that number of requests, all that were tried, cannot settle the verdict; empty where it can.
 
         A miss is settled by fewer requests if a level within the limit would have as many beyond it in less than one
-        case of twenty.
+        case of twenty. An SLO on sessions is settled by its sessions.
         """
+        tried = requests if self.sessions is None else self.sessions
         q = QUANTILES.get(self.slo.statistic, 0.0)
-        beyond = round((1 - self.share) * requests)
-        if supported(requests, q) or (not self.met and chance_of(beyond, requests, 1 - q) < 1 - CONFIDENCE):
+        beyond = round((1 - self.share) * tried)
+        if supported(tried, q) or (not self.met and chance_of(beyond, tried, 1 - q) < 1 - CONFIDENCE):
             return ""
         statistic = label(self.slo.statistic)
-        return (
-            f"{self.slo.text} can't be judged: {statistic} needs {counted(needed(q), 'request')} in the window, has "
-            f"{requests:,}"
-        )
+        needs = counted(needed(q), "request" if self.sessions is None else "session")
+        where = "in the window" if self.sessions is None else "that ended"
+        return f"{self.slo.text} can't be judged: {statistic} needs {needs} {where}, has {tried:,}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionGoodput:
+    """Sessions per hour that are done within every limit on sessions, and their share of those tried, with Wilson's
+    interval."""
+
+    per_hour: float | None
+    share: float
+    low: float
+    high: float
+    tried: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodput:
-    """Requests per second within every limit, and their share of all that were tried with Wilson's interval."""
+    """Requests per second within every limit, and their share of all that were tried with Wilson's interval.
+
+    The rate is None without an SLO on requests. `sessions` is None without one on sessions.
+    """
 
     requests_s: float | None
     share: float
@@ -57,6 +80,7 @@ class Goodput:
     tried: int
     met: bool
     objectives: tuple[Attainment, ...]
+    sessions: SessionGoodput | None = field(default=None, metadata=OMIT_NONE)
 
 
 def per_request(slo: Slo, samples: Samples) -> Floats:
@@ -84,45 +108,88 @@ def attained(slo: Slo, samples: Samples, chosen: Mask) -> float | None:
     if slo.statistic == "mean":
         return float(np.nanmean(values)) if np.isfinite(values).any() else None
     values = np.where(samples.ok[chosen], values, np.inf)
-    values = np.sort(values[~np.isnan(values)])
+    return quantile_of(values[~np.isnan(values)], QUANTILES[slo.statistic])
+
+
+def quantile_of(values: Floats, q: float) -> float | None:
+    """The lowest value that the share q of the values does not exceed; None without any."""
     if not len(values):
         return None
-    return float(values[min(math.ceil(QUANTILES[slo.statistic] * len(values)), len(values)) - 1])
+    return float(np.sort(values)[min(math.ceil(q * len(values)), len(values)) - 1])
 
 
-def goodput(samples: Samples, slos: tuple[Slo, ...], chosen: Mask, seconds: float) -> Goodput:
-    """Goodput of the chosen requests (a mask, failed ones in it) over `seconds`."""
+def goodput(
+    samples: Samples,
+    slos: Sequence[Slo],
+    chosen: Mask,
+    seconds: float,
+    sessions: JudgedSessions | None = None,
+) -> Goodput:
+    """Goodput of the chosen requests (a mask, failed ones in it) over `seconds`, and of the sessions."""
+    of_requests = [slo for slo in slos if not slo.of_sessions]
+    of_sessions = [slo for slo in slos if slo.of_sessions]
     tried = int(chosen.sum())
-    inside = np.array([within(slo, samples)[chosen] for slo in slos], dtype=bool).reshape(len(slos), tried)
-    good = int((samples.ok[chosen] & inside.all(axis=0)).sum())
-    objectives = tuple(_attainment(slo, samples, chosen, row) for slo, row in zip(slos, inside, strict=True))
+    inside = [within(slo, samples)[chosen] for slo in of_requests]
+    good = int((samples.ok[chosen] & _all(inside, tried)).sum())
+    judged = sessions or JudgedSessions.none()
+    objectives = [
+        *(_attainment(s, attained(s, samples, chosen), row) for s, row in zip(of_requests, inside, strict=True)),
+        *(_session_attainment(slo, judged) for slo in of_sessions),
+    ]
     low, high = wilson(good, tried)
     return Goodput(
-        requests_s=good / seconds if seconds > 0 else None,
+        requests_s=good / seconds if seconds > 0 and of_requests else None,
         share=good / tried if tried else 0.0,
         low=low,
         high=high,
         tried=tried,
         met=tried > 0 and all(o.met for o in objectives),
-        objectives=objectives,
+        objectives=tuple(sorted(objectives, key=lambda o: slos.index(o.slo))),
+        sessions=_session_goodput(of_sessions, judged) if of_sessions else None,
     )
 
 
-def _attainment(slo: Slo, samples: Samples, chosen: Mask, inside: Mask) -> Attainment:
+def _all(inside: Sequence[Mask], n: int) -> Mask:
+    rows: Mask = np.logical_and.reduce(np.array(inside, dtype=bool).reshape(len(inside), n), axis=0)
+    return rows
+
+
+def _attainment(slo: Slo, value_s: float | None, inside: Mask) -> Attainment:
     n, good = len(inside), int(inside.sum())
     low, high = wilson(good, n)
-    value = attained(slo, samples, chosen)
     if slo.statistic == "mean":
-        met = value is not None and value <= slo.bound_s
+        met = value_s is not None and value_s <= slo.bound_s
     else:
         met = n > 0 and good >= math.ceil(QUANTILES[slo.statistic] * n - 1e-9)
     return Attainment(
         slo=slo,
-        value_s=None if value is None or math.isinf(value) else value,
+        value_s=None if value_s is None or math.isinf(value_s) else value_s,
         share=good / n if n else 0.0,
         low=low,
         high=high,
         met=met,
+    )
+
+
+def _session_attainment(slo: Slo, sessions: JudgedSessions) -> Attainment:
+    times = np.where(sessions.done, sessions.seconds, np.inf)
+    inside = sessions.within(slo.bound_s)
+    if slo.statistic == "mean":
+        value = float(times[sessions.done].mean()) if sessions.done.any() else None
+    else:
+        value = quantile_of(times, QUANTILES[slo.statistic])
+    return replace(_attainment(slo, value, inside), sessions=len(sessions))
+
+
+def _session_goodput(slos: Sequence[Slo], sessions: JudgedSessions) -> SessionGoodput:
+    good = int(_all([sessions.within(slo.bound_s) for slo in slos], len(sessions)).sum())
+    low, high = wilson(good, len(sessions))
+    return SessionGoodput(
+        per_hour=sessions.per_hour(good),
+        share=good / len(sessions) if len(sessions) else 0.0,
+        low=low,
+        high=high,
+        tried=len(sessions),
     )
 
 

@@ -14,6 +14,7 @@ from paretoken.bench.stats.bootstrap import ConfidenceInterval
 from paretoken.bench.stats.goodput import Attainment, Goodput
 from paretoken.bench.stats.latency import LatencySummary
 from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.sessions.summary import LevelSessions
 from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift
@@ -151,6 +152,7 @@ class LevelSummary(RunFile):
     fidelity: Fidelity | None
     warnings: tuple[LevelWarning, ...]
     speculation: LevelSpeculation | None = field(default=None, metadata=OMIT_NONE)
+    sessions: LevelSessions | None = field(default=None, metadata=OMIT_NONE)
     fleet: FleetRecord | None = field(default=None, metadata=OMIT_NONE)
     failed: str | None = field(default=None, metadata=OMIT_NONE)
     point: PointRow = field(default_factory=dict)
@@ -212,20 +214,28 @@ class LevelSummary(RunFile):
 
     @property
     def unseen_slos(self) -> tuple[str, ...]:
-        """The SLOs on a pace that no answer shows: of streams in one piece, or of single tokens."""
+        """The SLOs on a pace that no answer shows: of streams in one piece, or of single tokens; and those on sessions
+        of which none ended."""
         if self.goodput is None or not self.errors.ok:
             return ()
         held_back, by_metric = self.in_one_piece, self.latency.by_metric
-        metrics = [(o.slo.text, o.slo.metric) for o in self.goodput.objectives if o.slo.metric != "e2e"]
-        return tuple(text for text, metric in metrics if held_back or not by_metric[metric].n)
+        objectives = [o for o in self.goodput.objectives if o.slo.metric != "e2e"]
+        return tuple(
+            o.slo.text
+            for o in objectives
+            if (not o.sessions if o.slo.of_sessions else held_back or not by_metric[o.slo.metric].n)
+        )
 
     @property
     def why_unseen(self) -> str:
         """Why a pace is unknown, empty where every SLO can be judged."""
         if self.in_one_piece:
             return "answers arrive in one piece"
-        slos = ", ".join(self.unseen_slos)
-        return f"no answer has the tokens to judge {slos}; use a longer --osl" if slos else ""
+        unseen, objectives = self.unseen_slos, self.goodput.objectives if self.goodput else ()
+        if of_sessions := [o.slo.text for o in objectives if o.slo.of_sessions and o.slo.text in unseen]:
+            remedy = "run it longer" if self.sessions else "it needs a --trace of sessions"
+            return f"no session ended to judge {', '.join(of_sessions)}; {remedy}"
+        return f"no answer has the tokens to judge {', '.join(unseen)}; use a longer --osl" if unseen else ""
 
     @property
     def in_one_piece(self) -> bool:

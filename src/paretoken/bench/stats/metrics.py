@@ -47,6 +47,8 @@ class Samples:
 
     status: npt.NDArray[np.object_]
     slot: Ints  # one number for each user of a closed loop, -1 in an open loop
+    session: Ints  # number of the session, -1 without one
+    turn: Ints  # place of the request in its session, from 0
     due_ns: Ints
     sent_ns: Ints
     first_ns: Ints  # of an answer that was not streamed, its end
@@ -80,8 +82,12 @@ class Samples:
 
     @property
     def unpaced(self) -> Mask:
-        """Complete answers that arrived in one piece, so that nobody saw the pace of their tokens."""
-        return self.ok & (self.held_back | ~self.streamed)
+        """Complete answers that arrived in one piece, so that nobody saw the pace of their tokens.
+
+        Embeddings have no tokens, hence no pace.
+        """
+        unpaced: Mask = self.ok & (self.held_back | ~self.streamed) & (self.planned_osl != 0)
+        return unpaced
 
     @property
     def uncounted(self) -> Mask:
@@ -124,6 +130,8 @@ def sample(requests: pl.DataFrame) -> Samples:
     return Samples(
         status=status,
         slot=_slots(frame),
+        session=frame["session"].fill_null(-1).to_numpy().astype(np.int64),
+        turn=frame["turn"].fill_null(0).to_numpy().astype(np.int64),
         due_ns=due,
         sent_ns=sent,
         first_ns=np.where(first >= 0, first, last),

@@ -9,6 +9,7 @@ import polars as pl
 from paretoken.bench.plan import LoadRecord
 from paretoken.bench.stats.level_summary import LevelSummary, MeanLengths, PointRow
 from paretoken.bench.stats.quantiles import POINT_NAMES
+from paretoken.bench.stats.sessions.summary import LevelSessions
 from paretoken.bench.stats.speculation import LevelSpeculation
 from paretoken.errors import BadConfig, nearest
 from paretoken.points.acceptance import shares_text, whole_tokens
@@ -30,6 +31,8 @@ NOTED = (
     "draft_length",
 )
 """Warnings that stay with a point, in its `notes`."""
+UNNAMED_WORKLOAD = "sessions"
+"""The workload of sessions whose trace has no name."""
 
 
 def operating_point(summary: LevelSummary) -> PointRow:
@@ -49,6 +52,7 @@ def operating_point(summary: LevelSummary) -> PointRow:
         **_nominal(columns, lengths),
         **_load(summary.load),
         **_figures(summary),
+        **_sessions(summary.sessions, summary),
         **_drafting(summary.speculation, columns),
         "error_rate": summary.errors.rate,
         "notes": "; ".join(notes + [w.text for w in summary.warnings if w.code in NOTED]) or None,
@@ -79,6 +83,22 @@ def _load(load: LoadRecord) -> dict[str, object]:
     if load.kind == "closed":
         return {"load_kind": "closed", "concurrency": load.size, "request_rate": None}
     return {"load_kind": "open", "concurrency": None, "request_rate": load.rate}
+
+
+def _sessions(sessions: LevelSessions | None, summary: LevelSummary) -> dict[str, object]:
+    """Columns of a load of sessions, which always has a workload: no request of nominal lengths compares with it."""
+    if sessions is None:
+        return {}
+    times = {f"{theirs}_session_s": sessions.time_s.statistic(ours) for ours, theirs in POINT_NAMES.items()}
+    return {
+        "workload": summary.columns.get("workload") or UNNAMED_WORKLOAD,
+        "sessions": summary.load.size if summary.load.kind == "closed" else None,
+        "concurrency": summary.window.mean_in_flight if summary.load.kind == "closed" else None,
+        **{name: value for name, value in times.items() if name in BY_NAME},
+        "sessions_per_gpu_hour": sessions.per_gpu_hour,
+        "cached_share": sessions.reuse.found_share,
+        "possible_share": sessions.reuse.possible_share,
+    }
 
 
 def _figures(summary: LevelSummary) -> dict[str, object]:

@@ -6,7 +6,12 @@
     retracted               requests evicted at this moment    gauge (SGLang), without a counter
     preemptions             requests evicted from the batch    counter
     prefix_cache_queries    prompt tokens looked up            counter
-    prefix_cache_hits       of those, served from the cache    counter
+    prefix_cache_hits       of those, from the cache, any tier counter
+    offload_queries         prompt tokens looked up in tiers below GPU memory   counter
+    offload_hits            of those, found there              counter; of SGLang, in host memory
+    evicted_tokens          tokens evicted from GPU memory     counter
+    loaded_tokens           tokens brought back into it        counter
+    loaded_bytes, stored_bytes  moved from and to lower tiers  counters
     cache_hit_rate          hit rate by the server             gauge, without counters
     prompt_tokens, generation_tokens                           counters
     iteration_tokens, iterations                               counters: tokens of all steps, steps
@@ -35,6 +40,8 @@ from paretoken.points.acceptance import MOST_TOKENS
 
 DRAFTING = ("drafts", "drafted_tokens", "accepted_tokens")
 """Counters of speculative decoding, beside `accepted_by_position`."""
+OFFLOAD = ("offload_queries", "offload_hits", "evicted_tokens", "loaded_tokens", "loaded_bytes", "stored_bytes")
+"""Counters of a prefix cache that fills up, and of the tiers below GPU memory."""
 COUNTERS = (
     "preemptions",
     "prefix_cache_queries",
@@ -44,6 +51,7 @@ COUNTERS = (
     "iteration_tokens",
     "iterations",
     "requests",
+    *OFFLOAD,
     *DRAFTING,
 )
 _LARGEST = ("kv_cache_usage", "batch_size", "cache_hit_rate")
@@ -70,6 +78,12 @@ class MetricsReading:
     prefix_cache_queries: float | None = None
     prefix_cache_hits: float | None = None
     cache_hit_rate: float | None = None
+    offload_queries: float | None = None
+    offload_hits: float | None = None
+    evicted_tokens: float | None = None
+    loaded_tokens: float | None = None
+    loaded_bytes: float | None = None
+    stored_bytes: float | None = None
     prompt_tokens: float | None = None
     generation_tokens: float | None = None
     iteration_tokens: float | None = None
@@ -131,6 +145,9 @@ def parse(text: str, at_s: float = 0.0) -> MetricsReading:
         cached, computed = picked["prefix_cache_hits"], picked["prompt_tokens"]
         if cached is not None and computed is not None:
             picked["prompt_tokens"] = picked["prefix_cache_queries"] = computed + cached
+    if not metrics.prefix_hits_include_offload:
+        in_gpu, below = picked["prefix_cache_hits"], picked["offload_hits"]
+        picked["prefix_cache_hits"] = None if in_gpu is None else in_gpu + (below or 0.0)
     if metrics.accepted_is_the_rest:
         picked["accepted_tokens"] = _rest(*(picked[name] for name in ("generation_tokens", "requests", "drafts")))
     return MetricsReading(at_s=at_s, engine=label, **picked, accepted_by_position=_by_position(metrics, series))

@@ -17,11 +17,13 @@ from paretoken.bench.plan import LoadRecord
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.errors import NoData
 from paretoken.plural import counted
-from paretoken.points.schema import LATENCIES, STATISTICS, STORED
+from paretoken.points.schema import LATENCIES, SESSION_FIGURES, STATISTICS, STORED
 
-FIGURES = tuple(
-    c.name for c in STORED if c.name.endswith("_tput_per_gpu_tok_s") or c.name in ("mean_isl", "mean_osl")
-) + tuple(f"{s}_{m}_s" for m in LATENCIES for s in STATISTICS)
+FIGURES = (
+    *(c.name for c in STORED if c.name.endswith("_tput_per_gpu_tok_s") or c.name in ("mean_isl", "mean_osl")),
+    *(f"{s}_{m}_s" for m in LATENCIES for s in STATISTICS),
+    *SESSION_FIGURES,
+)
 """The columns of an operating point that are averaged over repeats."""
 
 

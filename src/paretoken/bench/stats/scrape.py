@@ -57,6 +57,12 @@ class CounterDeltas:
     iteration_tokens: float | None = None
     iterations: float | None = None
     requests: float | None = field(default=None, metadata=OMIT_NONE)
+    offload_queries: float | None = field(default=None, metadata=OMIT_NONE)
+    offload_hits: float | None = field(default=None, metadata=OMIT_NONE)
+    evicted_tokens: float | None = field(default=None, metadata=OMIT_NONE)
+    loaded_tokens: float | None = field(default=None, metadata=OMIT_NONE)
+    loaded_bytes: float | None = field(default=None, metadata=OMIT_NONE)
+    stored_bytes: float | None = field(default=None, metadata=OMIT_NONE)
     drafts: float | None = field(default=None, metadata=OMIT_NONE)
     drafted_tokens: float | None = field(default=None, metadata=OMIT_NONE)
     accepted_tokens: float | None = field(default=None, metadata=OMIT_NONE)

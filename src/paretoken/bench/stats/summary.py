@@ -19,7 +19,7 @@ from paretoken.bench.plan import Load, Stop, describe_load
 from paretoken.bench.stats import warnings
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.chunks import NS
-from paretoken.bench.stats.goodput import goodput
+from paretoken.bench.stats.goodput import Goodput, goodput
 from paretoken.bench.stats.intervals import intervals
 from paretoken.bench.stats.latency import latency, whole_run_latency
 from paretoken.bench.stats.level_summary import (
@@ -35,6 +35,11 @@ from paretoken.bench.stats.level_summary import (
 from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.point import operating_point
 from paretoken.bench.stats.scrape import ServerMetrics
+from paretoken.bench.stats.sessions.judged import JudgedSessions
+from paretoken.bench.stats.sessions.measured import MeasuredSession, measured_sessions
+from paretoken.bench.stats.sessions.span import SessionSpan, session_span
+from paretoken.bench.stats.sessions.summary import LevelSessions, summarise_sessions
+from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.bench.stats.speculation import speculation
 from paretoken.bench.stats.steady import Window, find_window, latency_mask
 from paretoken.bench.stats.throughput import throughput, whole_run
@@ -48,7 +53,7 @@ class LevelContext:
 
     `columns` are stored columns of an operating point (accelerator, model, engine, isl, osl, tp, …). `config` must
     be equal for two runs to be compared, apart from the load. `implied_hit_rate` is the share of prompt tokens that
-    the workload itself repeats.
+    the workload itself repeats. `traced` are the sessions that the load plays.
     """
 
     columns: Mapping[str, object]
@@ -58,6 +63,7 @@ class LevelContext:
     n_gpus: int = 1
     slos: Sequence[Slo] = ()
     implied_hit_rate: float = 0.0
+    traced: Sequence[TracedSession] = ()
     thresholds: warnings.WarningThresholds = field(default_factory=warnings.WarningThresholds)
 
 
@@ -91,6 +97,9 @@ def summarise_samples(
     """
     window = find_window(samples, load, stop)
     chosen = latency_mask(samples, window, load)
+    played = measured_sessions(samples, context.traced) if context.traced else ()
+    span = session_span(played, window)
+    sessions = _sessions(samples, played, span, context, server)
     summary = LevelSummary(
         tool=ToolVersion(version=__version__),
         run=context.times,
@@ -105,11 +114,12 @@ def summarise_samples(
         latency=latency(samples, chosen, window.start_ns, window.end_ns),
         intervals=intervals(samples, window, chosen, context.seed),
         whole_run=WholeRun(whole_run_latency(samples)),
-        goodput=goodput(samples, tuple(context.slos), chosen, window.seconds) if context.slos else None,
+        goodput=_goodput(samples, chosen, window, context.slos, played, span),
         lengths=_lengths(samples, chosen),
         errors=_errors(samples, outcomes),
         server=server,
         speculation=speculation(server, _on_clock(window, context.times), _drafted_tokens(context.columns)),
+        sessions=sessions,
         fidelity=fidelity,
         warnings=(),
     )
@@ -130,12 +140,45 @@ def summarise_samples(
     level_warnings = (
         *of_records,
         *warnings.client_warnings(fidelity),
-        *warnings.server_warnings(server, context.implied_hit_rate, context.thresholds),
+        *warnings.server_warnings(server, _implied_hit_rate(context, sessions), context.thresholds),
         *warnings.speculation_warnings(summary.speculation, context.columns),
         *warnings.quantile_warnings(summary.latency.by_metric),
     )
     summary = replace(summary, warnings=level_warnings, fidelity=fidelity)
     return replace(summary, point=operating_point(summary))
+
+
+def _sessions(
+    samples: Samples,
+    played: Sequence[MeasuredSession],
+    span: SessionSpan,
+    context: LevelContext,
+    server: ServerMetrics | None,
+) -> LevelSessions | None:
+    """The figures of the sessions, None where the load has none or none was begun."""
+    if not played:
+        return None
+    return summarise_sessions(samples, played, span, context.n_gpus, server, context.seed)
+
+
+def _goodput(
+    samples: Samples,
+    chosen: Mask,
+    window: Window,
+    slos: Sequence[Slo],
+    played: Sequence[MeasuredSession],
+    span: SessionSpan,
+) -> Goodput | None:
+    if not slos:
+        return None
+    judged = JudgedSessions.of(played, span, [slo.bound_s for slo in slos if slo.of_sessions])
+    return goodput(samples, tuple(slos), chosen, window.seconds, judged)
+
+
+def _implied_hit_rate(context: LevelContext, sessions: LevelSessions | None) -> float:
+    """The share of prompt tokens that the workload repeats: of sessions, what an endless cache holds."""
+    possible = sessions.reuse.possible_share if sessions else None
+    return context.implied_hit_rate if possible is None else possible
 
 
 def _window(window: Window, chosen: Mask, samples: Samples) -> WindowSummary:

@@ -1,4 +1,4 @@
-"""The truth server in Python, for machines without a C compiler: the same options and log, some hundred streams."""
+"""The truth server in Python: the options and log of the compiled one, for some hundred streams, in every API."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import struct
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 
+from paretoken.bench.truth.forms import AnswerForm, Body, embedded, form_of, wanted_tokens
+
 _HEAD = struct.Struct("<qI")
 _CHUNK = struct.Struct("<qI")
-Body = dict[str, Any]
-"""JSON of a request."""
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -68,50 +68,44 @@ class FallbackServer:
             writer.close()
 
     async def answer(self, path: bytes, body: Body, writer: asyncio.StreamWriter, due: int, wall: int) -> None:
-        if not path.endswith(b"/completions"):
+        form, name = form_of(path), f"cmpl-{next(self.numbers):016x}"
+        if path.endswith(b"/embeddings"):
+            await _until(due)
+            self.write_log(wall, [(time.time_ns(), 0)])
+            writer.write(_whole(embedded(body)))
+            return
+        if form is None:
             writer.write(_whole({"object": "list", "data": [{"id": "truth", "object": "model"}]}))
             return
-        chat, total = path.endswith(b"/chat/completions"), _tokens(body, self.options.tokens)
-        name = f"cmpl-{next(self.numbers):016x}"
-        usage = {"prompt_tokens": 1, "completion_tokens": total, "total_tokens": total + 1}
+        total = wanted_tokens(body, self.options.tokens)
         if not body.get("stream"):
             await _until(due + round((total - 1) * self.options.itl_ms * 1e6))
-            inner = {"message": {"role": "assistant", "content": "tokens"}} if chat else {"text": "tokens"}
             self.write_log(wall, [(time.time_ns(), total)])
-            writer.write(_whole({"id": name, "choices": [inner | {"finish_reason": "length"}], "usage": usage}))
+            writer.write(_whole(form.whole(name, total)))
             return
-        sent = await self.stream(writer, name, chat, total, due, body)
-        ending = b"data: [DONE]\n\n"
-        if (body.get("stream_options") or {}).get("include_usage"):
-            ending = b"data: " + orjson.dumps({"id": name, "choices": [], "usage": usage}) + b"\n\n" + ending
-        writer.write(_chunk(ending) + b"0\r\n\r\n")
+        sent = await self.stream(writer, name, form, total, due, body)
+        writer.write(_chunk(form.end(name, total, body)) + b"0\r\n\r\n")
         self.write_log(wall, sent)
 
     async def stream(
-        self, writer: asyncio.StreamWriter, name: str, chat: bool, total: int, due: int, body: Body
+        self, writer: asyncio.StreamWriter, name: str, form: AnswerForm, total: int, due: int, body: Body
     ) -> list[tuple[int, int]]:
         """Send the chunks as they fall due; when each was sent, and its tokens."""
         step, left = round(self.options.itl_ms * 1e6), total
         sent: list[tuple[int, int]] = []
-        counts = (body.get("stream_options") or {}).get("continuous_usage_stats")
         if self.options.tick:
             due = -(-due // step) * step
-        head = _STREAM_HEAD
+        head, start = _STREAM_HEAD, form.begin(name)
         while left:
             await _until(due)
             if writer.transport.is_closing():
                 raise ConnectionResetError
             k = min(left, self.options.tokens_per_chunk)
             left -= k
-            inner = {"delta": {"content": " token" * k}} if chat else {"text": " token" * k}
-            event: Body = {"id": name, "choices": [inner | {"index": 0, "finish_reason": None if left else "length"}]}
-            if counts:
-                made = total - left
-                event["usage"] = {"prompt_tokens": 1, "completion_tokens": made, "total_tokens": made + 1}
-            data = head + _chunk(b"data: " + orjson.dumps(event) + b"\n\n")
+            data = head + _chunk(start + form.tokens(name, k, total - left, left, body))
             sent.append((time.time_ns(), k))
             writer.write(data)
-            head = b""
+            head = start = b""
             jitter = self.options.jitter_ms * 1e6
             due += k * step + round(self.dice.uniform(-jitter, jitter))
         return sent
@@ -120,10 +114,6 @@ class FallbackServer:
         if self.log is not None:
             self.log.write(_HEAD.pack(wall, len(sent)) + b"".join(_CHUNK.pack(*s) for s in sent))
             self.log.flush()
-
-
-def _tokens(body: Body, otherwise: int) -> int:
-    return max(1, int(body.get("max_completion_tokens") or body.get("max_tokens") or otherwise))
 
 
 def _chunk(data: bytes) -> bytes:

@@ -31,6 +31,7 @@ class Until:
     seconds: float | None = None
     requests: int | None = None
     tokens: int | None = None
+    sessions: int | None = None
     precision: float | None = None
 
 
@@ -106,28 +107,29 @@ def parse_fraction(text: str) -> float:
 
 
 def parse_until(text: str) -> Until:
-    """Ends of a level: `60s`, `2m`, `1000 requests`, `1e6 tokens`, `2%`, any of them with commas between."""
+    """Ends of a level: `60s`, `2m`, `1000 requests`, `1e6 tokens`, `50 sessions`, `2%`, with commas between."""
     until = Until()
     for part in (p.strip() for p in text.split(",")):
         end = _parse_end(part)
-        for kind in ("seconds", "requests", "tokens", "precision"):
+        for kind in ("seconds", "requests", "tokens", "sessions", "precision"):
             if getattr(end, kind) is not None and getattr(until, kind) is not None:
                 raise BadConfig(f"end {quoted(text)} names {kind} twice; give each kind of end once")
         until = Until(
             seconds=until.seconds if end.seconds is None else end.seconds,
             requests=until.requests if end.requests is None else end.requests,
             tokens=until.tokens if end.tokens is None else end.tokens,
+            sessions=until.sessions if end.sessions is None else end.sessions,
             precision=until.precision if end.precision is None else end.precision,
         )
     return until
 
 
 def _parse_end(text: str) -> Until:
-    counted = re.fullmatch(rf"({_NUMBER})\s*(requests?|tokens?)", text)
+    counted = re.fullmatch(rf"({_NUMBER})\s*(request|token|session)s?", text)
     if counted is None:
         return Until(precision=parse_fraction(text)) if text.endswith("%") else Until(seconds=_end_s(text))
     count = _count(counted[1], text)
-    return Until(requests=count) if counted[2].startswith("request") else Until(tokens=count)
+    return Until(**{f"{counted[2]}s": count})
 
 
 def _levels(text: str, what: str, number: Callable[[str, str], float]) -> list[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.doubts import doubts
 from paretoken.cli.price.asking import question
-from paretoken.plural import quantity
+from paretoken.plural import counted, quantity
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
@@ -87,6 +88,9 @@ def command(*, as_json: bool, **values: object) -> None:
     Anything faster also meets the limit. Two rankings are printed, unless --serving or --speculative asks for
     one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
 
+    Of a workload of sessions, such as agent-code, points are predicted for plain serving: sessions are simulated
+    on each deployment, with its prefix cache. That takes a minute or more; --accelerator and --engine shorten it.
+
     \b
     Examples:
       paretoken compare --model llama-3-70b --precision fp8 --isl 1024 \\
@@ -97,6 +101,8 @@ def command(*, as_json: bool, **values: object) -> None:
                         --ttft p50=1s --interactivity 40 --e2e 30
       paretoken compare --model gpt-oss-120b --precision fp4 --workload chat \\
                         --e2e 10 --accelerator MI355X --accelerator B200 --mw 10
+      paretoken compare --model llama-3-70b --precision fp8 \\
+                        --workload agent-code --interactivity 40
       paretoken compare --model deepseek-r1 --precision fp8 --workload chat \\
                         --interactivity 40 --rank-by profit --token-price api \\
                         --serving-load 0.6 --grid-gco2-per-kwh 400
@@ -107,12 +113,15 @@ def command(*, as_json: bool, **values: object) -> None:
     from paretoken.cli.output import echo, print_json
 
     compare_question = question(CompareQuestion, values)
-    answer = compare(compare_question)
+    with _progress(compare_question) as tell:
+        answer = compare(
+            compare_question, on_progress=lambda done, total: tell(f"{done} of {counted(total, 'deployment')}")
+        )
     if as_json:
         print_json(to_json(answer))
         return
     if answer.best_known is None:
-        _show(answer, "", compare_question)
+        _show(answer, f"{answer.workload}. " if answer.workload else "", compare_question)
         return
     _show(answer, f"{PLAIN_TITLE}. ", compare_question)
     echo()
@@ -122,7 +131,18 @@ def command(*, as_json: bool, **values: object) -> None:
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", compare_question)
 
 
+def _progress(question: CompareQuestion) -> AbstractContextManager[Callable[[str], None]]:
+    """Where a simulation is; nothing for a workload of fixed lengths, which needs none."""
+    from paretoken.catalog.loader import load_catalog
+    from paretoken.cli.progress import told_on_stderr
+
+    if question.workload and question.workload in load_catalog(*question.catalog).session_workloads:
+        return told_on_stderr("simulating sessions")
+    return nullcontext(lambda text: None)
+
+
 def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
+    from paretoken.cli.compare.sessions_view import print_sessions
     from paretoken.cli.compare.site_view import print_site
     from paretoken.cli.output import console, print_table
 
@@ -131,6 +151,7 @@ def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
     out = console()
     if everyone:
         print_table(title, COLUMNS, [_row(c) for c in everyone], NOTE, SPARE)
+        print_sessions(answer)
     else:
         out.print(f"{title}: no point meets the limit", style="bold")
     for line in _verdict(answer):
@@ -200,15 +221,16 @@ def _row(c: PricedCandidate) -> tuple[object, ...]:
     from paretoken.points.acceptance import acceptance_of
 
     users, drafting = c.recommended["concurrency"], acceptance_of(c.recommended)
+    load = "" if users is None else f", {quantity(users, 'user')}"
+    if c.session and c.session.users:
+        load = f", {quantity(c.session.users, 'session')}"
     return (
         c.accelerator,
         c.engine,
         "–" if c.origin == "predicted" else c.software,
         c.tput_per_gpu,
         c.usd_per_mtok_total,
-        size_title(c.recommended)
-        + ("" if users is None else f", {quantity(users, 'user')}")
-        + (f", {drafting.text}" if drafting else ""),
+        size_title(c.recommended) + load + (f", {drafting.text}" if drafting else ""),
         c.usd_per_mtok_recommended,
         c.usd_per_gpu_h,
         c.usd_per_mtok_output,

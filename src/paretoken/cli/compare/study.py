@@ -13,6 +13,7 @@ from paretoken.cli import options
 from paretoken.cli.output import echo, echo_lines
 from paretoken.cli.progress import told_on_stderr
 from paretoken.garbage import no_collection
+from paretoken.plural import counted
 
 if TYPE_CHECKING:
     from paretoken.answers.study.config import Study
@@ -76,7 +77,9 @@ def _run(study: str, out: Path, changes: dict[str, object], *, measure_here: boo
         chosen = _with_own_curve(chosen, out)
     with told_on_stderr("study") as say:
         say("computing frontiers and verdicts")
-        result = run_study(chosen)
+        result = run_study(
+            chosen, on_progress=lambda done, total: say(f"sessions on {done} of {counted(total, 'deployment')}")
+        )
         say("writing the report")
         written = write_study(result, out, render)
     if as_json:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.names import CatalogKind, NameOfKind
+
+if TYPE_CHECKING:
+    from paretoken.catalog.entries import Entry
+    from paretoken.catalog.loader import Catalog, Registry
 
 JsonEntry = Mapping[str, object]
 
@@ -35,9 +40,12 @@ COLUMNS = {
     ),
     "engines": ("name", "core", "disaggregated", "maker"),
     "workloads": ("name", "isl", "osl", "task"),
+    "session_workloads": ("name", "turns", "calls", "opening_tokens", "context", "task"),
     "tco": ("name", "date", "tiers"),
 }
-TITLES = {"tco": "TCO sets"}
+TITLES = {"tco": "TCO sets", "session_workloads": "Workloads of sessions, median turns and calls of a turn"}
+BESIDE = {"workloads": ("session_workloads",)}
+"""Further registries of a kind, with a table of their own."""
 SPARE = {"models": ("name", "hidden_size", "layers", "attention")}
 
 
@@ -62,17 +70,33 @@ def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...
 
     catalog = load_catalog(*catalog_folders)
     if kind is None:
-        _show_kinds({k: list(getattr(catalog, k)) for k in KINDS}, as_json)
+        _show_kinds({k: [key for r in _registries(catalog, k).values() for key in r] for k in KINDS}, as_json)
         return
     if kind not in KINDS:
         raise UnknownName("kind of catalog entry", kind, list(KINDS))
-    registry = getattr(catalog, kind)
+    registries = _registries(catalog, kind)
     if name is None:
-        entries = {k: e.model_dump(mode="json", exclude_none=True) for k, e in registry.items()}
-        print_json(entries) if as_json else _show_kind(kind, entries)
+        tables = {of: _entries(registry) for of, registry in registries.items()}
+        if as_json:
+            print_json({k: e for entries in tables.values() for k, e in entries.items()})
+        for of, entries in {} if as_json else tables.items():
+            _show_kind(of, entries)
         return
+    registry = next((r for r in registries.values() if name in r), None)
+    if registry is None:
+        if len(registries) > 1:
+            raise UnknownName(kind.removesuffix("s"), name, [key for r in registries.values() for key in r])
+        registry = registries[kind]
     entry = {"id": registry.id_of(name), **registry[name].model_dump(mode="json", exclude_none=True)}
     print_json(entry) if as_json else _show_entry(entry)
+
+
+def _registries(catalog: Catalog, kind: str) -> dict[str, Registry[Entry]]:
+    return {of: getattr(catalog, of) for of in (kind, *BESIDE.get(kind, ()))}
+
+
+def _entries(registry: Registry[Entry]) -> dict[str, JsonEntry]:
+    return {k: e.model_dump(mode="json", exclude_none=True) for k, e in registry.items()}
 
 
 def _show_kinds(ids: dict[str, list[str]], as_json: bool) -> None:
@@ -100,6 +124,8 @@ def _show_entry(entry: JsonEntry) -> None:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, dict) and "least" in value:
+        return value.get("p50", value["least"])
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" if not isinstance(v, dict) else k for k, v in value.items())
     if isinstance(value, list):

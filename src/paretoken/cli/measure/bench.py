@@ -172,6 +172,7 @@ def measure_and_show(
     from paretoken.bench.exports import write_export
     from paretoken.bench.gate import gate_failures
     from paretoken.bench.sweep import sweep
+    from paretoken.cli.measure.adapter_table import show_adapters
     from paretoken.cli.measure.levels import show_run
     from paretoken.cli.measure.live import LiveView, Quiet
     from paretoken.cli.output import echo, print_json
@@ -197,6 +198,8 @@ def measure_and_show(
         print_json(to_json(run.folder.sweep()))
     else:
         show_run(run.folder, levels, every=every)
+        if adapters := run.setup.config.adapters:
+            show_adapters(levels, adapters)
     summaries = [level.summary for level in levels]
     failures = gate_failures(summaries, run.setup.config.slo) if gate else []
     for why in failures:

@@ -34,10 +34,11 @@ query = click.option(
 )
 api = click.option(
     "--api",
-    type=click.Choice(["auto", "completions", "chat"]),
+    type=click.Choice(["auto", "completions", "chat", "messages", "responses", "embeddings"]),
     default="auto",
     show_default=True,
-    help="API to call: completions or chat/completions; auto takes the one in the URL, else the first that answers.",
+    help="API to call, such as chat or messages (Anthropic's); auto takes the one in the URL, else the first that "
+    "answers, completions first.",
 )
 cafile = click.option("--cafile", metavar="FILE", help="CA certificates to trust.")
 insecure = click.option("--insecure", is_flag=True, help="Skip TLS certificate checks (test servers only).")
@@ -92,7 +93,9 @@ _LOAD = (
         help="Concurrent users, one level each: 1,2,4 or 1:256:x2 or ramp:1:64:60s.  [default: 1:32:x2]",
     ),
     click.option(
-        "--rate", metavar="LADDER", help="Requests per second instead (open loop): 0.5:8:x2 or ramp:1:10:60s."
+        "--rate",
+        metavar="LADDER",
+        help="Requests per second instead (open loop), or sessions per second: 0.5:8:x2 or ramp:1:10:60s.",
     ),
     click.option(
         "--arrivals",
@@ -136,11 +139,43 @@ _WORKLOAD = (
     click.option(
         "--prefixes", type=click.IntRange(1), default=1, show_default=True, help="Number of distinct shared prefixes."
     ),
+    click.option(
+        "--images",
+        metavar="IMAGES",
+        help="Synthetic PNG images in every prompt: 2x512x512 (count, width, height), or 2x512x512:shared.",
+    ),
+    click.option(
+        "--batch", type=click.IntRange(1), default=1, show_default=True, help="Inputs of each embeddings request."
+    ),
+    click.option(
+        "--adapters",
+        metavar="NAMES",
+        help="LoRA adapters to spread the requests over, by their served names: NAME[:WEIGHT],…",
+    ),
     click.option("--turns", metavar="LENGTH", help="Turns per conversation; each has --isl and --osl tokens."),
     click.option(
         "--trace",
         metavar="FILE",
-        help="Trace file: Mooncake, Bailian, Azure, BurstGPT, TraceLab, ShareGPT, plain JSONL and more.",
+        help="Trace file of requests or of agentic sessions: Mooncake, Bailian, TraceLab, ShareGPT, JSONL and more.",
+    ),
+    click.option(
+        "--answers",
+        type=click.Choice(["trace", "server"]),
+        default="trace",
+        show_default=True,
+        help="Answers in later prompts of a session: those of the trace, or the server's own.",
+    ),
+    click.option(
+        "--idle-cap",
+        "idle_cap_s",
+        type=options.Finite(0),
+        metavar="SECONDS",
+        help="Longest wait and longest tool call of a session; no limit by default.",
+    ),
+    click.option(
+        "--keep-going",
+        is_flag=True,
+        help="Leave out broken sessions of --trace, and those beyond the server's context.",
     ),
     click.option(
         "--trace-speed",
@@ -181,7 +216,7 @@ _MEASUREMENT = (
     click.option(
         "--until",
         metavar="END",
-        help="End a level at: 60s, '1000 requests', '1e6 tokens', 2% (precision); comma-separated.",
+        help="End a level at: 60s, '1000 requests', '1e6 tokens', '50 sessions', 2% (precision); comma-separated.",
     ),
     click.option(
         "--warmup-per-user",

@@ -53,7 +53,8 @@ _SWEEP = "write the loads, as in --concurrency 1:256:x2, or let --search knee fi
 _BURST = "all requests at once are a closed loop; add --concurrency N"
 _RAMP = "write the ramp as one load: --rate ramp:1:10:60s"
 _PREFIX = "a shared prefix is part of the prompt; write --isl PREFIX+REST --prefix-share PREFIX/(PREFIX+REST)"
-_TEXT_ONLY = "bench measures text generation by completions or chat"
+_PAUSE = "write the pause between turns in seconds: --think 0.5; to shorten those of a trace, add --idle-cap 60"
+_TEXT_ONLY = "bench measures text generation and embeddings; choose with --api"
 EXTRA = "write the fields as JSON: --extra-body '{\"min_tokens\": 128}'"
 _NUMBER = r"[0-9.]+"
 HABITS: tuple[Habit, ...] = (
@@ -74,6 +75,8 @@ HABITS: tuple[Habit, ...] = (
     Habit("--backend=openai --backend=vllm --backend=sglang-oai --backend=lmdeploy", _ALL, ("--api", "completions")),
     Habit("--endpoint-type=openai --endpoint-type=vllm", VLLM, ("--api", "completions")),
     Habit("--request-format=/v1/completions", GUIDELLM, ("--api", "completions")),
+    Habit("--endpoint-type=responses", AIPERF, ("--api", "responses")),
+    Habit("--endpoint-type=embeddings", AIPERF, ("--api", "embeddings")),
     Habit("--backend=openai_http --backend-type=openai_http --service-kind=openai", f"{GUIDELLM}, {AIPERF}"),
     Habit("--backend", _ALL, answer=_NO_NATIVE, valued=True),
     Habit("--endpoint-type --request-type --request-format", _ALL, answer=_TEXT_ONLY, valued=True),
@@ -164,6 +167,7 @@ HABITS: tuple[Habit, ...] = (
     Habit("--sharegpt-output-len --custom-output-len --hf-output-len", _LIKE_VLLM, ("--osl", "{}")),
     Habit("--fixed-schedule --self-timed", f"{VLLM}, {AIPERF}", ("--arrivals", "trace")),
     Habit("--conversation-turn-mean --session-turns-mean", AIPERF, ("--turns", "{}")),
+    Habit("--conversation-turn-delay-mean --session-turn-delay-mean", AIPERF, answer=_PAUSE),
     Habit(
         "--conversation-num --num-conversations --num-sessions --num-dataset-entries",
         AIPERF,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from paretoken.cli.measure.session_block import session_lines
 from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
 from paretoken.report.numbers import shown
@@ -53,12 +54,13 @@ def _lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
         output, total = window.output_tok_s_per_gpu, window.total_tok_s_per_gpu
         yield "tok/s/GPU", f"{shown(output, 4)} output, {shown(total, 4)} total, on {counted(s.n_gpus, 'GPU')}"
     yield "tok/s/user", f"{shown(s.latency.interactivity_tok_s.p50, 4)} (1 / median TPOT)"
-    if goodput := s.goodput:
-        slos = ", ".join(o.slo.text for o in goodput.objectives)
+    goodput = s.goodput
+    if goodput and (slos := ", ".join(o.slo.text for o in goodput.objectives if not o.slo.of_sessions)):
         yield "Goodput", f"{shown(goodput.requests_s, 4)} requests/s ({goodput.share:.1%} of requests) within {slos}"
     lengths = s.lengths
     planned = f" ({_tokens(lengths.planned_osl)} planned)" if lengths.planned_osl else ""
     yield "Tokens", f"{_tokens(lengths.mean_isl)} in, {_tokens(lengths.mean_osl)} out{planned}, mean of a request"
+    yield from session_lines(s)
 
 
 def _tokens(mean: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from paretoken.cli.cells import share
 from paretoken.cli.measure.level_block import show_level
 from paretoken.cli.measure.level_warnings import show_warnings
+from paretoken.cli.measure.session_block import ms, session_cells
 from paretoken.cli.output import console, print_table, with_bold
 from paretoken.plural import counted
 
@@ -27,12 +28,14 @@ SPARE = (
     "tok/s/user",
     "errors",
     "tok/s/GPU",
+    "session p90 s",
     "req/s",
     "goodput",
 )
 """Columns left out on a narrow terminal, the first one first."""
 _LOWER = {"ttft_merged": "TTFT overstated", "no_usage": "no usage"}
 P99 = "p99"
+_IF_ANY = ("tok/s/GPU", "goodput", "SLO", "sessions/h", "session p50 s", "session p90 s", "hits")
 
 
 def show_run(folder: RunFolder, levels: Sequence[LevelOnDisk], *, every: bool = False) -> None:
@@ -79,7 +82,7 @@ def _show_table(numbered: Numbered) -> None:
     title = f"{str(summaries[0].origin).capitalize()}, in the steady window: output tok/s of all GPUs, latencies in ms"
     rows = [_row(name, s) for name, s in numbered]
     # A column of one meaning for all levels says nothing: no errors, one GPU, no SLO.
-    dull: dict[str, set[object]] = {"errors": {0}, "tok/s/GPU": {None}, "goodput": {None}, "SLO": {None}}
+    dull: dict[str, set[object]] = {"errors": {0}, **{c: {None} for c in _IF_ANY}}
     columns = [c for c in rows[0] if not {row[c] for row in rows} <= dull.get(c, set())]
     note = "goodput: requests/s within the SLOs" if "goodput" in columns else ""
     print_table(title, columns, [[row[c] for c in columns] for row in rows], note, spare=SPARE)
@@ -138,7 +141,7 @@ def one_line(summary: LevelSummary) -> str:
     return (
         f"{summary.load.name}: {_number(summary.throughput.window.requests_s)} req/s, "
         f"{_number(summary.throughput.window.output_tok_s)} output tok/s, "
-        f"TTFT {_ms(summary.latency.ttft_s.p50)}, TPOT {_ms(summary.latency.tpot_s.p50)}"
+        f"TTFT {ms(summary.latency.ttft_s.p50)}, TPOT {ms(summary.latency.tpot_s.p50)}"
         f"{f', {failed} errors' if failed else ''}{f' ({kinds})' if kinds else ''}"
     )
 
@@ -158,6 +161,7 @@ def _row(name: str, s: LevelSummary) -> dict[str, object]:
         "TPOT p99": _in_ms(latency.tpot_s.p99),
         "goodput": s.goodput.requests_s if s.goodput else None,
         "SLO": s.verdict if s.goodput else None,
+        **session_cells(s.sessions),
         "tok/s/GPU": window.output_tok_s_per_gpu if s.n_gpus > 1 else None,
         "errors": s.errors.failed,
         "valid": _valid(s),
@@ -196,10 +200,6 @@ def _drafting(summary: LevelSummary) -> str:
 
 def _in_ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1000
-
-
-def _ms(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds * 1000:,.1f} ms"
 
 
 def _number(value: float | None) -> str:

@@ -91,13 +91,19 @@ class LiveView:
         head.append(
             f"   {now.elapsed_s:.0f} s" + (f", about {left:.0f} s left" if left and left >= 1 else ""), style="dim"
         )
+        running = f"running {now.running}"
+        if now.sessions_begun:
+            sessions = now.sessions_begun - now.sessions_ended
+            running = f"sessions {sessions}   requests in flight {now.running}"
         figures = (
-            f"running {now.running}   {(now.tokens - before.tokens) / span:,.0f} tok/s   "
+            f"{running}   {(now.tokens - before.tokens) / span:,.0f} tok/s   "
             f"TTFT {ttft}   TPOT {tpot}   finished {now.finished}"
         )
         line = Text(figures)
         if now.errors:
             line.append(f"   errors {now.errors}", style="bold red")
+        if now.sessions_failed:
+            line.append(f"   failed sessions {now.sessions_failed}", style="bold red")
         if not now.sending:
             line.append("   waiting for the last responses", style="dim")
         rows: list[Text | ProgressBar] = [head, line]
@@ -111,7 +117,8 @@ def seconds_left(stop: Stop, now: Progress) -> float | None:
     ends = []
     if stop.seconds is not None:
         ends.append(stop.seconds + stop.warmup_s - now.elapsed_s)
-    for limit, done in ((stop.requests, now.finished), (stop.tokens, now.tokens)):
+    of = ((stop.requests, now.finished), (stop.tokens, now.tokens), (stop.sessions, now.sessions_ended))
+    for limit, done in of:
         if limit is not None and done:
             extra = stop.warmup_requests if limit is stop.requests else 0
             ends.append((limit + extra - done) * now.elapsed_s / done)

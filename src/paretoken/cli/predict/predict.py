@@ -17,6 +17,7 @@ from paretoken.cli.predict.disaggregated import (
     require_pool_options,
     top,
 )
+from paretoken.cli.predict.trace_options import replay_fields, require_trace, taken, trace_options
 from paretoken.errors import BadConfig, quoted
 from paretoken.plural import counted
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @price
 @rent
 @top
+@trace_options
 @options.calibration
 @currency
 @as_json
@@ -97,6 +99,10 @@ def command(
                         --precision fp8 --engine sglang --isl 8192 --osl 1024 \\
                         --disaggregated auto --gpus 32 \\
                         --slo ttft=2s,interactivity=40 --plot pools.svg
+      paretoken predict --accelerator H200 --model qwen3-235b-a22b \\
+                        --precision fp8 --engine vllm --tp 4 \\
+                        --trace sessions.jsonl --concurrency 16 \\
+                        --host-cache 800 --cache-worth
       paretoken predict --in configs.csv --out predictions.csv
     """
     from paretoken.answers.predict import PredictQuestion, predict
@@ -106,6 +112,14 @@ def command(
     from paretoken.cli.predict.notes import print_notes
     from paretoken.cli.predict.tables import print_predictions
 
+    replay = taken(deployment)
+    require_trace(replay)
+    if replay["trace"] is not None:
+        loads: dict[str, Any] = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
+        if "--concurrency" in options.stated_options():
+            loads["concurrency"] = _users(concurrency)
+        _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
+        return
     disaggregated = disaggregated and disaggregated.strip()
     searched = (disaggregated or "").lower() == AUTO
     _require_one_question(searched=searched)
@@ -144,6 +158,27 @@ def command(
         print_json(to_json(answer)["rows"])
     else:
         print_predictions(answer, question)
+
+
+def _replay(fields: dict[str, Any], *, worth: bool, as_json: bool) -> None:
+    from paretoken.answers.cache_worth import CacheWorthQuestion, cache_worth
+    from paretoken.answers.predict_trace import PredictTraceQuestion, predict_trace
+    from paretoken.cli.predict.cache_worth_tables import print_cache_worth
+    from paretoken.cli.predict.notes import print_answer
+    from paretoken.cli.predict.trace_tables import print_replays
+    from paretoken.cli.progress import told_on_stderr
+
+    with told_on_stderr("Replay") as tell:
+        if worth:
+            compared = CacheWorthQuestion(**fields)
+            worths = cache_worth(compared, on_progress=tell)
+        else:
+            question = PredictTraceQuestion(**fields)
+            answer = predict_trace(question, on_progress=tell)
+    if worth:
+        print_answer(worths, worths.notes, lambda: print_cache_worth(worths, compared), as_json=as_json)
+    else:
+        print_answer(answer, answer.notes, lambda: print_replays(answer, question), as_json=as_json)
 
 
 def _predict_layout(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
-from paretoken.answers.plan.words import headline
+from paretoken.answers.plan.words import headline, session_words
 from paretoken.cli.cells import TableCell, figure, number, share
 from paretoken.cli.money import currency
 from paretoken.cli.output import console, echo_commands, print_table
@@ -46,6 +46,8 @@ def print_plan(answer: PlanAnswer) -> None:
         _fleets(answer.rows)
         _bills(answer.rows[0])
         _limits(answer.rows[0])
+        if sessions := answer.rows[0].sessions:
+            out.print(f"\n{session_words(sessions)}")
         _commands(answer.rows[0])
     if answer.left_out:
         print_table(

@@ -40,6 +40,7 @@ import polars as pl
 from paretoken.catalog.loader import Catalog
 from paretoken.points.origins import of_origins
 from paretoken.points.same_run import best_stated
+from paretoken.points.schema import of_single_requests
 from paretoken.predict.arrays import Floats, Ints, Mask
 from paretoken.predict.calibration.offline import OFFLINE, is_offline, with_requests
 from paretoken.predict.calibration.runs import (
@@ -161,6 +162,7 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
             ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
             | is_offline(),
             pl.col("suspicious").is_null(),
+            of_single_requests(),
             of_origins(),
             ~in_step.fill_null(False),
             speculation_stated(catalog),

@@ -11,6 +11,7 @@ import polars as pl
 
 from paretoken import __version__
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
+from paretoken.answers.plan.words import session_words
 from paretoken.answers.seam import to_json
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.csv_cells import with_quoted_cells
@@ -81,6 +82,7 @@ def render_plan(answer: PlanAnswer) -> str:
         traffic_chart=traffic_chart(answer.traffic.hours, answer.traffic.day_known),
         facts=words.traffic_facts(answer.traffic),
         words=words,
+        session_words=session_words,
     )
 
 

@@ -14,7 +14,7 @@ from paretoken.plural import counted
 from paretoken.report.numbers import shown
 from paretoken.report.run.figures import half_width, interactivity, per_gpu, sound, statistic
 from paretoken.report.run.reading import MeasuredRun, failed_gate
-from paretoken.slo import parse_slos
+from paretoken.slo import MEASURED, parse_slos
 
 NOT_STATED = "unknown"
 
@@ -177,7 +177,7 @@ def _of_search(answer: SearchAnswer) -> str:
     load, steps = load_found(answer), answer.get("steps", 0)
     if answer.get("kind") == "knee":
         return f"Beyond {load or 'no load'} latency grows faster than throughput (knee, {counted(steps, 'step')})."
-    limits = ", ".join(slo.words for slo in parse_slos(str(answer.get("slo") or "")))
+    limits = ", ".join(slo.words for slo in parse_slos(str(answer.get("slo") or ""), MEASURED))
     if load is None:
         if answer.get("unknown"):
             return f"Unknown which load stays within {limits}: {'; '.join(answer.get('doubts', ()))}."

@@ -13,6 +13,8 @@ from paretoken.report.run.grades import GRADES
 from paretoken.report.run.payload import payload, styles
 from paretoken.report.run.published import PublishedBeside, published_beside
 from paretoken.report.run.reading import MeasuredRun
+from paretoken.report.run.server_cache import server_cache_grid
+from paretoken.report.run.session_table import session_notes, sessions_grid
 from paretoken.report.run.warnings import by_grade, warnings_of
 
 SHEETS = ("report.css", "run/run.css")
@@ -53,6 +55,9 @@ def _section(run: MeasuredRun, beside: PublishedBeside) -> dict[str, object]:
         "intervals": tables.intervals_grid(run),
         "beside": tables.beside_grid(run),
         "server": tables.server_grid(run),
+        "server_cache": server_cache_grid(run),
+        "sessions": sessions_grid(run),
+        "session_notes": session_notes(run),
         "proof": [proof.proof_row(n, s.fidelity) for n, s in zip(run.names, run.summaries, strict=True)],
         "facts": about.facts(run),
         "errors": about.errors(run),

@@ -102,7 +102,7 @@ def _level(name: str, level: LevelOnDisk) -> dict[str, object]:
         "latency": distributions(samples, s),
         "time": timeline(samples, s.window) if len(samples) else None,
         "server": server_series(s),
-        "sessions": sessions(requests, samples, s) if len(samples) else None,
+        "sessions": sessions(requests, samples, s, level.traced()) if len(samples) else None,
         "telemetry": telemetry(level.folder, s),
     }
 

@@ -1,6 +1,8 @@
-"""The sessions of a level of conversations: their turns over time, and the TTFT of each turn."""
+"""The sessions of a level: their turns over time, TTFT and cache hits of each turn, and some sessions in full."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -9,8 +11,12 @@ from paretoken.bench.stats.arrays import Floats, Ints, Mask
 from paretoken.bench.stats.chunks import NS
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.metrics import Samples
+from paretoken.bench.stats.sessions.measured import measured_sessions
+from paretoken.bench.stats.sessions.summary import LevelSessions
+from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.report.numbers import column, rounded
 from paretoken.report.run.distributions import in_window
+from paretoken.report.run.gantt import gantts
 
 SESSIONS, TURNS = 40, 60
 """Most sessions whose turns are drawn one by one, and most turns that the figures by turn cover."""
@@ -18,15 +24,39 @@ FEWEST = 5
 """Requests from which a turn's p10 and p90 are given."""
 
 
-def sessions(requests: pl.DataFrame, samples: Samples, summary: LevelSummary) -> dict[str, object] | None:
-    """The sessions of a level; None where no session has a second turn. Seconds.
+def sessions(
+    requests: pl.DataFrame, samples: Samples, summary: LevelSummary, traced: Sequence[TracedSession] = ()
+) -> dict[str, object] | None:
+    """The sessions of a level; None where no session has a second turn or a graph. Seconds.
 
-    `requests` are in the order of `samples`, by due time.
+    `requests` are in the order of `samples`, by due time. `traced` are the sessions of the trace that the run plays.
     """
     session, turn = requests["session"].fill_null(-1).to_numpy(), requests["turn"].fill_null(0).to_numpy()
-    if not ((session >= 0) & (turn > 0)).any():
+    if not traced and not ((session >= 0) & (turn > 0)).any():
         return None
-    return {"bars": _bars(session, turn, samples), "turns": _by_turn(session, turn, samples, summary)}
+    return {
+        "bars": _bars(session, turn, samples),
+        "turns": _by_turn(session, turn, samples, summary),
+        "graphs": gantts(samples, measured_sessions(samples, traced)) if traced else None,
+        "hits": hits(summary.sessions) if summary.sessions else None,
+    }
+
+
+def hits(of: LevelSessions) -> dict[str, object]:
+    """Shares of the prompt tokens of each turn that the server found in its cache, and that it could have."""
+    turns = [
+        {
+            "turn": t.turn,
+            "n": t.reuse.requests,
+            "prompt": rounded(t.reuse.prompt, 9),
+            "found": rounded(t.reuse.found, 9),
+            "possible": rounded(t.reuse.possible, 9),
+            "foundShare": rounded(t.reuse.found_share, 4),
+            "possibleShare": rounded(t.reuse.possible_share, 4),
+        }
+        for t in of.turns
+    ]
+    return {"turns": turns, "ofPossible": rounded(of.reuse.found_of_possible, 4), "why": of.why_unknown}
 
 
 def _bars(session: Ints, turn: Ints, samples: Samples) -> dict[str, object]:

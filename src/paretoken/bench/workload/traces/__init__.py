@@ -24,10 +24,10 @@ from paretoken.bench.workload.traces import (
     tracelab,
     vidur,
 )
-from paretoken.bench.workload.traces.files import Head, read_head
-from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceLimits, TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceLimits, TraceRequest
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadFile
+from paretoken.trace_rows import Head, TraceRow, read_head
 
 __all__ = ["BLOCK_TOKENS", "FORMATS", "Replayed", "Trace", "TraceFormat", "TraceLimits", "TraceRequest", "read_trace"]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretoken.bench.workload.bodies import Message
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import STAND_IN, TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import STAND_IN, TraceRequest
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "AIPerf turns"
 RULE = "times in ms; each turn follows the answer before it"

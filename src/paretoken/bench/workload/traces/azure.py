@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, records
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.trace_rows import Head, TraceRow, records
 
 NAME = "azure"
 RULE = "times as recorded"

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.mooncake import block_ids
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.sessions.fields import blocks_of
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "bailian"
 RULE = "times in s, blocks of 16 tokens"
@@ -31,6 +31,6 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
                 time_s=row.time_s("timestamp"),
                 input_tokens=row.tokens("input_length"),
                 output_tokens=row.tokens("output_length"),
-                blocks=block_ids(row),
+                blocks=blocks_of(row, "hash_ids"),
             ),
         )

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.sessions.fields import blocks_of
+from paretoken.sessions.forms.mooncake import DELAYS, TIMES, first_s
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "mooncake"
 RULE = "times in ms, blocks of 512 tokens"
 _TEXTS = ("text_input", "input_text")
-_TIMES = ("timestamp", "timestamp_ms")
-_DELAYS = ("delay", "delay_ms")
 
 
 def detects(head: Head) -> bool:
@@ -31,7 +31,7 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
     begun_s: dict[str, float | None] = {}
     for row in objects(path):
         session = str(row.values.get("session_id") or "")
-        time_s, after_s = _optional_s(row, _TIMES), _optional_s(row, _DELAYS)
+        time_s, after_s = first_s(row, TIMES), first_s(row, DELAYS)
         if after_s is not None and not session:
             raise row.bad("delay counts from the answer before it in a session; add session_id")
         if session and session in begun_s and time_s is None:
@@ -45,22 +45,12 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
                 time_s=time_s,
                 input_tokens=_input_tokens(row),
                 output_tokens=_output_tokens(row),
-                blocks=block_ids(row),
+                blocks=blocks_of(row, "hash_ids"),
                 prompt=text_of(row, _TEXTS),
                 session=session,
                 after_s=after_s if session else None,
             ),
         )
-
-
-def block_ids(row: TraceRow) -> tuple[int, ...]:
-    """The ids of a prompt's blocks, none where the row states none."""
-    ids = row.values.get("hash_ids")
-    if ids is None:
-        return ()
-    if not isinstance(ids, list) or not all(type(i) is int for i in ids):
-        raise row.bad("hash_ids must be a list of whole numbers")
-    return tuple(ids)
 
 
 def text_of(row: TraceRow, names: tuple[str, ...]) -> str | None:
@@ -81,8 +71,3 @@ def _output_tokens(row: TraceRow) -> int | None:
     if row.values.get("output_length") is None and text_of(row, _TEXTS) is not None:
         return None
     return row.tokens("output_length")
-
-
-def _optional_s(row: TraceRow, names: tuple[str, ...]) -> float | None:
-    name = next((n for n in names if row.values.get(n) is not None), None)
-    return None if name is None else row.time_s(name, unit_s=1e-3)

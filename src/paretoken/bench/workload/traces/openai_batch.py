@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, objects
 from paretoken.bench.workload.traces.plain import request_of
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "OpenAI batch"
 RULE = "no times"

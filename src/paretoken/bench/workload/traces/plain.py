@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from paretoken.bench.workload.bodies import Message
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.trace_rows import Head, TraceRow, objects
 
 Messages = tuple[Message, ...]
 NAME = "plain"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,9 +21,6 @@ MOST_RATE = 1000.0
 """Requests per second above which a note doubts the unit of a trace's times."""
 STAND_IN: Message = {"role": "assistant", "content": ""}
 """An answer that was not recorded; text of the length that was asked for stands in for it."""
-MOST_TOKENS = 2**31 - 1
-LATEST_S = 7_258_118_400.0
-"""The year 2200 in seconds since 1970; every time is below it, whatever it counts from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,52 +190,3 @@ class Trace:
             plain = all(isinstance(m.get("content"), str) for m in request.messages or ())
             isl = sum(map(count, request.texts)) if request.texts and plain else None
         return replace(request, input_tokens=isl, output_tokens=osl)
-
-
-@dataclass(frozen=True, slots=True)
-class TraceRow:
-    """One row of a file and its place; the getters raise BadFile with one sentence."""
-
-    values: Mapping[str, object]
-    file: str
-    place: str
-
-    def bad(self, why: str) -> BadFile:
-        """The error for this row."""
-        return BadFile(f"{self.file}: {self.place}: {why}")
-
-    def get(self, name: str) -> object:
-        """A field that must be there."""
-        value = self.values.get(name)
-        if value is None or value == "":
-            raise self.bad(f"the field {name!r} is missing")
-        return value
-
-    def tokens(self, name: str) -> int:
-        """A whole number, 0 or more."""
-        value = self.get(name)
-        number = self._number(name, value)
-        if number != int(number) or not 0 <= number <= MOST_TOKENS:
-            raise self.bad(f"{name} {str(value)[:40]!r} is not a whole number of tokens, 0 to {MOST_TOKENS:,}")
-        return int(number)
-
-    def time_s(self, name: str, unit_s: float = 1.0) -> float:
-        """A time in s, 0 or more."""
-        value = self.get(name)
-        number = self._number(name, value)
-        if number < 0:
-            raise self.bad(f"{name} {str(value)[:40]!r} is negative; times must be 0 or more")
-        if number * unit_s > LATEST_S:
-            raise self.bad(f"{name} {str(value)[:40]!r} is later than the year 2200")
-        return number * unit_s
-
-    def _number(self, name: str, value: object) -> float:
-        try:
-            number = math.nan
-            if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-                number = float(value)
-        except (ValueError, OverflowError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise self.bad(f"{name} {str(value)[:40]!r} is not a number")
-        return number

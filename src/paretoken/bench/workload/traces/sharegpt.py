@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "sharegpt"
 RULE = "no times; the first exchange of each conversation"

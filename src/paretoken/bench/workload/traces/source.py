@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from paretoken.bench.plan import Prepared
-from paretoken.bench.workload.bodies import Ahead, Bodies, Message
-from paretoken.bench.workload.makers import Ints, Maker, PlainWords, TokenIds
-from paretoken.bench.workload.prompts import BLOCK, REQUEST, SESSION, PromptPlan
-from paretoken.bench.workload.traces.request import STAND_IN, Trace, TraceRequest
+from paretoken.bench.workload.bodies import Ahead, Bodies
+from paretoken.bench.workload.makers import Ints
+from paretoken.bench.workload.prompts import BLOCK, REQUEST, PromptPlan
+from paretoken.bench.workload.traces.request import Trace, TraceRequest
 from paretoken.errors import BadConfig
 
 
@@ -41,19 +39,9 @@ class Replayed:
         """Request k; None past the end."""
         if not self.repeat and k >= len(self.trace.requests):
             return None
-        again, n = divmod(k, len(self.trace.requests))
-        recorded = self.trace.requests[n]
+        recorded = self.trace.requests[k % len(self.trace.requests)]
         body, isl = self._body(recorded, k)
-        session, delay_ns = -1, 0
-        if self.trace.in_turns and recorded.session:
-            session = self._sessions[recorded.session] + again * len(self._sessions)
-            delay_ns = round((recorded.after_s or 0.0) * 1e9)
-        return Prepared(body, isl, recorded.output_tokens or 1, session=session, delay_ns=delay_ns)
-
-    @cached_property
-    def _sessions(self) -> dict[str, int]:
-        names = dict.fromkeys(r.session for r in self.trace.requests if r.session)
-        return {name: number for number, name in enumerate(names)}
+        return Prepared(body, isl, recorded.output_tokens or 1)
 
     def _body(self, recorded: TraceRequest, k: int) -> tuple[bytes, int]:
         """The body of a request and its input tokens, -1 where only the server can count."""
@@ -67,10 +55,6 @@ class Replayed:
 
     def requests(self, worker: int, workers: int) -> Ahead:
         """Requests worker, worker + workers, …: the worker's part of `ahead` is built when this returns."""
-        if self.trace.in_turns and workers > 1:
-            raise BadConfig(
-                f"{self.trace.file} holds turns that follow each other, which one worker must send; use --workers 1"
-            )
         return Ahead(self.request, worker, workers, -(-self.ahead // workers), self.budget_bytes)
 
     def _atoms(self, recorded: TraceRequest, k: int, tokens: int) -> Ints:
@@ -92,35 +76,9 @@ class Replayed:
     def _recorded(self, recorded: TraceRequest, osl: int) -> bytes:
         if recorded.messages is None:
             return self.bodies.of(recorded.prompt or "", osl)
-        messages = self._with_answers(recorded, recorded.messages)
-        if self.bodies.api == "chat":
-            return self.bodies.chat(messages, osl)
-        return self.bodies.completion("\n".join(str(m.get("content", "")) for m in messages), osl)
-
-    @cached_property
-    def _turns(self) -> dict[str, list[TraceRequest]]:
-        turns: dict[str, list[TraceRequest]] = {}
-        for request in self.trace.requests:
-            turns.setdefault(request.session, []).append(request)
-        return turns
-
-    def _with_answers(self, recorded: TraceRequest, messages: Sequence[Message]) -> list[Message]:
-        """The messages, with text of the planned length for each answer that the trace does not hold."""
-        if STAND_IN not in messages:
-            return [dict(m) for m in messages]
-        earlier, number = iter(self._turns[recorded.session]), self._sessions[recorded.session]
-        rng, filled = self.plan.rng(SESSION, number), list[Message]()
-        for message in messages:
-            if message == STAND_IN:
-                words = self._words.prompt(self._words.atoms(rng, next(earlier).output_tokens or 1)).content
-                message = {"role": "assistant", "content": words}
-            filled.append(dict(message))
-        return filled
-
-    @property
-    def _words(self) -> Maker:
-        """What makes text, also where other prompts are token ids."""
-        return PlainWords() if isinstance(self.plan.maker, TokenIds) else self.plan.maker
+        if self.bodies.takes_messages:
+            return self.bodies.chat(recorded.messages, osl)
+        return self.bodies.completion("\n".join(str(m.get("content", "")) for m in recorded.messages), osl)
 
     def _input_tokens(self, recorded: TraceRequest) -> int:
         if recorded.input_tokens is None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, objects
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.sessions.forms.tracelab import sent_s
+from paretoken.trace_rows import Head, TraceRow, objects
 
 NAME = "TraceLab"
 BLOCK_TOKENS = 64
 RULE = "times as recorded, cached prefixes as blocks of 64 tokens; sub-agents are sessions of their own"
-_INPUTS = ("user_message", "tool_result")
 
 
 def detects(head: Head) -> bool:
@@ -40,7 +39,7 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
         yield (
             row,
             TraceRequest(
-                time_s=_sent_s(row),
+                time_s=sent_s(row),
                 input_tokens=tokens,
                 output_tokens=row.tokens("output_tokens"),
                 blocks=tuple(blocks),
@@ -52,25 +51,3 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
 
 _MOST_BLOCKS = 100_000
 """Six million tokens: more than any context."""
-
-
-def _sent_s(row: TraceRow) -> float:
-    """Seconds since 1970 of the last input event before the first output event."""
-    events = row.get("timing_events")
-    sent_s: float | None = None
-    for event in events if isinstance(events, list) else ():
-        kind = event.get("event_type") if isinstance(event, dict) else None
-        if kind not in _INPUTS:
-            break
-        sent_s = _seconds(row, event.get("timestamp"))
-    if sent_s is None:
-        raise row.bad("timing_events must begin with a user_message or a tool_result that has a timestamp")
-    return sent_s
-
-
-def _seconds(row: TraceRow, timestamp: object) -> float:
-    try:
-        moment = datetime.fromisoformat(str(timestamp))
-    except ValueError:
-        raise row.bad(f"timestamp {str(timestamp)[:40]!r} is not a time like 2026-08-25T00:00:01Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from paretoken.bench.workload.traces.files import Head, records
-from paretoken.bench.workload.traces.request import TraceRequest, TraceRow
+from paretoken.bench.workload.traces.request import TraceRequest
+from paretoken.trace_rows import Head, TraceRow, records
 
 NAME = "vidur"
 RULE = "times in s"

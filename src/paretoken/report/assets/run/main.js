@@ -3,6 +3,8 @@ import { byId, fill } from "../base/dom.js";
 import { drawNow, refresh } from "../base/figure.js";
 import { wireTheme } from "../base/theme.js";
 import { curveCharts, curveIds, showCurves } from "./charts/curve.js";
+import { ganttChart, ganttIds, showSessions } from "./charts/gantt.js";
+import { hitChart, hitIds } from "./charts/hits.js";
 import { latencyCharts, latencyIds } from "./charts/latency.js";
 import {
   aboutServer,
@@ -17,7 +19,7 @@ import { hasSessions, sessionCharts, sessionIds } from "./charts/sessions.js";
 import { aboutTime, timeCharts, timeIds } from "./charts/timeline.js";
 import { CHOICES, data, kind, level, levelName, readLink, run, settle, state, writeLink } from "./state.js";
 
-const LEVEL_IDS = [...latencyIds, ...timeIds, ...sessionIds, ...serverIds, ...telemetryIds];
+const LEVEL_IDS = [...latencyIds, ...timeIds, ...ganttIds, ...hitIds, ...sessionIds, ...serverIds, ...telemetryIds];
 const DEPENDS = {
   axis: curveIds,
   side: curveIds,
@@ -46,6 +48,7 @@ function drawControls() {
   byId("about-telemetry").textContent = aboutTelemetry();
   byId("chart-errors").hidden = !level().time?.err;
   showCurves();
+  showSessions();
 }
 
 function changed(ids) {
@@ -96,6 +99,11 @@ settle();
 curveCharts(choose);
 latencyCharts();
 timeCharts();
+ganttChart((key) => {
+  state.session = key;
+  changed(ganttIds);
+});
+hitChart();
 sessionCharts();
 serverCharts();
 drawControls();

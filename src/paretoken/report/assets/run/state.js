@@ -33,6 +33,7 @@ export const state = {
   tail: "within",
   run: 0,
   level: data.runs[0].best,
+  session: "slowest",
 };
 const START = { ...state };
 
@@ -56,7 +57,7 @@ export function readLink() {
   if (!link) return null;
   for (const key of Object.keys(START)) {
     const value = link.get(key);
-    state[key] = value === null ? START[key] : key in CHOICES ? value : Number(value);
+    state[key] = value === null ? START[key] : typeof START[key] === "string" ? value : Number(value);
   }
   settle();
   return link;

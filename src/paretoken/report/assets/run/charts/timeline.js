@@ -8,6 +8,8 @@ import { level, levelName, run, tint } from "../state.js";
 
 const FAILED = { light: "#c62828", dark: "#ff7b72" };
 const WAIT = { light: "#9aa3af", dark: "#6d7683" };
+const TOOL = { light: "#7d6636", dark: "#c9ae74" };
+const WHOLE = { light: "#5b6b8c", dark: "#94a6cc" };
 const STEADY = "#2ea043";
 const UNSTEADY = "#c87800";
 export const LEFT = 66;
@@ -17,6 +19,7 @@ export const right = () => (byId("one-level").clientWidth > 480 ? 76 : 0);
 
 const tone = (c) => c[isDark() ? "dark" : "light"];
 export const requestColors = () => ({ wait: tone(WAIT), decode: tint(run()), failed: tone(FAILED) });
+export const ganttColors = () => ({ ...requestColors(), tool: tone(TOOL), whole: tone(WHOLE) });
 const end = (t) => t.from + t.step * t.flight.length;
 
 /* The axis of seconds of the level's figures; of a level without requests 0 to 1. */

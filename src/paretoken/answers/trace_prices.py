@@ -1,0 +1,45 @@
+"""What the tokens and the sessions of a replay cost, at the listed price of its accelerator or the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paretoken.answers.own_prices import PricesQuestion
+from paretoken.answers.prediction import PredictionData
+from paretoken.predict.traces.figures import SessionFigures
+from paretoken.prices.cached_tokens import usd_per_task
+from paretoken.prices.cost import usd_per_mtok
+from paretoken.prices.tariff import tariff, with_prices
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionPrices:
+    """USD at a price of a GPU-hour; None without a price. `price_source` is "stated", or the price set and its tier."""
+
+    usd_per_gpu_h: float | None
+    price_source: str
+    usd_per_mtok: float | None
+    usd_per_session: float | None
+
+
+def gpu_price(question: PricesQuestion, accelerator: str, data: PredictionData) -> tuple[float | None, str]:
+    """USD per GPU-hour and where it is from: the user, or the first tier of the newest price set."""
+    own = question.own_prices(data.catalog, (accelerator,))
+    listed = tariff(data.catalog)
+    prices = with_prices(listed, own)
+    source = "stated" if accelerator in own else f"{listed.price_set} {listed.tier}"
+    usd = prices.usd_per_gpu_h.get(accelerator)
+    return usd, "" if usd is None else source
+
+
+def session_prices(
+    question: PricesQuestion, accelerator: str, figures: SessionFigures, data: PredictionData
+) -> SessionPrices:
+    """The prices of a replay."""
+    usd, source = gpu_price(question, accelerator, data)
+    return SessionPrices(
+        usd_per_gpu_h=usd,
+        price_source=source,
+        usd_per_mtok=None if usd is None else usd_per_mtok(usd, figures.total_tput_per_gpu),
+        usd_per_session=None if usd is None else usd_per_task(usd, figures.sessions_per_gpu_h),
+    )

@@ -1,0 +1,87 @@
+"""The lengths of a trace of sessions: those that it leaves out, those that a server can serve, what prompts share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from paretoken.bench.workload.makers import Ints
+from paretoken.bench.workload.sessions.tool_results import text_of
+from paretoken.errors import BadConfig
+from paretoken.plural import counted as plural
+from paretoken.sessions.graph import NO_STEP, Call, Session, SessionTrace
+from paretoken.sessions.prefixes import possible_hits, tree_of_sessions
+
+Count = Callable[[str], int]
+BLOCK_TOKENS = 16
+"""Tokens of a block of the server's cache where it does not say: vLLM's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingLengths:
+    """How lengths are found that a trace does not state: texts are counted, else answers have `stated` tokens.
+
+    Without `count_answers`, answers whose length is not recorded have the stated one.
+    """
+
+    count: Count
+    stated: int | None = None
+    count_answers: bool = True
+
+    def filled(self, trace: SessionTrace) -> SessionTrace:
+        """The trace with the lengths of all calls. BadConfig where nothing says how long an answer is."""
+        if silent := sum(self._unknown(call) for session in trace.sessions for call in session.calls.values()):
+            raise BadConfig(f"{plural(silent, 'call')} of {trace.file} state no output length and no answer; set --osl")
+        return replace(trace, sessions=tuple(map(self._session, trace.sessions)))
+
+    def _unknown(self, call: Call) -> bool:
+        return call.output_tokens is None and call.answer is None and self.stated is None
+
+    def _session(self, session: Session) -> Session:
+        calls: dict[int, Call] = {}
+        for step, call in session.calls.items():
+            output = call.output_tokens
+            if output is None and call.answer is not None and self.count_answers:
+                output = max(1, self.count(text_of(call.answer)))
+            calls[step] = replace(call, output_tokens=self.stated if output is None else output)
+            if call.input_tokens is None:
+                before = calls.get(call.continues)
+                calls[step] = replace(calls[step], input_tokens=self._input_tokens(call, before, session.block_tokens))
+        steps = tuple(replace(step, call=calls[i]) if i in calls else step for i, step in enumerate(session.steps))
+        return replace(session, steps=steps)
+
+    def _input_tokens(self, call: Call, before: Call | None, block_tokens: int) -> int:
+        """The context that a call goes on with and what it adds."""
+        if call.blocks:
+            return len(call.blocks) * block_tokens
+        context = 0 if before is None else (before.input_tokens or 1) + (before.output_tokens or 1)
+        kept = context if call.kept_tokens is None else min(context, call.kept_tokens)
+        added = sum(self.count(text_of(message)) for message in call.messages)
+        return max(1, (kept or call.opening_tokens) + added)
+
+
+def possible_tokens(sessions: Sequence[Session], *, own_answers: bool, block_tokens: int = BLOCK_TOKENS) -> Ints:
+    """The tokens (calls,) of each prompt that an endless cache holds, the sessions one after the other."""
+    calls = [call for session in sessions for call in session.calls.values()]
+    inputs = np.array([call.input_tokens or 1 for call in calls], np.int64)
+    hits = possible_hits(tree_of_sessions(sessions, own_answers=own_answers), range(len(calls)), inputs, block_tokens)
+    return np.asarray(hits, np.int64)
+
+
+def possible_share(sessions: Sequence[Session], *, own_answers: bool) -> float:
+    """The share of all prompt tokens that an endless cache finds, token by token: no cache finds more."""
+    prompted = sum(call.input_tokens or 1 for session in sessions for call in session.calls.values())
+    hits = possible_tokens(sessions, own_answers=own_answers, block_tokens=1)
+    return float(hits.sum()) / prompted if prompted else 0.0
+
+
+def holds_messages(trace: SessionTrace) -> bool:
+    """Whether the trace holds the text of its prompts."""
+    return any(call.messages for session in trace.sessions for call in session.calls.values())
+
+
+def goes_on(trace: SessionTrace) -> bool:
+    """Whether prompts hold the answers to earlier calls, by context and not by block ids."""
+    return any(c.continues != NO_STEP and not c.blocks for s in trace.sessions for c in s.calls.values())

@@ -1,0 +1,53 @@
+"""What `compare` prints of a workload of sessions: cost and time of a session, and what the prefix cache finds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paretoken.answers.compare import CompareAnswer
+
+COLUMNS = (
+    "accelerator",
+    "engine",
+    "sessions at once",
+    "$/session",
+    "sessions/GPU-h",
+    "session p50 s",
+    "session p90 s",
+    "cached %",
+    "possible %",
+    "origin",
+)
+SPARE = ("origin", "possible %", "session p90 s", "sessions/GPU-h", "engine")
+
+
+def print_sessions(answer: CompareAnswer) -> None:
+    """The table of sessions; nothing for a workload of fixed lengths."""
+    from paretoken.cli.output import print_table
+    from paretoken.frontier.compare import number_text
+
+    if answer.workload is None or answer.tokens_per_session is None:
+        return
+    everyone = (*answer.candidates, *answer.other_engines)
+    rows = [
+        (
+            c.accelerator,
+            c.engine,
+            s.users,
+            s.usd_per_session,
+            s.sessions_per_gpu_hour,
+            s.median_session_s,
+            s.p90_session_s,
+            None if s.cached_share is None else 100 * s.cached_share,
+            None if s.possible_share is None else 100 * s.possible_share,
+            c.origin,
+        )
+        for c in everyone
+        if (s := c.session)
+    ]
+    note = (
+        f"a session has {number_text(answer.tokens_per_session)} tokens, prompts counted whole; $/M counts prompt "
+        "tokens that the cache holds as any other; times and shares are those of the nearest run"
+    )
+    print_table(f"\nSessions of {answer.workload}", COLUMNS, rows, note, SPARE)

@@ -1,0 +1,170 @@
+"""Predicted operating points of sessions: a deployment that many sessions use at once, with its prefix cache simulated.
+
+The interval of a figure is that of a closed loop of independent requests with the mean lengths of the calls, as many as
+are in service: no measured point of sessions was held out to find its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+
+import numpy as np
+import polars as pl
+
+from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.errors import BadConfig
+from paretoken.points.schema import conform
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
+from paretoken.predict.deployment import Case, Deployment, Lengths
+from paretoken.predict.predictor import band_of, novelty
+from paretoken.predict.request import LENGTH_RANGE_RATIO
+from paretoken.predict.rows import SOURCE, configuration_columns, new_kinds
+from paretoken.predict.simulation.cache.options import CacheTier
+from paretoken.predict.traces.figures import Quantiles, SessionFigures
+from paretoken.predict.traces.load import load_of, mean_call
+from paretoken.predict.traces.server import CacheRouting, trace_server
+from paretoken.sessions.graph import Session
+from paretoken.significant import significant
+
+SESSIONS_EACH, FEWEST_SESSIONS = 3, 24
+"""Sessions that a point simulates: of each user, and at least."""
+LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionPrediction:
+    """`replicas` of a deployment that `users` sessions use at once.
+
+    `lengths` are the mean ones of the calls. `bands` are the ends of the 90 % intervals of a call's latencies as ln of
+    factors, by `tpot`, `ttft`, `e2e`; `new` are the kinds of the case that the calibration has no data for.
+    """
+
+    deployment: Deployment
+    replicas: int
+    users: int
+    lengths: Lengths
+    figures: SessionFigures
+    bands: Mapping[str, tuple[float, float]]
+    new: tuple[str, ...]
+
+    @property
+    def found_share(self) -> float:
+        """Share of prompt tokens that the prefix cache holds, in any tier."""
+        return sum(self.figures.hit_tokens.values()) / self.figures.prompt_tokens
+
+    @property
+    def possible_share(self) -> float:
+        """Share of prompt tokens that an endless cache would hold."""
+        return self.figures.possible_tokens / self.figures.prompt_tokens
+
+    @property
+    def tput_90(self) -> tuple[float, float]:
+        """The 90 % interval of the total throughput, tok/s/GPU: what takes longer yields less."""
+        low, high = self.bands["e2e"]
+        return self.figures.total_tput_per_gpu * exp(-high), self.figures.total_tput_per_gpu * exp(-low)
+
+
+def sessions_for(users: int) -> int:
+    """Sessions that a point of so many users should simulate."""
+    return max(SESSIONS_EACH * users, FEWEST_SESSIONS)
+
+
+def predict_sessions(
+    deployment: Deployment,
+    sessions: Sequence[Session],
+    users: int,
+    *,
+    replicas: int = 1,
+    routing: CacheRouting = "prefix",
+    prefix_cache: bool = True,
+    tiers: Sequence[CacheTier] = (),
+    lengths: Lengths | None = None,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SessionPrediction:
+    """Simulate sessions of `users` at once, one after the other each, on a checked deployment.
+
+    `lengths` set the pace of the engine; the mean ones of the calls by default. BadConfig where a call does not fit.
+    """
+    catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
+    lengths = lengths or mean_call(sessions)
+    server = trace_server(
+        deployment,
+        lengths,
+        replicas=replicas,
+        routing=routing,
+        prefix_cache=prefix_cache,
+        tiers=tiers,
+        calibration=calibration,
+        catalog=catalog,
+    )
+    longest = max(session.longest_tokens for session in sessions)
+    if longest > server.most_tokens:
+        raise BadConfig(
+            f"{deployment.hardware} with {deployment.model} has room for calls of {server.most_tokens:,} tokens, one "
+            f"has {longest:,}; use more GPUs or shorter contexts"
+        )
+    figures = server.figures(load_of(sessions, users=users, idle_cap_s=None))
+    new, bands = doubts_of_calls(deployment, lengths, figures.calls_in_service / replicas, calibration, catalog)
+    return SessionPrediction(
+        deployment=deployment,
+        replicas=replicas,
+        users=users,
+        lengths=lengths,
+        figures=figures,
+        bands=bands,
+        new=tuple(new),
+    )
+
+
+def doubts_of_calls(
+    deployment: Deployment, lengths: Lengths, calls: float, calibration: Calibration, catalog: Catalog
+) -> tuple[list[str], Mapping[str, tuple[float, float]]]:
+    """The kinds new to the calibration and the bands of a closed loop of `calls` independent requests."""
+    alike = Lengths(lengths.isl, lengths.osl, LENGTH_RANGE_RATIO)
+    case = Case(deployment=deployment, lengths=alike, concurrency=max(calls, 1.0))
+    return new_kinds(novelty(case, calibration)), band_of(case, calibration, catalog=catalog)
+
+
+def session_points(predictions: Sequence[SessionPrediction], workload: str, catalog: Catalog) -> pl.DataFrame:
+    """An operating point of the workload for each prediction. Total throughput counts prompt tokens found in caches."""
+    return conform(pl.DataFrame([_row(p, workload, catalog) for p in predictions], infer_schema_length=None))
+
+
+def _row(p: SessionPrediction, workload: str, catalog: Catalog) -> dict[str, object]:
+    f, (low, high) = p.figures, p.tput_90
+    case = Case(deployment=p.deployment, lengths=p.lengths, concurrency=f.calls_in_service, replicas=p.replicas)
+    return {
+        **configuration_columns(case, catalog),
+        "origin": "predicted",
+        "source": SOURCE,
+        "licence": LICENCE,
+        "notes": f"{f.sessions} sessions; 90 % interval of throughput, as of independent requests, "
+        f"{significant(low)} to {significant(high)} tok/s/GPU; "
+        f"new to the calibration: {', '.join(('sessions', *p.new))}",
+        "workload": workload,
+        "mean_isl": f.prompt_tokens / f.calls,
+        "mean_osl": f.output_tokens / f.calls,
+        "load_kind": "closed",
+        "sessions": float(p.users),
+        "total_tput_per_gpu_tok_s": f.total_tput_per_gpu,
+        "total_tput_per_gpu_tok_s_lo": low,
+        "total_tput_per_gpu_tok_s_hi": high,
+        "input_tput_per_gpu_tok_s": f.computed_tput_per_gpu + f.hit_tput_per_gpu,
+        "output_tput_per_gpu_tok_s": f.output_tput_per_gpu,
+        **_latency("ttft", f.ttft_s),
+        **_latency("tpot", f.tpot_s),
+        **_latency("e2e", f.e2e_s),
+        **_latency("session", f.session_s),
+        "sessions_per_gpu_hour": f.sessions_per_gpu_h,
+        "cached_share": p.found_share,
+        "possible_share": p.possible_share,
+    }
+
+
+def _latency(name: str, quantiles: Quantiles) -> dict[str, float | None]:
+    """Columns of a latency; None where nothing has it."""
+    names = {"median": "p50", "mean": "mean", "p90": "p90", "p95": "p95", "p99": "p99"}
+    return {f"{column}_{name}_s": None if np.isnan(quantiles[key]) else quantiles[key] for column, key in names.items()}

@@ -1,0 +1,1 @@
+"""Recorded sessions replayed against a predicted server: how long they last, and what its cache finds."""

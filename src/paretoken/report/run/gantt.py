@@ -1,0 +1,109 @@
+"""Some sessions of a level in full: what each step did and when, in rows of its agent, and the critical path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from paretoken.bench.stats.arrays import Floats
+from paretoken.bench.stats.chunks import NS
+from paretoken.bench.stats.metrics import Samples
+from paretoken.bench.stats.sessions.measured import NEVER, MeasuredSession
+from paretoken.bench.stats.sessions.path import critical_path
+from paretoken.bench.stats.sessions.reuse import possible_tokens
+from paretoken.report.numbers import column, rounded
+
+SHOWN, MOST_STEPS = 24, 3000
+"""Most sessions that are drawn, and most steps of all of them; the slowest, the median and a failed one are always."""
+MAIN = "main agent"
+
+
+def gantts(samples: Samples, sessions: Sequence[MeasuredSession]) -> dict[str, object] | None:
+    """The sessions to choose from, and which of them is the slowest, the median and a failed one; None without any."""
+    if not sessions:
+        return None
+    named = named_sessions(sessions)
+    chosen = _chosen(sessions, named.values())
+    place = {played.number: i for i, played in enumerate(chosen)}
+    possible = possible_tokens(samples, sessions)
+    return {
+        "of": len(sessions),
+        "named": {name: place[played.number] for name, played in named.items()},
+        "list": [_session(samples, possible, played) for played in chosen],
+    }
+
+
+def named_sessions(sessions: Sequence[MeasuredSession]) -> dict[str, MeasuredSession]:
+    """The slowest and the median of those that are done, and the first that failed, as far as there are any."""
+    done = sorted((s for s in sessions if s.done), key=lambda s: (s.seconds, s.number))
+    failed = [s for s in sessions if s.outcome == "failed"]
+    named = {"slowest": done[-1], "median": done[(len(done) - 1) // 2]} if done else {}
+    return named | ({"failed": failed[0]} if failed else {})
+
+
+def _chosen(sessions: Sequence[MeasuredSession], always: Iterable[MeasuredSession]) -> list[MeasuredSession]:
+    """Sessions evenly picked by number, with those that must be there, in order of their number."""
+    chosen = {s.number: s for s in always}
+    room = MOST_STEPS - sum(len(s.end_ns) for s in chosen.values())
+    for place in np.unique(np.linspace(0, len(sessions) - 1, min(len(sessions), SHOWN)).round().astype(int)):
+        played = sessions[place]
+        if played.number not in chosen and len(played.end_ns) <= room:
+            chosen[played.number] = played
+            room -= len(played.end_ns)
+    return [chosen[number] for number in sorted(chosen)]
+
+
+def _session(samples: Samples, possible: Floats, played: MeasuredSession) -> dict[str, object]:
+    """One session; times in seconds from its begin."""
+    start, steps = played.begins_ns, played.traced.session.steps
+    ran = [i for i in range(len(steps)) if played.end_ns[i] != NEVER]
+    rows, lanes = packed(played, ran)
+    number = {step: i for i, step in enumerate(played.traced.session.calls)}
+    row_of = [played.rows[number[i]] if i in number else NEVER for i in ran]
+    return {
+        "number": played.number,
+        "name": played.traced.session.name,
+        "outcome": played.outcome,
+        "reason": played.reason,
+        "seconds": rounded(played.seconds, 5),
+        "lanes": lanes,
+        "step": ran,
+        "row": [rows[i] for i in ran],
+        "name_of": [steps[i].name for i in ran],
+        "call": [number[i] + 1 if i in number else 0 for i in ran],
+        "begin": _since(start, [played.begin_ns[i] for i in ran]),
+        "first": _since(start, [played.first_ns[i] for i in ran]),
+        "end": _since(start, [played.end_ns[i] for i in ran]),
+        "status": [str(samples.status[row]) if row != NEVER else "" for row in row_of],
+        "isl": _tokens(samples.isl, row_of),
+        "cached": _tokens(samples.cached, row_of),
+        "possible": _tokens(possible, row_of),
+        "unsent": played.rows.count(NEVER),
+        "path": [
+            [piece.part, piece.step, *_since(start, [piece.begin_ns, piece.end_ns])] for piece in critical_path(played)
+        ],
+    }
+
+
+def packed(played: MeasuredSession, ran: Sequence[int]) -> tuple[dict[int, int], list[str]]:
+    """The row of each step, and the agent of each row: steps of an agent at the same time have a row each."""
+    steps, free = played.traced.session.steps, list[tuple[str, int]]()  # agent and end of the last step, by row
+    agents = list(dict.fromkeys(steps[i].agent for i in ran))
+    rows: dict[int, int] = {}
+    for agent in agents:
+        first = len(free)
+        for i in sorted((i for i in ran if steps[i].agent == agent), key=lambda i: (played.begin_ns[i], i)):
+            fits = (r for r in range(first, len(free)) if free[r][1] <= played.begin_ns[i])
+            row = next(fits, len(free))
+            free[row : row + 1] = [(agent, played.end_ns[i])]
+            rows[i] = row
+    return rows, [agent or MAIN for agent, _ in free]
+
+
+def _since(start_ns: int, at_ns: Sequence[int]) -> list[float | int | None]:
+    return column((None if ns == NEVER else (ns - start_ns) * NS for ns in at_ns), 7)
+
+
+def _tokens(values: Floats, rows: Sequence[int]) -> list[float | int | None]:
+    return column((float(values[row]) if row != NEVER else None for row in rows), 9)

@@ -1,0 +1,154 @@
+"""Sessions of a trace file of any form, told apart by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from paretoken.errors import BadFile
+from paretoken.plural import counted
+from paretoken.sessions.arrange import BadSession, arranged
+from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
+from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
+from paretoken.sessions.graph import Session, SessionTrace
+from paretoken.trace_rows import TraceRow, objects, read_head
+
+__all__ = ["FORMS", "SessionForm", "files_of", "form_of", "is_session_file", "read_sessions"]
+
+
+class SessionForm(Protocol):
+    """What a module of a form offers."""
+
+    NAME: str
+    RULE: str
+
+    def detects(self, row: TraceRow) -> bool:
+        """Whether a file whose first object is this one is of this form."""
+        ...
+
+    def drafts(self, rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+        """Every session of the rows; those that `faults` spoiled are left out."""
+        ...
+
+
+ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+FORMS: tuple[SessionForm, ...] = (weka, tracelab, otel, mooncake, dag, plain)
+
+
+def is_session_file(path: Path | str) -> bool:
+    """Whether a file holds sessions; False also for one that cannot be read, which another reader refuses."""
+    try:
+        return _form_of(Path(path)) is not None
+    except BadFile:
+        return False
+
+
+def form_of(path: Path | str) -> SessionForm:
+    """The form of a file; BadFile if it holds no sessions."""
+    form = _form_of(Path(path))
+    if form is None:
+        names = ", ".join(f.NAME for f in FORMS)
+        raise BadFile(f"{path} holds no sessions in a known form; known forms: {names}")
+    return form
+
+
+def _form_of(path: Path) -> SessionForm | None:
+    first = files_of(path)[0]
+    if read_head(first).columns:
+        return None
+    row = next(objects(first), None)
+    return None if row is None else next((f for f in FORMS if f.detects(row)), None)
+
+
+def files_of(path: Path) -> Sequence[Path]:
+    """The file, or the files of a folder in the order of their names, as some corpora have a file for each session."""
+    if not path.is_dir():
+        return (path,)
+    try:
+        files = sorted(file for file in path.iterdir() if file.name.endswith(ENDINGS))
+    except OSError as e:
+        raise BadFile(f"{path} cannot be read: {e.strerror}") from e
+    if not files:
+        raise BadFile(f"{path} holds no file that ends in {', '.join(ENDINGS)}")
+    return files
+
+
+def _rows(path: Path, form: SessionForm, faults: Faults) -> Iterator[TraceRow]:
+    """The rows of a file, or of all files of a folder with the names of these."""
+    if not path.is_dir():
+        yield from objects(path, faults.broken)
+        return
+    for file in files_of(path):
+        for number, row in enumerate(objects(file, faults.broken)):
+            if not number and not form.detects(row):
+                raise BadFile(f"{file} is no trace in the form of the first file of {path}, {form.NAME}; take it away")
+            yield replace(row, file=str(path), place=f"{file.name}: {row.place}")
+
+
+def read_sessions(
+    path: Path | str,
+    *,
+    keep_going: bool = False,
+    most_sessions: int | None = None,
+    max_tokens: int | None = None,
+) -> SessionTrace:
+    """The sessions of a file or a folder of files, by their begin, which counts from the first one. Raises BadFile.
+
+    Rows are read one at a time, and memory holds the sessions that are kept: the first `most_sessions`, without those
+    that have a call of more than `max_tokens`, prompt and answer. `keep_going` leaves sessions out that are not sound;
+    all that are left out are counted.
+    """
+    path, form = Path(path), form_of(path)
+    limits = SessionLimits(most_sessions=most_sessions, max_tokens=max_tokens)
+    faults = Faults(file=str(path), keep_going=keep_going)
+    sessions = list(_sessions(form.drafts(_rows(path, form, faults), faults, limits), faults, limits))
+    if not sessions:
+        why = ", ".join(f"{reason}: {count:,}" for reason, count in faults.left_out.items())
+        raise BadFile(f"{path} holds no usable session; {f'left out: {why}' if why else 'check the file'}")
+    cut = most_sessions is not None and len(sessions) == most_sessions
+    return SessionTrace(
+        file=str(path),
+        form=form.NAME,
+        rule=form.RULE + (f", only the first {counted(len(sessions), 'session')}" if cut else ""),
+        sessions=_from_zero(path, sessions),
+        left_out=dict(faults.left_out),
+    )
+
+
+def _sessions(drafts: Iterator[SessionDraft], faults: Faults, limits: SessionLimits) -> Iterator[Session]:
+    """The sessions of the drafts within the limits."""
+    names, kept = set[str](), 0
+    for draft in drafts:
+        with faults.of(draft.name, draft.place):
+            if draft.name in names:
+                raise BadSession("is there twice; give every session a name of its own", "two sessions with one name")
+            session = _session(draft)
+            if limits.max_tokens is not None and session.longest_tokens > limits.max_tokens:
+                faults.leave_out(draft.name, f"a call of more than {limits.max_tokens:,} tokens")
+                faults.kept = kept
+                continue
+            kept = faults.kept
+            names.add(draft.name)
+            yield session
+            if limits.most_sessions is not None and len(names) >= limits.most_sessions:
+                return
+
+
+def _session(draft: SessionDraft) -> Session:
+    steps = arranged(draft.steps)
+    if all(step.call is None for step in steps):
+        raise BadSession("has no model call", "no model call")
+    return Session(name=draft.name, steps=steps, begin_s=draft.begin_s, block_tokens=draft.block_tokens)
+
+
+def _from_zero(path: Path, sessions: list[Session]) -> tuple[Session, ...]:
+    begins = [session.begin_s for session in sessions if session.begin_s is not None]
+    if not begins:
+        return tuple(sessions)
+    if len(begins) < len(sessions):
+        raise BadFile(f"{path}: some sessions have a begin and some have none; give all of them one, or none")
+    zero_s = min(begins)
+    timed = [replace(session, begin_s=(session.begin_s or 0.0) - zero_s) for session in sessions]
+    return tuple(sorted(timed, key=lambda session: session.begin_s or 0.0))

@@ -1,0 +1,181 @@
+"""`paretoken bench --trace` with sessions, end to end: against a server that records bodies, and one of known pace."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.truth.server import Pace, truth_server
+from tests.support.odd_server import odd_server
+from tests.support.sessions import write_sessions
+
+
+def asked(n: int, **more: object) -> dict:
+    """A call of the plain form with a message of its own."""
+    return {"input_tokens": 10, "output_tokens": 3, "messages": [{"role": "user", "content": f"question {n}"}], **more}
+
+
+AGENT = [
+    {"id": "plan", "after": [], "call": asked(0, answer={"role": "assistant", "content": "recorded plan"})},
+    {"id": "look", "after": ["plan"], "seconds": 0.05},
+    {"id": "read", "after": ["plan"], "seconds": 0.02},
+    {"id": "a", "agent": "a", "after": ["look"], "call": asked(1)},
+    {"id": "b", "agent": "b", "after": ["read"], "call": asked(2)},
+    {"id": "join", "after": ["a", "b"], "call": asked(3, continues="plan")},
+]
+
+
+def answers_by_prompt(ask):
+    """Each chat is answered by its last message, in three words."""
+    if ask.method != "POST" or "messages" not in ask.body:
+        return None
+    said = "answer to " + str(ask.body["messages"][-1]["content"]).replace(" ", "-")
+    words = [{"choices": [{"index": 0, "delta": {"content": w + " "}, "finish_reason": None}]} for w in said.split()]
+    words[-1]["choices"][0]["finish_reason"] = "stop"
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    events = [*words, {"choices": [], "usage": usage}]
+    body = "".join(f"data: {json.dumps(e)}\n\n" for e in events) + "data: [DONE]\n\n"
+    return 200, body.encode(), {"content-type": "text/event-stream"}
+
+
+@pytest.mark.parametrize("answers", ["trace", "server"])
+def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
+    write_sessions(tmp_path / "agents.jsonl", {"one": AGENT})
+    with odd_server(answers_by_prompt) as server:
+        line = (
+            f"bench {server.url} --trace agents.jsonl --answers {answers} --concurrency 1 --until 2sessions --out run"
+        )
+        code, _, err = call(line)
+        bodies = [post.body for post in server.posts if "messages" in post.body]
+    assert code == 0, err
+    joins = [b["messages"] for b in bodies if b["messages"][-1]["content"] == "question 3"]
+    expected = {"trace": "recorded plan", "server": "answer to question-0 "}[answers]
+    assert len(joins) == 2
+    for messages in joins:
+        assert [m["role"] for m in messages] == ["user", "assistant", "user"]
+        assert messages[1]["content"] == expected
+    metadata = RunFolder(tmp_path / "run").metadata()
+    assert metadata.config["answers"] == answers
+    (level,) = RunFolder(tmp_path / "run").levels()
+    # What earlier runs do not state is what they had.
+    assert level.summary.config.get("answers") == {"trace": None, "server": "server"}[answers]
+    said = {"trace": "answers of the trace", "server": "server's own answers"}[answers]
+    assert any(said in note for note in metadata.notes) and said in err
+
+
+def test_the_run_holds_its_sessions_and_their_requests(call, tmp_path):
+    write_sessions(tmp_path / "agents.jsonl", {"one": AGENT, "two": AGENT[:1]}, begin_s={"one": 0.0, "two": 0.1})
+    with truth_server(Pace(ttft_ms=5, itl_ms=1), log=tmp_path / "log") as server:
+        line = f"bench {server.base_url} --api chat --trace agents.jsonl --arrivals trace --out run"
+        code, _, err = call(f"{line} --idle-cap 0.03 --workers 2")
+    assert code == 0, err
+    table = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
+    assert (
+        table["session"].to_list() == [0] * 6 + [1] and table["name"].unique().to_list().sort() == ["one", "two"].sort()
+    )
+    assert table["call"].to_list() == [0, -1, -1, 1, 2, 3, 0]
+    assert table["seconds"].to_list()[1:3] == [0.03, 0.02]
+    assert table["begin_s"].to_list() == [0.0] * 6 + [0.1]
+    (level,) = RunFolder(tmp_path / "run").levels()
+    rows = level.requests()
+    assert sorted(rows.select("session", "turn").rows()) == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]
+    assert set(rows["status"]) == {"ok"}
+    first = rows.filter(rows["turn"] == 0).sort("session")
+    assert first["due_ns"].to_list() == [0, 100_000_000]
+
+
+def test_sessions_are_played_again_after_a_resume(call, tmp_path):
+    write_sessions(tmp_path / "agents.jsonl", {"one": AGENT})
+    with truth_server(Pace(ttft_ms=5, itl_ms=1), log=tmp_path / "log") as server:
+        line = f"bench {server.base_url} --api chat --trace agents.jsonl --concurrency 1,2 --until 4sessions --out run"
+        assert call(line)[0] == 0
+        table = (tmp_path / "run" / "sessions.parquet").read_bytes()
+        level = RunFolder(tmp_path / "run").level_folder(2)
+        (level / "summary.json").unlink()
+        code, _, err = call("bench --resume run")
+    assert code == 0, err
+    assert (
+        len(RunFolder(tmp_path / "run").levels()) == 2 and (tmp_path / "run" / "sessions.parquet").read_bytes() == table
+    )
+
+
+class TestBadInput:
+    """One sentence, exit 2; or counted and left out."""
+
+    def refused(self, call, line: str) -> str:
+        with odd_server(answers_by_prompt) as server:
+            load = "" if "--until" in line else "--concurrency 1 --until 2sessions"
+            code, _, err = call(f"bench {server.url} {line} {load} --out run")
+        assert code == 2, err
+        return err
+
+    def test_sessions_beyond_the_servers_context_are_refused_or_counted(self, call, tmp_path):
+        long = [{"call": {"input_tokens": 5000, "output_tokens": 9, "messages": [{"role": "user", "content": "x"}]}}]
+        write_sessions(tmp_path / "s.jsonl", {"long": long, "short": AGENT})
+        models = {"object": "list", "data": [{"id": "m", "max_model_len": 4096}]}
+        with odd_server(answers_by_prompt, models=models) as server:
+            line = f"bench {server.url} --trace s.jsonl --concurrency 1 --until 1sessions --out run"
+            code, _, err = call(line)
+            assert code == 2 and "1 session of 2 exceed" in err and "--keep-going" in err
+            code, _, err = call(f"{line} --keep-going")
+        assert code == 0 and "1 session left out: a call of more than 4,096 tokens" in err
+
+    def test_broken_sessions(self, call, tmp_path):
+        circle = [{"id": "a", "after": ["b"], "call": {}}, {"id": "b", "after": ["a"], "call": {}}]
+        write_sessions(tmp_path / "s.jsonl", {"bad": circle, "good": AGENT})
+        assert "waits for itself" in self.refused(call, "--trace s.jsonl")
+        with odd_server(answers_by_prompt) as server:
+            code, _, err = call(
+                f"bench {server.url} --trace s.jsonl --keep-going --concurrency 1 --until 1sessions --out run"
+            )
+        assert code == 0 and "left out" in err
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ("--answers server --isl 5", "needs prompts that hold earlier answers"),
+            ("--idle-cap 5", "shortens the waits of a trace"),
+            ("--trace alone.jsonl --answers server", "goes on with an earlier call"),
+            ("--trace s.jsonl --turns 3", "use one of them"),
+            ("--isl 5 --until 3sessions", "needs a load of sessions"),
+            ("--trace s.jsonl --concurrency 1,4 --until 3sessions", "3 sessions for 4 users"),
+            ("--trace silent.jsonl", "no output length"),
+        ],
+    )
+    def test_options_that_do_not_fit(self, call, tmp_path, options, words):
+        write_sessions(tmp_path / "s.jsonl", {"one": AGENT})
+        write_sessions(tmp_path / "alone.jsonl", {"one": AGENT[:1]})
+        write_sessions(tmp_path / "silent.jsonl", {"one": [{"call": {"input_tokens": 5}}]})
+        assert words in self.refused(call, options)
+
+
+def test_a_dead_server_fails_sessions_and_keeps_what_ended(call, tmp_path):
+    write_sessions(tmp_path / "agents.jsonl", {"one": AGENT})
+    count = iter(range(1000))
+
+    def then_errors(ask):
+        if ask.method != "POST" or "messages" not in ask.body:
+            return None
+        return answers_by_prompt(ask) if next(count) < 4 else (503, b"gone", {})
+
+    with odd_server(then_errors) as server:
+        code, _, err = call(f"bench {server.url} --trace agents.jsonl --concurrency 1 --until 3sessions --out run")
+    assert code == 1, err
+    (level,) = RunFolder(tmp_path / "run").levels()
+    rows = level.requests().sort("session", "turn")
+    by_session = {k: v["status"].to_list() for (k,), v in rows.group_by("session", maintain_order=True)}
+    assert by_session[1] == ["http_5xx"] and by_session[2] == ["http_5xx"]  # what waits is not sent
+
+
+def test_conversations_take_a_rate(call, tmp_path):
+    with truth_server(Pace(ttft_ms=5, itl_ms=1), log=tmp_path / "log") as server:
+        shape = "--turns 3 --isl 8 --osl 4 --prompt-unit words --api chat"
+        code, out, err = call(
+            f"bench {server.base_url} {shape} --rate 20 --arrivals constant --until 1s --out run --json"
+        )
+    assert code == 0, err
+    (level,) = json.loads(out)["levels"]
+    assert level["load"]["sessions"] is True and level["errors"]["requests"] == 60

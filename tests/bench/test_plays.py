@@ -1,0 +1,131 @@
+"""The bookkeeping of sessions that run, on a made-up clock."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paretoken.bench.client.pace import Requests, Users
+from paretoken.bench.client.play import Plays
+from paretoken.sessions.flow import flow_of
+from paretoken.sessions.graph import Session
+from tests.support.sessions import ScriptedSession, call, graphs, session, tool
+
+MS = 1_000_000
+
+
+def planned(graph: Session, number: int = 0, **more) -> ScriptedSession:
+    return ScriptedSession(number, flow_of(graph, more.pop("idle_cap_s", None)), lambda s, c: [], **more)
+
+
+def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> dict[int, tuple[int, int, int]]:
+    """(due, begin, end) of each call, where calls last so long and are sent when they are due."""
+    plays, running, seen = Plays(), [], {}
+    plays.begin(planned(graph, idle_cap_s=cap_s), -1, 0)
+    while plays.running:
+        due = plays.next_ns()
+        if running and (due is None or running[0][0] <= due):
+            end, _, prepared = heappop(running)
+            plays.ended(prepared, "ok", None, end, 0)
+            continue
+        prepared, _, due = plays.pop()
+        assert prepared.turn not in seen
+        seen[prepared.turn] = (due, due, due + lasts_ns[prepared.turn])
+        heappush(running, (seen[prepared.turn][2], prepared.turn, prepared))
+    return seen
+
+
+def times(graph: Session, lasts_ns: list[int], cap_s: float | None) -> list[int]:
+    """When each call is due: step by step, as the graph is defined."""
+    ends, due, calls = [], [], iter(lasts_ns)
+    for step in graph.steps:
+        wait, seconds = (s if cap_s is None else min(s, cap_s) for s in (step.wait_s, step.seconds or 0.0))
+        begin = max((ends[parent] for parent in step.after), default=0) + round(wait * 1e9)
+        if step.call is not None:
+            due.append(begin)
+            ends.append(begin + next(calls))
+        else:
+            ends.append(begin + round(seconds * 1e9))
+    return due
+
+
+@given(graphs(), st.data(), st.none() | st.floats(0, 0.5))
+def test_every_call_is_sent_once_when_all_that_it_waits_for_has_ended(graph, data, cap_s):
+    lasts = [data.draw(st.integers(0, 10**9)) for _ in graph.calls]
+    seen = run(graph, lasts, cap_s)
+    assert [seen[n][0] for n in range(len(graph.calls))] == times(graph, lasts, cap_s)
+
+
+@given(graphs(), st.data())
+def test_after_a_failure_nothing_that_waits_is_sent_and_the_session_ends_with_what_runs(graph, data):
+    plays, running, sent = Plays(), [], 0
+    plays.begin(planned(graph), 3, 0)
+    fails = data.draw(st.integers(0, len(graph.calls) - 1))
+    failed = over = None
+    while over is None:
+        if plays.next_ns() is not None and (not running or data.draw(st.booleans())):
+            assert failed is None
+            running.append(plays.pop()[0])
+            sent += 1
+            continue
+        prepared = running.pop(data.draw(st.integers(0, len(running) - 1)))
+        status = "http_5xx" if prepared.turn == fails else "ok"
+        failed = failed or (status != "ok" or None)
+        over = plays.ended(prepared, status, None, 1, 0)
+    assert not running and not plays.running and over.user == 3
+    assert over.failed == (failed is not None) and not over.cut
+    assert over.failed or sent == len(graph.calls)
+
+
+def test_what_waits_at_the_end_of_a_level_is_cut_and_did_not_fail():
+    plays = Plays()
+    chain = session(call(), call(0, wait_s=1.0))
+    for number in range(2):
+        plays.begin(planned(chain, number), number, 0)
+    first, other = plays.pop()[0], plays.pop()[0]
+    assert plays.ended(first, "ok", None, 5, 0) is None and plays.next_ns() == 5 + 10**9
+    assert plays.close() == 1 and plays.next_ns() is None
+    over = plays.ended(other, "ok", None, 9, 0)
+    assert over.cut and not over.failed and not plays.running
+
+
+def test_a_cut_request_cuts_its_session():
+    plays = Plays()
+    plays.begin(planned(session(call(), call(0))), -1, 0)
+    over = plays.ended(plays.pop()[0], "cancelled", None, 5, 0)
+    assert over.cut and not over.failed
+
+
+def test_a_user_waits_for_the_tools_that_end_its_session():
+    plays, users = Plays(), Users([7], 20 * MS)
+    users.pop()
+    plays.begin(planned(session(call(), tool(0, seconds=0.5))), 7, 0)
+    over = plays.ended(plays.pop()[0], "ok", None, 100, 0)
+    assert over.tail_ns == 100 + 500 * MS
+    assert not users.ended(7, 150, not over.failed, over.wait_ns, over.tail_ns - 150)
+    assert users.pop() == (100 + 520 * MS, 7)
+
+
+def test_requests_are_built_ahead_where_answers_do_not_matter_else_when_their_time_is_known():
+    chain = session(call(), call(0, wait_s=0.1), call(1, 0))
+    for own in (False, True):
+        plays, one = Plays(), planned(chain, own_answers=own)
+        plays.begin(one, -1, 0)
+        first = plays.pop()[0]
+        while plays.build():
+            pass
+        assert one.built == ([0] if own else [1])
+        plays.ended(first, "ok", {"content": "x"}, 1, 0)
+        while plays.build():
+            pass
+        assert one.built == ([0, 1] if own else [1]) and one.answers == {0: {"content": "x"}}
+
+
+def test_sessions_are_taken_up_to_their_number_and_their_first_requests_are_built_ahead():
+    made = [planned(session(call(), call(), call(0)), n) for n in range(9)]
+    requests = Requests(iter(made), sessions=3)
+    assert requests.fill(2) and [one.built for one in made[:3]] == [[0, 1], [0, 1], []]
+    assert [requests.take() for _ in range(4)] == [*made[:3], None]
+    assert requests.exhausted and not requests.used_up

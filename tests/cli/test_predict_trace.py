@@ -1,0 +1,104 @@
+"""`predict --trace` through the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from paretoken.cli.main import main
+from tests.support.recorded_sessions import chain, growing, write_trace
+
+H200 = ("--accelerator", "H200", "--model", "llama-3-70b", "--precision", "fp8", "--engine", "vllm", "--tp", "4")
+
+
+@pytest.fixture
+def trace(tmp_path):
+    sessions = [chain(growing(4, start=4000), name=f"task {i}", begin_s=2.0 * i) for i in range(12)]
+    return str(write_trace(tmp_path, sessions))
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def ran(*args: str, code: int = 0):
+        monkeypatch.setattr(sys, "argv", ["paretoken", "predict", *args])
+        try:
+            main()
+            ended = 0
+        except SystemExit as e:
+            ended = e.code or 0
+        printed = capsys.readouterr()
+        assert ended == code, printed.err
+        return printed
+
+    return ran
+
+
+def test_tables_of_a_replay(run, trace):
+    printed = run(*H200, "--trace", trace, "--concurrency", "2,4")
+    for words in (
+        "12 sessions of sessions.jsonl",
+        "TTFT by turn",
+        "cache gpu",
+        "possible hits",
+        "Predicted, not measured",
+    ):
+        assert words in printed.out
+    assert "note: sessions.jsonl: 12 sessions of 48 model calls, 36 tool calls" in printed.err
+
+
+def test_json_of_a_replay_at_its_recorded_times(run, trace):
+    answer = json.loads(run(*H200, "--trace", trace, "--json").out)
+    (row,) = answer["rows"]
+    assert row["concurrency"] is None and row["sessions"] == 12 and row["calls"] == 48
+    assert row["session_s"]["p50"] <= row["session_s"]["p90"] <= row["session_s"]["p99"]
+    assert row["ttft_ms"]["cached"]["p50"] < row["ttft_ms"]["first"]["p50"]
+
+
+def test_a_replay_with_an_idle_cap_and_no_cache(run, trace):
+    capped, longer = (
+        json.loads(run(*H200, "--trace", trace, "--concurrency", "1", "--json", *more).out)["rows"][0]
+        for more in (("--idle-cap", "0", "--no-prefix-cache"), ("--no-prefix-cache",))
+    )
+    assert capped["model_share"] == pytest.approx(1) and sum(capped["hit_tokens"].values()) == 0
+    assert longer["session_s"]["mean"] - capped["session_s"]["mean"] == pytest.approx(3 * 2.0)
+
+
+def test_the_worth_of_a_cache(run, trace):
+    printed = run(*H200, "--trace", trace, "--concurrency", "4", "--cache-worth", "--price", "H200=2.5")
+    for words in ("What the cache is worth", "$/M hit", "USD at 2.5 USD per GPU-hour (stated)"):
+        assert words in printed.out
+
+
+def test_an_slo_that_one_session_misses(run, trace):
+    assert "One session alone misses tpot=1us at TP 4." in run(*H200, "--trace", trace, "--slo", "tpot=1us").out
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--isl", "1024"), "--trace states the lengths and what prompts share; leave out --isl"),
+        (("--rate", "2"), "--trace cannot be combined with --rate"),
+        (("--prefix-hits", "0.5"), "leave out --prefix-hits"),
+        (("--concurrency", "4", "--slo", "ttft=1s"), "exclude each other"),
+        (("--concurrency", "0"), "concurrency"),
+        (("--host-cache", "-1"), "--host-cache"),
+        (("--replicas", "0"), "--replicas"),
+        (("--cache-worth",), "state one number of concurrent sessions, or an SLO"),
+        (("--no-prefix-cache", "--ssd-cache", "100"), "tiers of the prefix cache"),
+        (("--kv-tokens", "5000", "--concurrency", "1"), "12 of 12 sessions"),
+    ],
+)
+def test_what_is_refused(run, trace, args, says):
+    assert says in run(*H200, "--trace", trace, *args, code=2).err
+
+
+def test_options_of_a_replay_need_a_trace(run):
+    assert "--host-cache needs --trace" in run(*H200, "--isl", "1k", "--osl", "1k", "--host-cache", "10", code=2).err
+
+
+def test_a_file_that_is_no_trace(run, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": 1}')
+    assert str(path) in run(*H200, "--trace", str(path), code=2).err

@@ -1,0 +1,55 @@
+"""Workloads of sessions at the command line."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import orjson
+import pytest
+
+from paretoken.answers import session_points
+from paretoken.predict.session_ladder import climb
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two loads of each deployment, simulated in this process."""
+    monkeypatch.setattr(session_points, "map_all", lambda work, items, **_: [work(item) for item in items])
+    monkeypatch.setattr(session_points, "climb", partial(climb, users=(1, 8)))
+
+
+ASKED = "compare --model llama-3-70b --precision fp8 --workload rag --interactivity 20"
+HERE = " --accelerator H200 --engine vllm"
+
+
+def test_the_catalog_lists_both_kinds(call):
+    code, out, _ = call("catalog workloads")
+    assert code == 0 and "Workloads of sessions" in out and "agent-research" in out
+    listed = orjson.loads(call("catalog workloads --json")[1])
+    assert {"chat", "agent-code"} <= listed.keys()
+    assert listed["rag"]["turns"]["source"].startswith("RAGPulse")
+
+
+def test_compare_prints_the_cost_of_a_session(quick, call):
+    code, out, err = call(ASKED + HERE)
+    assert code == 0, err
+    assert "$/session" in out and "predicted" in out and "possible %" in out
+
+
+def test_compare_in_json(quick, call):
+    answer = orjson.loads(call(ASKED + HERE + " --json")[1])
+    assert answer["workload"] == "rag" and answer["candidates"][0]["session"]["cached_share"] > 0
+
+
+@pytest.mark.parametrize("verb", ["frontier", "cost"])
+def test_other_verbs_refuse(verb, call):
+    code, _, err = call(f"{verb} --model llama-3-70b --precision fp8 --workload agent-code")
+    assert code == 2
+    assert "agent-code is a workload of sessions, which is not possible here" in err
+
+
+def test_a_distribution_that_falls_is_refused(tmp_path, call):
+    (tmp_path / "workloads.toml").write_text('[rag.turns]\nleast = 2\nmost = 1\nsource = "s"\n')
+    code, _, err = call(f"catalog workloads --catalog {tmp_path}")
+    assert code == 2
+    assert "entry rag: turns" in err and "a higher quantile is never lower" in err
