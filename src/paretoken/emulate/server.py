@@ -10,6 +10,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 
 from paretoken.emulate.connection import ClientConnection, HttpRequest
@@ -62,7 +63,8 @@ class EmulatedServer:
 
     def stop(self) -> None:
         self.running = False
-        self.wake_in.send(b"x")
+        with suppress(OSError):  # its thread may be through already
+            self.wake_in.send(b"x")
 
     def run(self) -> None:
         """Serve until `stop` is called; every socket is closed afterwards."""
