@@ -97,7 +97,18 @@ def fitted_steps(server: Serving, place: Path) -> StepFit:
     """Fit a step's time to single requests of several lengths, and to batches of short ones."""
     prefill = []
     for isl in PROMPTS:
-        words = ("--isl", str(isl), "--osl", "24", "--concurrency", "1", "--until", "12 requests", "--warmup-per-user", "2")
+        words = (
+            "--isl",
+            str(isl),
+            "--osl",
+            "24",
+            "--concurrency",
+            "1",
+            "--until",
+            "12 requests",
+            "--warmup-per-user",
+            "2",
+        )
         frame = requests_of(bench(server, place / f"isl-{isl}", *words))
         prefill.append((isl, _ttft_s(frame), _tpot_s(frame)))
     decode = []
@@ -169,7 +180,16 @@ def compare(
     """Play and simulate the sessions; hits, first tokens and session times of both."""
     trace = place / f"sessions-{users}.jsonl"
     write_sessions(trace, sessions)
-    words = ("--trace", str(trace), "--concurrency", str(users), "--until", f"{len(sessions)} sessions", "--warmup-per-user", "0")
+    words = (
+        "--trace",
+        str(trace),
+        "--concurrency",
+        str(users),
+        "--until",
+        f"{len(sessions)} sessions",
+        "--warmup-per-user",
+        "0",
+    )
     folder = bench(server, place / f"run-{users}", *words, "--seed", str(users))
     frame = requests_of(folder).sort("session", "turn")
     run = simulated(sessions, users, fit, own_answers=False)
