@@ -55,6 +55,7 @@ def runs(levels, days=None, accelerator="H200", loads=((4, 0.02), (64, 0.05)), s
                 "source_ref": None,
                 "origin": origin,
                 "run": hash((source, level, d, c)),
+                "workload": None,
             }
             for i, (level, d) in enumerate(zip(levels, days, strict=True))
             for c, tpot in loads

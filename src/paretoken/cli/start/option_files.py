@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, object] = {
     "acceptance": 2.5,
     "accelerator": "H200",
     "against": "H200",
+    "adapters": "billing:2,support",
     "api-key-file": "key.txt",
     "as-of": date(2026, 5, 1),
     "at": date(2026, 8, 31),
@@ -36,6 +37,7 @@ EXAMPLES: Mapping[str, object] = {
     "engine": "vllm",
     "extra-body": '{"top_p": 1}',
     "header": "X-Team: inference",
+    "images": "2x512x512",
     "interactivity": 40.0,
     "isl": 1024,
     "kv-cache-dtype": "fp8",
@@ -97,7 +99,7 @@ STATED: Mapping[str, Mapping[str, object]] = {
 COMMANDS = {"plan": "paretoken plan --config {path}", "bench": "paretoken bench URL --config {path}"}
 _INSTEAD = {
     "plan": {"log": "rate, isl and osl", "metrics": "rate, isl and osl"},
-    "bench": {"rate": "concurrency", "turns": "trace", "weight": 'balance = "round_robin"'},
+    "bench": {"rate": "concurrency", "turns": "trace", "images": "trace", "weight": 'balance = "round_robin"'},
 }
 SHARED_KEYS = (
     *("accelerator", "model", "precision", "workload", "engine", "slo"),
