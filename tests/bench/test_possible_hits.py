@@ -96,13 +96,13 @@ def test_a_request_without_a_session_has_no_possible_hits():
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [16, 48])
 def test_an_emulated_server_finds_no_more_in_a_trace_played_two_and_a_half_times(call, tmp_path, block):
-    """Nine users in three workers, two openings: each request finds at most what is possible, all together nearly it."""
+    """Nine users in three workers, two openings: each request finds at most what is possible, all nearly it."""
     trace = [opened(f"s{i}", f"opening {i % 2}", 3) for i in range(12)]
     write_sessions(tmp_path / "trace.jsonl", trace)
     limits = replace(LIMITS, block_tokens=block)
     with emulated(cache=CacheOptions(), limits=limits) as server:
         line = f"bench http://127.0.0.1:{server.port} --trace trace.jsonl --concurrency 9 --until 30sessions"
-        code, out, err = call(f"{line} --workers 3 --out run")
+        code, _, err = call(f"{line} --workers 3 --out run")
     assert code == 0, err
     run = json.loads((tmp_path / "run" / "run.json").read_bytes())
     assert run["cache_block_tokens"] == block
