@@ -12,14 +12,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from tests.support.emulators import emulated
+from tests.support.session_player import Player, conversation
 
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import session_load
 from paretoken.predict.steptime import AffineStepTime
-from tests.support.emulators import emulated
-from tests.support.session_player import Player, conversation
 
 LIMITS = SchedulerLimits(max_num_seqs=16, max_batched_tokens=512, kv_blocks=4000)
 STEP = AffineStepTime(0.012, 0.0004, 1e-7, 1e-4)

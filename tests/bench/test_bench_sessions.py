@@ -124,7 +124,10 @@ def test_calls_go_to_the_models_that_they_name_if_the_server_lists_them(call, tm
     notes = json.loads((tmp_path / "run" / "run.json").read_bytes())["notes"]
     if adapters:
         assert set(sent) <= {"lora-a", "lora-b"}
-        assert "s.jsonl: the recorded models of 3 calls were replaced by those of the endpoints: lora-a (2), gpt-9 (1)" in notes
+        assert (
+            "s.jsonl: the recorded models of 3 calls were replaced by those of the endpoints: lora-a (2), gpt-9 (1)"
+            in notes
+        )
         return
     assert sent == ["lora-a", "base", "base", "lora-a"]
     assert "s.jsonl: 2 calls go to the model that the trace names: lora-a (2)" in notes

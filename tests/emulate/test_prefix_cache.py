@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from heapq import heappop, heappush
-from itertools import pairwise
 from math import inf
 
 import numpy as np
