@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle, islice
@@ -27,6 +27,7 @@ from paretoken.bench.session_trace import (
     session_lengths,
     session_notes,
     session_trace,
+    with_served_models,
 )
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
@@ -37,6 +38,7 @@ from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
 from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages, possible_share
 from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.possible import PossibleHits
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.request import Trace, TraceLimits
@@ -60,7 +62,8 @@ SourceOf = Callable[[int, Correction], PromptSource]
 class PromptSetup:
     """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them.
 
-    `trace` is the recorded workload behind them, or `sessions` where it has sessions, with every length.
+    `trace` is the recorded workload behind them, or `sessions` where it has sessions, with every length, and `possible`
+    the cache hits that these allow.
     """
 
     source_of: SourceOf
@@ -69,6 +72,7 @@ class PromptSetup:
     notes: tuple[str, ...]
     trace: Trace | None = None
     sessions: SessionTrace | None = None
+    possible: PossibleHits | None = None
 
 
 def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: Api) -> Bodies:
@@ -123,9 +127,17 @@ def sample_ids(config: BenchConfig, server: ProbedServer) -> list[int] | None:
 
 
 def plan_prompts(
-    config: BenchConfig, server: ProbedServer, bodies: Bodies, shape: RequestLengths, seed: int
+    config: BenchConfig,
+    server: ProbedServer,
+    bodies: Bodies,
+    shape: RequestLengths,
+    seed: int,
+    models: Collection[str] = (),
 ) -> PromptSetup:
-    """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says."""
+    """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says.
+
+    Calls of a trace go to the model that they name if it is one of `models`.
+    """
     maker, notes = prompt_maker(config, server, bodies)
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
@@ -133,7 +145,8 @@ def plan_prompts(
     if sessions is not None:
         lengths, more = session_lengths(config, maker, shape, server, bodies.model, sessions)
         sessions = served_sessions(sessions, lengths, server.max_context, keep_going=config.keep_going)
-        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more))
+        sessions, of_models = with_served_models(sessions, models, bodies.model)
+        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more, *of_models))
     if config.trace:
         trace, trace_notes = _trace(config, maker, shape, server, bodies)
         loops = config.arrivals != "trace"
@@ -191,8 +204,14 @@ def _of_sessions(
 
     exact = isinstance(plan.maker, TokenIds) and not holds_messages(trace)
     notes = (*notes, *session_notes(config, trace, repeats=recorded.repeat))
+    own = config.answers == "server"
     return PromptSetup(
-        played, exact, possible_share(trace.sessions, own_answers=config.answers == "server"), notes, sessions=trace
+        played,
+        exact,
+        possible_share(trace.sessions, own_answers=own),
+        notes,
+        sessions=trace,
+        possible=PossibleHits.of(trace.sessions, own_answers=own, repeats=holds_messages(trace)),
     )
 
 

@@ -15,8 +15,6 @@ from paretoken.sessions.graph import NO_STEP, Call, Session, SessionTrace
 from paretoken.sessions.prefixes import possible_hits, tree_of_sessions
 
 Count = Callable[[str], int]
-BLOCK_TOKENS = 16
-"""Tokens of a block of the server's cache where it does not say: vLLM's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class MissingLengths:
         return max(1, (kept or call.opening_tokens) + added)
 
 
-def possible_tokens(sessions: Sequence[Session], *, own_answers: bool, block_tokens: int = BLOCK_TOKENS) -> Ints:
+def possible_tokens(sessions: Sequence[Session], *, own_answers: bool, block_tokens: int) -> Ints:
     """The tokens (calls,) of each prompt that an endless cache holds, the sessions one after the other."""
     calls = [call for session in sessions for call in session.calls.values()]
     inputs = np.array([call.input_tokens or 1 for call in calls], np.int64)
