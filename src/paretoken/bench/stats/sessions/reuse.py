@@ -79,12 +79,20 @@ def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Fl
     return capped
 
 
-def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
-    """The tokens of the chosen requests that succeeded, by their usage; of all of them where none states hits."""
-    counted = chosen & samples.ok & ~np.isnan(samples.isl)
-    stated = counted & ~np.isnan(samples.cached)
+def counted_requests(samples: Samples, chosen: Mask) -> tuple[Mask, bool]:
+    """The chosen requests whose tokens count, and whether their usage states the hits.
+
+    They are those that succeeded and whose usage states hits; where none does, all that succeeded.
+    """
+    ended: Mask = chosen & samples.ok & ~np.isnan(samples.isl)
+    stated: Mask = ended & ~np.isnan(samples.cached)
     by_usage = bool(stated.any())
-    counted = stated if by_usage else counted
+    return (stated if by_usage else ended), by_usage
+
+
+def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
+    """The tokens of the requests among the chosen ones that count."""
+    counted, by_usage = counted_requests(samples, chosen)
     prompt = samples.isl[counted]
     hits = possible[counted]
     return TokenReuse.of(
