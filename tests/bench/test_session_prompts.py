@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from paretoken.bench.workload.bodies import Bodies, dialect
 from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, PromptPlan
-from paretoken.bench.workload.sessions.lengths import possible_tokens
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.sessions.graph import NO_STEP, Call, Session, Step
+from paretoken.sessions.possible import possible_tokens
 from tests.support.sessions import call, session, tool
 
 IDS = Bodies(model="m", dialect=dialect("vllm"))

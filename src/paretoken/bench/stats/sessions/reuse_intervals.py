@@ -19,7 +19,7 @@ from paretoken.bench.stats.sessions.reuse import TokenReuse, counted_requests
 
 def reuse_intervals(
     samples: Samples, possible: Floats, chosen: Mask, reuse: TokenReuse, rng: np.random.Generator
-) -> Mapping[str, ConfidenceInterval | None]:
+) -> dict[str, ConfidenceInterval | None]:
     """The 95 % interval of each share of `reuse`, None where it is unknown or by the counters of the server."""
     counted, _ = counted_requests(samples, chosen)
     prompt = samples.isl[counted]
@@ -42,4 +42,5 @@ def _by_session(session: Ints, end_ns: Ints, tokens: Mapping[str, Floats]) -> di
     last = np.full(len(numbers), -1, dtype=np.int64)
     np.maximum.at(last, place, end_ns)
     order = np.lexsort((numbers, last))
-    return {name: np.bincount(place, values, len(numbers))[order] for name, values in tokens.items()}
+    sums = {name: np.bincount(place, values, len(numbers)).astype(float) for name, values in tokens.items()}
+    return {name: values[order] for name, values in sums.items()}

@@ -55,7 +55,7 @@ def session_span(sessions: Sequence[MeasuredSession], window: Window) -> Session
 
 
 def _last_ns(played: MeasuredSession) -> int:
-    """When a session ended. Of one that was cut, the last end of a call: its tools are pauses that nobody waited for."""
+    """When a session ended; of one that was cut, its last call: nobody waited for the pauses that are its tools."""
     if played.outcome != "cut":
         return played.ends_ns
     steps = zip(played.traced.session.steps, played.end_ns, strict=True)
