@@ -81,6 +81,15 @@ def test_the_interval_of_any_share_contains_it(case):
         assert interval is None or interval.low <= share <= interval.high
 
 
+@pytest.mark.parametrize(("planned", "possible"), [(-1, 0.5 * 130), (100, 50)])
+def test_possible_is_in_the_tokens_of_the_server(planned, possible):
+    """50 of 100 words of the trace; the server counts 130 tokens, and only it can count unless a length is planned."""
+    rows = [record(0, 0, 0, 0.1, 0.5, tokens=(130, 5), cached=60) | {"planned_input": planned}]
+    made = level([session(call(tokens=(100, 10)))], rows, [(50,)])
+    assert made.reuse.possible == pytest.approx(possible)
+    assert made.reuse.found_of_possible == pytest.approx(60 / possible)
+
+
 def test_a_share_by_counters_has_no_interval():
     rows = [record(k, 0, k, k + 0.1, k + 0.5) for k in range(20)]
     made = level([session(call())] * 20, rows)
