@@ -127,7 +127,7 @@ def session_notes(config: BenchConfig, trace: SessionTrace, *, repeats: bool) ->
             "before; they are longer by its few tokens"
         )
     if holds_messages(trace) or config.prompt_unit == "words":
-        notes.append("possible cache hits are the trace's share of each prompt, in tokens as the server counts them")
+        notes.append("only the server counts these prompts: hits possible are the same share of each as in the trace")
     return (*trace.notes(), *(f"{Path(trace.file).name}: {note}" for note in notes))
 
 

@@ -66,8 +66,8 @@ def sweep(
     stops as the configuration says. BadConfig while another process measures into the folder.
     """
     with folder.alone():
-        if setup.sessions is not None:
-            folder.keep_sessions(setup.sessions, setup.config)
+        if setup.sessions is not None and setup.block is not None:
+            folder.keep_sessions(setup.sessions, setup.config, setup.block.tokens)
         yield from _levels(setup, folder, watch, steps or load_schedule(setup), run_one or measure)
 
 
@@ -137,6 +137,8 @@ def finish(
     from paretoken.bench.stats.summary import LevelContext, summarise_samples
 
     requests, config = result.requests, setup.config
+    if setup.possible is not None and setup.block is not None:
+        requests = setup.possible.added(requests, setup.block.tokens)
     samples, outcomes = sample(requests), requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, requests)
     result, requests = (
@@ -157,6 +159,8 @@ def finish(
         slos=setup.slos,
         implied_hit_rate=setup.implied_hit_rate,
         traced=read_traced(folder.folder),
+        beyond_context=setup.sessions.beyond_context if setup.sessions else 0,
+        context_tokens=setup.sessions.context_tokens if setup.sessions else None,
     )
     summary = summarise_samples(
         samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server
