@@ -53,8 +53,8 @@ class LevelContext:
 
     `columns` are stored columns of an operating point (accelerator, model, engine, isl, osl, tp, …). `config` must
     be equal for two runs to be compared, apart from the load. `implied_hit_rate` is the share of prompt tokens that
-    the workload itself repeats. `traced` are the sessions that the load plays; `beyond_context` more exceed the server's
-    context of `context_tokens` and are left out.
+    the workload itself repeats. `traced` are the sessions that the load plays; `beyond_context` more exceed the
+    server's context of `context_tokens` and are left out.
     """
 
     columns: Mapping[str, object]

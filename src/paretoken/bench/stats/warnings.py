@@ -249,7 +249,7 @@ def left_out_warnings(sessions: int, of: int, context_tokens: int | None) -> Ite
         yield LevelWarning(
             "left_out",
             f"{sessions:,} of {counted(of, 'session')} of the trace ({sessions / of:.0%}) exceed the server's context "
-            f"of {context_tokens:,} tokens and were left out: the load is lighter than the trace; serve a longer context",
+            f"of {context_tokens:,} tokens and were left out: the load is lighter than the trace",
         )
 
 
