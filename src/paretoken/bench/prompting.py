@@ -36,7 +36,7 @@ from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
-from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages, possible_share
+from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages
 from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
 from paretoken.bench.workload.sessions.possible import PossibleHits
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
@@ -46,6 +46,7 @@ from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.possible import possible_share
 
 SAMPLE = 128
 """Words of the sample: enough that a chat template adds little to their count."""
@@ -211,7 +212,7 @@ def _of_sessions(
         possible_share(trace.sessions, own_answers=own),
         notes,
         sessions=trace,
-        possible=PossibleHits.of(trace.sessions, own_answers=own, repeats=holds_messages(trace)),
+        possible=PossibleHits.of(trace.sessions, own_answers=own),
     )
 
 

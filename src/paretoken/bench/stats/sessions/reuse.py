@@ -6,8 +6,9 @@
     possible  tokens of the prompts that an endless cache holds: what other requests of the level hold that were due
               before the prompt's own first token, in whole blocks of the server's cache
 
-Of synthetic text no server finds more than is possible. Of recorded text it may: levels before have filled its cache,
-sessions may hold the same words, and all prompts begin with what a chat template puts there. Records without
+Of synthetic text no server finds more than is possible. Of recorded text it may: prompts may begin alike within a
+message, and all begin with what a chat template puts there. A trace may count in words or by another tokenizer: where
+only the server can count a prompt, what is possible is the same share of it as in the trace. Records without
 `possible_tokens` count as if the sessions of the trace ran one after the other.
 
 Only requests whose usage states the cached tokens count. Where none does, `found` and `prompt` are the rise of the
@@ -79,16 +80,36 @@ def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Fl
         for row, tokens in zip(played.rows, played.traced.possible, strict=True):
             if row != NEVER and tokens != UNKNOWN and np.isnan(possible[row]):
                 possible[row] = tokens
+    possible *= _served_per_traced(samples, sessions)
     capped: Floats = np.minimum(possible, np.where(np.isnan(samples.isl), np.inf, samples.isl))
     return capped
 
 
-def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
-    """The tokens of the chosen requests that succeeded, by their usage; of all of them where none states hits."""
-    counted = chosen & samples.ok & ~np.isnan(samples.isl)
-    stated = counted & ~np.isnan(samples.cached)
+def _served_per_traced(samples: Samples, sessions: Sequence[MeasuredSession]) -> Floats:
+    """Tokens of each prompt by the server over those of the trace, where only the server can count them; else 1."""
+    ratio = np.ones(len(samples))
+    uncounted = np.isnan(samples.planned_isl) & (samples.isl > 0)
+    for played in sessions:
+        for row, call in zip(played.rows, played.traced.session.calls.values(), strict=True):
+            if row != NEVER and uncounted[row] and call.input_tokens:
+                ratio[row] = samples.isl[row] / call.input_tokens
+    return ratio
+
+
+def counted_requests(samples: Samples, chosen: Mask) -> tuple[Mask, bool]:
+    """The chosen requests whose tokens count, and whether their usage states the hits.
+
+    They are those that succeeded and whose usage states hits; where none does, all that succeeded.
+    """
+    ended: Mask = chosen & samples.ok & ~np.isnan(samples.isl)
+    stated: Mask = ended & ~np.isnan(samples.cached)
     by_usage = bool(stated.any())
-    counted = stated if by_usage else counted
+    return (stated if by_usage else ended), by_usage
+
+
+def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
+    """The tokens of the requests among the chosen ones that count."""
+    counted, by_usage = counted_requests(samples, chosen)
     prompt = samples.isl[counted]
     hits = possible[counted]
     return TokenReuse.of(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretoken.bench.workload.sessions.lengths import possible_tokens
 from paretoken.sessions.graph import NO_STEP, Session
+from paretoken.sessions.possible import possible_tokens
 
 if TYPE_CHECKING:
     import polars as pl
