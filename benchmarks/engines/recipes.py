@@ -54,10 +54,17 @@ def model_folder() -> Path:
 
 
 @contextmanager
-def serving(engine: str, cpu: int | None = None, *, more: tuple[str, ...] = ()) -> Iterator[Serving]:
-    """The engine, running for the time of a `with` block, on one CPU if given; `more` are further arguments of it."""
+def serving(
+    engine: str, cpu: int | None = None, *, more: tuple[str, ...] = (), slots: int = 32, context: int = 1024
+) -> Iterator[Serving]:
+    """The engine, running for the time of a `with` block, on one CPU if given.
+
+    `more` are further arguments of a server with a command line. With a `context` above 1,024 tokens, llama.cpp has a
+    prompt cache in each of its `slots`.
+    """
     if engine == "llamacpp":
-        with _pinned(cpu), EmbeddedEngine(slots=32, context=1024, threads=1) as found:
+        cached = context > 1024
+        with _pinned(cpu), EmbeddedEngine(slots=slots, context=context, threads=1, prompt_cache=cached) as found:
             yield Serving(engine, found.base_url, found.model, found.tokenizer, (), found.ready_s)
         return
     folder, port = model_folder(), _free_port()

@@ -30,8 +30,9 @@ class EmbeddedEngine:
     """A running llama.cpp server, a context manager. Inside it, `base_url` and the other figures are known.
 
     `slots` requests are computed at once and further ones wait in the server; `context` is the most tokens, input and
-    output together, of one request (rounded up to a multiple of 256). Prompt caches are off. `ready_s` is the time
-    from start to the first answer. Its log is in `folder`; without one it is kept only if the server failed.
+    output together, of one request (rounded up to a multiple of 256). With `prompt_cache`, each slot keeps the cache of
+    its last prompt and answer, and a prompt that begins like them goes on from there. `ready_s` is the time from start
+    to the first answer. Its log is in `folder`; without one it is kept only if the server failed.
     """
 
     name = "llamacpp"
@@ -43,6 +44,7 @@ class EmbeddedEngine:
         slots: int = 32,
         context: int = 1024,
         threads: int | None = None,
+        prompt_cache: bool = False,
         port: int = 0,
         folder: Path | None = None,
     ) -> None:
@@ -50,6 +52,7 @@ class EmbeddedEngine:
         self._threads = default_threads() if threads is None else threads
         self._check(slots, context, self._threads, port)
         self._model, self._slots, self._port = model, slots, port
+        self._prompt_cache = prompt_cache
         self._context = -(-context // CONTEXT_STEP) * CONTEXT_STEP
         self._given_folder = folder
         self.base_url = self.model = self.version = ""
@@ -125,6 +128,7 @@ class EmbeddedEngine:
             "slots": self._slots,
             "context": self._context,
             "threads": self._threads,
+            "prompt_cache": self._prompt_cache,
         }
         # -P: this folder, in which our modules lie, is not searched for what the program imports.
         return [sys.executable, "-P", llamacpp_server.__file__, json.dumps(options)]

@@ -22,6 +22,7 @@ class ServerOptions(TypedDict):
     slots: int
     context: int
     threads: int
+    prompt_cache: bool
     announce: NotRequired[str]
 
 
@@ -43,7 +44,7 @@ def main(options: ServerOptions) -> None:
 
 
 def parameters(p: Any, options: ServerOptions) -> Any:
-    """llama.cpp's parameters for a benchmark: no request reuses the cache of another."""
+    """llama.cpp's parameters for a benchmark: without `prompt_cache`, no request reuses the cache of another."""
     p.model.path = options["model"]
     p.model_alias = {options["name"]}
     p.hostnames, p.port = ["127.0.0.1"], options["port"]
@@ -52,9 +53,10 @@ def parameters(p: Any, options: ServerOptions) -> Any:
     p.n_threads_http = 2 * options["slots"] + 8
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = options["threads"]
     p.cont_batching = True
-    p.cache_prompt = p.cache_idle_slots = False
+    p.cache_prompt, p.cache_idle_slots = options["prompt_cache"], False
     p.cache_ram_mib = 0
-    p.slot_prompt_similarity = 0.0
+    # The share of a prompt that a slot must hold already to be chosen for it; llama.cpp's own default.
+    p.slot_prompt_similarity = 0.1 if options["prompt_cache"] else 0.0
     p.n_ctx_checkpoints = 0
     p.endpoint_metrics = p.endpoint_props = p.endpoint_slots = True
     p.ui = p.fit_params = False
