@@ -67,6 +67,40 @@ def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
     assert any(said in note for note in metadata.notes) and said in err
 
 
+def test_answers_that_cannot_be_kept_are_counted_and_warned_of(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.bench.client.kept_answer.MAX_BODY_BYTES", 50)
+    write_sessions(tmp_path / "agents.jsonl", {"one": AGENT})
+    with odd_server(answers_by_prompt) as server:
+        line = f"bench {server.url} --trace agents.jsonl --answers server --concurrency 1 --until 2sessions --out run"
+        code, out, err = call(line)
+        bodies = [post.body for post in server.posts if "messages" in post.body]
+    assert code == 0, err
+    joins = [b["messages"] for b in bodies if b["messages"][-1]["content"] == "question 3"]
+    assert [messages[1]["content"] for messages in joins] == ["recorded plan"] * 2
+    (level,) = RunFolder(tmp_path / "run").levels()
+    assert level.summary.fidelity.answers_lost == 2
+    assert [w.text for w in level.summary.warnings if w.code == "answers_lost"] == [
+        "2 answers of the server too long or unreadable to be kept; later prompts hold recorded or synthetic text "
+        "instead, which its prefix cache does not"
+    ]
+    assert "2 answers of the server too long" in " ".join((out + err).split())
+
+
+def test_a_tool_longer_than_the_timeout_cuts_no_session(call, tmp_path):
+    """`--timeout` is for answers: the sessions of the other user are played to their end."""
+    tool = {"id": "test", "after": ["plan"], "seconds": 1.5}
+    long = [AGENT[0], tool, {"id": "end", "after": ["test"], "call": asked(1, continues="plan")}]
+    write_sessions(tmp_path / "s.jsonl", {"long": long, "short": AGENT[:1]}, begin_s={"long": 0.0, "short": 0.0})
+    with odd_server(answers_by_prompt) as server:
+        for n, load in enumerate(["--concurrency 2 --until 2sessions", "--arrivals trace"]):
+            code, out, err = call(f"bench {server.url} --trace s.jsonl --timeout 0.5 {load} --out run{n}")
+            assert code == 0 and "cut by the end" not in out + err, err
+            (level,) = RunFolder(tmp_path / f"run{n}").levels()
+            rows = level.requests()
+            assert sorted(rows.select("session", "turn").rows()) == [(0, 0), (0, 1), (1, 0)]
+            assert set(rows["status"]) == {"ok"}
+
+
 def test_the_run_holds_its_sessions_and_their_requests(call, tmp_path):
     write_sessions(tmp_path / "agents.jsonl", {"one": AGENT, "two": AGENT[:1]}, begin_s={"one": 0.0, "two": 0.1})
     with truth_server(Pace(ttft_ms=5, itl_ms=1), log=tmp_path / "log") as server:

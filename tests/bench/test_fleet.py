@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -23,9 +24,9 @@ from paretoken.bench.fleet.clock import ClockOffset, between, offset
 from paretoken.bench.fleet.level import NodePool
 from paretoken.bench.fleet.merge import SentShare, merge, surviving
 from paretoken.bench.fleet.nodes import LocalNode, NodeLost, do_share, ray_nodes, unpack
-from paretoken.bench.fleet.share import Share, Slice, spec
+from paretoken.bench.fleet.share import Share, Slice, _load_json, _load_of, spec
 from paretoken.bench.fleet.spread import spread
-from paretoken.bench.plan import Closed, Open, Prepared, Stop
+from paretoken.bench.plan import Closed, Open, Prepared, Stop, describe_load
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.setup import prepare
 from paretoken.bench.stats.summary import LevelContext, summarise
@@ -34,6 +35,7 @@ from paretoken.bench.truth.server import Pace, TruthServer, read_truth, truth_se
 from paretoken.bench.workload.prompts import Correction
 from paretoken.errors import BadConfig, ParetokenError
 from tests.support.runs import loaded
+from tests.support.sessions import write_sessions
 
 
 class TestShares:
@@ -51,8 +53,43 @@ class TestShares:
         parts = [Share(n, nodes, workers).load(load) for n in range(nodes)]
         assert sorted(np.concatenate([p.due_s for p in parts])) == due.tolist()
         for n, w in itertools.product(range(nodes), range(workers)):
-            # process w of node n has what process n·workers + w of one client with them all would have
-            assert parts[n].due_s[w::workers].tolist() == due[n * workers + w :: nodes * workers].tolist()
+            # process w of node n has what process w·nodes + n of one client with them all would have
+            assert parts[n].due_s[w::workers].tolist() == due[w * nodes + n :: nodes * workers].tolist()
+
+    @given(count=st.integers(0, 60), nodes=st.integers(1, 4), workers=st.integers(1, 3))
+    def test_a_number_of_sessions_is_the_first_of_the_trace_each_once(self, count, nodes, workers):
+        class Numbers:
+            def requests(self, worker, workers):
+                return itertools.count(worker, workers)
+
+        played = []
+        for share in (Share(n, nodes, workers) for n in range(nodes)):
+            sessions = share.stop(Stop(sessions=count)).sessions
+            for w in range(workers):
+                mine = Slice(Numbers(), share).requests(w, workers)
+                played += itertools.islice(mine, sessions // workers + (w < sessions % workers))
+        assert sorted(played) == list(range(count))
+
+    @given(
+        st.builds(Closed, users=st.integers(4, 50), think_s=st.floats(0, 9), from_users=st.integers(0, 4)),
+        st.integers(1, 4),
+    )
+    def test_loads_keep_all_that_is_not_shared_out(self, closed, nodes):
+        shares = [Share(n, nodes, 1) for n in range(nodes)]
+        for load in (replace(closed, ramp_s=3.0), Open(np.arange(12.0), 4.0, sessions=True)):
+            sent = [_load_of(_load_json(share.load(load))) for share in shares]
+            assert {type(part) for part in sent} == {type(load)}
+            whole = surviving(load, shares)
+            assert describe_load(whole) == describe_load(load)
+            if isinstance(load, Open):
+                assert all(part.sessions for part in sent) and whole.due_s.tolist() == load.due_s.tolist()
+            else:
+                assert {(part.think_s, part.ramp_s) for part in sent} == {(load.think_s, load.ramp_s)}
+                assert sum(part.from_users for part in sent) == load.from_users
+        stop = Stop(seconds=3.0, requests=9, sessions=8, warmup_s=1.0, drain_s=7.0)
+        assert all(
+            (part.seconds, part.warmup_s, part.drain_s) == (3.0, 1.0, 7.0) for part in (s.stop(stop) for s in shares)
+        )
 
     def test_no_prompt_is_sent_twice(self):
         class Numbers:
@@ -272,6 +309,40 @@ class TestProcessesHere:
         assert "Measured" in out
         (level,) = json.loads((tmp_path / "run" / "summary.json").read_bytes())["levels"]
         assert level["fleet"]["nodes"] == level["fleet"]["sent"] == (2 if nodes else 1)
+
+    @pytest.mark.parametrize(
+        ("load", "name"),
+        [
+            ("--rate 20 --arrivals constant --until 7sessions", "20 sessions/s"),
+            ("--concurrency 4 --until 7sessions", "4 users"),
+        ],
+        ids=["open", "closed"],
+    )
+    def test_two_nodes_play_the_sessions_of_a_trace(self, truth, call, tmp_path, monkeypatch, load, name):
+        monkeypatch.setattr("paretoken.bench.fleet.level.START_AFTER_S", 1.0)
+        first, then = ({"input_tokens": n, "output_tokens": 4} for n in (20, 40))
+        steps = [
+            {"id": "a", "call": first},
+            {"id": "t", "after": ["a"], "seconds": 0.1},
+            {"id": "b", "after": ["t"], "call": then | {"continues": "a"}},
+        ]
+        write_sessions(tmp_path / "s.jsonl", {str(k): steps for k in range(7)})
+        line = f"bench {truth.base_url} --nodes 2 --workers 2 --dialect vllm --trace s.jsonl {load} --out run --json"
+        code, out, err = call(line)
+        assert code == 0, err
+        (level,) = json.loads(out)["levels"]
+        assert level["load"].get("sessions", False) == ("rate" in load)
+        run = RunFolder(tmp_path / "run")
+        (measured_level,) = run.levels()
+        assert measured_level.summary.load.name == name
+        traced = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
+        assert list(tmp_path.rglob("sessions.parquet")) == [tmp_path / "run" / "sessions.parquet"]
+        rows = measured_level.requests()
+        calls = traced.filter(traced["call"] >= 0)
+        assert sorted(rows.select("session", "turn").rows()) == sorted(calls.select("session", "call").rows())
+        assert set(rows["status"]) == {"ok"} and rows["session"].n_unique() == 7
+        assert rows.group_by("session").agg(pl.col("worker").n_unique())["worker"].to_list() == [1] * 7
+        assert rows["worker"].n_unique() == 4
 
     def test_many_nodes_need_an_endpoint(self, call):
         code, _, err = call("bench --nodes 2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from heapq import heappop, heappush
 
 from hypothesis import given
@@ -137,6 +139,34 @@ def test_requests_are_built_ahead_where_answers_do_not_matter_else_when_their_ti
         while plays.build():
             pass
         assert one.built == ([0, 1] if own else [1]) and one.answers == {0: {"content": "x"}}
+
+
+def test_requests_ahead_have_a_limit_in_bytes():
+    plays, chain = Plays(most_bytes=2), session(call(), call(0), call(1))
+    sessions = [planned(chain, number) for number in range(5)]
+    first = []
+    for one in sessions:
+        plays.begin(one, -1, 0)
+        first.append(plays.pop()[0])
+    assert [plays.build() for _ in range(3)] == [True, True, False] and plays.ready_bytes == 2
+    assert [one.built for one in sessions] == [[1], [1], [], [], []]
+    plays.ended(first[0], "ok", None, 1, 0)
+    plays.pop()
+    assert plays.ready_bytes == 1 and plays.build() and not plays.build()
+    plays.ended(first[1], "timeout", None, 1, 0)  # what was built for it is dropped
+    assert plays.ready_bytes == 1 and plays.build() and not plays.build()
+    assert [one.built for one in sessions] == [[1], [1], [1], [1], []]
+
+
+def test_a_session_that_is_over_is_in_no_queue():
+    plays = Plays()
+    one = planned(session(call(), call(wait_s=9.0)), own_answers=True)
+    plays.begin(one, -1, 0)
+    assert plays.ended(plays.pop()[0], "timeout", None, 1, 0).failed and not plays.running
+    gone = weakref.ref(one)
+    del one
+    gc.collect()
+    assert gone() is None and plays.next_ns() is None and not plays.build()
 
 
 def test_sessions_are_taken_up_to_their_number_and_their_first_requests_are_built_ahead():

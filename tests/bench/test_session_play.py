@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 import numpy as np
@@ -14,7 +15,9 @@ from paretoken.bench.client.journal import merge_journals
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.pace import FIRST_BACKOFF_NS
+from paretoken.bench.client.pool import Pool
 from paretoken.bench.client.run import run_level
+from paretoken.bench.client.sender import SPARE
 from paretoken.bench.plan import Closed, Endpoint, Load, Open, Stop
 from paretoken.sessions.flow import flow_of
 from paretoken.sessions.graph import Session
@@ -133,10 +136,45 @@ def test_begun_sessions_are_played_to_their_end_after_the_last_arrival(golden, t
     assert result.sending_s < 0.2 and result.fidelity.achieved == 1.0
 
 
-def test_sessions_that_outlast_the_drain_are_cut(golden, tmp_path):
-    source = ScriptedSessions((chain(3, 5.0),))
-    result = play(golden, tmp_path, source, Open(np.array([0.0]), 1.0), Stop(drain_s=0.2))
-    assert result.requests["status"].to_list() == ["ok"] and result.elapsed_s < 3
+@pytest.mark.parametrize("load", [Closed(3), Open(np.array([0.0, 0.01, 0.02, 0.03]), 100.0)], ids=["closed", "open"])
+@pytest.mark.parametrize("wait_s", [0.0, 0.4], ids=["calls in flight", "tools"])
+def test_sessions_are_played_to_their_end_however_long_their_tools_and_calls_last(golden, tmp_path, load, wait_s):
+    """Nothing of a session is cut because another user has none left, or because no session begins any more."""
+    first_s = 0.0 if wait_s else 0.4
+    source = ScriptedSessions((chain(4, wait_s),), lambda s, c: stream(2, first_s=first_s), total=4)
+    result = play(golden, tmp_path, source, load, Stop(sessions=4, drain_s=0.05))
+    assert sorted(result.requests.select("session", "turn").rows()) == [(s, c) for s in range(4) for c in range(4)]
+    assert set(result.requests["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "first_s", "sent"), [(9.0, 0.0, ["ok"]), (0.0, 9.0, ["cancelled"])], ids=["tools", "calls in flight"]
+)
+def test_a_limit_of_time_cuts_sessions_and_then_the_drain_begins(golden, tmp_path, wait_s, first_s, sent):
+    source = ScriptedSessions((chain(3, wait_s),), lambda s, c: stream(2, first_s=first_s), total=1)
+    result = play(golden, tmp_path, source, Closed(2), Stop(seconds=0.3, drain_s=0.2))
+    assert result.requests["status"].to_list() == sent and result.elapsed_s < 5
+
+
+def test_a_worker_without_connections_fails_its_sessions_and_goes_on(golden, tmp_path, monkeypatch):
+    """Each failure makes the next call due, while its siblings run: none is sent from within another."""
+    total, opened, really = 400, [], Pool.open
+
+    def until_none_are_left(pool, target):
+        if len(opened) >= total + SPARE:
+            raise OSError(errno.EMFILE, "Too many open files")
+        opened.append(target)
+        return really(pool, target)
+
+    monkeypatch.setattr(Pool, "open", until_none_are_left)
+    beside = session(call(), call(wait_s=0.6))
+    source = ScriptedSessions((beside,), lambda s, c: stream(2, first_s=1.5), total=total)
+    result = play(golden, tmp_path, source, Open(np.zeros(total), 1.0), Stop(drain_s=9))
+    rows = result.requests
+    statuses = dict(rows["status"].value_counts().rows())
+    assert statuses["client_error"] > total / 2 and set(statuses) == {"ok", "client_error"}
+    assert rows.filter(rows["turn"] == 0).height == total
+    assert result.fidelity.own_faults == statuses["client_error"]
 
 
 def test_an_interrupted_level_keeps_the_calls_that_ended(golden, tmp_path):

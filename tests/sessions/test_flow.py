@@ -62,7 +62,6 @@ def test_calls_are_due_when_the_longest_way_to_them_ends(graph, cap):
             heappush(agenda, (child_at + round(lasts[flow.steps[child]] * NS), child, child_at))
     begins, ends = longest_way(session, lasts, float("inf") if cap is None else cap)
     assert due == {i: round(at * NS) for i, at in begins.items()}
-    assert state.running == 0
     over = max([flow.least_ns, *ended.values(), *(ended[call] + gap for call, gap in flow.tails)])
     assert over == round(max(ends) * NS)
 
@@ -80,13 +79,12 @@ def test_tools_that_wait_for_no_call_keep_a_session_for_as_long_as_they_run():
     assert flow_of(session).tails == () and flow_of(session).root_ns == (5 * NS,)
 
 
-def test_nothing_that_waits_is_sent_after_a_failure():
+def test_a_call_comes_next_once_all_that_it_waits_for_are_sent():
     call = Call(input_tokens=1, output_tokens=1)
-    session = Session(name="", steps=(Step(call=call), Step(call=call), Step(after=(0,), call=call)))
-    state = FlowState(flow_of(session))
+    steps = (Step(call=call), Step(call=call), Step(after=(0,), call=call), Step(after=(0, 1), call=call))
+    state = FlowState(flow_of(Session(name="", steps=steps)))
     assert [call for call, _ in state.begin(0)] == [0, 1]
-    state.failed()
-    assert state.ended(0, 5) == [] and state.running == 0
+    assert (state.sent(0), state.sent(1)) == ([2], [3])
 
 
 @pytest.mark.parametrize(("cap", "due_s"), [(None, 63.0), (1.0, 2.0)])

@@ -80,11 +80,12 @@ class Player:
         session = self.sessions[number]
         flow, ends, contexts = flow_of(session), Queue(), {}
         state, begun_ns = FlowState(flow), time.monotonic_ns()
-        due = state.begin(begun_ns)
-        while state.running:
+        due, running = state.begin(begun_ns), 0
+        while due or running:
             for call, at_ns in due:
                 arguments = (number, flow.steps[call], call, at_ns, contexts, ends)
                 threading.Thread(target=self._call, args=arguments).start()
+            running += len(due) - 1
             call, ended_ns = ends.get(timeout=30)
             due = state.ended(call, ended_ns)
         self.took_s[number] = (time.monotonic_ns() - begun_ns) / NS

@@ -168,8 +168,8 @@ class Stop:
     """When a load level ends: at the first limit reached. None sets no limit.
 
     `sessions` are those that begin; they are played to their end, where all other limits cut them. `warmup_s` and
-    `warmup_requests` pass before the measured window may begin. Requests still running at the end
-    get `drain_s` to finish, then are cut.
+    `warmup_requests` pass before the measured window may begin. Requests that run when sending has ended, or when
+    their sessions are cut, get `drain_s` to finish, then are cut.
     """
 
     seconds: float | None = None

@@ -67,44 +67,44 @@ def capped_ns(seconds: float, cap_s: float | None) -> int:
 
 
 class FlowState:
-    """A session that runs: fed with the ends of its calls, it gives the calls that are due next.
+    """A session that runs: fed with the sends and the ends of its calls, it gives the calls that come next.
 
     Times are ns. A call is given once, as soon as its due time is known; that may lie ahead.
     """
 
-    __slots__ = ("_children", "_due", "_flow", "_missing", "running")
+    __slots__ = ("_children", "_due", "_flow", "_unended", "_unsent")
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._missing = [len(p) for p in flow.parents]
+        self._unended = [len(p) for p in flow.parents]  # by call: those that it waits for and that have not ended
+        self._unsent = list(self._unended)
         self._due = [0] * len(flow.steps)
         self._children: list[list[tuple[int, int]]] = [[] for _ in flow.steps]
         for call, parents in enumerate(flow.parents):
             for parent, gap in parents:
                 self._children[parent].append((call, gap))
-        self.running = 0
 
     def begin(self, at_ns: int) -> list[tuple[int, int]]:
         """(call, due ns) of the calls that wait for no other, for a session that begins at `at_ns`."""
         for call, root in enumerate(self._flow.root_ns):
             self._due[call] = at_ns + (root or 0)
-        first = [(call, self._due[call]) for call, missing in enumerate(self._missing) if not missing]
-        self.running = len(first)
-        return first
+        return [(call, self._due[call]) for call, missing in enumerate(self._unended) if not missing]
+
+    def sent(self, call: int) -> list[int]:
+        """The calls that wait only for calls that have been sent, by this one: their turn may come next."""
+        ready = []
+        for child, _ in self._children[call]:
+            self._unsent[child] -= 1
+            if not self._unsent[child]:
+                ready.append(child)
+        return ready
 
     def ended(self, call: int, at_ns: int) -> list[tuple[int, int]]:
-        """(call, due ns) of the calls that waited for this one last. `running` counts those given and not ended."""
-        self.running -= 1
+        """(call, due ns) of the calls that waited for this one last."""
         ready = []
         for child, gap in self._children[call]:
             self._due[child] = max(self._due[child], at_ns + gap)
-            self._missing[child] -= 1
-            if not self._missing[child]:
+            self._unended[child] -= 1
+            if not self._unended[child]:
                 ready.append((child, self._due[child]))
-        self.running += len(ready)
         return ready
-
-    def failed(self) -> None:
-        """A call failed: none of those that wait is sent."""
-        self.running -= 1
-        self._children = [[] for _ in self._children]

@@ -109,6 +109,7 @@ class WorkerTally:
     sent_again: int = 0
     own_faults: int = 0  # requests that this machine could not send, and for want of what
     own_fault: str = ""
+    answers_lost: int = 0  # answers of the server that could not be kept for later prompts
     backlog_bytes: int = 0
     drift_ns: int = 0
     rss_bytes: int = 0
@@ -158,6 +159,7 @@ class Fidelity:
     reasons: tuple[str, ...]
     own_faults: int | None = field(default=None, metadata=OMIT_NONE)  # requests that this machine could not send
     own_fault: str | None = field(default=None, metadata=OMIT_NONE)  # for want of what
+    answers_lost: int | None = field(default=None, metadata=OMIT_NONE)  # that could not be kept for later prompts
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -194,6 +196,7 @@ def judge(tallies: Sequence[WorkerTally], *, closed: bool, steal: float, lost: i
         fresh_connections=sum(t.fresh_connections for t in tallies),
         sent_again=sum(t.sent_again for t in tallies),
         own_faults=sum(t.own_faults for t in tallies) or None,
+        answers_lost=sum(t.answers_lost for t in tallies) or None,
         own_fault=next((t.own_fault for t in tallies if t.own_fault), None),
         rss_bytes=sum(t.rss_bytes for t in tallies),
         workers=len(tallies) + lost,

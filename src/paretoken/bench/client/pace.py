@@ -16,7 +16,10 @@ LONGEST_BACKOFF_NS = 1_000_000_000
 LONGEST_RETRY_AFTER_NS = 60_000_000_000
 READY_AHEAD = 256
 BYTES_AHEAD, BYTES_IN_TIME = 64 * 2**20, 4 * 2**20
-"""Of the first requests of sessions that are ready before the load, and that are kept ready while it runs."""
+"""Of the first requests of sessions that are ready before the load, and that are kept ready while it runs.
+
+The later requests of the sessions that run may take as much as the first ones before the load.
+"""
 
 
 class Users:

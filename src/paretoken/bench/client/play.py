@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 
+from paretoken.bench.client.pace import BYTES_AHEAD
 from paretoken.bench.plan import PlannedSession, Prepared
 from paretoken.sessions.flow import FlowState
 
@@ -19,12 +20,11 @@ class Play:
     """One session that runs, of a user, or of none in an open loop (-1)."""
 
     __slots__ = (
-        "_children",
-        "_unsent",
         "answered",
         "cut",
         "failed",
         "flow",
+        "ready_bytes",
         "running",
         "session",
         "tail_ns",
@@ -41,11 +41,7 @@ class Play:
         self.failed = self.cut = False
         self.wait_ns = 0  # what the server asked for when it refused a call
         self.tail_ns = at_ns + session.flow.least_ns  # when its last call or tool ends
-        self._children: list[list[int]] = [[] for _ in session.flow.parents]
-        self._unsent = [len(parents) for parents in session.flow.parents]
-        for call, parents in enumerate(session.flow.parents):
-            for parent, _ in parents:
-                self._children[parent].append(call)
+        self.ready_bytes: dict[int, int] = {}  # by call: the size of a request built ahead
 
     @property
     def stopped(self) -> bool:
@@ -57,15 +53,6 @@ class Play:
         """Whether nothing of it runs or will be sent."""
         return not self.running and not self.waiting
 
-    def sent(self, call: int) -> list[int]:
-        """The calls that wait only for calls that have been sent, by this one."""
-        ready = []
-        for child in self._children[call]:
-            self._unsent[child] -= 1
-            if not self._unsent[child]:
-                ready.append(child)
-        return ready
-
     def stop(self, *, failed: bool) -> None:
         """Send none of the calls that wait."""
         self.failed |= failed
@@ -74,15 +61,17 @@ class Play:
 
 
 class Plays:
-    """The sessions that run in one worker."""
+    """The sessions that run in one worker; at most about `most_bytes` of their requests are built ahead."""
 
-    __slots__ = ("_due", "_order", "_to_build", "begun", "closing", "running")
+    __slots__ = ("_due", "_most_bytes", "_order", "_to_build", "begun", "closing", "ready_bytes", "running")
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = BYTES_AHEAD) -> None:
         self.running: dict[int, Play] = {}  # by the session's number
-        self._due: list[tuple[int, int, Play, int]] = []  # a heap: due, order, session, call
-        self._to_build: deque[tuple[Play, int]] = deque()
+        self._due: list[tuple[int, int, int, int]] = []  # a heap: due, order, number of the session, call
+        self._to_build: deque[tuple[int, int]] = deque()  # number of the session, call
+        self._most_bytes = most_bytes
         self._order = 0
+        self.ready_bytes = 0
         self.begun = 0
         self.closing = False
 
@@ -95,19 +84,21 @@ class Plays:
     def next_ns(self) -> int | None:
         """When the next call is due, None where none is."""
         due = self._due
-        while due and due[0][2].stopped:
+        while due and self._goes_on(due[0][2]) is None:
             heappop(due)
         return due[0][0] if due else None
 
     def pop(self) -> tuple[Prepared, int, int]:
         """(request, user, due ns) of the call that `next_ns` is of."""
-        due_ns, _, play, call = heappop(self._due)
+        due_ns, _, number, call = heappop(self._due)
+        play = self.running[number]
         play.waiting -= 1
         play.running += 1
         prepared = play.session.request(call)
-        following = play.sent(call)
+        self.ready_bytes -= play.ready_bytes.pop(call, 0)
+        following = play.flow.sent(call)
         if not play.session.own_answers:
-            self._to_build.extend((play, child) for child in following)
+            self._to_build.extend((number, child) for child in following)
         return prepared, play.user, due_ns
 
     def ended(self, prepared: Prepared, status: str, answer: Message | None, at_ns: int, wait_ns: int) -> Play | None:
@@ -118,16 +109,18 @@ class Plays:
         if status == "ok":
             self._answered(play, call, answer, at_ns)
         else:
-            play.stop(failed=status != "cancelled")
+            self._stop(play, failed=status != "cancelled")
             play.wait_ns = max(play.wait_ns, wait_ns)
         return self.running.pop(prepared.session) if play.over else None
 
     def build(self) -> bool:
-        """Build one request ahead of its time; whether there was one to build."""
-        while self._to_build:
-            play, call = self._to_build.popleft()
-            if not play.stopped:
-                play.session.build(call)
+        """Build one request ahead of its time; whether there was one to build, and room for it."""
+        while self._to_build and self.ready_bytes < self._most_bytes:
+            number, call = self._to_build.popleft()
+            play = self._goes_on(number)
+            if play is not None and (size := play.session.build(call)):
+                play.ready_bytes[call] = size
+                self.ready_bytes += size
                 return True
         return False
 
@@ -136,7 +129,7 @@ class Plays:
         self.closing = True
         for play in self.running.values():
             if play.waiting:
-                play.stop(failed=False)
+                self._stop(play, failed=False)
         going_on = {number: play for number, play in self.running.items() if not play.over}
         over = len(self.running) - len(going_on)
         self.running = going_on
@@ -154,11 +147,22 @@ class Plays:
 
     def _wait(self, play: Play, calls: Sequence[tuple[int, int]]) -> None:
         if self.closing and calls:
-            play.stop(failed=False)
+            self._stop(play, failed=False)
             return
+        number = play.session.number
         for call, due_ns in calls:
-            heappush(self._due, (due_ns, self._order, play, call))
+            heappush(self._due, (due_ns, self._order, number, call))
             self._order += 1
             play.waiting += 1
             if play.session.own_answers:
-                self._to_build.append((play, call))
+                self._to_build.append((number, call))
+
+    def _goes_on(self, number: int) -> Play | None:
+        """A session of which calls are still sent. Others are in no queue, so that their contexts take no memory."""
+        play = self.running.get(number)
+        return None if play is None or play.stopped else play
+
+    def _stop(self, play: Play, *, failed: bool) -> None:
+        play.stop(failed=failed)
+        self.ready_bytes -= sum(play.ready_bytes.values())
+        play.ready_bytes.clear()

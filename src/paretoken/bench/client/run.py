@@ -161,7 +161,8 @@ def pace_of_worker(load: Load, worker: int, workers: int) -> tuple[Users | Sched
         users = range(worker, load.users, workers)
         return Users(users, round(load.think_s * 1e9), lambda user: round(load.start_s(user) * 1e9)), len(users)
     due_ns = [round(t * 1e9) for t in load.due_s[worker::workers].tolist()]
-    return Schedule(due_ns), min(len(due_ns), MOST_OPENED_AHEAD, max(8, round(load.rate / workers)))
+    a_second = round(min(load.rate / workers, MOST_OPENED_AHEAD))  # the rate is infinite where all come at once
+    return Schedule(due_ns), min(len(due_ns), max(8, a_second))
 
 
 def _share(total: int, worker: int, workers: int) -> int:

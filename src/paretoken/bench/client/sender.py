@@ -26,10 +26,11 @@ CALLS_AT_ONCE = 8
 class Sender:
     """How requests leave a worker, and what is kept of them when they have ended."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_sending_calls", "_state")
 
     def __init__(self, state: WorkerState) -> None:
         self._state = state
+        self._sending_calls = False
 
     def send_for(self, user: int, ready_ns: int) -> None:
         """Send the next request of a user, or begin its next session; where there is none, sending ends."""
@@ -51,7 +52,19 @@ class Sender:
         self.send_calls(self._state.now())
 
     def send_calls(self, now: int) -> None:
-        """Send calls of sessions that are due; answers are read in between, however many are due."""
+        """Send calls of sessions that are due; answers are read in between, however many are due.
+
+        A call that cannot be sent ends at once, which makes others due: those wait for the running loop, or the next.
+        """
+        if self._sending_calls:
+            return
+        self._sending_calls = True
+        try:
+            self._send_some_calls(now)
+        finally:
+            self._sending_calls = False
+
+    def _send_some_calls(self, now: int) -> None:
         state = self._state
         plays, requests = state.plays, state.requests
         for _ in range(CALLS_AT_ONCE):
@@ -67,10 +80,11 @@ class Sender:
             self.start(*plays.pop())
 
     def cut_sessions(self) -> None:
-        """Send none of the calls that wait."""
-        plays = self._state.plays
-        if not plays.closing:
-            self._state.cells[c.SESSIONS_ENDED] += plays.close()
+        """Send none of the calls that wait; those in flight have the drain to end."""
+        state = self._state
+        if not state.plays.closing:
+            state.cells[c.SESSIONS_ENDED] += state.plays.close()
+            state.drains_ns = min(state.drains_ns, state.now())
 
     def start(self, prepared: Prepared, user: int, due_ns: int) -> None:
         """Send a request on an idle connection, or on a fresh one."""
@@ -128,10 +142,12 @@ class Sender:
             state.pool.want_write(conn, True)
 
     def stop(self, now: int) -> None:
-        """No request begins after this."""
+        """No request and no session begins after this. Without sessions the drain begins, else once they are cut."""
         state = self._state
         if state.sending:
             state.sending, state.stopped_ns = False, now
+            if not state.plays.running:
+                state.drains_ns = now
             state.tally.sending_s = now / S
             if isinstance(state.pace, Users) and not state.plays.begun:  # sessions may wait for their tools
                 state.tally.due = state.pace.busy_ns(now) / S
@@ -156,8 +172,10 @@ class Sender:
 
     def _go_on(self, exchange: Exchange, wait_ns: int, now: int) -> None:
         """Send the calls that waited for this one; at the end of its session the user begins another."""
-        state = self._state
-        play = state.plays.ended(exchange.prepared, exchange.status, exchange.answer(), exchange.end_ns, wait_ns)
+        state, answer = self._state, exchange.answer()
+        if answer is None and exchange.prepared.keep_answer and exchange.status == "ok":
+            state.tally.answers_lost += 1
+        play = state.plays.ended(exchange.prepared, exchange.status, answer, exchange.end_ns, wait_ns)
         if play is None:
             self.send_calls(now)
             return

@@ -29,6 +29,7 @@ class WorkerState:
         "clock",
         "commands",
         "counters",
+        "drains_ns",
         "job",
         "journal",
         "lost",
@@ -67,6 +68,7 @@ class WorkerState:
         self.running = 0
         self.sending = True
         self.stopped_ns = 1 << 62  # when sending ended
+        self.drains_ns = 1 << 62  # from when what is in flight has the time of the drain
         self.t0 = 0
         self.tokens = 0
         self.maybe_ended: deque[Connection] = deque()  # read to what may be the end of their answer

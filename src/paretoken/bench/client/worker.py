@@ -108,7 +108,7 @@ class LoadWorker:
         return ready
 
     def _drained(self, now: int) -> bool:
-        return self._cancelled or now >= self._state.stopped_ns + self._job.drain_ns
+        return self._cancelled or now >= self._state.drains_ns + self._job.drain_ns
 
     def _patience(self, now: int) -> int:
         """How long the loop may wait for sockets."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from paretoken.bench.client.fidelity import WorkerTally, judge
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.fleet.clock import ClockOffset
 from paretoken.bench.fleet.share import Share, ShareReport
-from paretoken.bench.plan import Closed, Load, Open
+from paretoken.bench.plan import Closed, Load
 
 _TIMES = ("due_ns", "sent_ns", "headers_ns", "first_ns", "last_ns", "end_ns")
 
@@ -55,10 +55,11 @@ def merge(sent: Sequence[SentShare], load: Load) -> LevelResult:
 def surviving(load: Load, shares: Sequence[Share]) -> Load:
     """The load that these nodes alone sent."""
     if isinstance(load, Closed):
-        return Closed(sum(share.of(load.users) for share in shares), load.think_s)
+        users = sum(share.of(load.users) for share in shares)
+        return replace(load, users=users, from_users=sum(share.of(load.from_users) for share in shares))
     parts = [share.arrivals(load) for share in shares]
     due = np.sort(np.concatenate([part.due_s for part in parts]))
-    return Open(due, sum(part.rate for part in parts))
+    return replace(load, due_s=due, rate=sum(part.rate for part in parts))
 
 
 def _moved(one: SentShare, by_ns: int, load: Load) -> pl.DataFrame:
@@ -68,6 +69,6 @@ def _moved(one: SentShare, by_ns: int, load: Load) -> pl.DataFrame:
     return one.requests.with_columns(
         *times,
         chunk_ns=pl.col("chunk_ns").list.eval(pl.element() + by_ns),
-        worker=(pl.col("worker") + one.share.node * one.share.workers).cast(pl.Int32),
+        worker=(pl.col("worker") * one.share.nodes + one.share.node).cast(pl.Int32),
         user=pl.when(pl.col("user") >= 0).then(pl.col("user") + first_user).otherwise(pl.col("user")).cast(pl.Int32),
     )

@@ -11,9 +11,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import numpy as np
 from typing_extensions import TypedDict
@@ -32,7 +32,7 @@ REQUESTS, RESULT, ERROR = "share.parquet", "share.json", "error.txt"
 
 
 class ShareSpec(TypedDict):
-    """The instructions to a node, as JSON; `start_unix_s` is by its own clock, `load` has users, or rate and due_s."""
+    """The instructions to a node, as JSON; `start_unix_s` is by its own clock, `load` is a Closed or an Open."""
 
     config: dict[str, object]
     level: int
@@ -71,36 +71,37 @@ class Share:
 
     def load(self, load: Load) -> Load:
         """Its users, or its arrivals."""
-        return Closed(self.of(load.users), load.think_s) if isinstance(load, Closed) else self.arrivals(load)
+        if isinstance(load, Closed):
+            return replace(load, users=self.of(load.users), from_users=self.of(load.from_users))
+        return self.arrivals(load)
 
     def arrivals(self, load: Open) -> Open:
-        """The arrivals that this node's processes would send as part of one large client."""
-        mine = [n for n in range(len(load.due_s)) if n // self.workers % self.nodes == self.node]
-        return Open(load.due_s[mine], load.rate / self.nodes)
+        """The arrivals that this node's processes would send as part of one large client: every `nodes`-th."""
+        return replace(load, due_s=load.due_s[self.node :: self.nodes], rate=load.rate / self.nodes)
 
     def stop(self, stop: Stop) -> Stop:
         """Its part of the requests and tokens; times are the same for all nodes."""
-        return Stop(
-            seconds=stop.seconds,
+        return replace(
+            stop,
             requests=None if stop.requests is None else self.of(stop.requests),
             tokens=None if stop.tokens is None else self.of(stop.tokens),
             sessions=None if stop.sessions is None else self.of(stop.sessions),
-            warmup_s=stop.warmup_s,
             warmup_requests=self.of(stop.warmup_requests),
-            drain_s=stop.drain_s,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One node's prompts of a source that all nodes share; no prompt is sent twice."""
+    """One node's prompts of a source that all nodes share: every `nodes`-th, so that no prompt is sent twice.
+
+    The first n of a source go to the nodes in the numbers that `Share.of` says, none of them skipped.
+    """
 
     source: PromptSource
     share: Share
 
     def requests(self, worker: int, workers: int) -> Iterator[Prepared | PlannedSession]:
-        whole = self.share.nodes * workers
-        return self.source.requests(self.share.node * workers + worker, whole)
+        return self.source.requests(worker * self.share.nodes + self.share.node, self.share.nodes * workers)
 
 
 def spec(
@@ -118,13 +119,14 @@ def spec(
 
 
 def _load_json(load: Load) -> dict[str, object]:
-    return {"users": load.users} if isinstance(load, Closed) else {"rate": load.rate, "due_s": load.due_s.tolist()}
+    values = {f.name: getattr(load, f.name) for f in fields(load)}
+    return values if isinstance(load, Closed) else values | {"due_s": load.due_s.tolist()}
 
 
-def _load_of(values: Mapping[str, object], think_s: float) -> Load:
+def _load_of(values: Mapping[str, Any]) -> Load:
     if "users" in values:
-        return Closed(cast(int, values["users"]), think_s)
-    return Open(np.array(values["due_s"]), cast(float, values["rate"]))
+        return Closed(**values)
+    return Open(**{**values, "due_s": np.array(values["due_s"], float)})
 
 
 def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os.environ) -> None:
@@ -132,7 +134,7 @@ def run_share(spec: ShareSpec, folder: Path, environment: Mapping[str, str] = os
     config, share = BenchConfig.of_dict(spec["config"]), Share(*spec["share"])
     key = environment.get(OWN_KEY) or None  # the coordinator chose it; other keys of the node are not for this server
     setup = prepare(config, api_key=key, try_first=False)
-    load = _load_of(spec["load"], config.think_s)
+    load = _load_of(spec["load"])
     source = Slice(setup.source_of(spec["level"], Correction(*spec["correction"])), share)
     mine = share.load(load)
     result = run_level(

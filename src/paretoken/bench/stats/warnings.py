@@ -34,6 +34,7 @@ TITLES = {
     "errors": "Errors",
     "left_out": "Sessions left out",
     "sent_again": "Sent again",
+    "answers_lost": "Answers not kept",
     "short_output": "Short output",
     "cut": "Requests cut off",
     "cache_hits": "Prefix-cache hits",
@@ -300,6 +301,12 @@ def client_warnings(fidelity: Fidelity | None) -> Iterator[LevelWarning]:
             "sent_again",
             f"{counted(fidelity.sent_again, 'request')} sent again on a fresh connection, because the server closed "
             "the kept one as it was used; TTFT counts from the first attempt",
+        )
+    if fidelity and fidelity.answers_lost:
+        yield LevelWarning(
+            "answers_lost",
+            f"{counted(fidelity.answers_lost, 'answer')} of the server too long or unreadable to be kept; later "
+            "prompts hold recorded or synthetic text instead, which its prefix cache does not",
         )
 
 

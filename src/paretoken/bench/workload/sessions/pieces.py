@@ -11,8 +11,10 @@ import orjson
 from paretoken.bench.workload.makers import Ints, Maker, PlainWords
 from paretoken.bench.workload.prompts import BLOCK, PREFIX, REQUEST, SESSION, PromptPlan
 
-MOST_BLOCKS = 65_536
-"""Blocks kept ready by each worker; a prompt of a million tokens holds 16 thousand."""
+MOST_BLOCK_BYTES = 64 * 2**20
+"""Blocks kept ready by each worker: about three million tokens of prompts."""
+TOKEN_BYTES, BLOCK_BYTES = 16, 1_024
+"""Memory of a block for each token, as a number and as text or JSON, and beside its tokens."""
 _STEP_BITS = 24
 
 
@@ -56,6 +58,7 @@ class Pieces:
         self.maker = maker
         self._plan = plan
         self._blocks: dict[tuple[int, int, int], Piece] = {}
+        self.block_bytes = 0
 
     def fresh(self, session: int, step: int, tokens: int) -> Piece:
         """What a step adds to its context."""
@@ -76,13 +79,24 @@ class Pieces:
         piece = self._blocks.pop(key, None)
         if piece is None:
             piece = self._drawn(BLOCK, block % 2**64 + (again << 64), tokens)
-            if len(self._blocks) >= MOST_BLOCKS:
-                del self._blocks[next(iter(self._blocks))]
+            self._make_room(_kept_bytes(tokens))
         self._blocks[key] = piece  # the last one used is dropped last
         return piece
 
+    def _make_room(self, size: int) -> None:
+        """Drop the blocks that were not used for longest until there is room for one of that size."""
+        while self._blocks and self.block_bytes + size > MOST_BLOCK_BYTES:
+            oldest = next(iter(self._blocks))
+            del self._blocks[oldest]
+            self.block_bytes -= _kept_bytes(oldest[2])
+        self.block_bytes += size
+
     def _drawn(self, purpose: int, k: int, tokens: int) -> Piece:
         return Piece(self.maker, self.maker.atoms(self._plan.rng(purpose, k), tokens), tokens)
+
+
+def _kept_bytes(tokens: int) -> int:
+    return BLOCK_BYTES + TOKEN_BYTES * tokens
 
 
 def joined(pieces: list[Piece]) -> str:
