@@ -67,8 +67,8 @@ def test_broken_lines_may_be_counted_instead(tmp_path):
 
 
 def test_an_object_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("paretoken.trace_rows.MOST_BYTES", 2_000_000)
+    monkeypatch.setattr("paretoken.trace_rows.MOST_LINE", 2_000_000)
     path = tmp_path / "rows"
-    path.write_text("{\n" + '"a": "' + "x" * 1_000_000 + '",\n' + '"b": "' + "x" * 2_000_000 + '",\n', encoding="utf-8")
-    with pytest.raises(BadFile, match="line 1 is longer than 2 MB; write one object a line"):
+    path.write_text("{\n" + '"a": "' + "x" * 1_000_000 + '",\n' + '"b": "' + "x" * 1_500_000 + '",\n', encoding="utf-8")
+    with pytest.raises(BadFile, match="line 1 is longer than 2 MB; write smaller objects"):
         list(objects(path))

@@ -10,7 +10,7 @@ from paretoken import plural
 from paretoken.bench.workload.traces.request import Trace
 from paretoken.errors import BadFile
 from paretoken.sessions.graph import SessionTrace
-from paretoken.traffic.clock import FROM_ZERO
+from paretoken.trace_rows import FROM_ZERO
 from paretoken.traffic.lengths import Names
 from paretoken.traffic.sessions import traffic_of_sessions
 from paretoken.traffic.traffic import DAY_S, Floats, PrefixBlocks, Traffic, period_s
