@@ -149,6 +149,11 @@ class SessionTrace:
         """Whether every session has a time of its own."""
         return all(session.begin_s is not None for session in self.sessions)
 
+    @property
+    def longest_tokens(self) -> int:
+        """The most tokens of a prompt and its answer."""
+        return max((session.longest_tokens for session in self.sessions), default=0)
+
     def within(self, context_tokens: int) -> SessionTrace:
         """Without the sessions in which a prompt and its answer exceed the context of a server; maybe without any."""
         kept = tuple(s for s in self.sessions if s.longest_tokens <= context_tokens)
