@@ -76,7 +76,7 @@ def test_no_more_memory_is_taken_than_allowed(tmp_path, monkeypatch, kind):
     )
     tracemalloc.start()
     try:
-        with pytest.raises(BadFile, match="need more than 0.004 GB of memory"):
+        with pytest.raises(BadFile, match=r"need more than 0\.004 GB of memory"):
             read_sessions(path, keep_going=True)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from paretoken.errors import BadConfig, BadFile
-from paretoken.sessions.read import read_sessions
+from paretoken.sessions.read import is_session_file, read_sessions
 from tests.sessions.shapes import DATA
 
 
@@ -33,6 +33,22 @@ class TestKeepGoing:
             "two sessions with one name": 1,
         }
         assert f"{path.name}: 1 session left out: a circle of steps" in trace.notes()
+
+    def test_broken_first_lines_are_left_out_too(self, tmp_path):
+        path = tmp_path / "t.jsonl"
+        path.write_text('{"session": "cut\n{"session"\n' + plain("a"), encoding="utf-8")
+        assert is_session_file(path)
+        trace = read_sessions(path, keep_going=True)
+        assert [s.name for s in trace.sessions] == ["a"] and trace.left_out == {"a line that is not whole JSON": 2}
+        with pytest.raises(BadFile, match="line 1 is not whole JSON"):
+            read_sessions(path)
+
+    def test_a_hundred_broken_lines_are_no_trace(self, tmp_path):
+        path = tmp_path / "t.jsonl"
+        path.write_text('{"session": "cut\n' * 101 + plain("a"), encoding="utf-8")
+        assert not is_session_file(path)
+        with pytest.raises(BadFile, match="is not whole JSON"):
+            read_sessions(path, keep_going=True)
 
     def test_nothing_left_is_refused_with_the_reasons(self, tmp_path):
         path = tmp_path / "t.jsonl"

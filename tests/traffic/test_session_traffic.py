@@ -177,7 +177,9 @@ def test_recorded_times_are_those_of_the_traffic(tmp_path, rows):
     # What the steps wait for leads to the same times, at answers of 1 s or, where the next one began earlier, less.
     gaps = [b["timestamp"] / 1000 - a["timestamp"] / 1000 for a, b in pairwise(rows)]
     waits = [step.wait_s for step in session.steps[1:]]
-    assert waits == [row["delay"] / 1000 if "delay" in row else max(g - 1, 0) for g, row in zip(gaps, rows[1:])]
+    assert waits == [
+        row["delay"] / 1000 if "delay" in row else max(g - 1, 0) for g, row in zip(gaps, rows[1:], strict=True)
+    ]
 
 
 @pytest.mark.parametrize("file", ["tracelab.jsonl", "otel.jsonl"])
