@@ -60,6 +60,7 @@ ROWS: dict[str, Callable[[int], dict[str, object]]] = {
     "tracelab": _tracelab,
     "a fan-out": _dag,
 }
+MANY = {"empty calls a line": 9_000, "wide text": 1_500, "tracelab": 5_000, "otel": 2_500}
 
 
 def _written(path: Path, rows: Iterator[dict[str, object]]) -> Path:
@@ -71,9 +72,7 @@ def _written(path: Path, rows: Iterator[dict[str, object]]) -> Path:
 @pytest.mark.parametrize("kind", ROWS)
 def test_no_more_memory_is_taken_than_allowed(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("paretoken.sessions.drafts.MOST_KEPT", MOST)
-    path = _written(
-        tmp_path / "t.jsonl", map(ROWS[kind], range(12_000 if "line" in kind or kind == "tracelab" else 600))
-    )
+    path = _written(tmp_path / "t.jsonl", map(ROWS[kind], range(MANY.get(kind, 200))))
     tracemalloc.start()
     try:
         with pytest.raises(BadFile, match=r"need more than 0\.004 GB of memory"):
@@ -82,7 +81,7 @@ def test_no_more_memory_is_taken_than_allowed(tmp_path, monkeypatch, kind):
     finally:
         tracemalloc.stop()
     assert peak < MOST + SPARE
-    assert peak > MOST / 4  # nor is a file refused that takes far less
+    assert peak > MOST / 8  # nor is a file refused that takes far less
 
 
 def test_steps_that_all_wait_for_all_are_refused(tmp_path, monkeypatch):

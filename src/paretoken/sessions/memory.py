@@ -17,7 +17,7 @@ CALL_BYTES = 400
 """A call with its lengths."""
 STEP_BYTES = 700
 """A step with its times, its ids in the file, and what arranges it."""
-SESSION_BYTES = 2_000
+SESSION_BYTES = 800
 """A session with its name and what gathers its rows."""
 
 

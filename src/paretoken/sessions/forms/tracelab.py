@@ -65,7 +65,7 @@ class Round:
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """Sessions with their sub-agents, once all rounds are read; no limit, as a sub-agent is a session of the file."""
-    gathered = Gathered[Round](faults, SessionLimits(), lambda r: STEP_BYTES * (2 + len(r.tools)))
+    gathered = Gathered[Round](faults, SessionLimits(), lambda r: STEP_BYTES * (1 + len(r.tools)))
     for row in rows:
         if name := faults.session_of(row, "session_id"):
             gathered.add(name, row, _round)
