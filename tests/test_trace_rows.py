@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.errors import BadFile
-from paretoken.trace_rows import objects
+from paretoken.trace_rows import MARKS, objects
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(alphabet='ab"\\[]{},é\n', max_size=6),
@@ -66,9 +66,59 @@ def test_broken_lines_may_be_counted_instead(tmp_path):
     assert [str(error).split(": ")[1][:6] for error in broken] == ["line 2", "line 3"]
 
 
-def test_an_object_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("paretoken.trace_rows.MOST_BYTES", 2_000_000)
+@pytest.mark.parametrize(
+    "text", ['[{"' + '\\"' * 500_000, '[{"' + '\\"' * 500_000 + "\\\n", '[{"a": ' + '"' * 1_000_000]
+)
+def test_a_string_without_end_is_read_once(tmp_path, text):
+    """A scan of the rest of the line for each quote of a million would take hours."""
     path = tmp_path / "rows"
-    path.write_text("{\n" + '"a": "' + "x" * 1_000_000 + '",\n' + '"b": "' + "x" * 2_000_000 + '",\n', encoding="utf-8")
-    with pytest.raises(BadFile, match="line 1 is longer than 2 MB; write one object a line"):
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadFile, match="is not whole JSON"):
+        list(objects(path))
+
+
+@given(st.text(alphabet='"\\{[x\n', max_size=60))
+def test_every_quote_begins_a_match(line):
+    """So none is looked at twice."""
+    at = 0
+    for mark in MARKS.finditer(line):
+        assert not set(line[at : mark.start()]) & set('"[{')
+        at = mark.end()
+    assert not set(line[at:]) & set('"[{')
+
+
+BROKEN = {
+    "cut": '{"session": "cut',
+    "cut between fields": '{"a": 1, "b": [2',
+    "its begin missing": 'kens": 5}',
+    "a closing bracket": "}",
+    "no value": '{"a": }',
+    "a word": "xyz",
+}
+
+
+@pytest.mark.parametrize("first", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("lines", [1, 2, 99])
+def test_the_first_lines_may_be_broken_too(tmp_path, first, lines):
+    path, broken = tmp_path / "rows", []
+    path.write_text(f"{first}\n" * lines + '{"a": 1}\n{"c": 2}\n', encoding="utf-8")
+    assert [row.values for row in objects(path, broken.append)] == [{"a": 1}, {"c": 2}] and len(broken) == lines
+    with pytest.raises(BadFile, match="line 1 is not whole JSON"):
+        list(objects(path))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": [\n{"b": 1}\n,\n{"b": 1}\n]}', '{\n"a":\n{"b": 1}\n}\n{"a": 1}', '{"a": 1}{"b": 2}\n{"c": 3}']
+)
+def test_objects_over_lines_are_no_broken_lines(tmp_path, text):
+    path = tmp_path / "rows"
+    path.write_text(text, encoding="utf-8")
+    assert next(objects(path)).values.keys() == {"a"}
+
+
+def test_an_object_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.trace_rows.MOST_LINE", 2_000_000)
+    path = tmp_path / "rows"
+    path.write_text("{\n" + '"a": "' + "x" * 1_000_000 + '",\n' + '"b": "' + "x" * 1_500_000 + '",\n', encoding="utf-8")
+    with pytest.raises(BadFile, match="line 1 is longer than 2 MB; write smaller objects"):
         list(objects(path))

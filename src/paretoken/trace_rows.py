@@ -16,15 +16,21 @@ from pathlib import Path
 import orjson
 
 from paretoken.errors import BadFile
-from paretoken.plain_files import MOST_BYTES
 
 MOST_LINE = 64_000_000
 MOST_TOKENS = 2**31 - 1
+FROM_ZERO = 1e8
+"""Numbers below this count from the start of a log, up to three years in seconds."""
 LATEST_S = 7_258_118_400.0
 """The year 2200 in seconds since 1970; every time is below it, whatever it counts from."""
 _GZIP = b"\x1f\x8b"
-_MARKS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]')
-"""Strings, as brackets in them mean nothing, and brackets. A string of JSON ends in its line."""
+HEAD_LINES = 100
+"""Lines at the begin of a file among which one that is whole shows its layout, whatever is broken before it."""
+MARKS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Strings, as brackets in them mean nothing, and brackets. A string ends with its line at the latest.
+
+Every quote begins a match that is never read twice, so a line of any content takes time in proportion to its length.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +107,17 @@ def read_head(path: Path) -> Head:
 def objects(path: Path, broken: Callable[[BadFile], None] | None = None) -> Iterator[TraceRow]:
     """The objects of JSON lines, of a JSON list, or of documents of several lines each; one at a time is in memory.
 
-    A line that is not whole JSON goes to `broken`, as the error it is, where that is given.
+    A line of JSON lines that is not whole goes to `broken`, as the error it is, where that is given.
     """
     numbered = ((n, line) for n, line in enumerate(lines(path), start=1) if line.strip())
     first = next(numbered, None)
     if first is None:
         return
-    if first[1].lstrip()[0] == "[" or not _is_whole(first[1]):
-        yield from _spread(chain([first], numbered), path)
+    head = [first]
+    if first[1].lstrip()[0] == "[" or not _are_lines(head, numbered, path):
+        yield from _spread(chain(head, numbered), path)
         return
-    for number, line in chain([first], numbered):
+    for number, line in chain(head, numbered):
         try:
             row = _row(_parse(line, path, f"line {number}"), path, f"line {number}", len(line))
         except BadFile as e:
@@ -140,7 +147,7 @@ def _spread(numbered: Iterable[tuple[int, str]], path: Path) -> Iterator[TraceRo
     place, parts = "line 1", list[str]()
     for number, line in numbered:
         end = begin = 0
-        for mark in _MARKS.finditer(line):
+        for mark in MARKS.finditer(line):
             if depth <= bool(listed):
                 _check_between(line[end : mark.start()], path, f"entry {entry + 1}" if listed else f"line {number}")
                 if listed is None and mark[0] == "[":
@@ -160,13 +167,45 @@ def _spread(numbered: Iterable[tuple[int, str]], path: Path) -> Iterator[TraceRo
         if depth > bool(listed):
             parts.append(line[begin:])
             size += len(line)
-            if size > MOST_BYTES:
-                raise BadFile(f"{path}: {place} is longer than {MOST_BYTES // 1_000_000} MB; write one object a line")
+            if size > MOST_LINE:
+                raise BadFile(f"{path}: {place} is longer than {MOST_LINE // 1_000_000} MB; write smaller objects")
         else:
             _check_between(line[end:], path, f"entry {entry + 1}" if listed else f"line {number}")
     if depth:
         within = depth > bool(listed)
         _parse("".join(parts) if within else "[", path, place if within else "the list")
+
+
+def _are_lines(head: list[tuple[int, str]], more: Iterator[tuple[int, str]], path: Path) -> bool:
+    """Whether every line is an object of its own. Lines that this has to look at are moved from `more` to `head`.
+
+    So it is where the first line is whole, or where a later one is whole that cannot go on with what is open before it:
+    then the lines before are broken.
+    """
+    if _is_whole(head[0][1]):
+        return True
+    depth = size = 0
+    while len(head) < HEAD_LINES and size < MOST_LINE:
+        line, size, above = head[-1][1], size + len(head[-1][1]), depth
+        depth += sum((mark[0] in "[{") - (mark[0] in "]}") for mark in MARKS.finditer(line))
+        broken = bool(depth) if above else not _holds_documents(head[-1], path)
+        following = next(more, None)
+        if following is None:
+            return False
+        head.append(following)
+        if broken and line.rstrip()[-1] not in "[{,:" and following[1][0] == "{" and _is_whole(following[1]):
+            return True
+    return False
+
+
+def _holds_documents(numbered: tuple[int, str], path: Path) -> bool:
+    """Whether a line holds whole objects one behind the other."""
+    try:
+        for _ in _spread([numbered], path):
+            pass
+    except BadFile:
+        return False
+    return True
 
 
 def _check_between(text: str, path: Path, place: str) -> None:

@@ -112,7 +112,6 @@ class TestUnits:
         [
             ("mooncake.jsonl", 2.25, 512, 1024 / 3830, "times in ms, blocks of 512 tokens"),
             ("bailian.jsonl", 2.25, 16, 32 / 139, "times in s, blocks of 16 tokens"),
-            ("tracelab.jsonl", 2.25, 64, 192 / 490, "cached prefixes as blocks of 64 tokens"),
             ("vidur.csv", 2.25, 512, 0, "times in s"),
             ("splitwise.csv", 2.25, 512, 0, "times in s"),
         ],

@@ -12,7 +12,7 @@ from paretoken.bench.workload.bodies import Bodies
 from paretoken.bench.workload.makers import PlainWords, Words
 from paretoken.bench.workload.prompts import Correction, PromptPlan
 from paretoken.bench.workload.sessions.lengths import MissingLengths
-from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.of_requests import sessions_of_requests
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.traces import Replayed, Trace, read_trace
 from paretoken.errors import BadConfig
@@ -65,41 +65,26 @@ class TestBlocks:
         assert [len(p) for p in prompts] == [40, 20, 70, 9]
         assert prompts[0][:32] == prompts[2][:32] and prompts[0][32:40] != prompts[2][32:40]
 
-    def test_a_session_shares_what_the_engine_had_cached(self):
-        source = as_token_ids(read_trace(DATA / "tracelab.jsonl"))
-        first, other, second, third = (json.loads(r.body)["prompt"] for r in source.requests(0, 1))
-        assert second[:128] == first[:128] and second[128:130] != first[128:130]
-        assert third[:64] == first[:64] and third[64:70] != first[64:70] and other[:64] != first[:64]
-
 
 class TestTurns:
     """Turns that follow the answer before them."""
 
-    def test_a_later_turn_bears_the_time_of_its_session_and_its_delay(self):
-        requests = read_trace(DATA / "mooncake-sessions.jsonl").requests
-        assert [(r.session, r.time_s, r.after_s) for r in requests] == [
-            ("a", 0.0, None),
-            ("a", 0.0, 0.15),
-            ("a", 0.0, 0.0),
-            ("b", 0.25, None),
-        ]
-
     def played(self, trace: Trace, **more) -> SessionSource:
-        counted = MissingLengths(lambda text: len(text.split()), 1).filled(sessions_of_turns(trace))
+        counted = MissingLengths(lambda text: len(text.split()), 1).filled(sessions_of_requests(trace))
         sessions = RecordedSessions(counted.sessions, **more)
         return SessionSource(plan=PromptPlan(PlainWords(), 1), sessions=sessions, bodies=Bodies(model="m", api="chat"))
 
     def test_they_are_sessions_of_one_call_after_the_other(self):
-        source = self.played(read_trace(DATA / "mooncake-sessions.jsonl"), repeat=True)
+        source = self.played(read_trace(DATA / "aiperf-turns.jsonl"), repeat=True)
         made = list(itertools.islice(source.requests(0, 1), 4))
-        assert [len(s.flow.steps) for s in made] == [3, 1, 3, 1]
-        assert made[0].flow.parents == ((), ((0, 150_000_000),), ((1, 0),))
+        assert [len(s.flow.steps) for s in made] == [2, 1, 2, 1]
+        assert made[0].flow.parents == ((), ((0, 200_000_000),))
         assert [s.number for s in itertools.islice(source.requests(1, 2), 2)] == [1, 3]
 
-    def test_delays_are_at_least_the_think_time(self):
-        sessions = sessions_of_turns(read_trace(DATA / "mooncake-sessions.jsonl"), think_s=0.1).sessions
-        assert [step.wait_s for step in sessions[0].steps] == [0.0, 0.15, 0.1]
-        assert [session.begin_s for session in sessions] == [0.0, 0.25]
+    @pytest.mark.parametrize(("think_s", "wait_s"), [(0.1, 0.2), (0.3, 0.3)])
+    def test_delays_are_at_least_the_think_time(self, think_s, wait_s):
+        sessions = sessions_of_requests(read_trace(DATA / "aiperf-turns.jsonl"), think_s=think_s).sessions
+        assert [step.wait_s for step in sessions[0].steps] == [0.0, wait_s]
 
     def test_each_turn_holds_those_before_it_and_stand_ins_for_their_answers(self):
         trace = read_trace(DATA / "aiperf-turns.jsonl")

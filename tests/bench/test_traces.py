@@ -25,7 +25,6 @@ FILES = {
     "plain.jsonl": "plain",
     "bailian.jsonl": "bailian",
     "mooncake-text.jsonl": "mooncake",
-    "tracelab.jsonl": "TraceLab",
     "vidur.csv": "vidur",
     "splitwise.csv": "splitwise-sim",
     "openai-batch.jsonl": "OpenAI batch",

@@ -109,7 +109,7 @@ FAULTS: list[tuple[str, Change, str]] = [
     ("dag.jsonl", lambda r: r[1]["turns"][0].update(spawns=["coder"]), "conversation 'coder' begins itself"),
     ("dag.jsonl", lambda r: r[1]["turns"][0].update(forks=["scout"]), "conversation 'scout' begins itself"),
     ("dag.jsonl", lambda r: r[0]["turns"][1].update(spawns=["elf"]), "conversation 'elf' is begun and not in the file"),
-    ("dag.jsonl", lambda r: r[1].update(session_id="coder"), "line 2: session 'coder': is there twice"),
+    ("dag.jsonl", lambda r: r[1].update(session_id="coder"), "line 2: session 'coder': occurs twice"),
     ("dag.jsonl", lambda r: r[1].update(turns=[]), "line 2: turns must be a list of one turn or more"),
     ("dag.jsonl", lambda r: r[1]["turns"][0].update(messages=[]), "line 2, turn 1: messages must be a list of one"),
     (
@@ -177,7 +177,7 @@ def test_spans_of_no_operation_are_skipped_and_their_children_kept(tmp_path):
 
 def test_a_fan_out_without_end_is_refused(tmp_path, monkeypatch):
     """Thirty conversations that each begin the next one twice would be a billion steps."""
-    monkeypatch.setattr("paretoken.sessions.forms.dag.MOST_STEPS", 2_000)
+    monkeypatch.setattr("paretoken.sessions.arrange.MOST_STEPS", 2_000)
     turn = {"messages": [{"role": "user", "content": "x"}]}
     rows = [{"session_id": str(n), "turns": [{**turn, "spawns": [str(n + 1)] * 2}]} for n in range(30)]
     rows.append({"session_id": "30", "turns": [turn]})

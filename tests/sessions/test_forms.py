@@ -228,7 +228,7 @@ class TestContexts:
         assert [call.blocks for call in grown.calls.values()] == [(0, 1), (), ()]
         assert [call.input_tokens for call in whole.calls.values()] == [1300, 1900]
         assert whole.calls[1].blocks == (0, 5, 7, 8) and whole.calls[1].continues < 0
-        assert [step.wait_s for step in whole.steps] == [0.0, 6.0]
+        assert [(step.wait_s, step.began_s) for step in whole.steps] == [(0.0, 0.0), (5.0, 6.0)]
 
     @pytest.mark.parametrize("delta", [False, True])
     def test_messages_of_mooncake(self, tmp_path, delta):

@@ -10,10 +10,6 @@ from paretoken.bench.workload.prompts import PromptPlan
 from paretoken.bench.workload.traces import Replayed, Trace
 
 DATA = Path(__file__).parent.parent / "data" / "traces"
-TRACELAB = (
-    '{"session_id": "s", "input_tokens_total": 5, "output_tokens": 6, '
-    '"timing_events": [{"event_type": "user_message", "timestamp": %s}]}\n'
-)
 FAULTS = {
     "mooncake": {
         "good": '{"timestamp": 1, "input_length": 5, "output_length": 6}\n',
@@ -66,12 +62,6 @@ FAULTS = {
         "number": '{"chat_id": 1, "timestamp": 1, "input_length": "five", "output_length": 6}\n',
         "below": '{"chat_id": 1, "timestamp": 1, "input_length": 18446744073709551616, "output_length": 6}\n',
         "form": '{"chat_id": 1, "timestamp": 1, "input_length": 5, "output_length": 6, "hash_ids": "x"}\n',
-    },
-    "tracelab": {
-        "good": TRACELAB % '"2026-08-25T10:00:01Z"',
-        "missing": TRACELAB.replace('"output_tokens"', '"other"') % '"2026-08-25T10:00:01Z"',
-        "number": TRACELAB % '"yesterday"',
-        "form": TRACELAB.replace("user_message", "text") % '"2026-08-25T10:00:01Z"',
     },
     "vidur": {
         "head": "arrived_at,num_prefill_tokens,num_decode_tokens\n",

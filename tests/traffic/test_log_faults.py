@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from paretoken.bench.workload.traces.request import TraceLimits
 from paretoken.errors import BadFile
 from paretoken.traffic.log import read_log
 
@@ -139,27 +138,3 @@ class TestWhatIsTolerated:
         file = tmp_path / "a.csv"
         file.write_text(csv("0,1,3", "400000,2,3", "400001,2,3"))
         assert any("4.63 days of" in note and "without a request" in note for note in read_log(file).notes)
-
-
-@pytest.mark.parametrize(
-    ("limits", "inputs"),
-    [
-        (TraceLimits(requests=2), [1, 2]),
-        (TraceLimits(start_s=1, seconds=2), [2, 3]),
-        (TraceLimits(max_input=4), [1, 2, 3, 4]),
-        (TraceLimits(max_output=12), [1, 2]),
-    ],
-)
-def test_limits_are_those_of_traces(tmp_path, limits, inputs):
-    file = tmp_path / "a.csv"
-    file.write_text(csv(*(f"{k},{k + 1},{11 + k}" for k in range(6))))
-    requests = read_log(file, limits=limits)
-    assert requests.input_tokens.tolist() == inputs
-    assert any("left out by the limits" in note for note in requests.notes)
-
-
-def test_limits_that_leave_nothing_say_so(tmp_path):
-    file = tmp_path / "a.csv"
-    file.write_text(csv("1,5,5", "2,5,5"))
-    with pytest.raises(BadFile, match="no request within the limits; all 2 were left out"):
-        read_log(file, limits=TraceLimits(max_input=4))

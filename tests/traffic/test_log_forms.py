@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from paretoken.bench.workload.traces import TraceLimits, read_trace
+from paretoken.bench.workload.traces import read_trace
 from paretoken.traffic.log import read_log
 from paretoken.traffic.reuse import reuse
 from paretoken.traffic.traffic import Traffic
@@ -328,20 +328,12 @@ class TestTraces:
     def test_turns_come_after_the_answers_and_pauses_before_them(self):
         requests = read_log(DATA / "mooncake-sessions.jsonl")
         assert np.allclose(requests.time_s, [0, 0.25, 1.15, 2.15]) and requests.session.tolist() == [0, 1, 0, 0]
-        assert any("4 model calls without a recorded duration: 1 s" in note for note in requests.notes)
-
-    def test_with_limits_turns_are_requests_whose_answers_take_no_time(self):
-        requests = read_log(DATA / "mooncake-sessions.jsonl", limits=TraceLimits(requests=10))
-        assert np.allclose(requests.time_s, [0, 0.15, 0.15, 0.25]) and requests.session.tolist() == [0, 0, 0, 1]
-        assert any("2 turns that follow an answer" in note for note in requests.notes)
+        assert any("2 model calls without a recorded duration: 1 s" in note for note in requests.notes)
 
     def test_a_trace_with_dates_knows_the_day(self):
         requests = read_log(DATA / "tracelab.jsonl")
         assert requests.day_start_s == 10 * 3600 + 30 and requests.graphs is not None
         assert reuse(requests) is not None
-
-    def test_limits_reach_the_trace(self):
-        assert len(read_log(DATA / "mooncake.jsonl", limits=TraceLimits(requests=2))) == 2
 
 
 def test_the_first_filled_name_of_a_role_counts_in_each_row(tmp_path):

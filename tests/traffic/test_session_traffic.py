@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from paretoken.bench.workload.traces.request import Trace, TraceRequest
+from paretoken.bench.workload.sessions.of_requests import sessions_of_requests
+from paretoken.bench.workload.traces.request import STAND_IN, Trace, TraceRequest
 from paretoken.errors import BadFile
 from paretoken.sessions.graph import Call, Session, Step
 from paretoken.traffic.describe import describe
 from paretoken.traffic.growth import grown
 from paretoken.traffic.log import read_log
-from paretoken.traffic.requests_as_sessions import read_as_sessions, sessions_of_requests
+from paretoken.traffic.requests_as_sessions import read_as_sessions
 from paretoken.traffic.reuse import reuse
 from paretoken.traffic.sessions import sessions_between, traffic_of_sessions
 from paretoken.traffic.trace import traffic_of_trace
 from tests.support.recorded_sessions import chain, growing, trace_of, write_trace
 
+SESSIONS = Path(__file__).parents[1] / "sessions" / "data"
 TIMED = [chain(growing(3), name=str(i), begin_s=100.0 * i, call_s=4.0) for i in range(5)]
 
 
@@ -31,7 +37,7 @@ def test_turns_come_after_the_answers_and_tools_before_them():
 def test_answers_without_a_duration_take_a_second_and_are_counted():
     traffic = traffic_of_sessions(trace_of([chain(growing(2), begin_s=0.0)]))
     assert traffic.time_s.tolist() == [0.0, 3.0]
-    assert any("2 model calls without a recorded duration" in note for note in traffic.notes)
+    assert any("1 model call without a recorded duration" in note for note in traffic.notes)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +138,62 @@ def test_requests_are_sessions_of_one_call_each():
 
 
 def test_turns_that_follow_answers_are_one_session():
+    said = ({"role": "user", "content": "a"}, STAND_IN) * 3
     turns = tuple(
-        TraceRequest(time_s=5.0, input_tokens=100 * (i + 1), output_tokens=10, session="s", after_s=3.0 if i else None)
-        for i in range(3)
+        TraceRequest(time_s=5.0, messages=said[: 2 * i + 1], session="s", after_s=3.0 if i else None) for i in range(3)
     )
     (session,) = sessions_of_requests(Trace(file="x", format="f", requests=turns)).sessions
     assert [step.after for step in session.steps] == [(), (0,), (1,)]
     assert [step.wait_s for step in session.steps] == [0.0, 3.0, 3.0]
     assert [call.continues for call in session.calls.values()] == [-1, 0, 1]
+
+
+def test_turns_that_are_not_those_before_them_share_nothing():
+    """One converter for a run and a prediction, so both see the same context."""
+    texts = ({"role": "user", "content": "a"},), ({"role": "user", "content": "b"},)
+    turns = tuple(TraceRequest(messages=m, session="s", after_s=1.0 if i else None) for i, m in enumerate(texts))
+    (session,) = sessions_of_requests(Trace(file="x", format="f", requests=turns)).sessions
+    assert [call.continues for call in session.calls.values()] == [-1, -1]
+
+
+RECORDED = {
+    "whole": [{"timestamp": 10_000 * i} for i in range(5)],
+    "short": [{"timestamp": 500 * i} for i in range(5)],
+    "with delays": [{"timestamp": 0}, *({"timestamp": 10_000 * i, "delay": 3_000} for i in range(1, 5))],
+}
+
+
+@pytest.mark.parametrize("rows", RECORDED.values(), ids=RECORDED)
+def test_recorded_times_are_those_of_the_traffic(tmp_path, rows):
+    """Turns of Mooncake state when they began and not how long their answers took."""
+    path = tmp_path / "m.jsonl"
+    common = {"session_id": "a", "input_length": 10, "output_length": 5}
+    path.write_text("".join(json.dumps({**common, **row}) + "\n" for row in rows), encoding="utf-8")
+    traffic = read_log(path)
+    assert traffic.time_s.tolist() == [row["timestamp"] / 1000 for row in rows]
+    assert not any("without a recorded duration" in note for note in traffic.notes)
+    (session,) = read_as_sessions(path).sessions
+    assert [begin for begin, _ in session.times()] == traffic.time_s.tolist() and session.widest == 1
+    # What the steps wait for leads to the same times, at answers of 1 s or, where the next one began earlier, less.
+    gaps = [b["timestamp"] / 1000 - a["timestamp"] / 1000 for a, b in pairwise(rows)]
+    waits = [step.wait_s for step in session.steps[1:]]
+    assert waits == [
+        row["delay"] / 1000 if "delay" in row else max(g - 1, 0) for g, row in zip(gaps, rows[1:], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("file", ["tracelab.jsonl", "otel.jsonl"])
+def test_dates_of_sessions_say_the_time_of_day(file):
+    trace = read_as_sessions(SESSIONS / file)
+    assert trace.begin_unix_s is not None and trace.begin_unix_s > 1.7e9
+    traffic = read_log(SESSIONS / file)
+    first_s = min(begin for s in trace.sessions for begin in ((s.begin_s or 0.0) + s.times()[c][0] for c in s.calls))
+    assert traffic.day_start_s == pytest.approx((trace.begin_unix_s + first_s) % 86_400)
+
+
+def test_times_from_any_zero_say_no_time_of_day(tmp_path):
+    trace = read_as_sessions(write_trace(tmp_path, TIMED))
+    assert trace.begin_unix_s is None and traffic_of_sessions(trace).day_start_s is None
 
 
 def test_a_file_of_requests_is_read_as_sessions(tmp_path):

@@ -101,5 +101,5 @@ def replay_row(
         host_cache_gb=question.host_cache_gb,
         ssd_cache_gb=question.ssd_cache_gb,
         most_tokens=server.most_tokens,
-        too_long=setting.fitting.too_long,
+        too_long=setting.too_long,
     )

@@ -14,7 +14,7 @@ from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.slo import MOST_USERS, last_that
 from paretoken.predict.traces.figures import FEWEST_EACH, SessionFigures
-from paretoken.predict.traces.load import FittingSessions, check_trace, fitting_sessions, load_of, mean_call
+from paretoken.predict.traces.load import check_trace, load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.slo import Slo
@@ -26,18 +26,18 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReplaySetting:
-    """One deployment of a question with the sessions that it serves, of calls with mean `lengths`."""
+    """One deployment of a question with the sessions that it serves, without those `too_long` for it.
+
+    `lengths` are the mean ones of the calls of the trace.
+    """
 
     question: ReplayQuestion
     deployment: Deployment
     server: TraceServer
-    fitting: FittingSessions
+    sessions: Sequence[Session]
+    too_long: int
     lengths: Lengths
     notes: tuple[str, ...]
-
-    @property
-    def sessions(self) -> Sequence[Session]:
-        return self.fitting.sessions
 
     def figures(self, users: int | None) -> SessionFigures:
         """The sessions replayed, `users` at once or at their recorded times."""
@@ -70,14 +70,15 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
     for deployment, replicas in question.deployments_for(lengths, data.catalog):
         one = checked(deployment, data.catalog, replicas)
         server = _server(question, one, replicas, lengths, data)
-        fitting = _fitting(server, trace, one, keep_going=question.keep_going)
+        served = _served(server, trace, one, keep_going=question.keep_going)
         yield ReplaySetting(
             question=question,
             deployment=one,
             server=server,
-            fitting=fitting,
+            sessions=served.sessions,
+            too_long=len(trace.sessions) - len(served.sessions),
             lengths=lengths,
-            notes=tuple(_notes(question, server, one, fitting, trace, data)),
+            notes=tuple(_notes(question, server, one, served, trace, data)),
         )
 
 
@@ -146,19 +147,20 @@ def _server(
     )
 
 
-def _fitting(server: TraceServer, trace: SessionTrace, deployment: Deployment, *, keep_going: bool) -> FittingSessions:
-    """The sessions that fit the server; BadConfig where some do not and may not be left out."""
-    fitting = fitting_sessions(trace, server.most_tokens)
-    if fitting.too_long and not (keep_going and fitting.sessions):
+def _served(server: TraceServer, trace: SessionTrace, deployment: Deployment, *, keep_going: bool) -> SessionTrace:
+    """The trace with the sessions that fit the server; BadConfig where some do not and may not be left out."""
+    served = trace.within(server.most_tokens)
+    if len(served.sessions) < len(trace.sessions) and not (keep_going and served.sessions):
         remedy = "use more GPUs" if keep_going else "use more GPUs, or leave them out with --keep-going"
-        raise BadConfig(f"{_too_long(fitting, server, trace, deployment)}; {remedy}")
-    return fitting
+        raise BadConfig(f"{_too_long(served, server, trace, deployment)}; {remedy}")
+    return served
 
 
-def _too_long(fitting: FittingSessions, server: TraceServer, trace: SessionTrace, deployment: Deployment) -> str:
+def _too_long(served: SessionTrace, server: TraceServer, trace: SessionTrace, deployment: Deployment) -> str:
+    too_long, total = len(trace.sessions) - len(served.sessions), counted(len(trace.sessions), "session")
     return (
-        f"{fitting.too_long:,} of {counted(len(trace.sessions), 'session')} of {trace.file} have a call beyond the "
-        f"{server.most_tokens:,} tokens that {deployment.hardware} hold; the longest has {fitting.longest:,}"
+        f"{too_long:,} of {total} of {trace.file} have a call beyond the "
+        f"{server.most_tokens:,} tokens that {deployment.hardware} hold; the longest has {trace.longest_tokens:,}"
     )
 
 
@@ -166,12 +168,12 @@ def _notes(
     question: ReplayQuestion,
     server: TraceServer,
     deployment: Deployment,
-    fitting: FittingSessions,
+    served: SessionTrace,
     trace: SessionTrace,
     data: PredictionData,
 ) -> Iterator[str]:
-    if fitting.too_long:
-        yield f"LEFT OUT: {_too_long(fitting, server, trace, deployment)}"
+    if len(served.sessions) < len(trace.sessions):
+        yield f"LEFT OUT: {_too_long(served, server, trace, deployment)}"
     if server.cache and server.cache.tiers:
         yield from tier_notes(deployment, data.catalog)
     if question.prefix_cache and deployment.dp_attention:

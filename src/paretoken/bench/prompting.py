@@ -37,7 +37,7 @@ from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
 from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages
-from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.of_requests import sessions_of_requests
 from paretoken.bench.workload.sessions.possible import PossibleHits
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.traces import read_trace
@@ -154,7 +154,7 @@ def plan_prompts(
         if trace.in_turns:
             lengths = MissingLengths(token_counter(config, maker_tokenizer(config, maker)))
             sessions = served_sessions(
-                sessions_of_turns(trace, config.think_s), lengths, server.max_context, keep_going=True
+                sessions_of_requests(trace, config.think_s), lengths, server.max_context, keep_going=True
             )
             return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *trace_notes))
         if server.max_context is not None:

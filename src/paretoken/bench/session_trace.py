@@ -95,12 +95,17 @@ def served_sessions(
         return filled
     served = filled.within(context)
     beyond = len(filled.sessions) - len(served.sessions)
+    if not served.sessions:
+        shortest = min(session.longest_tokens for session in filled.sessions)
+        raise BadFile(
+            f"{trace.file} holds no session within the server's context of {context:,} tokens; "
+            f"the least of its sessions needs {shortest:,}"
+        )
     if beyond and not keep_going:
-        longest = max(session.longest_tokens for session in filled.sessions)
         raise BadFile(
             f"{trace.file}: {counted(beyond, 'session')} of {len(filled.sessions):,} exceed the server's context of "
-            f"{context:,} tokens, the longest with {longest:,}; serve the model with a longer context, or leave them "
-            "out with --keep-going"
+            f"{context:,} tokens, the longest with {filled.longest_tokens:,}; serve the model with a longer context, "
+            "or leave them out with --keep-going"
         )
     return served
 

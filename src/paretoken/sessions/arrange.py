@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from math import isfinite
 
 from paretoken.errors import ParetokenError, quoted
 from paretoken.sessions.graph import NO_STEP, Step
 
+MOST_STEPS = 100_000
+"""Steps of a session. More are taken for a mistake."""
+MOST_LINKS = 1_000_000
+"""Steps that the steps of a session wait for, all together."""
 MOST_WAIT_S = 31 * 86_400.0
 """A longer wait or tool is taken for a wrong unit."""
 
@@ -35,12 +39,30 @@ class NamedStep:
     continues: str = ""
 
 
+@dataclass(slots=True)
+class StepList:
+    """The steps of a session as they are read. Raises BadSession once they, or what they wait for, are too many."""
+
+    steps: list[NamedStep] = field(default_factory=list)
+    _links: int = 0
+
+    def append(self, step: NamedStep) -> None:
+        """One more step."""
+        self._links += len(step.after)
+        if len(self.steps) >= MOST_STEPS:
+            raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
+        if self._links > MOST_LINKS:
+            why = f"has steps that wait for more than {MOST_LINKS:,} others, all together"
+            raise BadSession(why, "too many steps waited for")
+        self.steps.append(step)
+
+
 def arranged(steps: Sequence[NamedStep]) -> tuple[Step, ...]:
     """The steps with indices for ids, each behind those it waits for, else in the order given. Raises BadSession."""
     places: dict[str, int] = {}
     for place, step in enumerate(steps):
         if places.setdefault(step.id, place) != place:
-            why = f"step {quoted(step.id)} is there twice; give every step an id of its own"
+            why = f"step {quoted(step.id)} occurs twice; give every step an id of its own"
             raise BadSession(why, "two steps with one id")
     parents = [_parents(step, places) for step in steps]
     for step in steps:
@@ -61,6 +83,8 @@ def _parents(step: NamedStep, places: Mapping[str, int]) -> list[int]:
 
 
 def _check_times(step: NamedStep) -> None:
+    if step.step.began_s is not None and not (isfinite(step.step.began_s) and step.step.began_s >= 0):
+        raise BadSession(f"step {quoted(step.id)} began {step.step.began_s:g} s after its session", "a negative time")
     for what, seconds in (("waits", step.step.wait_s), ("runs", step.step.seconds)):
         if seconds is None:
             continue

@@ -9,16 +9,22 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from paretoken.errors import BadConfig, BadFile, quoted
-from paretoken.sessions.arrange import BadSession, NamedStep
+from paretoken.sessions.arrange import MOST_STEPS, BadSession, NamedStep
 from paretoken.sessions.fields import id_of
 from paretoken.sessions.graph import BLOCK_TOKENS
+from paretoken.sessions.memory import OBJECT_BYTES, SESSION_BYTES, json_bytes
 from paretoken.trace_rows import TraceRow
 
 T = TypeVar("T")
-MOST_STEPS = 100_000
-"""Steps of a session. More are taken for a mistake."""
-MOST_KEPT = 3_000_000_000
-"""Characters of the rows of sessions that are kept, which take up to twice as many bytes of memory."""
+MOST_KEPT = 6_000_000_000
+"""Bytes of memory that the sessions of a file and the rows that wait for others take, by `paretoken.sessions.memory`.
+
+A line and its session while they are read come on top.
+"""
+
+
+class TooLarge(BadFile):
+    """A file whose sessions take more memory than is allowed; leaving a session out does not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,8 @@ class SessionLimits:
 class SessionDraft:
     """A session whose steps name each other by the ids of the form. `place` is where the file holds it.
 
-    `begin_s` is the recorded time of its begin, whatever that counts from.
+    `begin_s` is the recorded time of its begin, whatever that counts from. `distinct_ids` is how many objects its block
+    ids are, None if each is one of its own.
     """
 
     name: str
@@ -45,13 +52,14 @@ class SessionDraft:
     steps: Sequence[NamedStep]
     begin_s: float | None = None
     block_tokens: int = BLOCK_TOKENS
+    distinct_ids: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Faults:
     """What is wrong with a file: raised, or with `keep_going` counted, and the session left out.
 
-    `kept` counts the characters of the rows that sessions are made of.
+    `kept` are the bytes of memory that what was read takes.
     """
 
     file: str
@@ -65,20 +73,26 @@ class Faults:
         """A part of a session is read in here."""
         try:
             yield
+        except TooLarge:
+            raise
         except BadSession as e:
             where = f"{self.file}: {place}: " if place else f"{self.file}: "
             self._spoil(session, BadFile(f"{where}session {quoted(session)}: {e}"), e.reason)
         except BadFile as e:
             self._spoil(session, e, "a row that cannot be read")
 
-    def keep(self, row: TraceRow) -> None:
-        """A row is kept; BadFile once they are too many for the memory of a machine."""
-        self.kept += row.size
+    def keep(self, size: int, place: str) -> None:
+        """That many more bytes are kept; TooLarge once they are too many."""
+        self.kept += size
         if self.kept > MOST_KEPT:
-            raise BadFile(
-                f"{self.file}: {row.place}: the sessions up to here have more than {MOST_KEPT / 1e9:g} GB, "
-                "too many to keep in memory; split the file, or read fewer sessions"
+            raise TooLarge(
+                f"{self.file}: {place}: the sessions up to here need more than {MOST_KEPT / 1e9:g} GB of memory, "
+                "too many to keep; split the file, or read fewer sessions"
             )
+
+    def give_back(self, size: int) -> None:
+        """That many bytes are kept no longer."""
+        self.kept -= size
 
     def session_of(self, row: TraceRow, name: str) -> str:
         """The session that a row is of; "" if it cannot be read."""
@@ -98,6 +112,7 @@ class Faults:
         """A session is left out; it counts once."""
         if session not in self.spoiled:
             self.spoiled.add(session)
+            self.keep(json_bytes(session) + OBJECT_BYTES, quoted(session))
             self.left_out[reason] += 1
 
     def _spoil(self, session: str, error: BadFile, reason: str) -> None:
@@ -108,12 +123,17 @@ class Faults:
 
 @dataclass(slots=True)
 class Gathered(Generic[T]):
-    """The rows of each session, of the first `limits.most_sessions` of the file; the others are counted."""
+    """The rows of each session, of the first `limits.most_sessions` of the file; the others are counted.
+
+    `size` are the bytes that a parsed row takes.
+    """
 
     faults: Faults
     limits: SessionLimits
+    size: Callable[[T], int]
     rows: dict[str, list[T]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    _sizes: Counter[str] = field(default_factory=Counter)
 
     def add(self, session: str, row: TraceRow, parse: Callable[[TraceRow], T]) -> None:
         """One more row of a session, kept as what `parse` makes of it."""
@@ -123,12 +143,21 @@ class Gathered(Generic[T]):
         if session in self.faults.spoiled:
             return
         with self.faults.of(session, row.place):
-            rows = self.rows.setdefault(session, [])
-            self.places.setdefault(session, row.place)
-            rows.append(parse(row))
-            if len(rows) > MOST_STEPS:
+            if session not in self.rows:
+                self.rows[session], self.places[session] = [], row.place
+                self._keep(session, SESSION_BYTES, row)
+            self.rows[session].append(parse(row))
+            self._keep(session, self.size(self.rows[session][-1]), row)
+            if len(self.rows[session]) > MOST_STEPS:
                 raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
         if session in self.faults.spoiled:
-            self.rows.pop(session, None)
-        else:
-            self.faults.keep(row)
+            self.take(session)
+
+    def take(self, session: str) -> list[T]:
+        """The rows of a session, which are kept here no longer."""
+        self.faults.give_back(self._sizes.pop(session, 0))
+        return self.rows.pop(session, [])
+
+    def _keep(self, session: str, size: int, row: TraceRow) -> None:
+        self._sizes[session] += size
+        self.faults.keep(size, row.place)

@@ -9,6 +9,7 @@ from typing import cast
 
 from paretoken.errors import quoted
 from paretoken.plain_files import DEEPEST
+from paretoken.sessions.arrange import MOST_STEPS
 from paretoken.sessions.graph import Message
 from paretoken.trace_rows import TraceRow
 
@@ -38,8 +39,10 @@ def list_of(row: TraceRow, name: str) -> Sequence[object]:
 
 def rows_of(row: TraceRow, name: str, what: str) -> list[TraceRow]:
     """The objects in a list, each with its place."""
-    rows = []
-    for number, value in enumerate(list_of(row, name), start=1):
+    rows, values = [], list_of(row, name)
+    if len(values) > MOST_STEPS:
+        raise row.bad(f"{name} has {len(values):,} entries; at most {MOST_STEPS:,} are read")
+    for number, value in enumerate(values, start=1):
         place = f"{row.place}, {what} {number}"
         if not isinstance(value, dict):
             raise row.bad(f"{what} {number} is {quoted(value)}, not an object")

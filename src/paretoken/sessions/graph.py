@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
+from math import inf
 from pathlib import Path
 
-from paretoken.errors import BadFile
 from paretoken.plural import counted
 
 Message = Mapping[str, object]
 NO_STEP = -1
 BLOCK_TOKENS = 64
 """Tokens of a prompt that one block id stands for, where a form does not say."""
+UNTIMED_CALL_S = 1.0
+"""How long a call lasts whose duration was not recorded, unless the next one began earlier."""
 FAR_APART_S = 3600.0
 """Begins of two sessions in a row that are further apart are reported."""
 
@@ -49,14 +51,16 @@ class Step:
     """A model call, which has a `call`, or a tool call.
 
     It begins `wait_s` after the last of the steps `after` has ended; without any, `wait_s` after its session. `seconds`
-    is how long a tool runs; of a model call it is the recorded duration, None if unknown. `agent` is "" for the main
-    agent, else the name of a sub-agent.
+    is how long a tool runs; of a model call it is the recorded duration, None if unknown. `began_s` is when it began in
+    the recording, counted from the begin of the session. `agent` is "" for the main agent, else the name of a
+    sub-agent.
     """
 
     name: str = ""
     after: tuple[int, ...] = ()
     wait_s: float = 0.0
     seconds: float | None = None
+    began_s: float | None = None
     agent: str = ""
     call: Call | None = None
 
@@ -89,15 +93,33 @@ class Session:
         return max(((c.input_tokens or 0) + (c.output_tokens or 0) for c in self.calls.values()), default=0)
 
     def times(self, call_s: float | None = None) -> list[tuple[float, float]]:
-        """Begin and end of each step in s, where a call lasts `call_s`, else as long as recorded or else 1 s."""
+        """Begin and end of each step in s from the begin of the session: as recorded, else after what it waits for.
+
+        With `call_s` all are after what they wait for, and each call lasts that long. Without it, a call whose duration
+        was not recorded lasts `UNTIMED_CALL_S`, or less where a step that waits for it was due earlier.
+        """
         times: list[tuple[float, float]] = []
-        for step in self.steps:
-            begin = max((times[parent][1] for parent in step.after), default=0.0) + step.wait_s
-            seconds = step.seconds or 0.0
-            if step.call is not None:
-                seconds = call_s if call_s is not None else 1.0 if step.seconds is None else step.seconds
+        due = self._due_after() if call_s is None else {}
+        for index, step in enumerate(self.steps):
+            begin, seconds = (step.began_s, step.seconds) if call_s is None else (None, step.seconds)
+            if call_s is not None and step.call is not None:
+                seconds = call_s
+            if begin is None:
+                begin = max((times[parent][1] for parent in step.after), default=0.0) + step.wait_s
+            if seconds is None:
+                lasts = 0.0 if step.call is None else UNTIMED_CALL_S
+                seconds = max(min(lasts, due.get(index, inf) - begin), 0.0)
             times.append((begin, begin + seconds))
         return times
+
+    def _due_after(self) -> dict[int, float]:
+        """By step, the earliest that a recorded begin leaves for its end."""
+        due: dict[int, float] = {}
+        for step in self.steps:
+            if step.began_s is not None:
+                for parent in step.after:
+                    due[parent] = min(due.get(parent, inf), step.began_s - step.wait_s)
+        return due
 
     @property
     def widest(self) -> int:
@@ -112,7 +134,8 @@ class SessionTrace:
     """The sessions of a file, in the order of their begin, and what was left out.
 
     `rule` says how the form was read. `left_out` counts sessions by reason, `beyond_context` those of them that exceed
-    a server's context of `context_tokens`.
+    a server's context of `context_tokens`. `begin_unix_s` is the recorded begin of the first session, seconds since
+    1970, None where the file has no dates.
     """
 
     file: str
@@ -122,21 +145,21 @@ class SessionTrace:
     left_out: Mapping[str, int] = field(default_factory=dict)
     beyond_context: int = 0
     context_tokens: int | None = None
+    begin_unix_s: float | None = None
 
     @property
     def timed(self) -> bool:
         """Whether every session has a time of its own."""
         return all(session.begin_s is not None for session in self.sessions)
 
+    @property
+    def longest_tokens(self) -> int:
+        """The most tokens of a prompt and its answer."""
+        return max((session.longest_tokens for session in self.sessions), default=0)
+
     def within(self, context_tokens: int) -> SessionTrace:
-        """Without the sessions in which a prompt and its answer exceed a server's context."""
+        """Without the sessions in which a prompt and its answer exceed the context of a server; maybe without any."""
         kept = tuple(s for s in self.sessions if s.longest_tokens <= context_tokens)
-        if not kept:
-            shortest = min(session.longest_tokens for session in self.sessions)
-            raise BadFile(
-                f"{self.file} holds no session within the server's context of {context_tokens:,} tokens; "
-                f"the least of its sessions needs {shortest:,}"
-            )
         left_out, dropped = dict(self.left_out), len(self.sessions) - len(kept)
         if dropped:
             reason = f"a call of more than {context_tokens:,} tokens"

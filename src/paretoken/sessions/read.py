@@ -9,11 +9,12 @@ from typing import Protocol
 
 from paretoken.errors import BadFile
 from paretoken.plural import counted
-from paretoken.sessions.arrange import BadSession, arranged
+from paretoken.sessions.arrange import MOST_STEPS, BadSession, arranged
 from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
 from paretoken.sessions.graph import Session, SessionTrace
-from paretoken.trace_rows import TraceRow, objects, read_head
+from paretoken.sessions.memory import session_bytes
+from paretoken.trace_rows import FROM_ZERO, HEAD_LINES, TraceRow, objects
 
 __all__ = ["FORMS", "SessionForm", "files_of", "form_of", "is_session_file", "read_sessions"]
 
@@ -38,7 +39,10 @@ FORMS: tuple[SessionForm, ...] = (weka, tracelab, otel, mooncake, dag, plain)
 
 
 def is_session_file(path: Path | str) -> bool:
-    """Whether a file holds sessions; False also for one that cannot be read, which another reader refuses."""
+    """Whether a file holds sessions; False also for one that cannot be read, which another reader refuses.
+
+    Broken lines at its begin are skipped, up to `HEAD_LINES`.
+    """
     try:
         return _form_of(Path(path)) is not None
     except BadFile:
@@ -55,11 +59,18 @@ def form_of(path: Path | str) -> SessionForm:
 
 
 def _form_of(path: Path) -> SessionForm | None:
-    first = files_of(path)[0]
-    if read_head(first).columns:
-        return None
-    row = next(objects(first), None)
-    return None if row is None else next((f for f in FORMS if f.detects(row)), None)
+    broken: list[BadFile] = []
+
+    def skip(error: BadFile) -> None:
+        broken.append(error)
+        if len(broken) > HEAD_LINES:
+            raise error
+
+    row = next(objects(files_of(path)[0], skip), None)
+    form = None if row is None else next((f for f in FORMS if f.detects(row)), None)
+    if broken and form is None:
+        raise broken[0]
+    return form
 
 
 def files_of(path: Path) -> Sequence[Path]:
@@ -97,8 +108,8 @@ def read_sessions(
     """The sessions of a file or a folder of files, by their begin, which counts from the first one. Raises BadFile.
 
     Rows are read one at a time, and memory holds the sessions that are kept: the first `most_sessions`, without those
-    that have a call of more than `max_tokens`, prompt and answer. `keep_going` leaves sessions out that are not sound;
-    all that are left out are counted.
+    that have a call of more than `max_tokens`, prompt and answer. They may take `MOST_KEPT` bytes. `keep_going` leaves
+    sessions out that are not sound; all that are left out are counted.
     """
     path, form = Path(path), form_of(path)
     limits = SessionLimits(most_sessions=most_sessions, max_tokens=max_tokens)
@@ -108,28 +119,29 @@ def read_sessions(
         why = ", ".join(f"{reason}: {count:,}" for reason, count in faults.left_out.items())
         raise BadFile(f"{path} holds no usable session; {f'left out: {why}' if why else 'check the file'}")
     cut = most_sessions is not None and len(sessions) == most_sessions
+    zero_s = _first_s(path, sessions)
     return SessionTrace(
         file=str(path),
         form=form.NAME,
         rule=form.RULE + (f", only the first {counted(len(sessions), 'session')}" if cut else ""),
-        sessions=_from_zero(path, sessions),
+        sessions=_from_zero(sessions, zero_s),
         left_out=dict(faults.left_out),
+        begin_unix_s=zero_s if zero_s is not None and zero_s > FROM_ZERO else None,
     )
 
 
 def _sessions(drafts: Iterator[SessionDraft], faults: Faults, limits: SessionLimits) -> Iterator[Session]:
     """The sessions of the drafts within the limits."""
-    names, kept = set[str](), 0
+    names = set[str]()
     for draft in drafts:
         with faults.of(draft.name, draft.place):
             if draft.name in names:
-                raise BadSession("is there twice; give every session a name of its own", "two sessions with one name")
+                raise BadSession("occurs twice; give every session a name of its own", "two sessions with one name")
             session = _session(draft)
             if limits.max_tokens is not None and session.longest_tokens > limits.max_tokens:
                 faults.leave_out(draft.name, f"a call of more than {limits.max_tokens:,} tokens")
-                faults.kept = kept
                 continue
-            kept = faults.kept
+            faults.keep(session_bytes(session, draft.distinct_ids), draft.place)
             names.add(draft.name)
             yield session
             if limits.most_sessions is not None and len(names) >= limits.most_sessions:
@@ -137,18 +149,24 @@ def _sessions(drafts: Iterator[SessionDraft], faults: Faults, limits: SessionLim
 
 
 def _session(draft: SessionDraft) -> Session:
+    if len(draft.steps) > MOST_STEPS:
+        raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
     steps = arranged(draft.steps)
     if all(step.call is None for step in steps):
         raise BadSession("has no model call", "no model call")
     return Session(name=draft.name, steps=steps, begin_s=draft.begin_s, block_tokens=draft.block_tokens)
 
 
-def _from_zero(path: Path, sessions: list[Session]) -> tuple[Session, ...]:
+def _first_s(path: Path, sessions: Sequence[Session]) -> float | None:
+    """The recorded time of the first begin, None without any."""
     begins = [session.begin_s for session in sessions if session.begin_s is not None]
-    if not begins:
-        return tuple(sessions)
-    if len(begins) < len(sessions):
+    if begins and len(begins) < len(sessions):
         raise BadFile(f"{path}: some sessions have a begin and some have none; give all of them one, or none")
-    zero_s = min(begins)
+    return min(begins, default=None)
+
+
+def _from_zero(sessions: Sequence[Session], zero_s: float | None) -> tuple[Session, ...]:
+    if zero_s is None:
+        return tuple(sessions)
     timed = [replace(session, begin_s=(session.begin_s or 0.0) - zero_s) for session in sessions]
     return tuple(sorted(timed, key=lambda session: session.begin_s or 0.0))

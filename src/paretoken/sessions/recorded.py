@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from itertools import groupby
 
 from paretoken.errors import quoted
-from paretoken.sessions.arrange import BadSession, NamedStep
+from paretoken.sessions.arrange import BadSession, NamedStep, StepList
 from paretoken.sessions.graph import Step
 
 SLACK_S = 1e-6
@@ -55,15 +55,13 @@ def steps_in_time(items: Sequence[Recorded], *, slack_s: float = SLACK_S) -> lis
     itself waited for; what comes after an agent waits for its last steps. Steps may overlap by `slack_s`, for times
     that were rounded. Where a step begins later than all it waits for have ended, the difference is its wait.
     """
-    steps: list[NamedStep] = []
+    steps = StepList()
     if items:
         _place(items, {}, begin_of(items), slack_s, steps, 0)
-    return steps
+    return steps.steps
 
 
-def _place(
-    items: Sequence[Recorded], before: Ends, zero_s: float, slack_s: float, steps: list[NamedStep], depth: int
-) -> Ends:
+def _place(items: Sequence[Recorded], before: Ends, zero_s: float, slack_s: float, steps: StepList, depth: int) -> Ends:
     """Append the steps of one agent; the ends of those that none of its others waits for."""
     if depth > DEEPEST:
         raise BadSession(f"agent {quoted(items[0].id)} is the {depth}th inside another", "agents nested too deep")
@@ -78,7 +76,8 @@ def _place(
             last[item.id] = _place(item.inner, ends, zero_s, slack_s, steps, depth + 1)
             continue
         wait_s = round(max(item.begin_s - max(ends.values(), default=zero_s), 0.0), DIGITS)
-        step = replace(item.step or Step(name=item.id, seconds=round(item.end_s - item.begin_s, DIGITS)), wait_s=wait_s)
+        own = item.step or Step(name=item.id, seconds=round(item.end_s - item.begin_s, DIGITS))
+        step = replace(own, wait_s=wait_s, began_s=round(item.begin_s - zero_s, DIGITS))
         steps.append(NamedStep(id=item.id, step=step, after=tuple(ends), continues=item.continues))
         last[item.id] = {item.id: max(item.begin_s, item.end_s)}
     return {id_: end for item, ends in last.items() if item not in waited for id_, end in ends.items()}
@@ -113,7 +112,8 @@ def tools_for_waits(steps: Sequence[NamedStep], with_results: Collection[str]) -
     for named in steps:
         step = named.step
         if named.id in with_results and named.after and step.wait_s:
-            tool = Step(name="tool", seconds=step.wait_s, agent=step.agent)
+            began_s = None if step.began_s is None else round(step.began_s - step.wait_s, DIGITS)
+            tool = Step(name="tool", seconds=step.wait_s, agent=step.agent, began_s=began_s)
             out.append(NamedStep(id=f"{named.id} tool", step=tool, after=named.after))
             named = replace(named, step=replace(step, wait_s=0.0), after=(out[-1].id,))
         out.append(named)

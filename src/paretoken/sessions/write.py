@@ -34,8 +34,7 @@ def _step(number: int, step: Step) -> dict[str, object]:
     """A step, without the fields that say nothing."""
     row: dict[str, object] = {"id": number, "after": list(step.after)}
     row |= {name: value for name in ("name", "agent", "wait_s") if (value := getattr(step, name))}
-    if step.seconds is not None:
-        row["seconds"] = step.seconds
+    row |= {name: value for name in ("seconds", "began_s") if (value := getattr(step, name)) is not None}
     return row if step.call is None else {**row, "call": _call(step.call)}
 
 

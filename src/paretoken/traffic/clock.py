@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from paretoken.errors import quoted
+from paretoken.trace_rows import FROM_ZERO
 from paretoken.traffic.lengths import number
 from paretoken.traffic.traffic import DAY_S, Floats, Ints
 
@@ -20,8 +21,6 @@ Below the hour by which clocks go back in autumn.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BANDS = (("s", 1.0, 1e9), ("ms", 1e-3, 1e12), ("µs", 1e-6, 1e15), ("ns", 1e-9, 1e18))
 """Units of times since 1970: name, seconds, and the least number of that unit, in 2001. Each reaches to the tenfold."""
-FROM_ZERO = 1e8
-"""Numbers below this count from the start of the log, up to three years in seconds."""
 
 
 class BadTimeError(Exception):

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from paretoken import plural
 from paretoken.bench.workload.traces import detect, read_trace
-from paretoken.bench.workload.traces.request import TraceLimits
 from paretoken.errors import BadFile
 from paretoken.garbage import no_collection
 from paretoken.sessions.read import is_session_file, read_sessions
-from paretoken.traffic.clock import FROM_ZERO
 from paretoken.traffic.columns import LogColumns, columns_of
 from paretoken.traffic.lengths import block_tokens
 from paretoken.traffic.log_rows import LogRequests
 from paretoken.traffic.rates import duration
 from paretoken.traffic.table import open_table
 from paretoken.traffic.trace import traffic_of_trace
-from paretoken.traffic.traffic import DAY_S, HOUR_S, NO_SESSION, Ints, PrefixBlocks, Traffic, period_s
+from paretoken.traffic.traffic import HOUR_S, NO_SESSION, PrefixBlocks, Traffic, period_s
 
 _SAMPLES = 1000
 """Rows that are looked at for the names of fields."""
@@ -33,34 +30,23 @@ _NEEDS = {
 _OTHERS = {"session": "sessions", "prefix": "shared blocks", "model": "models"}
 
 
-def read_log(path: Path | str, *, model: str | None = None, limits: TraceLimits | None = None) -> Traffic:
+def read_log(path: Path | str, *, model: str | None = None) -> Traffic:
     """The traffic of a request log, or of a trace of requests or sessions in any form that `bench --trace` reads.
 
     `model` keeps the requests of one model of a log; "all" keeps every model. Requests without input or output tokens,
-    such as failed ones, are left out and counted. With `limits`, sessions are read as requests. BadFile if the file is
-    no log, or has no period.
+    such as failed ones, are left out and counted. BadFile if the file is no log, or has no period.
     """
     path = Path(path)
-    if limits is None and is_session_file(path):
-        return replace(traffic_of_trace(read_sessions(path)), day_start_s=_day_start_s(path))
-    limits = limits or TraceLimits()
+    if is_session_file(path):
+        return traffic_of_trace(read_sessions(path))
     table = open_table(path)
     columns = columns_of(table.samples(_SAMPLES))
     if not all(columns.of(role) for role in _NEEDS):
         _require_trace(path, columns)
-        return traffic_of_trace(read_trace(path, limits))
+        return traffic_of_trace(read_trace(path))
     with no_collection():
         requests = LogRequests.read(table, columns)
-    return _traffic(requests.of_model(model), limits)
-
-
-def _day_start_s(path: Path) -> float | None:
-    """The time of day of the first session, where the file is a trace of requests with dates, too."""
-    try:
-        begin_s = read_trace(path, TraceLimits(requests=1)).begin_s
-    except BadFile:
-        return None
-    return begin_s % DAY_S if begin_s > FROM_ZERO else None
+    return _traffic(requests.of_model(model))
 
 
 def _require_trace(path: Path, columns: LogColumns) -> None:
@@ -89,47 +75,32 @@ def _fields_read(requests: LogRequests) -> Iterator[str]:
         yield "input includes tokens read from and written to the prefix cache, which the log counts apart"
 
 
-def _traffic(requests: LogRequests, limits: TraceLimits) -> Traffic:
+def _traffic(requests: LogRequests) -> Traffic:
     ordered = requests.by_time()
     name, notes = str(ordered.table.file), [*_fields_read(ordered), *ordered.notes]
     if ordered.failed:
         notes.append(f"{plural.counted(ordered.failed, 'row')} left out: no input or no output tokens")
         name += f", without {plural.counted(ordered.failed, 'row')} that state no tokens,"
-    rows = _within(ordered, limits)
-    if not len(rows):
-        raise BadFile(f"{name} holds no request within the limits; all {len(ordered.line):,} were left out")
-    if len(rows) < len(ordered.line):
-        notes.append(f"{plural.counted(len(ordered.line) - len(rows), 'request')} left out by the limits")
-    kept = ordered.take(rows, ())
-    first_s = float(kept.time_s[0])
-    span_s = period_s(kept.time_s, name)
-    gap_s = float(np.diff(kept.time_s).max())
+    first_s = float(ordered.time_s[0])
+    span_s = period_s(ordered.time_s, name)
+    gap_s = float(np.diff(ordered.time_s).max())
     if gap_s > max(span_s / 2, HOUR_S):
         notes.append(f"{duration(gap_s)} of {duration(span_s)} pass without a request; the period includes them")
-    session = kept.session
+    session = ordered.session
     if len(session) and session.max() == session.min() != NO_SESSION:
         session = np.full(len(session), NO_SESSION)
-        notes.append(f"all requests have the same {kept.columns.name('session')}, so no sessions are read")
+        notes.append(f"all requests have the same {ordered.columns.name('session')}, so no sessions are read")
     return Traffic(
-        time_s=kept.time_s - first_s,
-        input_tokens=kept.input_tokens,
-        output_tokens=kept.output_tokens,
+        time_s=ordered.time_s - first_s,
+        input_tokens=ordered.input_tokens,
+        output_tokens=ordered.output_tokens,
         session=session,
         span_s=span_s,
-        source=f"{kept.table.file.name} (request log)",
-        prefixes=_prefixes(kept, notes),
-        day_start_s=kept.clock.day_start_s(first_s) if kept.dated else None,
+        source=f"{ordered.table.file.name} (request log)",
+        prefixes=_prefixes(ordered, notes),
+        day_start_s=ordered.clock.day_start_s(first_s) if ordered.dated else None,
         notes=tuple(notes),
     )
-
-
-def _within(requests: LogRequests, limits: TraceLimits) -> Ints:
-    since_s = requests.time_s - requests.time_s[0]
-    inside = (since_s >= limits.start_s) & (since_s < limits.end_s)
-    for most, tokens in ((limits.max_input, requests.input_tokens), (limits.max_output, requests.output_tokens)):
-        if most is not None:
-            inside &= tokens <= most
-    return np.flatnonzero(inside)[: limits.requests]
 
 
 def _prefixes(requests: LogRequests, notes: list[str]) -> PrefixBlocks | None:

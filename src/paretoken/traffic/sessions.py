@@ -10,15 +10,15 @@ import numpy as np
 
 from paretoken.errors import BadFile
 from paretoken.plural import counted
-from paretoken.sessions.graph import Session, SessionTrace
-from paretoken.traffic.traffic import Ints, PrefixBlocks, SessionGraphs, Traffic, period_s
+from paretoken.sessions.graph import UNTIMED_CALL_S, Session, SessionTrace
+from paretoken.traffic.traffic import DAY_S, Ints, PrefixBlocks, SessionGraphs, Traffic, period_s
 
 
 def traffic_of_sessions(trace: SessionTrace) -> Traffic:
     """The model calls of the sessions at the times of the trace; BadFile where it lacks times or lengths.
 
-    A call that waits for answers comes when they had ended in the trace. An answer without a recorded duration takes
-    1 s there; a note counts them.
+    A call without a recorded time comes when what it waits for had ended in the trace. An answer without a recorded
+    duration takes `UNTIMED_CALL_S` there; a note counts them.
     """
     if not trace.sessions:
         raise BadFile(f"{trace.file} contains no session; give a trace with one or more")
@@ -41,6 +41,7 @@ def traffic_of_sessions(trace: SessionTrace) -> Traffic:
         source=f"{Path(trace.file).name} ({trace.form})",
         prefixes=PrefixBlocks(blocks, _block_tokens(trace)) if any(blocks) else None,
         graphs=graphs.take(order),
+        day_start_s=None if trace.begin_unix_s is None else (trace.begin_unix_s + float(times.min())) % DAY_S,
         notes=tuple(_notes(trace)),
     )
 
@@ -120,6 +121,12 @@ def _block_tokens(trace: SessionTrace) -> int:
 
 def _notes(trace: SessionTrace) -> Iterator[str]:
     yield from trace.notes()
-    calls = [session.steps[step] for session, step in _steps(trace.sessions)]
-    if untimed := sum(step.seconds is None for step in calls):
-        yield f"{counted(untimed, 'model call')} without a recorded duration: 1 s in the times of later turns"
+    if untimed := sum(map(_guessed, trace.sessions)):
+        how = f"{UNTIMED_CALL_S:g} s in the times of later turns"
+        yield f"{counted(untimed, 'model call')} without a recorded duration: {how}"
+
+
+def _guessed(session: Session) -> int:
+    """Calls of unknown duration that a step waits for whose own time was not recorded."""
+    waited = {parent for step in session.steps if step.began_s is None for parent in step.after}
+    return sum(session.steps[index].seconds is None for index in waited if index in session.calls)

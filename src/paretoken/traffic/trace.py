@@ -10,7 +10,6 @@ from paretoken import plural
 from paretoken.bench.workload.traces.request import Trace
 from paretoken.errors import BadFile
 from paretoken.sessions.graph import SessionTrace
-from paretoken.traffic.clock import FROM_ZERO
 from paretoken.traffic.lengths import Names
 from paretoken.traffic.sessions import traffic_of_sessions
 from paretoken.traffic.traffic import DAY_S, Floats, PrefixBlocks, Traffic, period_s
@@ -47,7 +46,7 @@ def traffic_of_trace(trace: Trace | SessionTrace) -> Traffic:
         span_s=period_s(times, trace.file),
         source=f"{Path(trace.file).name} ({trace.format} trace)",
         prefixes=PrefixBlocks(blocks, trace.block_tokens) if any(blocks) else None,
-        day_start_s=trace.begin_s % DAY_S if trace.begin_s > FROM_ZERO else None,
+        day_start_s=None if trace.begin_unix_s is None else trace.begin_unix_s % DAY_S,
         notes=tuple(notes),
     )
 

@@ -13,7 +13,7 @@ from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import PLAIN
 from paretoken.predict.steptime import AffineStepTime
-from paretoken.predict.traces.load import check_trace, fitting_sessions, load_of, mean_call
+from paretoken.predict.traces.load import check_trace, load_of, mean_call
 from paretoken.predict.traces.server import TraceServer
 from paretoken.predict.traces.times import session_times
 from paretoken.sessions.graph import Call, Session, Step
@@ -148,9 +148,8 @@ def test_nothing_is_lost(lengths, users, cache):
 
 def test_long_sessions_do_not_fit():
     trace = trace_of([chain([(1000, 10)], name="a"), chain([(100, 10), (3000, 50)], name="b")])
-    fitting = fitting_sessions(trace, 3049)
-    assert [s.name for s in fitting.sessions] == ["a"] and fitting.too_long == 1 and fitting.longest == 3050
-    assert fitting_sessions(trace, 3050).too_long == 0
+    assert [s.name for s in trace.within(3049).sessions] == ["a"] and trace.longest_tokens == 3050
+    assert trace.within(3050) == trace and not trace.within(109).sessions
 
 
 def test_mean_lengths_are_those_of_the_calls():

@@ -1,9 +1,8 @@
-"""A trace of sessions as the source of a simulation, without the sessions that a server refuses."""
+"""A trace of sessions as the source of a simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,23 +11,6 @@ from paretoken.plural import counted
 from paretoken.predict.deployment import Lengths
 from paretoken.predict.simulation.sources import SessionLoad, session_load
 from paretoken.sessions.graph import Session, SessionTrace
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittingSessions:
-    """The sessions of a trace that a server of `most_tokens` takes; the others are `too_long`, the longest of a call
-    being `longest` tokens."""
-
-    sessions: tuple[Session, ...]
-    too_long: int
-    longest: int
-
-
-def fitting_sessions(trace: SessionTrace, most_tokens: int) -> FittingSessions:
-    """The sessions whose calls all have at most `most_tokens`, input and output."""
-    kept = tuple(session for session in trace.sessions if session.longest_tokens <= most_tokens)
-    longest = max((session.longest_tokens for session in trace.sessions), default=0)
-    return FittingSessions(kept, len(trace.sessions) - len(kept), longest)
 
 
 def check_trace(trace: SessionTrace) -> None:

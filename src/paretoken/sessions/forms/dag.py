@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from paretoken.errors import quoted
-from paretoken.sessions.arrange import BadSession, NamedStep
-from paretoken.sessions.drafts import MOST_STEPS, Faults, SessionDraft, SessionLimits
+from paretoken.sessions.arrange import MOST_STEPS, BadSession, NamedStep, StepList
+from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.fields import (
     id_of,
     ids_of,
@@ -28,6 +28,7 @@ from paretoken.sessions.fields import (
     tools_of,
 )
 from paretoken.sessions.graph import Call, Step
+from paretoken.sessions.memory import SESSION_BYTES, STEP_BYTES, call_bytes
 from paretoken.trace_rows import TraceRow
 
 NAME = "AIPerf DAG"
@@ -88,6 +89,12 @@ class DagConversation:
     accumulates: bool
 
     @property
+    def size(self) -> int:
+        """Bytes of memory."""
+        turns = sum(call_bytes(turn.call) if turn.call else 0 for turn in self.turns)
+        return SESSION_BYTES + STEP_BYTES * (len(self.turns) + sum(1 for _ in self.children)) + turns
+
+    @property
     def children(self) -> Iterator[str]:
         """The names of all conversations that it begins."""
         yield from (branch.child for branch in self.before)
@@ -101,11 +108,11 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
         name = faults.session_of(row, "session_id")
         if not name:
             continue
-        faults.keep(row)
         with faults.of(name, row.place):
             if name in conversations:
-                raise BadSession("is there twice; give every session a name of its own", "two sessions with one name")
+                raise BadSession("occurs twice; give every session a name of its own", "two sessions with one name")
             conversations[name] = _conversation(row)
+            faults.keep(conversations[name].size, row.place)
     children = {child for conversation in conversations.values() for child in conversation.children}
     began = set[str]()
     for name in (name for name in conversations if name not in children):
@@ -193,13 +200,13 @@ class _Expansion:
 
     conversations: Mapping[str, DagConversation]
     began: set[str]
-    steps: list[NamedStep] = field(default_factory=list)
+    steps: StepList = field(default_factory=StepList)
     _count: int = 0
 
     def steps_of(self, root: str) -> list[NamedStep]:
         """The steps of a root and all that it begins."""
         self._run(root, (), "", (), 0.0)
-        return self.steps
+        return self.steps.steps
 
     def _run(
         self, name: str, after: tuple[str, ...], context: str, above: tuple[str, ...], wait_s: float
@@ -222,7 +229,7 @@ class _Expansion:
                 step = Step(wait_s=wait_s, agent=agent, call=replace(turn.call, tools=tools))
                 continues = context if conversation.accumulates else ""
                 named = NamedStep(id=f"{prefix}/{number}", step=step, after=after, continues=continues)
-                self._append(named)
+                self.steps.append(named)
                 after, wait_s, context = (named.id,), 0.0, named.id
             for branch in turn.branches:
                 inherited = context if branch.inherits else ""
@@ -247,8 +254,3 @@ class _Expansion:
                 f"conversation {quoted(name)} is the {len(above)}th inside another", "agents nested too deep"
             )
         return self.conversations[name]
-
-    def _append(self, named: NamedStep) -> None:
-        if len(self.steps) >= MOST_STEPS:
-            raise BadSession(f"has more than {MOST_STEPS:,} steps", "too many steps")
-        self.steps.append(named)

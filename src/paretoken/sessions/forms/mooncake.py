@@ -19,11 +19,15 @@ from paretoken.sessions.arrange import NamedStep
 from paretoken.sessions.contexts import common_messages
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
 from paretoken.sessions.fields import blocks_of, messages_of, seconds_of, text_of, tokens_of, tools_of
-from paretoken.sessions.graph import Call, Message, Step
+from paretoken.sessions.graph import UNTIMED_CALL_S, Call, Message, Step
+from paretoken.sessions.memory import STEP_BYTES, call_bytes
+from paretoken.sessions.recorded import DIGITS
 from paretoken.trace_rows import TraceRow
 
 NAME = "Mooncake sessions"
-RULE = "times in ms, blocks of 512 tokens, each turn after the answer before it"
+RULE = (
+    "times in ms, blocks of 512 tokens, each turn after the answer before it, which took 1 s where no delay is stated"
+)
 BLOCK_TOKENS = 512
 _PROMPTS = ("input_length", "text_input", "input_text", "hash_ids")
 TIMES, DELAYS = ("timestamp", "timestamp_ms"), ("delay", "delay_ms")
@@ -49,13 +53,13 @@ class MooncakeTurn:
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """The sessions, once all rows are read."""
-    gathered = Gathered[MooncakeTurn](faults, limits)
+    gathered = Gathered[MooncakeTurn](faults, limits, lambda turn: STEP_BYTES + call_bytes(turn.call))
     for number, row in enumerate(rows):
         own = row.values.get("session_id") in (None, "")
         if name := f"row {number}" if own else faults.session_of(row, "session_id"):
             gathered.add(name, row, _turn)
     for name in list(gathered.rows):
-        turns = _in_time(gathered.rows.pop(name))
+        turns = _in_time(gathered.take(name))
         yield SessionDraft(
             name=name,
             place=gathered.places[name],
@@ -93,7 +97,8 @@ def _in_time(turns: list[MooncakeTurn]) -> list[MooncakeTurn]:
 
 
 def _steps(turns: Sequence[MooncakeTurn]) -> list[NamedStep]:
-    steps = [NamedStep(id="0", step=Step(call=turns[0].call))]
+    zero_s = turns[0].time_s
+    steps = [NamedStep(id="0", step=Step(call=turns[0].call, began_s=None if zero_s is None else 0.0))]
     whole = _are_whole(turns)
     for number, (before, turn) in enumerate(pairwise(turns), start=1):
         call, continued = turn.call, True
@@ -108,7 +113,8 @@ def _steps(turns: Sequence[MooncakeTurn]) -> list[NamedStep]:
         else:
             call = _grown(steps[-1].step.call or before.call, call)
         last = steps[-1].id
-        step = Step(wait_s=_wait_s(before, turn), call=call)
+        began_s = None if zero_s is None or turn.time_s is None else round(turn.time_s - zero_s, DIGITS)
+        step = Step(wait_s=_wait_s(before, turn), began_s=began_s, call=call)
         steps.append(NamedStep(id=str(number), step=step, after=(last,), continues=last if continued else ""))
     return steps
 
@@ -133,10 +139,11 @@ def _grown(earlier: Call, added: Call) -> Call:
 
 
 def _wait_s(before: MooncakeTurn, turn: MooncakeTurn) -> float:
-    """The delay; without one, from begin to begin, as the duration of the answer before is not recorded."""
+    """The delay; without one, what remains from begin to begin after `UNTIMED_CALL_S` for the answer before."""
     if turn.delay_s is not None or turn.time_s is None or before.time_s is None:
         return turn.delay_s or 0.0
-    return turn.time_s - before.time_s
+    gap_s = turn.time_s - before.time_s
+    return gap_s if gap_s < 0 else round(max(gap_s - UNTIMED_CALL_S, 0.0), DIGITS)
 
 
 def first_s(row: TraceRow, names: tuple[str, ...]) -> float | None:

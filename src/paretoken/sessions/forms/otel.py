@@ -20,6 +20,7 @@ from paretoken.sessions.fields import tokens_of
 from paretoken.sessions.forms.otel_messages import answer_of, definitions_of, prompt_of
 from paretoken.sessions.forms.otlp import NS, Span, span_of, span_rows
 from paretoken.sessions.graph import Call, Message, Step
+from paretoken.sessions.memory import STEP_BYTES, json_bytes
 from paretoken.sessions.recorded import DEEPEST, Recorded, begin_of, steps_in_time
 from paretoken.trace_rows import TraceRow
 
@@ -39,7 +40,7 @@ def detects(row: TraceRow) -> bool:
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """A session for each conversation, once all spans are read; no limit, as a conversation may have many traces."""
-    gathered = Gathered[Span](faults, SessionLimits())
+    gathered = Gathered[Span](faults, SessionLimits(), lambda span: STEP_BYTES + json_bytes(span.attributes))
     for row in rows:
         for span in _spans(row, faults):
             if trace := faults.session_of(span, "traceId"):
@@ -51,8 +52,9 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
         place = gathered.places[own[0]]
         with faults.of(name, place):
             zero_ns = min(span.begin_ns for trace in own for span in gathered.rows[trace])
-            reader = _Spans(faults.file, zero_ns)
-            items = [item for trace in sorted(own) for item in reader.items(gathered.rows.pop(trace))]
+            reader = _Spans(faults, zero_ns)
+            items = [item for trace in sorted(own) for item in reader.items(gathered.take(trace))]
+            faults.give_back(reader.kept)
             if items:
                 begin_s = zero_ns / NS + begin_of(items)
                 yield SessionDraft(name=name, place=place, steps=steps_in_time(items), begin_s=begin_s)
@@ -72,10 +74,14 @@ def _conversation(trace: str, spans: Sequence[Span]) -> str:
 
 @dataclass(slots=True)
 class _Spans:
-    """The spans of a session's traces as items, in s from `zero_ns`. `prompts` are the messages of its calls so far."""
+    """The spans of a session's traces as items, in s from `zero_ns`.
 
-    file: str
+    `prompts` are the messages of its calls so far, of `kept` bytes.
+    """
+
+    faults: Faults
     zero_ns: int
+    kept: int = 0
     prompts: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def items(self, spans: Sequence[Span]) -> list[Recorded]:
@@ -118,8 +124,11 @@ class _Spans:
         return items
 
     def _call(self, span: Span, agent: str, earlier: Sequence[Span]) -> Recorded:
-        row = TraceRow(span.attributes, self.file, span.place)
+        row = TraceRow(span.attributes, self.faults.file, span.place)
         prompt, before = prompt_of(row), _last(earlier, span.begin_ns)
+        size = json_bytes(prompt)
+        self.kept += size
+        self.faults.keep(size, span.place)
         self.prompts[span.id] = prompt
         cached = tokens_of(row, "gen_ai.usage.cache_read.input_tokens")
         common = common_messages(self.prompts[before.id], prompt) if before and prompt else None

@@ -23,12 +23,13 @@ from paretoken.sessions.fields import (
     tools_of,
 )
 from paretoken.sessions.graph import BLOCK_TOKENS, Call, Step
+from paretoken.sessions.memory import STEP_BYTES, json_bytes
 from paretoken.trace_rows import TraceRow
 
 NAME = "plain sessions"
 RULE = "times in s, steps as written"
 SESSION_FIELDS = ("session", "begin_s", "block_tokens", "steps")
-STEP_FIELDS = ("id", "name", "agent", "after", "wait_s", "seconds", "call")
+STEP_FIELDS = ("id", "name", "agent", "after", "wait_s", "seconds", "began_s", "call")
 CALL_FIELDS = (
     "input_tokens",
     "output_tokens",
@@ -54,7 +55,7 @@ def detects(row: TraceRow) -> bool:
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """Sessions of one line as they come, then those of several lines."""
-    gathered = Gathered[TraceRow](faults, limits)
+    gathered = Gathered[TraceRow](faults, limits, lambda row: STEP_BYTES + json_bytes(row.values))
     for row in rows:
         name = faults.session_of(row, "session")
         if not name:
@@ -62,13 +63,12 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
         if "steps" not in row.values:
             gathered.add(name, row, _known_step_row)
             continue
-        faults.keep(row)
         with faults.of(name, row.place):
             require_known(row, SESSION_FIELDS)
             yield _draft(name, [row], rows_of(row, "steps", "step"))
     for name in list(gathered.rows):
         with faults.of(name, gathered.places[name]):
-            parts = gathered.rows.pop(name)
+            parts = gathered.take(name)
             yield _draft(name, parts, parts)
 
 
@@ -97,6 +97,7 @@ def _step(row: TraceRow, number: str, previous: str) -> NamedStep:
             name=text_of(row, "name"),
             wait_s=seconds_of(row, "wait_s") or 0.0,
             seconds=seconds_of(row, "seconds"),
+            began_s=seconds_of(row, "began_s"),
             agent=text_of(row, "agent"),
             call=call,
         ),

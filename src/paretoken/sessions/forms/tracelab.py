@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
 from paretoken.sessions.fields import list_of, moment_s, rows_of, seconds_of, text_of, tokens_of
 from paretoken.sessions.graph import Call, Step
+from paretoken.sessions.memory import STEP_BYTES
 from paretoken.sessions.recorded import Recorded, steps_in_time
 from paretoken.trace_rows import TraceRow
 
@@ -64,7 +65,7 @@ class Round:
 
 def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
     """Sessions with their sub-agents, once all rounds are read; no limit, as a sub-agent is a session of the file."""
-    gathered = Gathered[Round](faults, SessionLimits())
+    gathered = Gathered[Round](faults, SessionLimits(), lambda r: STEP_BYTES * (1 + len(r.tools)))
     for row in rows:
         if name := faults.session_of(row, "session_id"):
             gathered.add(name, row, _round)
@@ -85,7 +86,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
             )
 
 
-def sent_s(row: TraceRow) -> float:
+def _sent_s(row: TraceRow) -> float:
     """Seconds since 1970 of the last input event before the first output event."""
     last_s: float | None = None
     for event in list_of(row, "timing_events"):
@@ -100,7 +101,7 @@ def sent_s(row: TraceRow) -> float:
 
 
 def _round(row: TraceRow) -> Round:
-    begin_s, total = sent_s(row), row.tokens("input_tokens_total")
+    begin_s, total = _sent_s(row), row.tokens("input_tokens_total")
     outputs = [e for e in list_of(row, "timing_events") if isinstance(e, dict) and e.get("event_type") in _OUTPUTS]
     return Round(
         number=tokens_of(row, "round_index") or 0,

@@ -17,7 +17,7 @@ from itertools import count, pairwise
 from paretoken.errors import quoted
 from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
 from paretoken.sessions.fields import blocks_of, id_of, list_of, rows_of, seconds_of, text_of
-from paretoken.sessions.graph import Call, Step
+from paretoken.sessions.graph import UNTIMED_CALL_S, Call, Step
 from paretoken.sessions.recorded import SLACK_S, Recorded, steps_in_time, tools_for_waits
 from paretoken.trace_rows import TraceRow
 
@@ -40,7 +40,6 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> I
     numbers = count()
     for number, row in enumerate(rows):
         name = id_of(row, "id", row.values["id"]) if row.values.get("id") is not None else str(number)
-        faults.keep(row)
         with faults.of(name, row.place):
             yield _draft(name, row, numbers)
 
@@ -58,7 +57,9 @@ def _draft(name: str, row: TraceRow, numbers: Iterator[int]) -> SessionDraft:
         raise row.bad("requests holds no call")
     slack_s = _WHOLE_SECONDS_S if requests.whole_seconds else SLACK_S
     steps = tools_for_waits(steps_in_time(items, slack_s=slack_s), requests.with_results)
-    return SessionDraft(name=name, place=row.place, steps=steps, block_tokens=block_tokens)
+    return SessionDraft(
+        name=name, place=row.place, steps=steps, block_tokens=block_tokens, distinct_ids=requests.distinct_ids
+    )
 
 
 class _Requests:
@@ -70,6 +71,11 @@ class _Requests:
         self.whole_seconds = True
         self.with_results: set[str] = set()
         """The calls that bring results of tools."""
+
+    @property
+    def distinct_ids(self) -> int | None:
+        """How many objects the block ids are, None if each is one of its own."""
+        return None if self._number is None else len(self._number)
 
     def items(self, rows: list[TraceRow], agent: str, zero_s: float, above: str) -> list[Recorded]:
         """The requests of one agent, whose times count from `zero_s`."""
@@ -113,10 +119,14 @@ class _Requests:
 
 
 def _ends(calls: Sequence[tuple[int, TraceRow]]) -> Mapping[int, float]:
-    """When each call ended; without an `api_time`, when the client began to think before the next call."""
+    """When each call ended; without an `api_time`, when the client began to think before the next call.
+
+    Without either it lasts `UNTIMED_CALL_S`, or until the next call began.
+    """
     ends = {number: row.time_s("t") + (seconds_of(row, "api_time") or 0.0) for number, row in calls}
     for (number, row), (_, after) in pairwise(calls):
-        think_s = seconds_of(after, "think_time")
-        if row.values.get("api_time") is None and think_s is not None:
-            ends[number] = max(ends[number], after.time_s("t") - think_s)
+        think_s, next_s = seconds_of(after, "think_time"), after.time_s("t")
+        if row.values.get("api_time") is None:
+            own_s = min(ends[number] + UNTIMED_CALL_S, next_s) if think_s is None else next_s - think_s
+            ends[number] = max(ends[number], own_s)
     return ends

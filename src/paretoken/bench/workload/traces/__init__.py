@@ -21,13 +21,12 @@ from paretoken.bench.workload.traces import (
     plain,
     sharegpt,
     splitwise,
-    tracelab,
     vidur,
 )
 from paretoken.bench.workload.traces.request import BLOCK_TOKENS, Trace, TraceLimits, TraceRequest
 from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadFile
-from paretoken.trace_rows import Head, TraceRow, read_head
+from paretoken.trace_rows import FROM_ZERO, Head, TraceRow, read_head
 
 __all__ = ["BLOCK_TOKENS", "FORMATS", "Replayed", "Trace", "TraceFormat", "TraceLimits", "TraceRequest", "read_trace"]
 
@@ -53,7 +52,6 @@ class TraceFormat(Protocol):
 FORMATS: tuple[TraceFormat, ...] = (
     mooncake,
     bailian,
-    tracelab,
     azure,
     burstgpt,
     vidur,
@@ -88,8 +86,9 @@ def read_trace(path: Path | str, limits: TraceLimits | None = None) -> Trace:
         why = "all were left out by the limits" if limited else "none has both a prompt and an answer"
         raise BadFile(f"trace {path} holds no usable request; {why}")
     block_tokens = getattr(form, "BLOCK_TOKENS", BLOCK_TOKENS)
-    requests, begin_s = _from_zero(kept)
-    return Trace(str(path), form.NAME, requests, failed, limited, block_tokens, form.RULE, begin_s)
+    requests, zero_s = _from_zero(kept)
+    begin_unix_s = zero_s if zero_s > FROM_ZERO else None
+    return Trace(str(path), form.NAME, requests, failed, limited, block_tokens, form.RULE, begin_unix_s)
 
 
 def _select(rows: Iterator[tuple[TraceRow, TraceRequest]], limits: TraceLimits) -> tuple[list[TraceRequest], int, int]:

@@ -1,9 +1,9 @@
 """Mooncake traces: JSON lines of timestamp (ms), input_length, output_length and hash_ids of 512-token blocks.
 
 A hash id names a block and all blocks before it, ⌈input_length / 512⌉ of them (Qin et al., FAST '25, and its
-release in kvcache-ai/Mooncake). NVIDIA's AIPerf and Dynamo write the same form and more: `timestamp_ms`, text in
-`text_input` or `input_text` instead of a length, and sessions, whose later turns follow the answer before after a
-`delay` (ms). Times and ids may be left out.
+release in kvcache-ai/Mooncake). NVIDIA's AIPerf and Dynamo write the same form and more: `timestamp_ms`, and text in
+`text_input` or `input_text` instead of a length. Times and ids may be left out. A file that begins with a session is
+read by `paretoken.sessions.forms.mooncake`.
 """
 
 from __future__ import annotations
@@ -27,28 +27,19 @@ def detects(head: Head) -> bool:
 
 
 def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
-    """Every request in the order of the file; a later turn of a session bears the time of its first."""
-    begun_s: dict[str, float | None] = {}
+    """Every request in the order of the file."""
     for row in objects(path):
-        session = str(row.values.get("session_id") or "")
-        time_s, after_s = first_s(row, TIMES), first_s(row, DELAYS)
-        if after_s is not None and not session:
-            raise row.bad("delay counts from the answer before it in a session; add session_id")
-        if session and session in begun_s and time_s is None:
-            time_s, after_s = begun_s[session], after_s or 0.0
-        elif session:
-            begun_s.setdefault(session, time_s)
-            after_s = None
+        if first_s(row, DELAYS) is not None:
+            raise row.bad("delay counts from the answer before it in a session; add session_id, also to the first row")
         yield (
             row,
             TraceRequest(
-                time_s=time_s,
-                input_tokens=_input_tokens(row),
-                output_tokens=_output_tokens(row),
+                time_s=first_s(row, TIMES),
+                input_tokens=_tokens(row, "input_length"),
+                output_tokens=_tokens(row, "output_length"),
                 blocks=blocks_of(row, "hash_ids"),
                 prompt=text_of(row, _TEXTS),
-                session=session,
-                after_s=after_s if session else None,
+                session=str(row.values.get("session_id") or ""),
             ),
         )
 
@@ -61,13 +52,6 @@ def text_of(row: TraceRow, names: tuple[str, ...]) -> str | None:
     return text
 
 
-def _input_tokens(row: TraceRow) -> int | None:
-    if row.values.get("input_length") is None and text_of(row, _TEXTS) is not None:
-        return None
-    return row.tokens("input_length")
-
-
-def _output_tokens(row: TraceRow) -> int | None:
-    if row.values.get("output_length") is None and text_of(row, _TEXTS) is not None:
-        return None
-    return row.tokens("output_length")
+def _tokens(row: TraceRow, name: str) -> int | None:
+    """A length; None where the row has text instead."""
+    return None if row.values.get(name) is None and text_of(row, _TEXTS) is not None else row.tokens(name)

@@ -91,7 +91,7 @@ class Trace:
 
     `failed` counts those left out because they had no prompt or no answer, `limited` those left out by limits.
     `block_tokens` are the prompt tokens that one block id stands for; `rule` says how the format was read.
-    `begin_s` is the time of the first request as it was recorded, seconds since 1970 where the format gives dates.
+    `begin_unix_s` is the recorded time of the first request, seconds since 1970, None where the file has no dates.
     """
 
     file: str
@@ -101,7 +101,7 @@ class Trace:
     limited: int = 0
     block_tokens: int = BLOCK_TOKENS
     rule: str = ""
-    begin_s: float = 0.0
+    begin_unix_s: float | None = None
 
     @property
     def timed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Traces whose turns follow each other, as sessions of one call after the other."""
+"""Traces of requests as sessions, so that one program replays both: turns that follow each other, or single calls."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from paretoken.bench.workload.traces.request import STAND_IN, Trace, TraceReques
 from paretoken.sessions.graph import NO_STEP, Call, Session, SessionTrace, Step
 
 
-def sessions_of_turns(trace: Trace, think_s: float = 0.0) -> SessionTrace:
-    """Every session of a trace, in the order of its first turn; a request without one is a session of its own.
+def sessions_of_requests(trace: Trace, think_s: float = 0.0) -> SessionTrace:
+    """The requests as sessions, in the order of their first ones. Turns that follow an answer wait for it.
 
-    Between two turns lies the recorded delay, at least `think_s`.
+    Between two of these lies the recorded delay, at least `think_s`. Requests with times of their own wait for none, so
+    each is a session, as is one without a session.
     """
     turns: dict[str, list[TraceRequest]] = {}
     for number, request in enumerate(trace.requests):
-        turns.setdefault(request.session or f"request {number}", []).append(request)
+        name = request.session if trace.in_turns else ""
+        turns.setdefault(name or f"request {number}", []).append(request)
     sessions = tuple(
         Session(
             name=name,
@@ -24,7 +26,15 @@ def sessions_of_turns(trace: Trace, think_s: float = 0.0) -> SessionTrace:
         )
         for name, run in turns.items()
     )
-    return SessionTrace(file=trace.file, form=trace.format, rule=trace.rule, sessions=sessions)
+    left_out = {"no prompt or no answer": trace.failed, "too long": trace.limited}
+    return SessionTrace(
+        file=trace.file,
+        form=trace.format,
+        rule=trace.rule,
+        sessions=sessions,
+        left_out={reason: n for reason, n in left_out.items() if n},
+        begin_unix_s=trace.begin_unix_s,
+    )
 
 
 def _step(turns: list[TraceRequest], number: int, think_s: float) -> Step:
