@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from paretoken.errors import BadFile
-from paretoken.sessions.read import read_sessions
 from paretoken.sessions.prefixes import tree_of_sessions
+from paretoken.sessions.read import read_sessions
 from paretoken.sessions.write import write_sessions
 from tests.fuzz.reader import FuzzedReader
 
