@@ -185,7 +185,7 @@ def test_waits_are_cut():
 
 
 def test_too_short_a_context_is_refused():
-    with pytest.raises(BadConfig, match=r"the context is 8,192 tokens; Coding agent needs 37,992 or more"):
+    with pytest.raises(BadConfig, match=r"the context is 8,192 tokens; Coding agent needs 38,468 or more"):
         generated(WORKLOADS["agent-code"], 1, context_tokens=8192)
 
 

@@ -9,7 +9,7 @@ from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
-from paretoken.predict.cache_tiers import cache_tiers, tier_notes
+from paretoken.predict.cache_tiers import cache_tiers
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.slo import MOST_USERS, last_that
@@ -172,7 +172,5 @@ def _notes(
 ) -> Iterator[str]:
     if fitting.too_long:
         yield f"LEFT OUT: {_too_long(fitting, server, trace, deployment)}"
-    if server.cache and server.cache.tiers:
-        yield from tier_notes(deployment, data.catalog)
     if question.prefix_cache and deployment.dp_attention:
         yield "attention data parallelism: all ranks are simulated as one engine with one prefix cache"
