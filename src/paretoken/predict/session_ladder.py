@@ -10,7 +10,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.session_points import SessionPrediction, predict_sessions, sessions_for
+from paretoken.predict.session_points import SessionPrediction, more_sessions, predict_sessions, sessions_for
 from paretoken.predict.traces.load import mean_call
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
@@ -93,14 +93,19 @@ def _at(
     calibration: Calibration | None,
     catalog: Catalog | None,
 ) -> SessionPrediction:
-    return predict_sessions(
-        deployment,
-        sample.sessions(sessions_for(users)),
-        users,
-        lengths=sample.lengths,
-        calibration=calibration,
-        catalog=catalog,
-    )
+    sessions, point = 0, None
+    while point is None or (more := more_sessions(point, sessions)) > sessions:
+        sessions = sessions_for(users) if point is None else more
+        point = predict_sessions(
+            deployment,
+            sample.sessions(sessions),
+            users,
+            lengths=sample.lengths,
+            tokens_per_session=sample.tokens_per_session,
+            calibration=calibration,
+            catalog=catalog,
+        )
+    return point
 
 
 def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:
