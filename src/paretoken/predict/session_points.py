@@ -32,7 +32,7 @@ from paretoken.significant import significant
 SESSIONS_EACH, FEWEST_SESSIONS = 4, 32
 """Sessions that a point simulates: of each user, and at least."""
 PRECISE = 0.05
-"""Relative standard error of throughput, and share of session time after the last begin, that need no more sessions."""
+"""Relative standard error of throughput, and share of session time with idle users, that need no more sessions."""
 MOST_CALLS = 30_000
 """Calls of a simulation that no more sessions are added to exceed: some seconds of one core."""
 MOST_AT_ONCE = 8

@@ -38,8 +38,7 @@ class SessionFigures:
     run or wait at once, on all replicas.
 
     `tput_error` is the relative standard error of throughput, as of sessions drawn independently; NaN for one session.
-    `ending_share` is the share of session time after the last begin, when some users have no session left; 0 at
-    recorded times.
+    `ending_share` is the share of session time when some users have no session left; 0 at recorded times.
     """
 
     sessions: int
@@ -122,7 +121,7 @@ def session_figures(
         span_s=span_s,
         calls_in_service=float(run.e2e_s[calls].sum() / span_s),
         tput_error=_error(np.add.reduceat(load.input_tokens + load.output_tokens, load.first[:-1])[counted], times),
-        ending_share=_ending(times, float(whole.begin_s.max())) if users else 0.0,
+        ending_share=_ending(whole, times) if users else 0.0,
     )
 
 
@@ -148,9 +147,11 @@ def _error(tokens: Ints, times: SessionTimes) -> float:
     return float(np.sqrt((off**2).sum() / (n * (n - 1))) / tokens.mean())
 
 
-def _ending(times: SessionTimes, last_begin_s: float) -> float:
-    after_s = np.minimum(times.end_s - last_begin_s, times.session_s).clip(min=0.0)
-    return float(after_s.sum() / max(times.session_s.sum(), 1e-9))
+def _ending(whole: SessionTimes, counted: SessionTimes) -> float:
+    """Share of the time of sessions that count after the first end that no begin follows."""
+    free_s = whole.end_s[whole.end_s > whole.begin_s.max()].min(initial=float(whole.end_s.max()))
+    after_s = np.minimum(counted.end_s - free_s, counted.session_s).clip(min=0.0)
+    return float(after_s.sum() / max(counted.session_s.sum(), 1e-9))
 
 
 def _possible(run: SimulationResult, load: SessionLoad, block_tokens: int, calls: slice) -> int:
