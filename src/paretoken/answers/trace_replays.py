@@ -90,8 +90,8 @@ def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None
     if share > NOTED_ENDING:
         yield (
             f"{counted(len(setting.sessions), 'session')} for {counted(users, 'user')}: {share:.0%} of session time is "
-            "at the end of the replay, when some users have no session left; rates are too high by as much at most, so "
-            "use a longer trace, or fewer users"
+            "at the end of the replay, when some users have no session left, so rates may be too high; use a longer "
+            "trace, or fewer users"
         )
 
 

@@ -23,9 +23,10 @@ from paretoken.predict.predictor import band_of, novelty
 from paretoken.predict.request import LENGTH_RANGE_RATIO
 from paretoken.predict.rows import SOURCE, configuration_columns, new_kinds
 from paretoken.predict.simulation.cache.options import CacheTier
+from paretoken.predict.simulation.sources import SessionLoad
 from paretoken.predict.traces.figures import ALL, SECONDS_PER_HOUR, Quantiles, SessionFigures
 from paretoken.predict.traces.load import load_of, mean_call
-from paretoken.predict.traces.server import CacheRouting, trace_server
+from paretoken.predict.traces.server import CacheRouting, TraceServer, trace_server
 from paretoken.sessions.graph import Session
 from paretoken.significant import significant
 
@@ -132,18 +133,42 @@ def predict_sessions(
         calibration=calibration,
         catalog=catalog,
     )
-    longest = max(session.longest_tokens for session in sessions)
+    return predict_load(
+        deployment,
+        server,
+        load_of(sessions, users=users, idle_cap_s=None),
+        lengths,
+        tokens_per_session=tokens_per_session,
+        calibration=calibration,
+        catalog=catalog,
+    )
+
+
+def predict_load(
+    deployment: Deployment,
+    server: TraceServer,
+    load: SessionLoad,
+    lengths: Lengths,
+    *,
+    tokens_per_session: float | None = None,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SessionPrediction:
+    """Simulate a load of users on the server of a checked deployment. BadConfig where a call does not fit."""
+    catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
+    longest = int((load.input_tokens + load.output_tokens).max())
     if longest > server.most_tokens:
         raise BadConfig(
             f"{deployment.hardware} with {deployment.model} has room for calls of {server.most_tokens:,} tokens, one "
             f"has {longest:,}; use more GPUs or shorter contexts"
         )
-    counted = steady(users, len(sessions))
-    figures = server.figures(load_of(sessions, users=users, idle_cap_s=None), counted)
-    new, bands = doubts_of_calls(deployment, lengths, figures.calls_in_service / replicas, calibration, catalog)
+    users = load.users or 0
+    figures = server.figures(load, steady(users, len(load.first) - 1))
+    at_once = figures.calls_in_service / server.replicas
+    new, bands = doubts_of_calls(deployment, lengths, at_once, calibration, catalog)
     return SessionPrediction(
         deployment=deployment,
-        replicas=replicas,
+        replicas=server.replicas,
         users=users,
         lengths=lengths,
         figures=figures,

@@ -17,8 +17,10 @@ LEAST_ROOM_TOKENS = 4096
 """Context beyond the longest opening, and beyond the summary of a context, that a session needs."""
 
 
-def generated(workload: SessionWorkload, n: int, seed: int = 0, *, context_tokens: int | None = None) -> list[Session]:
-    """The first `n` sessions of a workload, with the words of their prompts left open.
+def generated(
+    workload: SessionWorkload, n: int, seed: int = 0, *, context_tokens: int | None = None, first: int = 0
+) -> list[Session]:
+    """Sessions `first` to `n` − 1 of a workload, with the words of their prompts left open.
 
     No prompt with its output exceeds `context_tokens`. There an agent compacts its context; a conversation without
     `compaction`, or a sub-agent, ends.
@@ -27,7 +29,7 @@ def generated(workload: SessionWorkload, n: int, seed: int = 0, *, context_token
     if context_tokens is not None and context_tokens < needed:
         raise BadConfig(f"the context is {context_tokens:,} tokens; {workload.name} needs {needed:,} or more")
     limits = AgentLimits(context_tokens or sys.maxsize, workload.idle_cap_s or inf)
-    return [_session(workload, k, np.random.default_rng([seed, k]), limits, balanced(k, seed)) for k in range(n)]
+    return [_session(workload, k, np.random.default_rng([seed, k]), limits, balanced(k, seed)) for k in range(first, n)]
 
 
 def least_context_tokens(workload: SessionWorkload) -> int:

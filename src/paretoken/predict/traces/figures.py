@@ -73,7 +73,7 @@ class SessionFigures:
         """The 90 % interval of the total throughput, from that of a time as ln of factors.
 
         What takes longer yields less. The error of the sample adds in squares. Users without a session leave the others
-        more of the server, by `ending_share` at most.
+        more of the server, so the low end is lower by `ending_share`.
         """
         sample = 0.0 if np.isnan(self.tput_error) else Z_90 * self.tput_error
         low, high = hypot(band[1], sample), hypot(band[0], sample)

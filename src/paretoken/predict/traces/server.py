@@ -34,6 +34,11 @@ class TraceServer:
     routing: CacheRouting = "prefix"
     cache: CacheOptions | None = None
 
+    @property
+    def room_tokens(self) -> int:
+        """Tokens that the KV cache of a replica holds."""
+        return kv_room(self.served.limits, self.served.serving)
+
     def run(self, load: SessionLoad, step_time: MeteredStep | None = None) -> SimulationResult:
         """Serve all sessions to their end."""
         s, step = self.served, step_time or self.served.step_time
