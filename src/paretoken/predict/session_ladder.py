@@ -11,7 +11,7 @@ from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.session_points import SessionPrediction, predict_load, sessions_for
+from paretoken.predict.session_points import SessionPrediction, more_sessions, predict_load, sessions_for
 from paretoken.predict.simulation.sources import SessionLoad
 from paretoken.predict.traces.load import load_of, mean_call
 from paretoken.predict.traces.server import trace_server
@@ -48,9 +48,9 @@ class SampledWorkload:
     longest_tokens: int
     tokens_per_session: float
 
-    def load(self, users: int) -> SessionLoad:
-        """Sessions of so many users, the same for every deployment."""
-        return replace(_load(self.workload, self.context_tokens, sessions_for(users)), users=users)
+    def load(self, users: int, sessions: int) -> SessionLoad:
+        """The first sessions, the same for every deployment, for so many users."""
+        return replace(_load(self.workload, self.context_tokens, sessions), users=users)
 
 
 @lru_cache(maxsize=8)
@@ -103,8 +103,19 @@ def climb(
     contexts = server.room_tokens / sample.lengths.isl
 
     def at(count: int) -> SessionPrediction:
-        load = sample.load(count)
-        return predict_load(deployment, server, load, sample.lengths, calibration=calibration, catalog=catalog)
+        sessions, point = 0, None
+        while point is None or (more := more_sessions(point, sessions)) > sessions:
+            sessions = sessions_for(count) if point is None else more
+            point = predict_load(
+                deployment,
+                server,
+                sample.load(count, sessions),
+                sample.lengths,
+                tokens_per_session=sample.tokens_per_session,
+                calibration=calibration,
+                catalog=catalog,
+            )
+        return point
 
     best, before = 0.0, 0
     for at_once in ladder(contexts) if users is None else users:
