@@ -13,9 +13,9 @@ from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.lengths import Fixed, Uniform
 from paretoken.bench.workload.makers import TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, PromptPlan
-from paretoken.bench.workload.sessions.lengths import possible_share
 from paretoken.bench.workload.sessions.source import SessionSource
 from paretoken.errors import BadConfig
+from paretoken.sessions.possible import possible_share
 
 CHAT = Bodies(model="m", api="chat")
 IDS = Bodies(model="m", dialect=dialect("vllm"))

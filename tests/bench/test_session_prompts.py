@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from paretoken.bench.workload.bodies import Bodies, dialect
 from paretoken.bench.workload.makers import PlainWords, TokenIds, Words
 from paretoken.bench.workload.prompts import Correction, PromptPlan
-from paretoken.bench.workload.sessions.lengths import possible_tokens
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.sessions.graph import NO_STEP, Call, Session, Step
+from paretoken.sessions.possible import possible_tokens
 from tests.support.sessions import call, session, tool
 
 IDS = Bodies(model="m", dialect=dialect("vllm"))
@@ -25,7 +25,8 @@ def source(*sessions: Session, bodies: Bodies = IDS, maker=None, **options) -> S
     maker = maker or (TokenIds.of_size(10**6) if bodies is IDS else PlainWords())
     correction = options.pop("correction", Correction())
     recorded = RecordedSessions(sessions, repeat=options.pop("repeat", False))
-    return SessionSource(plan=PromptPlan(maker, 1, correction=correction), sessions=recorded, bodies=bodies, **options)
+    plan = PromptPlan(maker, 1, options.pop("level", 0), correction=correction)
+    return SessionSource(plan=plan, sessions=recorded, bodies=bodies, **options)
 
 
 def bodies_of(played, answers=()) -> list[dict]:
@@ -112,6 +113,49 @@ def test_a_trace_that_begins_anew_shares_nothing_with_its_first_pass():
     first, second = (bodies_of(next(played)) for _ in range(2))
     assert [len(b["prompt"]) for b in second] == [9, 20] and first[1]["prompt"][:9] == first[0]["prompt"]
     assert first[0]["prompt"][:2] != second[0]["prompt"][:2]
+
+
+SYSTEM = {"role": "system", "content": "be brief"}
+LOOK = {"role": "user", "content": [{"type": "text", "text": "look"}]}
+TALK = session(
+    call(messages=(SYSTEM, LOOK), answer={"content": "done"}),
+    call(0, continues=0, messages=({"role": "user", "content": "more"},)),
+    call(0, messages=(LOOK,)),
+    call(0, continues=0, kept_tokens=0, messages=(SYSTEM,)),
+)
+
+
+class TestTextPlayedAgain:
+    """A level or a pass after the first begins its recorded prompts with a line of its own."""
+
+    def messages(self, level: int, number: int) -> list[list[dict]]:
+        """The messages of each call of a session, in a trace of one session that is played over and over."""
+        played = source(TALK, bodies=CHAT, repeat=True, level=level).played(number)
+        return [body["messages"] for body in bodies_of(played)]
+
+    def test_the_first_time_the_prompts_are_those_of_the_trace(self):
+        first, second, third, fourth = self.messages(1, 0)
+        assert first == [SYSTEM, LOOK] and third == [LOOK] and fourth == [SYSTEM]
+        assert [m["content"] for m in second] == ["be brief", LOOK["content"], "done", "more"]
+
+    @pytest.mark.parametrize(("level", "number"), [(1, 1), (1, 4), (2, 0), (3, 2)])
+    def test_later_every_prompt_begins_with_its_line_once(self, level, number):
+        line = f"[level {level}, pass {number + 1}]"
+        first, second, third, fourth = self.messages(level, number)
+        assert first == [{"role": "system", "content": f"{line}\nbe brief"}, LOOK] and second[:2] == first
+        assert third == [{"role": "user", "content": [{"type": "text", "text": line}, *LOOK["content"]]}]
+        assert fourth == first[:1]
+        assert all(json.dumps(messages).count("[level") == 1 for messages in (first, second, third, fourth))
+
+    def test_no_prompt_is_the_begin_of_one_in_another_level_or_pass(self):
+        made = [self.messages(level, number) for level in range(1, 4) for number in range(3)]
+        begins = {json.dumps(messages[0]) for prompts in made for messages in prompts}
+        assert len(begins) == 9 * 2  # with a system message, and without one
+
+    def test_sessions_of_one_level_still_share(self):
+        two = source(TALK, TALK, bodies=CHAT, repeat=True, level=2)
+        first, second = (bodies_of(two.played(n))[0]["messages"] for n in range(2))
+        assert first == second
 
 
 def test_words_in_roles_share_their_beginning_and_are_as_long_as_the_trace_says(tokenizer):

@@ -7,13 +7,15 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.scrape import CounterDeltas, ServerMetrics
-from paretoken.bench.stats.sessions.measured import measured_sessions
+from paretoken.bench.stats.sessions.measured import MeasuredSession, measured_sessions
+from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.report.page import write_page
 from paretoken.report.run.gantt import MAIN, MOST_STEPS, SHOWN, gantts, named_sessions, packed
 from paretoken.report.run.page import render_runs
@@ -22,10 +24,11 @@ from paretoken.report.run.published import PublishedBeside
 from paretoken.report.run.reading import read_run
 from paretoken.report.run.server_cache import server_cache_grid
 from paretoken.report.run.session_table import session_notes, sessions_grid
+from paretoken.sessions.graph import Session
 from tests.support.axe import violations
 from tests.support.html_pages import page_of
 from tests.support.pages import Open, watched
-from tests.support.session_levels import agent_run
+from tests.support.session_levels import agent_run, call, record, records, session, tool
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +68,67 @@ def test_rows_of_a_session_never_overlap_and_belong_to_one_agent(levels):
             assert all(played.end_ns[a] <= played.begin_ns[b] for a, b in pairwise(mine))
 
 
+def test_rows_are_the_first_free_ones():
+    """Against a plain search through all rows, for steps that begin and end together, too."""
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        n = int(rng.integers(1, 40))
+        begin = rng.integers(0, 12, n)
+        steps = session(*(tool(1.0, agent=str(rng.integers(0, 2))) for _ in range(n)))
+        played = long_session(steps, begin, begin + rng.integers(0, 6, n))
+        rows, lanes = packed(played, range(n))
+        ends: dict[str, list[int]] = {}
+        for i in sorted(range(n), key=lambda i: (begin[i], i)):
+            agent = steps.steps[i].agent
+            own = ends.setdefault(agent, [])
+            row = next((r for r, end in enumerate(own) if end <= begin[i]), len(own))
+            own[row : row + 1] = [played.end_ns[i]]
+            assert rows[i] == lanes.index(agent) + row
+        assert len(lanes) == sum(map(len, ends.values()))
+
+
+def test_a_session_of_very_many_steps_is_drawn_in_part():
+    """100,000 parallel tools of one session, which is the slowest and the median: its first steps, and how many."""
+    n = 100_000
+    steps = session(call(), *(tool(1.0, [0]) for _ in range(n)))
+    begin = np.concatenate([[0], 10 + np.arange(n)])
+    played = long_session(steps, begin, begin + 10 * n)
+    made = gantts(sample(records(record(0, 0, 0.0, 0.1, 0.2))), [played])["list"]
+    assert [(len(s["step"]), s["ran"], s["calls"]) for s in made] == [(MOST_STEPS, n + 1, 1)]
+    assert made[0]["step"] == list(range(MOST_STEPS)) and len(made[0]["lanes"]) == MOST_STEPS
+    assert {step for _, step, _, _ in made[0]["path"]} <= set(made[0]["step"])
+
+
+def test_all_that_is_drawn_has_a_limit():
+    steps = session(call(), *(tool(1.0, [0]) for _ in range(2 * MOST_STEPS)))
+    times = np.arange(len(steps.steps))
+    played = [long_session(steps, times, times + 2 + k, number=k) for k in range(5)]
+    played[3] = replace(played[3], outcome="failed", reason="http_5xx")
+    rows = records(*(record(k, 0, 0.0, 0.1, 0.2) for k in range(5)))
+    made = gantts(sample(rows), played)
+    assert set(made["named"]) == {"slowest", "median", "failed"}
+    assert sum(len(s["step"]) for s in made["list"]) <= MOST_STEPS
+
+
+def long_session(steps: Session, begin: np.ndarray, end: np.ndarray, number: int = 0) -> MeasuredSession:
+    """A session with these times of its steps, ns."""
+    calls = len(steps.calls)
+    return MeasuredSession(
+        number=number,
+        traced=TracedSession(steps, (-1,) * calls),
+        rows=(0,) * calls,
+        begin_ns=tuple(begin.tolist()),
+        first_ns=(-1,) * len(steps.steps),
+        end_ns=tuple(end.tolist()),
+        outcome="done",
+        reason="",
+    )
+
+
 def test_the_path_of_the_page_is_as_long_as_the_session(run):
     data = payload((read_run(run),), [PublishedBeside()])
-    for session in data["runs"][0]["levels"][1]["sessions"]["graphs"]["list"]:
-        assert sum(to - start for _, _, start, to in session["path"]) == pytest.approx(session["seconds"], abs=1e-3)
+    for drawn in data["runs"][0]["levels"][1]["sessions"]["graphs"]["list"]:
+        assert sum(to - start for _, _, start, to in drawn["path"]) == pytest.approx(drawn["seconds"], abs=1e-3)
 
 
 def test_no_session_has_no_graphs(levels):

@@ -35,7 +35,7 @@ from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
-from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages, possible_share
+from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages
 from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.traces import read_trace
@@ -44,6 +44,7 @@ from paretoken.bench.workload.traces.source import Replayed
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.possible import possible_share
 
 SAMPLE = 128
 """Words of the sample: enough that a chat template adds little to their count."""

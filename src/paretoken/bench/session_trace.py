@@ -120,8 +120,14 @@ def session_notes(config: BenchConfig, trace: SessionTrace, *, repeats: bool) ->
         notes.append(_answers_note(config, trace))
     if config.idle_cap_s is not None:
         notes.append(f"waits and tools last at most {config.idle_cap_s:g} s")
-    if repeats and holds_messages(trace):
-        notes.append("after its last session the trace begins again with the same prompts, which a prefix cache finds")
+    if holds_messages(trace):
+        again = "in every level after the first" + (", and when the trace begins again" if repeats else "")
+        notes.append(
+            f"{again}, prompts begin with a line that names level and pass, so that no prefix cache holds them from "
+            "before; they are longer by its few tokens"
+        )
+    if holds_messages(trace) or config.prompt_unit == "words":
+        notes.append("possible cache hits are the trace's share of each prompt, in tokens as the server counts them")
     return (*trace.notes(), *(f"{Path(trace.file).name}: {note}" for note in notes))
 
 

@@ -12,32 +12,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
 from paretoken.sessions.block_runs import BlockRuns
 from paretoken.sessions.graph import NO_STEP, Call, Session
-
-Ints = npt.NDArray[np.int64]
-ROOT = -1
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class PrefixTree:
-    """The segments of n requests. Parents come before their children.
-
-    Segment s holds the tokens `start[s]` to `end[s]` − 1 of every prompt through it, below segment `parent[s]`, which
-    is ROOT for the first; shape (segments,). The prompt of request i ends in segment `prompt[i]`; with the part of its
-    answer that the KV cache holds it ends in `whole[i]`; shape (n,), ROOT where there is nothing.
-    """
-
-    parent: Ints
-    start: Ints
-    end: Ints
-    prompt: Ints
-    whole: Ints
-
-    def __len__(self) -> int:
-        return len(self.prompt)
+from paretoken.sessions.message_runs import Chain, MessageRuns, chained, opening_chain
+from paretoken.sessions.tree_builder import ROOT as ROOT
+from paretoken.sessions.tree_builder import Ints, TreeBuilder
+from paretoken.sessions.tree_builder import PrefixTree as PrefixTree
 
 
 def tree_of_blocks(
@@ -183,96 +164,88 @@ def _added(
     )
 
 
-@dataclass(slots=True)
-class TreeBuilder:
-    """A tree that grows request by request. Segments are split where a prompt leaves one in the middle."""
-
-    parent: list[int] = field(default_factory=list)
-    start: list[int] = field(default_factory=list)
-    end: list[int] = field(default_factory=list)
-
-    def add(self, below: int, tokens: int) -> int:
-        """The segment of `tokens` more tokens below another, or that one if there are none."""
-        if tokens <= 0:
-            return below
-        begin = self.reach(below)
-        return self._append(below, begin, begin + tokens)
-
-    def reach(self, segment: int) -> int:
-        """Tokens up to the end of a segment."""
-        return 0 if segment == ROOT else self.end[segment]
-
-    def at(self, segment: int, tokens: int) -> int:
-        """The segment above or at `segment` that ends after `tokens` tokens; one is split for it if need be."""
-        while segment != ROOT and self.start[segment] >= tokens:
-            segment = self.parent[segment]
-        if segment == ROOT or self.end[segment] <= tokens:
-            return segment
-        upper = self._append(self.parent[segment], self.start[segment], tokens)
-        self.parent[segment], self.start[segment] = upper, tokens
-        return upper
-
-    def _append(self, parent: int, start: int, end: int) -> int:
-        self.parent.append(parent)
-        self.start.append(start)
-        self.end.append(end)
-        return len(self.parent) - 1
-
-    def tree(self, prompt: Sequence[int], whole: Sequence[int]) -> PrefixTree:
-        """The tree with parents in front, for the leaves of n requests."""
-        start = np.array(self.start, np.int64)
-        order = np.argsort(start, kind="stable")
-        place = np.empty(len(order) + 1, np.int64)
-        place[order], place[ROOT] = np.arange(len(order)), ROOT
-        return PrefixTree(
-            parent=place[np.array(self.parent, np.int64)[order]],
-            start=start[order],
-            end=np.array(self.end, np.int64)[order],
-            prompt=place[np.array(prompt, np.int64)],
-            whole=place[np.array(whole, np.int64)],
-        )
-
-
 def tree_of_sessions(sessions: Iterable[Session], *, own_answers: bool = True) -> PrefixTree:
-    """The tree of the model calls of all sessions, one after the other, by block ids or the contexts they go on with.
+    """The tree of the model calls of all sessions, one after the other.
 
-    `own_answers`: the answer in a later prompt is what the server said, so that its cache finds it. Otherwise it is
-    other text of that length, the same in every call that holds it. Lengths that are None count as 1 token.
+    Prompts share what their block ids say, else the context they go on with and the messages that are equal after it;
+    `message_runs` says how long a message is. `own_answers`: the answer in a later prompt is what the server said, so
+    that its cache finds it, and no other one is equal. Otherwise it is other text of that length, the same in every
+    call that holds it, and recorded answers that are equal are shared. Lengths that are None count as 1 token.
     """
-    builder, openings = TreeBuilder(), dict[str, int]()
-    # By the size of a block: an id of another size means another text.
-    runs_of = defaultdict[int, BlockRuns](BlockRuns)
+    sessions = list(sessions)
+    growing = _SessionTree(own_answers, MessageRuns.of(sessions))
     prompt: list[int] = []
     whole: list[int] = []
     for session in sessions:
-        context: dict[int, int] = {}
-        runs = runs_of[session.block_tokens]
+        context: dict[int, _Context] = {}
         for index, call in session.calls.items():
-            tokens, answer = call.input_tokens or 1, call.output_tokens or 1
-            if call.blocks:
-                blocks, leaf = runs.longest(call.blocks)
-                base = builder.at(leaf, min(blocks * session.block_tokens, tokens))
-            else:
-                base = _base(builder, openings, context.get(call.continues, ROOT), call, tokens)
-            leaf = builder.add(base, tokens - builder.reach(base))
-            runs.add(call.blocks, leaf)
+            leaf, text = growing.prompt(session, context.get(call.continues), call)
             prompt.append(leaf)
-            whole.append(builder.add(leaf, answer - 1))
-            context[index] = whole[-1] if own_answers else builder.add(leaf, answer)
-    return builder.tree(prompt, whole)
+            whole.append(growing.builder.add(leaf, (call.output_tokens or 1) - 1))
+            context[index] = growing.context(call, leaf, whole[-1], text)
+    return growing.builder.tree(prompt, whole)
 
 
-def _base(builder: TreeBuilder, openings: dict[str, int], context: int, call: Call, tokens: int) -> int:
-    """The segment at whose end the tokens begin that are new in a call."""
-    if call.continues != NO_STEP:
-        kept = tokens if call.kept_tokens is None else min(call.kept_tokens, tokens)
-        return builder.at(context, kept)
-    if not call.opening:
-        return ROOT
-    if call.opening not in openings:
-        openings[call.opening] = builder.add(ROOT, call.opening_tokens)
-    # The opening stays one segment for later calls: only its upper part is that of a shorter prompt.
-    return builder.at(openings[call.opening], min(call.opening_tokens, tokens))
+_Context = tuple[int, Chain]
+"""The segment in which a context ends, and its text."""
+
+
+@dataclass(slots=True)
+class _SessionTree:
+    """The tree of the calls so far."""
+
+    own_answers: bool
+    texts: MessageRuns
+    builder: TreeBuilder = field(default_factory=TreeBuilder)
+    openings: dict[str, int] = field(default_factory=dict)
+    # By the size of a block: an id of another size means another text.
+    runs_of: defaultdict[int, BlockRuns] = field(default_factory=lambda: defaultdict(BlockRuns))
+
+    def prompt(self, session: Session, before: _Context | None, call: Call) -> _Context:
+        """Where the prompt of a call ends that goes on with `before`."""
+        tokens = call.input_tokens or 1
+        if call.blocks:
+            leaf = self._of_blocks(session.block_tokens, call, tokens)
+        elif call.messages:
+            base = self._base(before, call, tokens)
+            text = opening_chain(call) if before is None else before[1]
+            if before is not None and self.builder.reach(base) < self.builder.reach(before[0]):
+                text = chained(text, self.builder.reach(base))
+            return self.texts.prompt(self.builder, base, text, call, tokens)
+        else:
+            base = self._base(before, call, tokens)
+            leaf = self.builder.add(base, tokens - self.builder.reach(base))
+        return leaf, self.texts.unlike()
+
+    def context(self, call: Call, leaf: int, whole: int, text: Chain) -> _Context:
+        """The context of a call with its answer, for calls that go on with it."""
+        if self.own_answers:
+            return whole, self.texts.unlike()
+        answer = call.output_tokens or 1
+        if call.answer is None or not call.messages:
+            return self.builder.add(leaf, answer), self.texts.unlike()
+        after = chained(text, dict(call.answer))
+        return self.texts.placed(self.builder, leaf, after, answer), after
+
+    def _of_blocks(self, block_tokens: int, call: Call, tokens: int) -> int:
+        runs = self.runs_of[block_tokens]
+        blocks, leaf = runs.longest(call.blocks)
+        base = self.builder.at(leaf, min(blocks * block_tokens, tokens))
+        leaf = self.builder.add(base, tokens - self.builder.reach(base))
+        runs.add(call.blocks, leaf)
+        return leaf
+
+    def _base(self, before: _Context | None, call: Call, tokens: int) -> int:
+        """The segment at whose end the tokens begin that are new in a call."""
+        if call.continues != NO_STEP:
+            kept = tokens if call.kept_tokens is None else min(call.kept_tokens, tokens)
+            return self.builder.at(ROOT if before is None else before[0], kept)
+        if not call.opening:
+            return ROOT
+        if call.opening not in self.openings:
+            self.openings[call.opening] = self.builder.add(ROOT, call.opening_tokens)
+        # The opening stays one segment for later calls: only its upper part is that of a shorter prompt.
+        return self.builder.at(self.openings[call.opening], min(call.opening_tokens, tokens))
 
 
 def possible_hits(tree: PrefixTree, order: Iterable[int], input_tokens: Ints, block_tokens: int) -> Ints:

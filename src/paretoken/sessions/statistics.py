@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from paretoken.sessions.agent import COMPACTION, TOOLS, USER
 from paretoken.sessions.graph import BLOCK_TOKENS, NO_STEP, Call, Session
-from paretoken.sessions.prefixes import possible_hits, tree_of_sessions
+from paretoken.sessions.possible import possible_share
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -50,13 +50,11 @@ def statistics(sessions: Sequence[Session], *, block_tokens: int = BLOCK_TOKENS)
     for session in sessions:
         for name, value in _counts(session):
             columns[name].append(value)
-    inputs = np.array(columns["input_tokens"], np.int64)
-    hits = possible_hits(tree_of_sessions(sessions), range(len(inputs)), inputs, block_tokens)
     return SessionStatistics(
         **{name: np.array(columns[name], np.int64) for name in WHOLE},
         think_s=np.array(columns["think_s"]),
         tool_s=np.array(columns["tool_s"]),
-        possible_share=float(hits.sum() / max(inputs.sum(), 1)),
+        possible_share=possible_share(sessions, block_tokens=block_tokens),
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paretoken.sessions.graph import Session, SessionTrace
-from paretoken.sessions.prefixes import possible_hits, tree_of_sessions
+from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.possible import possible_share
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
@@ -71,18 +71,8 @@ def summary_of(trace: SessionTrace) -> SessionSummary:
         tool_s=_spread([sum(step.seconds or 0.0 for step in own) for own in tools]),
         idle_s=_spread([sum(step.wait_s for step in session.steps) for session in sessions]),
         critical_path_s=_spread([max(end for _, end in session.times(0.0)) for session in sessions]),
-        possible_share=_possible_share(sessions),
+        possible_share=None if any(call.input_tokens is None for call in calls) else possible_share(sessions),
     )
-
-
-def _possible_share(sessions: Sequence[Session]) -> float | None:
-    """Hits of an endless cache by the token, so that no size of a block matters."""
-    lengths = [call.input_tokens for session in sessions for call in session.calls.values()]
-    if None in lengths:
-        return None
-    tokens = np.array(lengths, np.int64)
-    hits = possible_hits(tree_of_sessions(sessions), range(len(tokens)), tokens, 1)
-    return float(hits.sum() / tokens.sum()) if tokens.sum() else None
 
 
 def _known(values: Sequence[int | None]) -> Spread | None:

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   chosenSession,
+  drawnPart,
   ganttBars,
   laneNames,
   onPath,
@@ -85,4 +86,10 @@ test("sessions are chosen by name or number, and an unknown one is the first", (
 
 test("an agent is named on its first row", () => {
   assert.deepEqual(laneNames(["main", "main", "sub", "main"]), ["main", "", "sub", "main"]);
+});
+
+test("a session that is too long says how much of it is drawn", () => {
+  assert.equal(drawnPart({ step: [0, 1, 2], ran: 3 }), "its");
+  const words = drawnPart({ step: Array(1000).fill(0), ran: 12_345 });
+  assert.equal(words, "only the first 1,000 of its 12,345 steps are drawn; their");
 });

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from paretoken.bench.stats.arrays import Floats
@@ -18,4 +20,8 @@ def ratio_interval(parts: Floats, wholes: Floats, rng: np.random.Generator) -> C
     if not mean > 0:
         return None
     ratio = float(parts.sum() / wholes.sum())
-    return mean_interval(ratio + (parts - ratio * wholes) / mean, rng)
+    interval = mean_interval(ratio + (parts - ratio * wholes) / mean, rng)
+    if interval is None:
+        return None
+    # Rounding alone may put the end of a very narrow interval on the wrong side.
+    return replace(interval, value=ratio, low=min(interval.low, ratio), high=max(interval.high, ratio))

@@ -8,6 +8,9 @@
 `found` may exceed `possible` where a trace is played several times, or where sessions that run later in the trace fill
 the cache for earlier ones. Only requests whose usage states the cached tokens count. Where none does, `found` and
 `prompt` are the rise of the server's counters over the level, whoever sent the requests.
+
+A trace may count in words or by another tokenizer. Where only the server can count a prompt, what is possible is the
+same share of it as in the trace.
 """
 
 from __future__ import annotations
@@ -75,16 +78,36 @@ def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Fl
         for row, tokens in zip(played.rows, played.traced.possible, strict=True):
             if row != NEVER and tokens != UNKNOWN:
                 possible[row] = tokens
+    possible *= _served_per_traced(samples, sessions)
     capped: Floats = np.minimum(possible, np.where(np.isnan(samples.isl), np.inf, samples.isl))
     return capped
 
 
-def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
-    """The tokens of the chosen requests that succeeded, by their usage; of all of them where none states hits."""
-    counted = chosen & samples.ok & ~np.isnan(samples.isl)
-    stated = counted & ~np.isnan(samples.cached)
+def _served_per_traced(samples: Samples, sessions: Sequence[MeasuredSession]) -> Floats:
+    """Tokens of each prompt by the server over those of the trace, where only the server can count them; else 1."""
+    ratio = np.ones(len(samples))
+    uncounted = np.isnan(samples.planned_isl) & (samples.isl > 0)
+    for played in sessions:
+        for row, call in zip(played.rows, played.traced.session.calls.values(), strict=True):
+            if row != NEVER and uncounted[row] and call.input_tokens:
+                ratio[row] = samples.isl[row] / call.input_tokens
+    return ratio
+
+
+def counted_requests(samples: Samples, chosen: Mask) -> tuple[Mask, bool]:
+    """The chosen requests whose tokens count, and whether their usage states the hits.
+
+    They are those that succeeded and whose usage states hits; where none does, all that succeeded.
+    """
+    ended: Mask = chosen & samples.ok & ~np.isnan(samples.isl)
+    stated: Mask = ended & ~np.isnan(samples.cached)
     by_usage = bool(stated.any())
-    counted = stated if by_usage else counted
+    return (stated if by_usage else ended), by_usage
+
+
+def token_reuse(samples: Samples, possible: Floats, chosen: Mask) -> TokenReuse:
+    """The tokens of the requests among the chosen ones that count."""
+    counted, by_usage = counted_requests(samples, chosen)
     prompt = samples.isl[counted]
     hits = possible[counted]
     return TokenReuse.of(

@@ -27,6 +27,7 @@ from paretoken.bench.stats.sessions.measured import MeasuredSession
 from paretoken.bench.stats.sessions.path import PARTS, PathPart, critical_path
 from paretoken.bench.stats.sessions.ratio import ratio_interval
 from paretoken.bench.stats.sessions.reuse import TokenReuse, level_reuse, possible_tokens
+from paretoken.bench.stats.sessions.reuse_intervals import reuse_intervals
 from paretoken.bench.stats.sessions.span import SECONDS_PER_HOUR, SessionSpan, SpanName
 from paretoken.bench.stats.sessions.turns import TurnFigures, TurnTtft, by_turn, turn_ttft
 from paretoken.bench.stats.throughput import inside
@@ -80,6 +81,7 @@ def summarise_sessions(
     reuse, why = level_reuse(samples, possible, chosen, server)
     per_hour = len(done) / span.seconds * SECONDS_PER_HOUR if span.seconds > 0 else None
     paths = _paths(done)
+    rng = np.random.default_rng([seed, 0x5E55])
     return LevelSessions(
         counts=session_counts(sessions),
         span=span.name,
@@ -96,7 +98,7 @@ def summarise_sessions(
         turns=by_turn(samples, possible, chosen),
         reuse=reuse,
         why_unknown=why,
-        intervals=_intervals(samples, done, paths, possible, seed),
+        intervals=_intervals(done, paths, rng) | reuse_intervals(samples, possible, chosen, reuse, rng),
     )
 
 
@@ -144,28 +146,10 @@ def _in_flight(sessions: Sequence[MeasuredSession], span: SessionSpan) -> float:
 
 
 def _intervals(
-    samples: Samples, done: Sequence[MeasuredSession], paths: Mapping[PathPart, Floats], possible: Floats, seed: int
+    done: Sequence[MeasuredSession], paths: Mapping[PathPart, Floats], rng: np.random.Generator
 ) -> dict[str, ConfidenceInterval | None]:
     """95 % intervals by a bootstrap of sessions in order of their end: calls of a session are not independent."""
-    rng = np.random.default_rng([seed, 0x5E55])
     times = _times(done)
     by_name = {"mean_session_s": mean_interval(times, rng), "median_session_s": quantile_interval(times, 0.5, rng)}
     by_name["p90_session_s"] = quantile_interval(times, 0.9, rng) if supported(len(times), 0.9) else None
-    by_name |= {f"path_{part}": ratio_interval(paths[part], times, rng) for part in PARTS}
-    prompt, found, hits = (
-        _per_session(done, v) for v in (samples.isl, np.minimum(samples.cached, samples.isl), possible)
-    )
-    by_name["found_share"] = _ratio(found, prompt, rng)
-    by_name["possible_share"] = _ratio(hits, prompt, rng)
-    by_name["found_of_possible"] = _ratio(found, hits, rng)
-    return by_name
-
-
-def _per_session(done: Sequence[MeasuredSession], values: Floats) -> Floats:
-    """The sum over the calls of each session; NaN where that of a call is unknown."""
-    return np.array([values[list(s.rows)].sum() for s in done], dtype=float)
-
-
-def _ratio(parts: Floats, wholes: Floats, rng: np.random.Generator) -> ConfidenceInterval | None:
-    known = ~np.isnan(parts) & ~np.isnan(wholes)
-    return ratio_interval(parts[known], wholes[known], rng)
+    return by_name | {f"path_{part}": ratio_interval(paths[part], times, rng) for part in PARTS}

@@ -1,18 +1,14 @@
-"""The lengths of a trace of sessions: those that it leaves out, those that a server can serve, what prompts share."""
+"""The lengths of a trace of sessions: those that it leaves out, and those that a server can serve."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from paretoken.bench.workload.makers import Ints
 from paretoken.bench.workload.sessions.tool_results import text_of
 from paretoken.errors import BadConfig
 from paretoken.plural import counted as plural
 from paretoken.sessions.graph import NO_STEP, Call, Session, SessionTrace
-from paretoken.sessions.prefixes import possible_hits, tree_of_sessions
 
 Count = Callable[[str], int]
 BLOCK_TOKENS = 16
@@ -60,21 +56,6 @@ class MissingLengths:
         kept = context if call.kept_tokens is None else min(context, call.kept_tokens)
         added = sum(self.count(text_of(message)) for message in call.messages)
         return max(1, (kept or call.opening_tokens) + added)
-
-
-def possible_tokens(sessions: Sequence[Session], *, own_answers: bool, block_tokens: int = BLOCK_TOKENS) -> Ints:
-    """The tokens (calls,) of each prompt that an endless cache holds, the sessions one after the other."""
-    calls = [call for session in sessions for call in session.calls.values()]
-    inputs = np.array([call.input_tokens or 1 for call in calls], np.int64)
-    hits = possible_hits(tree_of_sessions(sessions, own_answers=own_answers), range(len(calls)), inputs, block_tokens)
-    return np.asarray(hits, np.int64)
-
-
-def possible_share(sessions: Sequence[Session], *, own_answers: bool) -> float:
-    """The share of all prompt tokens that an endless cache finds, token by token: no cache finds more."""
-    prompted = sum(call.input_tokens or 1 for session in sessions for call in session.calls.values())
-    hits = possible_tokens(sessions, own_answers=own_answers, block_tokens=1)
-    return float(hits.sum()) / prompted if prompted else 0.0
 
 
 def holds_messages(trace: SessionTrace) -> bool:

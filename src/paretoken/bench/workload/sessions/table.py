@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretoken.bench.workload.sessions.lengths import possible_tokens
+from paretoken.bench.workload.sessions.lengths import BLOCK_TOKENS
 from paretoken.sessions.graph import NO_STEP, Session
+from paretoken.sessions.possible import possible_tokens
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +21,7 @@ def sessions_table(sessions: Sequence[Session], *, own_answers: bool, idle_cap_s
     """
     import polars as pl
 
-    possible = iter(possible_tokens(sessions, own_answers=own_answers).tolist())
+    possible = iter(possible_tokens(sessions, own_answers=own_answers, block_tokens=BLOCK_TOKENS).tolist())
     rows: dict[str, list[object]] = {name: [] for name in _schema()}
     for number, session in enumerate(sessions):
         call_number = 0

@@ -13,6 +13,9 @@ from paretoken.bench.workload.sessions.pieces import Piece, Pieces, joined
 from paretoken.bench.workload.sessions.tool_results import ASSISTANT, TOOL, USER, answer_message, fitted, text_of
 from paretoken.sessions.graph import NO_STEP, Call, Session
 
+FIRST_LEVEL = 1
+"""The number of the level of a run that plays a trace first."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptPart:
@@ -75,12 +78,19 @@ class TextPrompts:
         if call.kept_tokens is not None and before:
             before = _kept_messages(before, call.kept_tokens, self._session.calls[call.continues])
         new: list[Message] = list(call.messages)
+        if not before:
+            new[0] = _marked(new[0], self._played_again())
         if before and before[-1].role == ASSISTANT:
             last = before[-1].content
             answer: Message = {"role": ASSISTANT, "content": last.text} if isinstance(last, Piece) else last
             answer, *new = fitted(answer, new, recorded=not self._own)
             before = [*before[:-1], PromptPart(answer, ASSISTANT, before[-1].tokens)]
         return [*before, *(PromptPart(m, str(m.get("role", USER))) for m in new)]
+
+    def _played_again(self) -> str:
+        """A line unlike that of any other level or pass, so that no cache holds their prompts; "" where all is new."""
+        level, again = self._plan.point, self._again
+        return f"[level {level}, pass {again + 1}]" if level > FIRST_LEVEL or again else ""
 
     def _words(self, step: int, call: Call) -> list[PromptPart]:
         """A prompt by its lengths or its blocks."""
@@ -135,6 +145,16 @@ def _as_messages(parts: Sequence[PromptPart]) -> list[Message]:
         text = joined([part.content for part in run if isinstance(part.content, Piece)])
         messages.append({"role": role, "content": text} | ({"tool_call_id": tool_call_id} if tool_call_id else {}))
     return messages
+
+
+def _marked(message: Message, line: str) -> Message:
+    """The message with a line in front of its text."""
+    if not line:
+        return message
+    content = message.get("content")
+    if isinstance(content, (list, tuple)):
+        return {**message, "content": [{"type": "text", "text": line}, *content]}
+    return {**message, "content": f"{line}\n{content}" if content else line}
 
 
 def _kind(part: PromptPart) -> tuple[bool, str, str]:

@@ -14,6 +14,12 @@ export function chosenSession({ named, list }, key) {
   return [first, list[place]];
 }
 
+/* Whose critical path is named: the session's, or of a session too long to be drawn in full, that of its first steps. */
+export const drawnPart = ({ step, ran }) =>
+  step.length < ran
+    ? `only the first ${step.length.toLocaleString("en-US")} of its ${ran.toLocaleString("en-US")} steps are drawn; their`
+    : "its";
+
 /* A name for each row of lanes: the agent's on its first row, none on the others. */
 export const laneNames = (lanes) => lanes.map((name, i) => (name === lanes[i - 1] ? "" : name));
 

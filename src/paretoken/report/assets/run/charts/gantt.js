@@ -5,6 +5,7 @@ import { counted, seconds, short } from "../../base/format.js";
 import { inks } from "../../base/theme.js";
 import {
   chosenSession,
+  drawnPart,
   ganttBars,
   laneNames,
   onPath,
@@ -82,13 +83,12 @@ function gantt({ width }) {
 }
 
 function titleOf(s) {
-  const calls = s.call.filter(Boolean).length;
-  const done = `${counted(calls, "call")} and ${counted(s.call.length - calls, "tool call")} in ${seconds(s.seconds)}`;
+  const done = `${counted(s.calls, "call")} and ${counted(s.ran - s.calls, "tool call")} in ${seconds(s.seconds)}`;
   return s.outcome === "done" ? done : `${done}, then ${s.outcome}: ${s.reason}, ${counted(s.unsent, "call")} not sent`;
 }
 
 const subtitleOf = (s) =>
-  `its critical path is ${pathShares(s)
+  `${drawnPart(s)} critical path is ${pathShares(s)
     .map(([part, share]) => `${short(share * 100)} % ${PARTS[part]}`)
     .join(", ")}`;
 
