@@ -20,42 +20,44 @@ def planned(graph: Session, number: int = 0, **more) -> ScriptedSession:
     return ScriptedSession(number, flow_of(graph, more.pop("idle_cap_s", None)), lambda s, c: [], **more)
 
 
-def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> dict[int, tuple[int, int, int]]:
-    """(due, begin, end) of each call, where calls last so long and are sent when they are due."""
-    plays, running, seen = Plays(), [], {}
+def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> tuple[dict[int, int], int]:
+    """When each call is due, and the end of the session, where calls last so long and are sent when they are due."""
+    plays, running, seen, over = Plays(), [], {}, None
     plays.begin(planned(graph, idle_cap_s=cap_s), -1, 0)
     while plays.running:
         due = plays.next_ns()
         if running and (due is None or running[0][0] <= due):
             end, _, prepared = heappop(running)
-            plays.ended(prepared, "ok", None, end, 0)
+            over = plays.ended(prepared, "ok", None, end, 0)
             continue
         prepared, _, due = plays.pop()
         assert prepared.turn not in seen
-        seen[prepared.turn] = (due, due, due + lasts_ns[prepared.turn])
-        heappush(running, (seen[prepared.turn][2], prepared.turn, prepared))
-    return seen
+        seen[prepared.turn] = due
+        heappush(running, (due + lasts_ns[prepared.turn], prepared.turn, prepared))
+    return seen, over.tail_ns
 
 
 def times(graph: Session, lasts_ns: list[int], cap_s: float | None) -> list[int]:
-    """When each call is due: step by step, as the graph is defined."""
-    ends, due, calls = [], [], iter(lasts_ns)
+    """When each call is due: its end without what it lasts."""
+    ends = step_ends(graph, lasts_ns, cap_s)
+    return [ends[step] - lasts_ns[call] for call, step in enumerate(graph.calls)]
+
+
+def step_ends(graph: Session, lasts_ns: list[int], cap_s: float | None) -> list[int]:
+    """When each step ends: step by step, as the graph is defined."""
+    ends, calls = [], iter(lasts_ns)
     for step in graph.steps:
         wait, seconds = (s if cap_s is None else min(s, cap_s) for s in (step.wait_s, step.seconds or 0.0))
         begin = max((ends[parent] for parent in step.after), default=0) + round(wait * 1e9)
-        if step.call is not None:
-            due.append(begin)
-            ends.append(begin + next(calls))
-        else:
-            ends.append(begin + round(seconds * 1e9))
-    return due
+        ends.append(begin + (next(calls) if step.call is not None else round(seconds * 1e9)))
+    return ends
 
 
 @given(graphs(), st.data(), st.none() | st.floats(0, 0.5))
 def test_every_call_is_sent_once_when_all_that_it_waits_for_has_ended(graph, data, cap_s):
     lasts = [data.draw(st.integers(0, 10**9)) for _ in graph.calls]
-    seen = run(graph, lasts, cap_s)
-    assert [seen[n][0] for n in range(len(graph.calls))] == times(graph, lasts, cap_s)
+    due, _ = run(graph, lasts, cap_s)
+    assert [due[n] for n in range(len(graph.calls))] == times(graph, lasts, cap_s)
 
 
 @given(graphs(), st.data())
@@ -106,6 +108,20 @@ def test_a_user_waits_for_the_tools_that_end_its_session():
     assert over.tail_ns == 100 + 500 * MS
     assert not users.ended(7, 150, not over.failed, over.wait_ns, over.tail_ns - 150)
     assert users.pop() == (100 + 520 * MS, 7)
+
+
+def test_a_user_waits_for_tools_beside_all_calls_of_its_session():
+    plays = Plays()
+    plays.begin(planned(session(call(), tool(seconds=0.5), tool(0, seconds=0.1))), 7, 30 * MS)
+    assert plays.ended(plays.pop()[0], "ok", None, 60 * MS, 0).tail_ns == 530 * MS
+    plays.begin(planned(session(call(), tool(seconds=0.5), tool(0, seconds=0.1))), 7, 30 * MS)
+    assert plays.ended(plays.pop()[0], "ok", None, 600 * MS, 0).tail_ns == 700 * MS
+
+
+@given(graphs(), st.data(), st.none() | st.floats(0, 0.5))
+def test_a_session_ends_with_the_last_of_its_steps(graph, data, cap_s):
+    lasts = [data.draw(st.integers(0, 10**9)) for _ in graph.calls]
+    assert run(graph, lasts, cap_s)[1] == max(step_ends(graph, lasts, cap_s))
 
 
 def test_requests_are_built_ahead_where_answers_do_not_matter_else_when_their_time_is_known():

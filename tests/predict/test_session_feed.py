@@ -64,9 +64,10 @@ def test_a_simulation_is_that_of_an_open_loop_at_the_times_it_found(graphs, user
     np.testing.assert_allclose(again.last_s, found.last_s[order])
 
 
-def test_a_session_without_a_call_does_not_keep_its_user():
+def test_a_session_without_a_call_keeps_its_user_for_as_long_as_its_tools_run():
     tool = Session(name="tool", steps=(Step(seconds=3.0),))
     call = Session(name="call", steps=(Step(call=Call(input_tokens=3, output_tokens=2)),))
     found = simulate(STEP, LIMITS, session_load([tool, call, tool, tool, call], users=1))
-    assert len(found.last_s) == 2 and found.due_s[1] == pytest.approx(found.last_s[0])
+    assert len(found.last_s) == 2 and found.due_s[0] == pytest.approx(3.0)
+    assert found.due_s[1] == pytest.approx(found.last_s[0] + 6.0)
     assert np.isfinite(found.last_s).all()

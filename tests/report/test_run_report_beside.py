@@ -6,6 +6,7 @@ import re
 import shlex
 from dataclasses import replace
 
+import click
 import pytest
 
 from paretoken.answers.check import CheckQuestion, check
@@ -148,4 +149,6 @@ def test_a_run_that_drafts_is_compared_with_those_that_do(run):
 
 
 def test_the_report_s_command_is_parsed(run):
-    assert paretoken.commands["compare"].make_context("compare", shlex.split(published_beside(run).command)[2:])
+    assert paretoken.get_command(click.Context(paretoken), "compare").make_context(
+        "compare", shlex.split(published_beside(run).command)[2:]
+    )

@@ -63,21 +63,21 @@ def test_calls_are_due_when_the_longest_way_to_them_ends(graph, cap):
     begins, ends = longest_way(session, lasts, float("inf") if cap is None else cap)
     assert due == {i: round(at * NS) for i, at in begins.items()}
     assert state.running == 0
-    if ended:
-        over = max([*ended.values(), *(ended[call] + gap for call, gap in flow.tails)])
-        assert over == round(max(way_from_calls(session, lasts, ends, cap or float("inf"))) * NS)
+    over = max([flow.least_ns, *ended.values(), *(ended[call] + gap for call, gap in flow.tails)])
+    assert over == round(max(ends) * NS)
 
 
-def way_from_calls(session, lasts, ends, cap):
-    """The end of each step that is a call or comes after one; waits for the begin of the session do not count."""
-    behind = {}
-    for i, step in enumerate(session.steps):
-        if step.call is not None:
-            behind[i] = ends[i]
-        elif any(p in behind for p in step.after):
-            begin = max(behind[p] for p in step.after if p in behind)
-            behind[i] = begin + min(step.wait_s, cap) + min(lasts[i], cap)
-    return behind.values()
+def test_tools_that_wait_for_no_call_keep_a_session_for_as_long_as_they_run():
+    call = Call(input_tokens=1, output_tokens=1)
+    steps = (
+        Step(seconds=40.0),
+        Step(wait_s=2.0, seconds=3.0),
+        Step(after=(1,), call=call),
+        Step(after=(1,), wait_s=50),
+    )
+    session = Session(name="", steps=steps)
+    assert [flow_of(session, cap).least_ns for cap in (None, 45.0, 1.0)] == [55 * NS, 50 * NS, 3 * NS]
+    assert flow_of(session).tails == () and flow_of(session).root_ns == (5 * NS,)
 
 
 def test_nothing_that_waits_is_sent_after_a_failure():

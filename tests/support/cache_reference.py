@@ -328,6 +328,7 @@ class Requests:
         sent = self.ready(k)
         if all(i in self.ends for i in members) and source.users is not None and self.next < len(source.first) - 1:
             over = max(self.ends[i] + float(source.tail_s[i]) for i in members)
+            over = max(over, self.begins[k][0] + float(source.least_s[k]))
             self.next += 1
             sent += self.session(self.next - 1, over, s.user)
         return sent

@@ -47,8 +47,8 @@ def _steps(rng, n, longest):
 def played(sessions, users, seconds, begin_s=None, cap_s=None):
     """(due, session begins): what a server that takes `seconds` of each call makes of sessions. Times in s.
 
-    `users` play one session after the other, or each session begins at its `begin_s`. A session ends with its last
-    call or, later, the tools that hang on one. The next session is dealt to the user whose last call ends first.
+    `users` play one session after the other, or each session begins at its `begin_s`. A session ends with the last of
+    its steps. The next session is dealt to the user whose last call ends first.
     """
     first = np.cumsum([0, *(len(s.calls) for s in sessions)])
     due, begins = [0.0] * int(first[-1]), [0.0] * len(sessions)
@@ -56,21 +56,17 @@ def played(sessions, users, seconds, begin_s=None, cap_s=None):
     for k, session in enumerate(sessions):
         called, before, at = heapq.heappop(free) if users else (0.0, 0, begin_s[k])
         begins[k] = at
-        ends, behind, number = [], [], int(first[k])  # behind: the end of a step, of what hangs on calls alone
+        ends, number = [], int(first[k])
         for step in session.steps:
             wait = step.wait_s if cap_s is None else min(step.wait_s, cap_s)
             start = max((ends[p] for p in step.after), default=at) + wait
             if step.call:
                 due[number] = start
                 ends.append(start + seconds[number])
-                behind.append(ends[-1])
                 called = max(called, ends[-1])
                 number += 1
             else:
-                lasts = step.seconds if cap_s is None else min(step.seconds, cap_s)
-                ends.append(start + lasts)
-                behind.append(max((behind[p] for p in step.after), default=-np.inf) + wait + lasts)
-        last = max(at, *behind)
+                ends.append(start + (step.seconds if cap_s is None else min(step.seconds, cap_s)))
         if users:
-            heapq.heappush(free, (round(called, 6), k if session.calls else before, last))
+            heapq.heappush(free, (round(called, 6), k if session.calls else before, max(ends)))
     return due, begins

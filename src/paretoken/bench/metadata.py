@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from paretoken.bench.documents import RunFile
+from paretoken.bench.documents import OMIT_NONE, RunFile
 from paretoken.emulated import EMULATED
 
 Origin = Literal["measured", "emulated"]
@@ -37,7 +37,10 @@ class RunOrigin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMetadata(RunFile):
-    """Enough to repeat a run and to judge it, and no secret. `config` is `BenchConfig.as_dict()` with the seed."""
+    """Enough to repeat a run and to judge it, and no secret. `config` is `BenchConfig.as_dict()` with the seed.
+
+    `cache_block_tokens` are those of the blocks in which the possible cache hits of sessions are counted.
+    """
 
     SCHEMA: ClassVar[str] = "paretoken.run"
     CALLED: ClassVar[str] = "the metadata of a run"
@@ -46,6 +49,7 @@ class RunMetadata(RunFile):
     run: RunOrigin = RunOrigin()
     origin: Origin = "measured"
     notes: tuple[str, ...] = ()
+    cache_block_tokens: int | None = field(default=None, metadata=OMIT_NONE)
 
     @classmethod
     def upgraded(cls, document: Mapping[str, object]) -> Mapping[str, object]:

@@ -37,6 +37,7 @@ from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds
 from paretoken.bench.workload.prompts import Correction, Prefixes, PromptPlan
 from paretoken.bench.workload.sessions.lengths import MissingLengths, holds_messages
 from paretoken.bench.workload.sessions.of_turns import sessions_of_turns
+from paretoken.bench.workload.sessions.possible import PossibleHits
 from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSource
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.request import Trace, TraceLimits
@@ -61,7 +62,8 @@ SourceOf = Callable[[int, Correction], PromptSource]
 class PromptSetup:
     """How each level gets its prompts, whether our token count is exact, the hit rate they imply, and notes on them.
 
-    `trace` is the recorded workload behind them, or `sessions` where it has sessions, with every length.
+    `trace` is the recorded workload behind them, or `sessions` where it has sessions, with every length, and `possible`
+    the cache hits that these allow.
     """
 
     source_of: SourceOf
@@ -70,6 +72,7 @@ class PromptSetup:
     notes: tuple[str, ...]
     trace: Trace | None = None
     sessions: SessionTrace | None = None
+    possible: PossibleHits | None = None
 
 
 def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: Api) -> Bodies:
@@ -192,8 +195,14 @@ def _of_sessions(
 
     exact = isinstance(plan.maker, TokenIds) and not holds_messages(trace)
     notes = (*notes, *session_notes(config, trace, repeats=recorded.repeat))
+    own = config.answers == "server"
     return PromptSetup(
-        played, exact, possible_share(trace.sessions, own_answers=config.answers == "server"), notes, sessions=trace
+        played,
+        exact,
+        possible_share(trace.sessions, own_answers=own),
+        notes,
+        sessions=trace,
+        possible=PossibleHits.of(trace.sessions, own_answers=own, repeats=holds_messages(trace)),
     )
 
 

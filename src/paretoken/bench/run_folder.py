@@ -140,14 +140,18 @@ class RunFolder:
             requests.write_parquet(partial, compression="zstd", row_group_size=ROW_GROUP)
             partial.replace(place / REQUESTS)
 
-    def keep_sessions(self, trace: SessionTrace, config: BenchConfig) -> None:
-        """Write the sessions of the run's trace, unless they are there already."""
+    def keep_sessions(self, trace: SessionTrace, config: BenchConfig, block_tokens: int) -> None:
+        """Write the sessions of the run's trace, unless they are there already; hits in blocks of `block_tokens`."""
         if (self.folder / SESSIONS).exists():
             return
         with self._writing(self.folder):
             partial = self.folder / f".{SESSIONS}"
-            own = config.answers == "server"
-            sessions_table(trace.sessions, own_answers=own, idle_cap_s=config.idle_cap_s).write_parquet(partial)
+            sessions_table(
+                trace.sessions,
+                own_answers=config.answers == "server",
+                block_tokens=block_tokens,
+                idle_cap_s=config.idle_cap_s,
+            ).write_parquet(partial)
             partial.replace(self.folder / SESSIONS)
 
     def keep(self, number: int, summary: LevelSummary) -> LevelOnDisk:

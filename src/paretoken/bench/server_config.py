@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from paretoken.bench.probe import JsonReader
 from paretoken.bench.server_url import host_root
 from paretoken.bench.stats.prometheus import LONGEST_LINE
+from paretoken.emulated import EMULATED
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import one_line
 from paretoken.points.naming import agree, option_of
@@ -14,8 +15,10 @@ from paretoken.points.server_config import (
     ACTIVE,
     Columns,
     kv_cache_dtype,
+    sglang_block_tokens,
     sglang_config,
     trtllm_metrics,
+    vllm_block_tokens,
     vllm_config,
     vllm_metrics,
 )
@@ -39,8 +42,22 @@ def _reported(base_url: str, dialect: str, reader: JsonReader) -> Columns:
     if dialect == "trtllm":
         return trtllm_metrics(_metrics(f"{root}/prometheus/metrics", reader))
     if dialect == "sglang":
-        return sglang_config(reader.try_get(f"{root}/get_server_info") or reader.try_get(f"{root}/server_info"))
+        return sglang_config(_sglang_info(root, reader))
     return {}
+
+
+def block_tokens(base_url: str, dialect: str, reader: JsonReader) -> int | None:
+    """Tokens of a block of a server's prefix cache, as far as it says."""
+    root = host_root(base_url)
+    if dialect in ("vllm", EMULATED):
+        tokens = vllm_block_tokens(_metrics(f"{root}/metrics", reader))
+    else:
+        tokens = sglang_block_tokens(_sglang_info(root, reader)) if dialect == "sglang" else None
+    return tokens if tokens is not None and tokens <= MOST else None
+
+
+def _sglang_info(root: str, reader: JsonReader) -> object:
+    return reader.try_get(f"{root}/get_server_info") or reader.try_get(f"{root}/server_info")
 
 
 def _metrics(url: str, reader: JsonReader) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from paretoken import __version__
 from paretoken.bench.access import Access, learned
 from paretoken.bench.adapters import adapter_endpoints, adapter_note, parse_adapters
+from paretoken.bench.cache_block import CacheBlock, cache_block
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.labels import UNSTATED
@@ -28,6 +29,7 @@ from paretoken.bench.workload.ladder import Until, UserRamp, parse_until
 from paretoken.bench.workload.length_text import parse_length
 from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
+from paretoken.bench.workload.sessions.possible import PossibleHits
 from paretoken.bench.workload.traces.request import Trace
 from paretoken.catalog.names import precision_of
 from paretoken.emulated import EMULATED, unmarked
@@ -43,7 +45,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A run ready to begin. `source_of(level, correction)` gives a level prompts of its own."""
+    """A run ready to begin. `source_of(level, correction)` gives a level prompts of its own.
+
+    `possible` are the cache hits that its `sessions` allow, `block` the block of the server's cache that counts them.
+    """
 
     config: BenchConfig
     servers: tuple[ProbedServer, ...]
@@ -57,6 +62,8 @@ class Setup:
     columns: Callable[[], dict[str, object]]
     trace: Trace | None = None
     sessions: SessionTrace | None = None
+    possible: PossibleHits | None = None
+    block: CacheBlock | None = None
     notes: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -112,6 +119,7 @@ class Setup:
             ),
             origin=self.origin,
             notes=self.notes,
+            cache_block_tokens=self.block.tokens if self.block else None,
         )
 
     def changes(self, metadata: RunMetadata) -> list[str]:
@@ -158,6 +166,7 @@ def prepare(
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     prompts = plan_prompts(config, servers[0], bodies, shape, seed)
+    block = cache_block(servers, access, config.dialect) if prompts.sessions else None
     setup = Setup(
         config=config,
         servers=servers,
@@ -176,9 +185,12 @@ def prepare(
             *trial_notes,
             *([adapter_note(adapters)] if adapters else ()),
             *prompts.notes,
+            *([block.note(config.dialect or servers[0].dialect)] if block else ()),
         ),
         trace=prompts.trace,
         sessions=prompts.sessions,
+        possible=prompts.possible,
+        block=block,
         api_key=api_key,
         headers=header_fields(config.headers),
     )

@@ -66,8 +66,8 @@ def sweep(
     stops as the configuration says. BadConfig while another process measures into the folder.
     """
     with folder.alone():
-        if setup.sessions is not None:
-            folder.keep_sessions(setup.sessions, setup.config)
+        if setup.sessions is not None and setup.block is not None:
+            folder.keep_sessions(setup.sessions, setup.config, setup.block.tokens)
         yield from _levels(setup, folder, watch, steps or load_schedule(setup), run_one or measure)
 
 
@@ -137,6 +137,8 @@ def finish(
     from paretoken.bench.stats.summary import LevelContext, summarise_samples
 
     requests, config = result.requests, setup.config
+    if setup.possible is not None and setup.block is not None:
+        requests = setup.possible.added(requests, setup.block.tokens)
     samples, outcomes = sample(requests), requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, requests)
     result, requests = (

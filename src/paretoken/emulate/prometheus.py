@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +52,10 @@ class WorkerLoad:
 
 
 class EmulatorMetrics:
-    """What the server did since it started."""
+    """What the server did since it started; `cache_config` are labels of its cache."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache_config: Mapping[str, object] | None = None) -> None:
+        self.cache_config = dict(cache_config or {})
         self.prompt_tokens = self.generation_tokens = self.cache_queries = self.cache_hits = 0
         self.tier_queries: int | None = None  # prompt tokens that GPU memory lacked; None without tiers below it
         self.tier_hits = 0
@@ -95,6 +96,12 @@ class EmulatorMetrics:
             totals["vllm:external_prefix_cache_queries_total", "counter"] = self.tier_queries
             totals["vllm:external_prefix_cache_hits_total", "counter"] = self.tier_hits
         lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
+        config = ",".join(f'{name}="{value}"' for name, value in self.cache_config.items())
+        lines += (
+            ["# TYPE vllm:cache_config_info gauge", f"vllm:cache_config_info{{{config},{labels}}} 1.0"]
+            if config
+            else []
+        )
         for (name, kind), values in by_engine.items():
             lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
             lines += [f"{name}{{{_labels(model, i)}}} {float(v)}" for i, v in enumerate(values)]

@@ -39,7 +39,8 @@ class Service:
     def __init__(self, settings: EmulatorSettings, clock: Callable[[], float]) -> None:
         self.settings, self.clock = settings, clock
         self.model = marked(settings.model)
-        self.counters = EmulatorMetrics()
+        block, caches = settings.first.limits.block_tokens, settings.cache is not None
+        self.counters = EmulatorMetrics({"block_size": block, "enable_prefix_caching": caches})
         self.pacer = _pacer(settings, self.counters)
         self.rng = np.random.default_rng(settings.seed)
         self.numbers = itertools.count()
@@ -81,6 +82,7 @@ class Service:
         A disaggregated server names its workers as SGLang's load balancer does: lists of `prefill` and `decode`.
         """
         info: dict[str, object] = {"model_path": self.model, "version": __version__, EMULATED: True}
+        info["page_size"] = self.settings.first.limits.block_tokens
         if pools := self.settings.pools:
             for role, workers in (("prefill", pools.prefill), ("decode", pools.decode)):
                 worker = {"model_path": self.model, "version": __version__, "disaggregation_mode": role}

@@ -36,6 +36,7 @@ REQUEST_SCHEMA: dict[str, pl.DataType] = {
     "output_tokens": pl.Int32(),
     "cached_tokens": pl.Int32(),
     "reasoning_tokens": pl.Int32(),
+    "possible_tokens": pl.Int32(),  # prompt tokens that an endless cache would hold; of requests of recorded sessions
     "coalesced": pl.Int32(),  # chunks whose stamp is that of a later read (censored gaps)
     "chunk_ns": pl.List(pl.Int64()),
     "chunk_tokens": pl.List(pl.Int32()),

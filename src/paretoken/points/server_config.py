@@ -18,6 +18,7 @@ ACTIVE = "on"
 """Speculative decoding by a method that the server does not name."""
 _DTYPES = {"bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float32": "fp32", "float": "fp32"}
 _CACHE_DTYPE = re.compile(r'^vllm:cache_config_info\{[^}\n]*\bcache_dtype="([^"]*)"', re.MULTILINE)
+_CACHE_CONFIG = re.compile(r"^vllm:cache_config_info\{([^}\n]*)\}", re.MULTILINE)
 _DRAFTS = re.compile(r"^vllm:spec_decode_num_drafts(_total)?\b", re.MULTILINE)
 _POSITION = re.compile(r'^vllm:spec_decode_num_accepted_tokens_per_pos\w*\{[^}\n]*\bposition="(\d{1,4})"', re.MULTILINE)
 
@@ -55,6 +56,19 @@ def vllm_metrics(text: str) -> Columns:
     elif "spec_decode" not in text:  # vLLM registers these counters with a speculative configuration only
         columns["speculative"] = "none"
     return columns
+
+
+def vllm_block_tokens(text: str) -> int | None:
+    """Tokens of a block of the prefix cache: of hybrid models it is larger than `block_size`. None if not stated."""
+    labels = dict(_LABEL.findall(match[1])) if (match := _CACHE_CONFIG.search(text)) else {}
+    stated = (labels.get(name, "") for name in ("effective_attention_block_size", "block_size"))
+    return next((int(n) for n in stated if n.isascii() and n.isdecimal() and len(n) < 8 and int(n)), None)
+
+
+def sglang_block_tokens(info: object) -> int | None:
+    """Tokens of a page of the radix cache; None if not stated."""
+    size = info.get("page_size") if isinstance(info, Mapping) else None
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
 
 
 def trtllm_metrics(text: str) -> Columns:

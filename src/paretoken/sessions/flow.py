@@ -15,14 +15,16 @@ class Flow:
 
     Call i is due at the latest of `root_ns[i]` after the begin of the session and, for each (call, gap) of
     `parents[i]`, that gap after the end of the call; times in ns. `root_ns` is None where it does not bind. `steps` are
-    the indices of the calls in the session. The session ends with its last call, or the gap of `tails` after one: tools
-    that no call follows.
+    the indices of the calls in the session. The session ends with its last call, or later with tools that no call
+    follows: at the latest of the gap of `tails` after the end of a call, for each of these, and `least_ns` after its
+    begin.
     """
 
     steps: tuple[int, ...]
     parents: tuple[tuple[tuple[int, int], ...], ...]
     root_ns: tuple[int | None, ...]
     tails: tuple[tuple[int, int], ...] = ()
+    least_ns: int = 0
 
 
 def flow_of(session: Session, idle_cap_s: float | None = None) -> Flow:
@@ -44,17 +46,20 @@ def flow_of(session: Session, idle_cap_s: float | None = None) -> Flow:
         else:
             lasts_ns = capped_ns(step.seconds or 0.0, idle_cap_s)
             reached.append({call: gap + lasts_ns for call, gap in begins.items()})
-    return Flow(tuple(number), tuple(parents), tuple(roots), _tails(session, reached))
+    tails = _tails(session, reached)
+    least_ns = tails.pop(-1, 0)
+    return Flow(tuple(number), tuple(parents), tuple(roots), tuple(sorted(tails.items())), least_ns)
 
 
-def _tails(session: Session, reached: list[dict[int, int]]) -> tuple[tuple[int, int], ...]:
+def _tails(session: Session, reached: list[dict[int, int]]) -> dict[int, int]:
+    """The longest gap from the end of a call, or from the begin (−1), to the end of tools that no step follows."""
     followed = {parent for step in session.steps for parent in step.after}
     tails: dict[int, int] = {}
     for index, step in enumerate(session.steps):
         if step.call is None and index not in followed:
             for call, gap in reached[index].items():
                 tails[call] = max(tails.get(call, 0), gap)
-    return tuple(sorted((call, gap) for call, gap in tails.items() if call >= 0))
+    return tails
 
 
 def capped_ns(seconds: float, cap_s: float | None) -> int:

@@ -33,14 +33,14 @@ class Play:
         "waiting",
     )
 
-    def __init__(self, session: PlannedSession, user: int) -> None:
+    def __init__(self, session: PlannedSession, user: int, at_ns: int) -> None:
         self.session = session
         self.flow = FlowState(session.flow)
         self.user = user
         self.running = self.waiting = self.answered = 0  # calls sent, calls that wait for their time, calls answered
         self.failed = self.cut = False
         self.wait_ns = 0  # what the server asked for when it refused a call
-        self.tail_ns = 0  # when its last call or tool ends
+        self.tail_ns = at_ns + session.flow.least_ns  # when its last call or tool ends
         self._children: list[list[int]] = [[] for _ in session.flow.parents]
         self._unsent = [len(parents) for parents in session.flow.parents]
         for call, parents in enumerate(session.flow.parents):
@@ -88,7 +88,7 @@ class Plays:
 
     def begin(self, session: PlannedSession, user: int, at_ns: int) -> None:
         """Begin a session: the times of its first calls are then known."""
-        play = self.running[session.number] = Play(session, user)
+        play = self.running[session.number] = Play(session, user, at_ns)
         self.begun += 1
         self._wait(play, play.flow.begin(at_ns))
 

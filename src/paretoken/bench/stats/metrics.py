@@ -61,6 +61,7 @@ class Samples:
     planned_isl: Floats
     planned_osl: Floats
     cached: Floats
+    possible: Floats  # prompt tokens that an endless cache would hold, NaN where the records do not say
     coalesced: Ints
     hidden: Floats  # output tokens of reasoning that were not sent
     streamed: Mask  # the first token was seen to come
@@ -112,7 +113,9 @@ def sample(requests: pl.DataFrame) -> Samples:
     status = frame["status"].to_numpy()
     ok, counted = status == OK, np.isin(status, COUNTED)
     due, sent, first, last, end = (_ns(frame, f"{n}_ns") for n in ("due", "sent", "first", "last", "end"))
-    planned_isl, planned_osl, served_isl, served_osl, cached, reasoning = (_count(frame, name) for name in _COUNTS)
+    planned_isl, planned_osl, served_isl, served_osl, cached, reasoning, possible = (
+        _count(frame, name) for name in _COUNTS
+    )
     lengths = frame["chunk_ns"].list.len().to_numpy().astype(np.int64)
     client = np.where(lengths > 0, frame["chunk_tokens"].cast(pl.List(pl.Int64)).list.sum().to_numpy(), np.nan)
     n_first = frame["chunk_tokens"].list.first().fill_null(0).to_numpy()
@@ -144,6 +147,7 @@ def sample(requests: pl.DataFrame) -> Samples:
         planned_isl=planned_isl,
         planned_osl=planned_osl,
         cached=cached,
+        possible=possible,
         coalesced=frame["coalesced"].fill_null(0).to_numpy(),
         hidden=hidden,
         streamed=streamed,
@@ -160,7 +164,10 @@ def sample(requests: pl.DataFrame) -> Samples:
     )
 
 
-_COUNTS = ("planned_input", "planned_output", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+_COUNTS = (
+    *("planned_input", "planned_output", "input_tokens", "output_tokens"),
+    *("cached_tokens", "reasoning_tokens", "possible_tokens"),
+)
 
 
 def _held_back(first_ns: Ints, last_ns: Ints, osl: Floats) -> Mask:

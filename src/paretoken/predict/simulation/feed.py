@@ -50,6 +50,7 @@ class SessionFeed(Feed):
         super().__init__(source, before_s, put)
         n = self.requests
         self.first, self.root_s, self.tail_s = source.first.tolist(), source.root_s.tolist(), source.tail_s.tolist()
+        self.least_s = source.least_s.tolist()
         self.sessions, self.users = len(self.first) - 1, source.users
         self.session = np.repeat(np.arange(self.sessions), np.diff(source.first)).tolist()
         order = np.argsort(source.parent, kind="stable")
@@ -86,15 +87,17 @@ class SessionFeed(Feed):
             self._go_on(self.end_s[session], self.user[request])
 
     def _go_on(self, at_s: float, user: int) -> None:
-        """Begin the next session of a user; one without requests ends at once."""
+        """Begin the next session of a user; one without requests ends with its tools."""
         while self.next < self.sessions:
             session = self.next
             self._begin(session, at_s, user)
             if self.left[session]:
                 return
+            at_s = self.end_s[session]
 
     def _begin(self, session: int, at_s: float, user: int) -> None:
         self.next, self.begin_s[session] = session + 1, at_s
+        self.end_s[session] = at_s + self.least_s[session]
         for i in range(self.first[session], self.first[session + 1]):
             self.user[i] = user
             self.due[i] = at_s + max(self.root_s[i], 0.0)

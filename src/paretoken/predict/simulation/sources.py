@@ -70,7 +70,8 @@ class SessionLoad:
     is due `gap_s[e]` after the end of request `parent[e]`, and `root_s` after the begin of its session, at the latest
     of all that bind it; `root_s`, shape (requests,), is −inf where it does not. `begin_s`, shape (sessions,), are the
     times at which sessions begin, never falling; with `users` instead, each begins its next session at the end of its
-    last one, whose tools run on for `tail_s`, shape (requests,), after the end of a request.
+    last one, whose tools run on for `tail_s`, shape (requests,), after the end of a request. No session ends before
+    `least_s`, shape (sessions,), after its begin: that is how long tools run that wait for no request.
 
     `prefixes` is what prompts share; without it no prompt finds another one in the cache.
     """
@@ -83,6 +84,7 @@ class SessionLoad:
     gap_s: Floats
     root_s: Floats
     tail_s: Floats
+    least_s: Floats
     users: int | None = None
     begin_s: Floats | None = None
     prefixes: PrefixTree | None = None
@@ -131,6 +133,7 @@ def session_load(
         gap_s=gap_s.astype(float),
         root_s=np.array([-np.inf if root is None else root / NS for flow in flows for root in flow.root_ns]),
         tail_s=tail_s,
+        least_s=np.array([flow.least_ns / NS for flow in flows]),
         users=users,
         begin_s=None if users else np.array([session.begin_s or 0.0 for session in sessions]),
         prefixes=tree_of_sessions(sessions, own_answers=own_answers),

@@ -12,7 +12,7 @@ from paretoken.predict.arrays import Floats
 from paretoken.predict.simulated import QUANTILES
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.sources import SessionLoad
-from paretoken.predict.traces.times import session_times
+from paretoken.predict.traces.times import SessionTimes, session_times
 from paretoken.sessions.prefixes import possible_hits
 
 Quantiles = Mapping[str, float]
@@ -67,7 +67,7 @@ def session_figures(
 ) -> SessionFigures:
     """The figures of a run of a load on `gpus`."""
     times, tokens = session_times(run, load), load.input_tokens + load.output_tokens
-    start_s, stop_s = _window(run, load, times.begin_s)
+    start_s, stop_s = _window(load, times)
     inside = (run.last_s > start_s) & (run.last_s <= stop_s)
     span_s = max(stop_s - start_s, 1e-9)
     per_gpu = 1 / (span_s * gpus)
@@ -111,12 +111,12 @@ def _by_turn(run: SimulationResult, load: SessionLoad) -> dict[str, Quantiles]:
     return {kind: quantiles(run.ttft_s[rows]) for kind, rows in kinds.items()}
 
 
-def _window(run: SimulationResult, load: SessionLoad, begin_s: Floats) -> tuple[float, float]:
+def _window(load: SessionLoad, times: SessionTimes) -> tuple[float, float]:
     """Start and end of the time that rates count."""
-    start_s = float(begin_s.min())
-    if load.users is None or len(begin_s) < FEWEST_EACH * load.users:
-        return start_s, float((run.last_s + load.tail_s).max())
-    return start_s, float(begin_s.max())
+    start_s = float(times.begin_s.min())
+    if load.users is None or len(times.begin_s) < FEWEST_EACH * load.users:
+        return start_s, float(times.end_s.max())
+    return start_s, float(times.begin_s.max())
 
 
 def _possible(run: SimulationResult, load: SessionLoad, block_tokens: int) -> int:

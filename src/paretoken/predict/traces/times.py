@@ -40,13 +40,16 @@ def session_times(run: SimulationResult, load: SessionLoad) -> SessionTimes:
     first = load.first[:-1]
     begin_s = np.minimum.reduceat(run.due_s, first)
     model_s = _model_on_path(run, load)
+    started_s = run.due_s[first] - np.maximum(load.root_s[first], 0.0)
     ends = run.last_s + load.tail_s
-    end_s = np.maximum.reduceat(ends, first)
+    last_s = np.maximum.reduceat(ends, first)
+    end_s = np.maximum(last_s, started_s + load.least_s)
     session = np.repeat(np.arange(len(first)), np.diff(load.first))
     # The last call of each session by its end: of equals the first.
     order = np.lexsort((-np.arange(len(ends)), ends, session))
     final = order[load.first[1:] - 1]
-    return SessionTimes(begin_s, end_s, model_s[final])
+    # Tools that wait for no call are a path without calls.
+    return SessionTimes(begin_s, end_s, np.where(end_s > last_s, 0.0, model_s[final]))
 
 
 def _model_on_path(run: SimulationResult, load: SessionLoad) -> Floats:

@@ -25,7 +25,7 @@ from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.sessions.table import TracedSession
 from paretoken.errors import BadFile
 from paretoken.points.statuses import OK
-from paretoken.sessions.flow import capped_ns
+from paretoken.sessions.flow import capped_ns, flow_of
 
 Outcome = Literal["done", "failed", "cut"]
 CANCELLED = "cancelled"
@@ -147,8 +147,8 @@ def _times(samples: Samples, traced: TracedSession, rows: list[int]) -> tuple[li
 
 
 def _start_ns(samples: Samples, traced: TracedSession, rows: list[int]) -> int:
-    """When the client began the session: a call that waits for no step is due its own wait later."""
-    calls = zip((step for step in traced.session.steps if step.call is not None), rows, strict=True)
-    due = [(int(samples.due_ns[row]), step) for step, row in calls if row != NEVER]
-    starts = [at - capped_ns(step.wait_s, None) for at, step in due if not step.after]
+    """When the client began the session, from the calls that wait for no other one but only for tools and pauses."""
+    flow = flow_of(traced.session)
+    due = [(int(samples.due_ns[row]), call) for call, row in enumerate(rows) if row != NEVER]
+    starts = [at - (flow.root_ns[call] or 0) for at, call in due if not flow.parents[call]]
     return min(starts or [at for at, _ in due])

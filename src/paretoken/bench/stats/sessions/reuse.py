@@ -3,11 +3,15 @@
     prompt    tokens of the prompts, by the server's usage
     found     of them, those the server took from its cache (`cached_tokens` of the usage)
     computed  prompt − found
-    possible  tokens of the prompts that an endless cache holds, if the sessions of the trace run one after the other
+    possible  tokens of the prompts that an endless cache holds: what other requests of the level hold that were due
+              before the prompt's own first token, in whole blocks of the server's cache
 
-`found` may exceed `possible` where a trace is played several times, or where sessions that run later in the trace fill
-the cache for earlier ones. Only requests whose usage states the cached tokens count. Where none does, `found` and
-`prompt` are the rise of the server's counters over the level, whoever sent the requests.
+Of synthetic text no server finds more than is possible. Of recorded text it may: levels before have filled its cache,
+sessions may hold the same words, and all prompts begin with what a chat template puts there. Records without
+`possible_tokens` count as if the sessions of the trace ran one after the other.
+
+Only requests whose usage states the cached tokens count. Where none does, `found` and `prompt` are the rise of the
+server's counters over the level, whoever sent the requests.
 
 A trace may count in words or by another tokenizer. Where only the server can count a prompt, what is possible is the
 same share of it as in the trace.
@@ -72,11 +76,11 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 
 def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Floats:
-    """Tokens of each request that an endless cache holds, at most its prompt; NaN where the trace does not say."""
-    possible = np.full(len(samples), np.nan)
+    """Tokens of each request that an endless cache holds, at most its prompt; NaN where nothing says."""
+    possible = samples.possible.copy()
     for played in sessions:
         for row, tokens in zip(played.rows, played.traced.possible, strict=True):
-            if row != NEVER and tokens != UNKNOWN:
+            if row != NEVER and tokens != UNKNOWN and np.isnan(possible[row]):
                 possible[row] = tokens
     possible *= _served_per_traced(samples, sessions)
     capped: Floats = np.minimum(possible, np.where(np.isnan(samples.isl), np.inf, samples.isl))

@@ -11,8 +11,6 @@ from paretoken.plural import counted as plural
 from paretoken.sessions.graph import NO_STEP, Call, Session, SessionTrace
 
 Count = Callable[[str], int]
-BLOCK_TOKENS = 16
-"""Tokens of a block of the server's cache where it does not say: vLLM's default."""
 
 
 @dataclass(frozen=True, slots=True)

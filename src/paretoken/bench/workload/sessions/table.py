@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretoken.bench.workload.sessions.lengths import BLOCK_TOKENS
 from paretoken.sessions.graph import NO_STEP, Session
 from paretoken.sessions.possible import possible_tokens
 
@@ -13,15 +12,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def sessions_table(sessions: Sequence[Session], *, own_answers: bool, idle_cap_s: float | None = None) -> pl.DataFrame:
+def sessions_table(
+    sessions: Sequence[Session], *, own_answers: bool, block_tokens: int, idle_cap_s: float | None = None
+) -> pl.DataFrame:
     """A row for each step of each session. Times are those that are played: none is longer than `idle_cap_s`.
 
-    `possible_tokens` are the prompt tokens that an endless cache of blocks of 16 tokens holds, with the sessions one
-    after the other.
+    `possible_tokens` are the prompt tokens that an endless cache of blocks of `block_tokens` holds, with the
+    sessions one after the other.
     """
     import polars as pl
 
-    possible = iter(possible_tokens(sessions, own_answers=own_answers, block_tokens=BLOCK_TOKENS).tolist())
+    possible = iter(possible_tokens(sessions, own_answers=own_answers, block_tokens=block_tokens).tolist())
     rows: dict[str, list[object]] = {name: [] for name in _schema()}
     for number, session in enumerate(sessions):
         call_number = 0
