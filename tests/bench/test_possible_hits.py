@@ -96,7 +96,7 @@ def test_a_request_without_a_session_has_no_possible_hits():
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [16, 48])
 def test_an_emulated_server_finds_no_more_in_a_trace_played_two_and_a_half_times(call, tmp_path, block):
-    """Nine users in three workers, two openings: each request finds at most what is possible, all together nearly it."""
+    """Nine users in three workers, two openings: each finds at most what is possible, all nearly it."""
     trace = [opened(f"s{i}", f"opening {i % 2}", 3) for i in range(12)]
     write_sessions(tmp_path / "trace.jsonl", trace)
     limits = replace(LIMITS, block_tokens=block)

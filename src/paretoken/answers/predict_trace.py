@@ -76,7 +76,9 @@ def predict_trace(
         outcomes = list(replayed(setting, on_progress))
         notes += few_sessions(setting, outcomes)
         rows += [replay_row(setting, outcome, data) for outcome in outcomes]
-    return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys((*notes, INTERVALS))))
+    if any(isinstance(row, ReplayRow) for row in rows):
+        notes.append(INTERVALS)
+    return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
 
 
 def replay_row(

@@ -93,8 +93,9 @@ def served_sessions(
     if beyond and not keep_going:
         longest = max(session.longest_tokens for session in filled.sessions)
         raise BadFile(
-            f"{trace.file}: {counted(beyond, 'session')} of {len(filled.sessions):,} exceed the server's context of "
-            f"{context:,} tokens, the longest with {longest:,}; serve the model with a longer context, or leave them "
+            f"{trace.file}: {beyond:,} of {counted(len(filled.sessions), 'session')} "
+            f"{'exceeds' if beyond == 1 else 'exceed'} the server's context of {context:,} tokens, the longest with "
+            f"{longest:,}; serve the model with a longer context, or leave them "
             "out with --keep-going"
         )
     return served

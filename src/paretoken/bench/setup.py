@@ -247,6 +247,8 @@ def _unstated(
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     slos = parse_slos(config.slo, MEASURED)
+    if not config.trace and (sessions := [slo.text for slo in slos if slo.of_sessions]):
+        raise BadConfig(f"{sessions[0]} needs sessions; give a --trace of sessions, or leave it out")
     hidden = [slo.text for slo in slos if slo.metric not in ("e2e", SESSION)]
     if hidden and not config.stream:
         raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream (only e2e can); leave it out")

@@ -132,7 +132,7 @@ class SessionTrace:
             shortest = min(session.longest_tokens for session in self.sessions)
             raise BadFile(
                 f"{self.file} holds no session within the server's context of {context_tokens:,} tokens; "
-                f"the least of its sessions needs {shortest:,}"
+                f"its shortest session needs {shortest:,}"
             )
         left_out, dropped = dict(self.left_out), len(self.sessions) - len(kept)
         if dropped:
