@@ -48,8 +48,8 @@ class TtftByTurn:
 class TraceFigures:
     """The figures of one replay.
 
-    `model_share`, `tool_share` and `wait_share` are the shares of model calls, tools and waits in the critical paths of
-    all sessions. Throughput counts prompt tokens, computed or found in the cache, and output tokens; `computed_…`, `hit_…` and
+    `model_share` is the share of model calls in the critical paths of all sessions; `tool_share` is that of tools and
+    waits. Throughput counts prompt tokens, computed or found in the cache, and output tokens; `computed_…`, `hit_…` and
     `output_…` are its parts. `hit_tokens` are by tier, fastest first; `possible_hit_tokens` are those that an endless
     cache would find. `…_90` are 90 % intervals. `prefill_share` is the share of busy GPU time that prompts take.
     """
@@ -59,7 +59,6 @@ class TraceFigures:
     session_s: TimeQuantiles
     model_share: float | None
     tool_share: float | None
-    wait_share: float | None
     ttft_ms: TtftByTurn
     tpot_ms: TimeQuantiles
     median_tpot_ms_90: tuple[float, float] | None
@@ -98,8 +97,7 @@ def trace_figures(
         calls=f.calls,
         session_s=TimeQuantiles.of(f.session_s),
         model_share=f.model_share if isfinite(f.model_share) else None,
-        tool_share=f.tool_share if isfinite(f.tool_share) else None,
-        wait_share=f.wait_share if isfinite(f.wait_share) else None,
+        tool_share=1 - f.model_share if isfinite(f.model_share) else None,
         ttft_ms=_by_turn(f),
         tpot_ms=TimeQuantiles.of(f.tpot_s, 1e3),
         median_tpot_ms_90=(tpot * exp(low), tpot * exp(high)) if isfinite(tpot) else None,

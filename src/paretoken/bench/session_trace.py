@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -127,9 +127,29 @@ def session_notes(config: BenchConfig, trace: SessionTrace, *, repeats: bool) ->
             f"{again}, prompts begin with a line that names level and pass, so that no prefix cache holds them from "
             "before; they are longer by its few tokens"
         )
+    notes += _odd_lengths(trace)
     if holds_messages(trace) or config.prompt_unit == "words":
         notes.append("possible cache hits are the trace's share of each prompt, in tokens as the server counts them")
     return (*trace.notes(), *(f"{Path(trace.file).name}: {note}" for note in notes))
+
+
+def _odd_lengths(trace: SessionTrace) -> Iterator[str]:
+    """Lengths that no server can produce as the trace states them, and what is sent instead."""
+    pairs = [(call, session.calls) for session in trace.sessions for call in session.calls.values()]
+    if empty := sum(call.output_tokens == 0 for call, _ in pairs):
+        yield f"{counted(empty, 'call')} with 0 output tokens: 1 is asked for"
+    if short := sum(_shortened(call, calls) for call, calls in pairs):
+        yield (
+            f"{counted(short, 'prompt')} shorter than the prompt and answer of the call that it continues, with no "
+            "stated part of them kept: its beginning is kept"
+        )
+
+
+def _shortened(call: Call, calls: Mapping[int, Call]) -> bool:
+    if call.continues == NO_STEP or call.blocks or call.messages or call.kept_tokens is not None:
+        return False
+    before = calls[call.continues]
+    return (call.input_tokens or 1) < (before.input_tokens or 1) + (before.output_tokens or 1)
 
 
 def _answers_note(config: BenchConfig, trace: SessionTrace) -> str:

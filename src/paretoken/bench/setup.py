@@ -166,6 +166,7 @@ def prepare(
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     prompts = plan_prompts(config, servers[0], bodies, shape, seed)
+    _check_sessions_judged(slos, of_sessions=prompts.sessions is not None or bool(config.turns))
     block = cache_block(servers, access, config.dialect) if prompts.sessions else None
     setup = Setup(
         config=config,
@@ -247,12 +248,18 @@ def _unstated(
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     slos = parse_slos(config.slo, MEASURED)
-    if not config.trace and (sessions := [slo.text for slo in slos if slo.of_sessions]):
-        raise BadConfig(f"{sessions[0]} needs sessions; give a --trace of sessions, or leave it out")
     hidden = [slo.text for slo in slos if slo.metric not in ("e2e", SESSION)]
     if hidden and not config.stream:
         raise BadConfig(f"{hidden[0]} cannot be measured with --no-stream (only e2e can); leave it out")
     return slos
+
+
+def _check_sessions_judged(slos: Sequence[Slo], *, of_sessions: bool) -> None:
+    """BadConfig for a limit on sessions where the load has none."""
+    if not of_sessions and (limits := [slo.text for slo in slos if slo.of_sessions]):
+        raise BadConfig(
+            f"{limits[0]} limits sessions, and this load has none; add a --trace of sessions, or leave it out"
+        )
 
 
 def _shape(config: BenchConfig, catalog: Catalog | None) -> RequestLengths:

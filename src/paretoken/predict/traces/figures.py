@@ -39,8 +39,6 @@ class SessionFigures:
     calls: int
     session_s: Quantiles
     model_share: float
-    tool_share: float
-    wait_share: float
     ttft_s: Quantiles
     ttft_by_turn_s: Mapping[str, Quantiles]
     tpot_s: Quantiles
@@ -79,8 +77,6 @@ def session_figures(
         calls=len(tokens),
         session_s=quantiles(times.session_s),
         model_share=times.model_share,
-        tool_share=times.tool_share,
-        wait_share=times.wait_share,
         ttft_s=quantiles(run.ttft_s),
         ttft_by_turn_s=_by_turn(run, load),
         tpot_s=quantiles(run.tpot_s),
