@@ -179,3 +179,9 @@ def test_conversations_take_a_rate(call, tmp_path):
     assert code == 0, err
     (level,) = json.loads(out)["levels"]
     assert level["load"]["sessions"] is True and level["errors"]["requests"] == 60
+
+
+def test_a_limit_on_sessions_needs_sessions(call):
+    with truth_server(Pace(0.01, 0.001)) as url:
+        code, _out, err = call(f"bench {url} --concurrency 1 --until 2req --slo session_p90=3s")
+    assert code == 2 and "session_p90=3s limits sessions, and this load has none" in err

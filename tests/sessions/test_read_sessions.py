@@ -73,7 +73,7 @@ class TestLimits:
         whole = read_sessions(path)
         assert whole.within(100) == trace and whole.within(10_000) == whole
         assert "2 sessions left out: a call of more than 100 tokens" in " ".join(whole.within(100).notes())
-        with pytest.raises(BadFile, match=r"context of 50 tokens; the least of its sessions needs 100"):
+        with pytest.raises(BadFile, match=r"context of 50 tokens; its shortest session needs 100"):
             whole.within(50)
 
 
