@@ -93,7 +93,7 @@ def test_sessions_beyond_the_cache_are_refused_or_left_out_loudly():
     small = {"concurrency": (4,), "settings": {"kv_tokens": 100_000}}
     question = question_from_json(PredictTraceQuestion, {**H200, "trace": "sessions.jsonl", **small})
     with pytest.raises(
-        BadConfig, match=r"1 of 25 sessions .* have a call beyond the 100,0.* tokens .*129,000; use more"
+        BadConfig, match=r"1 of 25 sessions .* has a call beyond the 100,0.* tokens .*129,000; use more"
     ):
         predict_trace(question, trace=trace_of(long))
     kept = question_from_json(PredictTraceQuestion, {**H200, "trace": "s", "keep_going": True, **small})
@@ -136,8 +136,32 @@ def test_a_trace_without_times_needs_a_concurrency():
 
 def test_a_trace_without_lengths_is_refused():
     silent = [Session(name="a", steps=(Step(call=Call()),), begin_s=0.0)]
-    with pytest.raises(BadFile, match="without input tokens"):
+    with pytest.raises(BadFile, match=r"1 model call of sessions\.jsonl without input or output tokens"):
         rows(asked(), silent)
+
+
+def test_lengths_are_estimated_from_texts_and_sessions_without_any_left_out():
+    said = Call(messages=({"role": "user", "content": "x" * 400},), output_tokens=7)
+    texts = Session(name="texts", steps=(Step(call=said),), begin_s=0.0)
+    silent = Session(name="silent", steps=(Step(call=Call(output_tokens=7)),), begin_s=0.0)
+    answer = predict_trace(asked(concurrency=(1,)), trace=trace_of([texts]))
+    assert answer.rows[0].prompt_tokens == 100 and answer.rows[0].output_tokens == 7
+    assert "lengths of 1 call estimated from their text at 4 characters a token" in answer.notes[0]
+    with pytest.raises(BadFile, match="or leave their sessions out with --keep-going"):
+        predict_trace(asked(concurrency=(1,)), trace=trace_of([texts, silent]))
+    kept = predict_trace(asked(concurrency=(1,), keep_going=True), trace=trace_of([texts, silent]))
+    assert kept.rows[0].sessions == 1 and any("a call without lengths" in note for note in kept.notes)
+
+
+def test_a_call_beyond_the_context_is_no_matter_of_gpus():
+    long = [chain([(200_000, 10)], name="long")]
+    with pytest.raises(BadConfig, match=r"131,072 tokens of the context of llama-3-70b; .*; use a model of a longer"):
+        rows(asked(concurrency=(1,)), long)
+
+
+def test_the_intervals_are_explained_only_with_figures():
+    unmet = predict_trace(asked(slo="tpot=1us"), trace=trace_of(SESSIONS))
+    assert not any("90 % intervals" in note for note in unmet.notes)
 
 
 def test_the_worth_of_the_cache_of_the_gpus():

@@ -286,3 +286,9 @@ def test_sessions_of_a_workload_are_played(call, tmp_path, name):
 def test_options_that_do_not_fit_a_workload(call, options, words):
     code, _, err = call(f"bench http://127.0.0.1:1 {options}")
     assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_a_limit_on_sessions_needs_sessions(call):
+    with truth_server(Pace(0.01, 0.001)) as url:
+        code, _out, err = call(f"bench {url} --concurrency 1 --until 2req --slo session_p90=3s")
+    assert code == 2 and "session_p90=3s limits sessions, and this load has none" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 
@@ -69,6 +70,17 @@ def test_the_worth_of_a_cache(run, trace):
     printed = run(*H200, "--trace", trace, "--concurrency", "4", "--cache-worth", "--price", "H200=2.5")
     for words in ("What the cache is worth", "$/M hit", "USD at 2.5 USD per GPU-hour (stated)"):
         assert words in printed.out
+
+
+def test_the_points_of_a_replay(run, trace, tmp_path):
+    out = tmp_path / "points.csv"
+    row = json.loads(run(*H200, "--trace", trace, "--concurrency", "2", "--json", "--out", str(out)).out)["rows"][0]
+    (point,) = csv.DictReader(out.open(encoding="utf-8"))
+    assert (point["workload"], point["origin"], float(point["sessions"])) == ("sessions", "predicted", 2)
+    assert float(point["sessions_per_gpu_hour"]) == pytest.approx(row["sessions_per_gpu_h"])
+    assert float(point["median_session_s"]) == pytest.approx(row["session_s"]["p50"])
+    printed = run(*H200, "--trace", trace, "--out", str(out), code=2)
+    assert "state the concurrent sessions" in printed.err
 
 
 def test_an_slo_that_one_session_misses(run, trace):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated
 
-from paretoken.answers.predict import DeploymentRow, deployment_fields
+from pydantic import Field
+
+from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
 from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
@@ -18,12 +22,24 @@ from paretoken.answers.trace_replays import (
     replay_settings,
     replayed,
 )
+from paretoken.errors import BadConfig
+from paretoken.predict.session_points import SessionPrediction, doubts_of_calls, session_points
 from paretoken.sessions.graph import SessionTrace
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictTraceQuestion(ReplayQuestion):
     """How does a deployment serve recorded sessions?"""
+
+    out: Annotated[
+        Path | None, Field(description="Write the operating points at each concurrency: .parquet or .csv")
+    ] = None
+
+    def check(self) -> None:
+        """BadConfig also for operating points without a concurrency."""
+        super().check()
+        if self.out and not self.concurrency:
+            raise BadConfig("out takes operating points at a concurrency; state the concurrent sessions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +86,37 @@ def predict_trace(
     question, data = prepared(question, data)
     trace = read_replay(question, trace)
     rows: list[ReplayRow | UnmetReplayRow] = []
+    points: list[SessionPrediction] = []
     notes = list(trace.notes())
     for setting in replay_settings(question, trace, data):
         notes += setting.notes
         outcomes = list(replayed(setting, on_progress))
         notes += few_sessions(setting, outcomes)
         rows += [replay_row(setting, outcome, data) for outcome in outcomes]
-    return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys((*notes, INTERVALS))))
+        points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
+    if question.out:
+        write_operating_points(session_points(points, question.trace.stem, data.catalog), question.out)
+    if any(isinstance(row, ReplayRow) for row in rows):
+        notes.append(INTERVALS)
+    return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
+
+
+def _point(setting: ReplaySetting, outcome: ReplayOutcome, data: PredictionData) -> SessionPrediction:
+    """The outcome as an operating point is made of it."""
+    deployment, lengths, replicas = setting.deployment, setting.lengths, setting.server.replicas
+    figures = outcome.figures
+    calls = figures.calls_in_service / replicas
+    new, bands = doubts_of_calls(deployment, lengths, calls, data.calibration, data.catalog)
+    return SessionPrediction(
+        deployment=deployment,
+        replicas=replicas,
+        users=outcome.users or 1,
+        lengths=lengths,
+        figures=figures,
+        tokens_per_session=(figures.prompt_tokens + figures.output_tokens) / figures.sessions,
+        bands=bands,
+        new=tuple(new),
+    )
 
 
 def replay_row(

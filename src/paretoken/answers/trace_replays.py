@@ -18,6 +18,7 @@ from paretoken.predict.traces.load import check_trace, load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.slo import Slo
+from paretoken.traffic.estimated_lengths import with_lengths
 from paretoken.traffic.requests_as_sessions import read_as_sessions
 
 NOTED_ENDING = 0.1
@@ -60,6 +61,7 @@ def read_replay(question: ReplayQuestion, trace: SessionTrace | None = None) -> 
     question.check()
     question.limits()
     trace = trace or read_as_sessions(question.trace, keep_going=question.keep_going)
+    trace = with_lengths(trace, keep_going=question.keep_going)
     check_trace(trace)
     if not question.concurrency and question.slo is None and not trace.timed:
         raise BadConfig(f"{trace.file} contains no times of sessions; state the concurrent sessions")
@@ -154,17 +156,31 @@ def _served(server: TraceServer, trace: SessionTrace, deployment: Deployment, *,
     """The trace with the sessions that fit the server; BadConfig where some do not and may not be left out."""
     served = trace.within(server.most_tokens)
     if len(served.sessions) < len(trace.sessions) and not (keep_going and served.sessions):
-        remedy = "use more GPUs" if keep_going else "use more GPUs, or leave them out with --keep-going"
+        remedy = _room_for(server, deployment) + ("" if keep_going else ", or leave them out with --keep-going")
         raise BadConfig(f"{_too_long(served, server, trace, deployment)}; {remedy}")
     return served
 
 
 def _too_long(served: SessionTrace, server: TraceServer, trace: SessionTrace, deployment: Deployment) -> str:
-    too_long, total = len(trace.sessions) - len(served.sessions), counted(len(trace.sessions), "session")
+    n = len(trace.sessions) - len(served.sessions)
+    if server.by_context and deployment.settings.max_model_len == server.most_tokens:
+        limit = "of the stated context"
+    elif server.by_context:
+        limit = f"of the context of {deployment.model}"
+    else:
+        limit = f"that {deployment.hardware} {'holds' if deployment.gpus == 1 else 'hold'}"
     return (
-        f"{too_long:,} of {total} of {trace.file} have a call beyond the "
-        f"{server.most_tokens:,} tokens that {deployment.hardware} hold; the longest has {trace.longest_tokens:,}"
+        f"{n:,} of {counted(len(trace.sessions), 'session')} of {trace.file} {'has' if n == 1 else 'have'} a call "
+        f"beyond the {server.most_tokens:,} tokens {limit}; the longest has {trace.longest_tokens:,}"
     )
+
+
+def _room_for(server: TraceServer, deployment: Deployment) -> str:
+    """What makes room for longer calls."""
+    if not server.by_context:
+        return "use more GPUs"
+    stated = deployment.settings.max_model_len == server.most_tokens
+    return "state a longer one with max_model_len" if stated else "use a model of a longer context, or a shorter trace"
 
 
 def _notes(

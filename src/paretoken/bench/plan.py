@@ -139,7 +139,8 @@ class LoadRecord:
     def name(self) -> str:
         """`8 users`, `8 users, ramp 60 s`, `2.5 req/s`, `0.5 sessions/s`."""
         if self.kind == "open":
-            return f"{self.size:.4g} {'sessions' if self.sessions else 'req'}/s"
+            noun = "req" if not self.sessions else "session" if self.size == 1 else "sessions"
+            return f"{self.size:.4g} {noun}/s"
         users = counted(self.users or 0, "user")
         return f"{users}, ramp {self.ramp_s:g} s" if self.ramp_s else users
 

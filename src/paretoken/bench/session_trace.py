@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -111,13 +111,14 @@ def served_sessions(
         shortest = min(session.longest_tokens for session in filled.sessions)
         raise BadFile(
             f"{trace.file} holds no session within the server's context of {context:,} tokens; "
-            f"the least of its sessions needs {shortest:,}"
+            f"its shortest session needs {shortest:,}"
         )
     if beyond and not keep_going:
         raise BadFile(
-            f"{trace.file}: {counted(beyond, 'session')} of {len(filled.sessions):,} exceed the server's context of "
-            f"{context:,} tokens, the longest with {filled.longest_tokens:,}; serve the model with a longer context, "
-            "or leave them out with --keep-going"
+            f"{trace.file}: {beyond:,} of {counted(len(filled.sessions), 'session')} "
+            f"{'exceeds' if beyond == 1 else 'exceed'} the server's context of {context:,} tokens, the longest with "
+            f"{filled.longest_tokens:,}; serve the model with a longer context, or leave them "
+            "out with --keep-going"
         )
     return served
 
@@ -179,9 +180,29 @@ def session_notes(config: BenchConfig, trace: SessionTrace, *, repeats: bool) ->
             f"{again}, prompts begin with a line that names level and pass, so that no prefix cache holds them from "
             "before; they are longer by its few tokens"
         )
+    notes += _odd_lengths(trace)
     if holds_messages(trace) or config.prompt_unit == "words":
         notes.append("only the server counts these prompts: hits possible are the same share of each as in the trace")
     return (*trace.notes(), *(f"{Path(trace.file).name}: {note}" for note in notes))
+
+
+def _odd_lengths(trace: SessionTrace) -> Iterator[str]:
+    """Lengths that no server can produce as the trace states them, and what is sent instead."""
+    pairs = [(call, session.calls) for session in trace.sessions for call in session.calls.values()]
+    if empty := sum(call.output_tokens == 0 for call, _ in pairs):
+        yield f"{counted(empty, 'call')} with 0 output tokens: 1 is asked for"
+    if short := sum(_shortened(call, calls) for call, calls in pairs):
+        yield (
+            f"{counted(short, 'prompt')} shorter than the prompt and answer of the call that it continues, with no "
+            "stated part of them kept: its beginning is kept"
+        )
+
+
+def _shortened(call: Call, calls: Mapping[int, Call]) -> bool:
+    if call.continues == NO_STEP or call.blocks or call.messages or call.kept_tokens is not None:
+        return False
+    before = calls[call.continues]
+    return (call.input_tokens or 1) < (before.input_tokens or 1) + (before.output_tokens or 1)
 
 
 def _answers_note(config: BenchConfig, trace: SessionTrace) -> str:

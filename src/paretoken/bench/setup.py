@@ -168,6 +168,7 @@ def prepare(
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
     prompts = plan_prompts(config, servers[0], bodies, shape, seed, _shared_models(servers, endpoints), workload)
+    _check_sessions_judged(slos, of_sessions=prompts.sessions is not None or bool(config.turns))
     block = cache_block(servers, access, config.dialect) if prompts.sessions else None
     setup = Setup(
         config=config,
@@ -273,6 +274,14 @@ def _session_workload(config: BenchConfig, catalog: Catalog | None) -> SessionWo
         if config.answers == "server" and not config.turns:
             raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
     return workload
+
+
+def _check_sessions_judged(slos: Sequence[Slo], *, of_sessions: bool) -> None:
+    """BadConfig for a limit on sessions where the load has none."""
+    if not of_sessions and (limits := [slo.text for slo in slos if slo.of_sessions]):
+        raise BadConfig(
+            f"{limits[0]} limits sessions, and this load has none; add a --trace of sessions, or leave it out"
+        )
 
 
 def _shape(config: BenchConfig, catalog: Catalog | None) -> RequestLengths:

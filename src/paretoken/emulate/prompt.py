@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from paretoken.emulate.words import WORD_CHARS, WORDS, text_of, word_at
+from paretoken.sessions.estimate import CHARS_PER_TOKEN, estimated_tokens
 
 Ids = npt.NDArray[np.uint64]
-CHARS_PER_TOKEN = 4
 TOKENS_PER_MESSAGE, IN_FRONT = 4, 3
 IMAGE_TOKENS = 256
 """Tokens of an image of any size."""
@@ -46,7 +46,7 @@ class QuarterTokens:
     """Four characters are a token, the last one of a text may be shorter."""
 
     def count(self, text: str) -> int:
-        return -(-len(text) // CHARS_PER_TOKEN)
+        return estimated_tokens(text)
 
     def ids(self, text: str) -> Ids:
         points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

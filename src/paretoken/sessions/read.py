@@ -94,7 +94,7 @@ def _rows(path: Path, form: SessionForm, faults: Faults) -> Iterator[TraceRow]:
     for file in files_of(path):
         for number, row in enumerate(objects(file, faults.broken)):
             if not number and not form.detects(row):
-                raise BadFile(f"{file} is no trace in the form of the first file of {path}, {form.NAME}; take it away")
+                raise BadFile(f"{file} is no trace in the form of the first file of {path}, {form.NAME}; move it away")
             yield replace(row, file=str(path), place=f"{file.name}: {row.place}")
 
 

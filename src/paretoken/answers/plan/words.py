@@ -50,7 +50,7 @@ def session_words(outcome: SessionOutcome) -> str:
         if outcome.assumed_hit_share is not None:
             text += f" (the sizing assumed {_share(outcome.assumed_hit_share)})"
         text += ", "
-    text += f"a session takes {_money(outcome.median_session_s)} s, p99 {_money(outcome.p99_session_s)} s."
+    text += f"the median session takes {_money(outcome.median_session_s)} s, p99 {_money(outcome.p99_session_s)} s."
     if outcome.met and outcome.sized_replicas < outcome.replicas:
         return f"{text} All limits hold; with the {outcome.sized_replicas:,} of the sizing they do not."
     if outcome.met:

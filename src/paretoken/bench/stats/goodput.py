@@ -185,7 +185,7 @@ def _session_goodput(slos: Sequence[Slo], sessions: JudgedSessions) -> SessionGo
     good = int(_all([sessions.within(slo.bound_s) for slo in slos], len(sessions)).sum())
     low, high = wilson(good, len(sessions))
     return SessionGoodput(
-        per_hour=sessions.per_hour(good),
+        per_hour=sessions.rate.per_hour(min(slo.bound_s for slo in slos)),
         share=good / len(sessions) if len(sessions) else 0.0,
         low=low,
         high=high,

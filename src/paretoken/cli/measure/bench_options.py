@@ -249,7 +249,7 @@ _SEARCH = (
         "--slo",
         default="",
         metavar="SLOS",
-        help="Service-level objectives: ttft_p99=2s,tpot_p50=50ms,interactivity_p50=20.",
+        help="Service-level objectives: ttft_p99=2s,tpot_p50=50ms,session_p90=60s of a --trace.",
     ),
     click.option(
         "--search",

@@ -40,7 +40,7 @@ def session_lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
         calls = f"{quantity(sessions.calls or 0, 'call')} each"
         yield "Session time", f"p50 {shown(times.p50)} s{p90}, of {counted(sessions.done, 'session')} {where}, {calls}"
         yield "Critical path", _path(sessions)
-        yield "Sessions/h", f"{shown(sessions.per_hour)}, {shown(sessions.mean_in_flight)} in flight on average"
+        yield "Sessions/h", _rate(sessions)
         if cost := _cost(s):
             yield "Cost", cost
     if s.goodput and (goodput := s.goodput.sessions):
@@ -72,6 +72,13 @@ def _counts(counts: SessionCounts) -> str:
     parts += [f"{counts.cut:,} cut by the end"] if counts.cut else []
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in counts.reasons.items())
     return ", ".join(parts) + (f" ({reasons})" if reasons else "")
+
+
+def _rate(sessions: LevelSessions) -> str:
+    """`1,808 (95 % interval 1,690 to 1,930), 4.0 in flight on average`."""
+    interval = sessions.intervals.get("sessions_per_hour")
+    between = f" (95 % interval {shown(interval.low)} to {shown(interval.high)})" if interval else ""
+    return f"{shown(sessions.per_hour)}{between}, {shown(sessions.mean_in_flight)} in flight on average"
 
 
 def _path(sessions: LevelSessions) -> str:

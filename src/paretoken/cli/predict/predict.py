@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--slo",
     help="Find the highest load within an SLO: ttft=1s,tpot=50ms,interactivity=40,e2e_p99=30s. "
-    "With --disaggregated, limits are of medians.",
+    "With --trace also session_p90=60s. With --disaggregated, limits are of medians.",
 )
 @click.option("--in", "source", type=click.Path(path_type=Path), help="Predict every row of a CSV of configurations.")
 @click.option(
@@ -118,6 +118,8 @@ def command(
         loads: dict[str, Any] = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
         if "--concurrency" in options.stated_options():
             loads["concurrency"] = _users(concurrency)
+        if out:
+            loads["out"] = out
         _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
         return
     disaggregated = disaggregated and disaggregated.strip()

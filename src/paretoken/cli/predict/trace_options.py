@@ -71,7 +71,7 @@ _OPTIONS = (
     *("--cache-worth", "--keep-going"),
 )
 _LENGTHS = ("--workload", "--isl", "--osl", "--length-range-ratio", "--prefix-hits")
-_OTHERS = ("--disaggregated", "--rate", "--in", "--out", "--plot", "--rent", "--top")
+_OTHERS = ("--disaggregated", "--rate", "--in", "--plot", "--rent", "--top")
 
 
 def taken(values: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +89,8 @@ def require_trace(replay: Mapping[str, Any]) -> None:
     for name in _LENGTHS:
         if name in stated:
             raise BadConfig(f"--trace states the lengths and what prompts share; leave out {name}")
+    if replay["cache_worth"] and "--out" in stated:
+        raise BadConfig("--out takes operating points of one cache; leave out --cache-worth")
     for name in _OTHERS:
         if name in stated:
             raise BadConfig(f"--trace cannot be combined with {name}; leave one of them out")

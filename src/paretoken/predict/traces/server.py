@@ -25,11 +25,15 @@ CacheRouting = Literal["prefix", "least", "round-robin"]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TraceServer:
-    """`replicas` engines behind a router; `cache` is None where every prompt is computed in full."""
+    """`replicas` engines behind a router; `cache` is None where every prompt is computed in full.
+
+    A call has at most `most_tokens`, which are those of the context where it is smaller than the memory (`by_context`).
+    """
 
     served: Served
     gpus: int
     most_tokens: int
+    by_context: bool = False
     replicas: int = 1
     routing: CacheRouting = "prefix"
     cache: CacheOptions | None = None
@@ -81,6 +85,7 @@ def trace_server(
         served=s,
         gpus=deployment.gpus,
         most_tokens=room if context is None else min(room, context),
+        by_context=context is not None and context <= room,
         replicas=replicas,
         routing=routing,
         cache=CacheOptions(policy=policy, tiers=tuple(tiers)) if prefix_cache else None,

@@ -194,6 +194,9 @@ def _rounds(row: TraceRow) -> tuple[DagTurn, ...]:
     return tuple(turns)
 
 
+Tools = tuple[Mapping[str, object], ...]
+
+
 @dataclass(slots=True)
 class _Expansion:
     """The steps of one session: each conversation as often as it is begun. `began` gets the names of all."""
@@ -205,13 +208,22 @@ class _Expansion:
 
     def steps_of(self, root: str) -> list[NamedStep]:
         """The steps of a root and all that it begins."""
-        self._run(root, (), "", (), 0.0)
+        self._run(root, (), "", (), 0.0, ())
         return self.steps.steps
 
     def _run(
-        self, name: str, after: tuple[str, ...], context: str, above: tuple[str, ...], wait_s: float
+        self,
+        name: str,
+        after: tuple[str, ...],
+        context: str,
+        above: tuple[str, ...],
+        wait_s: float,
+        tools: Tools,
     ) -> tuple[str, ...]:
-        """Append the steps of a conversation that begins `wait_s` after these; what its end waits for."""
+        """Append the steps of a conversation that begins `wait_s` after these; what its end waits for.
+
+        One that goes on with a `context` has its `tools` until a turn defines others: with them its prompts begin.
+        """
         conversation = self._conversation(name, above)
         self.began.add(name)
         self._count += 1
@@ -219,8 +231,7 @@ class _Expansion:
         agent = name if len(above) > 1 else ""
         joins: dict[int, list[str]] = {}
         for branch in conversation.before:
-            self._run(branch.child, after, "", above, wait_s)
-        tools: tuple[Mapping[str, object], ...] = ()
+            self._run(branch.child, after, "", above, wait_s, ())
         for number, turn in enumerate(conversation.turns):
             after = tuple(dict.fromkeys((*after, *joins.pop(number, ()))))
             wait_s += turn.wait_s
@@ -233,7 +244,7 @@ class _Expansion:
                 after, wait_s, context = (named.id,), 0.0, named.id
             for branch in turn.branches:
                 inherited = context if branch.inherits else ""
-                last = self._run(branch.child, after, inherited, above, wait_s)
+                last = self._run(branch.child, after, inherited, above, wait_s, tools if inherited else ())
                 if branch.join is not None:
                     joins.setdefault(branch.join, []).extend(last)
             if turn.call is None and joins.get(number + 1):

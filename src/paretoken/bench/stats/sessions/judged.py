@@ -14,16 +14,17 @@ import numpy as np
 
 from paretoken.bench.stats.arrays import Floats, Mask
 from paretoken.bench.stats.sessions.measured import MeasuredSession
-from paretoken.bench.stats.sessions.span import SECONDS_PER_HOUR, SessionSpan
+from paretoken.bench.stats.sessions.rate import SessionRate
+from paretoken.bench.stats.sessions.span import SessionSpan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedSessions:
-    """Seconds of each session, whether it is done, and the seconds of the span that they are of."""
+    """Seconds of each session that is judged, whether it is done, and the sessions per hour of the span."""
 
     seconds: Floats
     done: Mask
-    span_s: float
+    rate: SessionRate
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -33,14 +34,10 @@ class JudgedSessions:
         good: Mask = self.done & (self.seconds <= bound_s)
         return good
 
-    def per_hour(self, sessions: int) -> float | None:
-        """A number of sessions as a rate; None for an empty span."""
-        return sessions / self.span_s * SECONDS_PER_HOUR if self.span_s > 0 else None
-
     @classmethod
     def none(cls) -> Self:
         """Of a level without sessions."""
-        return cls(np.empty(0), np.empty(0, dtype=bool), 0.0)
+        return cls(np.empty(0), np.empty(0, dtype=bool), SessionRate.none())
 
     @classmethod
     def of(cls, sessions: Sequence[MeasuredSession], span: SessionSpan, bounds_s: Sequence[float]) -> Self:
@@ -48,4 +45,4 @@ class JudgedSessions:
         longest = max(bounds_s, default=np.inf)
         chosen = [s for s in sessions if span.holds(s) or (span.whole and s.outcome == "cut" and s.seconds > longest)]
         seconds = np.array([s.seconds for s in chosen], dtype=float)
-        return cls(seconds, np.array([s.done for s in chosen], dtype=bool), span.seconds)
+        return cls(seconds, np.array([s.done for s in chosen], dtype=bool), SessionRate.of(sessions, span))

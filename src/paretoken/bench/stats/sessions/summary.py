@@ -2,7 +2,7 @@
 
 The figures are those of the sessions that ended within a span (`sessions.span`), and of the calls that did.
 
-    sessions per hour   sessions done within the span / its seconds · 3600, of the whole deployment
+    sessions per hour   by the share of each session's time that lies within the span (`sessions.rate`)
     path                share of each part of the critical paths: Σ length of the part / Σ session time, over sessions
     calls_s, tools_s    mean seconds of all calls (tools) of a session together
     in_model_s, …       mean seconds of a session in which at least one call (tool) ran, both, or neither
@@ -25,10 +25,11 @@ from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.sessions.busy import BusyTimes, busy_times
 from paretoken.bench.stats.sessions.measured import MeasuredSession
 from paretoken.bench.stats.sessions.path import PARTS, PathPart, critical_path
+from paretoken.bench.stats.sessions.rate import SessionRate
 from paretoken.bench.stats.sessions.ratio import ratio_interval
 from paretoken.bench.stats.sessions.reuse import TokenReuse, level_reuse, possible_tokens
 from paretoken.bench.stats.sessions.reuse_intervals import reuse_intervals
-from paretoken.bench.stats.sessions.span import SECONDS_PER_HOUR, SessionSpan, SpanName
+from paretoken.bench.stats.sessions.span import SessionSpan, SpanName
 from paretoken.bench.stats.sessions.turns import TurnFigures, TurnTtft, by_turn, turn_ttft
 from paretoken.bench.stats.throughput import inside
 
@@ -79,7 +80,8 @@ def summarise_sessions(
     chosen = (samples.session >= 0) & inside(samples.end_ns, span.start_ns, span.end_ns)
     possible = possible_tokens(samples, sessions)
     reuse, why = level_reuse(samples, possible, chosen, server)
-    per_hour = len(done) / span.seconds * SECONDS_PER_HOUR if span.seconds > 0 else None
+    rate = SessionRate.of(sessions, span)
+    per_hour = rate.per_hour()
     paths = _paths(done)
     rng = np.random.default_rng([seed, 0x5E55])
     return LevelSessions(
@@ -88,7 +90,7 @@ def summarise_sessions(
         seconds=span.seconds,
         done=len(done),
         calls=float(np.mean([len(s.rows) for s in done])) if done else None,
-        mean_in_flight=_in_flight(sessions, span),
+        mean_in_flight=rate.in_flight,
         per_hour=per_hour,
         per_gpu_hour=None if per_hour is None else per_hour / n_gpus,
         time_s=describe(_times(done)),
@@ -98,7 +100,7 @@ def summarise_sessions(
         turns=by_turn(samples, possible, chosen),
         reuse=reuse,
         why_unknown=why,
-        intervals=_intervals(done, paths, rng) | reuse_intervals(samples, possible, chosen, reuse, rng),
+        intervals=_intervals(done, paths, rng, rate) | reuse_intervals(samples, possible, chosen, reuse, rng),
     )
 
 
@@ -137,19 +139,12 @@ def _mean_busy(busy: Sequence[BusyTimes]) -> BusyTimes | None:
     return BusyTimes(**{n: float(np.mean([getattr(b, n) for b in busy])) for n in names}) if busy else None
 
 
-def _in_flight(sessions: Sequence[MeasuredSession], span: SessionSpan) -> float:
-    """Mean number of sessions between begin and end over the span."""
-    if span.seconds <= 0:
-        return 0.0
-    spent = (min(s.ends_ns, span.end_ns) - max(s.begins_ns, span.start_ns) for s in sessions)
-    return sum(max(ns, 0) for ns in spent) * NS / span.seconds
-
-
 def _intervals(
-    done: Sequence[MeasuredSession], paths: Mapping[PathPart, Floats], rng: np.random.Generator
+    done: Sequence[MeasuredSession], paths: Mapping[PathPart, Floats], rng: np.random.Generator, rate: SessionRate
 ) -> dict[str, ConfidenceInterval | None]:
     """95 % intervals by a bootstrap of sessions in order of their end: calls of a session are not independent."""
     times = _times(done)
     by_name = {"mean_session_s": mean_interval(times, rng), "median_session_s": quantile_interval(times, 0.5, rng)}
     by_name["p90_session_s"] = quantile_interval(times, 0.9, rng) if supported(len(times), 0.9) else None
+    by_name["sessions_per_hour"] = rate.interval(rng)
     return by_name | {f"path_{part}": ratio_interval(paths[part], times, rng) for part in PARTS}
