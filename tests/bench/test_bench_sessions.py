@@ -9,6 +9,10 @@ import pytest
 
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.truth.server import Pace, truth_server
+from paretoken.predict.simulation.cache.options import CacheOptions
+from paretoken.predict.simulation.limits import SchedulerLimits
+from paretoken.predict.steptime import AffineStepTime
+from tests.support.emulators import emulated
 from tests.support.odd_server import odd_server
 from tests.support.sessions import write_sessions
 
@@ -137,7 +141,7 @@ class TestBadInput:
         ("options", "words"),
         [
             ("--answers server --isl 5", "needs prompts that hold earlier answers"),
-            ("--idle-cap 5", "shortens the waits of a trace"),
+            ("--idle-cap 5", "shortens the waits of sessions"),
             ("--trace alone.jsonl --answers server", "goes on with an earlier call"),
             ("--trace s.jsonl --turns 3", "use one of them"),
             ("--isl 5 --until 3sessions", "needs a load of sessions"),
@@ -179,3 +183,36 @@ def test_conversations_take_a_rate(call, tmp_path):
     assert code == 0, err
     (level,) = json.loads(out)["levels"]
     assert level["load"]["sessions"] is True and level["errors"]["requests"] == 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["agent-code", "agent-research", "chat-multi-turn", "rag"])
+def test_sessions_of_a_workload_are_played(call, tmp_path, name):
+    """Against an emulated engine with a prefix cache; waits are cut so that the run is short."""
+    quick = AffineStepTime(1e-5, per_prompt_token_s=1e-8)
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
+    with emulated(step_time=quick, limits=limits, context=49_152, cache=CacheOptions()) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        options = "--concurrency 8 --until 8sessions --idle-cap 0.001 --api completions --out run"
+        code, _, err = call(f"bench {url} --workload {name} {options}")
+    assert code == 0, err
+    assert "256 sessions drawn from the workload within a context of 49,152 tokens" in err
+    (point,) = pl.read_parquet(tmp_path / "run" / "points.parquet").iter_rows(named=True)
+    assert (point["workload"], point["origin"], point["sessions"]) == (name, "emulated", 8.0)
+    assert 0 < point["cached_share"] <= point["possible_share"] + 1e-3
+    traced = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
+    assert traced["session"].n_unique() == 256
+    assert (traced["input_tokens"] + traced["output_tokens"]).max() <= 49_152
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--workload rag --turns 3", "has sessions of its own"),
+        ("--workload chat --idle-cap 5", "shortens the waits of sessions"),
+        ("--workload chat --answers server", "needs prompts that hold earlier answers"),
+    ],
+)
+def test_options_that_do_not_fit_a_workload(call, options, words):
+    code, _, err = call(f"bench http://127.0.0.1:1 {options}")
+    assert code == 2 and words in err and err.count("\n") == 1

@@ -89,9 +89,10 @@ def test_networks_beyond_the_domain_have_a_source_and_others_are_absent(catalog)
 
 
 HOST_LINKS_GB_PER_S = {
-    **dict.fromkeys(("H100", "H200", "B200", "MI300X", "MI325X", "MI355X", "RTX-PRO-6000", "RTX-5090"), 63),
+    **dict.fromkeys(("H100", "H200", "B200", "B300", "MI300X", "MI325X", "MI350X", "MI355X"), 63),
+    **dict.fromkeys(("RTX-PRO-6000", "RTX-5090"), 63),
     **dict.fromkeys(("A100", "L40S", "L4", "RTX-4090"), 31.5),
-    "GB200": 225,
+    **dict.fromkeys(("GB200", "GB300"), 225),
     "GH200": 450,
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig
-from paretoken.predict.cache_tiers import REACHED, cache_tiers, tier_notes
+from paretoken.predict.cache_tiers import REACHED, cache_tiers
 from paretoken.predict.deployment import Deployment
 
 CATALOG = load_catalog()
@@ -48,10 +48,21 @@ def test_heads_that_are_copied_to_more_gpus_take_memory_on_each():
     assert dp.s_per_token == pytest.approx(tp.s_per_token / 8)
 
 
-def test_no_size_is_no_tier_and_the_link_that_no_source_states_is_named():
-    assert cache_tiers(deployed(), CATALOG) == ()
-    assert tier_notes(deployed(), CATALOG) == []
-    assert "host link of B300; 32 GB/s a GPU" in tier_notes(deployed("B300"), CATALOG)[0]
+def test_no_size_is_no_tier():
+    assert cache_tiers(deployed(), CATALOG) == cache_tiers(deployed("H20"), CATALOG) == ()
+
+
+@pytest.mark.parametrize("tier", ["host_gb", "ssd_gb"])
+def test_a_link_that_no_source_states_is_refused(tier):
+    """Both tiers pass it."""
+    with pytest.raises(BadConfig, match=r"does not state the host link of H20, which tiers need; leave them out"):
+        cache_tiers(deployed("H20"), CATALOG, **{tier: 100})
+
+
+def test_a_superchip_loads_over_its_link():
+    """Half of the 450 GB/s and direction that a Grace has for two GPUs, 3.6 times PCIe 5.0."""
+    slow, fast = (cache_tiers(deployed(a, gpus=4), CATALOG, host_gb=100)[0] for a in ("B300", "GB300"))
+    assert slow.s_per_token / fast.s_per_token == pytest.approx(225 / 63)
 
 
 @pytest.mark.parametrize("size", [-1, inf, nan])

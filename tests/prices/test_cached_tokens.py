@@ -11,8 +11,8 @@ from paretoken.prices.cached_tokens import (
     prompt_prices,
     tier_usd_per_gb_month,
     tier_usd_per_gpu_h,
-    usd_per_task,
 )
+from paretoken.prices.cost import usd_per_session
 
 RATE = st.floats(1.0, 1e5)
 
@@ -59,10 +59,9 @@ def test_a_hit_that_costs_no_time_is_free(prompt, hit_share, prompt_token_s, out
 def test_what_a_tier_may_cost():
     assert tier_usd_per_gpu_h(4.0, 100, 125) == pytest.approx(1.0)
     assert tier_usd_per_gb_month(1.0, 200) == pytest.approx(3.65)
-    assert usd_per_task(2.0, 40) == pytest.approx(0.05)
 
 
 @given(st.floats(0.1, 50), st.floats(1, 1e4), st.floats(1.0, 10.0))
 def test_at_its_break_even_price_a_tier_leaves_the_cost_of_a_task(rent, tasks, gain):
     most = tier_usd_per_gpu_h(rent, tasks, tasks * gain)
-    assert usd_per_task(rent + most, tasks * gain) == pytest.approx(usd_per_task(rent, tasks))
+    assert usd_per_session(rent + most, tasks * gain) == pytest.approx(usd_per_session(rent, tasks))

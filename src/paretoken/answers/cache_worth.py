@@ -28,9 +28,8 @@ from paretoken.prices.cached_tokens import (
     prompt_prices,
     tier_usd_per_gb_month,
     tier_usd_per_gpu_h,
-    usd_per_task,
 )
-from paretoken.prices.cost import usd_per_mtok
+from paretoken.prices.cost import usd_per_mtok, usd_per_session
 from paretoken.sessions.graph import SessionTrace
 
 NO_CACHE, GPU, HOST, SSD = "none", "gpu", "host", "ssd"
@@ -197,7 +196,7 @@ def _cache_row(
         hit_share=hits / f.prompt_tokens,
         possible_hit_share=f.possible_tokens / f.prompt_tokens,
         usd_per_mtok=None if usd is None else usd_per_mtok(usd, f.total_tput_per_gpu),
-        usd_per_session=None if usd is None else usd_per_task(usd, f.sessions_per_gpu_h),
+        usd_per_session=None if usd is None else usd_per_session(usd, f.sessions_per_gpu_h),
         tier_gb_per_gpu=gb_per_gpu,
         **_prompt_prices(f, without, usd),
         **_tier_prices(f, before, usd, gb_per_gpu),

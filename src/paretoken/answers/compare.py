@@ -10,6 +10,7 @@ from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.candidate_session import with_sessions_priced
+from paretoken.answers.kept_points import KeptPoints
 from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
@@ -120,12 +121,15 @@ class CompareAnswer:
 
 
 def compare(
-    question: CompareQuestion, data: Data | None = None, on_progress: Callable[[int, int], None] | None = None
+    question: CompareQuestion,
+    data: Data | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    kept: KeptPoints | None = None,
 ) -> CompareAnswer:
     """Every accelerator within the limits, cheapest tokens first; NoData, with the nearest point, if none meets them.
 
     Points of a workload of sessions are predicted first, for plain serving; `on_progress` gets deployments done, of
-    how many.
+    how many. Those in `kept`, such as `KeptPoints.of_user()`, are not predicted again.
 
     >>> import paretoken
     >>> question = paretoken.CompareQuestion(model="llama-3-70b", precision="fp8", workload="chat", e2e_s=15)
@@ -134,7 +138,8 @@ def compare(
     True
     """
     question.check()
-    data = with_sessions(data or Data.of(question), question, on_progress)
+    question.limit()
+    data = with_sessions(data or Data.of(question), question, on_progress, kept)
     answer = compare_serving(question, data)
     if asks_both(question) and not data.sessions:
         # Plain runs are known too: between the fewer points of their own curve they may read higher.

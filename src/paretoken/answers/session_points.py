@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import polars as pl
 
+from paretoken.answers.kept_points import KeptPoints, key_of
 from paretoken.answers.points import Data, PointsQuestion
 from paretoken.answers.session_set import SessionSet
 from paretoken.catalog.loader import Catalog
@@ -46,10 +47,12 @@ class _Job:
     catalog: Catalog | None  # None is the shipped one
 
 
-def with_sessions(data: Data, question: PointsQuestion, on_progress: Progress | None = None) -> Data:
+def with_sessions(
+    data: Data, question: PointsQuestion, on_progress: Progress | None = None, kept: KeptPoints | None = None
+) -> Data:
     """The data with the predicted points of the question's workload of sessions; as it is for any other workload.
 
-    The points are kept in `data`, so that further questions find them.
+    The points are kept in `data`, and in `kept`, so that further questions find them.
     """
     key = data.catalog.session_workloads.find(question.workload) if question.workload else None
     if key is None:
@@ -64,7 +67,7 @@ def with_sessions(data: Data, question: PointsQuestion, on_progress: Progress | 
         accelerators=question.accelerators,
         engines=question.engines,
     )
-    return of_cells(data, key, cells, own_catalog=bool(question.catalog), on_progress=on_progress)
+    return of_cells(data, key, cells, own_catalog=bool(question.catalog), on_progress=on_progress, kept=kept)
 
 
 def of_cells(
@@ -74,10 +77,11 @@ def of_cells(
     *,
     own_catalog: bool = False,
     on_progress: Progress | None = None,
+    kept: KeptPoints | None = None,
 ) -> Data:
     """The data with the predicted points of a workload of sessions on cells of one model and precision."""
     if (key, cells) not in data.of_sessions:
-        made = session_set(key, cells, data.catalog, own_catalog=own_catalog, on_progress=on_progress)
+        made = session_set(key, cells, data.catalog, own_catalog=own_catalog, on_progress=on_progress, kept=kept)
         points = pl.concat([data.points, made.points], how="diagonal_relaxed")
         data.of_sessions[key, cells] = Data(data.catalog, points, made)
     return data.of_sessions[key, cells]
@@ -91,24 +95,34 @@ def session_set(
     own_catalog: bool = False,
     processes: int | None = None,
     on_progress: Progress | None = None,
+    kept: KeptPoints | None = None,
 ) -> SessionSet:
-    """The points of the workload `key` on cells of one model and precision, simulated on all cores."""
+    """The points of the workload `key` on cells of one model and precision, simulated on all cores.
+
+    Cells whose points are in `kept` are not simulated.
+    """
     if not cells:
         raise NoData(f"no accelerator to predict {key} on")
     first = cells[0]
     sample = sampled(catalog.session_workloads.entries[key], catalog.models[first.model].max_context)
     why_not: dict[str, str] = {}
+    own = catalog if own_catalog else None
+    keys = {cell: key_of((key, *astuple(cell)), own) if kept else "" for cell in cells}
+    of_cell = {cell: points for cell in cells if kept and (points := kept.read(keys[cell])) is not None}
     jobs = [
-        _Job(d, sample.workload, sample.context_tokens, catalog if own_catalog else None)
+        (cell, _Job(d, sample.workload, sample.context_tokens, own))
         for cell in cells
+        if cell not in of_cell
         for d in _deployments(cell, sample, catalog, why_not)
     ]
-    climbed = map_all(_climbed, jobs, processes=processes, progress=on_progress)
-    predictions = [p for points in climbed for p in points]
-    if not predictions:
+    for cell, predictions in _by_cell(jobs, processes, on_progress).items():
+        of_cell[cell] = session_points(predictions, key, catalog)
+        if kept:
+            kept.write(keys[cell], of_cell[cell])
+    if not of_cell:
         reasons = "; ".join(f"{name}: {why}" for name, why in why_not.items())
         raise NoData(f"no deployment of {first.model} serves {key}: {reasons}")
-    served = {p.deployment.accelerator for p in predictions}
+    served = {cell.accelerator for cell in of_cell}
     return SessionSet(
         workload=key,
         model=first.model,
@@ -116,9 +130,22 @@ def session_set(
         isl=sample.lengths.isl,
         osl=sample.lengths.osl,
         tokens_per_session=sample.tokens_per_session,
-        points=prepare(session_points(predictions, key, catalog)),
+        points=prepare(pl.concat([of_cell[cell] for cell in cells if cell in of_cell])),
         why_not={name: why for name, why in why_not.items() if name not in served},
     )
+
+
+def _by_cell(
+    jobs: list[tuple[SessionCell, _Job]], processes: int | None, on_progress: Progress | None
+) -> dict[SessionCell, list[SessionPrediction]]:
+    """The predictions of each cell; deployments of many GPUs, which take longest, are simulated first."""
+    order = sorted(range(len(jobs)), key=lambda i: -jobs[i][1].deployment.gpus)
+    climbed = map_all(_climbed, [jobs[i][1] for i in order], processes=processes, progress=on_progress)
+    of_job = dict(zip(order, climbed, strict=True))
+    cells: dict[SessionCell, list[SessionPrediction]] = {}
+    for i, (cell, _) in enumerate(jobs):
+        cells.setdefault(cell, []).extend(of_job[i])
+    return cells
 
 
 def _climbed(job: _Job) -> list[SessionPrediction]:

@@ -103,7 +103,7 @@ def trace_figures(
         median_tpot_ms_90=(tpot * exp(low), tpot * exp(high)) if isfinite(tpot) else None,
         e2e_ms=TimeQuantiles.of(f.e2e_s, 1e3),
         total_tput_per_gpu_tok_s=f.total_tput_per_gpu,
-        total_tput_per_gpu_tok_s_90=_rate_interval(f.total_tput_per_gpu, bands["e2e"]),
+        total_tput_per_gpu_tok_s_90=f.tput_90(bands["e2e"]),
         computed_tput_per_gpu_tok_s=f.computed_tput_per_gpu,
         hit_tput_per_gpu_tok_s=f.hit_tput_per_gpu,
         output_tput_per_gpu_tok_s=f.output_tput_per_gpu,
@@ -123,9 +123,3 @@ def trace_figures(
 def _by_turn(figures: SessionFigures) -> TtftByTurn:
     turns = {kind: TimeQuantiles.of(figures.ttft_by_turn_s[kind], 1e3) for kind in (FIRST, LATER, CACHED)}
     return TtftByTurn(all=TimeQuantiles.of(figures.ttft_s, 1e3), **turns)
-
-
-def _rate_interval(rate: float, band: tuple[float, float]) -> tuple[float, float]:
-    """The interval of a throughput, from that of the time of a request: longer is less."""
-    low, high = band
-    return rate * exp(-high), rate * exp(-low)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.prediction import PredictionData
 from paretoken.predict.traces.figures import SessionFigures
-from paretoken.prices.cached_tokens import usd_per_task
-from paretoken.prices.cost import usd_per_mtok
+from paretoken.prices.cost import usd_per_mtok, usd_per_session
 from paretoken.prices.tariff import tariff, with_prices
 
 
@@ -41,5 +40,5 @@ def session_prices(
         usd_per_gpu_h=usd,
         price_source=source,
         usd_per_mtok=None if usd is None else usd_per_mtok(usd, figures.total_tput_per_gpu),
-        usd_per_session=None if usd is None else usd_per_task(usd, figures.sessions_per_gpu_h),
+        usd_per_session=None if usd is None else usd_per_session(usd, figures.sessions_per_gpu_h),
     )

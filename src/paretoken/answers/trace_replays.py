@@ -9,17 +9,19 @@ from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
-from paretoken.predict.cache_tiers import cache_tiers, tier_notes
+from paretoken.predict.cache_tiers import cache_tiers
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.slo import MOST_USERS, last_that
-from paretoken.predict.traces.figures import FEWEST_EACH, SessionFigures
+from paretoken.predict.traces.figures import SessionFigures
 from paretoken.predict.traces.load import FittingSessions, check_trace, fitting_sessions, load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.slo import Slo
 from paretoken.traffic.requests_as_sessions import read_as_sessions
 
+NOTED_ENDING = 0.1
+"""Share of session time at the end of a replay that a note names."""
 Progress = Callable[[str], None]
 """Takes what is simulated now, in words."""
 
@@ -82,13 +84,14 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
 
 
 def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None]) -> Iterator[str]:
-    """A note where users run out of sessions soon, so that the end of the replay weighs on its rates."""
-    n = len(setting.sessions)
-    crowded = [o.users for o in outcomes if o is not None and o.users and n < FEWEST_EACH * o.users]
-    if crowded:
+    """A note where users run out of sessions soon, so that the end of the replay weighs on its figures."""
+    ends = [(o.figures.ending_share, o.users) for o in outcomes if o is not None and o.users]
+    share, users = max(ends, default=(0.0, 0))
+    if share > NOTED_ENDING:
         yield (
-            f"{counted(n, 'session')} for {counted(max(crowded), 'user')}: rates include the end of the replay, when "
-            "users have no session left; use a longer trace, or fewer users"
+            f"{counted(len(setting.sessions), 'session')} for {counted(users, 'user')}: {share:.0%} of session time is "
+            "at the end of the replay, when some users have no session left, so rates may be too high; use a longer "
+            "trace, or fewer users"
         )
 
 
@@ -172,7 +175,5 @@ def _notes(
 ) -> Iterator[str]:
     if fitting.too_long:
         yield f"LEFT OUT: {_too_long(fitting, server, trace, deployment)}"
-    if server.cache and server.cache.tiers:
-        yield from tier_notes(deployment, data.catalog)
     if question.prefix_cache and deployment.dp_attention:
         yield "attention data parallelism: all ranks are simulated as one engine with one prefix cache"

@@ -92,10 +92,10 @@ class BenchConfig:
             raise BadConfig(f"--weight has no effect with --balance {self.balance}; use --balance weighted")
         if self.turns and self.trace:
             raise BadConfig("--turns makes conversations and --trace replays recorded ones; use one of them")
-        if self.answers == "server" and not (self.turns or self.trace):
+        if self.answers == "server" and not (self.turns or self.trace or self.workload):
             raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
-        if self.idle_cap_s is not None and not self.trace:
-            raise BadConfig("--idle-cap shortens the waits of a trace; add --trace FILE")
+        if self.idle_cap_s is not None and not (self.trace or self.workload):
+            raise BadConfig("--idle-cap shortens the waits of sessions; add --trace FILE, or --workload agent-code")
         if self.idle_cap_s is not None and self.idle_cap_s < 0:
             raise BadConfig(f"--idle-cap is {self.idle_cap_s:g} s; use 0 or more")
         if self.adapters and self.balance == "least_outstanding":

@@ -23,6 +23,7 @@ from paretoken.bench.prompt_makers import (
 from paretoken.bench.session_trace import (
     check_answers,
     first_texts,
+    generated_trace,
     served_sessions,
     session_lengths,
     session_notes,
@@ -41,6 +42,7 @@ from paretoken.bench.workload.sessions.source import RecordedSessions, SessionSo
 from paretoken.bench.workload.traces import read_trace
 from paretoken.bench.workload.traces.request import Trace, TraceLimits
 from paretoken.bench.workload.traces.source import Replayed
+from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
@@ -123,12 +125,23 @@ def sample_ids(config: BenchConfig, server: ProbedServer) -> list[int] | None:
 
 
 def plan_prompts(
-    config: BenchConfig, server: ProbedServer, bodies: Bodies, shape: RequestLengths, seed: int
+    config: BenchConfig,
+    server: ProbedServer,
+    bodies: Bodies,
+    shape: RequestLengths,
+    seed: int,
+    workload: SessionWorkload | None = None,
 ) -> PromptSetup:
-    """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says."""
+    """The prompts of a run: of single requests, of a trace, or of a workload of sessions.
+
+    Without a tokenizer and without token ids they are words, as a note then says.
+    """
     maker, notes = prompt_maker(config, server, bodies)
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
+    if workload is not None:
+        drawn = generated_trace(workload, server.max_context)
+        return _of_sessions(config, PromptPlan(maker, seed), bodies, drawn, notes)
     sessions = session_trace(config)
     if sessions is not None:
         lengths, more = session_lengths(config, maker, shape, server, bodies.model, sessions)
@@ -161,8 +174,8 @@ def plan_prompts(
             plan = PromptPlan(maker, seed, level, None, correction)
             return SessionSource(plan=plan, sessions=Conversations(plan, talk), bodies=bodies, answers=config.answers)
 
-        drawn = [Conversations(PromptPlan(maker, seed), talk).drawn(k) for k in range(SAMPLED_TALKS)]
-        hit_rate = possible_share(drawn, own_answers=config.answers == "server")
+        some = [Conversations(PromptPlan(maker, seed), talk).drawn(k) for k in range(SAMPLED_TALKS)]
+        hit_rate = possible_share(some, own_answers=config.answers == "server")
         return PromptSetup(talks, exact, hit_rate, notes)
 
     def synthetic(level: int, correction: Correction) -> Synthetic:

@@ -27,11 +27,11 @@ from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.lock import locked
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
-from paretoken.bench.stats.sessions.table import SESSIONS
 from paretoken.bench.workload.sessions.table import sessions_table
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.foreign_text import one_line
 from paretoken.plain_files import as_type, read_json, read_parquet
+from paretoken.sessions.columns import SESSIONS
 from paretoken.sessions.graph import SessionTrace
 
 if TYPE_CHECKING:

@@ -14,13 +14,17 @@ from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, TokenIds
 from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages
 from paretoken.bench.workload.sessions.tool_results import text_of
+from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.errors import BadConfig, BadFile
 from paretoken.plural import counted
+from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import NO_STEP, Call, SessionTrace
 from paretoken.sessions.read import is_session_file, read_sessions
 
 SAMPLED = 50
 """Sessions whose texts show how many tokens a word has."""
+GENERATED, GENERATED_SEED = 256, 0
+"""Sessions of a workload of the catalog, the first ones that predictions simulate."""
 
 
 def session_trace(config: BenchConfig) -> SessionTrace | None:
@@ -39,6 +43,14 @@ def session_trace(config: BenchConfig) -> SessionTrace | None:
 @lru_cache(maxsize=1)
 def _read(file: str, changed_ns: int, keep_going: bool) -> SessionTrace | None:
     return read_sessions(file, keep_going=keep_going) if is_session_file(file) else None
+
+
+def generated_trace(workload: SessionWorkload, context: int | None) -> SessionTrace:
+    """Sessions of a workload of the catalog that a server's context has room for. BadConfig where it has none."""
+    sessions = generated(workload, GENERATED, GENERATED_SEED, context_tokens=context)
+    within = "" if context is None else f" within a context of {context:,} tokens"
+    rule = f"{GENERATED} sessions drawn from the workload{within}, with made-up text"
+    return SessionTrace(file=workload.name, form="generated", rule=rule, sessions=tuple(sessions))
 
 
 def first_texts(trace: SessionTrace) -> list[str]:

@@ -39,6 +39,7 @@ from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
     from paretoken.catalog.loader import Catalog
+    from paretoken.catalog.session_workload import SessionWorkload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ def prepare(
     shipped one.
     """
     slos, until = _slos(config), parse_until(config.until) if config.until else Until()
+    workload = _session_workload(config, catalog)
     shape = _shape(config, catalog)
     access = Access.of(config, api_key)
     servers = tuple(access.probe(url, config) for url in config.urls)
@@ -157,7 +159,7 @@ def prepare(
     columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
-    prompts = plan_prompts(config, servers[0], bodies, shape, seed)
+    prompts = plan_prompts(config, servers[0], bodies, shape, seed, workload)
     setup = Setup(
         config=config,
         servers=servers,
@@ -241,9 +243,24 @@ def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     return slos
 
 
+def _session_workload(config: BenchConfig, catalog: Catalog | None) -> SessionWorkload | None:
+    """The workload of sessions that the run plays. BadConfig for settings that only sessions have, without any."""
+    workload = (catalog or _catalog()).session_workload(config.workload) if config.workload else None
+    if workload is not None and (config.trace or config.turns or config.arrivals == "trace"):
+        raise BadConfig(f"--workload {config.workload} has sessions of its own; leave out --trace and --turns")
+    if workload is None and not config.trace:
+        if config.idle_cap_s is not None:
+            raise BadConfig("--idle-cap shortens the waits of sessions; add --trace FILE, or --workload agent-code")
+        if config.answers == "server" and not config.turns:
+            raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
+    return workload
+
+
 def _shape(config: BenchConfig, catalog: Catalog | None) -> RequestLengths:
-    if config.workload:
-        return of_workload((catalog or _catalog()).workload(config.workload))
+    """The lengths of single requests."""
+    catalog = catalog or _catalog()
+    if config.workload and catalog.session_workload(config.workload) is None:
+        return of_workload(catalog.workload(config.workload))
     return RequestLengths(parse_length(config.isl), parse_length(config.osl or OSL))
 
 
@@ -290,7 +307,9 @@ def _columns(
         "multinode": False,
         **configuration,
     }
-    if not config.trace:
+    if config.workload and catalog.session_workload(config.workload) is not None:
+        columns["workload"] = catalog.any_workload_id(config.workload)
+    elif not config.trace:
         columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
     return {k: v for k, v in columns.items() if v is not None}
 

@@ -107,10 +107,11 @@ def prefix_cache(
     deployment: Deployment, catalog: Catalog, *, host_gb: float = 0.0, ssd_gb: float = 0.0
 ) -> CacheOptions:
     """The prefix cache of a deployment: in the order of its engine's core, over the tiers of these sizes."""
+    from paretoken.predict.traces.server import cache_policy
+
     deployment = resolve(deployment, catalog)
-    core = catalog.engines[deployment.engine].core
     tiers = cache_tiers(deployment, catalog, host_gb=host_gb, ssd_gb=ssd_gb) if host_gb or ssd_gb else ()
-    return CacheOptions(policy="sglang" if core == "sglang" else "vllm", tiers=tiers)
+    return CacheOptions(policy=cache_policy(deployment.engine, catalog), tiers=tiers)
 
 
 def predicted_pools(

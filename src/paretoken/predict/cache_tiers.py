@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from math import inf
 
-from paretoken.catalog.entries import Accelerator
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.memory import memory_parts
 from paretoken.predict.simulation.cache.options import CacheTier
-from paretoken.predict.topology import HOST_LINK_GB_PER_S
 
 REACHED = 0.87
 """Share of a link's peak that copies to the GPU reach. Azure/AI-benchmarking-guide measured 55 GB/s of 63 on H200 and
@@ -45,8 +43,10 @@ def cache_tiers(
     token_bytes = cached_token_bytes(deployment, catalog)
     if not token_bytes:
         raise BadConfig(f"the KV cache of {deployment.model} does not grow with its context; leave out its tiers")
-    accelerator = catalog.accelerators[deployment.accelerator]
-    links = ((HOST, host_gb, host_gb_per_s(accelerator), 0.0), (SSD, ssd_gb, SSD_GB_PER_S, SSD_LATENCY_S))
+    if not host_gb and not ssd_gb:
+        return ()
+    host_rate = _host_gb_per_s(deployment, catalog)
+    links = ((HOST, host_gb, host_rate, 0.0), (SSD, ssd_gb, SSD_GB_PER_S, SSD_LATENCY_S))
     ranks = deployment.stage_gpus // deployment.attention_tp
     return tuple(
         CacheTier(
@@ -69,16 +69,12 @@ def cached_token_bytes(deployment: Deployment, catalog: Catalog) -> float:
     return layout.growing_bytes + (layout.windowed_bytes if layout.window_tokens == inf else 0.0)
 
 
-def host_gb_per_s(accelerator: Accelerator) -> float:
-    """Peak GB/s between one GPU and the memory of its host; PCIe 4.0 where the catalog does not state it."""
-    return accelerator.host_gb_per_s or HOST_LINK_GB_PER_S
-
-
-def tier_notes(deployment: Deployment, catalog: Catalog) -> list[str]:
-    """What is assumed of the tiers of a deployment, one sentence each."""
-    if catalog.accelerators[deployment.accelerator].host_gb_per_s:
-        return []
-    return [
-        f"the catalog does not state the host link of {deployment.accelerator}; {HOST_LINK_GB_PER_S:g} GB/s a GPU is "
-        "assumed"
-    ]
+def _host_gb_per_s(deployment: Deployment, catalog: Catalog) -> float:
+    """Peak GB/s between one GPU and the memory of its host; BadConfig where the catalog does not state it."""
+    rate = catalog.accelerators[deployment.accelerator].host_gb_per_s
+    if rate is None:
+        raise BadConfig(
+            f"the catalog does not state the host link of {deployment.accelerator}, which tiers need; leave them out, "
+            "or add host_gb_per_s and host_tech to an accelerators.toml of yours"
+        )
+    return rate

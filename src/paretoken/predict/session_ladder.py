@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import floor, log2
 
-from paretoken.catalog.loader import Catalog
+from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.session_points import SessionPrediction, predict_sessions, sessions_for
-from paretoken.predict.traces.load import mean_call
+from paretoken.predict.session_points import SessionPrediction, more_sessions, predict_load, sessions_for
+from paretoken.predict.simulation.sources import SessionLoad
+from paretoken.predict.traces.load import load_of, mean_call
+from paretoken.predict.traces.server import trace_server
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
 
-USERS = tuple(2**n for n in range(11))
-"""Sessions at once of the loads, unless the throughput falls before."""
+MOST_USERS = 1024
+"""Most sessions at once of a load."""
+AROUND_TOP = (-19, -15, -11, -7, -3, -1, 0, 1, *range(2, 21, 2))
+"""Loads, in factors of √2 of the one that fills the KV cache: close together where the throughput bends."""
+FULL = 1.2
+"""The highest load of the ladder, in sessions whose contexts fill the KV cache."""
 FALL = 0.97
 """A load that serves less than this share of the most is the last."""
 LOST, GROWTH = 0.985, 0.5
 """So is one that finds less than `LOST` of the possible hits and serves less than `GROWTH` of what further sessions
 should add: contexts push each other out of the cache, and every further session costs the others more."""
+COSTLY = 3.0
+"""So is one that fills the cache where prompts without hits would make the engine work this many times as long."""
+FEW = 16
+"""Fewer sessions fill the cache very unequally, and take little time to simulate."""
 SAMPLE_SESSIONS = 256
 """Sessions whose calls have the lengths and the tokens of a workload."""
 SEED = 0
@@ -37,9 +48,9 @@ class SampledWorkload:
     longest_tokens: int
     tokens_per_session: float
 
-    def sessions(self, count: int) -> tuple[Session, ...]:
-        """The first sessions, the same for every deployment."""
-        return _sessions(self.workload, self.context_tokens, count)
+    def load(self, users: int, sessions: int) -> SessionLoad:
+        """The first sessions, the same for every deployment, for so many users."""
+        return replace(_load(self.workload, self.context_tokens, sessions), users=users)
 
 
 @lru_cache(maxsize=8)
@@ -58,51 +69,85 @@ def sampled(workload: SessionWorkload, context_tokens: int | None) -> SampledWor
 
 
 @lru_cache(maxsize=32)
-def _sessions(workload: SessionWorkload, context_tokens: int | None, count: int) -> tuple[Session, ...]:
-    return tuple(generated(workload, count, SEED, context_tokens=context_tokens))
+def _load(workload: SessionWorkload, context_tokens: int | None, count: int) -> SessionLoad:
+    return load_of(_sessions(workload, context_tokens, count), users=1, idle_cap_s=None)
+
+
+def _sessions(workload: SessionWorkload, context_tokens: int | None, count: int) -> list[Session]:
+    """The first sessions; those that an earlier call drew are kept."""
+    drawn = _drawn(workload, context_tokens)
+    drawn += generated(workload, count, SEED, context_tokens=context_tokens, first=len(drawn))
+    return drawn[:count]
+
+
+@lru_cache(maxsize=2)
+def _drawn(workload: SessionWorkload, context_tokens: int | None) -> list[Session]:
+    return []
 
 
 def climb(
     deployment: Deployment,
     sample: SampledWorkload,
     *,
-    users: tuple[int, ...] = USERS,
+    users: tuple[int, ...] | None = None,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
 ) -> Iterator[SessionPrediction]:
     """The predictions of a checked deployment by rising load, up to one at which more sessions do not help.
 
-    The last one is between that load and the one before it.
+    Without `users`, the loads are those of `ladder`. The last one is between the last of these and the one before it
+    where they are more than a factor of √2 apart.
     """
+    catalog = catalog or load_catalog()
+    server = trace_server(deployment, sample.lengths, calibration=calibration, catalog=catalog)
+    contexts = server.room_tokens / sample.lengths.isl
+
+    def at(count: int) -> SessionPrediction:
+        sessions, point = 0, None
+        while point is None or (more := more_sessions(point, sessions)) > sessions:
+            sessions = sessions_for(count) if point is None else more
+            point = predict_load(
+                deployment,
+                server,
+                sample.load(count, sessions),
+                sample.lengths,
+                tokens_per_session=sample.tokens_per_session,
+                calibration=calibration,
+                catalog=catalog,
+            )
+        return point
+
     best, before = 0.0, 0
-    for at_once in users:
-        yield (point := _at(deployment, sample, at_once, calibration, catalog))
+    for at_once in ladder(contexts) if users is None else users:
+        yield (point := at(at_once))
         served = point.figures.total_tput_per_gpu
         if served < FALL * best or (before and _crowded(point, served / best - 1, at_once / before - 1)):
             between = round((at_once * before) ** 0.5)
-            if between not in (before, at_once):
-                yield _at(deployment, sample, between, calibration, catalog)
+            if at_once > 1.5 * before and between not in (before, at_once):
+                yield at(between)
+            return
+        if users is None and at_once >= FEW and at_once * 2**0.5 > FULL * contexts and _costly(point):
             return
         best, before = max(best, served), at_once
 
 
-def _at(
-    deployment: Deployment,
-    sample: SampledWorkload,
-    users: int,
-    calibration: Calibration | None,
-    catalog: Catalog | None,
-) -> SessionPrediction:
-    return predict_sessions(
-        deployment,
-        sample.sessions(sessions_for(users)),
-        users,
-        lengths=sample.lengths,
-        calibration=calibration,
-        catalog=catalog,
-    )
+def ladder(contexts: float) -> list[int]:
+    """Sessions at once, rising, dense around those whose `contexts` fill the KV cache.
+
+    Powers of √2, so that deployments share their loads.
+    """
+    top = floor(2 * log2(min(max(FULL * contexts, 1.0), MOST_USERS)) + 1e-9)
+    loads = {round(2 ** ((top + step) / 2)) for step in AROUND_TOP if top + step >= 0}
+    return sorted({1, *(n for n in loads if n <= MOST_USERS)})
 
 
 def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:
     """Whether contexts are lost and more sessions hardly serve more."""
     return point.found_share < LOST * point.possible_share and more_served < GROWTH * more_users
+
+
+def _costly(point: SessionPrediction) -> bool:
+    """Whether the engine would work much longer if no prompt found its context."""
+    f = point.figures
+    computed = f.computed_tput_per_gpu
+    return 1 + f.prefill_share * f.hit_tput_per_gpu / max(computed, 1e-9) > COSTLY

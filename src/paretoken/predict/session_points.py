@@ -1,14 +1,15 @@
 """Predicted operating points of sessions: a deployment that many sessions use at once, with its prefix cache simulated.
 
-The interval of a figure is that of a closed loop of independent requests with the mean lengths of the calls, as many as
-are in service: no measured point of sessions was held out to find its own.
+The interval of throughput is that of a closed loop of independent requests with the mean lengths of the calls, as many
+as are in service, widened by the error of the sample of sessions: no measured point of sessions was held out to find
+its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp
+from math import floor, log2
 
 import numpy as np
 import polars as pl
@@ -22,14 +23,21 @@ from paretoken.predict.predictor import band_of, novelty
 from paretoken.predict.request import LENGTH_RANGE_RATIO
 from paretoken.predict.rows import SOURCE, configuration_columns, new_kinds
 from paretoken.predict.simulation.cache.options import CacheTier
-from paretoken.predict.traces.figures import Quantiles, SessionFigures
+from paretoken.predict.simulation.sources import SessionLoad
+from paretoken.predict.traces.figures import ALL, SECONDS_PER_HOUR, Quantiles, SessionFigures
 from paretoken.predict.traces.load import load_of, mean_call
-from paretoken.predict.traces.server import CacheRouting, trace_server
+from paretoken.predict.traces.server import CacheRouting, TraceServer, trace_server
 from paretoken.sessions.graph import Session
 from paretoken.significant import significant
 
-SESSIONS_EACH, FEWEST_SESSIONS = 3, 24
+SESSIONS_EACH, FEWEST_SESSIONS = 4, 32
 """Sessions that a point simulates: of each user, and at least."""
+PRECISE = 0.05
+"""Relative standard error of throughput, and share of session time with idle users, that need no more sessions."""
+MOST_CALLS = 30_000
+"""Calls of a simulation that no more sessions are added to exceed: some seconds of one core."""
+MOST_AT_ONCE = 8
+"""The most by which a further simulation has more sessions."""
 LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 
 
@@ -37,8 +45,9 @@ LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 class SessionPrediction:
     """`replicas` of a deployment that `users` sessions use at once.
 
-    `lengths` are the mean ones of the calls. `bands` are the ends of the 90 % intervals of a call's latencies as ln of
-    factors, by `tpot`, `ttft`, `e2e`; `new` are the kinds of the case that the calibration has no data for.
+    `lengths` are the mean ones of the calls, `tokens_per_session` those of the workload, by which a throughput in
+    tokens is one in sessions. `bands` are the ends of the 90 % intervals of a call's latencies as ln of factors, by
+    `tpot`, `ttft`, `e2e`; `new` are the kinds of the case that the calibration has no data for.
     """
 
     deployment: Deployment
@@ -46,6 +55,7 @@ class SessionPrediction:
     users: int
     lengths: Lengths
     figures: SessionFigures
+    tokens_per_session: float
     bands: Mapping[str, tuple[float, float]]
     new: tuple[str, ...]
 
@@ -61,14 +71,35 @@ class SessionPrediction:
 
     @property
     def tput_90(self) -> tuple[float, float]:
-        """The 90 % interval of the total throughput, tok/s/GPU: what takes longer yields less."""
-        low, high = self.bands["e2e"]
-        return self.figures.total_tput_per_gpu * exp(-high), self.figures.total_tput_per_gpu * exp(-low)
+        """The 90 % interval of the total throughput, tok/s/GPU, the error of the sample included."""
+        return self.figures.tput_90(self.bands["e2e"])
+
+    @property
+    def sessions_per_gpu_h(self) -> float:
+        """Sessions per hour and GPU at the total throughput."""
+        return self.figures.total_tput_per_gpu * SECONDS_PER_HOUR / self.tokens_per_session
 
 
 def sessions_for(users: int) -> int:
-    """Sessions that a point of so many users should simulate."""
+    """Sessions that a point of so many users should simulate at first."""
     return max(SESSIONS_EACH * users, FEWEST_SESSIONS)
+
+
+def steady(users: int, sessions: int) -> slice:
+    """The sessions that count: neither the first of each user, whose contexts are all young at once, nor the last
+    quarter, which keeps users busy until those before have ended. All where there are fewer than `sessions_for` users.
+    """
+    return slice(users, sessions - sessions // 4) if sessions >= sessions_for(users) else ALL
+
+
+def more_sessions(point: SessionPrediction, sessions: int) -> int:
+    """How many sessions the point needs for `PRECISE`, within `MOST_CALLS`; as many as it has where these do."""
+    f = point.figures
+    factor = max((f.tput_error / PRECISE) ** 2, f.ending_share / PRECISE)
+    affordable = MOST_CALLS * f.sessions / f.calls / sessions
+    if not factor > 1 or affordable < 2:
+        return sessions
+    return sessions << floor(log2(min(max(factor, 2), affordable, MOST_AT_ONCE)))
 
 
 def predict_sessions(
@@ -81,12 +112,14 @@ def predict_sessions(
     prefix_cache: bool = True,
     tiers: Sequence[CacheTier] = (),
     lengths: Lengths | None = None,
+    tokens_per_session: float | None = None,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
 ) -> SessionPrediction:
     """Simulate sessions of `users` at once, one after the other each, on a checked deployment.
 
-    `lengths` set the pace of the engine; the mean ones of the calls by default. BadConfig where a call does not fit.
+    `lengths` set the pace of the engine; the mean ones of the calls by default. `tokens_per_session` are by default
+    those of the sessions that count. BadConfig where a call does not fit.
     """
     catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     lengths = lengths or mean_call(sessions)
@@ -100,20 +133,46 @@ def predict_sessions(
         calibration=calibration,
         catalog=catalog,
     )
-    longest = max(session.longest_tokens for session in sessions)
+    return predict_load(
+        deployment,
+        server,
+        load_of(sessions, users=users, idle_cap_s=None),
+        lengths,
+        tokens_per_session=tokens_per_session,
+        calibration=calibration,
+        catalog=catalog,
+    )
+
+
+def predict_load(
+    deployment: Deployment,
+    server: TraceServer,
+    load: SessionLoad,
+    lengths: Lengths,
+    *,
+    tokens_per_session: float | None = None,
+    calibration: Calibration | None = None,
+    catalog: Catalog | None = None,
+) -> SessionPrediction:
+    """Simulate a load of users on the server of a checked deployment. BadConfig where a call does not fit."""
+    catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
+    longest = int((load.input_tokens + load.output_tokens).max())
     if longest > server.most_tokens:
         raise BadConfig(
             f"{deployment.hardware} with {deployment.model} has room for calls of {server.most_tokens:,} tokens, one "
             f"has {longest:,}; use more GPUs or shorter contexts"
         )
-    figures = server.figures(load_of(sessions, users=users, idle_cap_s=None))
-    new, bands = doubts_of_calls(deployment, lengths, figures.calls_in_service / replicas, calibration, catalog)
+    users = load.users or 0
+    figures = server.figures(load, steady(users, len(load.first) - 1))
+    at_once = figures.calls_in_service / server.replicas
+    new, bands = doubts_of_calls(deployment, lengths, at_once, calibration, catalog)
     return SessionPrediction(
         deployment=deployment,
-        replicas=replicas,
+        replicas=server.replicas,
         users=users,
         lengths=lengths,
         figures=figures,
+        tokens_per_session=tokens_per_session or (figures.prompt_tokens + figures.output_tokens) / figures.sessions,
         bands=bands,
         new=tuple(new),
     )
@@ -141,7 +200,7 @@ def _row(p: SessionPrediction, workload: str, catalog: Catalog) -> dict[str, obj
         "origin": "predicted",
         "source": SOURCE,
         "licence": LICENCE,
-        "notes": f"{f.sessions} sessions; 90 % interval of throughput, as of independent requests, "
+        "notes": f"{f.sessions} sessions; 90 % interval of throughput, as of independent requests and of this sample, "
         f"{significant(low)} to {significant(high)} tok/s/GPU; "
         f"new to the calibration: {', '.join(('sessions', *p.new))}",
         "workload": workload,
@@ -158,7 +217,7 @@ def _row(p: SessionPrediction, workload: str, catalog: Catalog) -> dict[str, obj
         **_latency("tpot", f.tpot_s),
         **_latency("e2e", f.e2e_s),
         **_latency("session", f.session_s),
-        "sessions_per_gpu_hour": f.sessions_per_gpu_h,
+        "sessions_per_gpu_hour": p.sessions_per_gpu_h,
         "cached_share": p.found_share,
         "possible_share": p.possible_share,
     }

@@ -67,8 +67,3 @@ def tier_usd_per_gb_month(usd_per_gpu_h: float, gb_per_gpu: float) -> float:
     1.00 USD per GPU-hour, 200 GB a GPU: 3.65.
     """
     return usd_per_gpu_h * HOURS_PER_MONTH / gb_per_gpu
-
-
-def usd_per_task(usd_per_gpu_h: float, tasks_per_gpu_h: float) -> float:
-    """Cost of a task, USD. 2.00 USD/h, 40 tasks per GPU and hour: 0.05."""
-    return usd_per_gpu_h / tasks_per_gpu_h

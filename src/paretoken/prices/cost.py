@@ -70,7 +70,7 @@ def phase_usd_per_mtok(
 def usd_per_session(usd_per_gpu_h: float, sessions_per_gpu_h: float) -> float:
     """Cost of one session of an agent, USD: GPUs · price / sessions per hour, of GPUs that serve nothing else.
 
-    Eight GPUs at 2.00 USD/h with 80 sessions an hour: 0.20.
+    Eight GPUs at 2.00 USD/h with 80 sessions an hour: 0.20. A task of one session costs the same.
     """
     return usd_per_gpu_h / sessions_per_gpu_h
 

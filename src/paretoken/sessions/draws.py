@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import erf, sqrt
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from paretoken.catalog.session_workload import StatedQuantiles
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+NORMAL = NormalDist()
+PLASTIC = 1.324717957244746
 
 
 def quantile(spread: StatedQuantiles, shares: Floats) -> Floats:
@@ -37,15 +40,20 @@ def drawn_whole(spread: StatedQuantiles, rng: np.random.Generator, count: int) -
     return np.rint(drawn(spread, rng, count)).astype(np.int64)
 
 
-def drawn_together(
-    one: StatedQuantiles, other: StatedQuantiles, correlation: float, rng: np.random.Generator
-) -> tuple[int, int]:
-    """A draw of each, to the nearest whole number; normal scores of the two have this correlation."""
-    first, second = rng.standard_normal(2)
-    second = correlation * first + sqrt(1 - correlation**2) * second
-    shares = (np.array([(1 + erf(score / sqrt(2))) / 2]) for score in (first, second))
-    of_one, of_other = (float(quantile(s, share)[0]) for s, share in zip((one, other), shares, strict=True))
-    return round(of_one), round(of_other)
+def balanced(number: int, seed: int) -> Floats:
+    """Draw `number` of two shares, shape (2,), each uniform: any run of draws covers [0, 1)² evenly.
+
+    The additive recurrence of Roberts (2018) from a random start: steps of 1/g and 1/g², where g³ = g + 1.
+    """
+    start = np.random.default_rng([seed, 0, 1]).random(2)
+    shares: Floats = (start + (number + 1) * np.array([PLASTIC**-1, PLASTIC**-2])) % 1
+    return shares
+
+
+def correlated(shares: Floats, correlation: float) -> Floats:
+    """The two shares, the second one moved so that their normal scores have this correlation."""
+    first, second = (NORMAL.inv_cdf(float(np.clip(share, 1e-12, 1 - 1e-12))) for share in shares)
+    return np.array([shares[0], NORMAL.cdf(correlation * first + sqrt(1 - correlation**2) * second)])
 
 
 def shared_out(total: int, weights: Ints, rng: np.random.Generator) -> Ints:

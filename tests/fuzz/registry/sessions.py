@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from paretoken.errors import BadFile
+from paretoken.sessions.prefixes import tree_of_sessions
 from paretoken.sessions.read import read_sessions
-from paretoken.sessions.summary import summary_of
 from paretoken.sessions.write import write_sessions
 from tests.fuzz.reader import FuzzedReader
 
@@ -23,7 +23,7 @@ def _trace(file: Path) -> FuzzedReader:
         again = read_sessions(place / "again.jsonl")
         if again.sessions != trace.sessions:
             raise AssertionError("what is written is not read again")
-        return trace.notes(), summary_of(trace)
+        return trace.notes(), len(tree_of_sessions(trace.sessions))
 
     return FuzzedReader(f"sessions {file.name}", lambda: {file.name: file.read_bytes()}, read)
 

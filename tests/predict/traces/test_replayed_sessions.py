@@ -84,6 +84,31 @@ def test_rates_of_one_session_are_its_tokens_over_its_time():
     assert f.sessions_per_gpu_h == pytest.approx(3600 / seconds / 2)
 
 
+def test_long_sessions_weigh_by_their_time():
+    """Nine short sessions and a long one of tools, one user each: rates are users · tokens / session time, by hand.
+
+    Between the first begin and the last one, the long session would be missing, though its user is busy with it.
+    """
+    lengths = [*([[(100, 10)]] * 9), growing(6)]
+    load = load_of([chain(calls, tool_s=60.0) for calls in lengths[::-1]], users=2, idle_cap_s=None)
+    f = server().figures(load)
+    tokens = sum(i + o for calls in lengths for i, o in calls)
+    assert f.total_tput_per_gpu == pytest.approx(2 * (tokens / 10) / f.session_s["mean"] / 2)
+    assert f.span_s == pytest.approx(10 * f.session_s["mean"] / 2)
+    assert f.ending_share > 0.9  # the user of the short sessions has none left when the long one still runs
+    assert 0 < f.tput_error < 1
+
+
+def test_only_some_sessions_may_count():
+    load = load_of([chain(growing(n)) for n in (1, 2, 3, 4)], users=1, idle_cap_s=None)
+    every, some = server().figures(load), server().figures(load, slice(1, 3))
+    assert (some.sessions, some.calls) == (2, 5)
+    assert some.prompt_tokens == sum(i for n in (2, 3) for i, _ in growing(n))
+    assert sum(some.hit_tokens.values()) == some.possible_tokens == sum(sum(hits_by_hand(growing(n))) for n in (2, 3))
+    assert some.span_s == pytest.approx(2 * some.session_s["mean"])
+    assert every.calls == 10 and every.ending_share == 0  # the only user is busy to the end
+
+
 def test_prompts_take_their_share_of_the_busy_time():
     calls = growing(4)
     prefill_s = sum(call_s(i, o, 0)[0] for i, o in calls)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import rich_click as click
 from paretoken.cli import options
 from paretoken.cli.doubts import doubts
 from paretoken.cli.price.asking import question
-from paretoken.plural import counted, quantity
+from paretoken.plural import quantity
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
@@ -89,7 +88,8 @@ def command(*, as_json: bool, **values: object) -> None:
     one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
 
     Of a workload of sessions, such as agent-code, points are predicted for plain serving: sessions are simulated
-    on each deployment, with its prefix cache. That takes a minute or more; --accelerator and --engine shorten it.
+    on each deployment, with its prefix cache. That takes up to a minute the first time, and --accelerator and
+    --engine shorten it; the points are kept in the user's cache folder.
 
     \b
     Examples:
@@ -109,14 +109,14 @@ def command(*, as_json: bool, **values: object) -> None:
     """
     from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
     from paretoken.answers.compare import CompareQuestion, compare
+    from paretoken.answers.kept_points import KeptPoints
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import echo, print_json
+    from paretoken.cli.progress import bar_on_stderr
 
     compare_question = question(CompareQuestion, values)
-    with _progress(compare_question) as tell:
-        answer = compare(
-            compare_question, on_progress=lambda done, total: tell(f"{done} of {counted(total, 'deployment')}")
-        )
+    with bar_on_stderr("simulating sessions on", "deployments") as on_progress:
+        answer = compare(compare_question, on_progress=on_progress, kept=KeptPoints.of_user())
     if as_json:
         print_json(to_json(answer))
         return
@@ -129,16 +129,6 @@ def command(*, as_json: bool, **values: object) -> None:
         echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
         return
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", compare_question)
-
-
-def _progress(question: CompareQuestion) -> AbstractContextManager[Callable[[str], None]]:
-    """Where a simulation is; nothing for a workload of fixed lengths, which needs none."""
-    from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.progress import told_on_stderr
-
-    if question.workload and question.workload in load_catalog(*question.catalog).session_workloads:
-        return told_on_stderr("simulating sessions")
-    return nullcontext(lambda text: None)
 
 
 def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:

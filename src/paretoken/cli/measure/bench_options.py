@@ -115,7 +115,10 @@ _LOAD = (
 )
 _WORKLOAD = (
     click.option(
-        "--workload", type=WORKLOAD, help="Workload of the catalog (chat, 4k/1k, …) instead of --isl and --osl."
+        "--workload",
+        type=WORKLOAD,
+        help="Workload of the catalog instead of --isl and --osl: lengths (chat, 4k/1k, …), or sessions that are made "
+        "up (agent-code, agent-research, chat-multi-turn, rag).",
     ),
     click.option(
         "--isl",

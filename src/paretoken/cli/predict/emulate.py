@@ -169,7 +169,6 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
     from paretoken.answers.prediction import DeploymentQuestion, assumptions, prepared
     from paretoken.cli.predict.notes import print_notes
     from paretoken.emulate.engine import predicted, prefix_cache
-    from paretoken.predict.cache_tiers import tier_notes
     from paretoken.predict.drafting import speculation_notes
 
     question, data = prepared(DeploymentQuestion(**options.question_fields(values)), None)
@@ -183,7 +182,6 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
     if not values["prefix_cache"]:
         return engine
     sizes = {"host_gb": values["host_cache"], "ssd_gb": values["ssd_cache"]}
-    print_notes(tier_notes(deployment, data.catalog) if any(sizes.values()) else ())
     return replace(engine, cache=prefix_cache(deployment, data.catalog, **sizes))
 
 

@@ -4,35 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan
+from math import exp, hypot, nan
 
 import numpy as np
+import numpy.typing as npt
 
-from paretoken.predict.arrays import Floats
+from paretoken.predict.arrays import Floats, Ints
 from paretoken.predict.simulated import QUANTILES
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.sources import SessionLoad
-from paretoken.predict.traces.times import session_times
+from paretoken.predict.traces.times import SessionTimes, session_times
 from paretoken.sessions.prefixes import possible_hits
 
 Quantiles = Mapping[str, float]
 """Seconds by the names of `simulated.QUANTILES`, and `mean`; NaN where nothing has the metric."""
 FIRST, LATER, CACHED = "first", "later", "cached"
 """Calls that wait for no other call of their session, all others, and those of either kind with a cache hit."""
-FEWEST_EACH = 1.5
-"""Sessions of each user from which rates are those of the time in which all users are busy."""
 SECONDS_PER_HOUR = 3600
+Z_90 = 1.645
+"""Standard errors of a 90 % interval."""
+ALL = slice(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFigures:
     """The figures of a replay. Times are in seconds, rates per second and GPU.
 
-    Latencies are those of all sessions. Rates are those of the time in which all users are busy, from the first begin
-    to the last one; of the whole run at recorded times, or where users have fewer than `FEWEST_EACH` sessions each.
-    Sessions per hour are tokens per hour over the tokens of a session. `hit_tokens` are by tier; `possible_tokens` are
-    those that an endless cache would have found. `prefill_share` is the share of busy GPU time that prompts add.
-    `calls_in_service` is the mean number of calls that run or wait at once, on all replicas, over the whole run.
+    All are those of the sessions that count, whole ones by the order of their begins. With users, rates follow from
+    Little's law: users · tokens of a session / time of a session, both on average, in `span_s` = all session time /
+    users. So a long session weighs as in an endless run, whenever it begins. At recorded times, `span_s` is that of the
+    run. `hit_tokens` are by tier; `possible_tokens` are those that an endless cache would have found. `prefill_share`
+    is the share of busy GPU time that prompts add in the whole run. `calls_in_service` is the mean number of calls that
+    run or wait at once, on all replicas.
+
+    `tput_error` is the relative standard error of throughput, as of sessions drawn independently; NaN for one session.
+    `ending_share` is the share of session time when some users have no session left; 0 at recorded times.
     """
 
     sessions: int
@@ -55,44 +61,67 @@ class SessionFigures:
     preemptions: int
     span_s: float
     calls_in_service: float
+    tput_error: float
+    ending_share: float
 
     @property
     def total_tput_per_gpu(self) -> float:
         """Prompt and output tokens, whether computed or found in the cache."""
         return self.computed_tput_per_gpu + self.hit_tput_per_gpu + self.output_tput_per_gpu
 
+    def tput_90(self, band: tuple[float, float]) -> tuple[float, float]:
+        """The 90 % interval of the total throughput, from that of a time as ln of factors.
+
+        What takes longer yields less. The error of the sample adds in squares. Users without a session leave the others
+        more of the server, so the low end is lower by `ending_share`.
+        """
+        sample = 0.0 if np.isnan(self.tput_error) else Z_90 * self.tput_error
+        low, high = hypot(band[1], sample), hypot(band[0], sample)
+        return self.total_tput_per_gpu * exp(-low) * (1 - self.ending_share), self.total_tput_per_gpu * exp(high)
+
 
 def session_figures(
-    run: SimulationResult, load: SessionLoad, gpus: int, *, prefill_share: float, block_tokens: int
+    run: SimulationResult,
+    load: SessionLoad,
+    gpus: int,
+    *,
+    prefill_share: float,
+    block_tokens: int,
+    counted: slice = ALL,
 ) -> SessionFigures:
-    """The figures of a run of a load on `gpus`."""
-    times, tokens = session_times(run, load), load.input_tokens + load.output_tokens
-    start_s, stop_s = _window(run, load, times.begin_s)
-    inside = (run.last_s > start_s) & (run.last_s <= stop_s)
-    span_s = max(stop_s - start_s, 1e-9)
+    """The figures of a run of a load on `gpus`; `counted` are the sessions that count, all by default."""
+    whole = session_times(run, load)
+    times = whole.of(counted)
+    calls = slice(load.first[:-1][counted][0], load.first[1:][counted][-1])
+    inputs, outputs, hits = load.input_tokens[calls], load.output_tokens[calls], run.cached_tokens[calls]
+    users = min(load.users or 0, len(load.first) - 1)
+    span_s = max(times.session_s.sum() / users if users else float(times.end_s.max() - times.begin_s.min()), 1e-9)
     per_gpu = 1 / (span_s * gpus)
-    hits = run.cached_tokens
+    later = np.zeros(len(run.due_s), bool)
+    later[load.child] = True
     return SessionFigures(
         sessions=len(times.begin_s),
-        calls=len(tokens),
+        calls=len(inputs),
         session_s=quantiles(times.session_s),
         model_share=times.model_share,
-        ttft_s=quantiles(run.ttft_s),
-        ttft_by_turn_s=_by_turn(run, load),
-        tpot_s=quantiles(run.tpot_s),
-        e2e_s=quantiles(run.e2e_s),
-        prompt_tokens=int(load.input_tokens.sum()),
-        output_tokens=int(load.output_tokens.sum()),
-        hit_tokens={tier: int(tokens.sum()) for tier, tokens in run.cached_by_tier.items()},
-        possible_tokens=_possible(run, load, block_tokens),
-        computed_tput_per_gpu=float((load.input_tokens - hits)[inside].sum()) * per_gpu,
-        hit_tput_per_gpu=float(hits[inside].sum()) * per_gpu,
-        output_tput_per_gpu=float(load.output_tokens[inside].sum()) * per_gpu,
-        sessions_per_gpu_h=float(tokens[inside].sum()) * per_gpu * SECONDS_PER_HOUR * len(times.begin_s) / tokens.sum(),
+        ttft_s=quantiles(run.ttft_s[calls]),
+        ttft_by_turn_s=_by_turn(run.ttft_s[calls], later[calls], hits),
+        tpot_s=quantiles(run.tpot_s[calls]),
+        e2e_s=quantiles(run.e2e_s[calls]),
+        prompt_tokens=int(inputs.sum()),
+        output_tokens=int(outputs.sum()),
+        hit_tokens={tier: int(tokens[calls].sum()) for tier, tokens in run.cached_by_tier.items()},
+        possible_tokens=_possible(run, load, block_tokens, calls),
+        computed_tput_per_gpu=float((inputs - hits).sum()) * per_gpu,
+        hit_tput_per_gpu=float(hits.sum()) * per_gpu,
+        output_tput_per_gpu=float(outputs.sum()) * per_gpu,
+        sessions_per_gpu_h=len(times.begin_s) * per_gpu * SECONDS_PER_HOUR,
         prefill_share=prefill_share,
         preemptions=run.preemptions,
         span_s=span_s,
-        calls_in_service=float(run.e2e_s.sum() / max(run.last_s.max() - run.due_s.min(), 1e-9)),
+        calls_in_service=float(run.e2e_s[calls].sum() / span_s),
+        tput_error=_error(np.add.reduceat(load.input_tokens + load.output_tokens, load.first[:-1])[counted], times),
+        ending_share=_ending(whole, times) if users else 0.0,
     )
 
 
@@ -104,23 +133,29 @@ def quantiles(values: Floats) -> dict[str, float]:
     return {name: float(np.quantile(values, at)) for name, at in QUANTILES.items()} | {"mean": float(values.mean())}
 
 
-def _by_turn(run: SimulationResult, load: SessionLoad) -> dict[str, Quantiles]:
-    later = np.zeros(len(run.due_s), bool)
-    later[load.child] = True
-    kinds = {FIRST: ~later, LATER: later, CACHED: run.cached_tokens > 0}
-    return {kind: quantiles(run.ttft_s[rows]) for kind, rows in kinds.items()}
+def _by_turn(ttft_s: Floats, later: npt.NDArray[np.bool_], hits: Ints) -> dict[str, Quantiles]:
+    kinds = {FIRST: ~later, LATER: later, CACHED: hits > 0}
+    return {kind: quantiles(ttft_s[rows]) for kind, rows in kinds.items()}
 
 
-def _window(run: SimulationResult, load: SessionLoad, begin_s: Floats) -> tuple[float, float]:
-    """Start and end of the time that rates count."""
-    start_s = float(begin_s.min())
-    if load.users is None or len(begin_s) < FEWEST_EACH * load.users:
-        return start_s, float((run.last_s + load.tail_s).max())
-    return start_s, float(begin_s.max())
+def _error(tokens: Ints, times: SessionTimes) -> float:
+    """Relative standard error of the ratio of all tokens to all time."""
+    n, seconds = len(tokens), times.session_s
+    if n < 2:
+        return nan
+    off = tokens - tokens.sum() / max(seconds.sum(), 1e-9) * seconds
+    return float(np.sqrt((off**2).sum() / (n * (n - 1))) / tokens.mean())
 
 
-def _possible(run: SimulationResult, load: SessionLoad, block_tokens: int) -> int:
+def _ending(whole: SessionTimes, counted: SessionTimes) -> float:
+    """Share of the time of sessions that count after the first end that no begin follows."""
+    free_s = whole.end_s[whole.end_s > whole.begin_s.max()].min(initial=float(whole.end_s.max()))
+    after_s = np.minimum(counted.end_s - free_s, counted.session_s).clip(min=0.0)
+    return float(after_s.sum() / max(counted.session_s.sum(), 1e-9))
+
+
+def _possible(run: SimulationResult, load: SessionLoad, block_tokens: int, calls: slice) -> int:
     if load.prefixes is None:
         return 0
     order = np.argsort(run.due_s, kind="stable").tolist()
-    return int(possible_hits(load.prefixes, order, load.input_tokens, block_tokens).sum())
+    return int(possible_hits(load.prefixes, order, load.input_tokens, block_tokens)[calls].sum())

@@ -17,7 +17,7 @@ from paretoken.predict.simulation.replicas import simulate_replicas
 from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import SessionLoad
-from paretoken.predict.traces.figures import SessionFigures, session_figures
+from paretoken.predict.traces.figures import ALL, SessionFigures, session_figures
 from paretoken.predict.traces.metered import MeteredStep, busy_s
 
 CacheRouting = Literal["prefix", "least", "round-robin"]
@@ -34,6 +34,11 @@ class TraceServer:
     routing: CacheRouting = "prefix"
     cache: CacheOptions | None = None
 
+    @property
+    def room_tokens(self) -> int:
+        """Tokens that the KV cache of a replica holds."""
+        return kv_room(self.served.limits, self.served.serving)
+
     def run(self, load: SessionLoad, step_time: MeteredStep | None = None) -> SimulationResult:
         """Serve all sessions to their end."""
         s, step = self.served, step_time or self.served.step_time
@@ -42,8 +47,8 @@ class TraceServer:
         workers = [Worker(step, s.limits)] * self.replicas
         return simulate_replicas(workers, load, s.serving, self.cache, routing=self.routing)
 
-    def figures(self, load: SessionLoad) -> SessionFigures:
-        """What the sessions of a load get."""
+    def figures(self, load: SessionLoad, counted: slice = ALL) -> SessionFigures:
+        """What the sessions of a load get; `counted` are those that count."""
         step = MeteredStep(self.served.step_time)
         run = self.run(load, step)
         return session_figures(
@@ -52,6 +57,7 @@ class TraceServer:
             self.gpus * self.replicas,
             prefill_share=step.prompt_s / max(busy_s(run), 1e-12),
             block_tokens=self.served.limits.block_tokens,
+            counted=counted,
         )
 
 

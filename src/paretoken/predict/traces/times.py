@@ -28,6 +28,10 @@ class SessionTimes:
         """Seconds of each session."""
         return self.end_s - self.begin_s
 
+    def of(self, sessions: slice) -> SessionTimes:
+        """The times of some of the sessions."""
+        return SessionTimes(self.begin_s[sessions], self.end_s[sessions], self.model_s[sessions])
+
     @property
     def model_share(self) -> float:
         """Share of model calls in all critical paths together; NaN for sessions that take no time."""

@@ -1,20 +1,4 @@
-"""`sessions.parquet` of a run: the sessions of its trace, one row for each step.
-
-    session         number of the session in the trace, from 0
-    name            its name in the trace
-    step            number of the step in its session, from 0
-    call            number of the model call in its session, from 0; -1 for a tool call
-    step_name       name of the step, agent: name of the sub-agent, "" for the main agent
-    after           steps that must end before
-    wait_s          pause between their end and the begin of the step, as played
-    seconds         how long a tool runs, as played; null where the trace does not say
-    continues       step whose context the call continues, -1 for none
-    input_tokens, output_tokens   of the trace; null where it does not say
-    possible_tokens prompt tokens that an endless cache holds if sessions run one after the other; -1 if unknown
-    begin_s         begin of the session in the trace, null where it does not say
-
-A request record names the session *played*, k, and its call; with n sessions in the trace, k plays session k mod n.
-"""
+"""The sessions of a run's trace, read from `sessions.parquet` (`sessions.columns`)."""
 
 from __future__ import annotations
 
@@ -28,29 +12,13 @@ from typing import TYPE_CHECKING, Any
 from paretoken.errors import BadFile
 from paretoken.plain_files import read_parquet
 from paretoken.sessions.arrange import MOST_WAIT_S
+from paretoken.sessions.columns import COLUMNS, SESSIONS
 from paretoken.sessions.graph import NO_STEP, Call, Session, Step
 
 if TYPE_CHECKING:
     import polars as pl
 
-SESSIONS = "sessions.parquet"
 UNKNOWN = -1
-COLUMNS = (
-    "session",
-    "name",
-    "step",
-    "call",
-    "step_name",
-    "agent",
-    "after",
-    "wait_s",
-    "seconds",
-    "continues",
-    "input_tokens",
-    "output_tokens",
-    "possible_tokens",
-    "begin_s",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +42,7 @@ def traced_sessions(table: pl.DataFrame, where: object = SESSIONS) -> tuple[Trac
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise BadFile(f"{where} has no column {missing[0]}; was it edited by hand?")
-    rows = table.select(COLUMNS).sort("session", "step").iter_rows(named=True)
+    rows = table.select(*COLUMNS).sort("session", "step").iter_rows(named=True)
     traced: list[TracedSession] = []
     try:
         for number, steps in groupby(rows, key=lambda row: row["session"]):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from paretoken.bench.workload.sessions.lengths import possible_tokens
+from paretoken.sessions.columns import COLUMNS
 from paretoken.sessions.graph import NO_STEP, Session
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def sessions_table(sessions: Sequence[Session], *, own_answers: bool, idle_cap_s
     import polars as pl
 
     possible = iter(possible_tokens(sessions, own_answers=own_answers).tolist())
-    rows: dict[str, list[object]] = {name: [] for name in _schema()}
+    rows: dict[str, list[object]] = {name: [] for name in COLUMNS}
     for number, session in enumerate(sessions):
         call_number = 0
         for index, step in enumerate(session.steps):
@@ -45,30 +46,8 @@ def sessions_table(sessions: Sequence[Session], *, own_answers: bool, idle_cap_s
             for name, value in zip(rows, values, strict=True):
                 rows[name].append(value)
             call_number += call is not None
-    return pl.DataFrame(rows, schema=_schema())
+    return pl.DataFrame(rows, schema=COLUMNS)
 
 
 def _capped(seconds: float, cap_s: float | None) -> float:
     return seconds if cap_s is None else min(seconds, cap_s)
-
-
-def _schema() -> dict[str, pl.DataType]:
-    import polars as pl
-
-    whole, seconds = pl.Int64(), pl.Float64()
-    return {
-        "session": whole,
-        "name": pl.String(),
-        "step": whole,
-        "call": whole,
-        "step_name": pl.String(),
-        "agent": pl.String(),
-        "after": pl.List(pl.Int64()),
-        "wait_s": seconds,
-        "seconds": seconds,
-        "continues": whole,
-        "input_tokens": whole,
-        "output_tokens": whole,
-        "possible_tokens": whole,
-        "begin_s": seconds,
-    }
