@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from paretoken.catalog.loader import load_catalog
-from paretoken.plan import session_check
+from paretoken.plan import session_replay
 from paretoken.plan.replica import Replica
 from paretoken.plan.session_check import check_sessions
 from paretoken.predict.simulation.limits import SchedulerLimits
@@ -64,7 +64,7 @@ def test_a_fleet_that_is_too_small_learns_how_many_replicas_are_enough():
 
 
 def test_of_a_large_fleet_a_share_is_simulated(monkeypatch):
-    monkeypatch.setattr(session_check, "MOST_CALLS", 300)
+    monkeypatch.setattr(session_replay, "MOST_CALLS", 300)
     check = checked(fleet(40), sessions(400, every_s=2.0))
     assert check.share == pytest.approx(0.25) and check.replicas == 40
     assert check.calls == pytest.approx(300, abs=6)

@@ -9,6 +9,7 @@ from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.session_set import CandidateSession
 from paretoken.points.selection import Selection
+from paretoken.prices.cost import usd_per_session
 
 _SAME = ("accelerator", "engine", "origin")
 """Columns of a run by which a candidate has it, besides those of its recommended point."""
@@ -23,7 +24,7 @@ def with_sessions_priced(
         return tuple(candidates)
     runs = data.rows(chosen).to_dicts()
     by_run = {tuple(run[name] for name in (*_SAME, *_OF_RUN)): run for run in runs}
-    return tuple(replace(c, session=_outcome(c, by_run[_key(c)], data.sessions.tokens_per_session)) for c in candidates)
+    return tuple(replace(c, session=_outcome(c, by_run[_key(c)])) for c in candidates)
 
 
 def _key(c: PricedCandidate) -> tuple[object, ...]:
@@ -31,13 +32,14 @@ def _key(c: PricedCandidate) -> tuple[object, ...]:
     return (*(getattr(c, name) for name in _SAME), *(point[name] for name in _OF_RUN))
 
 
-def _outcome(c: PricedCandidate, run: Mapping[str, float | None], tokens: float) -> CandidateSession:
-    """Sessions per hour follow from the interpolated throughput, as the cost of tokens does."""
-    usd = c.usd_per_mtok_total
+def _outcome(c: PricedCandidate, run: Mapping[str, float | None]) -> CandidateSession:
+    """Every figure is that of the run, whose sessions may have other lengths than the mean of the workload."""
+    per_hour = run["sessions_per_gpu_hour"]
+    usd = None if c.usd_per_gpu_h is None or not per_hour else usd_per_session(c.usd_per_gpu_h, per_hour)
     return CandidateSession(
         users=run["sessions"],
-        usd_per_session=None if usd is None else usd * tokens / 1e6,
-        sessions_per_gpu_hour=c.tput_per_gpu * 3600 / tokens,
+        usd_per_session=usd,
+        sessions_per_gpu_hour=per_hour,
         median_session_s=run["median_session_s"],
         p90_session_s=run["p90_session_s"],
         cached_share=run["cached_share"],

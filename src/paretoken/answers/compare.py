@@ -19,6 +19,7 @@ from paretoken.answers.session_points import with_sessions
 from paretoken.answers.site import SiteQuestion, TokenPrice, site_of
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.compare import Candidate, no_data
+from paretoken.frontier.compare import candidates as at_limit
 from paretoken.frontier.consistency import is_stale
 from paretoken.frontier.curve import CurvePoint
 from paretoken.frontier.verdict import verdict_at
@@ -159,11 +160,14 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
     limit = question.limit()
     axis, latency_s = limit.axis, limit.latency_s
     chosen = selection(question, data)
-    drawn = data.curves(chosen, axis)
+    drawn = [*data.curves(chosen, axis)]
     of_both = [*data.candidates(chosen, axis, latency_s)]
+    if data.sessions:  # points of sessions at other sizes, or of other samples, are not one curve
+        drawn = [curve.as_run(latency_s) for curve in drawn]
+        of_both = at_limit(drawn, latency_s)
     if beside:
         plain = selection(beside, data)
-        drawn = (*drawn, *data.curves(plain, axis))
+        drawn += data.curves(plain, axis)
         of_both = _best_of_engine([*of_both, *data.candidates(plain, axis, latency_s)])
     accelerators = chosen.accelerators or data.accelerators
     absent = data.absences(chosen, axis, accelerators)
@@ -194,7 +198,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         margin=verdict.margin if verdict else None,
         confidence=verdict.confidence if verdict else None,
         fragile=verdict.fragile if verdict else None,
-        data_end=verdict.data_end if verdict else None,
+        data_end=verdict.data_end if verdict and not data.sessions else None,
         withheld=verdict.withheld if verdict else None,
         acceptance=verdict.acceptance if verdict else None,
         days_apart=verdict.days_apart if verdict else None,

@@ -27,7 +27,7 @@ class SessionSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateSession:
-    """What sessions get from a candidate: `usd_per_session` at its throughput, the rest from its recommended run.
+    """What sessions get from a candidate: all from its recommended run, `usd_per_session` at full load.
 
     `users` are sessions at once. `cached_share` and `possible_share` are shares of all prompt tokens: found in the
     cache, and what an endless one would hold. None where a run does not state it.

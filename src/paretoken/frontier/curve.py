@@ -137,6 +137,12 @@ class Curve:
         """The place of the fastest-serving Pareto point at or inside the limit; the limit is not below the first."""
         return bisect_right(self._latencies, latency_s) - 1
 
+    def as_run(self, latency_s: float) -> Curve:
+        """The curve up to its last point within a limit, so that nothing is interpolated there."""
+        if latency_s < self.range_s[0]:
+            return self
+        return replace(self, end_s=self._latencies[self.best_point(min(latency_s, self.range_s[1]))])
+
     def without(self, place: int) -> Curve | None:
         """The curve as it would be had one Pareto point not been run; None if it was the only row."""
         here = [(x, y) for i, (x, y) in enumerate(self._pairs) if i != place]

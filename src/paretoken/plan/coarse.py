@@ -53,9 +53,11 @@ def coarse_capacities(
     *,
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
+    computed_share: float = 1.0,
 ) -> list[CoarseCapacity]:
-    """The capacity of each candidate, in their order."""
-    catalog, lengths = catalog or load_catalog(), mean_lengths(traffic)
+    """The capacity of each candidate, in their order, where it computes that share of a prompt."""
+    catalog, whole = catalog or load_catalog(), mean_lengths(traffic)
+    lengths = replace(whole, isl=max(round(whole.isl * computed_share), 1))
     # Prompt blocks change nothing here, and `servable` would pick them out one by one.
     requests = replace(traffic, prefixes=None)
     problems: dict[int, str] = {}

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import ceil, exp, log
+from typing import Protocol
 
 import numpy as np
 
 from paretoken.errors import BadConfig
-from paretoken.plan.latencies import Figures, ratios
+from paretoken.plan.latencies import Figures, Latencies, ratios
 from paretoken.plan.load_curve import STABLE_LOAD, LoadCurve
 from paretoken.plan.replay import replay
 from paretoken.plan.replica import Replica, work_s
@@ -52,6 +53,17 @@ class HourGroup:
     requests: int
     load_s: float
     peak_s: float
+
+
+class PlayedHours(Protocol):
+    """A replay of sessions on `kept` replicas, that `share` of the fleet."""
+
+    @property
+    def latencies(self) -> Latencies: ...
+    @property
+    def kept(self) -> int: ...
+    @property
+    def share(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +170,7 @@ class FleetSizer:
 
     Of a larger hour, a check simulates a share of the replicas with the same share of the requests, drawn at random. If
     even `FEWEST_REPLICAS` get too many, it replays only the busiest part of the hour, or all of it with `whole_hours`.
+    With `played`, checks replay sessions instead, of a start and stop in s, a number of replicas, and a pace.
     `work` is each request's over the mean of the sample; shape (n,).
     """
 
@@ -168,6 +181,7 @@ class FleetSizer:
     sample: TrafficSample
     router: str = LEAST
     cached_tokens: Ints | None = None
+    played: Callable[[float, float, int, float], PlayedHours] | None = None
     budget: int = WHOLE
     whole_hours: bool = False
     marks: Floats = field(init=False)
@@ -243,6 +257,11 @@ class FleetSizer:
     def _replayed(self, group: HourGroup, replicas: int, pace: float = 1.0) -> FleetCheck:
         """A replay of requests that come `pace` times as fast."""
         start_s, stop_s = group.first * HOUR_S, min(group.stop * HOUR_S, self.traffic.span_s)
+        if self.played is not None:
+            played = self.played(start_s, stop_s, replicas, pace)
+            return self._checked(
+                group, replicas, played.latencies, (stop_s - start_s) / pace * played.kept, played.share
+            )
         kept = min(max(ceil(replicas * self.budget / max(group.requests, 1)), FEWEST_REPLICAS), replicas)
         part = min(self.budget * replicas / (kept * max(group.requests, 1)), 1.0)
         if self.whole_hours:
@@ -260,14 +279,20 @@ class FleetSizer:
             cached_tokens=None if self.cached_tokens is None else self.cached_tokens[window],
         )
         latencies = run.latencies(start_s / pace, slos=self.slos)
+        return self._checked(group, replicas, latencies, (stop_s - start_s) / pace * kept, kept / replicas * part)
+
+    def _checked(
+        self, group: HourGroup, replicas: int, latencies: Latencies, replica_s: float, share: float
+    ) -> FleetCheck:
+        """The check by the latencies of a replay of so many seconds of a replica."""
         figures = latencies.figures()
         return FleetCheck(
             group=group,
             replicas=replicas,
             figures=figures,
             ratios=ratios(figures, self.slos),
-            share=kept / replicas * part,
-            outstanding=float(latencies.e2e.sum() / (max((stop_s - start_s) / pace, 1e-9) * kept)),
+            share=share,
+            outstanding=float(latencies.e2e.sum() / max(replica_s, 1e-9)),
         )
 
     def _busiest(self, start_s: float, stop_s: float, part: float) -> tuple[float, float]:

@@ -10,30 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog
-from paretoken.plan.hours import FEWEST_REPLICAS
-from paretoken.plan.latencies import Latencies, meets, needs_itl, ratios
-from paretoken.plan.replica import Replica, servable
+from paretoken.plan.latencies import ratios
+from paretoken.plan.replica import servable
+from paretoken.plan.session_replay import HourReplay, SessionReplays
 from paretoken.plan.sized import MOST_REFUSED, SizedFleet
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.pools import Worker
-from paretoken.predict.simulation.replicas import simulate_replicas
-from paretoken.predict.simulation.result import SimulationResult
-from paretoken.predict.simulation.sources import SessionLoad
-from paretoken.predict.traces.load import load_of
 from paretoken.predict.traces.server import cache_policy
 from paretoken.predict.traces.times import session_times
-from paretoken.sessions.graph import Session
 from paretoken.slo import Slo
 from paretoken.traffic.sessions import sessions_between
-from paretoken.traffic.traffic import HOUR_S, Mask, Traffic
+from paretoken.traffic.traffic import HOUR_S, Traffic
 
-MOST_CALLS = 60_000
-"""Calls that a replay has at most, those of the hour before included."""
 MOST_RAISED = 2
 """How far the number of replicas is raised in search of one that meets the limits."""
 
@@ -63,14 +55,6 @@ class SessionCheck:
         return self.needed is not None and self.needed <= self.replicas
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Hour:
-    """The sessions of an hour and of the time before it, and when the hour begins on their clock."""
-
-    sessions: tuple[Session, ...]
-    start_s: float
-
-
 def check_sessions(
     fleet: SizedFleet,
     by_hour: Sequence[int],
@@ -86,20 +70,24 @@ def check_sessions(
         return None
     traffic = servable(fleet.replica, traffic, MOST_REFUSED)
     hour = _busiest(traffic)
-    of_hour = _sessions_of(traffic, hour)
-    calls = sum(len(session.calls) for session in of_hour.sessions)
-    if not calls:
-        return None
     policy = cache_policy(fleet.candidate.deployment.engine, catalog)
-    cache = CacheOptions(policy=policy) if prefix_cache else None
+    replays = SessionReplays(
+        replica=fleet.replica,
+        worker=worker,
+        traffic=traffic,
+        slos=tuple(slos),
+        cache=CacheOptions(policy=policy) if prefix_cache else None,
+    )
+    if not sessions_between(traffic, max((hour - 1) * HOUR_S, 0.0), (hour + 1) * HOUR_S):
+        return None
     replicas = by_hour[hour]
 
-    def replayed(n: int) -> _Replay:
-        return _replayed(fleet.replica, worker, of_hour, n, calls, cache, slos)
+    def replayed(n: int) -> HourReplay:
+        return replays.between(hour * HOUR_S, (hour + 1) * HOUR_S, n)
 
     first = replayed(replicas)
     needed = _needed(lambda n: replayed(n).meets(slos), replicas, met=first.meets(slos))
-    return first.check(hour, replicas, slos, needed)
+    return _check(first, hour, replicas, slos, needed)
 
 
 def _busiest(traffic: Traffic) -> int:
@@ -107,70 +95,22 @@ def _busiest(traffic: Traffic) -> int:
     return int(np.argmax(np.bincount(traffic.hour_of(), tokens, traffic.hours)))
 
 
-def _sessions_of(traffic: Traffic, hour: int) -> _Hour:
-    begin_s = max((hour - 1) * HOUR_S, 0.0)
-    return _Hour(sessions_between(traffic, begin_s, (hour + 1) * HOUR_S), hour * HOUR_S - begin_s)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Replay:
-    """The run of a share of the sessions on that share of the replicas; `start_s` is where the hour begins."""
-
-    run: SimulationResult
-    load: SessionLoad
-    latencies: Latencies
-    start_s: float
-    share: float
-
-    def meets(self, slos: Sequence[Slo]) -> bool:
-        return meets(self.latencies.figures(), slos)
-
-    def check(self, hour: int, replicas: int, slos: Sequence[Slo], needed: int | None) -> SessionCheck:
-        """The figures of the calls due in the hour, and of the sessions that begin in it."""
-        inside, times = _inside(self.run, self.start_s), session_times(self.run, self.load)
-        begun = times.session_s[times.begin_s >= self.start_s]
-        seconds = np.quantile(begun if len(begun) else times.session_s, (0.5, 0.99)).tolist()
-        prompts = self.run.input_tokens[inside].sum()
-        return SessionCheck(
-            hour=hour,
-            replicas=replicas,
-            share=self.share,
-            sessions=len(begun),
-            calls=int(inside.sum()),
-            hit_share=float(self.run.cached_tokens[inside].sum() / max(int(prompts), 1)),
-            session_s=(seconds[0], seconds[1]),
-            ratios=ratios(self.latencies.figures(), slos),
-            needed=needed,
-        )
-
-
-def _replayed(
-    replica: Replica,
-    worker: Worker,
-    hour: _Hour,
-    replicas: int,
-    calls: int,
-    cache: CacheOptions | None,
-    slos: Sequence[Slo],
-) -> _Replay:
-    kept = min(max(ceil(replicas * MOST_CALLS / calls), FEWEST_REPLICAS), replicas)
-    share = kept / replicas
-    load = load_of(_share(hour.sessions, share), users=None, idle_cap_s=None)
-    run = simulate_replicas([worker] * kept, load, replica.serving, cache, routing="prefix")
-    inside = _inside(run, hour.start_s)
-    return _Replay(run, load, Latencies.of(run, inside, itl=needs_itl(slos)), hour.start_s, share)
-
-
-def _inside(run: SimulationResult, start_s: float) -> Mask:
-    """The requests due in the hour."""
-    inside: Mask = (run.due_s >= start_s) & (run.due_s < start_s + HOUR_S)
-    return inside
-
-
-def _share(sessions: Sequence[Session], share: float) -> list[Session]:
-    """Sessions spread evenly over all of them, in their order."""
-    n = max(round(len(sessions) * share), 1)
-    return [sessions[i] for i in np.linspace(0, len(sessions) - 1, n).round().astype(int).tolist()]
+def _check(replay: HourReplay, hour: int, replicas: int, slos: Sequence[Slo], needed: int | None) -> SessionCheck:
+    """The figures of the calls due in the hour, and of the sessions that begin in it."""
+    run, inside, times = replay.run, replay.inside, session_times(replay.run, replay.load)
+    begun = times.session_s[times.begin_s >= replay.start_s]
+    seconds = np.quantile(begun if len(begun) else times.session_s, (0.5, 0.99)).tolist()
+    return SessionCheck(
+        hour=hour,
+        replicas=replicas,
+        share=replay.share,
+        sessions=len(begun),
+        calls=int(inside.sum()),
+        hit_share=float(run.cached_tokens[inside].sum() / max(int(run.input_tokens[inside].sum()), 1)),
+        session_s=(seconds[0], seconds[1]),
+        ratios=ratios(replay.latencies.figures(), slos),
+        needed=needed,
+    )
 
 
 def _needed(meets_with: Callable[[int], bool], replicas: int, *, met: bool) -> int | None:

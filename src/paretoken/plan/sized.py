@@ -13,14 +13,20 @@ from paretoken.errors import BadConfig
 from paretoken.plan.autoscale import StaffedFleet, by_hour, foresight, reactive, whole_fixed, without_one
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.hours import WHOLE, FleetSize, FleetSizer
+from paretoken.plan.latencies import meets
 from paretoken.plan.load_curve import LoadCurve, load_curve
 from paretoken.plan.replica import Replica, replica_of, servable
 from paretoken.plan.routing import SESSION
 from paretoken.plan.sample import hour_rates_s, traffic_sample
+from paretoken.plan.session_replay import SessionReplays
 from paretoken.plan.unmet import nearest_met, why_unmet
 from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.simulation.cache.options import CacheOptions
+from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.simulation.router import LEAST
+from paretoken.predict.traces.server import cache_policy
 from paretoken.slo import Slo
+from paretoken.traffic.as_served import in_period, times_as_served
 from paretoken.traffic.reuse import reuse
 from paretoken.traffic.traffic import HOUR_S, Ints, Traffic
 
@@ -103,12 +109,46 @@ def size_fleet(job: SizingJob) -> SizedFleet | Unsized:
     try:
         replica = replica_of(job.candidate, job.traffic, calibration=job.calibration, catalog=job.catalog)
         traffic = servable(replica, job.traffic, MOST_REFUSED)
+        if traffic.graphs is not None and isinstance(replica.server, Worker):
+            return _by_sessions(job, replica, replica.server, traffic)
         curve = load_curve(replica, traffic_sample(traffic), job.slos)
         if unmet := curve.unmet(job.slos):
             return Unsized(job.candidate, why_unmet(unmet), nearest_met(job.slos, unmet))
         return _sized(job, replica, traffic, curve)
     except BadConfig as e:
         return Unsized(job.candidate, str(e))
+
+
+def _by_sessions(job: SizingJob, replica: Replica, worker: Worker, traffic: Traffic) -> SizedFleet | Unsized:
+    """The size by replays in which each turn follows its answer, and the caches hold what memory lets them hold."""
+    policy = cache_policy(job.candidate.deployment.engine, job.catalog)
+    cache = CacheOptions(policy=policy) if job.prefix_cache else None
+    replays = SessionReplays(replica=replica, worker=worker, traffic=traffic, slos=job.slos, cache=cache)
+    curve = replays.curve()
+    if not curve.points:
+        raise BadConfig("no session of the traffic fits whole; use more GPUs in a replica")
+    if unmet := curve.unmet(job.slos):
+        return Unsized(job.candidate, why_unmet(unmet), nearest_met(job.slos, unmet))
+    best = next((p for p in reversed(curve.points) if meets(p.figures, job.slos)), curve.points[0])
+    times_s = times_as_served(traffic, best.figures["ttft", "mean"], best.figures.get(("tpot", "mean"), 0.0))
+    served, rows = in_period(traffic, times_s)
+    cached = _cached_tokens(job, replica, curve) if job.prefix_cache else None
+    cached = None if cached is None else cached[rows]
+    lead_s = float(max((times_s - traffic.time_s).max(), 0.0)) + HOUR_S
+    sizer = FleetSizer(
+        replica=replica,
+        traffic=served,
+        slos=job.slos,
+        curve=curve,
+        sample=traffic_sample(served, cached),
+        router=LEAST if cached is None else SESSION,
+        cached_tokens=cached,
+        played=replace(replays, lead_s=lead_s).between,
+        whole_hours=True,
+    )
+    whole = job.replayed == "whole period"
+    size = sizer.size(every_hour=whole)
+    return _fleet(job, sizer, size, "whole period" if whole else "busiest hour", traffic)
 
 
 def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve) -> SizedFleet:
@@ -136,20 +176,31 @@ def _sized(job: SizingJob, replica: Replica, traffic: Traffic, curve: LoadCurve)
             raise
         # a burst alone may exceed what the hours around it make up for
         return _sized(replace(job, replayed="busiest hour"), replica, traffic, uncached)
-    fixed, scheduled = _fixed(job, sizer, size), _scheduled(job, sizer, size)
+    how = job.replayed if whole or size.sampled else "busiest hour"
+    return _fleet(job, sizer, size, how, traffic)
+
+
+def _fleet(job: SizingJob, sizer: FleetSizer, size: FleetSize, how: Replayed, traffic: Traffic) -> SizedFleet:
+    """The fleets of a size; `traffic` is what they serve of the job's."""
+    fixed, scheduled, replica, cached = (
+        _fixed(job, sizer, size),
+        _scheduled(job, sizer, size),
+        sizer.replica,
+        sizer.cached_tokens,
+    )
     least = min(foresight(sizer, size).replica_s(traffic.span_s) / HOUR_S * replica.gpus, scheduled.gpu_hours)
     return SizedFleet(
         candidate=job.candidate,
         replica=replica,
-        curve=curve,
+        curve=sizer.curve,
         size=size,
         fixed=fixed,
         scheduled=scheduled,
-        autoscaled=_autoscaled(job, sizer, size) if whole else None,
+        autoscaled=_autoscaled(job, sizer, size) if how == "whole period" else None,
         foresight_gpu_hours=least,
         one_gone=max(without_one(sizer, size, spares=job.spares).values(), default=0.0),
-        hit_share=None if cached is None else float(cached.sum() / max(int(traffic.input_tokens.sum()), 1)),
-        replayed=job.replayed if whole or size.sampled else "busiest hour",
+        hit_share=None if cached is None else float(cached.sum() / max(int(sizer.traffic.input_tokens.sum()), 1)),
+        replayed=how,
         span_s=traffic.span_s,
         served=len(traffic),
         notes=traffic.notes[len(job.traffic.notes) :],

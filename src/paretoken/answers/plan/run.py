@@ -92,7 +92,12 @@ def _entries(setting: PlanSetting, on_progress: Progress) -> tuple[list[FleetEnt
         setting.catalog,
     )
     capacities = coarse_capacities(
-        candidates, setting.traffic, limits, calibration=setting.calibration, catalog=setting.catalog
+        candidates,
+        setting.traffic,
+        limits,
+        calibration=setting.calibration,
+        catalog=setting.catalog,
+        computed_share=setting.computed_share,
     )
     left_out = [LeftOut(name=x.name, reason=x.reason, nearest=None) for x in excluded]
     able = [c for c in capacities if c.capacity_s]

@@ -75,6 +75,13 @@ class PlanSetting:
             task=task,
         )
 
+    @property
+    def computed_share(self) -> float:
+        """Share of prompt tokens that an endless prefix cache leaves to compute; 1 without sessions that wait."""
+        if self.traffic.graphs is None or not self.question.prefix_cache:
+            return 1.0
+        return 1.0 - (self.summary.prefix_reuse or 0.0)
+
     def of_part(self, traffic: Traffic) -> PlanSetting:
         """The inputs for a part of the traffic."""
         summary = describe(traffic)

@@ -48,6 +48,6 @@ def print_sessions(answer: CompareAnswer) -> None:
     ]
     note = (
         f"a session has {number_text(answer.tokens_per_session)} tokens, prompts counted whole; $/M counts prompt "
-        "tokens that the cache holds as any other; times and shares are those of the nearest run"
+        "tokens that the cache holds as any other; every figure is that of a simulated run, none is interpolated"
     )
     print_table(f"\nSessions of {answer.workload}", COLUMNS, rows, note, SPARE)
