@@ -136,7 +136,7 @@ def test_a_trace_without_times_needs_a_concurrency():
 
 def test_a_trace_without_lengths_is_refused():
     silent = [Session(name="a", steps=(Step(call=Call()),), begin_s=0.0)]
-    with pytest.raises(BadFile, match="1 model call of sessions.jsonl without input or output tokens"):
+    with pytest.raises(BadFile, match=r"1 model call of sessions\.jsonl without input or output tokens"):
         rows(asked(), silent)
 
 
