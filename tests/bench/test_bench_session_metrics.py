@@ -12,7 +12,9 @@ from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.sessions.measured import measured_sessions
 from paretoken.bench.stats.sessions.path import critical_path
 from paretoken.bench.truth.server import Pace, truth_server
+from paretoken.catalog.loader import load_catalog
 from paretoken.points.files import read_points
+from paretoken.prices.tariff import tariff
 from tests.support.sessions import write_sessions
 
 
@@ -31,10 +33,11 @@ AGENT = [
 
 @pytest.fixture
 def done(call, tmp_path):
-    """(output of --json, folder) of a level of 12 sessions of 2 users."""
+    """(output of --json, folder) of a level of 24 sessions of 2 users."""
     write_sessions(tmp_path / "agents.jsonl", {"one": AGENT, "two": AGENT})
     with truth_server(Pace(ttft_ms=20, itl_ms=2), log=tmp_path / "log") as server:
-        line = f"bench {server.base_url} --api chat --trace agents.jsonl --concurrency 2 --until 12sessions"
+        line = f"bench {server.base_url} --api chat --trace agents.jsonl --concurrency 2 --until 24sessions"
+        line += " --accelerator H200 --precision fp8 --force"
         code, out, err = call(f"{line} --slo session_p50=60s --out run --json")
     assert code == 0, err
     return json.loads(out), tmp_path / "run"
@@ -44,12 +47,17 @@ def test_a_measured_level_of_sessions_has_their_metrics(call, done):
     printed, folder = done
     (level,) = RunFolder(folder).levels()
     sessions = level.summary.sessions
-    assert (sessions.counts.done, sessions.counts.failed, sessions.calls) == (12, 0, 3)
+    assert (sessions.counts.done, sessions.counts.failed, sessions.calls) == (24, 0, 3)
     assert level.summary.verdict == "met" and level.summary.goodput.sessions.share == 1
     assert sum(sessions.path.values()) == pytest.approx(1)
     # The tool of 300 ms outlasts the sub-agent, so tools are the longest part of every path.
     assert max(sessions.path, key=sessions.path.get) == "tool" and sessions.time_s.min > 0.35
-    assert printed["levels"][0]["sessions"]["counts"]["done"] == 12
+    assert printed["levels"][0]["sessions"]["counts"]["done"] == 24
+    cost, prices = printed["levels"][0]["sessions"]["cost"], tariff(load_catalog())
+    assert cost["usd"] == pytest.approx(prices.usd_per_gpu_h["H200"] / sessions.per_gpu_hour)
+    assert cost["usd_per_gpu_h"] == prices.usd_per_gpu_h["H200"]
+    stated = [cost[name] for name in ("price_set", "tier", "tier_name", "date")]
+    assert stated == [prices.price_set, prices.tier, prices.name, prices.date]
     assert call(f"report {folder} --out page.html")[0] == 0
     (point,) = read_points(folder / "points.parquet")[0].to_dicts()
     assert (point["workload"], point["sessions"]) == ("agents", 2) and point["p90_session_s"] > 0.35

@@ -56,7 +56,8 @@ def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
     assert len(joins) == 2
     for messages in joins:
         assert [m["role"] for m in messages] == ["user", "assistant", "user"]
-        assert messages[1]["content"] == expected
+        # This server repeats the first prompt, which has a line in front when the trace is played again.
+        assert messages[1]["content"].replace("[level-1,-pass-2] ", "") == expected
     metadata = RunFolder(tmp_path / "run").metadata()
     assert metadata.config["answers"] == answers
     (level,) = RunFolder(tmp_path / "run").levels()
@@ -102,6 +103,38 @@ def test_sessions_are_played_again_after_a_resume(call, tmp_path):
     )
 
 
+@pytest.mark.parametrize("adapters", ["", "lora-a,lora-b"])
+def test_calls_go_to_the_models_that_they_name_if_the_server_lists_them(call, tmp_path, adapters):
+    """Not if the endpoint of a request decides its model."""
+    steps = [
+        {"id": "a", "call": asked(0, model="lora-a")},
+        {"id": "b", "after": ["a"], "call": asked(1, model="gpt-9", continues="a")},
+        {"id": "c", "after": ["b"], "call": asked(2)},
+        {"id": "d", "after": ["c"], "call": asked(3, model="lora-a")},
+    ]
+    write_sessions(tmp_path / "s.jsonl", {"one": steps})
+    models = {"object": "list", "data": [{"id": name} for name in ("base", "lora-a", "lora-b")]}
+    option = f"--adapters {adapters} " if adapters else ""
+    with odd_server(answers_by_prompt, models=models) as server:
+        line = f"bench {server.url} --trace s.jsonl --model base {option}--concurrency 1 --until 1sessions --out run"
+        code, _, err = call(line)
+    assert code == 0, err
+    questions = [f"question {n}" for n in range(4)]
+    bodies = [post.body for post in server.posts if "messages" in post.body]
+    sent = [str(body["model"]) for body in bodies if body["messages"][-1]["content"] in questions]
+    notes = json.loads((tmp_path / "run" / "run.json").read_bytes())["notes"]
+    if adapters:
+        assert set(sent) <= {"lora-a", "lora-b"}
+        assert (
+            "s.jsonl: the recorded models of 3 calls were replaced by those of the endpoints: lora-a (2), gpt-9 (1)"
+            in notes
+        )
+        return
+    assert sent == ["lora-a", "base", "base", "lora-a"]
+    assert "s.jsonl: 2 calls go to the model that the trace names: lora-a (2)" in notes
+    assert "s.jsonl: the recorded models of 1 call were replaced by base: gpt-9 (1)" in notes
+
+
 class TestBadInput:
     """One sentence, exit 2; or counted and left out."""
 
@@ -122,6 +155,9 @@ class TestBadInput:
             assert code == 2 and "1 of 2 sessions exceeds" in err and "--keep-going" in err
             code, _, err = call(f"{line} --keep-going")
         assert code == 0 and "1 session left out: a call of more than 4,096 tokens" in err
+        (level,) = RunFolder(tmp_path / "run").levels()
+        (warning,) = (w for w in level.summary.warnings if w.code == "left_out")
+        assert warning.text.startswith("1 of 2 sessions of the trace (50%) exceed the server's context of 4,096 tokens")
 
     def test_broken_sessions(self, call, tmp_path):
         circle = [{"id": "a", "after": ["b"], "call": {}}, {"id": "b", "after": ["a"], "call": {}}]

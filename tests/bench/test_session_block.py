@@ -38,10 +38,10 @@ def lines(capsys, *summaries) -> dict[str, str]:
 def test_the_block_of_sessions(capsys, chatty):
     shown = lines(capsys, chatty)
     assert shown["Sessions"] == "40 done, none failed"
-    assert shown["Session time"] == "p50 4.25 s, p90 4.59 s, of 38 sessions in the steady window, 4 calls each"
+    assert shown["Session time"] == "p50 4.28 s, p90 4.58 s, of 34 sessions in the steady window, 4 calls each"
     assert shown["Critical path"].startswith("queue and prefill ") and ", tools 53\u00a0%, " in shown["Critical path"]
     assert shown["Cache hits"] == "63\u00a0% of prompt tokens; possible 70\u00a0%, so 90\u00a0% of it found"
-    assert shown["Good sessions"].endswith("(100.0% of 38 sessions) within session_p90=10s")
+    assert shown["Good sessions"].endswith("(100.0% of 34 sessions) within session_p90=10s")
     assert shown["Goodput"].endswith("within ttft_p90=2s")
     assert shown["TTFT by turn"].startswith("p50 ") and " of first calls, " in shown["TTFT by turn"]
 

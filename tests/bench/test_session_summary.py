@@ -122,7 +122,7 @@ def test_hits_found_and_possible_by_turn(level):
 def test_order_and_workers_change_nothing(level):
     requests, table, _ = level
     rng = np.random.default_rng(5)
-    spread = requests.with_columns(worker=pl.Series(requests["session"] % 3).cast(pl.Int32)).sample(
+    spread = requests.with_columns(worker=requests["user"] % 3).sample(
         fraction=1.0, shuffle=True, seed=int(rng.integers(1000))
     )
     assert (

@@ -214,3 +214,69 @@ def test_the_interval_of_throughput_holds_the_truth_about_as_often_as_it_says():
         found = throughput_interval(short, find_window(short, Closed(8)), np.random.default_rng(seed))
         held += found.low <= truth <= found.high
     assert held >= 50
+
+
+def in_sessions(users: int, sessions: int, calls: list[int], *, tool_s: float = 0.0, seed: int = 0):
+    """Sessions dealt to users one by one, `calls[k]` calls of about 1.18 s each in session k, a tool between them."""
+    rng, rows = np.random.default_rng(seed), []
+    free = [(0, user) for user in range(users)]
+    for k in range(sessions):
+        at, user = min(free)
+        free.remove((at, user))
+        for turn in range(calls[k % len(calls)]):
+            step = round(0.02 * S * rng.uniform(0.98, 1.02))
+            arrivals = [at + round(0.2 * S) + i * step for i in range(50)]
+            rows.append(request(at, arrivals, user=user, session=k, turn=turn))
+            at = arrivals[-1] + round(tool_s * S)
+        free.append((at - round(tool_s * S), user))
+    return sample(table(rows))
+
+
+def session_edges(found, users: int):
+    """(when `users` sessions had followed the first of each user, when the first user ended its last one), plainly."""
+    rows = list(zip(found.slot, found.session, found.due_ns, found.end_ns, strict=True))
+    begins = sorted(
+        min(due for _, session, due, _ in rows if session == k) for k in {session for _, session, *_ in rows}
+    )
+    return begins[2 * users - 1], min(max(e for slot, *_, e in rows if slot == user) for user in range(users))
+
+
+@pytest.mark.parametrize("tool_s", [0.0, 3.0])
+@pytest.mark.parametrize("calls", [[6, 8, 7, 9], [30, 5, 8, 7, 9]])
+def test_the_window_of_sessions_opens_after_one_generation_and_ends_when_users_leave(tool_s, calls):
+    """Also where one of the first sessions outlasts all others of its generation."""
+    found = in_sessions(4, 16, calls, tool_s=tool_s)
+    window = find_window(found, Closed(4), Stop(sessions=16))
+    assert (window.start_ns, window.end_ns) == session_edges(found, 4)
+    assert window.steady, window.reason
+    assert window.mean_active == pytest.approx(4)
+    # At the end of a time, requests and not sessions are cut: the load is full until then.
+    assert find_window(found, Closed(4), Stop(seconds=99)).end_ns == found.due_ns.max()
+
+
+def test_too_few_sessions_have_no_window_and_it_is_said():
+    found = in_sessions(4, 4, [20])
+    window = find_window(found, Closed(4), Stop(sessions=4))
+    assert not window.steady and not window.enough
+    assert window.reason == "no steady state: run too short: 0 sessions followed the first of 4 users, of 4 needed"
+    assert window.needs_s == pytest.approx(3 * 20 * LIFE, rel=0.02)
+    left = find_window(in_sessions(2, 4, [40, 30, 17, 20]), Closed(2), Stop(sessions=4))
+    assert "use --until with 3 or more for each user" in left.reason and not left.enough
+
+
+def test_contexts_that_grow_in_the_first_sessions_are_before_the_window():
+    """Each call of a session is a tenth slower than the one before: the mean within is that of whole sessions."""
+    rows, tpot = [], lambda turn: 0.02 * (1 + turn / 10)
+    for user in range(6):
+        at = user * S // 3
+        for k in range(6):
+            for turn in range(10):
+                arrivals = [at + round(0.2 * S) + round(i * tpot(turn) * S) for i in range(50)]
+                rows.append(request(at, arrivals, user=user, session=6 * k + user, turn=turn))
+                at = arrivals[-1]
+    found = sample(table(rows))
+    window = find_window(found, Closed(6), Stop(sessions=36))
+    assert window.steady, window.reason
+    chosen = latency_mask(found, window, Closed(6))
+    assert found.turn[chosen].mean() == pytest.approx(4.5, abs=0.15)
+    assert found.tpot_s[chosen].mean() == pytest.approx(np.mean([tpot(k) for k in range(10)]), rel=0.01)

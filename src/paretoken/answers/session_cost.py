@@ -11,11 +11,19 @@ from paretoken.prices.tariff import tariff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCost:
-    """USD per session, at a price of the accelerator and where that is from."""
+    """USD per session, at a price of the accelerator: the tier of a price set, and the date of the set."""
 
     usd: float
     usd_per_gpu_h: float
-    basis: str
+    price_set: str
+    tier: str
+    tier_name: str
+    date: str
+
+    @property
+    def basis(self) -> str:
+        """Where the price is from, in words."""
+        return f"{self.tier_name}, {self.date}"
 
 
 def session_cost(
@@ -29,5 +37,8 @@ def session_cost(
     return SessionCost(
         usd=usd_per_session(usd_per_gpu_h, sessions_per_gpu_h),
         usd_per_gpu_h=usd_per_gpu_h,
-        basis=f"{prices.name}, {prices.date}",
+        price_set=prices.price_set,
+        tier=prices.tier,
+        tier_name=prices.name,
+        date=prices.date,
     )

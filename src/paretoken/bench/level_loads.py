@@ -9,7 +9,7 @@ import numpy as np
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.plan import Closed, Load, Stop
 from paretoken.bench.stats.quantiles import QUANTILES, needed
-from paretoken.bench.stats.steady import MIN_REQUESTS
+from paretoken.bench.stats.steady import MIN_REQUESTS, SESSIONS_EACH
 from paretoken.bench.workload.arrivals import Ramp, Replay, parse_arrivals, schedule
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_rates, parse_users
 from paretoken.bench.workload.traces.request import Trace
@@ -128,6 +128,6 @@ class LevelLoads:
         return max(REQUESTS_PER_USER * users, least + 2 * users)
 
     def _enough_sessions(self, users: int, trace: SessionTrace) -> int:
-        """Whole sessions of about enough requests, two or more of each user."""
+        """Whole sessions of about enough requests, and enough of each user for a steady window."""
         calls = max(1, sum(len(session.calls) for session in trace.sessions) // len(trace.sessions))
-        return max(2 * users, -(-self._enough_requests(users) // calls))
+        return max(SESSIONS_EACH * users, -(-self._enough_requests(users) // calls))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle, islice
@@ -27,6 +27,7 @@ from paretoken.bench.session_trace import (
     session_lengths,
     session_notes,
     session_trace,
+    with_served_models,
 )
 from paretoken.bench.workload.bodies import Bodies, Synthetic, dialect, parse_extra
 from paretoken.bench.workload.conversation import Conversations, Talk
@@ -127,9 +128,17 @@ def sample_ids(config: BenchConfig, server: ProbedServer) -> list[int] | None:
 
 
 def plan_prompts(
-    config: BenchConfig, server: ProbedServer, bodies: Bodies, shape: RequestLengths, seed: int
+    config: BenchConfig,
+    server: ProbedServer,
+    bodies: Bodies,
+    shape: RequestLengths,
+    seed: int,
+    models: Collection[str] = (),
 ) -> PromptSetup:
-    """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says."""
+    """The prompts of a run. Without a tokenizer and without token ids they are words, as a note then says.
+
+    Calls of a trace go to the model that they name if it is one of `models`.
+    """
     maker, notes = prompt_maker(config, server, bodies)
     prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
     exact = isinstance(maker, TokenIds)
@@ -137,7 +146,8 @@ def plan_prompts(
     if sessions is not None:
         lengths, more = session_lengths(config, maker, shape, server, bodies.model, sessions)
         sessions = served_sessions(sessions, lengths, server.max_context, keep_going=config.keep_going)
-        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more))
+        sessions, of_models = with_served_models(sessions, models, bodies.model)
+        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more, *of_models))
     if config.trace:
         trace, trace_notes = _trace(config, maker, shape, server, bodies)
         loops = config.arrivals != "trace"
@@ -202,7 +212,7 @@ def _of_sessions(
         possible_share(trace.sessions, own_answers=own),
         notes,
         sessions=trace,
-        possible=PossibleHits.of(trace.sessions, own_answers=own, repeats=holds_messages(trace)),
+        possible=PossibleHits.of(trace.sessions, own_answers=own),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +15,15 @@ from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, TokenIds
 from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages
 from paretoken.bench.workload.sessions.tool_results import text_of
+from paretoken.emulated import marked
 from paretoken.errors import BadConfig, BadFile
+from paretoken.foreign_text import visible
 from paretoken.plural import counted
-from paretoken.sessions.graph import NO_STEP, Call, SessionTrace
+from paretoken.sessions.graph import NO_STEP, Call, SessionTrace, Step
 from paretoken.sessions.read import is_session_file, read_sessions
 
+MOST_MODELS, LONGEST_NAME = 5, 100
+"""Of models that a note names, and characters of a name."""
 SAMPLED = 50
 """Sessions whose texts show how many tokens a word has."""
 
@@ -101,6 +106,37 @@ def served_sessions(
     return served
 
 
+def with_served_models(
+    trace: SessionTrace, models: Collection[str], instead: str
+) -> tuple[SessionTrace, tuple[str, ...]]:
+    """The trace whose calls name no model but those served, and notes on both kinds; `instead` serves the others."""
+    sent, replaced = Counter[str](), Counter[str]()
+
+    def step_of(step: Step) -> Step:
+        if step.call is None or not (recorded := step.call.model):
+            return step
+        name = next((n for n in (marked(recorded), recorded) if n in models), "")
+        (sent if name else replaced)[name or recorded] += 1
+        return step if name == recorded else replace(step, call=replace(step.call, model=name))
+
+    sessions = tuple(replace(s, steps=tuple(map(step_of, s.steps))) for s in trace.sessions)
+    notes = []
+    if sent:
+        notes.append(f"{counted(sent.total(), 'call')} go to the model that the trace names: {_named(sent)}")
+    if replaced and set(replaced) != {instead}:
+        by = visible(instead) if models else "those of the endpoints"
+        what = f"the recorded models of {counted(replaced.total(), 'call')} were replaced by {by}"
+        notes.append(f"{what}: {_named(replaced)}")
+    name = Path(trace.file).name
+    return replace(trace, sessions=sessions), tuple(f"{name}: {note}" for note in notes)
+
+
+def _named(calls: Counter[str]) -> str:
+    """`a (12), b (3) and 2 more`."""
+    listed = ", ".join(f"{visible(model)[:LONGEST_NAME]} ({n:,})" for model, n in calls.most_common(MOST_MODELS))
+    return f"{listed} and {len(calls) - MOST_MODELS} more" if len(calls) > MOST_MODELS else listed
+
+
 def check_answers(config: BenchConfig, maker: Maker, trace: SessionTrace | None) -> None:
     """BadConfig where later prompts cannot hold the server's answers."""
     if config.answers != "server":
@@ -129,7 +165,7 @@ def session_notes(config: BenchConfig, trace: SessionTrace, *, repeats: bool) ->
         )
     notes += _odd_lengths(trace)
     if holds_messages(trace) or config.prompt_unit == "words":
-        notes.append("possible cache hits are the trace's share of each prompt, in tokens as the server counts them")
+        notes.append("only the server counts these prompts: hits possible are the same share of each as in the trace")
     return (*trace.notes(), *(f"{Path(trace.file).name}: {note}" for note in notes))
 
 

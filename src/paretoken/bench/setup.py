@@ -165,7 +165,7 @@ def prepare(
     columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
-    prompts = plan_prompts(config, servers[0], bodies, shape, seed)
+    prompts = plan_prompts(config, servers[0], bodies, shape, seed, _shared_models(servers, endpoints))
     _check_sessions_judged(slos, of_sessions=prompts.sessions is not None or bool(config.turns))
     block = cache_block(servers, access, config.dialect) if prompts.sessions else None
     setup = Setup(
@@ -196,6 +196,13 @@ def prepare(
         headers=header_fields(config.headers),
     )
     return replace(setup, notes=(*setup.notes, *_cut(setup)))
+
+
+def _shared_models(servers: Sequence[ProbedServer], endpoints: Sequence[Endpoint]) -> frozenset[str]:
+    """The models that every server lists; none where the endpoint of a request decides its model."""
+    if len({endpoint.model for endpoint in endpoints}) > 1:
+        return frozenset()
+    return frozenset.intersection(*(frozenset(server.models) for server in servers))
 
 
 def _cut(setup: Setup) -> list[str]:

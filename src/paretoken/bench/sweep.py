@@ -159,6 +159,8 @@ def finish(
         slos=setup.slos,
         implied_hit_rate=setup.implied_hit_rate,
         traced=read_traced(folder.folder),
+        beyond_context=setup.sessions.beyond_context if setup.sessions else 0,
+        context_tokens=setup.sessions.context_tokens if setup.sessions else None,
     )
     summary = summarise_samples(
         samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server

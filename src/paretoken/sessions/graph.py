@@ -111,7 +111,8 @@ class Session:
 class SessionTrace:
     """The sessions of a file, in the order of their begin, and what was left out.
 
-    `rule` says how the form was read. `left_out` counts sessions by reason.
+    `rule` says how the form was read. `left_out` counts sessions by reason, `beyond_context` those of them that exceed
+    a server's context of `context_tokens`.
     """
 
     file: str
@@ -119,6 +120,8 @@ class SessionTrace:
     rule: str
     sessions: tuple[Session, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    beyond_context: int = 0
+    context_tokens: int | None = None
 
     @property
     def timed(self) -> bool:
@@ -138,7 +141,13 @@ class SessionTrace:
         if dropped:
             reason = f"a call of more than {context_tokens:,} tokens"
             left_out[reason] = left_out.get(reason, 0) + dropped
-        return replace(self, sessions=kept, left_out=left_out)
+        return replace(
+            self,
+            sessions=kept,
+            left_out=left_out,
+            beyond_context=self.beyond_context + dropped,
+            context_tokens=context_tokens,
+        )
 
     def notes(self) -> tuple[str, ...]:
         """How the trace was read, what it holds, and what was left out, with counts."""

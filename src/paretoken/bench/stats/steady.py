@@ -4,6 +4,9 @@ Closed loop: the window begins when 95 % of the users have begun their second re
 reached 95 % of its level, so neither the ramp nor the start burst is inside; it ends when the last
 request was started, since from then on users leave without being replaced. Both ends are starts of
 requests, so a loop whose users run in step is cut into whole rounds.
+Closed loop of sessions: it begins when as many sessions have begun anew as 95 % of the users, for until then all
+contexts are young together. Where the level ends after a number of sessions, it ends as soon as more than 5 % of
+the users have no session any more. A level with too few sessions for that has no window, and says so.
 Open loop: it begins one median E2E after the first arrival, when the system has filled, and ends at the last
 arrival. Warm-up (seconds and requests) is before the window in both.
 
@@ -20,8 +23,9 @@ from itertools import pairwise
 import numpy as np
 
 from paretoken.bench.plan import Closed, Load, Stop
-from paretoken.bench.stats.arrays import Ints, Mask
+from paretoken.bench.stats.arrays import Mask
 from paretoken.bench.stats.chunks import NS
+from paretoken.bench.stats.generations import first_starts, last_ends, of_sessions, renewals, session_ns
 from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.throughput import in_flight, inside, mean_in_flight, output_rates
 from paretoken.bench.stats.trend import IN_FLIGHT, MAX_DRIFT, SIGNIFICANT, Drift, trend
@@ -32,6 +36,10 @@ SHARE_OF_USERS = 0.95
 MIN_REQUESTS = 10
 MIN_LIVES = 2.0
 BATCHES = 12
+MIN_SESSIONS = 0.5
+SESSIONS_EACH = 3
+"""Sessions of each user with which a level has a window as long as one of them: one before it, and one after."""
+_TOO_FEW_SESSIONS = f"the run has too few sessions; use --until with {SESSIONS_EACH} or more for each user"
 _TOO_EARLY = "the last request began before warm-up and the first round of requests were over"
 
 
@@ -71,12 +79,15 @@ def find_window(samples: Samples, load: Load, stop: Stop | None = None, until_ns
         start, why = _closed_start(samples, load, warm)
     else:
         start, why = max(warm, int(samples.due_ns.min() + life_ns)), ""
-    end = int(samples.due_ns.max()) if until_ns is None else min(until_ns, int(samples.due_ns.max()))
+    end = _end(samples, load, stop or Stop()) if until_ns is None else min(until_ns, int(samples.due_ns.max()))
     if start is None or end <= start:
-        return _whole(samples, f"no steady state: {why or _TOO_EARLY}", load, (2 + MIN_LIVES) * life_ns)
+        needs_ns = SESSIONS_EACH * session_ns(samples) if _closed_sessions(samples, load) else (2 + MIN_LIVES) * life_ns
+        return _whole(samples, f"no steady state: {why or _too_early(samples, load)}", load, needs_ns)
     in_flight_mean = mean_in_flight(samples, start, end)
     span = Window(start_ns=start, end_ns=end, steady=True, reason="", mean_in_flight=in_flight_mean)
     short = _too_short(span, int(latency_mask(samples, span, load).sum()), life_ns)
+    if not short and _closed_sessions(samples, load) and span.seconds < MIN_SESSIONS * session_ns(samples) * NS:
+        short = f"no steady state: the window is shorter than half a median session; {_TOO_FEW_SESSIONS}"
     if short:
         return _whole(samples, short, load, (start - samples.due_ns.min() + MIN_LIVES * life_ns) * 1.5)
     trends = _trends(samples, span, load)
@@ -124,16 +135,19 @@ def _warm_ns(samples: Samples, stop: Stop) -> int:
 def _closed_start(samples: Samples, load: Closed, warm: int) -> tuple[int | None, str]:
     """When the load is up and the first generation has been replaced; None and why, if that never happened."""
     enough_users = math.ceil(SHARE_OF_USERS * load.users)
-    second_starts = _second_starts(samples)
-    if len(second_starts) < enough_users:
-        began = f"only {len(second_starts)} of {counted(load.users, 'user')}" if len(second_starts) else "no user"
+    seconds = renewals(samples)
+    if len(seconds) < enough_users and of_sessions(samples):
+        began = f"{counted(len(seconds), 'session')} followed the first of {counted(load.users, 'user')}"
+        return None, f"run too short: {began}, of {enough_users} needed"
+    if len(seconds) < enough_users:
+        began = f"only {len(seconds)} of {counted(load.users, 'user')}" if len(seconds) else "no user"
         return None, f"run too short: {began} began a second request"
     reached = _reached(samples, load, enough_users)
     if reached is None:
         return None, f"the load never reached {enough_users} of {counted(load.users, 'user')}"
     if load.think_s > 0:
         warm = _next_start(samples, warm)
-    return max(warm, int(second_starts[enough_users - 1]), reached), ""
+    return max(warm, int(seconds[enough_users - 1]), reached), ""
 
 
 def _next_start(samples: Samples, at_ns: int) -> int:
@@ -142,29 +156,31 @@ def _next_start(samples: Samples, at_ns: int) -> int:
     return int(later.min()) if len(later) else at_ns
 
 
-def _second_starts(samples: Samples) -> Ints:
-    """When each user began its second request, sorted; without user slots, one start for each first one."""
-    slots = samples.slot
-    order = np.lexsort((samples.due_ns, slots))
-    slots, due = slots[order], samples.due_ns[order]
-    first = np.concatenate([[True], slots[1:] != slots[:-1]])
-    second = np.concatenate([[False], first[:-1]]) & ~first & (slots >= 0)
-    return np.sort(due[second])
+def _end(samples: Samples, load: Load, stop: Stop) -> int:
+    """When users begin to leave without being replaced, or no request begins any more."""
+    end = int(samples.due_ns.max())
+    if not isinstance(load, Closed) or not _closed_sessions(samples, load) or stop.sessions is None:
+        return end
+    ends = last_ends(samples)
+    return min(end, int(ends[min(load.users - math.ceil(SHARE_OF_USERS * load.users), len(ends) - 1)]))
+
+
+def _closed_sessions(samples: Samples, load: Load) -> bool:
+    return isinstance(load, Closed) and of_sessions(samples)
+
+
+def _too_early(samples: Samples, load: Load) -> str:
+    return _TOO_FEW_SESSIONS if _closed_sessions(samples, load) else _TOO_EARLY
 
 
 def _reached(samples: Samples, load: Closed, users: int) -> int | None:
-    """When this number of users was first active; think time between requests counts as active."""
-    if load.think_s > 0:
-        firsts = np.sort(_first_starts(samples))
+    """When this number of users was first active; thought and tools between requests count as active."""
+    if load.think_s > 0 or of_sessions(samples):
+        firsts = np.sort(first_starts(samples))
         return int(firsts[users - 1]) if len(firsts) >= users else None
     starts = np.sort(samples.due_ns)
     up = in_flight(samples, starts) >= users
     return int(starts[np.argmax(up)]) if up.any() else None
-
-
-def _first_starts(samples: Samples) -> Ints:
-    _, first = np.unique(samples.slot, return_index=True)
-    return samples.due_ns[first]
 
 
 def mean_active(samples: Samples, start_ns: int, end_ns: int) -> float:

@@ -53,7 +53,8 @@ class LevelContext:
 
     `columns` are stored columns of an operating point (accelerator, model, engine, isl, osl, tp, …). `config` must
     be equal for two runs to be compared, apart from the load. `implied_hit_rate` is the share of prompt tokens that
-    the workload itself repeats. `traced` are the sessions that the load plays.
+    the workload itself repeats. `traced` are the sessions that the load plays; `beyond_context` more exceed the
+    server's context of `context_tokens` and are left out.
     """
 
     columns: Mapping[str, object]
@@ -64,6 +65,8 @@ class LevelContext:
     slos: Sequence[Slo] = ()
     implied_hit_rate: float = 0.0
     traced: Sequence[TracedSession] = ()
+    beyond_context: int = 0
+    context_tokens: int | None = None
     thresholds: warnings.WarningThresholds = field(default_factory=warnings.WarningThresholds)
 
 
@@ -139,6 +142,9 @@ def summarise_samples(
         fidelity = without_merges(fidelity)
     level_warnings = (
         *of_records,
+        *warnings.left_out_warnings(
+            context.beyond_context, context.beyond_context + len(context.traced), context.context_tokens
+        ),
         *warnings.client_warnings(fidelity),
         *warnings.server_warnings(server, _implied_hit_rate(context, sessions), context.thresholds),
         *warnings.speculation_warnings(summary.speculation, context.columns),

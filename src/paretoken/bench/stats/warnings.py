@@ -32,6 +32,7 @@ TITLES = {
     "hidden_reasoning": "Hidden reasoning",
     "no_steady_state": "No steady state",
     "errors": "Errors",
+    "left_out": "Sessions left out",
     "sent_again": "Sent again",
     "short_output": "Short output",
     "cut": "Requests cut off",
@@ -240,6 +241,16 @@ def _lengths(samples: Samples, ok: Mask, thresholds: WarningThresholds, ignore_e
 def _mean(values: Floats) -> float:
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else 0.0
+
+
+def left_out_warnings(sessions: int, of: int, context_tokens: int | None) -> Iterator[LevelWarning]:
+    """That sessions of the trace were left out because they exceed the served context, so the longest are missing."""
+    if sessions and context_tokens is not None:
+        yield LevelWarning(
+            "left_out",
+            f"{sessions:,} of {counted(of, 'session')} of the trace ({sessions / of:.0%}) exceed the server's context "
+            f"of {context_tokens:,} tokens and were left out: the load is lighter than the trace",
+        )
 
 
 def server_warnings(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -120,6 +120,10 @@ class Bodies:
         both_asked = self.api == "completions" and self.max_tokens_field == "both"
         return "max_tokens" if both_asked else self.max_tokens_field
 
+    def of_model(self, name: str) -> Bodies:
+        """The bodies for another model or adapter of the server; for an empty name these."""
+        return replace(self, model=name) if name else self
+
     def completion(self, prompt: str | list[int] | orjson.Fragment, output_tokens: int) -> bytes:
         """The body of a completions request; a fragment is a list of ids that is JSON already."""
         self._check_ids(prompt)
@@ -131,13 +135,9 @@ class Bodies:
         output_tokens: int,
         *,
         tools: Sequence[Mapping[str, object]] = (),
-        model: str = "",
     ) -> bytes:
-        """The body of a request with messages and definitions of tools, in the form of the API.
-
-        Both are those of chat; `model` names an adapter.
-        """
-        body: dict[str, object] = {"model": model or self.model}
+        """The body of a request with messages and definitions of tools, both those of chat, in the form of the API."""
+        body: dict[str, object] = {"model": self.model}
         if self.api == "messages":
             return self._dump(body | anthropic_fields(messages, tools), output_tokens)
         if self.api == "responses":

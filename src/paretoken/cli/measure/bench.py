@@ -168,13 +168,13 @@ def measure_and_show(
 
     `measure` measures a level in another way.
     """
-    from paretoken.bench.documents import to_json
     from paretoken.bench.exports import write_export
     from paretoken.bench.gate import gate_failures
     from paretoken.bench.sweep import sweep
     from paretoken.cli.measure.adapter_table import show_adapters
     from paretoken.cli.measure.levels import show_run
     from paretoken.cli.measure.live import LiveView, Quiet
+    from paretoken.cli.measure.session_block import with_costs
     from paretoken.cli.output import echo, print_json
 
     for note in run.setup.notes:
@@ -195,7 +195,7 @@ def measure_and_show(
         echo(f"interrupted; {kept}: paretoken bench {urls}--resume {run.folder.folder}", err=True)
         raise
     if as_json:
-        print_json(to_json(run.folder.sweep()))
+        print_json(with_costs(run.folder.sweep()))
     else:
         show_run(run.folder, levels, every=every)
         if adapters := run.setup.config.adapters:

@@ -10,11 +10,13 @@ from paretoken.plural import counted, quantity
 from paretoken.report.numbers import share_percent, shown
 
 if TYPE_CHECKING:
+    from paretoken.answers.session_cost import SessionCost
     from paretoken.bench.stats.level_summary import LevelSummary
     from paretoken.bench.stats.scrape import CounterDeltas
     from paretoken.bench.stats.sessions.path import PathPart
     from paretoken.bench.stats.sessions.reuse import TokenReuse
     from paretoken.bench.stats.sessions.summary import LevelSessions, SessionCounts
+    from paretoken.bench.stats.sweep_summary import SweepSummary
 
 PARTS: tuple[tuple[str, PathPart], ...] = (
     ("queue and prefill", "ttft"),
@@ -110,10 +112,27 @@ def _counters(delta: CounterDeltas) -> str:
 
 def _cost(s: LevelSummary) -> str:
     """What a session costs where the catalog has a price of the accelerator; empty where it has none."""
+    cost = cost_of_session(s)
+    return f"${shown(cost.usd)} per session at ${shown(cost.usd_per_gpu_h)} per GPU-hour ({cost.basis})" if cost else ""
+
+
+def cost_of_session(s: LevelSummary) -> SessionCost | None:
+    """What a session of a level costs; None without a price or without sessions."""
     from paretoken.answers.session_cost import session_cost
 
-    cost = session_cost(str(s.columns.get("accelerator") or ""), s.sessions.per_gpu_hour if s.sessions else None)
-    return f"${shown(cost.usd)} per session at ${shown(cost.usd_per_gpu_h)} per GPU-hour ({cost.basis})" if cost else ""
+    return session_cost(str(s.columns.get("accelerator") or ""), s.sessions.per_gpu_hour if s.sessions else None)
+
+
+def with_costs(sweep: SweepSummary | None) -> object:
+    """The summary of a run for `--json`, with the cost of a session beside the other figures of sessions."""
+    from paretoken.bench.documents import to_json
+
+    document = to_json(sweep)
+    if sweep is not None and isinstance(document, dict):
+        for level, printed in zip(sweep.levels, document["levels"], strict=True):
+            if cost := cost_of_session(level):
+                printed["sessions"]["cost"] = to_json(cost)
+    return document
 
 
 def ms(seconds: float | None) -> str:

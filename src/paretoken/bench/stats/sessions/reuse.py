@@ -6,15 +6,13 @@
     possible  tokens of the prompts that an endless cache holds: what other requests of the level hold that were due
               before the prompt's own first token, in whole blocks of the server's cache
 
-Of synthetic text no server finds more than is possible. Of recorded text it may: levels before have filled its cache,
-sessions may hold the same words, and all prompts begin with what a chat template puts there. Records without
+Of synthetic text no server finds more than is possible. Of recorded text it may: prompts may begin alike within a
+message, and all begin with what a chat template puts there. A trace may count in words or by another tokenizer: where
+only the server can count a prompt, what is possible is the same share of it as in the trace. Records without
 `possible_tokens` count as if the sessions of the trace ran one after the other.
 
 Only requests whose usage states the cached tokens count. Where none does, `found` and `prompt` are the rise of the
 server's counters over the level, whoever sent the requests.
-
-A trace may count in words or by another tokenizer. Where only the server can count a prompt, what is possible is the
-same share of it as in the trace.
 """
 
 from __future__ import annotations

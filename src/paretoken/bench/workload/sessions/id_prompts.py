@@ -31,7 +31,7 @@ class IdPrompts:
             answer = self._pieces.answer(self._number, step, call.output_tokens or 1)
             self._contexts.keep(step, [*prompt, answer])
         ids = orjson.Fragment(b"[" + b",".join(piece.json for piece in prompt if piece.tokens) + b"]")
-        return self._bodies.completion(ids, call.output_tokens or 1), tokens
+        return self._bodies.of_model(call.model).completion(ids, call.output_tokens or 1), tokens
 
     def answered(self, step: int, call: Call, answer: Mapping[str, object] | None) -> None:
         """Nothing: the ids of the server's tokens are not known."""

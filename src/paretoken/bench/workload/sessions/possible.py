@@ -4,8 +4,8 @@ A request can find what any other one holds that was due before its own first to
 another order than it was asked finds no more. Requests that wait at the same time can each find the other's tokens, so
 hits possible are a bound: they may exceed what one order allows, never fall short of it.
 
-Synthetic text is other text each time the trace begins again, so nothing of the pass before is found. Recorded text
-repeats: with any of it, every pass finds what the one before left.
+Synthetic text is other text each time the trace begins again, and recorded text begins with a line of its own then, so
+nothing of the pass before is found.
 """
 
 from __future__ import annotations
@@ -30,26 +30,23 @@ POSSIBLE = "possible_tokens"
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PossibleHits:
-    """What the calls of a trace share, and how it is played.
+    """What the calls of a trace share.
 
-    Session s has the calls `first[s]` to `first[s + 1]` − 1; `input_tokens`, shape (calls,). `repeats`: the text is the
-    same each time the trace begins again.
+    Session s has the calls `first[s]` to `first[s + 1]` − 1; `input_tokens`, shape (calls,).
     """
 
     tree: PrefixTree
     first: Ints
     input_tokens: Ints
-    repeats: bool
 
     @classmethod
-    def of(cls, sessions: Sequence[Session], *, own_answers: bool, repeats: bool) -> Self:
+    def of(cls, sessions: Sequence[Session], *, own_answers: bool) -> Self:
         """Those of the sessions of a trace; with `own_answers` later prompts hold the server's."""
         calls = [list(session.calls.values()) for session in sessions]
         return cls(
             tree=tree_of_sessions(sessions, own_answers=own_answers),
             first=np.cumsum([0, *map(len, calls)]),
             input_tokens=np.array([call.input_tokens or 1 for row in calls for call in row], np.int64),
-            repeats=repeats,
         )
 
     def added(self, requests: pl.DataFrame, block_tokens: int) -> pl.DataFrame:
@@ -63,7 +60,7 @@ class PossibleHits:
         due, first, end = (requests[f"{name}_ns"].gather(rows).to_numpy() for name in ("due", "first", "end"))
         until = np.where(first >= 0, first, np.where(end >= 0, end, NEVER))
         hits = np.full(requests.height, -1, np.int64)
-        hits[rows] = self.tokens(call, np.zeros_like(again) if self.repeats else again, due, until, block_tokens)
+        hits[rows] = self.tokens(call, again, due, until, block_tokens)
         return requests.with_columns(pl.Series(POSSIBLE, hits, pl.Int32()))
 
     def tokens(self, call: Ints, again: Ints, due_ns: Ints, until_ns: Ints, block_tokens: int) -> Ints:

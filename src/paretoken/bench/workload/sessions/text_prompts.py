@@ -127,12 +127,12 @@ class TextPrompts:
         return self._plan.correction.ours(tokens, turns if self._bodies.takes_messages else 1)
 
     def _body(self, parts: Sequence[PromptPart], call: Call) -> bytes:
-        osl = call.output_tokens or 1
-        if self._bodies.takes_messages:
-            return self._bodies.chat(_as_messages(parts), osl, tools=call.tools)
+        osl, bodies = call.output_tokens or 1, self._bodies.of_model(call.model)
+        if bodies.takes_messages:
+            return bodies.chat(_as_messages(parts), osl, tools=call.tools)
         if all(isinstance(part.content, Piece) for part in parts):
-            return self._bodies.completion(joined([p.content for p in parts if isinstance(p.content, Piece)]), osl)
-        return self._bodies.completion("\n".join(text_of(m) for m in _as_messages(parts)), osl)
+            return bodies.completion(joined([p.content for p in parts if isinstance(p.content, Piece)]), osl)
+        return bodies.completion("\n".join(text_of(m) for m in _as_messages(parts)), osl)
 
 
 def _as_messages(parts: Sequence[PromptPart]) -> list[Message]:
