@@ -190,7 +190,7 @@ class TestBadInput:
         with odd_server(answers_by_prompt, models=models) as server:
             line = f"bench {server.url} --trace s.jsonl --concurrency 1 --until 1sessions --out run"
             code, _, err = call(line)
-            assert code == 2 and "1 session of 2 exceed" in err and "--keep-going" in err
+            assert code == 2 and "1 of 2 sessions exceeds" in err and "--keep-going" in err
             code, _, err = call(f"{line} --keep-going")
         assert code == 0 and "1 session left out: a call of more than 4,096 tokens" in err
         (level,) = RunFolder(tmp_path / "run").levels()
@@ -289,6 +289,6 @@ def test_options_that_do_not_fit_a_workload(call, options, words):
 
 
 def test_a_limit_on_sessions_needs_sessions(call):
-    with truth_server(Pace(0.01, 0.001)) as url:
-        code, _out, err = call(f"bench {url} --concurrency 1 --until 2req --slo session_p90=3s")
+    with odd_server(answers_by_prompt) as server:
+        code, _out, err = call(f"bench {server.url} --concurrency 1 --until 2requests --slo session_p90=3s")
     assert code == 2 and "session_p90=3s limits sessions, and this load has none" in err

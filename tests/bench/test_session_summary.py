@@ -97,12 +97,12 @@ def test_the_path_of_a_chain_is_its_calls_tools_and_pauses(level):
 def test_rates_and_sessions_in_flight(level):
     requests, table, _ = level
     s = summary_of(requests, table).sessions
-    assert s.per_hour == pytest.approx(s.done / s.seconds * 3600, rel=0.01) and s.per_gpu_hour == pytest.approx(
-        s.per_hour / 2
-    )
+    # The ends counted in the window depend on where it begins; the rate does not.
+    assert s.per_hour == pytest.approx(s.done / s.seconds * 3600, rel=0.05)
+    assert s.per_gpu_hour == pytest.approx(s.per_hour / 2)
     assert s.calls == 4 and s.mean_in_flight == pytest.approx(USERS, rel=0.01)
     # Little's law: the sessions in flight are their rate times their time.
-    assert s.per_hour / 3600 * s.time_s.mean == pytest.approx(USERS, rel=0.1)
+    assert s.per_hour / 3600 * s.time_s.mean == pytest.approx(USERS, rel=0.02)
 
 
 def test_hits_found_and_possible_by_turn(level):

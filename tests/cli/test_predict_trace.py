@@ -75,7 +75,7 @@ def test_the_worth_of_a_cache(run, trace):
 def test_the_points_of_a_replay(run, trace, tmp_path):
     out = tmp_path / "points.csv"
     row = json.loads(run(*H200, "--trace", trace, "--concurrency", "2", "--json", "--out", str(out)).out)["rows"][0]
-    (point,) = csv.DictReader(out.open(encoding="utf-8"))
+    (point,) = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
     assert (point["workload"], point["origin"], float(point["sessions"])) == ("sessions", "predicted", 2)
     assert float(point["sessions_per_gpu_hour"]) == pytest.approx(row["sessions_per_gpu_h"])
     assert float(point["median_session_s"]) == pytest.approx(row["session_s"]["p50"])

@@ -93,7 +93,7 @@ def test_sessions_and_telemetry_are_drawn(open_page: Open) -> None:
     page = open_page()
     for name in ("sessions", "turns", "queue", "kv", "power", "clock", "temperature"):
         assert "<path" in seen(page, name)
-    assert title(page, "turns").startswith("TTFT p50 goes from ") and title(page, "turns").endswith("at turn 4")
+    assert title(page, "turns").startswith("TTFT p50 is ") and title(page, "turns").endswith("of number 4")
     assert [r.split("\t")[0] for r in rows(page, "turns")] == ["Turn", "1", "2", "3", "4"]
     assert title(page, "power") == "607 W a GPU in the window, 31.5 J per output token"
     assert "gpu1 in 26.2 % of readings (sw_power_cap)" in page.inner_text("#about-telemetry")

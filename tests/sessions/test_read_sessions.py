@@ -87,7 +87,10 @@ class TestLimits:
         assert [session.name for session in trace.sessions] == ["a"]
         assert trace.left_out == {"a call of more than 100 tokens": 2}
         whole = read_sessions(path)
-        assert whole.within(100) == trace and whole.within(10_000) == whole and not whole.within(50).sessions
+        served, all_of_it = whole.within(100), whole.within(10_000)
+        assert (served.sessions, served.left_out, served.beyond_context) == (trace.sessions, trace.left_out, 2)
+        assert (all_of_it.sessions, all_of_it.left_out, all_of_it.beyond_context) == (whole.sessions, whole.left_out, 0)
+        assert not whole.within(50).sessions
         assert "2 sessions left out: a call of more than 100 tokens" in " ".join(whole.within(100).notes())
 
 

@@ -55,14 +55,14 @@ function byTurn() {
   const most = Math.max(1e-9, ...turns.map((t) => t.p90 ?? t.p50));
   const title =
     turns.length > 1
-      ? `TTFT p50 goes from ${short(turns[0].p50)} ms at turn ${turns[0].turn} to ${short(last.p50)} ms at turn ${last.turn}`
-      : "TTFT by turn";
+      ? `TTFT p50 is ${short(turns[0].p50)} ms of calls number ${turns[0].turn} and ${short(last.p50)} ms of number ${last.turn}`
+      : "TTFT by call number";
   const color = tint(run());
   return {
     ...base(),
     title,
-    subtitle: `${levelName()}. Medians of the window, with p10 to p90 from 5 requests on`,
-    x: { title: "turn", min: 0.5, max: (last?.turn ?? 1) + 0.5 },
+    subtitle: `${levelName()}. Calls by their number in the session; those of sub-agents may run side by side. Medians of the window, with p10 to p90 from 5 requests on`,
+    x: { title: "number of the call in its session", min: 0.5, max: (last?.turn ?? 1) + 0.5 },
     y: { title: "TTFT, ms", min: 0, max: most * 1.1 },
     lines: [{ name: "TTFT p50", group: run().name, color, width: 1.6, points: turns.map((t) => [t.turn, t.p50]) }],
     marks: turns.map((t) => ({
