@@ -102,7 +102,9 @@ def test_points_are_kept(data, monkeypatch):
     ],
 )
 def test_other_verbs_refuse_in_one_sentence(ask, question):
-    with pytest.raises(BadConfig, match=r"agent-code is a workload of sessions, which is not possible here; give one"):
+    with pytest.raises(
+        BadConfig, match=r"agent-code is a workload of sessions, which is not possible here; compare and bench take it"
+    ):
         ask(question)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -170,8 +171,14 @@ def finish(
 
 
 def _of_sessions(setup: Setup) -> dict[str, object]:
-    """The workload of a run of sessions: the name of its trace."""
-    return {"workload": Path(setup.sessions.file).stem} if setup.sessions else {}
+    """The workload of a run of a trace: its name and a hash of its sessions, so that no file passes for a workload of
+    the catalog or for another file."""
+    if not setup.sessions:
+        return {}
+    content = sha256()
+    for session in setup.sessions.sessions:
+        content.update(repr(session).encode())
+    return {"workload": f"{Path(setup.sessions.file).stem}#{content.hexdigest()[:8]}"}
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
