@@ -14,12 +14,12 @@ from tempfile import NamedTemporaryFile
 import orjson
 import polars as pl
 
-import paretoken
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadFile
 from paretoken.plain_files import read_parquet
 from paretoken.points.schema import STORED
 from paretoken.user_folders import is_private_file, private_folder, user_cache
+from paretoken.version import __version__
 
 FORMAT = 1
 MOST_FILES = 1000
@@ -88,7 +88,7 @@ class KeptPoints:
 
 def key_of(question: tuple[object, ...], own_catalog: Catalog | None = None) -> str:
     """The key of the points of a question, for this code, its calibration and a catalog; None is the shipped one."""
-    parts = [FORMAT, paretoken.__version__, _code(), _entries(own_catalog), *question]
+    parts = [FORMAT, __version__, _code(), _entries(own_catalog), *question]
     return sha256(orjson.dumps(parts)).hexdigest()
 
 
