@@ -85,13 +85,15 @@ def test_failed_sessions_count_for_nothing_and_slow_ones_are_not_good():
     assert rate.per_hour(7.0) == pytest.approx(1 / 12 * 3600)
 
 
-def test_a_cut_session_lasts_as_long_as_the_others_or_as_it_has():
+def test_a_cut_session_lasts_as_long_as_the_others_or_that_much_longer():
     done = session_of(0, 0, 0.0)
     span = SessionSpan(name="whole run", start_ns=0, end_ns=12 * S)
     half = SessionRate.of(played([*done, *session_of(1, 0, 6.0, 3.0, status="cancelled")]), span)
     assert half.per_hour() == pytest.approx((1 + 3 / 6) / 12 * 3600)
     late = SessionRate.of(played([*done, *session_of(1, 1, 0.0, 12.0, status="cancelled")]), span)
-    assert late.per_hour() == pytest.approx(2 / 12 * 3600) and late.per_hour(7.0) == pytest.approx(1 / 12 * 3600)
+    assert late.per_hour() == pytest.approx((1 + 12 / 18) / 12 * 3600) and late.per_hour(7.0) == pytest.approx(
+        1 / 12 * 3600
+    )
     assert SessionRate.of(played(session_of(0, 0, 0.0, 3.0, status="cancelled")), span).per_hour() == 0
 
 

@@ -98,13 +98,14 @@ def test_a_share_by_counters_has_no_interval():
 
 @given(st.floats(0.5, 5), st.floats(0.0, 60.0), st.integers(1, 5))
 def test_the_whole_run_lasts_until_sending_ended(done_s, more_s, running):
-    """`running` sessions still run when the level ends: sessions per hour = sessions done / seconds · 3600."""
+    """`running` sessions still run when the level ends; each is taken to run for another session done."""
     end_s = done_s + more_s
     rows = [record(0, 0, 0.0, 0.1, done_s)]
     rows += [record(k, 0, 0.0, 0.2, end_s, status="cancelled") for k in range(1, running + 1)]
     made = level([session(call())] * (running + 1), rows)
     assert made.span == "whole run" and made.seconds == pytest.approx(end_s, abs=3e-9)
-    assert made.per_hour == pytest.approx(3600 / end_s, rel=1e-6)
+    counted = 1 + running * end_s / (end_s + done_s)
+    assert made.per_hour == pytest.approx(3600 * counted / end_s, rel=1e-6)
     in_flight = (done_s + running * end_s) / end_s
     assert made.mean_in_flight == pytest.approx(in_flight, rel=1e-6)
 
@@ -114,4 +115,4 @@ def test_the_tool_of_a_cut_session_does_not_lengthen_the_run():
     sessions = [session(call(), tool(2.0, [0])), session(call(), tool(100.0, [0]), call([1]))]
     made = level(sessions, [record(0, 0, 0.0, 0.1, 1.0), record(1, 0, 0.0, 0.1, 2.0)])
     assert made.counts.cut == 1 and made.seconds == pytest.approx(3.0)
-    assert made.per_hour == pytest.approx(1200) and np.isclose(made.mean_in_flight, 2.0)
+    assert made.per_hour == pytest.approx(1200 * (1 + 3 / 105)) and np.isclose(made.mean_in_flight, 2.0)

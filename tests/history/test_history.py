@@ -80,7 +80,7 @@ class TestPublishedSeries:
         assert code == 2 and match in err
 
 
-OF = ("H200", "vllm", "llama-3-70b", "fp8", 1024, 1024, "measured")
+OF = ("H200", "vllm", "llama-3-70b", "fp8", None, 1024, 1024, "measured")
 
 
 def run(seed: int, factor: float = 1.0, between: float = 0.0, within: float = 0.005) -> RunCurve:

@@ -29,7 +29,7 @@ def test_loads_rise_from_one_and_enclose_the_capacity(contexts):
 
 def test_later_sessions_do_not_depend_on_how_they_were_drawn():
     sample = sampled(CATALOG.session_workloads.entries["rag"], 131_072)
-    few, many = sample.load(4), sample.load(16)
+    few, many = sample.load(4, 8), sample.load(16, 32)
     n = len(few.input_tokens)
     assert (few.users, many.users) == (4, 16)
     assert (many.input_tokens[:n] == few.input_tokens).all()

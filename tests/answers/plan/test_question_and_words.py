@@ -105,8 +105,8 @@ class TestSessionWords:
     def test_a_fleet_that_meets_the_limits(self):
         assert session_words(outcome()) == (
             "Replay of 800 calls of sessions in the busiest hour on 3 replicas, each turn after its answer: the prefix "
-            "cache finds 91 % of prompt tokens (the sizing assumed 87 %), a session takes 61.00 s, p99 240 s. All "
-            "limits hold."
+            "cache finds 91 % of prompt tokens (the sizing assumed 87 %), the median session takes 61.00 s, p99 240 s. "
+            "All limits hold."
         )
 
     def test_a_fleet_that_was_enlarged(self):

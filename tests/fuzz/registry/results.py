@@ -17,6 +17,7 @@ from paretoken.points.load import import_files
 from paretoken.points.unpack import is_archive, unpack
 from paretoken.prices.market.book import price_book, shipped_prices, write_prices
 from paretoken.prices.market.importing import import_prices
+from paretoken.sessions.read import is_session_file, read_sessions
 from tests.fuzz.reader import Files, FuzzedReader
 from tests.support.points import row, table
 
@@ -138,8 +139,10 @@ def _importer(path: str) -> FuzzedReader:
 
 def _trace(name: str) -> FuzzedReader:
     def read(place: Path) -> None:
-        trace = read_trace(place / name)
-        list(trace.requests)
+        if is_session_file(place / name):
+            read_sessions(place / name)
+        else:
+            read_trace(place / name)
 
     return FuzzedReader(f"trace {name}", lambda: {name: (DATA / "traces" / name).read_bytes()}, read)
 

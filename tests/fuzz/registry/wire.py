@@ -15,6 +15,10 @@ from paretoken.bench.plan import Prepared
 from paretoken.bench.stats.prometheus import merge, parse
 from paretoken.bench.stats.scrape import delta, summed
 from paretoken.emulate.request import ApiError, read
+from paretoken.emulate.surfaces.chat import Chat
+from paretoken.emulate.surfaces.completions import Completions
+from paretoken.emulate.surfaces.messages import Messages
+from paretoken.emulate.surfaces.responses import Responses
 from paretoken.points.server_config import sglang_config, vllm_config, vllm_metrics
 from tests.fuzz.reader import Files, FuzzedReader
 
@@ -48,6 +52,12 @@ SERVER_INFO = {
     "speculative_algorithm": "EAGLE",
     "speculative_num_steps": 3,
     "model_path": "m",
+}
+EMULATED = {
+    Completions: COMPLETION,
+    Chat: CHAT,
+    Messages: {"model": "m", "max_tokens": 8, "system": "Be brief.", "messages": [{"role": "user", "content": "Hi"}]},
+    Responses: {"model": "m", "max_output_tokens": 8, "instructions": "Be brief.", "input": "Hi"},
 }
 
 
@@ -122,8 +132,8 @@ def server_info(place: Path) -> None:
 
 
 def emulated(place: Path) -> None:
-    read((place / "completion.json").read_bytes(), chat=False, model="m", context=4096)
-    read((place / "chat.json").read_bytes(), chat=True, model="m", context=4096)
+    for surface in EMULATED:
+        read((place / f"{surface.__name__}.json").read_bytes(), surface=surface, model="m", context=4096)
 
 
 READERS = (
@@ -134,7 +144,7 @@ READERS = (
     FuzzedReader("/server_info", lambda: {"info.json": orjson.dumps(SERVER_INFO)}, server_info),
     FuzzedReader(
         "request to the emulator",
-        lambda: {"completion.json": orjson.dumps(COMPLETION), "chat.json": orjson.dumps(CHAT)},
+        lambda: {f"{surface.__name__}.json": orjson.dumps(body) for surface, body in EMULATED.items()},
         emulated,
         refusals=(ApiError,),
     ),

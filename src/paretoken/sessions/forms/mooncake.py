@@ -29,7 +29,7 @@ RULE = (
     "times in ms, blocks of 512 tokens, each turn after the answer before it, which took 1 s where no delay is stated"
 )
 BLOCK_TOKENS = 512
-_PROMPTS = ("input_length", "text_input", "input_text", "hash_ids")
+_PROMPTS = ("input_length", "text_input", "input_text")
 TIMES, DELAYS = ("timestamp", "timestamp_ms"), ("delay", "delay_ms")
 _MODES = ("history", "delta")
 

@@ -6,8 +6,8 @@ Each session counts by the share of its time that lies within the span:
 
 So a span that begins or ends amid sessions neither loses nor gains any, however few it holds: with users who always
 have a session of the same length, it is exactly users / session time. A session that the end of the level cut is taken
-to last as long as the mean of those done, or as long as it had lasted. A failed one is never done and counts for
-nothing.
+to last as long as the mean of those done; if it had lasted that long already, as long as the mean again. A failed one
+is never done and counts for nothing.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SessionRate:
         lasted = np.array([s.seconds for s in chosen], dtype=float)
         # Where none is done, a cut session is no part of one.
         mean = float(lasted[done].mean()) if done.any() else np.inf
-        seconds = np.where(cut, np.maximum(lasted, mean), lasted)
+        seconds = np.where(cut, np.where(lasted < mean, mean, lasted + mean), lasted)
         inside_s = np.array([_inside_s(s, span) for s in chosen], dtype=float)
         # A session of no time at all is within the span as a whole.
         parts = np.divide(inside_s, seconds, out=np.ones(len(chosen)), where=seconds > 0)
