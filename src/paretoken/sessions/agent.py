@@ -106,7 +106,7 @@ class Agent:
 
     def call(self, name: str, new_tokens: int, output_tokens: int, wait_s: float = 0.0) -> bool:
         """Add a model call. A context without room is compacted; without `compaction`, False and no call."""
-        output_tokens = min(output_tokens, self._room // 4)
+        new_tokens, output_tokens = max(new_tokens, 1), min(output_tokens, self._room // 4)
         if self.last != NO_STEP and self.context_tokens + new_tokens + output_tokens > self._room:
             if self.compaction is None:
                 return False

@@ -1,10 +1,10 @@
 """Messages that prompts begin with alike, and how many tokens each has.
 
 A prompt that continues no other is its definitions of tools and then its messages. Two prompts share all of these up
-to the first that differs. Traces state the length of a whole prompt, so the tokens that are new in it are spread over
-its new messages by their share of the characters. A message that several prompts begin with is as long as in the one
-of the fewest characters, where least else blurs its share. Text that begins alike within a message is not shared, nor
-what the chat template of a server puts in front.
+to the first that differs; where a trace names an opening, they share that and no more. Traces state the length of a
+whole prompt, so the tokens that are new in it are spread over its new messages by their share of the characters. A
+message that several prompts begin with is as long as in the one of the fewest characters, where least else blurs its
+share. Text that begins alike within a message is not shared, nor what the chat template of a server puts in front.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class MessageRuns:
         shortest: dict[Chain, tuple[int, int]] = {}  # characters of the prompt, tokens of the message
         for session in sessions:
             for call in session.calls.values():
-                if call.continues == NO_STEP and call.messages and not call.blocks:
+                if call.continues == NO_STEP and call.messages and not call.blocks and not call.opening:
                     for chain, tokens, characters in _openings(call):
                         shortest[chain] = min(shortest.get(chain, (characters, tokens)), (characters, tokens))
         return cls({chain: tokens for chain, (_, tokens) in shortest.items()})
@@ -80,15 +80,9 @@ def chained(chain: Chain, value: object) -> Chain:
     return blake2b(len(chain).to_bytes(1, "little") + chain + text, digest_size=16).digest()
 
 
-def opening_chain(call: Call) -> Chain:
-    """The chain of what comes before the messages of a call that continues no other."""
-    return chained(START, call.opening) if call.opening and call.opening_tokens else START
-
-
 def _openings(call: Call) -> Iterator[tuple[Chain, int, int]]:
     """The chain and the tokens of each message of a prompt, and the characters of all of them."""
-    opening = min(call.opening_tokens if call.opening else 0, call.input_tokens or 1)
-    spread = list(_spread(call, opening_chain(call), (call.input_tokens or 1) - opening))
+    spread = list(_spread(call, START, call.input_tokens or 1))
     characters = sum(_characters(piece) for piece in _pieces(call))
     return ((chain, tokens, characters) for chain, tokens in spread)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from paretoken.sessions.block_runs import BlockRuns
 from paretoken.sessions.graph import NO_STEP, Call, Session
-from paretoken.sessions.message_runs import Chain, MessageRuns, chained, opening_chain
+from paretoken.sessions.message_runs import START, Chain, MessageRuns, chained
 from paretoken.sessions.tree_builder import ROOT as ROOT
 from paretoken.sessions.tree_builder import Ints, TreeBuilder
 from paretoken.sessions.tree_builder import PrefixTree as PrefixTree
@@ -206,9 +206,9 @@ class _SessionTree:
         tokens = call.input_tokens or 1
         if call.blocks:
             leaf = self._of_blocks(session.block_tokens, call, tokens)
-        elif call.messages:
+        elif call.messages and not call.opening:
             base = self._base(before, call, tokens)
-            text = opening_chain(call) if before is None else before[1]
+            text = START if before is None else before[1]
             if before is not None and self.builder.reach(base) < self.builder.reach(before[0]):
                 text = chained(text, self.builder.reach(base))
             return self.texts.prompt(self.builder, base, text, call, tokens)
