@@ -284,7 +284,7 @@ class FleetSizer:
     def _checked(
         self, group: HourGroup, replicas: int, latencies: Latencies, replica_s: float, share: float
     ) -> FleetCheck:
-        """The check by the latencies of a replay of so many seconds of a replica."""
+        """The check by the latencies of a replay of some seconds of one replica."""
         figures = latencies.figures()
         return FleetCheck(
             group=group,

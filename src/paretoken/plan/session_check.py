@@ -64,7 +64,7 @@ def check_sessions(
     *,
     prefix_cache: bool = True,
 ) -> SessionCheck | None:
-    """The replay of a fleet with so many replicas by hour; None without sessions that wait, and of two pools."""
+    """The replay of a fleet with its replicas by hour; None without sessions that wait, and of two pools."""
     worker = fleet.replica.server
     if traffic.graphs is None or not isinstance(worker, Worker):
         return None

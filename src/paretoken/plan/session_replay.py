@@ -111,7 +111,7 @@ class SessionReplays:
         return max((point.figures.get((s.metric, s.statistic), 0.0) / s.bound_s for s in self.slos), default=0.0)
 
     def _point(self, sessions: Sequence[Session], users: int) -> LoadPoint:
-        """A replica under `users` sessions at once. By Little's law, calls per second are those of so many sessions
+        """A replica under `users` sessions at once. By Little's law, calls per second are those of that many sessions
         over the mean time of one; the end of the run, when users have none left, does not change that."""
         calls = sum(len(session.calls) for session in sessions)
         some = spread(sessions, max(EACH * users, ceil(len(sessions) * POINT_CALLS / calls)))

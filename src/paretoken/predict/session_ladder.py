@@ -49,7 +49,7 @@ class SampledWorkload:
     tokens_per_session: float
 
     def load(self, users: int, sessions: int) -> SessionLoad:
-        """The first sessions, the same for every deployment, for so many users."""
+        """The first sessions, the same for every deployment, for this number of users."""
         return replace(_load(self.workload, self.context_tokens, sessions), users=users)
 
 

@@ -81,7 +81,7 @@ class SessionPrediction:
 
 
 def sessions_for(users: int) -> int:
-    """Sessions that a point of so many users should simulate at first."""
+    """Sessions that a point with this number of users should simulate at first."""
     return max(SESSIONS_EACH * users, FEWEST_SESSIONS)
 
 

@@ -110,7 +110,7 @@ class PrefixRouter(Router):
         self.computed = [0] * replicas  # tokens sent to each that it did not hold
 
     def choose_by_prefix(self, prompt_tokens: int, held_tokens: Sequence[int]) -> int:
-        """The replica of the next prompt, of which each holds so many tokens."""
+        """The replica of the next prompt, by the tokens of it that each holds."""
         loads, longest = self.loads, max(held_tokens)
         busiest, idlest = max(loads), min(loads)
         rule = self.affinity
