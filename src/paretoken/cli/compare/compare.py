@@ -140,7 +140,9 @@ def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
     title = f"{head}{answer.limits[:1].upper()}{answer.limits[1:]}, {answer.tariff.name} ({answer.tco})"
     out = console()
     if everyone:
-        print_table(title, COLUMNS, [_row(c) for c in everyone], NOTE, SPARE)
+        # The table of sessions has a note of its own: nothing of it is interpolated.
+        note = NOTE if answer.tokens_per_session is None else ""
+        print_table(title, COLUMNS, [_row(c) for c in everyone], note, SPARE)
         print_sessions(answer)
     else:
         out.print(f"{title}: no point meets the limit", style="bold")
