@@ -22,7 +22,7 @@ class ServerOptions(TypedDict):
     slots: int
     context: int
     threads: int
-    prompt_cache: bool
+    prompt_cache: NotRequired[bool]
     announce: NotRequired[str]
 
 
@@ -53,10 +53,10 @@ def parameters(p: Any, options: ServerOptions) -> Any:
     p.n_threads_http = 2 * options["slots"] + 8
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = options["threads"]
     p.cont_batching = True
-    p.cache_prompt, p.cache_idle_slots = options["prompt_cache"], False
+    p.cache_prompt, p.cache_idle_slots = options.get("prompt_cache", False), False
     p.cache_ram_mib = 0
     # The share of a prompt that a slot must hold already to be chosen for it; llama.cpp's own default.
-    p.slot_prompt_similarity = 0.1 if options["prompt_cache"] else 0.0
+    p.slot_prompt_similarity = 0.1 if p.cache_prompt else 0.0
     p.n_ctx_checkpoints = 0
     p.endpoint_metrics = p.endpoint_props = p.endpoint_slots = True
     p.ui = p.fit_params = False
