@@ -138,9 +138,9 @@ def test_requests_are_sessions_of_one_call_each():
 
 
 def test_turns_that_follow_answers_are_one_session():
-    said = ({"role": "user", "content": "a"}, STAND_IN) * 3
+    messages = ({"role": "user", "content": "a"}, STAND_IN) * 3
     turns = tuple(
-        TraceRequest(time_s=5.0, messages=said[: 2 * i + 1], session="s", after_s=3.0 if i else None) for i in range(3)
+        TraceRequest(time_s=5.0, messages=messages[: 2 * i + 1], session="s", after_s=3.0 if i else None) for i in range(3)
     )
     (session,) = sessions_of_requests(Trace(file="x", format="f", requests=turns)).sessions
     assert [step.after for step in session.steps] == [(), (0,), (1,)]
@@ -202,3 +202,11 @@ def test_a_file_of_requests_is_read_as_sessions(tmp_path):
     path.write_text("\n".join(rows))
     trace = read_as_sessions(path)
     assert sum(len(session.calls) for session in trace.sessions) == 3
+
+
+def test_the_calls_of_a_long_session_are_listed_a_few_times(monkeypatch):
+    """Listing them takes time in proportion to the steps, so once for each step would be quadratic."""
+    times_listed, calls = [], Session.calls.fget
+    monkeypatch.setattr(Session, "calls", property(lambda session: times_listed.append(1) or calls(session)))
+    traffic = traffic_of_sessions(trace_of([chain(growing(200), begin_s=0.0)]))
+    assert len(traffic) == 200 and len(times_listed) < 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def traffic_of_sessions(trace: SessionTrace) -> Traffic:
     if not len(times):
         raise BadFile(f"{trace.file} contains no model call; give a trace of sessions with calls")
     graphs = _graphs(trace.sessions)
-    calls = [session.calls[step] for session, step in _steps(trace.sessions)]
+    calls = [call for session in trace.sessions for call in session.calls.values()]
     order = np.argsort(times, kind="stable")
     blocks = tuple(calls[i].blocks for i in order)
     return Traffic(
@@ -102,14 +103,10 @@ def _with_blocks(session: Session, traffic: Traffic, rows: Ints) -> Session:
     return replace(session, steps=tuple(steps))
 
 
-def _steps(sessions: tuple[Session, ...]) -> Iterator[tuple[Session, int]]:
-    return ((session, step) for session in sessions for step in session.calls)
-
-
 def _graphs(sessions: tuple[Session, ...]) -> SessionGraphs:
-    counts = [len(session.calls) for session in sessions]
-    steps = np.fromiter((step for _, step in _steps(sessions)), np.int64, sum(counts))
-    return SessionGraphs(sessions, np.repeat(np.arange(len(sessions)), counts), steps)
+    steps = [list(session.calls) for session in sessions]
+    graph = np.repeat(np.arange(len(sessions)), [len(row) for row in steps])
+    return SessionGraphs(sessions, graph, np.fromiter(chain.from_iterable(steps), np.int64, len(graph)))
 
 
 def _block_tokens(trace: SessionTrace) -> int:
@@ -129,4 +126,4 @@ def _notes(trace: SessionTrace) -> Iterator[str]:
 def _guessed(session: Session) -> int:
     """Calls of unknown duration that a step waits for whose own time was not recorded."""
     waited = {parent for step in session.steps if step.began_s is None for parent in step.after}
-    return sum(session.steps[index].seconds is None for index in waited if index in session.calls)
+    return sum(session.steps[index].seconds is None for index in waited & session.calls.keys())

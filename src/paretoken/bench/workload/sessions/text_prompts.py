@@ -46,6 +46,7 @@ class TextPrompts:
     ) -> None:
         self._session, self._number, self._again = session, number, again
         self._plan, self._bodies, self._pieces, self._own = plan, bodies, pieces, own_answers
+        self._calls = session.calls
         self._contexts: Contexts[PromptPart] = Contexts(session)
 
     def body(self, step: int, call: Call) -> tuple[bytes, int]:
@@ -76,7 +77,7 @@ class TextPrompts:
         """A prompt of recorded messages, after the context that they follow."""
         before = self._contexts.take(call.continues) if self._continues(call) else []
         if call.kept_tokens is not None and before:
-            before = _kept_messages(before, call.kept_tokens, self._session.calls[call.continues])
+            before = _kept_messages(before, call.kept_tokens, self._calls[call.continues])
         new: list[Message] = list(call.messages)
         if not before:
             new[0] = _marked(new[0], self._played_again())
