@@ -140,7 +140,8 @@ def test_requests_are_sessions_of_one_call_each():
 def test_turns_that_follow_answers_are_one_session():
     messages = ({"role": "user", "content": "a"}, STAND_IN) * 3
     turns = tuple(
-        TraceRequest(time_s=5.0, messages=messages[: 2 * i + 1], session="s", after_s=3.0 if i else None) for i in range(3)
+        TraceRequest(time_s=5.0, messages=messages[: 2 * i + 1], session="s", after_s=3.0 if i else None)
+        for i in range(3)
     )
     (session,) = sessions_of_requests(Trace(file="x", format="f", requests=turns)).sessions
     assert [step.after for step in session.steps] == [(), (0,), (1,)]

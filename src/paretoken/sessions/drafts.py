@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from paretoken.errors import BadConfig, BadFile, quoted
+from paretoken.errors import BadFile, quoted
 from paretoken.sessions.arrange import MOST_STEPS, BadSession, NamedStep
 from paretoken.sessions.fields import id_of
 from paretoken.sessions.graph import BLOCK_TOKENS
@@ -25,18 +25,6 @@ A line and its session while they are read come on top.
 
 class TooLarge(BadFile):
     """A file whose sessions take more memory than is allowed; leaving a session out does not help."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLimits:
-    """The part of a trace that is kept: its first `most_sessions`, without those with a call beyond `max_tokens`."""
-
-    most_sessions: int | None = None
-    max_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        if any(limit is not None and limit < 1 for limit in (self.most_sessions, self.max_tokens)):
-            raise BadConfig("limits of a trace of sessions must be 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +111,13 @@ class Faults:
 
 @dataclass(slots=True)
 class Gathered(Generic[T]):
-    """The rows of each session, of the first `limits.most_sessions` of the file; the others are counted.
+    """The rows of each session, of the first `most_sessions` of the file; the others are counted.
 
     `size` are the bytes that a parsed row takes.
     """
 
     faults: Faults
-    limits: SessionLimits
+    most_sessions: int | None
     size: Callable[[T], int]
     rows: dict[str, list[T]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
@@ -137,7 +125,7 @@ class Gathered(Generic[T]):
 
     def add(self, session: str, row: TraceRow, parse: Callable[[TraceRow], T]) -> None:
         """One more row of a session, kept as what `parse` makes of it."""
-        most = self.limits.most_sessions
+        most = self.most_sessions
         if session not in self.rows and most is not None and len(self.rows) >= most:
             self.faults.leave_out(session, f"beyond the first {most:,} sessions")
         if session in self.faults.spoiled:

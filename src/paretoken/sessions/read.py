@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from paretoken.errors import BadFile
+from paretoken.errors import BadConfig, BadFile
 from paretoken.plural import counted
 from paretoken.sessions.arrange import MOST_STEPS, BadSession, arranged
-from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, SessionDraft
 from paretoken.sessions.forms import dag, mooncake, otel, plain, tracelab, weka
 from paretoken.sessions.graph import Session, SessionTrace
 from paretoken.sessions.memory import session_bytes
@@ -29,8 +30,11 @@ class SessionForm(Protocol):
         """Whether a file whose first object is this one is of this form."""
         ...
 
-    def drafts(self, rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
-        """Every session of the rows; those that `faults` spoiled are left out."""
+    def drafts(self, rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
+        """Every session of the rows; those that `faults` spoiled are left out.
+
+        A form whose rows mix sessions need not keep those beyond the first `most_sessions`.
+        """
         ...
 
 
@@ -103,18 +107,18 @@ def read_sessions(
     *,
     keep_going: bool = False,
     most_sessions: int | None = None,
-    max_tokens: int | None = None,
 ) -> SessionTrace:
     """The sessions of a file or a folder of files, by their begin, which counts from the first one. Raises BadFile.
 
-    Rows are read one at a time, and memory holds the sessions that are kept: the first `most_sessions`, without those
-    that have a call of more than `max_tokens`, prompt and answer. They may take `MOST_KEPT` bytes. `keep_going` leaves
-    sessions out that are not sound; all that are left out are counted.
+    Rows are read one at a time, and memory holds the sessions that are kept, the first `most_sessions`. They may take
+    `MOST_KEPT` bytes. `keep_going` leaves broken sessions out; all that are left out are counted.
     """
+    if most_sessions is not None and most_sessions < 1:
+        raise BadConfig(f"most_sessions is {most_sessions}; it must be 1 or more")
     path, form = Path(path), form_of(path)
-    limits = SessionLimits(most_sessions=most_sessions, max_tokens=max_tokens)
     faults = Faults(file=str(path), keep_going=keep_going)
-    sessions = list(_sessions(form.drafts(_rows(path, form, faults), faults, limits), faults, limits))
+    drafts = form.drafts(_rows(path, form, faults), faults, most_sessions)
+    sessions = list(islice(_sessions(drafts, faults), most_sessions))
     if not sessions:
         why = ", ".join(f"{reason}: {count:,}" for reason, count in faults.left_out.items())
         raise BadFile(f"{path} holds no usable session; {f'left out: {why}' if why else 'check the file'}")
@@ -130,22 +134,17 @@ def read_sessions(
     )
 
 
-def _sessions(drafts: Iterator[SessionDraft], faults: Faults, limits: SessionLimits) -> Iterator[Session]:
-    """The sessions of the drafts within the limits."""
+def _sessions(drafts: Iterator[SessionDraft], faults: Faults) -> Iterator[Session]:
+    """The sessions of the drafts, without those that `faults` leaves out."""
     names = set[str]()
     for draft in drafts:
         with faults.of(draft.name, draft.place):
             if draft.name in names:
                 raise BadSession("occurs twice; give every session a name of its own", "two sessions with one name")
             session = _session(draft)
-            if limits.max_tokens is not None and session.longest_tokens > limits.max_tokens:
-                faults.leave_out(draft.name, f"a call of more than {limits.max_tokens:,} tokens")
-                continue
             faults.keep(session_bytes(session, draft.distinct_ids), draft.place)
             names.add(draft.name)
             yield session
-            if limits.most_sessions is not None and len(names) >= limits.most_sessions:
-                return
 
 
 def _session(draft: SessionDraft) -> Session:

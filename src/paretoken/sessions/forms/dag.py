@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from paretoken.errors import quoted
 from paretoken.sessions.arrange import MOST_STEPS, BadSession, NamedStep, StepList
-from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, SessionDraft
 from paretoken.sessions.fields import (
     id_of,
     ids_of,
@@ -101,7 +101,7 @@ class DagConversation:
         yield from (branch.child for turn in self.turns for branch in turn.branches)
 
 
-def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
     """A session for each root with all that it begins, once all conversations are read."""
     conversations: dict[str, DagConversation] = {}
     for row in rows:

@@ -17,7 +17,7 @@ from itertools import pairwise
 from paretoken.errors import quoted
 from paretoken.sessions.arrange import NamedStep
 from paretoken.sessions.contexts import common_messages
-from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, Gathered, SessionDraft
 from paretoken.sessions.fields import blocks_of, messages_of, seconds_of, text_of, tokens_of, tools_of
 from paretoken.sessions.graph import UNTIMED_CALL_S, Call, Message, Step
 from paretoken.sessions.memory import STEP_BYTES, call_bytes
@@ -51,9 +51,9 @@ class MooncakeTurn:
     call: Call
 
 
-def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
     """The sessions, once all rows are read."""
-    gathered = Gathered[MooncakeTurn](faults, limits, lambda turn: STEP_BYTES + call_bytes(turn.call))
+    gathered = Gathered[MooncakeTurn](faults, most_sessions, lambda turn: STEP_BYTES + call_bytes(turn.call))
     for number, row in enumerate(rows):
         own = row.values.get("session_id") in (None, "")
         if name := f"row {number}" if own else faults.session_of(row, "session_id"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from paretoken.errors import quoted
 from paretoken.sessions.arrange import BadSession
 from paretoken.sessions.contexts import common_messages
-from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, Gathered, SessionDraft
 from paretoken.sessions.fields import tokens_of
 from paretoken.sessions.forms.otel_messages import answer_of, definitions_of, prompt_of
 from paretoken.sessions.forms.otlp import NS, Span, span_of, span_rows
@@ -38,9 +38,9 @@ def detects(row: TraceRow) -> bool:
     return "resourceSpans" in row.values
 
 
-def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
     """A session for each conversation, once all spans are read; no limit, as a conversation may have many traces."""
-    gathered = Gathered[Span](faults, SessionLimits(), lambda span: STEP_BYTES + json_bytes(span.attributes))
+    gathered = Gathered[Span](faults, None, lambda span: STEP_BYTES + json_bytes(span.attributes))
     for row in rows:
         for span in _spans(row, faults):
             if trace := faults.session_of(span, "traceId"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from paretoken.sessions.arrange import NamedStep
-from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, Gathered, SessionDraft
 from paretoken.sessions.fields import (
     blocks_of,
     id_of,
@@ -53,9 +53,9 @@ def detects(row: TraceRow) -> bool:
     return "session" in fields and bool({"steps", *STEP_FIELDS} & fields) and not _REQUEST_FIELDS & fields
 
 
-def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
     """Sessions of one line as they come, then those of several lines."""
-    gathered = Gathered[TraceRow](faults, limits, lambda row: STEP_BYTES + json_bytes(row.values))
+    gathered = Gathered[TraceRow](faults, most_sessions, lambda row: STEP_BYTES + json_bytes(row.values))
     for row in rows:
         name = faults.session_of(row, "session")
         if not name:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from paretoken.sessions.drafts import Faults, Gathered, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, Gathered, SessionDraft
 from paretoken.sessions.fields import list_of, moment_s, rows_of, seconds_of, text_of, tokens_of
 from paretoken.sessions.graph import Call, Step
 from paretoken.sessions.memory import STEP_BYTES
@@ -63,9 +63,9 @@ class Round:
     tools: tuple[ToolRun, ...]
 
 
-def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
     """Sessions with their sub-agents, once all rounds are read; no limit, as a sub-agent is a session of the file."""
-    gathered = Gathered[Round](faults, SessionLimits(), lambda r: STEP_BYTES * (1 + len(r.tools)))
+    gathered = Gathered[Round](faults, None, lambda r: STEP_BYTES * (1 + len(r.tools)))
     for row in rows:
         if name := faults.session_of(row, "session_id"):
             gathered.add(name, row, _round)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, pairwise
 
 from paretoken.errors import quoted
-from paretoken.sessions.drafts import Faults, SessionDraft, SessionLimits
+from paretoken.sessions.drafts import Faults, SessionDraft
 from paretoken.sessions.fields import blocks_of, id_of, list_of, rows_of, seconds_of, text_of
 from paretoken.sessions.graph import UNTIMED_CALL_S, Call, Step
 from paretoken.sessions.recorded import SLACK_S, Recorded, steps_in_time, tools_for_waits
@@ -35,7 +35,7 @@ def detects(row: TraceRow) -> bool:
     return {"requests", "block_size"} <= row.values.keys()
 
 
-def drafts(rows: Iterator[TraceRow], faults: Faults, limits: SessionLimits) -> Iterator[SessionDraft]:
+def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) -> Iterator[SessionDraft]:
     """A session for each object."""
     numbers = count()
     for number, row in enumerate(rows):
