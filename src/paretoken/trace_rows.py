@@ -25,7 +25,7 @@ LATEST_S = 7_258_118_400.0
 """The year 2200 in seconds since 1970; every time is below it, whatever it counts from."""
 _GZIP = b"\x1f\x8b"
 HEAD_LINES = 100
-"""Lines at the begin of a file among which one that is whole shows its layout, whatever is broken before it."""
+"""First lines of a file, of which a whole one shows the layout, whatever is broken before it."""
 MARKS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 """Strings, as brackets in them mean nothing, and brackets. A string ends with its line at the latest.
 
@@ -177,10 +177,10 @@ def _spread(numbered: Iterable[tuple[int, str]], path: Path) -> Iterator[TraceRo
 
 
 def _are_lines(head: list[tuple[int, str]], more: Iterator[tuple[int, str]], path: Path) -> bool:
-    """Whether every line is an object of its own. Lines that this has to look at are moved from `more` to `head`.
+    """Whether every line is an object of its own. Lines read for this are moved from `more` to `head`.
 
-    So it is where the first line is whole, or where a later one is whole that cannot go on with what is open before it:
-    then the lines before are broken.
+    They are where the first line is whole, or where a later line is whole that cannot continue what is open before it:
+    then the lines before it are broken.
     """
     if _is_whole(head[0][1]):
         return True

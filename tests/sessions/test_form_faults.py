@@ -57,7 +57,7 @@ FAULTS: list[tuple[str, Change, str]] = [
         lambda r: r[0]["requests"][2].update(requests=[AGENT]),
         "type 'subagent' is unknown here",
     ),
-    ("tracelab.jsonl", lambda r: r[1].update(session_id=[1]), "line 2: session_id [1] is no id"),
+    ("tracelab.jsonl", lambda r: r[1].update(session_id=[1]), "line 2: session_id [1] is not an id"),
     ("tracelab.jsonl", lambda r: r[1].update(timing_events=[]), "line 2: timing_events must begin with a user_message"),
     ("tracelab.jsonl", lambda r: r[1]["timing_events"][1].update(timestamp="9"), "line 2: timestamp '9' is not a time"),
     ("tracelab.jsonl", lambda r: r[1]["tools"][0].update(emitted_at=7), "line 2, tool 1: emitted_at 7 is not a time"),
@@ -98,7 +98,7 @@ FAULTS: list[tuple[str, Change, str]] = [
         "intValue 'many' is not a whole number",
     ),
     ("mooncake.jsonl", lambda r: r[2].update(delay=-1), "line 3: delay '-1' is negative"),
-    ("mooncake.jsonl", lambda r: r[2].update(session_id=1.5), "line 3: session_id 1.5 is no id"),
+    ("mooncake.jsonl", lambda r: r[2].update(session_id=1.5), "line 3: session_id 1.5 is not an id"),
     (
         "mooncake.jsonl",
         lambda r: r[2].update(message_mode="some"),

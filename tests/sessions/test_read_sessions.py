@@ -16,7 +16,7 @@ def plain(name: str, tokens: int = 10, **more: object) -> str:
     return json.dumps({"session": name, "steps": steps}) + "\n"
 
 
-BAD = plain("circle", after=["x"]) + plain("missing", after=["y"]) + plain("negative", wait_s=-1) + '{"session": "cut'
+BAD = plain("cycle", after=["x"]) + plain("missing", after=["y"]) + plain("negative", wait_s=-1) + '{"session": "cut'
 
 
 class TestKeepGoing:
@@ -26,13 +26,13 @@ class TestKeepGoing:
         trace = read_sessions(path, keep_going=True)
         assert [session.name for session in trace.sessions] == ["a", "b"]
         assert trace.left_out == {
-            "a circle of steps": 1,
+            "a cycle of steps": 1,
             "a step that waits for a missing one": 1,
             "a row that cannot be read": 1,
             "a line that is not whole JSON": 1,
             "two sessions with one name": 1,
         }
-        assert f"{path.name}: 1 session left out: a circle of steps" in trace.notes()
+        assert f"{path.name}: 1 session left out: a cycle of steps" in trace.notes()
 
     def test_broken_first_lines_are_left_out_too(self, tmp_path):
         path = tmp_path / "t.jsonl"
@@ -52,8 +52,8 @@ class TestKeepGoing:
 
     def test_nothing_left_is_refused_with_the_reasons(self, tmp_path):
         path = tmp_path / "t.jsonl"
-        path.write_text(plain("circle", after=["x"]), encoding="utf-8")
-        with pytest.raises(BadFile, match="holds no usable session; left out: a circle of steps: 1"):
+        path.write_text(plain("cycle", after=["x"]), encoding="utf-8")
+        with pytest.raises(BadFile, match="holds no usable session; left out: a cycle of steps: 1"):
             read_sessions(path, keep_going=True)
 
     def test_a_session_of_many_rows_is_left_out_whole(self, tmp_path):
@@ -107,14 +107,14 @@ class TestBegins:
         assert [(s.name, s.begin_s) for s in trace.sessions] == [("s1", 0), ("s0", 7), ("s2", 10_007)]
         assert trace.timed
         assert trace.notes()[-1].endswith(
-            "1 pause of more than an hour between the begins of two sessions, the longest 2.8 hours"
+            "1 pause of more than an hour between the starts of two sessions, the longest 2.8 hours"
         )
 
     def test_are_given_by_all_or_by_none(self, tmp_path):
         path = tmp_path / "t.jsonl"
         path.write_text(self.rows(1, None), encoding="utf-8")
         with pytest.raises(
-            BadFile, match="some sessions have a begin and some have none; give all of them one, or none"
+            BadFile, match="some sessions have a start time and some have none; give one to all of them, or to none"
         ):
             read_sessions(path)
         path.write_text(self.rows(None, None), encoding="utf-8")

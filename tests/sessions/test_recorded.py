@@ -111,7 +111,7 @@ def test_agents_nested_too_deep_are_refused():
     item = call("x", 0, 1)
     for number in range(60):
         item = Recorded(id=f"agent {number}", begin_s=0, end_s=1, inner=(item,))
-    with pytest.raises(BadSession, match="inside another"):
+    with pytest.raises(BadSession, match="nested more than 50 levels deep"):
         steps_in_time([item])
 
 

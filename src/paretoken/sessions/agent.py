@@ -12,7 +12,7 @@ from paretoken.sessions.draws import drawn, drawn_whole
 from paretoken.sessions.graph import NO_STEP, Call, Step
 
 USER, TOOLS, COMPACTION = "user", "tools", "compaction"
-"""Names of calls: what they answer, or that they write the summary of a context."""
+"""Names of calls: for what they answer, or for writing the summary of a context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class Agent:
     delegated: int = 0
 
     def forget(self) -> None:
-        """Begin the next prompt with the opening."""
+        """Drop the context, so that the next prompt begins with the opening."""
         self.last, self.context_tokens = NO_STEP, self.shape.opening_tokens
 
     def turn(self, message_tokens: int, wait_s: float = 0.0, calls: int | None = None) -> bool:
-        """The calls that answer a message, drawn by default; False if the context has no room for one of them."""
+        """Add the calls that answer a message, by default a drawn number; False if the context has no room for one."""
         shape, rng = self.shape, self.rng
         calls = calls or max(int(drawn_whole(shape.calls, rng, 1)[0]), 1)
         outputs = np.maximum(drawn_whole(shape.output_tokens, rng, calls), 1)

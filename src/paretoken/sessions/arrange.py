@@ -11,7 +11,7 @@ from paretoken.errors import ParetokenError, quoted
 from paretoken.sessions.graph import NO_STEP, Step
 
 MOST_STEPS = 100_000
-"""Steps of a session. More are taken for a mistake."""
+"""Steps of a session; more are taken for a mistake."""
 MOST_LINKS = 1_000_000
 """Steps that the steps of a session wait for, all together."""
 MOST_WAIT_S = 31 * 86_400.0
@@ -19,7 +19,7 @@ MOST_WAIT_S = 31 * 86_400.0
 
 
 class BadSession(ParetokenError):
-    """A session that cannot be run: a circle, a missing parent, a negative time. The words name the step.
+    """A session that cannot be run: a cycle, a missing parent, a negative time. The message names the step.
 
     `reason` is the same for all sessions with that fault.
     """
@@ -96,7 +96,7 @@ def _check_times(step: NamedStep) -> None:
 
 
 def _order(steps: Sequence[NamedStep], parents: Sequence[Sequence[int]]) -> list[int]:
-    """Places in topological order, the first given first."""
+    """Places in topological order; of steps that may run, the first in the file comes first."""
     missing = [len(p) for p in parents]
     children: list[list[int]] = [[] for _ in steps]
     for place, above in enumerate(parents):
@@ -113,7 +113,7 @@ def _order(steps: Sequence[NamedStep], parents: Sequence[Sequence[int]]) -> list
     if len(order) < len(steps):
         stuck = next(place for place, n in enumerate(missing) if n)
         why = f"step {quoted(steps[stuck].id)} waits for itself, directly or through other steps"
-        raise BadSession(why, "a circle of steps")
+        raise BadSession(why, "a cycle of steps")
     return order
 
 

@@ -25,7 +25,7 @@ class BlockRuns:
         self._first: dict[int, _Run] = {}
 
     def longest(self, blocks: Blocks) -> tuple[int, int]:
-        """The most blocks that a prompt begins with as an earlier one does, and the leaf of that; 0 and −1 if none."""
+        """The longest common prefix with an earlier prompt, in blocks, and that prompt's leaf; 0 and −1 if none."""
         common, leaf, runs = 0, -1, self._first
         while common < len(blocks) and (run := runs.get(blocks[common])):
             common, leaf, runs = _common(run, blocks), run.leaf, run.next
@@ -47,7 +47,7 @@ class BlockRuns:
 
 
 def _common(run: _Run, blocks: Blocks) -> int:
-    """How many blocks are common to both, of which those before the run are, and its first one."""
+    """The blocks that both have in common; those before the run and its first one are known to be."""
     low, high = run.begin + 1, min(run.end, len(blocks))
     if run.blocks[low:high] == blocks[low:high]:
         return high

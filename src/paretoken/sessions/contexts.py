@@ -10,7 +10,7 @@ from paretoken.sessions.graph import Message
 def common_messages(earlier: Sequence[Message], messages: Sequence[Message]) -> int | None:
     """How many messages are those of the earlier call and its answer; None if they do not begin with those.
 
-    The answer is the message of the assistant behind them, as forms write it down in more than one way.
+    The answer is the message of the assistant behind them, which forms write in more than one way.
     """
     count = len(earlier)
     if not count or list(messages[:count]) != list(earlier):

@@ -31,7 +31,7 @@ class TooLarge(BadFile):
 class SessionDraft:
     """A session whose steps name each other by the ids of the form. `place` is where the file holds it.
 
-    `begin_s` is the recorded time of its begin, whatever that counts from. `distinct_ids` is how many objects its block
+    `begin_s` is the recorded time of its start, from any zero. `distinct_ids` is how many objects its block
     ids are, None if each is one of its own.
     """
 
@@ -58,7 +58,7 @@ class Faults:
 
     @contextmanager
     def of(self, session: str, place: str = "") -> Iterator[None]:
-        """A part of a session is read in here."""
+        """The context in which a part of a session is read; its faults are raised or counted."""
         try:
             yield
         except TooLarge:
@@ -70,7 +70,7 @@ class Faults:
             self._spoil(session, e, "a row that cannot be read")
 
     def keep(self, size: int, place: str) -> None:
-        """That many more bytes are kept; TooLarge once they are too many."""
+        """Count bytes of memory that are kept; TooLarge once they are too many."""
         self.kept += size
         if self.kept > MOST_KEPT:
             raise TooLarge(
@@ -79,7 +79,7 @@ class Faults:
             )
 
     def give_back(self, size: int) -> None:
-        """That many bytes are kept no longer."""
+        """Count bytes of memory that are freed."""
         self.kept -= size
 
     def session_of(self, row: TraceRow, name: str) -> str:
@@ -91,13 +91,13 @@ class Faults:
             return ""
 
     def broken(self, error: BadFile) -> None:
-        """A line is no JSON object, so its session is unknown."""
+        """Raise or count a line that is not a JSON object; its session is unknown."""
         if not self.keep_going:
             raise error
         self.left_out["a line that is not whole JSON"] += 1
 
     def leave_out(self, session: str, reason: str) -> None:
-        """A session is left out; it counts once."""
+        """Leave out a session; it counts once."""
         if session not in self.spoiled:
             self.spoiled.add(session)
             self.keep(json_bytes(session) + OBJECT_BYTES, quoted(session))

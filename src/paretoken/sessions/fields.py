@@ -17,9 +17,9 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 def id_of(row: TraceRow, name: str, value: object) -> str:
-    """An id as text; a whole number is one, too."""
+    """An id as text; it may be a whole number."""
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
-        raise row.bad(f"{name} {quoted(value)} is no id; give a text or a whole number")
+        raise row.bad(f"{name} {quoted(value)} is not an id; give a text or a whole number")
     return str(value)
 
 
@@ -29,6 +29,7 @@ def ids_of(row: TraceRow, name: str) -> tuple[str, ...]:
 
 
 def list_of(row: TraceRow, name: str) -> Sequence[object]:
+    """A list, empty where the row lacks it."""
     value = row.values.get(name)
     if value is None:
         return ()
@@ -59,12 +60,12 @@ def text_of(row: TraceRow, name: str) -> str:
 
 
 def tokens_of(row: TraceRow, name: str) -> int | None:
-    """Tokens, None where the row does not say."""
+    """Tokens, None where the row lacks them."""
     return row.tokens(name) if row.values.get(name) is not None else None
 
 
 def seconds_of(row: TraceRow, name: str, unit_s: float = 1.0) -> float | None:
-    """A time in s, None where the row does not say."""
+    """A time in s, None where the row lacks it."""
     return row.time_s(name, unit_s) if row.values.get(name) is not None else None
 
 
@@ -119,10 +120,10 @@ def _inside(value: dict[str, object] | list[object]) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value
 
 
-def require_known(row: TraceRow, known: Sequence[str]) -> None:
-    """No field but these, so that a typing error does not go unnoticed."""
+def require_known(row: TraceRow, fields: Sequence[str]) -> None:
+    """Refuse a field that is not one of these, so that a typing error does not go unnoticed."""
     for name in row.values:
-        if name not in known:
-            near = get_close_matches(name[:80], known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(known)}"
+        if name not in fields:
+            near = get_close_matches(name[:80], fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(fields)}"
             raise row.bad(f"the field {quoted(name)} is unknown; {hint}")

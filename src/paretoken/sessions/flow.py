@@ -13,7 +13,7 @@ NS = 1_000_000_000
 class Flow:
     """The n model calls of a session in their order, and what each waits for.
 
-    Call i is due at the latest of `root_ns[i]` after the begin of the session and, for each (call, gap) of
+    Call i is due at the latest of `root_ns[i]` after the start of the session and, for each (call, gap) of
     `parents[i]`, that gap after the end of the call; times in ns. `root_ns` is None where it does not bind. `steps` are
     the indices of the calls in the session. The session ends with its last call, or later with tools that no call
     follows: at the latest of the gap of `tails` after the end of a call, for each of these, and `least_ns` after its
@@ -30,7 +30,7 @@ class Flow:
 def flow_of(session: Session, idle_cap_s: float | None = None) -> Flow:
     """The flow of a session. No wait and no tool lasts longer than `idle_cap_s`."""
     number = {step: i for i, step in enumerate(session.calls)}
-    reached: list[dict[int, int]] = []  # by step: (call → gap ns from its end to the end of the step); −1 is the begin
+    reached: list[dict[int, int]] = []  # by step: (call → gap ns from its end to the end of the step); −1 is the start
     parents: list[tuple[tuple[int, int], ...]] = []
     roots: list[int | None] = []
     for index, step in enumerate(session.steps):
@@ -52,7 +52,7 @@ def flow_of(session: Session, idle_cap_s: float | None = None) -> Flow:
 
 
 def _tails(session: Session, reached: list[dict[int, int]]) -> dict[int, int]:
-    """The longest gap from the end of a call, or from the begin (−1), to the end of tools that no step follows."""
+    """The longest gap from the end of a call, or from the start (−1), to the end of tools that no step follows."""
     followed = {parent for step in session.steps for parent in step.after}
     tails: dict[int, int] = {}
     for index, step in enumerate(session.steps):

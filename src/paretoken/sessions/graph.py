@@ -13,24 +13,25 @@ from paretoken.plural import counted
 Message = Mapping[str, object]
 NO_STEP = -1
 BLOCK_TOKENS = 64
-"""Tokens of a prompt that one block id stands for, where a form does not say."""
+"""Prompt tokens of a block, where a form does not state them."""
 UNTIMED_CALL_S = 1.0
 """How long a call lasts whose duration was not recorded, unless the next one began earlier."""
 FAR_APART_S = 3600.0
-"""Begins of two sessions in a row that are further apart are reported."""
+"""A longer gap between the starts of two consecutive sessions is reported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a model call sends and asks for. None is what the trace does not say.
+    """What a model call sends and asks for. None is a value that the trace does not state.
 
     `input_tokens` counts the whole prompt. The prompt begins with `kept_tokens` of the context of step `continues`, its
     prompt and its answer; None keeps all of it. A call that continues no step begins with the `opening_tokens` that all
     calls with the same `opening` share, such as a system prompt.
 
     `blocks` are ids of the blocks of the whole prompt; equal ids are equal prompts up to the end of that block, and
-    they come before `continues`. `messages` are those that the context of `continues` lacks, all of them where there
-    is none. `answer` is the recorded answer, `model` the recorded model or adapter. `tools` are definitions of tools.
+    they take precedence over `continues`. `messages` are those that the context of `continues` lacks, all of them where
+    there is none. `answer` is the recorded answer, `model` the recorded model or adapter. `tools` are definitions of
+    tools.
     """
 
     input_tokens: int | None = None
@@ -52,7 +53,7 @@ class Step:
 
     It begins `wait_s` after the last of the steps `after` has ended; without any, `wait_s` after its session. `seconds`
     is how long a tool runs; of a model call it is the recorded duration, None if unknown. `began_s` is when it began in
-    the recording, counted from the begin of the session. `agent` is "" for the main agent, else the name of a
+    the recording, counted from the start of the session. `agent` is "" for the main agent, else the name of a
     sub-agent.
     """
 
@@ -89,11 +90,11 @@ class Session:
 
     @property
     def longest_tokens(self) -> int:
-        """The most tokens of a prompt and its answer; those that the trace does not say count as none."""
+        """The most tokens of a prompt and its answer; lengths that the trace does not state count as 0."""
         return max(((c.input_tokens or 0) + (c.output_tokens or 0) for c in self.calls.values()), default=0)
 
     def times(self, call_s: float | None = None) -> list[tuple[float, float]]:
-        """Begin and end of each step in s from the begin of the session: as recorded, else after what it waits for.
+        """Start and end of each step in s from the start of the session: as recorded, else after what it waits for.
 
         With `call_s` all are after what they wait for, and each call lasts that long. Without it, a call whose duration
         was not recorded lasts `UNTIMED_CALL_S`, or less where a step that waits for it was due earlier.
@@ -131,10 +132,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionTrace:
-    """The sessions of a file, in the order of their begin, and what was left out.
+    """The sessions of a file, in the order of their start, and what was left out.
 
     `rule` says how the form was read. `left_out` counts sessions by reason, `beyond_context` those of them that exceed
-    a server's context of `context_tokens`. `begin_unix_s` is the recorded begin of the first session, seconds since
+    a server's context of `context_tokens`. `begin_unix_s` is the recorded start of the first session, seconds since
     1970, None where the file has no dates.
     """
 
@@ -180,7 +181,7 @@ class SessionTrace:
         gaps = [gap for a, b in pairwise(begins) if (gap := b - a) > FAR_APART_S]
         if gaps:
             notes.append(
-                f"{counted(len(gaps), 'pause')} of more than an hour between the begins of two sessions, "
+                f"{counted(len(gaps), 'pause')} of more than an hour between the starts of two sessions, "
                 f"the longest {max(gaps) / 3600:,.1f} hours"
             )
         return tuple(f"{Path(self.file).name}: {note}" for note in notes)

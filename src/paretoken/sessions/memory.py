@@ -1,4 +1,4 @@
-"""How many bytes of memory the parts of sessions take, from above: objects of CPython, by their documented sizes."""
+"""Upper bounds of the memory that parts of sessions take: objects of CPython by their documented sizes, in bytes."""
 
 from __future__ import annotations
 

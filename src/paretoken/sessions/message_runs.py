@@ -3,8 +3,8 @@
 A prompt that continues no other is its definitions of tools and then its messages. Two prompts share all of these up
 to the first that differs; where a trace names an opening, they share that and no more. Traces state the length of a
 whole prompt, so the tokens that are new in it are spread over its new messages by their share of the characters. A
-message that several prompts begin with is as long as in the one of the fewest characters, where least else blurs its
-share. Text that begins alike within a message is not shared, nor what the chat template of a server puts in front.
+message that several prompts begin with is as long as in the prompt with the fewest characters, where its share is most
+exact. Text that begins alike within a message is not shared, nor what the chat template of a server adds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from paretoken.sessions.graph import NO_STEP, Call, Session
 from paretoken.sessions.tree_builder import TreeBuilder
 
 Chain = bytes
-"""The digest of a text from the begin of a prompt; equal texts have equal ones."""
+"""The digest of a text from the start of a prompt; equal texts have equal digests."""
 START: Chain = b""
 
 

@@ -22,7 +22,7 @@ def possible_tokens(sessions: Sequence[Session], *, own_answers: bool = True, bl
 
 
 def possible_share(sessions: Sequence[Session], *, own_answers: bool = True, block_tokens: int = 1) -> float:
-    """The share of all prompt tokens that the cache holds. By the token, no size of a block finds more."""
+    """The share of all prompt tokens that the cache holds. Blocks of 1 token give the most."""
     hits = possible_tokens(sessions, own_answers=own_answers, block_tokens=block_tokens)
     return float(hits.sum() / max(_input_tokens(sessions).sum(), 1))
 

@@ -1,7 +1,6 @@
 """What prompts share, as a tree of segments: runs of tokens that the same requests hold.
 
-Every cached prefix is a path from the root of this tree, so a cache needs to know of whole segments only, however many
-blocks they hold.
+Every cached prefix is a path from the root of this tree, so a cache tracks segments, however many blocks these hold.
 """
 
 from __future__ import annotations
@@ -59,8 +58,9 @@ def _numbered(ids: Sequence[Sequence[int]], units: Ints) -> tuple[Ints, int]:
 def nodes_of(ids: Ints, units: Ints, id_count: int) -> Ints:
     """The node of every block in the tree of prefixes, shape of `ids`: one id under another parent is another node.
 
-    `ids` (total,), below `id_count`, are the blocks of n chains of `units` (n,) blocks each, one after the other. Level
-    by level, so that ids which name only the content of a block are told apart, too. Nodes count from 1.
+    `ids` (total,), below `id_count`, are the blocks of n chains of `units` (n,) blocks each, one after the other. Nodes
+    are assigned level by level, so an id that names only the content of its block is distinguished by the blocks before
+    it. Nodes count from 1.
     """
     starts = np.cumsum(units) - units
     nodes = np.empty(len(ids), np.int64)
@@ -93,7 +93,7 @@ def _ranges(starts: Ints, lengths: Ints) -> Ints:
 def tree_of_nodes(nodes: Ints, units: Ints, block_tokens: int, input_tokens: Ints, output_tokens: Ints) -> PrefixTree:
     """The tree of n chains of nodes, as `nodes_of` gives them; each node is a block of `block_tokens`.
 
-    The last block of a prompt may be filled in part, and is shared then with prompts of the same length. Requests
+    The last block of a prompt may be partly filled; then only prompts of the same length share it. Requests
     through a node are a subset of those through its parent, so a segment ends where their number changes.
     """
     prompt = np.full(len(units), ROOT, np.int64)
@@ -168,9 +168,9 @@ def tree_of_sessions(sessions: Iterable[Session], *, own_answers: bool = True) -
     """The tree of the model calls of all sessions, one after the other.
 
     Prompts share what their block ids say, else the context they go on with and the messages that are equal after it;
-    `message_runs` says how long a message is. `own_answers`: the answer in a later prompt is what the server said, so
-    that its cache finds it, and no other one is equal. Otherwise it is other text of that length, the same in every
-    call that holds it, and recorded answers that are equal are shared. Lengths that are None count as 1 token.
+    `message_runs` says how long a message is. With `own_answers`, later prompts hold the server's own answer, which its
+    cache has and no other prompt shares. Otherwise they hold other text of that length, the same in all of them, and
+    equal recorded answers are shared. Lengths that are None count as 1 token.
     """
     sessions = list(sessions)
     growing = _SessionTree(own_answers, MessageRuns.of(sessions))
@@ -198,7 +198,7 @@ class _SessionTree:
     texts: MessageRuns
     builder: TreeBuilder = field(default_factory=TreeBuilder)
     openings: dict[str, int] = field(default_factory=dict)
-    # By the size of a block: an id of another size means another text.
+    # By the size of a block: equal ids of different sizes are different text.
     runs_of: defaultdict[int, BlockRuns] = field(default_factory=lambda: defaultdict(BlockRuns))
 
     def prompt(self, session: Session, before: _Context | None, call: Call) -> _Context:
@@ -253,17 +253,17 @@ def possible_hits(tree: PrefixTree, order: Iterable[int], input_tokens: Ints, bl
 
     Whole blocks of `block_tokens`, and less than the prompt: its last token is always computed.
     """
-    parent, end, seen = tree.parent.tolist(), tree.end.tolist(), bytearray(len(tree.parent))
+    parent, end, cached = tree.parent.tolist(), tree.end.tolist(), bytearray(len(tree.parent))
     prompt, whole = tree.prompt.tolist(), tree.whole.tolist()
     hits = np.zeros(len(tree), np.int64)
     for request in order:
         segment = prompt[request]
-        while segment != ROOT and not seen[segment]:
+        while segment != ROOT and not cached[segment]:
             segment = parent[segment]
         common = 0 if segment == ROOT else end[segment]
         hits[request] = max(min(common, int(input_tokens[request]) - 1), 0) // block_tokens * block_tokens
         segment = whole[request]
-        while segment != ROOT and not seen[segment]:
-            seen[segment] = 1
+        while segment != ROOT and not cached[segment]:
+            cached[segment] = 1
             segment = parent[segment]
     return hits

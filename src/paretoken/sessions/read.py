@@ -1,4 +1,4 @@
-"""Sessions of a trace file of any form, told apart by content."""
+"""Sessions of a trace file in any form, which its content shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["FORMS", "SessionForm", "files_of", "form_of", "is_session_file", "re
 
 
 class SessionForm(Protocol):
-    """What a module of a form offers."""
+    """What the module of a form provides."""
 
     NAME: str
     RULE: str
@@ -45,7 +45,7 @@ FORMS: tuple[SessionForm, ...] = (weka, tracelab, otel, mooncake, dag, plain)
 def is_session_file(path: Path | str) -> bool:
     """Whether a file holds sessions; False also for one that cannot be read, which another reader refuses.
 
-    Broken lines at its begin are skipped, up to `HEAD_LINES`.
+    Broken first lines are skipped, up to `HEAD_LINES`.
     """
     try:
         return _form_of(Path(path)) is not None
@@ -108,7 +108,7 @@ def read_sessions(
     keep_going: bool = False,
     most_sessions: int | None = None,
 ) -> SessionTrace:
-    """The sessions of a file or a folder of files, by their begin, which counts from the first one. Raises BadFile.
+    """The sessions of a file or a folder of files, in the order of their start, counted from the first. Raises BadFile.
 
     Rows are read one at a time, and memory holds the sessions that are kept, the first `most_sessions`. They may take
     `MOST_KEPT` bytes. `keep_going` leaves broken sessions out; all that are left out are counted.
@@ -157,10 +157,12 @@ def _session(draft: SessionDraft) -> Session:
 
 
 def _first_s(path: Path, sessions: Sequence[Session]) -> float | None:
-    """The recorded time of the first begin, None without any."""
+    """The recorded time of the first start, None without any."""
     begins = [session.begin_s for session in sessions if session.begin_s is not None]
     if begins and len(begins) < len(sessions):
-        raise BadFile(f"{path}: some sessions have a begin and some have none; give all of them one, or none")
+        raise BadFile(
+            f"{path}: some sessions have a start time and some have none; give one to all of them, or to none"
+        )
     return min(begins, default=None)
 
 

@@ -13,9 +13,9 @@ from paretoken.sessions.graph import Step
 
 SLACK_S = 1e-6
 DIGITS = 9
-"""Of times in s that are differences of others."""
+"""Decimals of times in s that are differences of others."""
 DEEPEST = 50
-"""Agents inside agents."""
+"""Levels of agents inside agents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,11 @@ class Recorded:
         return max([self.end_s, self.begin_s, *(item.ended_s for item in self.inner)])
 
 
+def too_deep(kind: str, name: str) -> BadSession:
+    """The error for an agent or a conversation below more than `DEEPEST` others."""
+    return BadSession(f"{kind} {quoted(name)} is nested more than {DEEPEST} levels deep", "agents nested too deep")
+
+
 Ends = Mapping[str, float]
 """Steps by id with the times at which they ended."""
 
@@ -49,7 +54,7 @@ def begin_of(items: Iterable[Recorded]) -> float:
 
 
 def steps_in_time(items: Sequence[Recorded], *, slack_s: float = SLACK_S) -> list[NamedStep]:
-    """The steps in the order of their begin, each after those of its agent that had ended when it began.
+    """The steps in the order of their start, each after those of its agent that had ended when it began.
 
     Of these only the last are named, as they waited for the others. The first steps of an agent wait for what the agent
     itself waited for; what comes after an agent waits for its last steps. Steps may overlap by `slack_s`, for times
@@ -64,7 +69,7 @@ def steps_in_time(items: Sequence[Recorded], *, slack_s: float = SLACK_S) -> lis
 def _place(items: Sequence[Recorded], before: Ends, zero_s: float, slack_s: float, steps: StepList, depth: int) -> Ends:
     """Append the steps of one agent; the ends of those that none of its others waits for."""
     if depth > DEEPEST:
-        raise BadSession(f"agent {quoted(items[0].id)} is the {depth}th inside another", "agents nested too deep")
+        raise too_deep("agent", items[0].id)
     begins = {item.id: item.begin_s for item in items}
     last: dict[str, Ends] = {}  # by item: its last steps
     waited: set[str] = set()
@@ -84,11 +89,11 @@ def _place(items: Sequence[Recorded], before: Ends, zero_s: float, slack_s: floa
 
 
 def _with_earlier(items: Sequence[Recorded], slack_s: float) -> Iterable[tuple[Recorded, list[Recorded]]]:
-    """Each item by its begin, with those that had ended then and that none of the others which had ended follows."""
+    """Each item by its start, with the items that had ended then, less those that another of these follows."""
     running: list[tuple[float, int]] = []
     ordered = sorted(items, key=lambda item: (item.begin_s, item.ended_s, item.id))
     ended: list[Recorded] = []
-    latest_s = float("-inf")  # the last begin of those that have ended
+    latest_s = float("-inf")  # the last start of those that have ended
     for begin_s, group in groupby(enumerate(ordered), key=lambda pair: pair[1].begin_s):
         while running and running[0][0] <= begin_s + slack_s:
             ended.append(ordered[heappop(running)[1]])

@@ -96,5 +96,5 @@ def _new_tokens(session: Session, name: str, call: Call) -> Iterator[tuple[str, 
 
 
 def _wait_s(session: Session, after: Sequence[int], wait_s: float) -> float:
-    """The wait ahead of a message of the user, which a retrieval may stand between."""
+    """The wait ahead of a message of the user, also where a retrieval follows it."""
     return max([wait_s, *(session.steps[i].wait_s for i in after if session.steps[i].call is None)])

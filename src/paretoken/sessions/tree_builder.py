@@ -1,4 +1,4 @@
-"""A tree of segments, runs of tokens that the same requests hold, and its making request by request."""
+"""A tree of segments, runs of tokens that the same requests hold, built request by request."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TreeBuilder:
         return 0 if segment == ROOT else self.end[segment]
 
     def at(self, segment: int, tokens: int) -> int:
-        """The segment above or at `segment` that ends after `tokens` tokens; one is split for it if need be."""
+        """The segment above or at `segment` that ends after `tokens` tokens; a longer one is split."""
         while segment != ROOT and self.start[segment] >= tokens:
             segment = self.parent[segment]
         if segment == ROOT or self.end[segment] <= tokens:

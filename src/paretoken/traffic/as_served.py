@@ -1,4 +1,4 @@
-"""The calls of sessions at the times at which a server's answers let them come."""
+"""The calls of sessions at the times that follow from a server's answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paretoken.traffic.traffic import Floats, Ints, Traffic
 def times_as_served(traffic: Traffic, ttft_s: float, tpot_s: float) -> Floats:
     """When each call comes where every answer takes its TTFT and TPOT, shape (n,); not in order.
 
-    Sessions keep their begin. The traffic needs graphs.
+    Sessions keep their start. The traffic needs graphs.
     """
     times = traffic.time_s.copy()
     if traffic.graphs is None:
@@ -31,7 +31,7 @@ def times_as_served(traffic: Traffic, ttft_s: float, tpot_s: float) -> Floats:
 
 
 def in_period(traffic: Traffic, times_s: Floats) -> tuple[Traffic, Ints]:
-    """The traffic at other times, without what they put before or behind its period, and the rows that are left."""
+    """The traffic at other times, without requests that these put outside its period, and the rows that are left."""
     inside = np.flatnonzero((times_s >= 0) & (times_s <= traffic.span_s))
     rows = inside[np.argsort(times_s[inside], kind="stable")]
     moved = replace(
@@ -47,7 +47,7 @@ def in_period(traffic: Traffic, times_s: Floats) -> tuple[Traffic, Ints]:
 
 
 def _begins_s(session: Session, ttft_s: float, tpot_s: float) -> Floats:
-    """When each step begins after the begin of the session, s."""
+    """When each step begins, s after the start of the session."""
     timed = [
         step
         if step.call is None

@@ -24,7 +24,7 @@ def traffic_of_sessions(trace: SessionTrace) -> Traffic:
     if not trace.sessions:
         raise BadFile(f"{trace.file} contains no session; give a trace with one or more")
     if not trace.timed:
-        raise BadFile(f"{trace.file} contains sessions without a time; give a trace with the begin of each session")
+        raise BadFile(f"{trace.file} contains sessions without a time; give a trace with the start of each session")
     require_lengths(trace)
     times = np.array([at_s for session in trace.sessions for at_s in recorded_times_s(session)])
     if not len(times):
@@ -60,7 +60,7 @@ def require_lengths(trace: SessionTrace) -> None:
 
 
 def recorded_times_s(session: Session) -> list[float]:
-    """When each model call began in the trace, s on the clock of the trace; 0 is the first begin of a session."""
+    """When each model call began in the trace, s on the clock of the trace; 0 is the start of the first session."""
     times = session.times()
     return [(session.begin_s or 0.0) + times[step][0] for step in session.calls]
 
@@ -68,8 +68,8 @@ def recorded_times_s(session: Session) -> list[float]:
 def sessions_between(traffic: Traffic, start_s: float, stop_s: float) -> tuple[Session, ...]:
     """The sessions whose first request comes from `start_s` to before `stop_s`, in that order, at their times.
 
-    They are whole, also where they last longer. `begin_s` counts from `start_s`. A session of which the traffic lacks
-    calls, such as those too long for a replica, is left out.
+    They are whole, also where they last longer. `begin_s` counts from `start_s`. A session is left out if the traffic
+    lacks some of its calls, such as those too long for a replica.
     """
     graphs = traffic.graphs
     if graphs is None:
@@ -87,7 +87,7 @@ def sessions_between(traffic: Traffic, start_s: float, stop_s: float) -> tuple[S
 
 
 def _first_wait_s(session: Session) -> float:
-    """Seconds from the begin of a session to its first model call."""
+    """Seconds from the start of a session to its first model call."""
     return min(recorded_times_s(session)) - (session.begin_s or 0.0)
 
 

@@ -1,4 +1,4 @@
-"""AIPerf's branching conversations: JSON lines of a conversation each, of which those that no other names are roots.
+"""AIPerf's branching conversations: one conversation in each JSON line. Those that no other one names are roots.
 
 The form is that of AIPerf 0.13 (`dataset/loader/dag_jsonl_models.py`, docs/benchmark-modes/dag.md). A conversation has
 a `session_id` and `turns` with `messages` (what the turn adds), `max_tokens`, `tools` and a `delay` (ms). After a turn
@@ -29,12 +29,11 @@ from paretoken.sessions.fields import (
 )
 from paretoken.sessions.graph import Call, Step
 from paretoken.sessions.memory import SESSION_BYTES, STEP_BYTES, call_bytes
+from paretoken.sessions.recorded import DEEPEST, too_deep
 from paretoken.trace_rows import TraceRow
 
 NAME = "AIPerf DAG"
 RULE = "delays in ms, max_tokens as the length of answers, think times that are drawn as their median"
-DEEPEST = 50
-"""Conversations inside conversations."""
 _CONVERSATION = (
     "session_id",
     "turns",
@@ -121,7 +120,7 @@ def drafts(rows: Iterator[TraceRow], faults: Faults, most_sessions: int | None) 
             expansion = _Expansion(conversations, began)
             yield SessionDraft(name=name, place=place, steps=expansion.steps_of(name))
     for name in (name for name in conversations if name not in began):
-        # No root begins it, so it is part of a circle, or begun by one.
+        # No root begins it, so it is part of a cycle, or begun by one.
         with faults.of(name, conversations[name].place):
             _Expansion(conversations, began).steps_of(name)
 
@@ -255,13 +254,11 @@ class _Expansion:
     def _conversation(self, name: str, above: tuple[str, ...]) -> DagConversation:
         if name in above:
             raise BadSession(
-                f"conversation {quoted(name)} begins itself, directly or through others", "a circle of steps"
+                f"conversation {quoted(name)} begins itself, directly or through others", "a cycle of steps"
             )
         if name not in self.conversations:
             why = f"conversation {quoted(name)} is begun and not in the file"
             raise BadSession(why, "a step that waits for a missing one")
         if len(above) > DEEPEST:
-            raise BadSession(
-                f"conversation {quoted(name)} is the {len(above)}th inside another", "agents nested too deep"
-            )
+            raise too_deep("conversation", name)
         return self.conversations[name]

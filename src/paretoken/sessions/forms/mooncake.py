@@ -133,9 +133,9 @@ def _are_whole(turns: Sequence[MooncakeTurn]) -> bool:
 def _grown(earlier: Call, added: Call) -> Call:
     """The call with the whole prompt: that of the call before, the answer to it, and what is added."""
     parts = earlier.input_tokens, earlier.output_tokens, added.input_tokens
-    known = [part for part in parts if part is not None]
+    stated = [part for part in parts if part is not None]
     # Answers have no block ids, so the ids of what is added are not those of the prompt.
-    return replace(added, input_tokens=sum(known) if len(known) == len(parts) else None, blocks=())
+    return replace(added, input_tokens=sum(stated) if len(stated) == len(parts) else None, blocks=())
 
 
 def _wait_s(before: MooncakeTurn, turn: MooncakeTurn) -> float:

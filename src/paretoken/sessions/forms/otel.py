@@ -21,7 +21,7 @@ from paretoken.sessions.forms.otel_messages import answer_of, definitions_of, pr
 from paretoken.sessions.forms.otlp import NS, Span, span_of, span_rows
 from paretoken.sessions.graph import Call, Message, Step
 from paretoken.sessions.memory import STEP_BYTES, json_bytes
-from paretoken.sessions.recorded import DEEPEST, Recorded, begin_of, steps_in_time
+from paretoken.sessions.recorded import DEEPEST, Recorded, begin_of, steps_in_time, too_deep
 from paretoken.trace_rows import TraceRow
 
 NAME = "OpenTelemetry GenAI"
@@ -106,7 +106,7 @@ class _Spans:
         depth: int,
     ) -> list[Recorded]:
         if depth > DEEPEST:
-            raise BadSession(f"agent {quoted(agent)} is the {depth}th inside another", "agents nested too deep")
+            raise too_deep("agent", agent)
         items: list[Recorded] = []
         calls: list[Span] = []
         for span in sorted(spans, key=lambda s: (s.begin_ns, s.end_ns, s.id)):
@@ -161,7 +161,7 @@ def _children(spans: Sequence[Span], by_id: Mapping[str, Span]) -> Mapping[str, 
         path, at = [], parents[id_]
         while at in parents and at not in by_id and at not in above:
             path.append(at)
-            above[at] = ""  # a circle of spans ends here
+            above[at] = ""  # a cycle of spans ends here
             at = parents[at]
         top = at if at in by_id else above.get(at, "")
         above.update(dict.fromkeys(path, top))
@@ -172,7 +172,7 @@ def _children(spans: Sequence[Span], by_id: Mapping[str, Span]) -> Mapping[str, 
         open_ += children.get(id_, ())
     if len(reached) < len(by_id):
         stuck = min(set(by_id) - reached)
-        raise BadSession(f"span {quoted(stuck)} is its own parent, directly or through others", "a circle of steps")
+        raise BadSession(f"span {quoted(stuck)} is its own parent, directly or through others", "a cycle of steps")
     return children
 
 

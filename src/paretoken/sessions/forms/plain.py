@@ -110,7 +110,7 @@ def _call(step: TraceRow) -> tuple[Call, str]:
     """The call and the id of the step that it continues."""
     value = step.get("call")
     if not isinstance(value, dict):
-        raise step.bad("call must be an object; {} is a call of which nothing is known")
+        raise step.bad("call must be an object; write {} for a call without data")
     row = TraceRow(value, step.file, f"{step.place}, call")
     require_known(row, CALL_FIELDS)
     continues, answer = row.values.get("continues"), row.values.get("answer")

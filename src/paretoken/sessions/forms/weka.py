@@ -4,7 +4,7 @@ The form is that of callanjfox/kv-cache-tester (`docs/trace_replay_tester.md`, 7
 `semianalysisai/cc-traces-weka-*`, as AIPerf 0.13 reads them (`dataset/loader/weka_trace_models.py`). A session has
 `requests` in the order of their time `t` (s): calls of the type `n` or `s` (streamed) with `in` and `out` tokens (or
 `input_length` and `output_length`), `hash_ids` of the ⌊in / block_size⌋ whole blocks of the prompt, `api_time` (s) and
-`think_time` (s before the call); and the type `subagent` with requests of its own, whose times count from its begin in
+`think_time` (s before the call); and the type `subagent` with requests of its own, whose times count from its start in
 older files.
 """
 

@@ -34,7 +34,7 @@ class IdPrompts:
         return self._bodies.of_model(call.model).completion(ids, call.output_tokens or 1), tokens
 
     def answered(self, step: int, call: Call, answer: Mapping[str, object] | None) -> None:
-        """Nothing: the ids of the server's tokens are not known."""
+        """Do nothing: the ids of the server's tokens are not known."""
 
     def _prompt(self, step: int, call: Call, tokens: int) -> list[Piece]:
         if call.blocks:

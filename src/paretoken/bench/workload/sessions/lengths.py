@@ -1,4 +1,4 @@
-"""The lengths of a trace of sessions: those that it leaves out, and those that a server can serve."""
+"""Lengths that a trace of sessions leaves out, and whether its prompts hold messages and answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Count = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class MissingLengths:
-    """How lengths are found that a trace does not state: texts are counted, else answers have `stated` tokens.
+    """Fills in lengths that a trace does not state: from the texts by `count`, else `stated` tokens for an answer.
 
     Without `count_answers`, answers whose length is not recorded have the stated one.
     """

@@ -1,4 +1,4 @@
-"""Runs of tokens that prompts of sessions are put together from: new ones, openings, blocks, stand-ins for answers."""
+"""Runs of tokens that prompts of sessions consist of: new ones, openings, blocks, synthetic answers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Pieces:
         return self._drawn(REQUEST, session << _STEP_BITS | step, tokens)
 
     def answer(self, session: int, step: int, tokens: int) -> Piece:
-        """What stands in for the answer to a step."""
+        """The synthetic answer to a step."""
         return self._drawn(SESSION, session << _STEP_BITS | step, tokens)
 
     def opening(self, name: str, again: int, tokens: int) -> Piece:
@@ -74,7 +74,7 @@ class Pieces:
         return self._drawn(PREFIX, digest + (again << 64), tokens)
 
     def block(self, block: int, again: int, tokens: int) -> Piece:
-        """The tokens that a block id stands for; ids may be hashes of any sign."""
+        """The tokens of a block; its id may be a hash of any sign."""
         key = (block, again, tokens)
         piece = self._blocks.pop(key, None)
         if piece is None:

@@ -90,7 +90,7 @@ class Trace:
     """A trace as used: requests in the order of their time, which begins at 0.
 
     `failed` counts those left out because they had no prompt or no answer, `limited` those left out by limits.
-    `block_tokens` are the prompt tokens that one block id stands for; `rule` says how the format was read.
+    `block_tokens` are the prompt tokens of a block; `rule` says how the format was read.
     `begin_unix_s` is the recorded time of the first request, seconds since 1970, None where the file has no dates.
     """
 
