@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -15,13 +14,12 @@ from paretoken.predict.simulation.cache.options import CacheOptions, CacheTier
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, session_load
-from paretoken.predict.steptime import AffineStepTime
 from paretoken.sessions.graph import Call, Session, Step
 from paretoken.sessions.prefixes import possible_hits, tree_of_blocks
+from tests.predict.test_simulation import STEP, tight_limits
 from tests.support.cache_reference import CachingPool, TouchingPool, serve_with_cache, texts
 from tests.support.patience import examples
 
-STEP = AffineStepTime(0.00513, 0.000021, 1.3e-7, 0.0000217, 1.1e-9)
 CACHE = CacheOptions()
 
 
@@ -73,22 +71,7 @@ def cached_cases(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     source = draw(sources(rng))
     accept = draw(st.sampled_from([1.0, 1.0, 1.5, 2.63]))
-    block = draw(st.sampled_from([16, 4] if accept > 1 else [16, 4, 1]))
-    drafted = draw(st.sampled_from([0, 0, 3]))
-    whole = source.input_tokens + source.output_tokens
-    least = math.ceil((whole - 1 + math.ceil(accept) - 1 + drafted).max() / block)
-    limits = SchedulerLimits(
-        max_num_seqs=draw(st.integers(1, 8)),
-        max_batched_tokens=draw(st.integers(1, 80)),
-        receive_interval=draw(st.sampled_from([1, 1, 3])),
-        kv_blocks=least + draw(st.integers(0, 40)),
-        block_tokens=block,
-        chunked=draw(st.booleans()),
-        mixed=draw(st.booleans()),
-        reserve_output=draw(st.integers(0, 3)) == 0,
-        watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
-        drafted_tokens=drafted,
-    )
+    limits = draw(tight_limits(source.input_tokens + source.output_tokens, accept, 40))
     serving = ServingOptions(acceptance_length=accept, frontend_s=draw(st.sampled_from([0.0, 0.00171])))
     return STEP, limits, source, serving
 
@@ -106,9 +89,9 @@ def assert_equal_to_reference(case, options: CacheOptions):
     np.testing.assert_allclose(run.first_s, [s.first for s in sequences], **close)
     np.testing.assert_allclose(run.last_s, [s.last for s in sequences], **close)
     assert run.preempted.tolist() == [s.preempted for s in sequences]
-    found = np.array([pool.found[s.index] for s in sequences])
-    assert run.cached_tokens.tolist() == found.sum(axis=1).tolist()
-    for name, tokens in zip(["gpu", *(tier.name for tier in options.tiers)], found.T, strict=True):
+    hits = np.array([pool.first_hits[s.index] for s in sequences])
+    assert run.cached_tokens.tolist() == hits.sum(axis=1).tolist()
+    for name, tokens in zip(["gpu", *(tier.name for tier in options.tiers)], hits.T, strict=True):
         assert run.cached_by_tier[name].tolist() == tokens.tolist()
     assert run.evicted_tokens == pool.evicted * limits.block_tokens
     assert run.engines[0].used == run.engines[0].shared == 0

@@ -53,6 +53,10 @@ class Pool:
     steps: int = 0  # that decoded
     opens: int = 0  # the step from which the queue is admitted, while others decode
 
+    def events(self) -> list[float]:
+        """The times at which an idle engine gets something to do."""
+        return [s.arrival for s in self.coming]
+
     def blocks(self, tokens) -> int:
         return math.ceil(Fraction(math.floor(tokens) + self.limits.drafted_tokens, self.limits.block_tokens))
 
@@ -254,6 +258,12 @@ def serve(
     """Every request's Sequence, after a closed loop of `users`, or one at `due` times."""
     pool = Pool(step_time, limits, accept)
     loop = Loop(users, due, inputs, outputs, cached, think, lambda p, c: frontend + further_stages(pool, stages, p, c))
+    run_to_end(pool, loop)
+    return loop.everyone, [pool]
+
+
+def run_to_end(pool: Pool, loop) -> None:
+    """Serve what `loop` begins with, and what it sends after each end, until nothing is left."""
     pool.coming += loop.begin()
     now = 0.0
     while True:
@@ -264,10 +274,10 @@ def serve(
             pool.start_step(now)
         if pool.busy_until is not None:
             now = pool.busy_until
-        elif pool.coming:
-            now = max(now, min(s.arrival for s in pool.coming))
+        elif events := pool.events():
+            now = max(now, min(events))
         else:
-            return loop.everyone, [pool]
+            return
 
 
 def serve_disaggregated(

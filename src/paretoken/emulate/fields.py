@@ -40,7 +40,7 @@ def texts(body: Body, name: str) -> tuple[str, ...]:
 def objects(body: Body, name: str) -> list[Body]:
     """A list of objects, empty by default."""
     value = body.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ApiError(400, f"{name} must be a list of objects", name)
     return value
 

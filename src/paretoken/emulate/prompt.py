@@ -81,7 +81,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Tokens that stand for no text: of a role, or of an image."""
+    """Tokens without text: those of a role or of an image."""
 
     name: str
     tokens: int
@@ -89,7 +89,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Words of this server: `tokens` of the round, from word `start`."""
+    """Words that this server generated: `tokens` of them, from word `start` of the round on."""
 
     start: int
     tokens: int
@@ -141,14 +141,14 @@ def block_ids(ids: Ids, block_tokens: int) -> list[int]:
     mixed = (ids[: blocks * block_tokens] * _MIX[0]) ^ (ids[: blocks * block_tokens] >> np.uint64(29))
     content = mixed.reshape(blocks, block_tokens) @ weights
     powers = np.cumprod(np.full(blocks, _MIX[-1]))
-    found: list[int] = np.cumsum((content ^ (content >> np.uint64(31))) * powers).tolist()
-    return found
+    prefixes: list[int] = np.cumsum((content ^ (content >> np.uint64(31))) * powers).tolist()
+    return prefixes
 
 
 def own_words(text: str) -> Answer | None:
-    """The words of this server in a text of a tool's arguments; None where others are in it."""
-    found = _OWN.search(text)
-    piece = _piece(found[1]) if found else ""
+    """The words of this server in the arguments of a tool call; None where they hold other text."""
+    match = _OWN.search(text)
+    piece = _piece(match[1]) if match else ""
     return piece if isinstance(piece, Answer) else None
 
 
@@ -172,11 +172,11 @@ def _ids(piece: Piece, texts: TextTokens) -> Ids:
 
 
 def _sent_ids(ids: list[int]) -> Ids:
-    """Ids as a client sent them; those beyond 64 bits by their last ones."""
+    """Token ids as a client sent them, modulo 2⁶⁴."""
     try:
         return np.array(ids, np.int64).astype(np.uint64)
     except OverflowError:
-        return np.array([one & _MOST for one in ids], np.uint64)
+        return np.array([token & _MOST for token in ids], np.uint64)
 
 
 def _named(name: str) -> np.uint64:

@@ -43,12 +43,12 @@ def called(tools: Sequence[Tool], choice: str, *, parallel: bool, where: str = "
 
 
 def tool_calls(tools: Sequence[Tool], tokens: int) -> tuple[ToolCall, ...]:
-    """Calls of tools in an answer of that many tokens, shared evenly; fewer calls where tokens are fewer."""
+    """The tool calls of an answer of `tokens` tokens, which they share evenly; at most one call for each token."""
     tools = tools[:tokens]
     if not tools:
         return ()
-    each, more = divmod(tokens, len(tools))
-    return tuple(ToolCall(tool.name, *_around(tool), each + (i < more)) for i, tool in enumerate(tools))
+    share, rest = divmod(tokens, len(tools))
+    return tuple(ToolCall(tool.name, *_around(tool), share + (i < rest)) for i, tool in enumerate(tools))
 
 
 def _around(tool: Tool) -> tuple[str, str]:
@@ -58,8 +58,8 @@ def _around(tool: Tool) -> tuple[str, str]:
     needed = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
     free = [name for name in (*needed, *properties) if _is_free_text(properties.get(name, {"type": "string"}))]
     slot = next(iter(free), "text")
-    given = {name: _least(properties.get(name)) for name in needed if name != slot}
-    front = orjson.dumps(given).decode()[:-1] + ("," if given else "")
+    others = {name: _least(properties.get(name)) for name in needed if name != slot}
+    front = orjson.dumps(others).decode()[:-1] + ("," if others else "")
     return f'{front}{orjson.dumps(slot).decode()}:"', '"}'
 
 

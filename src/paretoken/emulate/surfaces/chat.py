@@ -99,29 +99,29 @@ def content_parts(content: object, where: str = "messages") -> tuple[str, tuple[
         return content or "", ()
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise ApiError(400, "a message's content must be a text or a list of parts", where)
-    found, images = [], []
+    passages, images = [], []
     for part in content:
         if isinstance(part.get("text"), str):
-            found.append(part["text"])
+            passages.append(part["text"])
         elif "image" in str(part.get("type")):
             images.append(orjson.dumps(part).decode())
         else:
             kind = quoted(part.get("type"))
             raise ApiError(400, f"a message's content must be texts and images; a part is of type {kind}", where)
-    return "".join(found), tuple(images)
+    return "".join(passages), tuple(images)
 
 
 def _message(message: Body) -> Message:
     if not isinstance(message.get("role"), str):
         raise ApiError(400, "a message has no role", "messages")
-    said, images = content_parts(message.get("content"))
+    content, images = content_parts(message.get("content"))
     calls = []
     for call in objects(message, "tool_calls"):
         function = call.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
             raise ApiError(400, "a tool call has no function with arguments", "messages")
         calls.append((text(function, "name", "a tool call"), function["arguments"]))
-    return Message(str(message["role"]), said, tuple(calls), images)
+    return Message(str(message["role"]), content, tuple(calls), images)
 
 
 def _tool(tool: Body) -> Tool:

@@ -144,5 +144,5 @@ def _message(message: Body) -> Message:
             results.append(str(block.get("thinking") or ""))
         else:
             plain.append(block)
-    said, images = content_parts(plain)
-    return Message(role, "".join([*results, said]), tuple(calls), images)
+    content_text, images = content_parts(plain)
+    return Message(role, "".join([*results, content_text]), tuple(calls), images)

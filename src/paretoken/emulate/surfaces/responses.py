@@ -34,9 +34,9 @@ class Responses(Surface):
     def read(cls, body: Body) -> Ask:
         if body.get("previous_response_id"):
             raise ApiError(400, "previous_response_id is not kept here; send all items", "previous_response_id")
-        asked = body.get("input")
-        said: list[Body] = [{"role": "user", "content": asked}]
-        items = said if isinstance(asked, str) and asked else objects(body, "input")
+        prompt = body.get("input")
+        message: list[Body] = [{"role": "user", "content": prompt}]
+        items = message if isinstance(prompt, str) and prompt else objects(body, "input")
         if not items:
             raise ApiError(400, "input must be a text or a list of items", "input")
         instructions, _ = content_parts(body.get("instructions"), "instructions")
@@ -112,8 +112,8 @@ class Responses(Surface):
         self.done.append(item)
         return [self._event("response.output_item.done", output_index=len(self.done) - 1, item=item)]
 
-    def _message(self, said: str | None, status: str) -> Item:
-        content = [] if said is None else [_text_part(said)]
+    def _message(self, answer: str | None, status: str) -> Item:
+        content = [] if answer is None else [_text_part(answer)]
         item: Item = {"id": self._item_id(0), "type": "message", "status": status}
         return item | {"role": ASSISTANT, "content": content}
 
@@ -131,8 +131,8 @@ class Responses(Surface):
         return f"event: {kind}\ndata: {json.dumps(payload)}\n\n".encode()
 
 
-def _text_part(said: str) -> Item:
-    return {"type": "output_text", "text": said, "annotations": [], "logprobs": []}
+def _text_part(answer: str) -> Item:
+    return {"type": "output_text", "text": answer, "annotations": [], "logprobs": []}
 
 
 def _usage(tokens: Tokens) -> Item:
@@ -157,8 +157,8 @@ def _messages(items: list[Body]) -> list[Message]:
         elif kind == "function_call_output":
             messages.append(Message("tool", content_parts(item.get("output"), "input")[0]))
         elif kind == "message" and isinstance(item.get("role"), str):
-            said, images = content_parts(item.get("content"), "input")
-            messages.append(Message(str(item["role"]), said, (), images))
+            content, images = content_parts(item.get("content"), "input")
+            messages.append(Message(str(item["role"]), content, (), images))
         elif kind != "reasoning":
             raise ApiError(400, f"an item of the input has type {quoted(kind)}, which is not known here", "input")
     return messages

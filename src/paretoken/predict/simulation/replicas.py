@@ -72,7 +72,9 @@ def simulate_replicas(
 
 
 class ReplicasSimulator(EngineEvents):
-    """The `engines` of replicas, which the caller adds, and their router. `replica` has that of each request so far."""
+    """The `engines`, one for each replica, which the caller adds, and their router.
+
+    `replica` has the replica of each request so far."""
 
     engines: list[EngineSimulator]
 
@@ -93,8 +95,8 @@ class ReplicasSimulator(EngineEvents):
     def _choose(self, request: int) -> int:
         if not isinstance(self.router, PrefixRouter):
             return self.router.choose(1)
-        held = [held_tokens(engine, request) for engine in self.engines]
-        return self.router.choose_by_prefix(self.lengths.inputs[request], held)
+        cached = [cached_prefix_tokens(engine, request) for engine in self.engines]
+        return self.router.choose_by_prefix(self.lengths.inputs[request], cached)
 
     def ended(self, request: int, at_s: float) -> None:
         """A request has its whole answer."""
@@ -102,8 +104,8 @@ class ReplicasSimulator(EngineEvents):
         self.on_finish(request, at_s)
 
 
-def held_tokens(engine: EngineSimulator, request: int) -> int:
-    """The prompt tokens of a request that the prefix cache of an engine holds now, in full blocks of any tier."""
+def cached_prefix_tokens(engine: EngineSimulator, request: int) -> int:
+    """The tokens of a prompt's prefix that are in the cache of an engine now, in full blocks of any tier."""
     if not isinstance(engine, CachingEngine):
         return 0
     block_tokens, cache, leaf = engine.limits.block_tokens, engine.cache, engine.leaf[request]

@@ -52,9 +52,9 @@ class SimulationResult:
         engines = [engine for engine in self.engines if isinstance(engine, CachingEngine)]
         tiers: dict[str, Ints] = {GPU: self.cached_tokens.copy()} if engines else {}
         for engine in engines:
-            for tier, found in zip(engine.cache.tiers, engine.found, strict=True):
+            for tier, hits in zip(engine.cache.tiers, engine.tier_hits, strict=True):
                 tokens = tiers.setdefault(tier.name, np.zeros_like(self.cached_tokens))
-                tokens[np.array([*found], np.int64)] = [*found.values()]
+                tokens[np.array([*hits], np.int64)] = [*hits.values()]
         for name in tiers.keys() - {GPU}:
             tiers[GPU] -= tiers[name]
         return tiers

@@ -46,7 +46,9 @@ class CachingEngine(EngineSimulator):
         self.loads: list[tuple[float, int]] = []  # when the blocks of a request are here, s; a heap
         self.loaded: dict[int, int] = {}  # depth of requests that load, or have not run since
         self.landed = 0  # of those, the ones whose blocks are here: the first of the queue
-        self.found: list[dict[int, int]] = [{} for _ in options.tiers]  # tokens from each tier, where there are any
+        self.tier_hits: list[dict[int, int]] = [
+            {} for _ in options.tiers
+        ]  # tokens that a request loaded from each tier
 
     @property
     def next_s(self) -> float:
@@ -111,11 +113,11 @@ class CachingEngine(EngineSimulator):
         return chunk, done
 
     def _count(self, request: int, depth: int, below: list[int]) -> None:
-        """Note what a request found in each tier."""
+        """Record the tokens that a request finds in each tier."""
         block_tokens = self.limits.block_tokens
-        for found, end in zip(self.found, below, strict=False):
+        for hits, end in zip(self.tier_hits, below, strict=False):
             if end > depth:
-                found[request] = (end - depth) * block_tokens
+                hits[request] = (end - depth) * block_tokens
                 depth = end
         self.skipped[request] = depth * block_tokens
 

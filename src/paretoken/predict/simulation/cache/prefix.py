@@ -26,7 +26,7 @@ class PrefixCache:
         n = len(tree)
         self._tree = tree
         self._cached = [0] * n  # blocks, from the begin of the segment
-        self._held = [0] * n  # requests that end with the segment, and segments below that are in use
+        self._refs = [0] * n  # requests that end with the segment, and segments below that are in use
         self._inside: dict[int, list[int]] = {}  # segment → depths of the requests that end inside
         self._kids = [0] * n  # segments below that have cached blocks
         self._time = [0] * n  # when the last request that held the segment ended
@@ -45,10 +45,10 @@ class PrefixCache:
 
     def in_use(self, leaf: int, depth: int) -> int:
         """The blocks of a path that some request holds."""
-        held, inside, parent = self._held, self._inside, self._tree.parent
+        refs, inside, parent = self._refs, self._inside, self._tree.parent
         segment = leaf
         while segment != ROOT:
-            if held[segment]:
+            if refs[segment]:
                 return min(self._tree.last[segment], depth)
             if segment in inside:
                 return min(max(inside[segment]), depth)
@@ -59,20 +59,20 @@ class PrefixCache:
         """Hold a path that is cached; the blocks of it that were not in use."""
         if not depth:
             return 0
-        held, inside, parent = self._held, self._inside, self._tree.parent
+        refs, inside, parent = self._refs, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        in_use = self._used_to(segment) if held[segment] or segment in inside else 0
+        in_use = self._used_to(segment) if refs[segment] or segment in inside else 0
         if depth == self._tree.last[segment]:
-            held[segment] += 1
+            refs[segment] += 1
         else:
             inside.setdefault(segment, []).append(depth)
         while not in_use:
             segment = parent[segment]
             if segment == ROOT:
                 break
-            if held[segment] or segment in inside:
+            if refs[segment] or segment in inside:
                 in_use = self._used_to(segment)
-            held[segment] += 1
+            refs[segment] += 1
         fresh = depth - in_use if depth > in_use else 0
         self.evictable -= fresh
         return fresh
@@ -139,14 +139,14 @@ class PrefixCache:
 
     def add_segment(self) -> None:
         """The tree has one more segment."""
-        for column in (self._cached, self._held, self._kids, self._time):
+        for column in (self._cached, self._refs, self._kids, self._time):
             column.append(0)
         self._queued.append(0)
 
     def split(self, lower: int, upper: int) -> None:
         """A segment was cut; `upper` is new, and has what lay in it."""
         tree = self._tree
-        end, held = tree.last[upper], self._held[lower]
+        end, refs = tree.last[upper], self._refs[lower]
         depths = self._inside.pop(lower, [])
         below = [depth for depth in depths if depth > end]
         if below:
@@ -157,7 +157,7 @@ class PrefixCache:
         blocks = self._cached[lower]
         self._cached[upper] = min(blocks, end - tree.first[upper])
         self._cached[lower] = blocks - self._cached[upper]
-        self._held[upper] = depths.count(end) + bool(held or below)
+        self._refs[upper] = depths.count(end) + bool(refs or below)
         self._kids[upper] = int(self._cached[lower] > 0)
         self._time[upper] = self._time[lower]
         self._offer(upper)
@@ -184,7 +184,7 @@ class PrefixCache:
 
     def _spare(self, segment: int) -> int:
         """The blocks of a segment that may be evicted before all others of it."""
-        if self._held[segment] or self._kids[segment]:
+        if self._refs[segment] or self._kids[segment]:
             return 0
         if segment in self._inside:
             return self._tree.first[segment] + self._cached[segment] - max(self._inside[segment])
@@ -209,20 +209,20 @@ class PrefixCache:
     def _let_go(self, leaf: int, depth: int) -> int:
         if not depth:
             return 0
-        held, inside, parent = self._held, self._inside, self._tree.parent
+        refs, inside, parent = self._refs, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
         # Segments above follow when this one is given up.
         self._time[segment] = self._clock
         if depth == self._tree.last[segment]:
-            held[segment] -= 1
+            refs[segment] -= 1
         else:
             self._leave_inside(segment, depth)
-        while not held[segment] and segment not in inside:
+        while not refs[segment] and segment not in inside:
             segment = parent[segment]
             if segment == ROOT:
                 self.evictable += depth
                 return depth
-            held[segment] -= 1
+            refs[segment] -= 1
         freed = max(depth - self._used_to(segment), 0)
         self.evictable += freed
         return freed
@@ -235,7 +235,7 @@ class PrefixCache:
 
     def _used_to(self, segment: int) -> int:
         """The depth in a segment to which it is in use."""
-        if self._held[segment]:
+        if self._refs[segment]:
             return self._tree.last[segment]
         return max(self._inside[segment]) if segment in self._inside else self._tree.first[segment]
 
