@@ -11,7 +11,7 @@ from paretoken.emulate.api_errors import ApiError, MessagesError
 from paretoken.emulate.fields import Body, flag, objects, text, texts, whole
 from paretoken.emulate.prompt import Message, pieces_of
 from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_of
-from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens
+from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, named
 from paretoken.emulate.tools import AUTO, NONE, REQUIRED, called
 from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
@@ -88,7 +88,7 @@ class Messages(Surface):
         return json.dumps(self._message(content, REASONS.get(reason, reason), tokens)).encode()
 
     def failure(self, error: ApiError) -> list[bytes]:
-        return [b"event: error\ndata: " + MessagesError(error.status, str(error)).body() + b"\n\n"]
+        return [named("error", MessagesError(error.status, str(error)).body())]
 
     def _message(self, content: list[dict[str, object]], reason: str | None, tokens: Tokens) -> dict[str, object]:
         usage = {"input_tokens": tokens.prompt - tokens.cached, "cache_creation_input_tokens": 0}
@@ -107,7 +107,7 @@ class Messages(Surface):
 
 
 def _event(kind: str, **more: object) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind} | more)}\n\n".encode()
+    return named(kind, json.dumps({"type": kind} | more).encode())
 
 
 def _choice(choice: object) -> tuple[str, bool]:

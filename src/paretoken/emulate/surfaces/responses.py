@@ -10,7 +10,7 @@ from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.fields import Body, flag, objects, text, whole
 from paretoken.emulate.prompt import ASSISTANT, Message, pieces_of
 from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_choice, tool_of
-from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens
+from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, named
 from paretoken.emulate.tools import called
 from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
@@ -128,7 +128,7 @@ class Responses(Surface):
     def _event(self, kind: str, **more: object) -> bytes:
         payload = {"type": kind, "sequence_number": self.number} | more
         self.number += 1
-        return f"event: {kind}\ndata: {json.dumps(payload)}\n\n".encode()
+        return named(kind, json.dumps(payload).encode())
 
 
 def _text_part(answer: str) -> Item:

@@ -89,3 +89,8 @@ class Surface:
 def data(payload: bytes) -> bytes:
     """An event without a name."""
     return b"data: " + payload + b"\n\n"
+
+
+def named(kind: str, payload: bytes) -> bytes:
+    """An event with a name."""
+    return f"event: {kind}\n".encode() + data(payload)

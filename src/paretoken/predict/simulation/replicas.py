@@ -51,8 +51,8 @@ def simulate_replicas(
     lengths = request_lengths(source, serving) if cache is None else uncached_lengths(source, serving)
     for worker in workers:
         check_capacity(worker.limits, lengths, serving)
-    sizes = {worker.limits.block_tokens: worker.limits for worker in workers} if cache else {}
-    trees = {size: source_tree(source, limits, lengths) for size, limits in sizes.items()}
+    sizes = {worker.limits.block_tokens for worker in workers} if cache else set()
+    trees = {size: source_tree(source, size, lengths) for size in sizes}
     log = RequestLog(len(lengths.inputs))
     before_s = before_queue_s(workers[0].step_time, workers[0].limits, lengths, serving)
     feed = feed_of(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
