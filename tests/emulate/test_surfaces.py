@@ -123,7 +123,7 @@ def test_tools_and_their_results_are_part_of_the_prompt(client):
     ("more", "words"),
     [
         ({"tool_choice": "required"}, "has no tools"),
-        ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "none of the tools"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "not one of the tools"),
         ({"tools": [WEATHER], "tool_choice": "maybe"}, "tool_choice is 'maybe'"),
         ({"tools": [{"type": "function"}]}, "a tool has no function"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "of type 'input_audio'"),
@@ -215,7 +215,7 @@ def test_messages_use_tools(server):
         ({"messages": HELLO}, "max_tokens is missing"),
         ({"max_tokens": 3}, "one message or more"),
         ({"messages": [{"role": "tool", "content": "x"}], "max_tokens": 3}, "role 'tool'"),
-        (MESSAGES | {"tools": TOOLS, "tool_choice": {"type": "tool", "name": "x"}}, "none of the tools"),
+        (MESSAGES | {"tools": TOOLS, "tool_choice": {"type": "tool", "name": "x"}}, "not one of the tools"),
         (MESSAGES | {"tool_choice": "any"}, "must be an object"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Fields of a request's body, each checked, with the error that an API would answer."""
+"""Checked fields of a request's body; a bad one is an `ApiError`, as in the API."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def objects(body: Body, name: str) -> list[Body]:
 
 
 def text(body: Body, name: str, where: str) -> str:
-    """A text that must be there and not be empty; `where` names the object in words."""
+    """A required text that is not empty; `where` names its object in the error."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise ApiError(400, f"{where} has no {name}", name)

@@ -1,4 +1,4 @@
-"""Tools in a request: which of them an answer calls, and with what arguments."""
+"""Tools in a request: those that an answer calls, and their arguments."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def called(tools: Sequence[Tool], choice: str, *, parallel: bool, where: str = "
         return tuple(tools[: MOST_PARALLEL if parallel else 1])
     named = tuple(tool for tool in tools if tool.name == choice)
     if not named:
-        raise ApiError(400, f"{where} names {quoted(choice)}, which is none of the tools of the request", where)
+        raise ApiError(400, f"{where} names {quoted(choice)}, which is not one of the tools of the request", where)
     return named[:1]
 
 
@@ -52,7 +52,7 @@ def tool_calls(tools: Sequence[Tool], tokens: int) -> tuple[ToolCall, ...]:
 
 
 def _around(tool: Tool) -> tuple[str, str]:
-    """The JSON before and behind the words of a call: what the schema requires, and the words as a text."""
+    """The JSON before and after the words of a call: the required arguments, and the words as a text."""
     listed, required = tool.parameters.get("properties"), tool.parameters.get("required")
     properties = listed if isinstance(listed, dict) else {}
     needed = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
@@ -68,7 +68,7 @@ def _is_free_text(schema: object) -> bool:
 
 
 def _least(schema: object) -> object:
-    """The simplest value of a type."""
+    """The simplest value that a schema allows."""
     if not isinstance(schema, dict):
         return ""
     options = schema.get("enum")

@@ -1,4 +1,4 @@
-"""OpenAI's chat: messages go on as a message of the assistant, or as calls of tools."""
+"""OpenAI's chat completions: the answer is a message of the assistant, or tool calls."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ class Chat(Completions):
 
 
 def definitions(tools: list[Body]) -> Iterator[Message]:
-    """The message that the definitions of tools are to a model, if there are any."""
+    """The definitions of tools as a message of the prompt; none without tools."""
     if tools:
         yield Message(TOOLS_ROLE, orjson.dumps(tools, option=orjson.OPT_SORT_KEYS).decode())
 
 
 def tool_of(function: Body, schema: str) -> Tool:
-    """A tool by its definition, whose field `schema` describes the arguments."""
+    """The tool of a definition; the field `schema` describes its arguments."""
     parameters = function.get(schema) or {}
     if not isinstance(parameters, dict):
         raise ApiError(400, f"{schema} of a tool must be a JSON schema", "tools")
@@ -94,7 +94,7 @@ def tool_of(function: Body, schema: str) -> Tool:
 
 
 def content_parts(content: object, where: str = "messages") -> tuple[str, tuple[str, ...]]:
-    """The text of a message's content, and its images by what names them."""
+    """The text of a message's content, and its images, each by its JSON."""
     if content is None or isinstance(content, str):
         return content or "", ()
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):

@@ -24,7 +24,7 @@ class Responses(Surface):
 
     number: int = field(default=0, init=False)
     so_far: str = field(default="", init=False)
-    """What the item that is open holds so far."""
+    """The text of the open item so far."""
     done: list[Item] = field(default_factory=list, init=False)
     prefix: ClassVar[str] = "resp"
     prompt_field: ClassVar[str] = "input"
@@ -33,7 +33,11 @@ class Responses(Surface):
     @classmethod
     def read(cls, body: Body) -> Ask:
         if body.get("previous_response_id"):
-            raise ApiError(400, "previous_response_id is not kept here; send all items", "previous_response_id")
+            raise ApiError(
+                400,
+                "previous_response_id is not supported: responses are not stored; send all items",
+                "previous_response_id",
+            )
         prompt = body.get("input")
         message: list[Body] = [{"role": "user", "content": prompt}]
         items = message if isinstance(prompt, str) and prompt else objects(body, "input")
@@ -160,5 +164,5 @@ def _messages(items: list[Body]) -> list[Message]:
             content, images = content_parts(item.get("content"), "input")
             messages.append(Message(str(item["role"]), content, (), images))
         elif kind != "reasoning":
-            raise ApiError(400, f"an item of the input has type {quoted(kind)}, which is not known here", "input")
+            raise ApiError(400, f"an item of the input has the unsupported type {quoted(kind)}", "input")
     return messages

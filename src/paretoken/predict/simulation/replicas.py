@@ -1,4 +1,4 @@
-"""Replicas of one server behind a router, each with its own queue, batch and prefix cache, moved together."""
+"""Replicas of one server behind a router, each with its own queue, batch and prefix cache, simulated together."""
 
 from __future__ import annotations
 

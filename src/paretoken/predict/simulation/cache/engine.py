@@ -17,11 +17,11 @@ from paretoken.predict.steptime import StepTime
 
 
 class CachingEngine(EngineSimulator):
-    """`used` counts a block once, whoever holds it. `lengths.cached` gets the tokens that each request found at first.
+    """`used` counts a shared block once. `lengths.cached` gets the hits of each request when it first runs.
 
-    Blocks of an answer can be found when the request leaves, before which no prompt contains them. A request whose
-    blocks are loaded from a tier below holds those of its whole prompt meanwhile, but no place in the batch; then it is
-    the first of the queue.
+    The blocks of an answer can be found once its request has left; no prompt contains them before. While a request
+    loads blocks from a tier below, it holds the blocks of its whole prompt, but no place in the batch. Then it is the
+    first of the queue.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class CachingEngine(EngineSimulator):
         chunk = target - done if loads else limits.chunk(target - done, budget, alone=alone)
         if not chunk:
             return None
-        # Only where it is tight does it matter what others hold.
+        # The blocks that others hold matter only where memory is tight.
         tight = limits.reserve_output or self.used + blocks + limits.reserve > limits.kv_blocks
         if tight and not self._reserve(request, blocks - gpu.in_use(leaf, depth)):
             return None

@@ -1,7 +1,7 @@
 """The step-by-step scheduler of an engine with a prefix cache: the rules of `CachingEngine`, for a server in real time.
 
 sequence.leaf = tree.insert(ids of its full blocks)      or a leaf of any tree
-scheduler.add(sequence)                                  sequence.cached is what it found, once it runs
+scheduler.add(sequence)                                  sequence.cached are its hits, once it runs
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from paretoken.sessions.prefixes import ROOT
 
 
 class CachingScheduler(Scheduler[Owner]):
-    """`used` counts a block once, whoever holds it.
+    """`used` counts a shared block once.
 
-    `on_load` gets a sequence whose blocks are in tiers below, the depth that GPU memory has, and those to which the
-    tiers go on (`TieredCache.load` takes these); `loaded` reports that they are here.
+    `on_load` gets a sequence with blocks in tiers below, the depth that is in GPU memory, and the depths to which the
+    tiers continue it (the arguments of `TieredCache.load`). Call `loaded` when the blocks are here.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CachingScheduler(Scheduler[Owner]):
         self.back: list[Sequence[Owner]] = []  # of those, the ones whose blocks others find from the next step on
 
     def loaded(self, sequence: Sequence[Owner]) -> None:
-        """The blocks of a sequence are here: it is the first of the queue."""
+        """Put a sequence whose blocks are here at the head of the queue."""
         if sequence in self.loading:
             self.back.append(sequence)
             self.waiting.insert(self.first, sequence)
