@@ -40,7 +40,7 @@ class Chat(Completions):
         listed = objects(body, "tools")
         tools = tuple(_tool(tool) for tool in listed)
         return Ask(
-            pieces=list(pieces_of([*definitions(listed), *(_message(m) for m in messages)])),
+            pieces=list(pieces_of([*preamble(listed), *(_message(m) for m in messages)])),
             most_tokens=most_tokens(body),
             stops=texts(body, "stop"),
             tools=called(tools, tool_choice(body), parallel=flag(body, "parallel_tool_calls")),
@@ -55,9 +55,8 @@ class Chat(Completions):
             return super().events(part, reason)
         events = []
         if part.begins:
-            call = {"index": part.call, "id": self.call_id(part.call), "type": "function"}
-            function = {"name": self.script.calls[part.call].name, "arguments": ""}
-            events.append(self._delta({"tool_calls": [call | {"function": function}]}, None))
+            call = {"index": part.call} | self._call(part.call, "")
+            events.append(self._delta({"tool_calls": [call]}, None))
         call = {"index": part.call, "function": {"arguments": part.text}}
         events.append(self._delta({"tool_calls": [call]}, None))
         return [*events, self._delta({}, reason)] if reason else events
@@ -65,24 +64,23 @@ class Chat(Completions):
     def content(self, tokens: Tokens) -> dict[str, object]:
         if not self.script.calls:
             return {"message": {"role": "assistant", "content": self.script.text(0, tokens.made)}}
-        calls = [
-            {
-                "id": self.call_id(part.call),
-                "type": "function",
-                "function": {"name": self.script.calls[part.call].name, "arguments": part.text},
-            }
-            for part in self.script.parts(0, tokens.made)
-        ]
+        calls = [self._call(part.call, part.text) for part in self.script.parts(0, tokens.made)]
         return {"message": {"role": "assistant", "content": None, "tool_calls": calls}}
+
+    def _call(self, call: int, arguments: str) -> dict[str, object]:
+        function = {"name": self.script.calls[call].name, "arguments": arguments}
+        return {"id": self.call_id(call), "type": "function", "function": function}
 
     def _delta(self, delta: dict[str, object], reason: str | None) -> bytes:
         return self.event({"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]})
 
 
-def definitions(tools: list[Body]) -> Iterator[Message]:
-    """The definitions of tools as a message of the prompt; none without tools."""
+def preamble(tools: list[Body], system: str = "") -> Iterator[Message]:
+    """The messages before a chat: the definitions of its tools and its system prompt, if there are any."""
     if tools:
         yield Message(TOOLS_ROLE, orjson.dumps(tools, option=orjson.OPT_SORT_KEYS).decode())
+    if system:
+        yield Message("system", system)
 
 
 def tool_of(function: Body, schema: str) -> Tool:

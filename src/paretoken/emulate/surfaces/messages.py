@@ -10,7 +10,7 @@ import orjson
 from paretoken.emulate.api_errors import ApiError, MessagesError
 from paretoken.emulate.fields import Body, flag, objects, text, texts, whole
 from paretoken.emulate.prompt import Message, pieces_of
-from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_of
+from paretoken.emulate.surfaces.chat import content_parts, preamble, tool_of
 from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, named
 from paretoken.emulate.tools import AUTO, NONE, REQUIRED, called
 from paretoken.emulate.words import AnswerPart
@@ -39,9 +39,8 @@ class Messages(Surface):
         listed = objects(body, "tools")
         tools = tuple(tool_of(tool, "input_schema") for tool in listed)
         choice, parallel = _choice(body.get("tool_choice"))
-        opening = [*definitions(listed), *([Message("system", system)] if system else [])]
         return Ask(
-            pieces=list(pieces_of([*opening, *(_message(m) for m in messages)])),
+            pieces=list(pieces_of([*preamble(listed, system), *(_message(m) for m in messages)])),
             most_tokens=most,
             stops=texts(body, "stop_sequences"),
             tools=called(tools, choice, parallel=parallel),
@@ -103,7 +102,7 @@ class Messages(Surface):
         return _event("content_block_delta", index=index, delta=delta)
 
     def call_id(self, call: int) -> str:
-        return f"toolu_{self.name.rpartition('-')[2]}{call:02x}"
+        return self.part_id("toolu", call)
 
 
 def _event(kind: str, **more: object) -> bytes:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.fields import Body, flag, objects, text, whole
 from paretoken.emulate.prompt import ASSISTANT, Message, pieces_of
-from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_choice, tool_of
+from paretoken.emulate.surfaces.chat import content_parts, preamble, tool_choice, tool_of
 from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, named
 from paretoken.emulate.tools import called
 from paretoken.emulate.words import AnswerPart
@@ -46,9 +46,8 @@ class Responses(Surface):
         instructions, _ = content_parts(body.get("instructions"), "instructions")
         listed = objects(body, "tools")
         tools = tuple(tool_of(tool, "parameters") for tool in listed)
-        opening = [*definitions(listed), *([Message("system", instructions)] if instructions else [])]
         return Ask(
-            pieces=list(pieces_of([*opening, *_messages(items)])),
+            pieces=list(pieces_of([*preamble(listed, instructions), *_messages(items)])),
             most_tokens=whole(body, "max_output_tokens", 1),
             tools=called(tools, tool_choice(body), parallel=flag(body, "parallel_tool_calls")),
         )
@@ -127,7 +126,7 @@ class Responses(Surface):
         return item | {"call_id": self.call_id(call), "name": name, "arguments": arguments}
 
     def _item_id(self, index: int) -> str:
-        return f"{'fc' if self.script.calls else 'msg'}_{self.name.rpartition('-')[2]}{index:02x}"
+        return self.part_id("fc" if self.script.calls else "msg", index)
 
     def _event(self, kind: str, **more: object) -> bytes:
         payload = {"type": kind, "sequence_number": self.number} | more

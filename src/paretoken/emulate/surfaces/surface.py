@@ -83,7 +83,11 @@ class Surface:
 
     def call_id(self, call: int) -> str:
         """The id of a tool call."""
-        return f"call_{self.name.rpartition('-')[2]}{call:02x}"
+        return self.part_id("call", call)
+
+    def part_id(self, prefix: str, index: int) -> str:
+        """The id of a part of the answer: the answer's own behind `prefix`, and the number of the part."""
+        return f"{prefix}_{self.name.rpartition('-')[2]}{index:02x}"
 
 
 def data(payload: bytes) -> bytes:
