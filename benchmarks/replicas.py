@@ -1,6 +1,6 @@
-"""What routing is worth to prefix caches: `python benchmarks/replicas.py`.
+"""Prefix-cache hits and times by routing policy: `python benchmarks/replicas.py`.
 
-Sessions of calls that go on with each other, 16 users for each replica, before caches of 960,000 tokens.
+Sessions whose calls continue each other, 16 users for each replica, a cache of 960,000 tokens in each.
 """
 
 from __future__ import annotations

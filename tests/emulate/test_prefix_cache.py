@@ -1,4 +1,4 @@
-"""The emulated prefix cache: what prompts find in it, against the simulation of the same sessions."""
+"""The emulated prefix cache: its hits against the simulation of the same sessions."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_sessions_played_in_real_time_find_what_the_simulation_finds():
     """Three users, tools between turns. `benchmarks/session_times.py` compares the times of such sessions."""
     rng = np.random.default_rng(11)
     sessions = [conversation(str(i), rng, 3, system=SYSTEM, wait_s=0.02, longest=600, answer=20) for i in range(6)]
-    for i, s in enumerate(sessions[:3]):  # one after the other, so that each finds the system prompt but the first
+    for i, s in enumerate(sessions[:3]):  # staggered, so that all but the first hit the system prompt
         sessions[i] = replace(s, steps=(replace(s.steps[0], wait_s=0.3 * i), *s.steps[1:]))
     run = simulate(QUICK, LIMITS, session_load(sessions, users=3), cache=CACHE)
     with emulated(cache=CACHE) as server:

@@ -24,7 +24,7 @@ CACHE = CacheOptions()
 
 
 def session(rng: np.random.Generator, calls: int) -> Session:
-    """A task whose calls go on with earlier ones, now and then two with the same one."""
+    """A task whose calls continue earlier ones, sometimes two of them the same one."""
     steps, lengths = [], []
     for i in range(calls):
         continues = int(rng.integers(-1, i)) if rng.random() < 0.3 else i - 1
@@ -67,7 +67,7 @@ def sources(draw, rng):
 
 @st.composite
 def cached_cases(draw):
-    """A small run whose prompts share what they begin with, with a KV cache from tight to roomy."""
+    """A small run with shared prefixes, and a KV cache from tight to roomy."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     source = draw(sources(rng))
     accept = draw(st.sampled_from([1.0, 1.0, 1.5, 2.63]))
@@ -132,7 +132,7 @@ def test_equals_a_cache_with_tiers_kept_block_by_block(case, below, policy):
 
 @st.composite
 def one_by_one(draw):
-    """(limits, source): requests that come when the one before has long ended, each with a token that is new."""
+    """(limits, source): requests far apart in time, each with a new token."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     load = session_load([session(rng, draw(st.integers(1, 6))) for _ in range(draw(st.integers(1, 5)))], users=1)
     n, block = len(load.input_tokens), draw(st.sampled_from([1, 1, 4, 16]))
@@ -155,7 +155,7 @@ def test_endless_cache_finds_all_that_is_possible(case):
 
 
 def belady_hits(rows: list[list], room: int) -> int:
-    """Most blocks of these rows, one after the other, that any cache of `room` blocks can have when they are due."""
+    """The most hits that any cache of `room` blocks can have on these rows of blocks, one row after the other."""
     flat = [name for row in rows for name in row]
     following, last = [], {}
     for at in range(len(flat) - 1, -1, -1):

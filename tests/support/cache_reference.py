@@ -1,6 +1,7 @@
 """A prefix cache block by block, slow and plain: tables of blocks, a map of hashes and a free queue, as vLLM has them.
 
-A block's hash is the whole text up to its end. A block that is computed though it is cached gives way to the one there.
+A block's hash is the whole text up to its end. A block that is computed although it is cached is replaced by the
+cached one.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class CachingPool(Pool):
         self.refs[block] += 1
 
     def give_hashes(self, s: Sequence, tokens) -> None:
-        """Make the full blocks among the first `tokens` findable."""
+        """Cache the full blocks among the first `tokens`."""
         size, text, table = self.limits.block_tokens, self.texts[s.index], self.tables[s]
         for i in range(self.hashed.get(s, 0), min(math.floor(tokens), len(text)) // size):
             name = text[: (i + 1) * size]
@@ -250,13 +251,13 @@ class CachingPool(Pool):
 
 
 class TouchingPool(CachingPool):
-    """Prompts are found from the end of a step on, and looking for blocks counts as using them, as in SGLang."""
+    """Prompts are cached from the end of a step, and a lookup counts as a use of its blocks, as in SGLang."""
 
     def hits(self, s: Sequence) -> list[int]:
         blocks, size = super().hits(s), self.limits.block_tokens
         end = (len(blocks) + 1) * size
         last = self.block_of.get(self.texts[s.index][:end]) if end == s.prompt + math.floor(s.made) else None
-        touched = [] if last is None else [last]  # it is computed in any case
+        touched = [] if last is None else [last]  # it is computed in any case, but its use counts
         for block in touched + blocks[::-1]:
             if not self.refs[block]:
                 self.free.remove(block)

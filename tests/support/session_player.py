@@ -1,4 +1,4 @@
-"""A small client that plays sessions against a server, each call in its turn, with the server's own answers."""
+"""A small client that plays sessions against a server: each call when it is due, with the server's own answers."""
 
 from __future__ import annotations
 

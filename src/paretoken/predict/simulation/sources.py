@@ -137,7 +137,7 @@ def session_load(
         tail_s=tail_s,
         least_s=np.array([flow.least_ns / NS for flow in flows]),
         users=users,
-        begin_s=None if users else np.array([session.begin_s or 0.0 for session in sessions]),
+        begin_s=None if users is not None else np.array([session.begin_s or 0.0 for session in sessions]),
         prefixes=tree_of_sessions(sessions, own_answers=own_answers),
     )
 

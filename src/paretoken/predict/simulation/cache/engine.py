@@ -41,11 +41,11 @@ class CachingEngine(EngineSimulator):
         self.vllm = options.policy == "vllm"
         self.shared = 0  # blocks that requests would need besides `used` if each had its own
         self.depth: dict[int, int] = {}  # of the path that each request holds
-        self.order: dict[int, int] = {}  # in which prompts were computed
+        self.order: dict[int, int] = {}  # the order in which prompts were computed
         self.ordered = 0
-        self.loads: list[tuple[float, int]] = []  # when the blocks of a request are here, s; a heap
+        self.loads: list[tuple[float, int]] = []  # (s, request): when its blocks are here; a heap
         self.loaded: dict[int, int] = {}  # depth of requests that load, or have not run since
-        self.landed = 0  # of those, the ones whose blocks are here: the first of the queue
+        self.landed = 0  # of those, the ones whose blocks are here, at the head of the queue
         self.tier_hits: list[dict[int, int]] = [
             {} for _ in options.tiers
         ]  # tokens that a request loaded from each tier
@@ -185,7 +185,7 @@ class CachingEngine(EngineSimulator):
 
     def _requeue(self, request: int) -> None:
         super()._requeue(request)
-        if self.landed:  # they have their blocks, which this one may wait for
+        if self.landed:  # they hold blocks that this one may wait for
             self.waiting.insert(self.landed, self.waiting.popleft())
 
     def _ended(self) -> list[int]:

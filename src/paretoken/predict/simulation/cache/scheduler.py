@@ -38,27 +38,27 @@ class CachingScheduler(Scheduler[Owner]):
         self.vllm, self.on_load = options.policy == "vllm", on_load
         self.shared = 0  # blocks that sequences would need besides `used` if each had its own
         self.loading: dict[Sequence[Owner], int] = {}  # depth of those that load, or have not run since
-        self.first = 0  # of those, the ones whose blocks are here: the first of the queue
-        self.back: list[Sequence[Owner]] = []  # of those, the ones whose blocks others find from the next step on
+        self.ready = 0  # of those, the ones whose blocks are here, at the head of the queue
+        self.arrived: list[Sequence[Owner]] = []  # of those, the ones whose blocks are cached from the next step on
 
     def loaded(self, sequence: Sequence[Owner]) -> None:
         """Put a sequence whose blocks are here at the head of the queue."""
         if sequence in self.loading:
-            self.back.append(sequence)
-            self.waiting.insert(self.first, sequence)
-            self.first += 1
+            self.arrived.append(sequence)
+            self.waiting.insert(self.ready, sequence)
+            self.ready += 1
 
     def remove(self, sequence: Sequence[Owner]) -> None:
         if self.loading.pop(sequence, None) is not None:
             self._free(sequence)
-            self.first -= sequence in self.waiting
-            self.back = [s for s in self.back if s is not sequence]
+            self.ready -= sequence in self.waiting
+            self.arrived = [s for s in self.arrived if s is not sequence]
         super().remove(sequence)
 
     def schedule(self) -> EngineStep[Owner] | None:
-        for s in self.back:
+        for s in self.arrived:
             self._store(s, self.loading[s] * self.limits.block_tokens)
-        self.back.clear()
+        self.arrived.clear()
         return super().schedule()
 
     def finish(self, step: EngineStep[Owner]) -> list[tuple[Sequence[Owner], int]]:
@@ -111,14 +111,14 @@ class CachingScheduler(Scheduler[Owner]):
         if not n:
             return None
         del self.loading[s]
-        self.first -= 1
+        self.ready -= 1
         self.running[self.waiting.popleft()] = None
         self.used -= s.room // self.block - self.limits.blocks(done + n)
         s.room = self.limits.blocks(done + n) * self.block
         return self._chunk(step, s, done, n)
 
     def _requeue(self, victim: Sequence[Owner]) -> None:
-        self.waiting.insert(self.first, victim)  # those before have blocks, which this one may wait for
+        self.waiting.insert(self.ready, victim)  # the ready ones hold blocks that this one may wait for
 
     def _has_room(self, s: Sequence[Owner], shared: int) -> bool:
         """Whether there are blocks for a sequence of which others hold `shared`."""
