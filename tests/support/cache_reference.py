@@ -150,23 +150,13 @@ class CachingPool(Pool):
         self.first_hits.setdefault(s.index, tokens)
         return True
 
-    def grow_decodes(self, decodes: list[Sequence]) -> bool:
-        calm = True
-        for s in [s for s in self.running if s.decoding]:
-            if s not in self.running:
-                continue
-            while self.used() + self.blocks(s.cache + self.accept) - len(self.tables[s]) > self.limits.kv_blocks:
-                calm = False
-                victim = ([r for r in self.running if not r.decoding] or self.running)[-1]
-                self.evict(victim)
-                if victim is s:
-                    break
-            if s in self.running:
-                s.cache += self.accept
-                self.take(s, s.cache)
-                self.give_hashes(s, s.cache)
-                decodes.append(s)
-        return calm
+    def blocks_of(self, s: Sequence) -> int:
+        return len(self.tables[s])
+
+    def decode(self, s: Sequence) -> None:
+        super().decode(s)
+        self.take(s, s.cache)
+        self.give_hashes(s, s.cache)
 
     def evict(self, victim: Sequence) -> None:
         self.leave(victim)

@@ -129,16 +129,24 @@ class Pool:
         for s in queue:
             if s not in self.running:
                 continue
-            while self.used() - self.blocks(s.cache) + self.blocks(s.cache + self.accept) > self.limits.kv_blocks:
+            while self.used() - self.blocks_of(s) + self.blocks(s.cache + self.accept) > self.limits.kv_blocks:
                 calm = False
                 victim = ([r for r in self.running if not r.decoding] or self.running)[-1]
                 self.evict(victim)
                 if victim is s:
                     break
             if s in self.running:
-                s.cache += self.accept
+                self.decode(s)
                 decodes.append(s)
         return calm
+
+    def blocks_of(self, s: Sequence) -> int:
+        """Blocks that a running sequence has."""
+        return self.blocks(s.cache)
+
+    def decode(self, s: Sequence) -> None:
+        """Give a sequence the tokens of a step."""
+        s.cache += self.accept
 
     def evict(self, victim: Sequence) -> None:
         self.running.remove(victim)
