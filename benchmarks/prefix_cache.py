@@ -1,9 +1,9 @@
-"""What a simulated request with a prefix cache costs: `python benchmarks/prefix_cache.py [--million]`.
+"""The cost of simulating a prefix cache: `python benchmarks/prefix_cache.py [--million]`.
 
-CPU time of one core for the tree and for the run, and the peak memory of the process, each case in a process of its
-own. `blocks`: prompts of 24 blocks of 512 tokens, half of them one of 5,000 documents, the popular ones often; as in
-the traces of Mooncake. `sessions`: tasks of 30 calls, each going on with the one before. `--million` runs a million
-requests, not 50,000.
+Prints the CPU time of building the source and of the run on one core, and the peak memory. Each case runs in its own
+process. `blocks`: prompts of 24 blocks of 512 tokens, the first half of which is one of 5,000 documents drawn from a
+Zipf distribution, with blocks of the size in the traces of Mooncake. `sessions`: tasks of 30 calls, each of which
+continues the one before. `--million` runs a million requests instead of 50,000.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ USERS = 64
 
 
 def blocks(requests: int) -> RequestSource:
-    """Documents and questions, at a rate that keeps the engine at some 80 %."""
+    """Questions about documents, at a rate that keeps the engine about 80 % busy."""
     rng = np.random.default_rng(0)
     document = np.minimum(rng.zipf(1.2, requests), DOCUMENTS)
     ids = np.empty((requests, BLOCKS), np.int64)

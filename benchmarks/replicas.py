@@ -1,6 +1,6 @@
-"""What routing is worth to prefix caches: `python benchmarks/replicas.py`.
+"""Prefix-cache hits and times by routing policy: `python benchmarks/replicas.py`.
 
-Sessions of calls that go on with each other, 16 users for each replica, before caches of 960,000 tokens.
+Sessions whose calls continue each other, 16 users for each replica, a cache of 960,000 tokens in each.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def main() -> None:
         source = session_load(tasks, users=USERS * replicas)
         for routing in ROUTING:
             begun_s = time.process_time()
-            found = simulate_replicas([Worker(STEP, LIMITS)] * replicas, source, cache=CacheOptions(), routing=routing)
+            run = simulate_replicas([Worker(STEP, LIMITS)] * replicas, source, cache=CacheOptions(), routing=routing)
             took_s = time.process_time() - begun_s
-            hits, n = found.cached_tokens.sum() / found.input_tokens.sum(), len(found.due_s)
+            hits, n = run.cached_tokens.sum() / run.input_tokens.sum(), len(run.due_s)
             print(
                 f"{replicas} replicas, {routing}: {n:,} calls, hits {hits:.1%}, TTFT p50 "
-                f"{np.median(found.ttft_s) * 1e3:.0f} ms, done in {found.last_s.max():,.0f} s, "
+                f"{np.median(run.ttft_s) * 1e3:.0f} ms, done in {run.last_s.max():,.0f} s, "
                 f"{n / took_s:,.0f} calls a CPU-second"
             )
 

@@ -1,8 +1,8 @@
-"""How long sessions take on the emulator against the simulation: `python -m benchmarks.session_times [--plays N]`.
+"""Session times on the emulator relative to the simulation: `python -m benchmarks.session_times [--plays N]`.
 
-Three users play nine chats with pauses between turns, on a prefix cache, in real time on this machine. Printed is, for
-each play, the time of a session over its simulated time: the mean, the smallest and the largest. A machine that others
-use takes longer, never shorter, so the play with the smallest mean counts.
+Three users play nine chats with pauses between turns, with a prefix cache, in real time on this machine. For each play,
+it prints the ratio of measured to simulated session time: the mean, the smallest and the largest. Load of other
+programs only makes sessions longer, so use the play with the smallest mean.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ USERS, SESSIONS, TURNS = 3, 9, 4
 
 
 def main() -> None:
-    """Play the sessions some times and print the ratios."""
+    """Play the sessions `--plays` times and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--plays", type=int, default=4)
     plays = parser.parse_args().plays
@@ -36,7 +36,7 @@ def main() -> None:
     chats = [
         conversation(str(i), rng, TURNS, system=SYSTEM, wait_s=0.15, longest=1500, answer=80) for i in range(SESSIONS)
     ]
-    for i, chat in enumerate(chats[:USERS]):  # one after the other, so that each finds the system prompt but the first
+    for i, chat in enumerate(chats[:USERS]):  # staggered, so that all but the first hit the system prompt
         chats[i] = replace(chat, steps=(replace(chat.steps[0], wait_s=0.1 + 0.3 * i), *chat.steps[1:]))
     run = simulate(STEP, LIMITS, session_load(chats, users=USERS), cache=CacheOptions())
     first = np.cumsum([0, *(len(chat.calls) for chat in chats)])

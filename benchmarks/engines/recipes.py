@@ -57,15 +57,15 @@ def model_folder() -> Path:
 def serving(
     engine: str, cpu: int | None = None, *, more: tuple[str, ...] = (), slots: int = 32, context: int = 1024
 ) -> Iterator[Serving]:
-    """The engine, running for the time of a `with` block, on one CPU if given.
+    """The engine, running inside a `with` block, on CPU number `cpu` if given.
 
-    `more` are further arguments of a server with a command line. With a `context` above 1,024 tokens, llama.cpp has a
+    `more` are further arguments for the command line of a server. With a `context` above 1,024 tokens, llama.cpp has a
     prompt cache in each of its `slots`.
     """
     if engine == "llamacpp":
         cached = context > 1024
-        with _pinned(cpu), EmbeddedEngine(slots=slots, context=context, threads=1, prompt_cache=cached) as found:
-            yield Serving(engine, found.base_url, found.model, found.tokenizer, (), found.ready_s)
+        with _pinned(cpu), EmbeddedEngine(slots=slots, context=context, threads=1, prompt_cache=cached) as running:
+            yield Serving(engine, running.base_url, running.model, running.tokenizer, (), running.ready_s)
         return
     folder, port = model_folder(), _free_port()
     model, options = ("tiny", ()) if engine == "vllm" else (str(folder), ("--dialect", "transformers"))

@@ -4,10 +4,11 @@
     python benchmarks/engines/sessions.py llamacpp
 
 Serves a small random model with a prefix cache, measures how long its steps take, plays the sessions with
-`paretoken bench`, and simulates them. Prints the hits that the server reports for each request, its counters (vLLM),
-and the simulated ones; and the ratios of measured to simulated medians of the first token and of the session time.
+`paretoken bench`, and simulates them. Prints the hits that the server reports in each usage, those of its counters
+(vLLM) and the simulated ones, as shares of all prompt tokens; and the ratios of measured to simulated medians of TTFT
+and of the session time.
 
-vLLM's cache is too small for the sessions, which begin with the same 512 tokens. llama.cpp has a slot for each session
+vLLM's cache is too small for all sessions, which begin with the same 512 tokens. llama.cpp has a slot for each session
 and keeps the last prompt of each slot, so its sessions share nothing and the simulated cache has blocks of one token.
 """
 
@@ -51,7 +52,7 @@ class Engine:
 
     @property
     def limits(self) -> SchedulerLimits:
-        """What the simulation knows of it."""
+        """The limits of the simulated engine."""
         return SchedulerLimits(
             max_num_seqs=self.sequences,
             max_batched_tokens=self.budget,
@@ -69,7 +70,7 @@ def _vllm(block: int, blocks: int, budget: int, sequences: int) -> Engine:
     }
     listed = [word for option, value in words.items() for word in (option, str(value))]
     switches = ("--enable-prefix-caching", "--enable-prompt-tokens-details")
-    # One of its blocks is never used.
+    # vLLM never uses one of its blocks.
     return Engine(
         block=block, blocks=blocks - 1, budget=budget, sequences=sequences, opening=512, words=(*switches, *listed)
     )
@@ -84,7 +85,7 @@ PROMPTS, BATCHES = (64, 512, 1024, 2048, 3072), (1, 2, 4, 8)
 
 @dataclass(frozen=True, slots=True)
 class StepFit:
-    """The affine step time of a server, and its seconds from a request to its scheduler."""
+    """The affine step time of a server, and the seconds from a request to its scheduler."""
 
     step: AffineStepTime
     frontend_s: float
@@ -169,20 +170,20 @@ def _non_negative(a: np.ndarray, b: np.ndarray) -> list[float]:
 
 
 def simulated(sessions: list[Session], users: int, engine: Engine, fit: StepFit) -> SimulationResult:
-    """The sessions on an engine like the server. Later prompts hold stand-ins for the server's answers."""
+    """The sessions on an engine like the server. Later prompts contain the trace's answers, not the server's."""
     load = session_load(sessions, users=users, own_answers=False)
     serving_options = ServingOptions(frontend_s=fit.frontend_s)
     return simulate(fit.step, engine.limits, load, serving_options, cache=CacheOptions())
 
 
 def main() -> int:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("engine", choices=list(ENGINES))
-    ask.add_argument("--sessions", type=int, default=24)
-    ask.add_argument("--users", type=int, nargs="+", default=[1, 2, 4])
-    ask.add_argument("--seed", type=int, default=0)
-    ask.add_argument("--keep", type=Path, help="folder for the runs")
-    options = ask.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("engine", choices=list(ENGINES))
+    parser.add_argument("--sessions", type=int, default=24)
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for the runs")
+    options = parser.parse_args()
     engine = ENGINES[options.engine]
     running = serving(options.engine, more=engine.words, slots=engine.sequences, context=engine.context)
     with tempfile.TemporaryDirectory() as temporary, running as server:
@@ -191,7 +192,7 @@ def main() -> int:
         fit = fitted_steps(server, place)
         print(fit)
         for users in options.users:
-            # Other prompts for every level, so that none finds those of the level before.
+            # New prompts for every level, so that none hits those of the level before.
             sessions = sessions_of(engine, options.sessions, options.seed + users)
             print(json.dumps(compare(server, place, sessions, users, engine, fit)))
     return 0
@@ -229,7 +230,7 @@ def compare(
 
 
 def _counted_hits(server: Serving) -> float | None:
-    """Tokens that vLLM's counter says were hits so far."""
+    """Hits that vLLM has counted so far, tokens; None for other servers."""
     if server.engine != "vllm":
         return None
     with urlopen(server.base_url.removesuffix("/v1") + "/metrics") as answer:

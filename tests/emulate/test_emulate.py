@@ -28,19 +28,6 @@ from paretoken.predict.simulation.run import ServingOptions
 from tests.support.emulators import LIMITS, QUICK, ask, body, emulated, program
 from tests.support.load_servers import Bodies, free_port
 
-
-@pytest.fixture(scope="module")
-def server():
-    with emulated() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with openai.OpenAI(base_url=server.base_url, api_key="none", max_retries=0, timeout=10) as made:
-        yield made
-
-
 EOS = {"extra_body": {"ignore_eos": True}}
 
 
@@ -284,10 +271,10 @@ def test_metrics_speak_vllms_names(tmp_path):
         text = ask(server, "GET", "/metrics")[2].decode()
         preemptions = server.service.pacer.scheduler.preemptions
     assert (frame["status"] == "ok").all() and preemptions > 0
-    seen = parse(text, 0.0)
-    assert (seen.running, seen.waiting, seen.kv_cache_usage, seen.preemptions) == (0, 0, 0, preemptions)
-    assert (seen.prompt_tokens, seen.generation_tokens) == (12 * 40, 12 * 60)
-    assert (seen.prefix_cache_queries, seen.prefix_cache_hits) == (480, 240)
+    reading = parse(text, 0.0)
+    assert (reading.running, reading.waiting, reading.kv_cache_usage, reading.preemptions) == (0, 0, 0, preemptions)
+    assert (reading.prompt_tokens, reading.generation_tokens) == (12 * 40, 12 * 60)
+    assert (reading.prefix_cache_queries, reading.prefix_cache_hits) == (480, 240)
     for name in ("time_to_first_token_seconds", "e2e_request_latency_seconds", "request_time_per_output_token_seconds"):
         assert f'vllm:{name}_count{{engine="0",model_name="emulated/m"}} 12.0' in text
     assert f'vllm:inter_token_latency_seconds_count{{engine="0",model_name="emulated/m"}} {12 * 59}.0' in text
@@ -331,9 +318,9 @@ def test_a_tokenizer_counts_texts(tmp_path):
 
 
 def test_the_command_serves_and_ends_cleanly():
-    with program("--decode-ms", "1", "--name", "told", "--fault", "500@0") as url:
+    with program("--decode-ms", "1", "--name", "tiny", "--fault", "500@0") as url:
         with openai.OpenAI(base_url=url, api_key="x", max_retries=0) as client:
-            answer = client.completions.create(model="told", prompt="x", max_tokens=5, **EOS)
+            answer = client.completions.create(model="tiny", prompt="x", max_tokens=5, **EOS)
         assert answer.usage.completion_tokens == 5
 
 
@@ -362,13 +349,13 @@ def test_the_command_says_what_is_wrong(call):
 @pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="no real-time scheduling here")
 def test_real_time_is_asked_of_the_system(call, monkeypatch):
     """Refused, it ends the command with one sentence."""
-    asked = []
+    calls = []
 
     def refuse(pid, policy, parameter):
-        asked.append((pid, policy, parameter.sched_priority))
+        calls.append((pid, policy, parameter.sched_priority))
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
     code, _, err = call(f"emulate --realtime --port {free_port()}")
-    assert (code, asked) == (2, [(0, os.SCHED_FIFO, 1)])
+    assert (code, calls) == (2, [(0, os.SCHED_FIFO, 1)])
     assert err.startswith("error: --realtime is not permitted") and err.count("\n") == 1

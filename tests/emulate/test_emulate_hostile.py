@@ -19,13 +19,6 @@ from paretoken.emulate.surfaces.registry import SURFACES
 from tests.support.emulators import ask, body, emulated
 from tests.support.patience import examples
 
-
-@pytest.fixture(scope="module")
-def server():
-    with emulated() as running:
-        yield running
-
-
 # ---- errors in OpenAI's form
 
 SAID = {
@@ -49,9 +42,9 @@ SAID = {
 @pytest.mark.parametrize("words", SAID)
 def test_a_bad_request_is_told_in_openais_form(server, words):
     body, status, param = SAID[words]
-    found, headers, raw = ask(server, "POST", "/v1/completions", body)
+    code, headers, raw = ask(server, "POST", "/v1/completions", body)
     error = json.loads(raw)["error"]
-    assert found == status == error["code"] and error["param"] == param
+    assert code == status == error["code"] and error["param"] == param
     assert set(error) == {"message", "type", "param", "code"}
     assert any(w in error["message"] for w in words.split("|")) or "context is" in error["message"]
     assert headers["content-type"] == "application/json"

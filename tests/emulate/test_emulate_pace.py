@@ -109,13 +109,13 @@ class Users:
 def test_each_token_leaves_when_the_simulation_says(limits, serving, scale):
     source = closed_loop(8, 60, 300, 120, ratio=0.7, seed=5)
     users = Users(EmulatorSettings(model="m", step_time=STEP, limits=limits, serving=serving, time_scale=scale), source)
-    found = simulate(STEP, limits, source, serving)
-    for i, (times, tokens) in enumerate(found.token_times()):
+    run = simulate(STEP, limits, source, serving)
+    for i, (times, tokens) in enumerate(run.token_times()):
         np.testing.assert_allclose([at * scale for at, n in users.sent[i] if n], times, rtol=1e-9)
         assert sum(n for _, n in users.sent[i]) == len(times) <= tokens.sum()
-    assert users.pacer.scheduler.preemptions == found.preemptions
+    assert users.pacer.scheduler.preemptions == run.preemptions
     assert users.pacer.counters.generation_tokens == source.output_tokens.sum()
-    assert users.pacer.counters.ttft_s.sum * scale == pytest.approx(found.ttft_s.sum())
+    assert users.pacer.counters.ttft_s.sum * scale == pytest.approx(run.ttft_s.sum())
     assert users.pacer.counters.late_s == users.pacer.counters.slipped_s == 0
 
 
@@ -213,8 +213,8 @@ def test_our_benchmark_finds_what_the_simulation_says(call, tmp_path):
     step = AffineStepTime(0.01, 0.00025, 0.0, 1 / 20_000)
     turnaround_s = 0.0005  # a request comes when the step after its user's last token has begun
     source = closed_loop(users, len(requests), isl, osl, think_s=turnaround_s)
-    found = simulate(step, SchedulerLimits(max_num_seqs=256, max_batched_tokens=1024, kv_blocks=5000), source)
+    run = simulate(step, SchedulerLimits(max_num_seqs=256, max_batched_tokens=1024, kv_blocks=5000), source)
     if not summary["fidelity"]["client_limited"]:
         first, last = ((requests[n] - requests["due_ns"]).to_numpy() / 1e9 for n in ("first_ns", "last_ns"))
-        assert np.median(first) == pytest.approx(np.median(found.ttft_s), rel=0.2)
-        assert np.median(last - first) / (osl - 1) == pytest.approx(np.median(found.tpot_s), rel=0.1)
+        assert np.median(first) == pytest.approx(np.median(run.ttft_s), rel=0.2)
+        assert np.median(last - first) / (osl - 1) == pytest.approx(np.median(run.tpot_s), rel=0.1)

@@ -1,4 +1,4 @@
-"""The emulated prefix cache: what prompts find in it, against the simulation of the same sessions."""
+"""The emulated prefix cache: its hits against the simulation of the same sessions."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ MESSAGES = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assis
 @given(MESSAGES, MESSAGES, st.integers(0, 100), st.integers(1, 30))
 def test_a_prompt_with_its_answer_is_the_beginning_of_the_next_prompt(before, more, start, tokens):
     prompt = token_ids(list(pieces_of(before)), QUARTERS)
-    said = Message("assistant", text_of(start, 0, tokens))
-    later = list(pieces_of([*before, said, *more]))
+    answer = Message("assistant", text_of(start, 0, tokens))
+    later = list(pieces_of([*before, answer, *more]))
     ids = token_ids(later, QUARTERS)
     assert len(ids) == count_tokens(later, QUARTERS)
     whole = np.concatenate([prompt, answer_ids(start, tokens)])
@@ -116,11 +116,11 @@ def test_roles_tools_and_tokenizers_make_other_tokens():
 def test_a_second_turn_finds_the_first_and_its_answer(server):
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "begin"}]
     first = chat(server.port, messages, 40)
-    said = first["choices"][0]["message"]
+    answer = first["choices"][0]["message"]
     again = chat(server.port, messages, 40)["usage"]
     assert first["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
     assert again["prompt_tokens_details"]["cached_tokens"] == (again["prompt_tokens"] - 1) // 16 * 16
-    more = chat(server.port, [*messages, said, {"role": "user", "content": "go on"}], 8)["usage"]
+    more = chat(server.port, [*messages, answer, {"role": "user", "content": "go on"}], 8)["usage"]
     assert more["prompt_tokens_details"]["cached_tokens"] == (again["prompt_tokens"] + 40 - 1) // 16 * 16
     other = chat(server.port, [*messages, {"role": "assistant", "content": "no"}, messages[1]], 8)["usage"]
     assert other["prompt_tokens_details"]["cached_tokens"] == again["prompt_tokens"] // 16 * 16
@@ -141,8 +141,8 @@ def test_every_api_states_its_hits_and_the_counters_add_them_up():
         for _ in range(2):
             usage = chat(server.port, [{"role": "user", "content": SYSTEM}], 3)["usage"]
         hits = usage["prompt_tokens_details"]["cached_tokens"]
-        asked = {"model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": SYSTEM}]}
-        usage = json.loads(ask(server, "POST", "/v1/messages", asked)[2])["usage"]
+        body = {"model": "m", "max_tokens": 3, "messages": [{"role": "user", "content": SYSTEM}]}
+        usage = json.loads(ask(server, "POST", "/v1/messages", body)[2])["usage"]
         prompt = usage["input_tokens"] + usage["cache_read_input_tokens"]
         assert usage["cache_read_input_tokens"] == hits > 0
         usage = json.loads(ask(server, "POST", "/v1/responses", {"model": "m", "input": SYSTEM})[2])["usage"]
@@ -156,10 +156,10 @@ def test_tiers_give_back_what_gpu_memory_lost_and_take_their_time():
     tier = CacheTier(name="host", tokens=10_000, s_per_token=0.0005)
     one, other = ([{"role": "user", "content": letter * 2000}] for letter in "ab")
     with emulated(cache=CacheOptions(tiers=(tier,)), limits=small) as server:
-        found = [chat(server.port, m, 2)["usage"]["prompt_tokens_details"]["cached_tokens"] for m in (one, other, one)]
+        hits = [chat(server.port, m, 2)["usage"]["prompt_tokens_details"]["cached_tokens"] for m in (one, other, one)]
         first_s = server.service.counters.ttft_s.sum
         page = ask(server, "GET", "/metrics")[2].decode()
-    assert found == [0, 0, 496]
+    assert hits == [0, 0, 496]
     assert first_s > 496 * 0.0005
     totals = {
         line.split("{")[0]: float(line.rsplit(" ", 1)[1])
@@ -203,7 +203,7 @@ def test_a_user_finds_exactly_what_the_simulation_finds(blocks, policy):
         player = Player(server.port, sessions)
         player.play(1)
     run = simulate(step, limits, session_load(sessions, users=1), cache=options)
-    assert player.found == hits_of(run, sessions)
+    assert player.cached_tokens == hits_of(run, sessions)
     assert (run.cached_by_tier["host"].sum() > 0) == (blocks < 4000)
 
 
@@ -280,13 +280,13 @@ def test_sessions_played_in_real_time_find_what_the_simulation_finds():
     """Three users, tools between turns. `benchmarks/session_times.py` compares the times of such sessions."""
     rng = np.random.default_rng(11)
     sessions = [conversation(str(i), rng, 3, system=SYSTEM, wait_s=0.02, longest=600, answer=20) for i in range(6)]
-    for i, s in enumerate(sessions[:3]):  # one after the other, so that each finds the system prompt but the first
+    for i, s in enumerate(sessions[:3]):  # staggered, so that all but the first hit the system prompt
         sessions[i] = replace(s, steps=(replace(s.steps[0], wait_s=0.3 * i), *s.steps[1:]))
     run = simulate(QUICK, LIMITS, session_load(sessions, users=3), cache=CACHE)
     with emulated(cache=CACHE) as server:
         player = Player(server.port, sessions)
         player.play(3)
-    assert player.found == hits_of(run, sessions)
+    assert player.cached_tokens == hits_of(run, sessions)
 
 
 # ---- from the command line
@@ -296,8 +296,8 @@ def test_the_program_serves_with_a_prefix_cache():
     with program("--prefix-cache", "--decode-ms", "1") as url:
         port = int(url.split(":")[2].split("/")[0])
         messages = [{"role": "user", "content": SYSTEM}]
-        found = [chat(port, messages, 2, model="")["usage"]["prompt_tokens_details"]["cached_tokens"] for _ in range(2)]
-    assert found[0] == 0 < found[1]
+        hits = [chat(port, messages, 2, model="")["usage"]["prompt_tokens_details"]["cached_tokens"] for _ in range(2)]
+    assert hits[0] == 0 < hits[1]
 
 
 @pytest.mark.parametrize(("engine", "policy"), [("vllm", "vllm"), ("sglang", "sglang")])

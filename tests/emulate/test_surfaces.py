@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from paretoken.emulate.surfaces.registry import SURFACES
 from paretoken.emulate.tools import Tool, called, tool_calls
 from paretoken.emulate.words import WORD_CHARS, WORDS, text_of
-from tests.support.emulators import ask, emulated
+from tests.support.emulators import ask
 from tests.support.patience import examples
 
 SCHEMA = {
@@ -29,27 +29,15 @@ CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type"
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-@pytest.fixture(scope="module")
-def server():
-    with emulated() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with openai.OpenAI(base_url=server.base_url, api_key="none", max_retries=0, timeout=10) as made:
-        yield made
-
-
 def events(server, path, body) -> list[tuple[str, dict]]:
     """(name, data) of the events of a stream."""
     status, headers, raw = ask(server, "POST", path, {"model": "m", "stream": True, "ignore_eos": True} | body)
     assert status == 200 and headers["content-type"].startswith("text/event-stream")
-    found = []
+    named = []
     for block in raw.decode().split("\n\n")[:-1]:
         lines = dict(line.split(": ", 1) for line in block.split("\n"))
-        found.append((lines.get("event", ""), lines["data"]))
-    return [(name, data if data == "[DONE]" else json.loads(data)) for name, data in found]
+        named.append((lines.get("event", ""), lines["data"]))
+    return [(name, data if data == "[DONE]" else json.loads(data)) for name, data in named]
 
 
 def whole(server, path, body) -> dict:
@@ -62,8 +50,8 @@ def whole(server, path, body) -> dict:
 
 
 def chat(client, stream=False, **more):
-    asked = {"model": "m", "messages": HELLO, "max_tokens": 9, "extra_body": {"ignore_eos": True}} | more
-    return client.chat.completions.create(stream=stream, **asked)
+    fields = {"model": "m", "messages": HELLO, "max_tokens": 9, "extra_body": {"ignore_eos": True}} | more
+    return client.chat.completions.create(stream=stream, **fields)
 
 
 def test_a_required_tool_is_called_with_arguments_of_its_schema(client):
@@ -82,8 +70,8 @@ def test_a_named_tool_is_called_and_parallel_calls_come_where_they_are_allowed(c
     both = chat(client, tools=[WEATHER, CLOCK], tool_choice="required", parallel_tool_calls=True)
     calls = both.choices[0].message.tool_calls
     assert [c.function.name for c in calls] == ["weather", "clock"] and len({c.id for c in calls}) == 2
-    said = json.loads(calls[0].function.arguments)["city"] + json.loads(calls[1].function.arguments)["text"]
-    assert len(said) == both.usage.completion_tokens * WORD_CHARS == 9 * WORD_CHARS
+    text = json.loads(calls[0].function.arguments)["city"] + json.loads(calls[1].function.arguments)["text"]
+    assert len(text) == both.usage.completion_tokens * WORD_CHARS == 9 * WORD_CHARS
     for text_only in ({"tool_choice": "auto"}, {"tool_choice": "none"}, {}):
         assert chat(client, tools=[WEATHER], **text_only).choices[0].message.content
 
@@ -127,15 +115,15 @@ def test_tools_and_their_results_are_part_of_the_prompt(client):
     ]
     assert tokens(messages=history) == 4 * 4 + 2 + 2 + 2 + 1
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-    seen = [{"role": "user", "content": [{"type": "text", "text": "hello"}, image]}]
-    assert tokens(messages=seen) == tokens() + 256
+    with_image = [{"role": "user", "content": [{"type": "text", "text": "hello"}, image]}]
+    assert tokens(messages=with_image) == tokens() + 256
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"tool_choice": "required"}, "has no tools"),
-        ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "none of the tools"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}}, "not one of the tools"),
         ({"tools": [WEATHER], "tool_choice": "maybe"}, "tool_choice is 'maybe'"),
         ({"tools": [{"type": "function"}]}, "a tool has no function"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "of type 'input_audio'"),
@@ -184,9 +172,9 @@ def test_messages(server):
 
 
 def test_a_stream_of_messages_has_the_events_in_their_order(server):
-    found = events(server, "/v1/messages", MESSAGES)
-    assert all(name == data["type"] for name, data in found)
-    names = [name for name, _ in found]
+    stream = events(server, "/v1/messages", MESSAGES)
+    assert all(name == data["type"] for name, data in stream)
+    names = [name for name, _ in stream]
     assert names == [
         "message_start",
         "content_block_start",
@@ -195,20 +183,20 @@ def test_a_stream_of_messages_has_the_events_in_their_order(server):
         "message_delta",
         "message_stop",
     ]
-    assert found[0][1]["message"]["usage"]["input_tokens"] == 12
-    assert all(data["delta"]["text"] in WORDS for _, data in found[2:8])
-    assert found[-2][1]["delta"]["stop_reason"] == "max_tokens" and found[-2][1]["usage"] == {"output_tokens": 6}
+    assert stream[0][1]["message"]["usage"]["input_tokens"] == 12
+    assert all(data["delta"]["text"] in WORDS for _, data in stream[2:8])
+    assert stream[-2][1]["delta"]["stop_reason"] == "max_tokens" and stream[-2][1]["usage"] == {"output_tokens": 6}
 
 
 def test_messages_use_tools(server):
-    asked = MESSAGES | {"tools": TOOLS, "tool_choice": {"type": "any", "disable_parallel_tool_use": False}}
-    answer = whole(server, "/v1/messages", asked)
+    body = MESSAGES | {"tools": TOOLS, "tool_choice": {"type": "any", "disable_parallel_tool_use": False}}
+    answer = whole(server, "/v1/messages", body)
     assert answer["stop_reason"] == "tool_use" and [b["name"] for b in answer["content"]] == ["weather", "clock"]
     assert list(answer["content"][0]["input"]) == ["days", "unit", "city"]
-    found = events(server, "/v1/messages", asked)
-    parts = [d["delta"]["partial_json"] for n, d in found if n == "content_block_delta" and d["index"] == 0]
+    stream = events(server, "/v1/messages", body)
+    parts = [d["delta"]["partial_json"] for n, d in stream if n == "content_block_delta" and d["index"] == 0]
     assert list(json.loads("".join(parts))) == ["days", "unit", "city"]
-    assert [n for n, _ in found].count("content_block_stop") == 2
+    assert [n for n, _ in stream].count("content_block_stop") == 2
     history = [
         *HELLO,
         {"role": "assistant", "content": answer["content"]},
@@ -227,7 +215,7 @@ def test_messages_use_tools(server):
         ({"messages": HELLO}, "max_tokens is missing"),
         ({"max_tokens": 3}, "one message or more"),
         ({"messages": [{"role": "tool", "content": "x"}], "max_tokens": 3}, "role 'tool'"),
-        (MESSAGES | {"tools": TOOLS, "tool_choice": {"type": "tool", "name": "x"}}, "none of the tools"),
+        (MESSAGES | {"tools": TOOLS, "tool_choice": {"type": "tool", "name": "x"}}, "not one of the tools"),
         (MESSAGES | {"tool_choice": "any"}, "must be an object"),
     ],
 )
@@ -242,8 +230,8 @@ def test_messages_refuse_in_their_own_form(server, body, words):
 
 
 def respond(client, stream=False, **more):
-    asked = {"model": "m", "input": "hello", "max_output_tokens": 6, "extra_body": {"ignore_eos": True}} | more
-    return client.responses.create(stream=stream, **asked)
+    fields = {"model": "m", "input": "hello", "max_output_tokens": 6, "extra_body": {"ignore_eos": True}} | more
+    return client.responses.create(stream=stream, **fields)
 
 
 def test_responses(client):
@@ -254,9 +242,9 @@ def test_responses(client):
 
 
 def test_a_stream_of_responses_has_the_events_in_their_order(client):
-    found = list(respond(client, stream=True))
-    assert [event.sequence_number for event in found] == list(range(len(found)))
-    kinds = [event.type.removeprefix("response.") for event in found]
+    stream = list(respond(client, stream=True))
+    assert [event.sequence_number for event in stream] == list(range(len(stream)))
+    kinds = [event.type.removeprefix("response.") for event in stream]
     assert kinds == [
         "created",
         "in_progress",
@@ -268,16 +256,16 @@ def test_a_stream_of_responses_has_the_events_in_their_order(client):
         "output_item.done",
         "incomplete",
     ]
-    said = "".join(event.delta for event in found if event.type == "response.output_text.delta")
-    assert found[-1].response.output_text == said == found[-4].text and found[-1].response.usage.output_tokens == 6
+    text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+    assert stream[-1].response.output_text == text == stream[-4].text and stream[-1].response.usage.output_tokens == 6
 
 
 def test_responses_call_functions(client):
     tools = [{"type": "function", **tool["function"]} for tool in (WEATHER, CLOCK)]
-    asked = {"tools": tools, "tool_choice": "required", "parallel_tool_calls": True}
-    answer = respond(client, **asked)
+    calling = {"tools": tools, "tool_choice": "required", "parallel_tool_calls": True}
+    answer = respond(client, **calling)
     assert [item.name for item in answer.output] == ["weather", "clock"] and answer.status == "completed"
-    last = list(respond(client, stream=True, **asked))[-1].response
+    last = list(respond(client, stream=True, **calling))[-1].response
     assert [list(json.loads(item.arguments)) for item in last.output] == [["days", "unit", "city"], ["text"]]
     results = [{"type": "function_call_output", "call_id": item.call_id, "output": "4"} for item in answer.output]
     items = [*HELLO, *(item.model_dump(exclude_none=True) for item in answer.output), *results]
@@ -302,8 +290,8 @@ def test_responses_refuse_what_they_do_not_know(client, more, words):
 
 @pytest.mark.parametrize("path", SURFACES)
 def test_an_answer_that_fails_on_its_way_says_so_in_its_own_form(server, path):
-    asked = {"prompt": [1, 2], "messages": HELLO, "input": "hello", "max_tokens": 9, "max_output_tokens": 9}
-    body = json.dumps({"model": "m", "stream": True, "ignore_eos": True} | asked)
+    prompts = {"prompt": [1, 2], "messages": HELLO, "input": "hello", "max_tokens": 9, "max_output_tokens": 9}
+    body = json.dumps({"model": "m", "stream": True, "ignore_eos": True} | prompts)
     _, _, raw = ask(server, "POST", path, body.encode(), x_paretoken_fault="error=3")
     assert raw.count(b"injected fault") == 1
     assert b"message_stop" not in raw and b"response.completed" not in raw and b"response.incomplete" not in raw

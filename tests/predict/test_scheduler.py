@@ -25,64 +25,89 @@ from tests.support.patience import examples
 
 
 def replay(step_time, limits, source, serving, options=None, *, grow=False):
-    """(first, last, preempted, cached) of every request served by the scheduler on a virtual clock.
+    """(first, last, preempted, cached) of every request served by the scheduler on a virtual clock."""
+    clock = Replay(step_time, limits, source, serving, options, grow=grow)
+    clock.run()
+    sequences = [clock.sequences[i] for i in range(len(clock.inputs))]
+    return clock.first, clock.last, [s.preempted for s in sequences], [s.cached for s in sequences]
 
-    With `grow`, the tree of prompts learns of each one when it comes.
+
+class Replay:
+    """A source before a scheduler, on a clock that jumps from step to step.
+
+    With `grow`, the tree learns of each prompt when it comes.
     """
-    inputs, outputs = source.input_tokens.tolist(), source.output_tokens.tolist()
-    cached = [min(int(p * serving.prefix_hit_rate), p - 1) for p in inputs]
-    leaf, loads = [-1] * len(inputs), []
-    if options is None:
-        scheduler = Scheduler(limits, serving.acceptance)
-    else:
-        tree = block_tree(getattr(source, "prefixes", None), limits.block_tokens, inputs, outputs)
-        leaf = tree.leaf
 
-        def load(s, depth, below):
-            insort(loads, (scheduler.cache.load(depth, below, now), s.owner))
+    def __init__(self, step_time, limits, source, serving, options, *, grow):
+        self.step_time, self.size = step_time, limits.block_tokens
+        self.inputs, self.outputs = source.input_tokens.tolist(), source.output_tokens.tolist()
+        self.cached = [min(int(p * serving.prefix_hit_rate), p - 1) for p in self.inputs]
+        self.first, self.last = ([None] * len(self.inputs) for _ in range(2))
+        self.coming, self.loads, self.now, self.sequences = [], [], 0.0, {}
+        prefixes = getattr(source, "prefixes", None)
+        self.names = texts(prefixes, self.inputs, self.outputs) if grow else None
+        self.tree = GrowingTree(3) if grow else block_tree(prefixes, self.size, self.inputs, self.outputs)
+        self.scheduler = (
+            Scheduler(limits, serving.acceptance) if options is None else self.caching(limits, serving, options)
+        )
+        cached = zip(self.inputs, self.cached, strict=True)
+        before_s = [serving.before_queue_s(step_time, limits, prompt, hits) for prompt, hits in cached]
+        self.feed = feed_of(source, before_s, lambda arrival: insort(self.coming, arrival))
 
-        if grow:
-            names, tree, size = (
-                texts(getattr(source, "prefixes", None), inputs, outputs),
-                GrowingTree(sweep_at=3),
-                limits.block_tokens,
-            )
-        scheduler = CachingScheduler(limits, serving.acceptance, options=options, tree=tree, on_load=load)
-        if grow:
+    def caching(self, limits, serving, options):
+        scheduler = CachingScheduler(limits, serving.acceptance, options=options, tree=self.tree, on_load=self.load)
+        if self.names:
             for cache in (scheduler.cache.gpu, *scheduler.cache.stores):
-                tree.watch(cache)
-    first, last, lost, hits = ([None] * len(inputs) for _ in range(4))
-    before_s = [serving.before_queue_s(step_time, limits, n, k) for n, k in zip(inputs, cached, strict=True)]
-    coming, now, sequences = [], 0.0, {}
-    feed = feed_of(source, before_s, lambda item: insort(coming, item))
-    feed.open()
-    while coming or scheduler.busy or loads:
-        while coming[:1] + loads[:1] and min(coming[:1] + loads[:1])[0] <= now:
-            if loads and (not coming or loads[0][0] < coming[0][0]):
-                scheduler.loaded(sequences[loads.pop(0)[1]])
+                self.tree.watch(cache)
+        return scheduler
+
+    def load(self, sequence, depth, below):
+        insort(self.loads, (self.scheduler.cache.load(depth, below, self.now), sequence.owner))
+
+    def run(self):
+        self.feed.open()
+        while self.coming or self.scheduler.busy or self.loads:
+            self.receive()
+            step = self.scheduler.schedule()
+            if step is None:
+                self.now = max(self.now, min(self.events())[0])
                 continue
-            i = coming.pop(0)[1]
-            if grow:
-                prompt = tree.insert([names[i][j : j + size] for j in range(0, inputs[i] - size + 1, size)])
-                leaf[i] = tree.insert([names[i][j : j + size] for j in range(0, len(names[i]) - size + 1, size)])
-                tree.release(prompt)
-            sequences[i] = Sequence(inputs[i], outputs[i], cached[i], i, leaf=leaf[i])
-            scheduler.add(sequences[i])
-        step = scheduler.schedule()
-        if step is None:
-            now = max(now, min(coming[:1] + loads[:1])[0])
-            continue
-        now += step.seconds(step_time)
-        for s, tokens in sorted(scheduler.finish(step), key=lambda pair: pair[0].owner):
-            if tokens and first[s.owner] is None:
-                first[s.owner] = now
-            if scheduler.complete(s):
-                last[s.owner], lost[s.owner], hits[s.owner] = now, s.preempted, s.cached
-                feed.ended(s.owner, now)
-                if grow:
-                    tree.release(s.leaf)
-    assert scheduler.used == 0
-    return first, last, lost, hits
+            self.now += step.seconds(self.step_time)
+            self.finish(step)
+        assert self.scheduler.used == 0
+
+    def events(self):
+        """The next request and the next load."""
+        return self.coming[:1] + self.loads[:1]
+
+    def receive(self):
+        """Queue the requests and the loads that are here."""
+        while self.events() and min(self.events())[0] <= self.now:
+            if self.loads and (not self.coming or self.loads[0][0] < self.coming[0][0]):
+                self.scheduler.loaded(self.sequences[self.loads.pop(0)[1]])
+                continue
+            i = self.coming.pop(0)[1]
+            self.sequences[i] = Sequence(self.inputs[i], self.outputs[i], self.cached[i], i, leaf=self.leaf(i))
+            self.scheduler.add(self.sequences[i])
+
+    def leaf(self, i):
+        if self.names is None:
+            return self.tree.leaf[i]
+        size, names = self.size, self.names[i]
+        prompt = self.tree.insert([names[j : j + size] for j in range(0, self.inputs[i] - size + 1, size)])
+        leaf = self.tree.insert([names[j : j + size] for j in range(0, len(names) - size + 1, size)])
+        self.tree.release(prompt)
+        return leaf
+
+    def finish(self, step):
+        for s, tokens in sorted(self.scheduler.finish(step), key=lambda pair: pair[0].owner):
+            if tokens and self.first[s.owner] is None:
+                self.first[s.owner] = self.now
+            if self.scheduler.complete(s):
+                self.last[s.owner] = self.now
+                self.feed.ended(s.owner, self.now)
+                if self.names:
+                    self.tree.release(s.leaf)
 
 
 @examples(30)

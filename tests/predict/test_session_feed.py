@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paretoken.errors import BadConfig
 from paretoken.predict.simulation.feed import feed_of
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import simulate
@@ -54,20 +55,26 @@ def test_requests_are_due_when_all_that_they_wait_for_has_ended(graphs, users, c
 
 @examples(30)
 @given(sessions(), st.integers(1, 3))
-def test_a_simulation_is_that_of_an_open_loop_at_the_times_it_found(graphs, users):
-    found = simulate(STEP, LIMITS, session_load(graphs, users=users))
-    due, _ = played(graphs, users, (found.last_s - found.due_s).tolist())
-    np.testing.assert_allclose(found.due_s, due, atol=1e-7)
-    order = np.argsort(found.due_s, kind="stable")
-    again = simulate(STEP, LIMITS, OpenLoop(found.due_s[order], found.input_tokens[order], found.output_tokens[order]))
-    np.testing.assert_allclose(again.first_s, found.first_s[order])
-    np.testing.assert_allclose(again.last_s, found.last_s[order])
+def test_a_simulation_is_that_of_an_open_loop_with_its_due_times(graphs, users):
+    run = simulate(STEP, LIMITS, session_load(graphs, users=users))
+    due, _ = played(graphs, users, (run.last_s - run.due_s).tolist())
+    np.testing.assert_allclose(run.due_s, due, atol=1e-7)
+    order = np.argsort(run.due_s, kind="stable")
+    again = simulate(STEP, LIMITS, OpenLoop(run.due_s[order], run.input_tokens[order], run.output_tokens[order]))
+    np.testing.assert_allclose(again.first_s, run.first_s[order])
+    np.testing.assert_allclose(again.last_s, run.last_s[order])
 
 
 def test_a_session_without_a_call_keeps_its_user_for_as_long_as_its_tools_run():
     tool = Session(name="tool", steps=(Step(seconds=3.0),))
     call = Session(name="call", steps=(Step(call=Call(input_tokens=3, output_tokens=2)),))
-    found = simulate(STEP, LIMITS, session_load([tool, call, tool, tool, call], users=1))
-    assert len(found.last_s) == 2 and found.due_s[0] == pytest.approx(3.0)
-    assert found.due_s[1] == pytest.approx(found.last_s[0] + 6.0)
-    assert np.isfinite(found.last_s).all()
+    run = simulate(STEP, LIMITS, session_load([tool, call, tool, tool, call], users=1))
+    assert len(run.last_s) == 2 and run.due_s[0] == pytest.approx(3.0)
+    assert run.due_s[1] == pytest.approx(run.last_s[0] + 6.0)
+    assert np.isfinite(run.last_s).all()
+
+
+@pytest.mark.parametrize("users", [0, -1])
+def test_sessions_need_a_user(users):
+    with pytest.raises(BadConfig, match=f"{users} users: sessions need 1 or more"):
+        session_load([], users=users)

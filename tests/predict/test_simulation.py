@@ -26,6 +26,29 @@ ROOMY = SchedulerLimits(max_num_seqs=256, max_batched_tokens=8192, kv_blocks=100
 
 
 @st.composite
+def tight_limits(draw, tokens, accept: float, spare_blocks: int, **more):
+    """Limits of any kind for requests of these `tokens`, with a KV cache from just enough to `spare_blocks` above."""
+    block, drafted = (
+        draw(st.sampled_from([16, 4] if accept > 1 else [16, 4, 1])),
+        draw(st.sampled_from([0, 0, 1, 3, 8])),
+    )
+    least = math.ceil((tokens - 1 + math.ceil(accept) - 1 + drafted).max() / block)
+    return SchedulerLimits(
+        max_num_seqs=draw(st.integers(1, 8)),
+        max_batched_tokens=draw(st.integers(1, 80)),
+        receive_interval=draw(st.integers(1, 4)),
+        kv_blocks=least + draw(st.integers(0, spare_blocks)),
+        block_tokens=block,
+        chunked=draw(st.booleans()),
+        mixed=draw(st.booleans()),
+        reserve_output=draw(st.integers(0, 3)) == 0,
+        watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
+        drafted_tokens=drafted,
+        **more,
+    )
+
+
+@st.composite
 def cases(draw):
     """A small run of any kind: (step time, limits, source, serving), with a KV cache from tight to roomy."""
     n = draw(st.integers(1, 24))
@@ -33,22 +56,7 @@ def cases(draw):
     inputs = rng.integers(1, draw(st.integers(2, 60)), n)
     outputs = rng.integers(1, draw(st.integers(2, 60)), n)
     accept = draw(st.sampled_from([1.0, 1.0, 1.5, 2.63]))
-    block = draw(st.sampled_from([16, 4] if accept > 1 else [16, 4, 1]))
-    drafted = draw(st.sampled_from([0, 0, 1, 3, 8]))
-    least = math.ceil((inputs + outputs - 1 + math.ceil(accept) - 1 + drafted).max() / block)
-    limits = SchedulerLimits(
-        max_num_seqs=draw(st.integers(1, 8)),
-        max_batched_tokens=draw(st.integers(1, 80)),
-        receive_interval=draw(st.integers(1, 4)),
-        batch_wait=draw(st.integers(0, 3)),
-        kv_blocks=least + draw(st.integers(0, 30)),
-        block_tokens=block,
-        chunked=draw(st.booleans()),
-        mixed=draw(st.booleans()),
-        reserve_output=draw(st.integers(0, 3)) == 0,
-        watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
-        drafted_tokens=drafted,
-    )
+    limits = draw(tight_limits(inputs + outputs, accept, 30, batch_wait=draw(st.integers(0, 3))))
     if draw(st.booleans()):
         source = ClosedLoop(draw(st.integers(1, 12)), inputs, outputs, draw(st.sampled_from([0.0, 0.01713])))
     else:
@@ -81,18 +89,18 @@ def reference(step_time, limits, source, serving):
 
 
 def assert_same(case):
-    found = simulate(*case)
+    run = simulate(*case)
     sequences, _ = reference(*case)
     close = {"rtol": 1e-9, "atol": 1e-9}
-    np.testing.assert_allclose(found.due_s, [s.due for s in sequences], **close)
-    np.testing.assert_allclose(found.first_s, [s.first for s in sequences], **close)
-    np.testing.assert_allclose(found.last_s, [s.last for s in sequences], **close)
-    assert found.user.tolist() == [s.user for s in sequences]
-    assert found.preempted.tolist() == [s.preempted for s in sequences]
-    for (times, tokens), s in zip(found.token_times(), sequences, strict=True):
+    np.testing.assert_allclose(run.due_s, [s.due for s in sequences], **close)
+    np.testing.assert_allclose(run.first_s, [s.first for s in sequences], **close)
+    np.testing.assert_allclose(run.last_s, [s.last for s in sequences], **close)
+    assert run.user.tolist() == [s.user for s in sequences]
+    assert run.preempted.tolist() == [s.preempted for s in sequences]
+    for (times, tokens), s in zip(run.token_times(), sequences, strict=True):
         np.testing.assert_allclose(times, [at for at, _ in s.arrivals], **close)
         assert tokens.tolist() == [n for _, n in s.arrivals]
-    return found
+    return run
 
 
 @examples(20)
@@ -104,11 +112,11 @@ def test_equals_the_token_by_token_reference(case):
 @examples(20)
 @given(cases())
 def test_every_token_comes_out_and_every_block_comes_back(case):
-    found = simulate(*case)
-    assert np.isfinite(found.last_s).all()
-    assert (found.due_s <= found.first_s).all() and (found.first_s <= found.last_s).all()
-    assert [int(n.sum()) for _, n in found.token_times()] == found.output_tokens.tolist()
-    for engine in found.engines:
+    run = simulate(*case)
+    assert np.isfinite(run.last_s).all()
+    assert (run.due_s <= run.first_s).all() and (run.first_s <= run.last_s).all()
+    assert [int(n.sum()) for _, n in run.token_times()] == run.output_tokens.tolist()
+    for engine in run.engines:
         assert engine.used == engine.batch.context == len(engine.batch) == sum(engine.batch.phase) == 0
         assert max((e[7] for e in engine.segments), default=0) <= engine.limits.kv_blocks
         assert max((e[4] for e in engine.segments), default=0) <= engine.limits.max_num_seqs
@@ -119,7 +127,7 @@ def test_every_token_comes_out_and_every_block_comes_back(case):
 def test_equals_the_reference_on_a_longer_run(kv_blocks, accept):
     rng = np.random.default_rng(5)
     source = ClosedLoop(32, uniform_lengths(200, 0.8, 150, rng), uniform_lengths(150, 0.5, 150, rng))
-    found = assert_same(
+    run = assert_same(
         (
             STEP,
             SchedulerLimits(max_num_seqs=64, max_batched_tokens=256, kv_blocks=kv_blocks),
@@ -127,7 +135,7 @@ def test_equals_the_reference_on_a_longer_run(kv_blocks, accept):
             ServingOptions(0.1, accept),
         )
     )
-    assert (found.preemptions > 0) == (kv_blocks < 800)
+    assert (run.preemptions > 0) == (kv_blocks < 800)
 
 
 def halved(part: str) -> AffineStepTime:
@@ -155,7 +163,7 @@ def test_time_scales_with_the_hardware():
 
 def test_one_user_is_a_closed_form():
     isl, osl, budget, hit = 1000, 500, 256, 0.3
-    found = simulate(
+    run = simulate(
         STEP,
         SchedulerLimits(max_num_seqs=8, max_batched_tokens=budget, kv_blocks=1000),
         closed_loop(1, 3, isl, osl),
@@ -166,20 +174,20 @@ def test_one_user_is_a_closed_form():
     ttft = math.ceil(new / budget) * STEP.per_step_s + STEP.prefill(new, pairs)
     mean_context = isl + osl / 2  # contexts isl + 1 … isl + osl − 1
     tpot = STEP.per_step_s + STEP.per_sequence_s + STEP.per_context_token_s * mean_context
-    np.testing.assert_allclose(found.ttft_s, ttft, rtol=1e-9)
-    np.testing.assert_allclose(found.tpot_s, tpot, rtol=1e-9)
-    np.testing.assert_allclose(found.e2e_s, ttft + tpot * (osl - 1), rtol=1e-9)
-    assert found.cached_tokens.tolist() == [isl - new] * 3
+    np.testing.assert_allclose(run.ttft_s, ttft, rtol=1e-9)
+    np.testing.assert_allclose(run.tpot_s, tpot, rtol=1e-9)
+    np.testing.assert_allclose(run.e2e_s, ttft + tpot * (osl - 1), rtol=1e-9)
+    assert run.cached_tokens.tolist() == [isl - new] * 3
 
 
 def test_infinite_hardware_leaves_the_overhead():
-    found = simulate(
+    run = simulate(
         AffineStepTime(0.002),
         SchedulerLimits(max_num_seqs=64, max_batched_tokens=1000, kv_blocks=10_000),
         closed_loop(10, 30, 2500, 100),
     )
-    assert found.tpot_s == pytest.approx(0.002)
-    assert found.last_s[-1] == pytest.approx(0.002 * round(found.last_s[-1] / 0.002))
+    assert run.tpot_s == pytest.approx(0.002)
+    assert run.last_s[-1] == pytest.approx(0.002 * round(run.last_s[-1] / 0.002))
     free = simulate(
         AffineStepTime(0.0),
         SchedulerLimits(max_num_seqs=64, max_batched_tokens=1000, kv_blocks=10_000),
@@ -195,49 +203,49 @@ def waits(service_s: np.ndarray, load: float, per_token_s: float, seed: int = 1)
     due = np.cumsum(rng.exponential(1 / rate, len(service_s)))
     tokens = np.rint(service_s / per_token_s).astype(np.int64)
     limits = SchedulerLimits(max_num_seqs=1, max_batched_tokens=int(tokens.max()) + 1, kv_blocks=int(tokens.max()) + 1)
-    found = simulate(AffineStepTime(0, per_prompt_token_s=per_token_s), limits, OpenLoop(due, tokens, tokens * 0 + 1))
-    waited = found.ttft_s - tokens * per_token_s
+    run = simulate(AffineStepTime(0, per_prompt_token_s=per_token_s), limits, OpenLoop(due, tokens, tokens * 0 + 1))
+    waited = run.ttft_s - tokens * per_token_s
     return waited.mean(), rate * (service_s**2).mean() / (2 * (1 - load))
 
 
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
 def test_queues_as_an_m_d_1_server(load):
-    found, theory = waits(np.full(60_000, 0.05), load, 0.001)
-    assert found == pytest.approx(theory, rel=0.05)
+    wait_s, theory_s = waits(np.full(60_000, 0.05), load, 0.001)
+    assert wait_s == pytest.approx(theory_s, rel=0.05)
 
 
 @pytest.mark.parametrize("load", [0.3, 0.6])
 def test_queues_as_an_m_m_1_server(load):
     service = np.random.default_rng(2).exponential(0.5, 60_000).clip(0.001)
-    found, theory = waits(service, load, 0.001)
-    assert found == pytest.approx(theory, rel=0.05)
-    assert theory == pytest.approx(load / (1 - load) * 0.5, rel=0.05)
+    wait_s, theory_s = waits(service, load, 0.001)
+    assert wait_s == pytest.approx(theory_s, rel=0.05)
+    assert theory_s == pytest.approx(load / (1 - load) * 0.5, rel=0.05)
 
 
 def test_littles_law():
-    found = simulate(
+    run = simulate(
         STEP,
         SchedulerLimits(max_num_seqs=48, max_batched_tokens=2048, kv_blocks=20_000),
         poisson_loop(5, 4000, 500, 300, ratio=0.5, seed=4),
     )
-    timeline = found.timeline()
-    ends = np.append(timeline["time_s"].to_numpy()[1:], found.last_s.max())
-    steps = found.engines[-1]
+    timeline = run.timeline()
+    ends = np.append(timeline["time_s"].to_numpy()[1:], run.last_s.max())
+    steps = run.engines[-1]
     spent = np.array([m * f + d * (m * (m - 1) // 2) if m else f for _, m, f, d, *_ in steps.segments])
     assert (ends - timeline["time_s"].to_numpy() >= spent - 1e-9).all()
     # Sequence-seconds in the batch are the time that each request spent between its first and last token.
-    assert (timeline["batch"].to_numpy() * spent).sum() == pytest.approx((found.last_s - found.first_s).sum())
-    window = (found.due_s > 100) & (found.last_s < found.due_s[-1])
-    mean_present = found.e2e_s.sum() / found.last_s.max()
-    assert mean_present == pytest.approx(5 * found.e2e_s[window].mean(), rel=0.03)
+    assert (timeline["batch"].to_numpy() * spent).sum() == pytest.approx((run.last_s - run.first_s).sum())
+    window = (run.due_s > 100) & (run.last_s < run.due_s[-1])
+    mean_present = run.e2e_s.sum() / run.last_s.max()
+    assert mean_present == pytest.approx(5 * run.e2e_s[window].mean(), rel=0.03)
 
 
 def test_closed_loop_keeps_its_users_busy():
-    found = simulate(STEP, ROOMY, closed_loop(16, 800, 300, 200, ratio=0.8, seed=8))
-    middle = (found.due_s > 0) & (found.last_s < found.due_s[-1])
-    rate = middle.sum() / (found.last_s[middle].max() - found.due_s[middle].min())
-    assert rate * found.e2e_s[middle].mean() == pytest.approx(16, rel=0.03)
-    by_user = [found.due_s[found.user == u] for u in range(16)]
+    run = simulate(STEP, ROOMY, closed_loop(16, 800, 300, 200, ratio=0.8, seed=8))
+    middle = (run.due_s > 0) & (run.last_s < run.due_s[-1])
+    rate = middle.sum() / (run.last_s[middle].max() - run.due_s[middle].min())
+    assert rate * run.e2e_s[middle].mean() == pytest.approx(16, rel=0.03)
+    by_user = [run.due_s[run.user == u] for u in range(16)]
     assert all((np.diff(d) > 0).all() for d in by_user)
 
 
@@ -272,24 +280,24 @@ def test_booked_output_waits_instead_of_being_preempted():
 def test_the_record_is_that_of_a_measured_run():
     from paretoken.bench.stats.metrics import sample
 
-    found = simulate(
+    run = simulate(
         STEP,
         SchedulerLimits(max_num_seqs=16, max_batched_tokens=512, kv_blocks=220),
         closed_loop(8, 60, 300, 200, ratio=0.8, seed=2),
         ServingOptions(0.25),
     )
-    frame = found.requests(tokens=True)
+    frame = run.requests(tokens=True)
     assert dict(frame.schema) == REQUEST_SCHEMA and frame["status"].unique().to_list() == ["ok"]
     samples = sample(frame)
-    order = np.argsort(found.due_s, kind="stable")
-    np.testing.assert_allclose(samples.ttft_s, found.ttft_s[order], atol=2e-9)
-    np.testing.assert_allclose(samples.tpot_s, found.tpot_s[order], atol=2e-9)
+    order = np.argsort(run.due_s, kind="stable")
+    np.testing.assert_allclose(samples.ttft_s, run.ttft_s[order], atol=2e-9)
+    np.testing.assert_allclose(samples.tpot_s, run.tpot_s[order], atol=2e-9)
     itl = samples.chunks.itl(np.ones(len(samples.chunks.at_ns), dtype=bool))
-    np.testing.assert_allclose(np.sort(itl), np.sort(found.itl_s()), atol=2e-9)
-    assert samples.chunks.tokens.sum() == found.output_tokens.sum()
+    np.testing.assert_allclose(np.sort(itl), np.sort(run.itl_s()), atol=2e-9)
+    assert samples.chunks.tokens.sum() == run.output_tokens.sum()
     assert frame["index"].to_list() == list(range(60))
-    assert found.requests()["chunk_ns"].list.len().sum() == 0
-    assert np.isin(found.cached_tokens, found.input_tokens // 4).all()
+    assert run.requests()["chunk_ns"].list.len().sum() == 0
+    assert np.isin(run.cached_tokens, run.input_tokens // 4).all()
 
 
 def test_lengths_are_what_was_asked_and_the_seed_decides():
@@ -334,9 +342,9 @@ def test_what_cannot_be_simulated_is_said(words):
 
 
 def test_no_requests_is_an_empty_run():
-    found = simulate(STEP, ROOMY, closed_loop(4, 0, 10, 10))
+    run = simulate(STEP, ROOMY, closed_loop(4, 0, 10, 10))
     assert (
-        len(found.last_s) == len(found.itl_s()) == 0
-        and found.requests(tokens=True).height == 0
-        and found.timeline().height == 0
+        len(run.last_s) == len(run.itl_s()) == 0
+        and run.requests(tokens=True).height == 0
+        and run.timeline().height == 0
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -15,18 +14,17 @@ from paretoken.predict.simulation.cache.options import CacheOptions, CacheTier
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.run import ServingOptions, simulate
 from paretoken.predict.simulation.sources import ClosedLoop, OpenLoop, closed_loop, session_load
-from paretoken.predict.steptime import AffineStepTime
 from paretoken.sessions.graph import Call, Session, Step
 from paretoken.sessions.prefixes import possible_hits, tree_of_blocks
+from tests.predict.test_simulation import STEP, tight_limits
 from tests.support.cache_reference import CachingPool, TouchingPool, serve_with_cache, texts
 from tests.support.patience import examples
 
-STEP = AffineStepTime(0.00513, 0.000021, 1.3e-7, 0.0000217, 1.1e-9)
 CACHE = CacheOptions()
 
 
 def session(rng: np.random.Generator, calls: int) -> Session:
-    """A task whose calls go on with earlier ones, now and then two with the same one."""
+    """A task whose calls continue earlier ones, sometimes two of them the same one."""
     steps, lengths = [], []
     for i in range(calls):
         continues = int(rng.integers(-1, i)) if rng.random() < 0.3 else i - 1
@@ -69,26 +67,11 @@ def sources(draw, rng):
 
 @st.composite
 def cached_cases(draw):
-    """A small run whose prompts share what they begin with, with a KV cache from tight to roomy."""
+    """A small run with shared prefixes, and a KV cache from tight to roomy."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     source = draw(sources(rng))
     accept = draw(st.sampled_from([1.0, 1.0, 1.5, 2.63]))
-    block = draw(st.sampled_from([16, 4] if accept > 1 else [16, 4, 1]))
-    drafted = draw(st.sampled_from([0, 0, 3]))
-    whole = source.input_tokens + source.output_tokens
-    least = math.ceil((whole - 1 + math.ceil(accept) - 1 + drafted).max() / block)
-    limits = SchedulerLimits(
-        max_num_seqs=draw(st.integers(1, 8)),
-        max_batched_tokens=draw(st.integers(1, 80)),
-        receive_interval=draw(st.sampled_from([1, 1, 3])),
-        kv_blocks=least + draw(st.integers(0, 40)),
-        block_tokens=block,
-        chunked=draw(st.booleans()),
-        mixed=draw(st.booleans()),
-        reserve_output=draw(st.integers(0, 3)) == 0,
-        watermark=draw(st.sampled_from([0.0, 0.1, 0.5])),
-        drafted_tokens=drafted,
-    )
+    limits = draw(tight_limits(source.input_tokens + source.output_tokens, accept, 40))
     serving = ServingOptions(acceptance_length=accept, frontend_s=draw(st.sampled_from([0.0, 0.00171])))
     return STEP, limits, source, serving
 
@@ -106,9 +89,9 @@ def assert_equal_to_reference(case, options: CacheOptions):
     np.testing.assert_allclose(run.first_s, [s.first for s in sequences], **close)
     np.testing.assert_allclose(run.last_s, [s.last for s in sequences], **close)
     assert run.preempted.tolist() == [s.preempted for s in sequences]
-    found = np.array([pool.found[s.index] for s in sequences])
-    assert run.cached_tokens.tolist() == found.sum(axis=1).tolist()
-    for name, tokens in zip(["gpu", *(tier.name for tier in options.tiers)], found.T, strict=True):
+    hits = np.array([pool.first_hits[s.index] for s in sequences])
+    assert run.cached_tokens.tolist() == hits.sum(axis=1).tolist()
+    for name, tokens in zip(["gpu", *(tier.name for tier in options.tiers)], hits.T, strict=True):
         assert run.cached_by_tier[name].tolist() == tokens.tolist()
     assert run.evicted_tokens == pool.evicted * limits.block_tokens
     assert run.engines[0].used == run.engines[0].shared == 0
@@ -149,7 +132,7 @@ def test_equals_a_cache_with_tiers_kept_block_by_block(case, below, policy):
 
 @st.composite
 def one_by_one(draw):
-    """(limits, source): requests that come when the one before has long ended, each with a token that is new."""
+    """(limits, source): requests far apart in time, each with a new token."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     load = session_load([session(rng, draw(st.integers(1, 6))) for _ in range(draw(st.integers(1, 5)))], users=1)
     n, block = len(load.input_tokens), draw(st.sampled_from([1, 1, 4, 16]))
@@ -172,7 +155,7 @@ def test_endless_cache_finds_all_that_is_possible(case):
 
 
 def belady_hits(rows: list[list], room: int) -> int:
-    """Most blocks of these rows, one after the other, that any cache of `room` blocks can have when they are due."""
+    """The most hits that any cache of `room` blocks can have on these rows of blocks, one row after the other."""
     flat = [name for row in rows for name in row]
     following, last = [], {}
     for at in range(len(flat) - 1, -1, -1):

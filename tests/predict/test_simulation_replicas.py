@@ -34,9 +34,9 @@ def workers(n, limits=LIMITS):
     return [Worker(slower(STEP, 1 + 0.0731 * i), limits) for i in range(n)]
 
 
-def arrivals_s(found, source, serving):
+def arrivals_s(run, source, serving):
     """When each request came to its router; frontends take the same for all, stages none."""
-    return found.due_s + serving.frontend_s
+    return run.due_s + serving.frontend_s
 
 
 @examples(25)
@@ -44,10 +44,10 @@ def arrivals_s(found, source, serving):
 def test_one_replica_is_one_engine(case, routing):
     step, limits, source, serving = case
     alone = simulate(step, limits, source, serving)
-    found = simulate_replicas([Worker(step, limits)], source, serving, routing=routing)
+    run = simulate_replicas([Worker(step, limits)], source, serving, routing=routing)
     for name in (*TIMES, *COUNTS):
-        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
-    for mine, other in zip(found.token_times(), alone.token_times(), strict=True):
+        np.testing.assert_array_equal(getattr(run, name), getattr(alone, name), err_msg=name)
+    for mine, other in zip(run.token_times(), alone.token_times(), strict=True):
         np.testing.assert_array_equal(mine[0], other[0])
 
 
@@ -57,9 +57,9 @@ def test_one_replica_is_one_engine_under_sessions(graphs, users):
     graphs = [dataclasses.replace(s, begin_s=0.03 * i) for i, s in enumerate(graphs)]
     source = session_load(graphs, users=users or None)
     alone = simulate(STEP, LIMITS, source)
-    found = simulate_replicas([Worker(STEP, LIMITS)], source)
+    run = simulate_replicas([Worker(STEP, LIMITS)], source)
     for name in (*TIMES, *COUNTS):
-        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(run, name), getattr(alone, name), err_msg=name)
 
 
 @examples(25)
@@ -68,14 +68,14 @@ def test_replicas_are_independent_runs_of_what_is_routed_to_them(case, n, routin
     _, limits, source, serving = case
     serving = dataclasses.replace(serving, stages=1)
     servers = workers(n, limits)
-    found = simulate_replicas(servers, source, serving, routing=routing)
+    run = simulate_replicas(servers, source, serving, routing=routing)
     for i, worker in enumerate(servers):
-        mine = np.flatnonzero(found.engine == i)
-        mine = mine[np.argsort(found.due_s[mine], kind="stable")]
-        load = OpenLoop(found.due_s[mine], found.input_tokens[mine], found.output_tokens[mine])
+        mine = np.flatnonzero(run.engine == i)
+        mine = mine[np.argsort(run.due_s[mine], kind="stable")]
+        load = OpenLoop(run.due_s[mine], run.input_tokens[mine], run.output_tokens[mine])
         alone = simulate(worker.step_time, worker.limits, load, serving)
-        np.testing.assert_allclose(alone.first_s, found.first_s[mine], rtol=1e-12)
-        np.testing.assert_allclose(alone.last_s, found.last_s[mine], rtol=1e-12)
+        np.testing.assert_allclose(alone.first_s, run.first_s[mine], rtol=1e-12)
+        np.testing.assert_allclose(alone.last_s, run.last_s[mine], rtol=1e-12)
 
 
 @examples(25)
@@ -83,9 +83,9 @@ def test_replicas_are_independent_runs_of_what_is_routed_to_them(case, n, routin
 def test_a_round_robin_takes_replicas_in_turn(case, n):
     _, limits, source, serving = case
     serving = dataclasses.replace(serving, stages=1)
-    found = simulate_replicas(workers(n, limits), source, serving)
-    order = np.lexsort((np.arange(len(found.due_s)), arrivals_s(found, source, serving)))
-    assert found.engine[order].tolist() == [i % n for i in range(len(order))]
+    run = simulate_replicas(workers(n, limits), source, serving)
+    order = np.lexsort((np.arange(len(run.due_s)), arrivals_s(run, source, serving)))
+    assert run.engine[order].tolist() == [i % n for i in range(len(order))]
 
 
 @examples(25)
@@ -93,14 +93,14 @@ def test_a_round_robin_takes_replicas_in_turn(case, n):
 def test_the_least_loaded_replica_is_the_one_with_the_fewest_open_requests(case, n):
     _, limits, source, serving = case
     serving = dataclasses.replace(serving, stages=1)
-    found = simulate_replicas(workers(n, limits), source, serving, routing=LEAST)
-    at = arrivals_s(found, source, serving)
+    run = simulate_replicas(workers(n, limits), source, serving, routing=LEAST)
+    at = arrivals_s(run, source, serving)
     order = np.lexsort((np.arange(len(at)), at)).tolist()
     for place, request in enumerate(order):
         loads = [0] * n
         for earlier in order[:place]:
-            loads[found.engine[earlier]] += found.last_s[earlier] > at[request]
-        assert found.engine[request] == loads.index(min(loads))
+            loads[run.engine[earlier]] += run.last_s[earlier] > at[request]
+        assert run.engine[request] == loads.index(min(loads))
 
 
 @examples(40)
@@ -109,29 +109,29 @@ def test_one_replica_with_a_cache_is_one_engine_with_a_cache(case, below, policy
     step, limits, source, serving = case
     options = CacheOptions(policy=policy, tiers=below)
     alone = simulate(step, limits, source, serving, options)
-    found = simulate_replicas([Worker(step, limits)], source, serving, options, routing)
+    run = simulate_replicas([Worker(step, limits)], source, serving, options, routing)
     for name in (*TIMES, *COUNTS):
-        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name), err_msg=name)
-    assert found.evicted_tokens == alone.evicted_tokens
+        np.testing.assert_array_equal(getattr(run, name), getattr(alone, name), err_msg=name)
+    assert run.evicted_tokens == alone.evicted_tokens
     for tier in ("gpu", *(tier.name for tier in below)):
-        np.testing.assert_array_equal(found.cached_by_tier[tier], alone.cached_by_tier[tier])
+        np.testing.assert_array_equal(run.cached_by_tier[tier], alone.cached_by_tier[tier])
 
 
 @examples(25)
 @given(cached_cases(), tiers(), st.integers(1, 4), st.sampled_from(ROUTING))
 def test_every_request_is_served_once_and_every_cache_is_left_free(case, below, n, routing):
     _, limits, source, serving = case
-    found = simulate_replicas(workers(n, limits), source, serving, CacheOptions(tiers=below), routing)
-    np.testing.assert_array_equal(sum(found.cached_by_tier.values()), found.cached_tokens)
-    assert np.isfinite(found.last_s).all() and (found.cached_tokens < found.input_tokens).all()
-    assert [int(tokens.sum()) for _, tokens in found.token_times()] == found.output_tokens.tolist()
-    assert [engine.used for engine in found.engines] == [0] * n
+    run = simulate_replicas(workers(n, limits), source, serving, CacheOptions(tiers=below), routing)
+    np.testing.assert_array_equal(sum(run.cached_by_tier.values()), run.cached_tokens)
+    assert np.isfinite(run.last_s).all() and (run.cached_tokens < run.input_tokens).all()
+    assert [int(tokens.sum()) for _, tokens in run.token_times()] == run.output_tokens.tolist()
+    assert [engine.used for engine in run.engines] == [0] * n
     if (prefixes := getattr(source, "prefixes", None)) is not None:
         for i in range(n):  # what a replica finds it was sent before
-            mine = np.flatnonzero(found.engine == i)
-            order = mine[np.argsort(found.prefilled_s[mine], kind="stable")]
+            mine = np.flatnonzero(run.engine == i)
+            order = mine[np.argsort(run.prefilled_s[mine], kind="stable")]
             possible = possible_hits(prefixes, [*order, *order], source.input_tokens, limits.block_tokens)
-            assert (found.cached_tokens[mine] <= possible[mine]).all()
+            assert (run.cached_tokens[mine] <= possible[mine]).all()
 
 
 @pytest.mark.parametrize("routing", ROUTING)
@@ -141,13 +141,13 @@ def test_no_way_of_routing_finds_more_than_the_longest_prefix(routing, replicas)
     tasks = [task(40 + i % 7, 8) for i in range(40)]
     source = session_load(tasks, users=3 * replicas)
     limits = dataclasses.replace(LIMITS, kv_blocks=1200, max_num_seqs=8)
-    found = simulate_replicas(workers(replicas, limits), source, cache=CACHE, routing=routing)
+    run = simulate_replicas(workers(replicas, limits), source, cache=CACHE, routing=routing)
     by_prefix = simulate_replicas(workers(replicas, limits), source, cache=CACHE, routing=PREFIX)
-    assert by_prefix.cached_tokens.sum() >= found.cached_tokens.sum()
+    assert by_prefix.cached_tokens.sum() >= run.cached_tokens.sum()
     assert by_prefix.cached_tokens.sum() > 0.8 * source.input_tokens.sum()
     if routing == ROUND_ROBIN:
-        assert by_prefix.cached_tokens.sum() > 1.1 * found.cached_tokens.sum()
-        assert by_prefix.last_s.max() < found.last_s.max()
+        assert by_prefix.cached_tokens.sum() > 1.1 * run.cached_tokens.sum()
+        assert by_prefix.last_s.max() < run.last_s.max()
 
 
 def task(tokens: int, calls: int) -> Session:

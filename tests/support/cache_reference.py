@@ -1,6 +1,7 @@
 """A prefix cache block by block, slow and plain: tables of blocks, a map of hashes and a free queue, as vLLM has them.
 
-A block's hash is the whole text up to its end. A block that is computed though it is cached gives way to the one there.
+A block's hash is the whole text up to its end. A block that is computed although it is cached is replaced by the
+cached one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tests.support.serving_reference import Pool, Sequence
+from tests.support.serving_reference import Pool, Sequence, run_to_end
 
 
 def texts(tree, inputs, outputs) -> list[tuple]:
@@ -34,7 +35,7 @@ class CachingPool(Pool):
 
     texts: list[tuple] = field(default_factory=list)
     tiers: list[tuple[int, float, float]] = field(default_factory=list)  # blocks, seconds, and seconds a token
-    found: dict[int, list[int]] = field(default_factory=dict)  # tokens of each tier that a request first found
+    first_hits: dict[int, list[int]] = field(default_factory=dict)  # tokens from each tier when a request first ran
     evicted: int = 0
 
     def __post_init__(self):
@@ -48,6 +49,9 @@ class CachingPool(Pool):
         self.link_free = [0.0] * len(self.tiers)
         self.loading: list[tuple[float, int, Sequence]] = []
         self.loaded: dict[Sequence, int] = {}  # blocks
+
+    def events(self) -> list[float]:
+        return [*super().events(), *(ready for ready, _, _ in self.loading)]
 
     def used(self) -> int:
         return self.limits.kv_blocks - len(self.free)
@@ -72,7 +76,7 @@ class CachingPool(Pool):
         self.refs[block] += 1
 
     def give_hashes(self, s: Sequence, tokens) -> None:
-        """Make the full blocks among the first `tokens` findable."""
+        """Cache the full blocks among the first `tokens`."""
         size, text, table = self.limits.block_tokens, self.texts[s.index], self.tables[s]
         for i in range(self.hashed.get(s, 0), min(math.floor(tokens), len(text)) // size):
             name = text[: (i + 1) * size]
@@ -129,12 +133,12 @@ class CachingPool(Pool):
     def load(self, s: Sequence, hits: int) -> bool:
         """Begin to load what a tier has beyond the hits; whether there is anything."""
         size, text, reach, ready = self.limits.block_tokens, self.texts[s.index], hits, self.now
-        begun, found = self.link_free.copy(), [hits * size]
+        begun, tokens = self.link_free.copy(), [hits * size]
         for place, (_, latency, per_token) in enumerate(self.tiers):
             end = 0
             while (end + 1) * size < s.prompt + math.floor(s.made) and text[: (end + 1) * size] in self.copies[place]:
                 end += 1
-            found.append(max(end - reach, 0) * size)
+            tokens.append(max(end - reach, 0) * size)
             if end > reach:
                 begun[place] = max(begun[place], self.now) + latency + (end - reach) * size * per_token
                 ready, reach = max(ready, begun[place]), end
@@ -143,26 +147,16 @@ class CachingPool(Pool):
         self.link_free = begun
         self.loading.append((ready, s.index, s))
         self.loaded[s] = reach
-        self.found.setdefault(s.index, found)
+        self.first_hits.setdefault(s.index, tokens)
         return True
 
-    def grow_decodes(self, decodes: list[Sequence]) -> bool:
-        calm = True
-        for s in [s for s in self.running if s.decoding]:
-            if s not in self.running:
-                continue
-            while self.used() + self.blocks(s.cache + self.accept) - len(self.tables[s]) > self.limits.kv_blocks:
-                calm = False
-                victim = ([r for r in self.running if not r.decoding] or self.running)[-1]
-                self.evict(victim)
-                if victim is s:
-                    break
-            if s in self.running:
-                s.cache += self.accept
-                self.take(s, s.cache)
-                self.give_hashes(s, s.cache)
-                decodes.append(s)
-        return calm
+    def blocks_of(self, s: Sequence) -> int:
+        return len(self.tables[s])
+
+    def decode(self, s: Sequence) -> None:
+        super().decode(s)
+        self.take(s, s.cache)
+        self.give_hashes(s, s.cache)
 
     def evict(self, victim: Sequence) -> None:
         self.leave(victim)
@@ -213,7 +207,7 @@ class CachingPool(Pool):
                     self.waiting.pop(0)
                     self.take(s, goal)
                     continue
-                self.found.setdefault(s.index, [done, *(0 for _ in self.tiers)])
+                self.first_hits.setdefault(s.index, [done, *(0 for _ in self.tiers)])
             self.waiting.pop(0)
             self.running.append(s)
             self.prefill(s, done, n, prompts)
@@ -247,13 +241,13 @@ class CachingPool(Pool):
 
 
 class TouchingPool(CachingPool):
-    """Prompts are found from the end of a step on, and looking for blocks counts as using them, as in SGLang."""
+    """Prompts are cached from the end of a step, and a lookup counts as a use of its blocks, as in SGLang."""
 
     def hits(self, s: Sequence) -> list[int]:
         blocks, size = super().hits(s), self.limits.block_tokens
         end = (len(blocks) + 1) * size
         last = self.block_of.get(self.texts[s.index][:end]) if end == s.prompt + math.floor(s.made) else None
-        touched = [] if last is None else [last]  # it is computed in any case
+        touched = [] if last is None else [last]  # it is computed in any case, but its use counts
         for block in touched + blocks[::-1]:
             if not self.refs[block]:
                 self.free.remove(block)
@@ -278,6 +272,7 @@ class Requests:
         self.inputs, self.outputs = source.input_tokens.tolist(), source.output_tokens.tolist()
         self.everyone: dict[int, Sequence] = {}
         self.ends: dict[int, float] = {}
+        self.begins: dict[int, tuple[float, int]] = {}  # of each session: when, and its user
         self.next = 0
 
     def send(self, i: int, at: float, user: int) -> Sequence:
@@ -301,7 +296,7 @@ class Requests:
         return self.send(self.next - 1, at, user)
 
     def session(self, k: int, at: float, user: int) -> list[Sequence]:
-        self.begins = {**getattr(self, "begins", {}), k: (at, user)}
+        self.begins[k] = at, user
         return self.ready(k)
 
     def ready(self, k: int) -> list[Sequence]:
@@ -340,17 +335,5 @@ def serve_with_cache(step_time, limits, source, accept, before, pool=CachingPool
     text = texts(getattr(source, "prefixes", None), inputs, outputs)
     engine = pool(step_time, limits, accept, texts=text, tiers=list(tiers))
     requests = Requests(source, before)
-    engine.coming += requests.begin()
-    now = 0.0
-    while True:
-        if engine.busy_until is not None and engine.busy_until <= now:
-            for s in engine.end_step():
-                engine.coming += requests.ended(s, now)
-        if engine.busy_until is None:
-            engine.start_step(now)
-        if engine.busy_until is not None:
-            now = engine.busy_until
-        elif engine.coming or engine.loading:
-            now = max(now, min([s.arrival for s in engine.coming] + [ready for ready, _, _ in engine.loading]))
-        else:
-            return [requests.everyone[i] for i in range(len(inputs))], engine
+    run_to_end(engine, requests)
+    return [requests.everyone[i] for i in range(len(inputs))], engine

@@ -53,6 +53,10 @@ class Pool:
     steps: int = 0  # that decoded
     opens: int = 0  # the step from which the queue is admitted, while others decode
 
+    def events(self) -> list[float]:
+        """The times at which an idle engine gets something to do."""
+        return [s.arrival for s in self.coming]
+
     def blocks(self, tokens) -> int:
         return math.ceil(Fraction(math.floor(tokens) + self.limits.drafted_tokens, self.limits.block_tokens))
 
@@ -125,16 +129,24 @@ class Pool:
         for s in queue:
             if s not in self.running:
                 continue
-            while self.used() - self.blocks(s.cache) + self.blocks(s.cache + self.accept) > self.limits.kv_blocks:
+            while self.used() - self.blocks_of(s) + self.blocks(s.cache + self.accept) > self.limits.kv_blocks:
                 calm = False
                 victim = ([r for r in self.running if not r.decoding] or self.running)[-1]
                 self.evict(victim)
                 if victim is s:
                     break
             if s in self.running:
-                s.cache += self.accept
+                self.decode(s)
                 decodes.append(s)
         return calm
+
+    def blocks_of(self, s: Sequence) -> int:
+        """Blocks that a running sequence has."""
+        return self.blocks(s.cache)
+
+    def decode(self, s: Sequence) -> None:
+        """Give a sequence the tokens of a step."""
+        s.cache += self.accept
 
     def evict(self, victim: Sequence) -> None:
         self.running.remove(victim)
@@ -254,6 +266,12 @@ def serve(
     """Every request's Sequence, after a closed loop of `users`, or one at `due` times."""
     pool = Pool(step_time, limits, accept)
     loop = Loop(users, due, inputs, outputs, cached, think, lambda p, c: frontend + further_stages(pool, stages, p, c))
+    run_to_end(pool, loop)
+    return loop.everyone, [pool]
+
+
+def run_to_end(pool: Pool, loop) -> None:
+    """Serve what `loop` begins with, and what it sends after each end, until nothing is left."""
     pool.coming += loop.begin()
     now = 0.0
     while True:
@@ -264,10 +282,10 @@ def serve(
             pool.start_step(now)
         if pool.busy_until is not None:
             now = pool.busy_until
-        elif pool.coming:
-            now = max(now, min(s.arrival for s in pool.coming))
+        elif events := pool.events():
+            now = max(now, min(events))
         else:
-            return loop.everyone, [pool]
+            return
 
 
 def serve_disaggregated(

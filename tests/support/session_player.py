@@ -1,4 +1,4 @@
-"""A small client that plays sessions against a server, each call in its turn, with the server's own answers."""
+"""A small client that plays sessions against a server: each call when it is due, with the server's own answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def conversation(
     """
     steps, prompt = [], 0
     for turn in range(turns):
-        said = "".join(rng.choice(list("abcdefgh "), int(rng.integers(20, longest))))
-        messages = [{"role": "user", "content": said}]
+        text = "".join(rng.choice(list("abcdefgh "), int(rng.integers(20, longest))))
+        messages = [{"role": "user", "content": text}]
         opening = {}
         if turn:
             prompt += steps[-1].call.output_tokens + 4
@@ -31,7 +31,7 @@ def conversation(
             prompt = 4 + quarter(system)
             opening = {"opening": "system", "opening_tokens": prompt + 3}  # and the role of what comes next
             messages.insert(0, {"role": "system", "content": system})
-        prompt += 4 + quarter(said)
+        prompt += 4 + quarter(text)
         if opening and not shared:
             opening = {"opening": name, "opening_tokens": prompt}
         call = Call(
@@ -52,11 +52,11 @@ def quarter(text: str) -> int:
 
 @dataclass(eq=False)
 class Player:
-    """Plays sessions with a number of users; `found` has the cached tokens by (session, call), `took_s` by session."""
+    """Plays sessions with a number of users; `cached_tokens` are by (session, call), `took_s` by session."""
 
     port: int
     sessions: list[Session]
-    found: dict[tuple[int, int], int] = field(default_factory=dict)
+    cached_tokens: dict[tuple[int, int], int] = field(default_factory=dict)
     took_s: dict[int, float] = field(default_factory=dict)
     next: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -92,14 +92,14 @@ class Player:
 
     def _call(self, number, step, call, at_ns, contexts, ends) -> None:
         time.sleep(max(at_ns - time.monotonic_ns(), 0) / NS)
-        asked = self.sessions[number].steps[step].call
-        messages = [*contexts.get(asked.continues, []), *asked.messages]
-        answer = chat(self.port, messages, asked.output_tokens)
+        planned = self.sessions[number].steps[step].call
+        messages = [*contexts.get(planned.continues, []), *planned.messages]
+        answer = chat(self.port, messages, planned.output_tokens)
         ended_ns = time.monotonic_ns()
-        assert answer["usage"]["prompt_tokens"] == asked.input_tokens
-        assert answer["usage"]["completion_tokens"] == asked.output_tokens
+        assert answer["usage"]["prompt_tokens"] == planned.input_tokens
+        assert answer["usage"]["completion_tokens"] == planned.output_tokens
         contexts[step] = [*messages, answer["choices"][0]["message"]]
-        self.found[number, call] = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+        self.cached_tokens[number, call] = answer["usage"]["prompt_tokens_details"]["cached_tokens"]
         ends.put((call, ended_ns))
 
 

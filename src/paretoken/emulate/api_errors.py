@@ -1,4 +1,4 @@
-"""Answers that are errors."""
+"""Error responses of the APIs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import orjson
 
 
 class ApiError(Exception):
-    """An answer that is an error; becomes `{"error": {"message", "type", "param", "code"}}`."""
+    """An error response; its body is `{"error": {"message", "type", "param", "code"}}`."""
 
     def __init__(self, status: int, message: str, param: str | None = None, kind: str = "") -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ MESSAGES_KINDS = {
 
 
 class MessagesError(ApiError):
-    """The same as Anthropic's API states it: `{"type": "error", "error": {"type", "message"}}`."""
+    """An error in the form of Anthropic's API: `{"type": "error", "error": {"type", "message"}}`."""
 
     def body(self) -> bytes:
         kind = MESSAGES_KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")

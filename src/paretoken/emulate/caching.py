@@ -1,4 +1,4 @@
-"""An engine with a prefix cache in real time: prompts find what others and their own sessions left there."""
+"""An engine with a prefix cache in real time: prompts reuse the blocks that earlier requests left in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from paretoken.sessions.prefixes import ROOT
 
 
 class CachingPacer(Pacer):
-    """`place` says which blocks a reply has. Loads from tiers below GPU memory take their time, too."""
+    """`place` sets the blocks of a reply. Loads from tiers below GPU memory take their time, too."""
 
     scheduler: CachingScheduler[Reply]
 
@@ -76,7 +76,7 @@ class CachingPacer(Pacer):
         self._release(reply.sequence)
 
     def _release(self, sequence: Sequence[Reply]) -> None:
-        """Let the tree forget a sequence as soon as no cache has it; once, although a user may leave after the end."""
+        """Release the leaf of a sequence once, although a user may leave after the end."""
         self.tree.release(sequence.leaf)
         sequence.leaf = ROOT
 
@@ -85,7 +85,7 @@ class CachingPacer(Pacer):
         self._wait_for_loads()
 
     def run(self, now_s: float) -> None:
-        """End the steps that are due, and begin those that waited for a load alone when it was here."""
+        """End the steps that are due; begin a step that waited only for a load at the time when the load ended."""
         super().run(now_s)
         while self.due is None and self.coming and self.coming[0][0] <= now_s:
             self._begin(max(self.coming[0][0], self.free_s))
@@ -102,7 +102,7 @@ class CachingPacer(Pacer):
         super()._begin(at_s)
 
     def _load(self, sequence: Sequence[Reply], depth: int, below: list[int]) -> None:
-        """A sequence has its blocks, part of which tiers below GPU memory send."""
+        """Begin to load the blocks of a sequence that are in tiers below GPU memory."""
         ready_s = self.scheduler.cache.load(depth, below, self.begun_s)
         place = sequence.owner.connection.place if sequence.owner else -1
         heappush(self.coming, (ready_s, place, next(self.numbers), sequence))
@@ -110,6 +110,6 @@ class CachingPacer(Pacer):
             self.from_below[sequence] = (below[-1] - depth) * self.scheduler.limits.block_tokens
 
     def _wait_for_loads(self) -> None:
-        """An idle engine has something to do when the next load is here."""
+        """Wake an idle engine at the end of the next load."""
         if self.due is None:
             self.ends_s = self.coming[0][0] if self.coming else inf

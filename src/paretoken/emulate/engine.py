@@ -35,7 +35,7 @@ USERS = 16
 class EmulatedEngine:
     """A served model: its step time, the limits of a batch, and the longest prompt with its output, in tokens.
 
-    With `pools` the step time and the limits are those of a decode worker. `cache` is the prefix cache, if it has one.
+    With `pools` the step time and the limits are those of a decode worker. `cache` is its prefix cache, if any.
     """
 
     model: str
@@ -106,7 +106,7 @@ def predicted(
 def prefix_cache(
     deployment: Deployment, catalog: Catalog, *, host_gb: float = 0.0, ssd_gb: float = 0.0
 ) -> CacheOptions:
-    """The prefix cache of a deployment: in the order of its engine's core, over the tiers of these sizes."""
+    """The prefix cache of a deployment, with the policy of its engine's core, above tiers of these sizes."""
     from paretoken.predict.traces.server import cache_policy
 
     deployment = resolve(deployment, catalog)

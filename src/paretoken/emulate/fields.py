@@ -1,4 +1,4 @@
-"""Fields of a request's body, each checked, with the error that an API would answer."""
+"""Checked fields of a request's body; a bad one is an `ApiError`, as in the API."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def texts(body: Body, name: str) -> tuple[str, ...]:
 def objects(body: Body, name: str) -> list[Body]:
     """A list of objects, empty by default."""
     value = body.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ApiError(400, f"{name} must be a list of objects", name)
     return value
 
 
 def text(body: Body, name: str, where: str) -> str:
-    """A text that must be there and not be empty; `where` names the object in words."""
+    """A required text that is not empty; `where` names its object in the error."""
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise ApiError(400, f"{where} has no {name}", name)

@@ -52,7 +52,7 @@ class WorkerLoad:
 
 
 class EmulatorMetrics:
-    """What the server did since it started; `cache_config` are labels of its cache."""
+    """What the server did since it started; `cache_config` are the labels of `vllm:cache_config_info`."""
 
     def __init__(self, cache_config: Mapping[str, object] | None = None) -> None:
         self.cache_config = dict(cache_config or {})
@@ -96,12 +96,9 @@ class EmulatorMetrics:
             totals["vllm:external_prefix_cache_queries_total", "counter"] = self.tier_queries
             totals["vllm:external_prefix_cache_hits_total", "counter"] = self.tier_hits
         lines = ["# TYPE paretoken:emulated_info gauge", f"paretoken:emulated_info{{{labels}}} 1.0"]
-        config = ",".join(f'{name}="{value}"' for name, value in self.cache_config.items())
-        lines += (
-            ["# TYPE vllm:cache_config_info gauge", f"vllm:cache_config_info{{{config},{labels}}} 1.0"]
-            if config
-            else []
-        )
+        if self.cache_config:
+            config = ",".join(f'{name}="{value}"' for name, value in self.cache_config.items())
+            lines += ["# TYPE vllm:cache_config_info gauge", f"vllm:cache_config_info{{{config},{labels}}} 1.0"]
         for (name, kind), values in by_engine.items():
             lines.append(f"# TYPE {name.removesuffix('_total')} {kind}")
             lines += [f"{name}{{{_labels(model, i)}}} {float(v)}" for i, v in enumerate(values)]

@@ -1,9 +1,9 @@
-"""The tokens of a prompt: how many there are, and which, so that equal beginnings of prompts are equal tokens.
+"""The tokens of a prompt: their number and their ids. Prompts that begin alike begin with the same ids.
 
-A text has a token for every four characters, or those of a tokenizer. A message has four more: three of its role in
-front of its text and one behind it; of an assistant, whose text an engine generates right behind the prompt, all four
-come behind. So a later prompt that holds an answer begins with the tokens of the prompt and the answer before it.
-An answer of this server has a token for each word, wherever it comes back.
+A text has a token for every four characters, or those of a tokenizer. A message has four more: three for its role in
+front of its text, and one behind it. For an assistant all four come behind, because an engine generates its text right
+behind the prompt. So a later prompt that contains an answer begins with the tokens of the prompt before and its answer.
+An answer of this server has a token for each word, wherever a client sends it back.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _MIX = np.random.default_rng(2026).integers(1 << 62, 1 << 63, 64, np.uint64) * n
 
 
 class TextTokens(Protocol):
-    """What turns a text into tokens."""
+    """Turns a text into tokens."""
 
     def count(self, text: str) -> int:
-        """How many tokens a text has."""
+        """The number of tokens of a text."""
         ...
 
     def ids(self, text: str) -> Ids:
-        """Which they are; as many as `count` gives."""
+        """Their ids, shape (`count`,)."""
         ...
 
 
 class QuarterTokens:
-    """Four characters are a token, the last one of a text may be shorter."""
+    """One token for four characters; the last one of a text may have fewer."""
 
     def count(self, text: str) -> int:
         return estimated_tokens(text)
@@ -58,7 +58,7 @@ class QuarterTokens:
 
 @dataclass(frozen=True, slots=True)
 class EncodedTokens:
-    """Tokens as a tokenizer's `encode` gives them."""
+    """The tokens of a tokenizer's `encode`."""
 
     encode: Callable[[str], list[int]]
 
@@ -71,7 +71,7 @@ class EncodedTokens:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: its role, its text, the tools that it calls as (name, arguments), and images by what names them."""
+    """One message: its role, its text, its tool calls as (name, arguments), and its images, each by its JSON."""
 
     role: str
     text: str = ""
@@ -81,7 +81,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Tokens that stand for no text: of a role, or of an image."""
+    """Tokens without text: those of a role or of an image."""
 
     name: str
     tokens: int
@@ -89,7 +89,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Words of this server: `tokens` of the round, from word `start`."""
+    """Words that this server generated: `tokens` of them, from word `start` of the round on."""
 
     start: int
     tokens: int
@@ -99,7 +99,7 @@ Piece = str | Mark | Answer | list[int]
 
 
 def pieces_of(messages: Iterable[Message]) -> Iterator[Piece]:
-    """What a chat consists of."""
+    """The pieces of a chat."""
     for message in messages:
         in_front = 0 if message.role == ASSISTANT else IN_FRONT
         if in_front:
@@ -117,17 +117,17 @@ def pieces_of(messages: Iterable[Message]) -> Iterator[Piece]:
 
 
 def count_tokens(pieces: Iterable[Piece], texts: TextTokens) -> int:
-    """How many tokens a prompt has."""
+    """The number of tokens of a prompt."""
     return sum(texts.count(p) if isinstance(p, str) else len(p) if isinstance(p, list) else p.tokens for p in pieces)
 
 
 def token_ids(pieces: Sequence[Piece], texts: TextTokens) -> Ids:
-    """Which tokens a prompt has, shape (tokens,)."""
+    """The token ids of a prompt, shape (tokens,)."""
     return np.concatenate([_ids(piece, texts) for piece in pieces]) if pieces else np.empty(0, np.uint64)
 
 
 def answer_ids(start: int, tokens: int) -> Ids:
-    """The tokens of words from `start` on."""
+    """The token ids of words from `start` on."""
     return _named("word") + (np.arange(start, start + tokens, dtype=np.uint64) % np.uint64(len(WORDS)))
 
 
@@ -141,19 +141,19 @@ def block_ids(ids: Ids, block_tokens: int) -> list[int]:
     mixed = (ids[: blocks * block_tokens] * _MIX[0]) ^ (ids[: blocks * block_tokens] >> np.uint64(29))
     content = mixed.reshape(blocks, block_tokens) @ weights
     powers = np.cumprod(np.full(blocks, _MIX[-1]))
-    found: list[int] = np.cumsum((content ^ (content >> np.uint64(31))) * powers).tolist()
-    return found
+    prefixes: list[int] = np.cumsum((content ^ (content >> np.uint64(31))) * powers).tolist()
+    return prefixes
 
 
 def own_words(text: str) -> Answer | None:
-    """The words of this server in a text of a tool's arguments; None where others are in it."""
-    found = _OWN.search(text)
-    piece = _piece(found[1]) if found else ""
+    """The words of this server in the arguments of a tool call; None where they hold other text."""
+    match = _OWN.search(text)
+    piece = _piece(match[1]) if match else ""
     return piece if isinstance(piece, Answer) else None
 
 
 def _piece(text: str) -> Piece:
-    """A text, or the answer of this server that it is."""
+    """A text; an `Answer` if this server generated it."""
     words, rest = divmod(len(text), WORD_CHARS)
     start = word_at(text[:WORD_CHARS])
     if rest or start is None or text != text_of(start, 0, words):
@@ -172,11 +172,11 @@ def _ids(piece: Piece, texts: TextTokens) -> Ids:
 
 
 def _sent_ids(ids: list[int]) -> Ids:
-    """Ids as a client sent them; those beyond 64 bits by their last ones."""
+    """Token ids as a client sent them, modulo 2⁶⁴."""
     try:
         return np.array(ids, np.int64).astype(np.uint64)
     except OverflowError:
-        return np.array([one & _MOST for one in ids], np.uint64)
+        return np.array([token & _MOST for token in ids], np.uint64)
 
 
 def _named(name: str) -> np.uint64:

@@ -1,4 +1,4 @@
-"""A request to any API, read strictly: what an engine would refuse is refused in the form of that API."""
+"""A request to any API, read strictly: what an engine would refuse is an error in the form of that API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUARTERS = QuarterTokens()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionRequest:
-    """One valid request. `ids` are the tokens of its prompt, where they matter."""
+    """One valid request. `ids` are the tokens of its prompt, if the engine has a prefix cache."""
 
     surface: type[Surface]
     ask: Ask

@@ -41,7 +41,7 @@ def serve(
 
 
 def text_tokens(tokenizer: Path | None) -> TextTokens:
-    """What turns texts into tokens: the tokenizer in a file, or an estimate. Raises BadConfig, BadFile."""
+    """The tokens of texts: by the tokenizer in a file, or an estimate. Raises BadConfig, BadFile."""
     if tokenizer is None:
         return QuarterTokens()
     try:

@@ -63,7 +63,7 @@ class EmulatedServer:
 
     def stop(self) -> None:
         self.running = False
-        with suppress(OSError):  # its thread may be through already
+        with suppress(OSError):  # its thread may have ended already
             self.wake_in.send(b"x")
 
     def run(self) -> None:

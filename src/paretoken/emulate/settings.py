@@ -24,7 +24,7 @@ class EmulatorSettings:
 
     `time_scale` 2 makes everything twice as fast. An answer that may end by itself has a length drawn with mean
     `natural_tokens` (geometric). `texts` gives the tokens of a text. With `pools`, the engine is a decode worker. With
-    `cache`, prompts find what is in the prefix cache; without, the share of `serving`.
+    `cache`, hits are what is in the prefix cache; without it, the share in `serving`.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Tools in a request: which of them an answer calls, and with what arguments."""
+"""Tools in a request: those that an answer calls, and their arguments."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ def called(tools: Sequence[Tool], choice: str, *, parallel: bool, where: str = "
         return tuple(tools[: MOST_PARALLEL if parallel else 1])
     named = tuple(tool for tool in tools if tool.name == choice)
     if not named:
-        raise ApiError(400, f"{where} names {quoted(choice)}, which is none of the tools of the request", where)
+        raise ApiError(400, f"{where} names {quoted(choice)}, which is not one of the tools of the request", where)
     return named[:1]
 
 
 def tool_calls(tools: Sequence[Tool], tokens: int) -> tuple[ToolCall, ...]:
-    """Calls of tools in an answer of that many tokens, shared evenly; fewer calls where tokens are fewer."""
+    """The tool calls of an answer of `tokens` tokens, which they share evenly; at most one call for each token."""
     tools = tools[:tokens]
     if not tools:
         return ()
-    each, more = divmod(tokens, len(tools))
-    return tuple(ToolCall(tool.name, *_around(tool), each + (i < more)) for i, tool in enumerate(tools))
+    share, rest = divmod(tokens, len(tools))
+    return tuple(ToolCall(tool.name, *_around(tool), share + (i < rest)) for i, tool in enumerate(tools))
 
 
 def _around(tool: Tool) -> tuple[str, str]:
-    """The JSON before and behind the words of a call: what the schema requires, and the words as a text."""
+    """The JSON before and after the words of a call: the required arguments, and the words as a text."""
     listed, required = tool.parameters.get("properties"), tool.parameters.get("required")
     properties = listed if isinstance(listed, dict) else {}
     needed = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
     free = [name for name in (*needed, *properties) if _is_free_text(properties.get(name, {"type": "string"}))]
     slot = next(iter(free), "text")
-    given = {name: _least(properties.get(name)) for name in needed if name != slot}
-    front = orjson.dumps(given).decode()[:-1] + ("," if given else "")
+    others = {name: _least(properties.get(name)) for name in needed if name != slot}
+    front = orjson.dumps(others).decode()[:-1] + ("," if others else "")
     return f'{front}{orjson.dumps(slot).decode()}:"', '"}'
 
 
@@ -68,7 +68,7 @@ def _is_free_text(schema: object) -> bool:
 
 
 def _least(schema: object) -> object:
-    """The simplest value of a type."""
+    """The simplest value that a schema allows."""
     if not isinstance(schema, dict):
         return ""
     options = schema.get("enum")

@@ -40,7 +40,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPart:
-    """Text of an answer: of its tool call number `call`, -1 for none; whether the call begins and ends with it."""
+    """Text of an answer: of its tool call number `call`, -1 for none; `begins` and `ends` of that call."""
 
     text: str
     call: int = -1
@@ -50,7 +50,7 @@ class AnswerPart:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The answer to a request: word `start` and on, its tokens, why it ends, and how much of the text."""
+    """The answer to a request: words from `start` on, its tokens, why it ends, and the length of its text."""
 
     start: int
     tokens: int
@@ -60,7 +60,7 @@ class Script:
     calls: tuple[ToolCall, ...] = ()
 
     def parts(self, first: int, last: int) -> list[AnswerPart]:
-        """Tokens first … last − 1 by what they belong to; one part, perhaps empty, where no tool is called."""
+        """Tokens first … last − 1, a part for each tool call; without calls one part, perhaps empty."""
         if not self.calls:
             return [AnswerPart(self.text(first, last))]
         parts, before = [], 0

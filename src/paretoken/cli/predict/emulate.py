@@ -36,11 +36,17 @@ disaggregated = click.option("--disaggregated", metavar="LAYOUT", help=LAYOUT_HE
 TIERS = ("--host-cache", "--ssd-cache")
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 cache = stack(
-    click.option("--prefix-cache", is_flag=True, help="Let prompts find what is in the engine's prefix cache."),
+    click.option("--prefix-cache", is_flag=True, help="Emulate the prefix cache of the engine."),
     click.option(
-        "--host-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: host memory below it."
+        "--host-cache",
+        type=Finite(0),
+        default=0.0,
+        metavar="GB",
+        help="With --prefix-cache: size of a tier in host memory.",
     ),
-    click.option("--ssd-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: SSD below it."),
+    click.option(
+        "--ssd-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: size of a tier on SSD."
+    ),
 )
 server = stack(
     click.option("--name", help="Model name in requests."),
@@ -91,7 +97,7 @@ def command(
 
     Batching, queueing, KV limits and preemptions follow the simulation; each token is sent when its step ends.
     With --disaggregated, prompts queue at prefill workers, and tokens come at the pace of their decode worker.
-    With --prefix-cache, a later turn of a session finds the prompt and the answer before it.
+    With --prefix-cache, a later turn of a session hits the prompt and the answer before it.
     Faults: refuse, reset, truncate, stall, slow, malformed, error, 429, 500, 503, chunk; a request may set its
     own in the header X-Paretoken-Fault.
 

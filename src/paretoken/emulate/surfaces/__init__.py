@@ -1,1 +1,1 @@
-"""The APIs that an emulated server speaks: how each is read, and how an answer looks in it."""
+"""The APIs of an emulated server: how each reads a request and writes an answer."""

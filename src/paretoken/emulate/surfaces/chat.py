@@ -1,4 +1,4 @@
-"""OpenAI's chat: messages go on as a message of the assistant, or as calls of tools."""
+"""OpenAI's chat completions: the answer is a message of the assistant, or tool calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Chat(Completions):
         listed = objects(body, "tools")
         tools = tuple(_tool(tool) for tool in listed)
         return Ask(
-            pieces=list(pieces_of([*definitions(listed), *(_message(m) for m in messages)])),
+            pieces=list(pieces_of([*preamble(listed), *(_message(m) for m in messages)])),
             most_tokens=most_tokens(body),
             stops=texts(body, "stop"),
             tools=called(tools, tool_choice(body), parallel=flag(body, "parallel_tool_calls")),
@@ -55,9 +55,8 @@ class Chat(Completions):
             return super().events(part, reason)
         events = []
         if part.begins:
-            call = {"index": part.call, "id": self.call_id(part.call), "type": "function"}
-            function = {"name": self.script.calls[part.call].name, "arguments": ""}
-            events.append(self._delta({"tool_calls": [call | {"function": function}]}, None))
+            call = {"index": part.call} | self._call(part.call, "")
+            events.append(self._delta({"tool_calls": [call]}, None))
         call = {"index": part.call, "function": {"arguments": part.text}}
         events.append(self._delta({"tool_calls": [call]}, None))
         return [*events, self._delta({}, reason)] if reason else events
@@ -65,28 +64,27 @@ class Chat(Completions):
     def content(self, tokens: Tokens) -> dict[str, object]:
         if not self.script.calls:
             return {"message": {"role": "assistant", "content": self.script.text(0, tokens.made)}}
-        calls = [
-            {
-                "id": self.call_id(part.call),
-                "type": "function",
-                "function": {"name": self.script.calls[part.call].name, "arguments": part.text},
-            }
-            for part in self.script.parts(0, tokens.made)
-        ]
+        calls = [self._call(part.call, part.text) for part in self.script.parts(0, tokens.made)]
         return {"message": {"role": "assistant", "content": None, "tool_calls": calls}}
+
+    def _call(self, call: int, arguments: str) -> dict[str, object]:
+        function = {"name": self.script.calls[call].name, "arguments": arguments}
+        return {"id": self.call_id(call), "type": "function", "function": function}
 
     def _delta(self, delta: dict[str, object], reason: str | None) -> bytes:
         return self.event({"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]})
 
 
-def definitions(tools: list[Body]) -> Iterator[Message]:
-    """The message that the definitions of tools are to a model, if there are any."""
+def preamble(tools: list[Body], system: str = "") -> Iterator[Message]:
+    """The messages before a chat: the definitions of its tools and its system prompt, if there are any."""
     if tools:
         yield Message(TOOLS_ROLE, orjson.dumps(tools, option=orjson.OPT_SORT_KEYS).decode())
+    if system:
+        yield Message("system", system)
 
 
 def tool_of(function: Body, schema: str) -> Tool:
-    """A tool by its definition, whose field `schema` describes the arguments."""
+    """The tool of a definition; the field `schema` describes its arguments."""
     parameters = function.get(schema) or {}
     if not isinstance(parameters, dict):
         raise ApiError(400, f"{schema} of a tool must be a JSON schema", "tools")
@@ -94,34 +92,34 @@ def tool_of(function: Body, schema: str) -> Tool:
 
 
 def content_parts(content: object, where: str = "messages") -> tuple[str, tuple[str, ...]]:
-    """The text of a message's content, and its images by what names them."""
+    """The text of a message's content, and its images, each by its JSON."""
     if content is None or isinstance(content, str):
         return content or "", ()
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
         raise ApiError(400, "a message's content must be a text or a list of parts", where)
-    found, images = [], []
+    passages, images = [], []
     for part in content:
         if isinstance(part.get("text"), str):
-            found.append(part["text"])
+            passages.append(part["text"])
         elif "image" in str(part.get("type")):
             images.append(orjson.dumps(part).decode())
         else:
             kind = quoted(part.get("type"))
             raise ApiError(400, f"a message's content must be texts and images; a part is of type {kind}", where)
-    return "".join(found), tuple(images)
+    return "".join(passages), tuple(images)
 
 
 def _message(message: Body) -> Message:
     if not isinstance(message.get("role"), str):
         raise ApiError(400, "a message has no role", "messages")
-    said, images = content_parts(message.get("content"))
+    content, images = content_parts(message.get("content"))
     calls = []
     for call in objects(message, "tool_calls"):
         function = call.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
             raise ApiError(400, "a tool call has no function with arguments", "messages")
         calls.append((text(function, "name", "a tool call"), function["arguments"]))
-    return Message(str(message["role"]), said, tuple(calls), images)
+    return Message(str(message["role"]), content, tuple(calls), images)
 
 
 def _tool(tool: Body) -> Tool:

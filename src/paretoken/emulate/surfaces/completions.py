@@ -1,4 +1,4 @@
-"""OpenAI's completions: a text or token ids go on as a text."""
+"""OpenAI's completions: the answer continues a text or token ids."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Completions(Surface):
         return json.dumps(top).encode()
 
     def content(self, tokens: Tokens) -> dict[str, object]:
-        """What the choice of a whole answer holds."""
+        """The content of the choice of a whole answer."""
         return {"text": self.ask.echo + self.script.text(0, tokens.made)}
 
     def failure(self, error: ApiError) -> list[bytes]:
@@ -77,12 +77,12 @@ class Completions(Surface):
 
 
 def most_tokens(body: Body) -> int | None:
-    """The limit of an answer; the newer field goes before the older one."""
+    """The limit of an answer; `max_completion_tokens` overrides the older `max_tokens`."""
     return whole(body, "max_completion_tokens" if body.get("max_completion_tokens") else "max_tokens", 1)
 
 
 def wants_usage(body: Body) -> bool:
-    """Whether a stream is to end with its usage."""
+    """Whether a stream ends with its usage."""
     options = body.get("stream_options") or {}
     if not isinstance(options, dict):
         raise ApiError(400, "stream_options is not an object", "stream_options")

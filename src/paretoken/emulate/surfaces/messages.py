@@ -10,8 +10,8 @@ import orjson
 from paretoken.emulate.api_errors import ApiError, MessagesError
 from paretoken.emulate.fields import Body, flag, objects, text, texts, whole
 from paretoken.emulate.prompt import Message, pieces_of
-from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_of
-from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens
+from paretoken.emulate.surfaces.chat import content_parts, preamble, tool_of
+from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, named
 from paretoken.emulate.tools import AUTO, NONE, REQUIRED, called
 from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
@@ -39,9 +39,8 @@ class Messages(Surface):
         listed = objects(body, "tools")
         tools = tuple(tool_of(tool, "input_schema") for tool in listed)
         choice, parallel = _choice(body.get("tool_choice"))
-        opening = [*definitions(listed), *([Message("system", system)] if system else [])]
         return Ask(
-            pieces=list(pieces_of([*opening, *(_message(m) for m in messages)])),
+            pieces=list(pieces_of([*preamble(listed, system), *(_message(m) for m in messages)])),
             most_tokens=most,
             stops=texts(body, "stop_sequences"),
             tools=called(tools, choice, parallel=parallel),
@@ -88,7 +87,7 @@ class Messages(Surface):
         return json.dumps(self._message(content, REASONS.get(reason, reason), tokens)).encode()
 
     def failure(self, error: ApiError) -> list[bytes]:
-        return [b"event: error\ndata: " + MessagesError(error.status, str(error)).body() + b"\n\n"]
+        return [named("error", MessagesError(error.status, str(error)).body())]
 
     def _message(self, content: list[dict[str, object]], reason: str | None, tokens: Tokens) -> dict[str, object]:
         usage = {"input_tokens": tokens.prompt - tokens.cached, "cache_creation_input_tokens": 0}
@@ -103,11 +102,11 @@ class Messages(Surface):
         return _event("content_block_delta", index=index, delta=delta)
 
     def call_id(self, call: int) -> str:
-        return f"toolu_{self.name.rpartition('-')[2]}{call:02x}"
+        return self.part_id("toolu", call)
 
 
 def _event(kind: str, **more: object) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind} | more)}\n\n".encode()
+    return named(kind, json.dumps({"type": kind} | more).encode())
 
 
 def _choice(choice: object) -> tuple[str, bool]:
@@ -144,5 +143,5 @@ def _message(message: Body) -> Message:
             results.append(str(block.get("thinking") or ""))
         else:
             plain.append(block)
-    said, images = content_parts(plain)
-    return Message(role, "".join([*results, said]), tuple(calls), images)
+    content_text, images = content_parts(plain)
+    return Message(role, "".join([*results, content_text]), tuple(calls), images)

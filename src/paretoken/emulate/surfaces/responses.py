@@ -9,8 +9,8 @@ from typing import ClassVar
 from paretoken.emulate.api_errors import ApiError
 from paretoken.emulate.fields import Body, flag, objects, text, whole
 from paretoken.emulate.prompt import ASSISTANT, Message, pieces_of
-from paretoken.emulate.surfaces.chat import content_parts, definitions, tool_choice, tool_of
-from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens
+from paretoken.emulate.surfaces.chat import content_parts, preamble, tool_choice, tool_of
+from paretoken.emulate.surfaces.surface import Ask, Surface, Tokens, named
 from paretoken.emulate.tools import called
 from paretoken.emulate.words import AnswerPart
 from paretoken.errors import quoted
@@ -24,7 +24,7 @@ class Responses(Surface):
 
     number: int = field(default=0, init=False)
     so_far: str = field(default="", init=False)
-    """What the item that is open holds so far."""
+    """The text of the open item so far."""
     done: list[Item] = field(default_factory=list, init=False)
     prefix: ClassVar[str] = "resp"
     prompt_field: ClassVar[str] = "input"
@@ -33,18 +33,21 @@ class Responses(Surface):
     @classmethod
     def read(cls, body: Body) -> Ask:
         if body.get("previous_response_id"):
-            raise ApiError(400, "previous_response_id is not kept here; send all items", "previous_response_id")
-        asked = body.get("input")
-        said: list[Body] = [{"role": "user", "content": asked}]
-        items = said if isinstance(asked, str) and asked else objects(body, "input")
+            raise ApiError(
+                400,
+                "previous_response_id is not supported: responses are not stored; send all items",
+                "previous_response_id",
+            )
+        prompt = body.get("input")
+        message: list[Body] = [{"role": "user", "content": prompt}]
+        items = message if isinstance(prompt, str) and prompt else objects(body, "input")
         if not items:
             raise ApiError(400, "input must be a text or a list of items", "input")
         instructions, _ = content_parts(body.get("instructions"), "instructions")
         listed = objects(body, "tools")
         tools = tuple(tool_of(tool, "parameters") for tool in listed)
-        opening = [*definitions(listed), *([Message("system", instructions)] if instructions else [])]
         return Ask(
-            pieces=list(pieces_of([*opening, *_messages(items)])),
+            pieces=list(pieces_of([*preamble(listed, instructions), *_messages(items)])),
             most_tokens=whole(body, "max_output_tokens", 1),
             tools=called(tools, tool_choice(body), parallel=flag(body, "parallel_tool_calls")),
         )
@@ -112,8 +115,8 @@ class Responses(Surface):
         self.done.append(item)
         return [self._event("response.output_item.done", output_index=len(self.done) - 1, item=item)]
 
-    def _message(self, said: str | None, status: str) -> Item:
-        content = [] if said is None else [_text_part(said)]
+    def _message(self, answer: str | None, status: str) -> Item:
+        content = [] if answer is None else [_text_part(answer)]
         item: Item = {"id": self._item_id(0), "type": "message", "status": status}
         return item | {"role": ASSISTANT, "content": content}
 
@@ -123,16 +126,16 @@ class Responses(Surface):
         return item | {"call_id": self.call_id(call), "name": name, "arguments": arguments}
 
     def _item_id(self, index: int) -> str:
-        return f"{'fc' if self.script.calls else 'msg'}_{self.name.rpartition('-')[2]}{index:02x}"
+        return self.part_id("fc" if self.script.calls else "msg", index)
 
     def _event(self, kind: str, **more: object) -> bytes:
         payload = {"type": kind, "sequence_number": self.number} | more
         self.number += 1
-        return f"event: {kind}\ndata: {json.dumps(payload)}\n\n".encode()
+        return named(kind, json.dumps(payload).encode())
 
 
-def _text_part(said: str) -> Item:
-    return {"type": "output_text", "text": said, "annotations": [], "logprobs": []}
+def _text_part(answer: str) -> Item:
+    return {"type": "output_text", "text": answer, "annotations": [], "logprobs": []}
 
 
 def _usage(tokens: Tokens) -> Item:
@@ -157,8 +160,8 @@ def _messages(items: list[Body]) -> list[Message]:
         elif kind == "function_call_output":
             messages.append(Message("tool", content_parts(item.get("output"), "input")[0]))
         elif kind == "message" and isinstance(item.get("role"), str):
-            said, images = content_parts(item.get("content"), "input")
-            messages.append(Message(str(item["role"]), said, (), images))
+            content, images = content_parts(item.get("content"), "input")
+            messages.append(Message(str(item["role"]), content, (), images))
         elif kind != "reasoning":
-            raise ApiError(400, f"an item of the input has type {quoted(kind)}, which is not known here", "input")
+            raise ApiError(400, f"an item of the input has the unsupported type {quoted(kind)}", "input")
     return messages

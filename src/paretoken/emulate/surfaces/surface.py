@@ -1,4 +1,4 @@
-"""What every API has in common: a request as it is read, and the bytes of its answer."""
+"""The interface of every API: reading a request, and the bytes of its answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paretoken.emulate.words import AnswerPart, Script
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a body asks for: the pieces of its prompt, the tools to call, and how long the answer may be."""
+    """A parsed request: the pieces of its prompt, the tools to call, and the limits of its answer."""
 
     pieces: list[Piece]
     most_tokens: int | None
@@ -26,7 +26,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of an answer so far, of its prompt, and of the prompt in the prefix cache."""
+    """Tokens of a prompt, those of it in the prefix cache, and the tokens of the answer so far."""
 
     prompt: int
     cached: int
@@ -35,7 +35,7 @@ class Tokens:
 
 @dataclass(slots=True)
 class Surface:
-    """One answer in one API. Every method gives events of a stream, each as a block of lines with an empty one behind.
+    """One answer in one API. Events of a stream are blocks of lines, each with an empty line at its end.
 
     `name` is the id of the answer, `created` a Unix time in seconds.
     """
@@ -49,7 +49,7 @@ class Surface:
     prompt_field: ClassVar[str] = "messages"
     limit_field: ClassVar[str] = "max_tokens"
     default_tokens: ClassVar[int | None] = None
-    """Most tokens of an answer whose request does not say; None is the whole context."""
+    """Most tokens of an answer if the request sets no limit; None is the whole context."""
     error: ClassVar[type[ApiError]] = ApiError
 
     @classmethod
@@ -66,11 +66,11 @@ class Surface:
         return []
 
     def events(self, part: AnswerPart, reason: str | None) -> list[bytes]:
-        """Events of some text, with the reason why the answer ends with it."""
+        """Events of a part of the answer; `reason` is why the answer ends with it, if it does."""
         raise NotImplementedError
 
     def closing(self, reason: str, tokens: Tokens) -> list[bytes]:
-        """Events behind the last token."""
+        """Events after the last token."""
         return []
 
     def body(self, reason: str, tokens: Tokens) -> bytes:
@@ -78,14 +78,23 @@ class Surface:
         raise NotImplementedError
 
     def failure(self, error: ApiError) -> list[bytes]:
-        """Events of an answer that fails on its way."""
+        """Events of an answer that fails after its start."""
         return [data(error.body())]
 
     def call_id(self, call: int) -> str:
         """The id of a tool call."""
-        return f"call_{self.name.rpartition('-')[2]}{call:02x}"
+        return self.part_id("call", call)
+
+    def part_id(self, prefix: str, index: int) -> str:
+        """The id of a part of the answer: the answer's own behind `prefix`, and the number of the part."""
+        return f"{prefix}_{self.name.rpartition('-')[2]}{index:02x}"
 
 
 def data(payload: bytes) -> bytes:
     """An event without a name."""
     return b"data: " + payload + b"\n\n"
+
+
+def named(kind: str, payload: bytes) -> bytes:
+    """An event with a name."""
+    return f"event: {kind}\n".encode() + data(payload)

@@ -18,7 +18,7 @@ ENDS, ARRIVES, TRANSFERRED, STARTS = range(4)
 class EngineEvents:
     """The engines of a server and the heap of `events`: (s, kind, engine or request).
 
-    A server says by `arrive` to which engine a request goes, and by `transferred` what the end of a transfer does.
+    A server implements `arrive`, which chooses the engine of a request, and `transferred`, the end of a transfer.
     """
 
     engines: Sequence[EngineSimulator]
@@ -73,7 +73,7 @@ class EngineEvents:
             ends_s = engine.begin()
             if ends_s < inf:
                 heappush(self.events, (ends_s, ENDS, index))
-            elif engine.next_s < inf:  # what a tier below loads is all that it waits for
+            elif engine.next_s < inf:  # it waits only for a load from a tier
                 heappush(self.events, (engine.next_s, STARTS, index))
 
     def wake(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""Replicas of one server behind a router, each with its own queue, batch and prefix cache, moved together."""
+"""Replicas of one server behind a router, each with its own queue, batch and prefix cache, simulated together."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def simulate_replicas(
     lengths = request_lengths(source, serving) if cache is None else uncached_lengths(source, serving)
     for worker in workers:
         check_capacity(worker.limits, lengths, serving)
-    sizes = {worker.limits.block_tokens: worker.limits for worker in workers} if cache else {}
-    trees = {size: source_tree(source, limits, lengths) for size, limits in sizes.items()}
+    sizes = {worker.limits.block_tokens for worker in workers} if cache else set()
+    trees = {size: source_tree(source, size, lengths) for size in sizes}
     log = RequestLog(len(lengths.inputs))
     before_s = before_queue_s(workers[0].step_time, workers[0].limits, lengths, serving)
     feed = feed_of(source, before_s, lambda arrival: simulator.put(arrival[1], arrival[0]))
@@ -72,7 +72,9 @@ def simulate_replicas(
 
 
 class ReplicasSimulator(EngineEvents):
-    """The `engines` of replicas, which the caller adds, and their router. `replica` has that of each request so far."""
+    """The `engines`, one for each replica, which the caller adds, and their router.
+
+    `replica` has the replica of each request so far."""
 
     engines: list[EngineSimulator]
 
@@ -93,8 +95,8 @@ class ReplicasSimulator(EngineEvents):
     def _choose(self, request: int) -> int:
         if not isinstance(self.router, PrefixRouter):
             return self.router.choose(1)
-        held = [held_tokens(engine, request) for engine in self.engines]
-        return self.router.choose_by_prefix(self.lengths.inputs[request], held)
+        cached = [cached_prefix_tokens(engine, request) for engine in self.engines]
+        return self.router.choose_by_prefix(self.lengths.inputs[request], cached)
 
     def ended(self, request: int, at_s: float) -> None:
         """A request has its whole answer."""
@@ -102,8 +104,8 @@ class ReplicasSimulator(EngineEvents):
         self.on_finish(request, at_s)
 
 
-def held_tokens(engine: EngineSimulator, request: int) -> int:
-    """The prompt tokens of a request that the prefix cache of an engine holds now, in full blocks of any tier."""
+def cached_prefix_tokens(engine: EngineSimulator, request: int) -> int:
+    """The tokens of a prompt's prefix that are in the cache of an engine now, in full blocks of any tier."""
     if not isinstance(engine, CachingEngine):
         return 0
     block_tokens, cache, leaf = engine.limits.block_tokens, engine.cache, engine.leaf[request]

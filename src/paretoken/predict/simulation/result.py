@@ -30,7 +30,7 @@ class SimulationResult:
     slot in a closed loop (-1 in an open one), `preempted` how often it lost its KV cache, `engine` the index in
     `engines` of the one that decoded it. `prefilled_s` is when its prompt was computed: at its first token, or earlier
     by the transfer of its KV cache. `cached_tokens` are the prompt tokens that it did not compute when it first ran,
-    `evicted_tokens` those that prefix caches in GPU memory gave up.
+    `evicted_tokens` those that prefix caches in GPU memory evicted.
     """
 
     due_s: Floats
@@ -48,13 +48,13 @@ class SimulationResult:
 
     @property
     def cached_by_tier(self) -> dict[str, Ints]:
-        """`cached_tokens` by where they were: "gpu", and the names of the tiers below it; {} without a cache."""
+        """`cached_tokens` by tier: "gpu", and the names of the tiers below it; {} without a cache."""
         engines = [engine for engine in self.engines if isinstance(engine, CachingEngine)]
         tiers: dict[str, Ints] = {GPU: self.cached_tokens.copy()} if engines else {}
         for engine in engines:
-            for tier, found in zip(engine.cache.tiers, engine.found, strict=True):
+            for tier, hits in zip(engine.cache.tiers, engine.tier_hits, strict=True):
                 tokens = tiers.setdefault(tier.name, np.zeros_like(self.cached_tokens))
-                tokens[np.array([*found], np.int64)] = [*found.values()]
+                tokens[np.array([*hits], np.int64)] = [*hits.values()]
         for name in tiers.keys() - {GPU}:
             tiers[GPU] -= tiers[name]
         return tiers
@@ -234,5 +234,5 @@ def simulation_result(
 
 
 def evicted_tokens(engine: EngineSimulator) -> int:
-    """Tokens that the prefix cache of an engine gave up."""
+    """Tokens that the prefix cache of an engine evicted."""
     return engine.cache.gpu.evicted * engine.limits.block_tokens if isinstance(engine, CachingEngine) else 0

@@ -82,9 +82,9 @@ class PrefixAffinity:
     """The rule `cache_aware` of SGLang's gateway and of vLLM's router, with their defaults.
 
     A request goes to the replica whose cache holds the longest prefix of it, the least busy of equals, if that is above
-    `least_share` of its prompt; otherwise to the one that was sent the fewest tokens that it did not hold. Where the
-    busiest replica has more than `most_apart` requests more than the idlest and more than `most_ratio` times as many,
-    the least busy one gets it.
+    `least_share` of its prompt; otherwise to the one that was sent the fewest uncached tokens. Where the busiest
+    replica has over `most_apart` requests more than the idlest and more than `most_ratio` times as many, the least
+    busy one gets it.
 
     Defaults: https://docs.gpustack.ai/gpustack-operator/main/docs/modules/model-deployment/routing/, which describes
     SGLang's gateway 0.3.1 and vLLM's router 0.1.15. Dynamo and llm-d weigh prefix and load in one score instead.
@@ -102,25 +102,25 @@ class PrefixAffinity:
 
 
 class PrefixRouter(Router):
-    """Chooses a replica by the prefixes that each holds. `loads` are requests without a whole answer."""
+    """Chooses a replica by the prefixes in each cache. `loads` are requests without a whole answer."""
 
     def __init__(self, replicas: int, affinity: PrefixAffinity) -> None:
         super().__init__(replicas, LEAST)
         self.affinity = affinity
-        self.computed = [0] * replicas  # tokens sent to each that it did not hold
+        self.computed = [0] * replicas  # prompt tokens sent to each that were not in its cache
 
-    def choose_by_prefix(self, prompt_tokens: int, held_tokens: Sequence[int]) -> int:
-        """The replica of the next prompt, by the tokens of it that each holds."""
-        loads, longest = self.loads, max(held_tokens)
+    def choose_by_prefix(self, prompt_tokens: int, cached_tokens: Sequence[int]) -> int:
+        """The replica of the next prompt; `cached_tokens` are the tokens of its prefix in the cache of each replica."""
+        loads, longest = self.loads, max(cached_tokens)
         busiest, idlest = max(loads), min(loads)
         rule = self.affinity
         if busiest - idlest > rule.most_apart and busiest > rule.most_ratio * idlest:
             replica = loads.index(idlest)
         elif longest > rule.least_share * prompt_tokens:
-            replica = min((i for i, held in enumerate(held_tokens) if held == longest), key=loads.__getitem__)
+            replica = min((i for i, tokens in enumerate(cached_tokens) if tokens == longest), key=loads.__getitem__)
         else:
             replica = self.computed.index(min(self.computed))
-        self.computed[replica] += prompt_tokens - held_tokens[replica]
+        self.computed[replica] += prompt_tokens - cached_tokens[replica]
         loads[replica] += 1
         return replica
 

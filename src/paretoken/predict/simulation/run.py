@@ -111,8 +111,7 @@ def simulate(
     that finds no block costs the latest admitted its cache. Requests that end together are handled in order of
     index. Deterministic. Raises BadConfig where a request is larger than the KV cache.
 
-    With `cache`, what prompts find in the prefix cache is an outcome: of `prefixes` of the source, and of what else
-    needs the memory.
+    With `cache`, prefix-cache hits are an outcome of the source's `prefixes` and of what else needs the memory.
     """
     lengths = request_lengths(source, serving) if cache is None else uncached_lengths(source, serving)
     check_capacity(limits, lengths, serving)
@@ -123,7 +122,7 @@ def simulate(
     if cache is None:
         engine = EngineSimulator(*common)
     else:
-        engine = CachingEngine(*common, options=cache, tree=source_tree(source, limits, lengths))
+        engine = CachingEngine(*common, options=cache, tree=source_tree(source, limits.block_tokens, lengths))
     engine.pending = pending
     engine.run()
     return simulation_result(source, lengths, feed, log, (engine,))
@@ -139,7 +138,7 @@ def request_lengths(source: RequestSource, serving: ServingOptions) -> Simulated
 
 
 def uncached_lengths(source: RequestSource, serving: ServingOptions) -> SimulatedLengths:
-    """Tokens of every request of a source whose hits the simulation has yet to find."""
+    """Tokens of every request of a source, with no hits yet: the simulated cache finds them."""
     if serving.prefix_hit_rate:
         raise BadConfig(
             f"prefix hit rate is {serving.prefix_hit_rate:g}, but the simulated cache finds the hits: leave it at 0"
@@ -148,13 +147,13 @@ def uncached_lengths(source: RequestSource, serving: ServingOptions) -> Simulate
     return SimulatedLengths(inputs, outputs, [0] * len(inputs))
 
 
-def source_tree(source: RequestSource, limits: SchedulerLimits, lengths: SimulatedLengths) -> BlockTree:
-    """What the prompts of a source share, in blocks of an engine's KV cache."""
+def source_tree(source: RequestSource, block_tokens: int, lengths: SimulatedLengths) -> BlockTree:
+    """What the prompts of a source share, in blocks of `block_tokens`."""
     prefixes = None if isinstance(source, ClosedLoop) else source.prefixes
     if prefixes is not None and len(prefixes) != len(lengths.inputs):
         requests = counted(len(lengths.inputs), "request")
         raise BadConfig(f"prefixes of {len(prefixes)} for {requests}: give the tree of the same requests")
-    return block_tree(prefixes, limits.block_tokens, lengths.inputs, lengths.outputs)
+    return block_tree(prefixes, block_tokens, lengths.inputs, lengths.outputs)
 
 
 def before_queue_s(

@@ -66,14 +66,16 @@ class OpenLoop:
 class SessionLoad:
     """Sessions of requests that wait for each other: of `users` at once, one after the other, or begun at given times.
 
-    Session s has the requests `first[s]` to `first[s + 1]` − 1; `first` has shape (sessions + 1,). Request `child[e]`
-    is due `gap_s[e]` after the end of request `parent[e]`, and `root_s` after the begin of its session, at the latest
-    of all that bind it; `root_s`, shape (requests,), is −inf where it does not. `begin_s`, shape (sessions,), are the
-    times at which sessions begin, never falling; with `users` instead, each begins its next session at the end of its
-    last one, whose tools run on for `tail_s`, shape (requests,), after the end of a request. No session ends before
-    `least_s`, shape (sessions,), after its begin: that is how long tools run that wait for no request.
+    - Session s has the requests `first[s]` to `first[s + 1]` − 1; `first` has shape (sessions + 1,).
+    - A request is due at the latest of these times: `gap_s[e]` after the end of request `parent[e]`, for each edge e
+      with this `child[e]`; and `root_s`, shape (requests,), after the start of its session, −inf where that is no
+      condition.
+    - Sessions begin at `begin_s`, shape (sessions,), never falling. With `users` instead, each user begins the next
+      session at the end of the last one.
+    - A session ends when all its tools have: `tail_s`, shape (requests,), after the end of each request, and at least
+      `least_s`, shape (sessions,), after its start, for tools that wait for no request.
 
-    `prefixes` is what prompts share; without it no prompt finds another one in the cache.
+    `prefixes` is what prompts share; without it, prompts share nothing.
     """
 
     input_tokens: Ints
@@ -92,7 +94,7 @@ class SessionLoad:
     def __post_init__(self) -> None:
         _check_lengths(self.input_tokens, self.output_tokens)
         if (self.users is None) == (self.begin_s is None):
-            raise BadConfig("sessions need users or times at which they begin, not both")
+            raise BadConfig("sessions need users or start times: give one of the two")
         if self.users is not None and self.users < 1:
             raise BadConfig(f"{self.users} users: sessions need 1 or more")
 
@@ -135,7 +137,7 @@ def session_load(
         tail_s=tail_s,
         least_s=np.array([flow.least_ns / NS for flow in flows]),
         users=users,
-        begin_s=None if users else np.array([session.begin_s or 0.0 for session in sessions]),
+        begin_s=None if users is not None else np.array([session.begin_s or 0.0 for session in sessions]),
         prefixes=tree_of_sessions(sessions, own_answers=own_answers),
     )
 

@@ -1,4 +1,4 @@
-"""What prompts share, in blocks of the KV cache: the tree that the caches of all engines look into."""
+"""The prefixes that prompts share, as a tree in blocks of the KV cache, which the caches of all engines look into."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def block_tree(prefixes: PrefixTree | None, block_tokens: int, inputs: list[int]
 
 
 def _joined(parent: Ints, first: Ints, last: Ints, leaf: Ints, prompt: Ints, depth: Ints) -> BlockTree:
-    """The tree with a segment and its only child as one where no request can tell them apart.
+    """The tree with a segment and its only child merged where this changes no hit.
 
-    That is where at most one request ends and what lies below comes after it: its own answer, or what goes on with that
-    answer. `depth` are the blocks of each prompt. A task that is one long conversation becomes one segment.
+    That is where at most one request ends, and all that lies below comes after it: its own answer, or prompts that
+    continue it. `depth` are the blocks of each prompt. A task that is one long conversation becomes one segment.
     """
     n, numbers = len(parent), np.arange(len(parent))
     below = np.bincount(parent[parent != ROOT], minlength=n)

@@ -17,11 +17,11 @@ from paretoken.predict.steptime import StepTime
 
 
 class CachingEngine(EngineSimulator):
-    """`used` counts a block once, whoever holds it. `lengths.cached` gets the tokens that each request found at first.
+    """`used` counts a shared block once. `lengths.cached` gets the hits of each request when it first runs.
 
-    Blocks of an answer can be found when the request leaves, before which no prompt contains them. A request whose
-    blocks are loaded from a tier below holds those of its whole prompt meanwhile, but no place in the batch; then it is
-    the first of the queue.
+    The blocks of an answer can be found once its request has left; no prompt contains them before. While a request
+    loads blocks from a tier below, it holds the blocks of its whole prompt, but no place in the batch. Then it is the
+    first of the queue.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class CachingEngine(EngineSimulator):
         self.vllm = options.policy == "vllm"
         self.shared = 0  # blocks that requests would need besides `used` if each had its own
         self.depth: dict[int, int] = {}  # of the path that each request holds
-        self.order: dict[int, int] = {}  # in which prompts were computed
+        self.order: dict[int, int] = {}  # the order in which prompts were computed
         self.ordered = 0
-        self.loads: list[tuple[float, int]] = []  # when the blocks of a request are here, s; a heap
+        self.loads: list[tuple[float, int]] = []  # (s, request): when its blocks are here; a heap
         self.loaded: dict[int, int] = {}  # depth of requests that load, or have not run since
-        self.landed = 0  # of those, the ones whose blocks are here: the first of the queue
-        self.found: list[dict[int, int]] = [{} for _ in options.tiers]  # tokens from each tier, where there are any
+        self.landed = 0  # of those, the ones whose blocks are here, at the head of the queue
+        self.tier_hits: list[dict[int, int]] = [
+            {} for _ in options.tiers
+        ]  # tokens that a request loaded from each tier
 
     @property
     def next_s(self) -> float:
@@ -79,7 +81,7 @@ class CachingEngine(EngineSimulator):
         chunk = target - done if loads else limits.chunk(target - done, budget, alone=alone)
         if not chunk:
             return None
-        # Only where it is tight does it matter what others hold.
+        # The blocks that others hold matter only where memory is tight.
         tight = limits.reserve_output or self.used + blocks + limits.reserve > limits.kv_blocks
         if tight and not self._reserve(request, blocks - gpu.in_use(leaf, depth)):
             return None
@@ -111,11 +113,11 @@ class CachingEngine(EngineSimulator):
         return chunk, done
 
     def _count(self, request: int, depth: int, below: list[int]) -> None:
-        """Note what a request found in each tier."""
+        """Record the tokens that a request finds in each tier."""
         block_tokens = self.limits.block_tokens
-        for found, end in zip(self.found, below, strict=False):
+        for hits, end in zip(self.tier_hits, below, strict=False):
             if end > depth:
-                found[request] = (end - depth) * block_tokens
+                hits[request] = (end - depth) * block_tokens
                 depth = end
         self.skipped[request] = depth * block_tokens
 
@@ -183,7 +185,7 @@ class CachingEngine(EngineSimulator):
 
     def _requeue(self, request: int) -> None:
         super()._requeue(request)
-        if self.landed:  # they have their blocks, which this one may wait for
+        if self.landed:  # they hold blocks that this one may wait for
             self.waiting.insert(self.landed, self.waiting.popleft())
 
     def _ended(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""A tree of blocks that learns of prompts one after the other, for a server that does not know the next one."""
+"""A tree of blocks that grows with each prompt, for a server that does not know the next one."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Ids = tuple[Hashable, ...]
 class GrowingTree(BlockTree):
     """Segments are cut where a chain of blocks leaves one; the caches that watch the tree follow.
 
-    `insert` gives the leaf of a chain. It stays its leaf until `release`, which is due once no request has it and
-    allows the tree to forget what no cache holds. Insert a prompt before the same prompt with its answer: requests hold
-    whole segments then.
+    `insert` gives the leaf of a chain. The leaf is valid until `release`, which is due once no request has it; then the
+    tree may forget segments that no cache has. Insert a prompt before the same prompt with its answer, so that requests
+    hold whole segments.
     """
 
     __slots__ = ("_below", "_free", "_ids", "_kept", "_next_sweep", "_sweep_at", "_top", "_users", "caches")
 
     def __init__(self, sweep_at: int = 1024) -> None:
-        """Segments nobody has are looked for from `sweep_at` segments on, and whenever their number has doubled."""
+        """Unused segments are removed from `sweep_at` segments on, and whenever the number of segments has doubled."""
         super().__init__([], [], [], [])
         self.caches: list[PrefixCache] = []
         self._ids: list[Ids] = []  # of the blocks of each segment
@@ -37,7 +37,7 @@ class GrowingTree(BlockTree):
         self.caches.append(cache)
 
     def insert(self, ids: Sequence[Hashable]) -> int:
-        """The leaf of a chain of blocks, given by their ids; ROOT if there are none."""
+        """The leaf of a chain of blocks with these ids; ROOT if there are none."""
         ids = tuple(ids)
         leaf, at = self._walk(ids)
         if at < len(ids):
@@ -47,7 +47,7 @@ class GrowingTree(BlockTree):
         return leaf
 
     def release(self, leaf: int) -> None:
-        """Nobody needs a leaf any more."""
+        """Give back a leaf that `insert` gave."""
         if leaf == ROOT:
             return
         self._users[leaf] -= 1
@@ -127,7 +127,7 @@ class GrowingTree(BlockTree):
 
 
 def _common(one: Ids, other: Ids) -> int:
-    """How many ids two chains begin with alike."""
+    """The number of ids that two chains share at their beginning."""
     if one[: len(other)] == other:
         return len(other)
     return next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)

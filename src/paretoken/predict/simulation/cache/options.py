@@ -1,4 +1,4 @@
-"""What a prefix cache consists of: its policy, and the tiers below GPU memory."""
+"""Options of a prefix cache: its policy, and the tiers below GPU memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GPU = "gpu"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheTier:
-    """Host memory or an SSD below the KV cache of one engine: `tokens` that it holds, and how they come back.
+    """Host memory or an SSD below the KV cache of one engine, with room for `tokens`.
 
-    A load takes `latency_s` and `s_per_token` for each token; loads of one tier come one after the other.
+    A load takes `latency_s` plus `s_per_token` for each token; a tier does one load at a time.
     """
 
     name: str

@@ -1,8 +1,8 @@
-"""The prefix cache of one engine: full blocks of the KV cache that stay findable until their memory is needed.
+"""The prefix cache of one engine: full blocks of the KV cache that stay cached until their memory is needed.
 
-The state is that of segments of the tree, never of blocks: a cached block has all blocks above it cached, and a block
-in use has all blocks above it in use. Blocks that nobody uses are given up in the order in which the last request that
-used them ended, the deepest first, which is the free queue of vLLM (0.24 and later).
+State is kept for segments of the tree, not for blocks: all blocks above a cached block are cached, and all blocks above
+a block in use are in use. Unused blocks are evicted in the order in which the last request that used them ended, the
+deepest first, as by the free queue of vLLM (0.24 and later).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ SEGMENT_MASK = (1 << SEGMENT_BITS) - 1
 class PrefixCache:
     """Depths are blocks from the root of the tree. A request holds the path from the root to a depth above its leaf.
 
-    `evictable` are cached blocks that no request holds, `evicted` all that were given up so far.
+    `evictable` are the cached blocks that no request holds, `evicted` all blocks evicted so far.
     """
 
     def __init__(self, tree: BlockTree) -> None:
         n = len(tree)
         self._tree = tree
-        self._cached = [0] * n  # blocks, from the begin of the segment
-        self._held = [0] * n  # requests that end with the segment, and segments below that are in use
+        self._cached = [0] * n  # blocks from the start of the segment
+        self._refs = [0] * n  # requests that end with the segment, and segments below that are in use
         self._inside: dict[int, list[int]] = {}  # segment → depths of the requests that end inside
         self._kids = [0] * n  # segments below that have cached blocks
         self._time = [0] * n  # when the last request that held the segment ended
@@ -45,10 +45,10 @@ class PrefixCache:
 
     def in_use(self, leaf: int, depth: int) -> int:
         """The blocks of a path that some request holds."""
-        held, inside, parent = self._held, self._inside, self._tree.parent
+        refs, inside, parent = self._refs, self._inside, self._tree.parent
         segment = leaf
         while segment != ROOT:
-            if held[segment]:
+            if refs[segment]:
                 return min(self._tree.last[segment], depth)
             if segment in inside:
                 return min(max(inside[segment]), depth)
@@ -56,23 +56,23 @@ class PrefixCache:
         return 0
 
     def hold(self, leaf: int, depth: int) -> int:
-        """Hold a path that is cached; the blocks of it that were not in use."""
+        """Hold a cached path; returns how many of its blocks were not in use."""
         if not depth:
             return 0
-        held, inside, parent = self._held, self._inside, self._tree.parent
+        refs, inside, parent = self._refs, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        in_use = self._used_to(segment) if held[segment] or segment in inside else 0
+        in_use = self._used_to(segment) if refs[segment] or segment in inside else 0
         if depth == self._tree.last[segment]:
-            held[segment] += 1
+            refs[segment] += 1
         else:
             inside.setdefault(segment, []).append(depth)
         while not in_use:
             segment = parent[segment]
             if segment == ROOT:
                 break
-            if held[segment] or segment in inside:
+            if refs[segment] or segment in inside:
                 in_use = self._used_to(segment)
-            held[segment] += 1
+            refs[segment] += 1
         fresh = depth - in_use if depth > in_use else 0
         self.evictable -= fresh
         return fresh
@@ -80,7 +80,7 @@ class PrefixCache:
     def store(self, leaf: int, old: int, new: int) -> int:
         """Cache the blocks from depth `old`, which the caller holds, to `new`; then it holds all of them.
 
-        Returns those that another request holds already: the caller's own copies are free again.
+        Returns how many of them another request holds already: the caller's own copies are free again.
         """
         if new <= old:
             return 0
@@ -90,7 +90,7 @@ class PrefixCache:
         return new - old - fresh
 
     def drop(self, leaf: int, depth: int) -> int:
-        """Let go of a path; the blocks of it that nobody holds any more."""
+        """Release a path; returns how many of its blocks nobody holds any more."""
         if not depth:
             return 0
         self._clock += 1
@@ -102,7 +102,7 @@ class PrefixCache:
         """Count a path as used now: its blocks are evicted after all others."""
         if depth:
             self._clock += 1
-            # Segments above follow when this one is given up.
+            # Segments above get this time when this one is evicted.
             self._time[self._at(leaf, depth)] = self._clock
 
     def put(self, leaf: int, depth: int) -> None:
@@ -139,14 +139,14 @@ class PrefixCache:
 
     def add_segment(self) -> None:
         """The tree has one more segment."""
-        for column in (self._cached, self._held, self._kids, self._time):
+        for column in (self._cached, self._refs, self._kids, self._time):
             column.append(0)
         self._queued.append(0)
 
     def split(self, lower: int, upper: int) -> None:
-        """A segment was cut; `upper` is new, and has what lay in it."""
+        """Divide the state of a segment that was cut: `upper` is its new upper part."""
         tree = self._tree
-        end, held = tree.last[upper], self._held[lower]
+        end, refs = tree.last[upper], self._refs[lower]
         depths = self._inside.pop(lower, [])
         below = [depth for depth in depths if depth > end]
         if below:
@@ -157,7 +157,7 @@ class PrefixCache:
         blocks = self._cached[lower]
         self._cached[upper] = min(blocks, end - tree.first[upper])
         self._cached[lower] = blocks - self._cached[upper]
-        self._held[upper] = depths.count(end) + bool(held or below)
+        self._refs[upper] = depths.count(end) + bool(refs or below)
         self._kids[upper] = int(self._cached[lower] > 0)
         self._time[upper] = self._time[lower]
         self._offer(upper)
@@ -184,14 +184,14 @@ class PrefixCache:
 
     def _spare(self, segment: int) -> int:
         """The blocks of a segment that may be evicted before all others of it."""
-        if self._held[segment] or self._kids[segment]:
+        if self._refs[segment] or self._kids[segment]:
             return 0
         if segment in self._inside:
             return self._tree.first[segment] + self._cached[segment] - max(self._inside[segment])
         return self._cached[segment]
 
     def _cache(self, leaf: int, depth: int) -> None:
-        """Make a path findable; nobody holds its new blocks yet."""
+        """Mark a path as cached; nobody holds its new blocks yet."""
         tree, cached, end = self._tree, self._cached, depth
         segment = self._at(leaf, depth)
         while segment != ROOT:
@@ -209,20 +209,20 @@ class PrefixCache:
     def _let_go(self, leaf: int, depth: int) -> int:
         if not depth:
             return 0
-        held, inside, parent = self._held, self._inside, self._tree.parent
+        refs, inside, parent = self._refs, self._inside, self._tree.parent
         segment = self._at(leaf, depth)
-        # Segments above follow when this one is given up.
+        # Segments above get this time when this one is evicted.
         self._time[segment] = self._clock
         if depth == self._tree.last[segment]:
-            held[segment] -= 1
+            refs[segment] -= 1
         else:
             self._leave_inside(segment, depth)
-        while not held[segment] and segment not in inside:
+        while not refs[segment] and segment not in inside:
             segment = parent[segment]
             if segment == ROOT:
                 self.evictable += depth
                 return depth
-            held[segment] -= 1
+            refs[segment] -= 1
         freed = max(depth - self._used_to(segment), 0)
         self.evictable += freed
         return freed
@@ -235,7 +235,7 @@ class PrefixCache:
 
     def _used_to(self, segment: int) -> int:
         """The depth in a segment to which it is in use."""
-        if self._held[segment]:
+        if self._refs[segment]:
             return self._tree.last[segment]
         return max(self._inside[segment]) if segment in self._inside else self._tree.first[segment]
 

@@ -1,7 +1,7 @@
 """The step-by-step scheduler of an engine with a prefix cache: the rules of `CachingEngine`, for a server in real time.
 
 sequence.leaf = tree.insert(ids of its full blocks)      or a leaf of any tree
-scheduler.add(sequence)                                  sequence.cached is what it found, once it runs
+scheduler.add(sequence)                                  sequence.cached are its hits, once it runs
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from paretoken.sessions.prefixes import ROOT
 
 
 class CachingScheduler(Scheduler[Owner]):
-    """`used` counts a block once, whoever holds it.
+    """`used` counts a shared block once.
 
-    `on_load` gets a sequence whose blocks are in tiers below, the depth that GPU memory has, and those to which the
-    tiers go on (`TieredCache.load` takes these); `loaded` reports that they are here.
+    `on_load` gets a sequence with blocks in tiers below, the depth that is in GPU memory, and the depths to which the
+    tiers continue it (the arguments of `TieredCache.load`). Call `loaded` when the blocks are here.
     """
 
     def __init__(
@@ -38,27 +38,27 @@ class CachingScheduler(Scheduler[Owner]):
         self.vllm, self.on_load = options.policy == "vllm", on_load
         self.shared = 0  # blocks that sequences would need besides `used` if each had its own
         self.loading: dict[Sequence[Owner], int] = {}  # depth of those that load, or have not run since
-        self.first = 0  # of those, the ones whose blocks are here: the first of the queue
-        self.back: list[Sequence[Owner]] = []  # of those, the ones whose blocks others find from the next step on
+        self.ready = 0  # of those, the ones whose blocks are here, at the head of the queue
+        self.arrived: list[Sequence[Owner]] = []  # of those, the ones whose blocks are cached from the next step on
 
     def loaded(self, sequence: Sequence[Owner]) -> None:
-        """The blocks of a sequence are here: it is the first of the queue."""
+        """Put a sequence whose blocks are here at the head of the queue."""
         if sequence in self.loading:
-            self.back.append(sequence)
-            self.waiting.insert(self.first, sequence)
-            self.first += 1
+            self.arrived.append(sequence)
+            self.waiting.insert(self.ready, sequence)
+            self.ready += 1
 
     def remove(self, sequence: Sequence[Owner]) -> None:
         if self.loading.pop(sequence, None) is not None:
             self._free(sequence)
-            self.first -= sequence in self.waiting
-            self.back = [s for s in self.back if s is not sequence]
+            self.ready -= sequence in self.waiting
+            self.arrived = [s for s in self.arrived if s is not sequence]
         super().remove(sequence)
 
     def schedule(self) -> EngineStep[Owner] | None:
-        for s in self.back:
+        for s in self.arrived:
             self._store(s, self.loading[s] * self.limits.block_tokens)
-        self.back.clear()
+        self.arrived.clear()
         return super().schedule()
 
     def finish(self, step: EngineStep[Owner]) -> list[tuple[Sequence[Owner], int]]:
@@ -111,14 +111,14 @@ class CachingScheduler(Scheduler[Owner]):
         if not n:
             return None
         del self.loading[s]
-        self.first -= 1
+        self.ready -= 1
         self.running[self.waiting.popleft()] = None
         self.used -= s.room // self.block - self.limits.blocks(done + n)
         s.room = self.limits.blocks(done + n) * self.block
         return self._chunk(step, s, done, n)
 
     def _requeue(self, victim: Sequence[Owner]) -> None:
-        self.waiting.insert(self.first, victim)  # those before have blocks, which this one may wait for
+        self.waiting.insert(self.ready, victim)  # the ready ones hold blocks that this one may wait for
 
     def _has_room(self, s: Sequence[Owner], shared: int) -> bool:
         """Whether there are blocks for a sequence of which others hold `shared`."""

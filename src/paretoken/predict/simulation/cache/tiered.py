@@ -8,11 +8,10 @@ from paretoken.predict.simulation.cache.prefix import PrefixCache
 
 
 class TieredCache:
-    """The blocks of a prompt are written to each tier below as soon as all are computed; when a request ends, those of
-    its answer too. Both count as a use of its whole path. So a larger tier has all that a smaller one has.
+    """Every tier gets the blocks of a prompt once all are computed, and those of its answer when the request ends.
 
-    Depths are blocks from the root of the tree. `free_s` is when the link of each tier has done its loads, `busy_s` how
-    long it loaded in all.
+    Both count as a use of the whole path. So a larger tier has all that a smaller one has. Depths are blocks from the
+    root of the tree. `free_s` is when the link of each tier has finished its loads, `busy_s` the seconds it loaded.
     """
 
     __slots__ = ("block_tokens", "busy_s", "free_s", "gpu", "rooms", "stores", "tiers")
@@ -25,7 +24,7 @@ class TieredCache:
         self.free_s, self.busy_s = [0.0] * len(self.tiers), [0.0] * len(self.tiers)
 
     def reach(self, leaf: int, depth: int, most: int) -> list[int]:
-        """The depths to which the tiers go on with the path above a leaf that GPU memory has up to `depth`."""
+        """For each tier, the depth that it and those before it reach on a path of which GPU memory has `depth`."""
         depths = []
         for store in self.stores:
             depth = max(store.lookup(leaf, most), depth)
@@ -33,7 +32,7 @@ class TieredCache:
         return depths
 
     def load(self, depth: int, depths: list[int], now_s: float) -> float:
-        """Load what GPU memory lacks, each block from the first tier that has it; when the last one is here, s."""
+        """Load what GPU memory lacks, each block from the first tier that has it; the time when all are here, s."""
         ready_s = now_s
         for i, (tier, below) in enumerate(zip(self.tiers, depths, strict=True)):
             if below > depth:
@@ -45,9 +44,9 @@ class TieredCache:
         return ready_s
 
     def leave(self, leaf: int, old: int, new: int) -> int:
-        """Cache what a request that holds a path to depth `old` has computed, and let go of all.
+        """Cache what a request has computed beyond the depth `old` that it holds, and release its path.
 
-        Returns the blocks of it that others hold.
+        Returns how many of its blocks others hold.
         """
         self.write(leaf, new)
         copies = self.gpu.store(leaf, old, new)
