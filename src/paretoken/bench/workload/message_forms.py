@@ -52,7 +52,7 @@ def _anthropic_blocks(message: Message) -> Iterator[Block]:
             yield {"type": "image", "source": _image_source(url)}
         elif part.get("text"):
             yield {"type": "text", "text": part["text"]}
-    for call in _calls(message):
+    for call in calls_of(message):
         function = _function(call)
         arguments = _arguments(function.get("arguments"))
         yield {"type": "tool_use", "id": call.get("id", ""), "name": function.get("name", ""), "input": arguments}
@@ -72,7 +72,7 @@ def _items(message: Message) -> Iterator[Block]:
         yield {"type": "message", "role": role, "content": [_input_part(part) for part in parts]}
     elif parts:
         yield {"type": "message", "role": role, "content": "".join(str(part["text"]) for part in parts)}
-    for call in _calls(message):
+    for call in calls_of(message):
         function = _function(call)
         arguments = function.get("arguments") or "{}"
         yield {
@@ -110,7 +110,8 @@ def _parts(message: Message) -> list[Message]:
     return [part for part in content if isinstance(part, Mapping)] if isinstance(content, list | tuple) else []
 
 
-def _calls(message: Message) -> list[Message]:
+def calls_of(message: Message) -> list[Message]:
+    """The tool calls of a message."""
     calls = message.get("tool_calls")
     return [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list | tuple) else []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paretoken.bench.workload.bodies import Message
+from paretoken.bench.workload.message_forms import calls_of
 
 TOOL, USER, ASSISTANT = "tool", "user", "assistant"
 
@@ -26,7 +27,7 @@ def fitted(answer: Message, messages: Sequence[Message], *, recorded: bool) -> l
     A recorded answer without the calls that recorded results belong to gets them.
     """
     results = _results(messages)
-    calls = _calls(answer)
+    calls = calls_of(answer)
     if recorded and not calls:
         calls = [_call_of(result, n) for n, result in enumerate(results)]
     pairs = list(zip(calls, results, strict=False))
@@ -54,11 +55,6 @@ def _results(messages: Sequence[Message]) -> list[Message]:
     """The results of tools with which new messages begin."""
     count = next((n for n, m in enumerate(messages) if m.get("role") != TOOL), len(messages))
     return list(messages[:count])
-
-
-def _calls(answer: Message) -> list[Message]:
-    calls = answer.get("tool_calls")
-    return [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, (list, tuple)) else []
 
 
 def _call_of(result: Message, number: int) -> Message:
