@@ -117,8 +117,8 @@ def test_search_within_objectives(call, server):
         "--out run --json"
     )
     assert code == 0, err
-    found = json.loads(out)
-    assert found["answer"]["users"] == 4 or any(x["fidelity"]["client_limited"] for x in found["levels"])
+    printed = json.loads(out)
+    assert printed["answer"]["users"] == 4 or any(x["fidelity"]["client_limited"] for x in printed["levels"])
     code, out, _ = call(
         f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --concurrency 1,4 --until 1s --out x --json"
     )
@@ -178,10 +178,10 @@ def test_search_over_rates(call, server):
         f"bench {server.base_url} {SHAPE} --search slo --slo e2e_p50=1s --rate 4,16 --until 2s --out run --json"
     )
     assert code == 0, err
-    found = json.loads(out)
-    assert {x["load"]["kind"] for x in found["levels"]} == {"open"}
-    assert found["answer"]["rate"] == 16 or any(
-        x["fidelity"]["client_limited"] or not x["window"]["steady"] for x in found["levels"]
+    printed = json.loads(out)
+    assert {x["load"]["kind"] for x in printed["levels"]} == {"open"}
+    assert printed["answer"]["rate"] == 16 or any(
+        x["fidelity"]["client_limited"] or not x["window"]["steady"] for x in printed["levels"]
     )
     code, out, _ = call(
         f"bench {server.base_url} {SHAPE} --search slo --slo ttft_p50=1ms --rate 16,32 --until 1s --out x"
@@ -194,10 +194,10 @@ def test_a_rate_that_piles_up_requests_is_not_held():
     from paretoken.bench.stats.summary import LevelContext, summarise
     from tests.support.levels import opened
 
-    for rate, held in ((6.0, True), (14.0, False)):  # four servers of half a second hold 8/s
+    for rate, sustained in ((6.0, True), (14.0, False)):  # four servers of half a second hold 8/s
         requests = opened(rate, 60.0, service_s=0.5, servers=4)
         load = Open(requests["due_ns"].to_numpy() / 1e9, rate)
-        assert summarise(requests, load, LevelContext(columns={})).queue_grows != held
+        assert summarise(requests, load, LevelContext(columns={})).queue_grows != sustained
 
 
 def test_ctrl_c_keeps_what_is_finished_and_resume_goes_on(server, tmp_path):
@@ -255,11 +255,11 @@ def test_the_key_is_nowhere(server, tmp_path):
     line = f"bench {server.base_url} {SHAPE} --concurrency 2 --until 1s --out run"
     child = background(line, tmp_path, PARETOKEN_API_KEY=KEY)
     wait_for((tmp_path / "run" / "run.json").exists)
-    seen = Path(f"/proc/{child.pid}/cmdline").read_bytes()
+    command_line = Path(f"/proc/{child.pid}/cmdline").read_bytes()
     out, err = child.communicate(timeout=30)
     assert child.returncode == 0, err
     written = b"".join(p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file())
-    for where in (seen, written, out.encode(), err.encode()):
+    for where in (command_line, written, out.encode(), err.encode()):
         assert KEY.encode() not in where
 
 
@@ -268,11 +268,11 @@ def test_two_runs_are_compared_with_significance(call, server, tmp_path):
         assert call(f"bench {server.base_url} {SHAPE} --concurrency 4 --until 3s --out {name}")[0] == 0
     code, out, err = call("bench --compare a b --json")
     assert code == 0, err
-    found = json.loads(out)
+    comparison = json.loads(out)
     runs = [level.summary for name in ("a", "b") for level in RunFolder(tmp_path / name).levels()]
     quiet = not any(s.client_limited for s in runs)
-    moved = [d for d in found["differences"] if d["significant"] and abs(d["change"]) > 0.05]
-    assert found["differences"] and not (quiet and moved)
+    moved = [d for d in comparison["differences"] if d["significant"] and abs(d["change"]) > 0.05]
+    assert comparison["differences"] and not (quiet and moved)
     assert call(f"bench {server.base_url} {SHAPE} --think 0.1 --concurrency 4 --until 2s --out c")[0] == 0
     code, _, err = call("bench --compare a c")
     assert code == 2 and "think_s" in err

@@ -36,8 +36,8 @@ def answers_by_prompt(ask):
     """Each chat is answered by its last message, in three words."""
     if ask.method != "POST" or "messages" not in ask.body:
         return None
-    said = "answer to " + str(ask.body["messages"][-1]["content"]).replace(" ", "-")
-    words = [{"choices": [{"index": 0, "delta": {"content": w + " "}, "finish_reason": None}]} for w in said.split()]
+    text = "answer to " + str(ask.body["messages"][-1]["content"]).replace(" ", "-")
+    words = [{"choices": [{"index": 0, "delta": {"content": w + " "}, "finish_reason": None}]} for w in text.split()]
     words[-1]["choices"][0]["finish_reason"] = "stop"
     usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
     events = [*words, {"choices": [], "usage": usage}]
@@ -67,8 +67,8 @@ def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
     (level,) = RunFolder(tmp_path / "run").levels()
     # What earlier runs do not state is what they had.
     assert level.summary.config.get("answers") == {"trace": None, "server": "server"}[answers]
-    said = {"trace": "answers of the trace", "server": "server's own answers"}[answers]
-    assert any(said in note for note in metadata.notes) and said in err
+    words = {"trace": "answers of the trace", "server": "server's own answers"}[answers]
+    assert any(words in note for note in metadata.notes) and words in err
 
 
 def test_answers_that_cannot_be_kept_are_counted_and_warned_of(call, tmp_path, monkeypatch):

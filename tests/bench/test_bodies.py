@@ -136,5 +136,5 @@ class TestSource:
             bodies=Bodies(model="m"),
             total=3,
         )
-        there = pickle.loads(pickle.dumps(made))
-        assert list(there.requests(0, 1)) == list(made.requests(0, 1))
+        unpickled = pickle.loads(pickle.dumps(made))
+        assert list(unpickled.requests(0, 1)) == list(made.requests(0, 1))

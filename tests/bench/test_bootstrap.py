@@ -30,11 +30,11 @@ def test_coverage_of_the_mean_is_near_nominal_and_the_naive_one_far_from_it():
     trials, covered, naive, widths = 300, 0, 0, []
     for _ in range(trials):
         values = 10 + ar1(rng, 1000)
-        found = mean_interval(values, rng)
+        interval = mean_interval(values, rng)
         half = 1.96 * values.std() / math.sqrt(len(values))
-        covered += found.low <= 10 <= found.high
+        covered += interval.low <= 10 <= interval.high
         naive += abs(values.mean() - 10) <= half
-        widths.append((found.high - found.low) / (2 * half))
+        widths.append((interval.high - interval.low) / (2 * half))
     assert covered / trials > 0.90
     assert naive / trials < 0.60
     assert np.median(widths) == pytest.approx(3.0, rel=0.2)
@@ -44,8 +44,8 @@ def test_coverage_of_the_median_is_near_nominal():
     rng = np.random.default_rng(8)
     trials, covered = 300, 0
     for _ in range(trials):
-        found = quantile_interval(np.exp(ar1(rng, 1000)), 0.5, rng)
-        covered += found.low <= 1.0 <= found.high
+        interval = quantile_interval(np.exp(ar1(rng, 1000)), 0.5, rng)
+        covered += interval.low <= 1.0 <= interval.high
     assert covered / trials > 0.90
 
 
@@ -54,8 +54,8 @@ def test_independent_samples_get_the_textbook_width():
     ratios = []
     for _ in range(100):
         values = rng.normal(5, 1, 400)
-        found = mean_interval(values, rng)
-        ratios.append((found.high - found.low) / (2 * 1.96 * values.std() / 20))
+        interval = mean_interval(values, rng)
+        ratios.append((interval.high - interval.low) / (2 * 1.96 * values.std() / 20))
     assert np.median(ratios) == pytest.approx(1.0, abs=0.1)
 
 
@@ -80,8 +80,8 @@ def test_too_few_samples_have_no_interval():
 
 
 def test_constants_are_known_exactly():
-    found = quantile_interval(np.full(100, 0.02), 0.5, np.random.default_rng(0))
-    assert (found.low, found.high, found.relative_half_width) == (0.02, 0.02, 0.0)
+    interval = quantile_interval(np.full(100, 0.02), 0.5, np.random.default_rng(0))
+    assert (interval.low, interval.high, interval.relative_half_width) == (0.02, 0.02, 0.0)
 
 
 def steps_of_an_engine(rng, users=8, n=3000, requests=20):
@@ -104,8 +104,8 @@ def test_the_interval_of_itl_knows_that_streams_share_their_steps():
     for seed in range(trials):
         samples = sample(steps_of_an_engine(rng))
         window = find_window(samples, Closed(8))
-        found = intervals(samples, window, latency_mask(samples, window, Closed(8)), seed)["mean_itl_s"]
-        covered += found.low <= 0.010 <= found.high
+        interval = intervals(samples, window, latency_mask(samples, window, Closed(8)), seed)["mean_itl_s"]
+        covered += interval.low <= 0.010 <= interval.high
         gaps = samples.chunks.gap_s[~np.isnan(samples.chunks.gap_s)]
         naive += abs(gaps.mean() - 0.010) <= 1.96 * gaps.std() / math.sqrt(len(gaps))
     assert covered >= 0.8 * trials

@@ -197,16 +197,16 @@ def with_few_files(server, folder: Path, limit: int, others: int, load: str) -> 
 
 
 def test_too_few_open_files_are_this_machines_fault(golden, tmp_path):
-    said = with_few_files(golden, tmp_path, 130, 90, "60")
-    assert set(said["statuses"]) == {"ok", "client_error"} and len(said["statuses"]) == 60
-    assert "Too many open files" in said["words"][0]
-    assert said["limited"] and "not at the server (Too many open files)" in said["reasons"][0]
+    outcome = with_few_files(golden, tmp_path, 130, 90, "60")
+    assert set(outcome["statuses"]) == {"ok", "client_error"} and len(outcome["statuses"]) == 60
+    assert "Too many open files" in outcome["words"][0]
+    assert outcome["limited"] and "not at the server (Too many open files)" in outcome["reasons"][0]
 
 
 @pytest.mark.parametrize("load", ["c100", "1000"])
 def test_a_load_that_needs_more_files_than_allowed_does_not_start(golden, tmp_path, load):
-    said = with_few_files(golden, tmp_path, 100, 0, load)
-    assert "open files" in said["refused"] and "ulimit -n" in said["refused"]
+    outcome = with_few_files(golden, tmp_path, 100, 0, load)
+    assert "open files" in outcome["refused"] and "ulimit -n" in outcome["refused"]
 
 
 def test_more_users_than_ports_do_not_start(golden, tmp_path, monkeypatch):

@@ -53,10 +53,10 @@ def measured_open():
     return summarise(records, Open(records["due_ns"].to_numpy() / S, 20.0), ABOUT)
 
 
-def read_back(tmp_path, document, **given):
+def read_back(tmp_path, document, **values):
     path = tmp_path / "result.json"
     path.write_bytes(orjson.dumps(document))
-    table, errors = import_file(path, catalog=load_catalog(), values=given)
+    table, errors = import_file(path, catalog=load_catalog(), values=values)
     assert not errors and table.height == 1
     return table.row(0, named=True)
 
@@ -104,7 +104,7 @@ def test_inferencex_has_no_place_for_an_open_loop(measured_open):
 
 
 def test_the_names_are_those_of_vllm(measured):
-    found = export("vllm", measured)
+    exported = export("vllm", measured)
     names = {
         "mean_ttft_ms",
         "median_ttft_ms",
@@ -116,29 +116,29 @@ def test_the_names_are_those_of_vllm(measured):
     }
     totals = {"duration", "completed", "failed", "total_input_tokens", "total_output_tokens", "mean_e2el_ms"}
     kept = {"request_goodput", "output_throughput", "total_token_throughput", "max_concurrency", "request_rate", "date"}
-    assert names | totals | kept <= found.keys()
-    assert found["date"] == "20260801-093000"
-    assert found["mean_ttft_ms"] == pytest.approx(1000 * measured.point["mean_ttft_s"])
+    assert names | totals | kept <= exported.keys()
+    assert exported["date"] == "20260801-093000"
+    assert exported["mean_ttft_ms"] == pytest.approx(1000 * measured.point["mean_ttft_s"])
 
 
 def test_the_whole_run_counts_as_the_other_tool_would(measured):
     summary = measured
-    found = export("vllm", measured, over="whole_run")
-    assert found["completed"] == summary.errors.ok
-    assert found["total_output_tokens"] == 50 * summary.errors.ok
-    assert found["output_throughput"] < summary.throughput.window.output_tok_s
+    exported = export("vllm", measured, over="whole_run")
+    assert exported["completed"] == summary.errors.ok
+    assert exported["total_output_tokens"] == 50 * summary.errors.ok
+    assert exported["output_throughput"] < summary.throughput.window.output_tok_s
 
 
 def test_the_slow_tail_of_interactivity_goes_out_as_such(measured):
-    found = export("inferencex", measured)
-    assert found["p99_intvty"] == pytest.approx(1 / found["p99_tpot"])
-    assert found["p99_intvty"] < found["median_intvty"]
-    assert "std_intvty" not in found
+    exported = export("inferencex", measured)
+    assert exported["p99_intvty"] == pytest.approx(1 / exported["p99_tpot"])
+    assert exported["p99_intvty"] < exported["median_intvty"]
+    assert "std_intvty" not in exported
 
 
 def test_quantiles_that_the_samples_do_not_support_are_left_out():
-    found = export("vllm", summarise(closed(4, 20.0), Closed(4), ABOUT))
-    assert "p99_ttft_ms" not in found and "p90_ttft_ms" in found
+    exported = export("vllm", summarise(closed(4, 20.0), Closed(4), ABOUT))
+    assert "p99_ttft_ms" not in exported and "p90_ttft_ms" in exported
 
 
 def test_every_form_is_json_and_an_unknown_one_is_named(measured):

@@ -66,11 +66,11 @@ def urls(bodies: Bodies, number: int) -> list[str]:
 @pytest.mark.parametrize("shared", [False, True])
 def test_each_request_has_images_of_its_own_unless_shared(shared):
     bodies = Bodies(model="m", api="chat", images=Images(2, 20, 10, shared), image_seed=3)
-    seen = [url for number in range(5) for url in urls(bodies, number)]
-    assert len(seen) == 10
-    assert len(set(seen)) == (2 if shared else 10)
-    assert urls(bodies, 4) == seen[8:]  # again the same: a request is a function of its number
-    data = base64.b64decode(seen[0].removeprefix("data:image/png;base64,"))
+    sent = [url for number in range(5) for url in urls(bodies, number)]
+    assert len(sent) == 10
+    assert len(set(sent)) == (2 if shared else 10)
+    assert urls(bodies, 4) == sent[8:]  # again the same: a request is a function of its number
+    data = base64.b64decode(sent[0].removeprefix("data:image/png;base64,"))
     assert pixels(data)[:2] == (20, 10)
 
 

@@ -128,8 +128,8 @@ SAID = {
 @pytest.mark.parametrize("name", SAID)
 @pytest.mark.parametrize("size", [0, 1, 7])
 def test_a_stream_says(name, size):
-    documents, said = SAID[name]
-    assert answer(wire(*documents), size) == {"role": "assistant"} | said
+    documents, expected = SAID[name]
+    assert answer(wire(*documents), size) == {"role": "assistant"} | expected
 
 
 def test_a_whole_answer_says_the_same():
@@ -164,13 +164,13 @@ def test_every_form_says_the_same_whatever_the_reads(name):
     form = FORMS[name]
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {form.content_type}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     data = head + b"".join(framed(piece) for _, piece in form.pieces) + b"0\r\n\r\n"
-    said = []
+    answers = []
     for size in (len(data), 1000, 3):
         exchange = Exchange(Prepared(b"{}", -1, N), 0, 0, 0, keep_answer=True)
         any(exchange.feed([data[at : at + size]], [at]) for at in range(0, len(data), size))
-        said.append(exchange.answer())
-        assert (said[-1] is not None) == (exchange.status == "ok")
-    assert said[0] == said[1] == said[2]
+        answers.append(exchange.answer())
+        assert (answers[-1] is not None) == (exchange.status == "ok")
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_plain_forms_say_every_word():
@@ -184,8 +184,8 @@ def test_a_recording_says_its_own_text(path):
     exchange = Exchange(Prepared(b"{}", -1, -1), 0, 0, 0, keep_answer=True)
     if not any(exchange.feed([data], [i]) for i, data in enumerate(reads)) and closed:
         exchange.closed(len(reads))
-    said = exchange.answer()
-    assert said is not None
+    message = exchange.answer()
+    assert message is not None
     # An oracle that shares nothing: the texts in the recorded bytes, by their key.
     text, at, parts = "".join(data.decode() for data in reads), 0, []
     key = '"text":' if "completions" in path.stem else '"content":'
@@ -194,7 +194,7 @@ def test_a_recording_says_its_own_text(path):
         rest = text[at:].lstrip()
         if rest.startswith('"'):
             parts.append(json.JSONDecoder().raw_decode(rest)[0])
-    assert said["content"] == "".join(parts)
+    assert message["content"] == "".join(parts)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -210,9 +210,9 @@ def test_any_interleaving_of_deltas_gives_every_text_whole(content, tools, data)
         queue = data.draw(st.sampled_from([q for q in queues if q]))
         mixed.append(queue.pop(0))
     documents = [*first, *mixed, chunk({"content": "!"}, "stop")]
-    said = answer(wire(*documents), data.draw(st.integers(1, 200)))
-    assert said["content"] == "".join(content) + "!"
-    assert said.get("tool_calls", []) == [
+    message = answer(wire(*documents), data.draw(st.integers(1, 200)))
+    assert message["content"] == "".join(content) + "!"
+    assert message.get("tool_calls", []) == [
         made(f"c{i}", f"f{i}", "".join(pieces) or "{}") for i, pieces in enumerate(tools)
     ]
 

@@ -39,8 +39,8 @@ def test_the_key_of_other_programs_goes_to_https_and_this_machine_alone(urls, se
 
 def test_headers_are_read_from_variables_and_files(tmp_path):
     (tmp_path / "key").write_text(f"{KEY}\n")
-    given = ["X-Team: blue", "api-key: $AZURE", f"X-Key: @{tmp_path / 'key'}", "Authorization: Bearer ${AZURE}"]
-    headers = read_headers(given, {"AZURE": KEY})
+    texts = ["X-Team: blue", "api-key: $AZURE", f"X-Key: @{tmp_path / 'key'}", "Authorization: Bearer ${AZURE}"]
+    headers = read_headers(texts, {"AZURE": KEY})
     assert header_fields(headers) == {
         "X-Team": "blue",
         "api-key": KEY,

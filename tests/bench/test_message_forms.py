@@ -120,16 +120,16 @@ steps = st.lists(st.builds(message, roles, texts, st.integers(0, 2)), max_size=8
 
 @given(steps)
 def test_no_text_and_no_call_is_lost(talk):
-    said = "".join(m["content"] for m in talk if m["role"] != "system")
+    words = "".join(m["content"] for m in talk if m["role"] != "system")
     calls = sum(len(m.get("tool_calls", [])) for m in talk)
     messages = anthropic_fields(talk, [])["messages"]
     assert all(a["role"] != b["role"] for a, b in pairwise(messages))
     contents = [m["content"] for m in messages]
     blocks = [block for c in contents for block in ([{"text": c}] if isinstance(c, str) else c)]
-    assert "".join(b.get("text", b.get("content", "")) for b in blocks) == said
+    assert "".join(b.get("text", b.get("content", "")) for b in blocks) == words
     assert sum(b.get("type") == "tool_use" for b in blocks) == calls
     items = responses_fields(talk, [])["input"]
-    assert "".join(str(i.get("content", i.get("output", ""))) for i in items) == said
+    assert "".join(str(i.get("content", i.get("output", ""))) for i in items) == words
     assert sum(i["type"] == "function_call" for i in items) == calls
 
 

@@ -23,98 +23,98 @@ def everything(samples):
 
 
 def test_latencies_count_from_due_and_beside_it_from_sent():
-    found = sample(table([request(0, [300 * MS, 400 * MS, 500 * MS], sent_ns=100 * MS)]))
-    assert found.ttft_s[0] == pytest.approx(0.3)
-    assert found.e2e_s[0] == pytest.approx(0.5)
-    assert found.tpot_s[0] == pytest.approx(0.1)
-    assert found.ttft_from_sent_s[0] == pytest.approx(0.2)
-    assert found.e2e_from_sent_s[0] == pytest.approx(0.4)
-    assert found.lateness_s[0] == pytest.approx(0.1)
+    samples = sample(table([request(0, [300 * MS, 400 * MS, 500 * MS], sent_ns=100 * MS)]))
+    assert samples.ttft_s[0] == pytest.approx(0.3)
+    assert samples.e2e_s[0] == pytest.approx(0.5)
+    assert samples.tpot_s[0] == pytest.approx(0.1)
+    assert samples.ttft_from_sent_s[0] == pytest.approx(0.2)
+    assert samples.e2e_from_sent_s[0] == pytest.approx(0.4)
+    assert samples.lateness_s[0] == pytest.approx(0.1)
 
 
 def test_four_tokens_in_a_chunk_bend_the_comparable_tpot_but_not_the_unbiased():
     """The server makes a token every 20 ms; 32 chunks of 4: the first form is 2.4 % low."""
     chunks = [(50 + 80 * k) * MS for k in range(32)]
-    found = sample(table([request(0, chunks, [4] * 32)]))
-    assert found.osl[0] == 128
-    assert found.tpot_unbiased_s[0] == pytest.approx(0.020)
-    assert found.tpot_s[0] == pytest.approx(31 * 0.080 / 127)
-    assert found.chunks.itl(np.ones(32, dtype=bool)) == pytest.approx(np.full(31, 0.080))
+    samples = sample(table([request(0, chunks, [4] * 32)]))
+    assert samples.osl[0] == 128
+    assert samples.tpot_unbiased_s[0] == pytest.approx(0.020)
+    assert samples.tpot_s[0] == pytest.approx(31 * 0.080 / 127)
+    assert samples.chunks.itl(np.ones(32, dtype=bool)) == pytest.approx(np.full(31, 0.080))
 
 
 def test_a_server_that_packs_tokens_into_chunks_is_counted_by_its_usage():
     """425 events for 512 tokens, as vLLM under load: the count, TPOT and throughput are the server's."""
     chunks = [S + k * 10 * MS for k in range(425)]
-    found = sample(table([request(0, chunks, output_tokens=512, planned_output=512)]))
-    assert found.osl[0] == 512
-    assert found.client_osl[0] == 425
-    assert found.tpot_s[0] == pytest.approx(424 * 0.01 / 511)
-    assert throughput(found, 0, 10 * S).output_tokens == pytest.approx(512)
+    samples = sample(table([request(0, chunks, output_tokens=512, planned_output=512)]))
+    assert samples.osl[0] == 512
+    assert samples.client_osl[0] == 425
+    assert samples.tpot_s[0] == pytest.approx(424 * 0.01 / 511)
+    assert throughput(samples, 0, 10 * S).output_tokens == pytest.approx(512)
 
 
 def test_the_client_count_stands_in_where_the_server_gave_none():
-    found = sample(table([request(0, [S, 2 * S], output_tokens=-1, input_tokens=-1)]))
-    assert (found.osl[0], found.isl[0]) == (2, 100)
-    assert np.isnan(found.server_osl[0])
+    samples = sample(table([request(0, [S, 2 * S], output_tokens=-1, input_tokens=-1)]))
+    assert (samples.osl[0], samples.isl[0]) == (2, 100)
+    assert np.isnan(samples.server_osl[0])
 
 
 @pytest.mark.parametrize("status", ["reset", "timeout", "http_5xx", "truncated", "in_band_error", "empty"])
 def test_a_failed_request_has_no_latency_and_no_tokens(status):
-    found = sample(table([request(0, [S, 2 * S], status=status)]))
-    assert np.isnan([found.ttft_s[0], found.e2e_s[0], found.tpot_s[0]]).all()
-    assert throughput(found, 0, 10 * S).output_tokens == 0
+    samples = sample(table([request(0, [S, 2 * S], status=status)]))
+    assert np.isnan([samples.ttft_s[0], samples.e2e_s[0], samples.tpot_s[0]]).all()
+    assert throughput(samples, 0, 10 * S).output_tokens == 0
 
 
 def test_a_request_cut_by_us_gives_its_tokens_but_no_latency():
-    found = sample(table([request(0, [S, 2 * S], status="cancelled", output_tokens=-1)]))
-    amounts = throughput(found, 0, 10 * S)
+    samples = sample(table([request(0, [S, 2 * S], status="cancelled", output_tokens=-1)]))
+    amounts = throughput(samples, 0, 10 * S)
     assert (amounts.output_tokens, amounts.input_tokens, amounts.requests) == (2, 100, 0)
-    assert np.isnan(found.ttft_s[0])
+    assert np.isnan(samples.ttft_s[0])
 
 
 def test_one_token_and_one_chunk_have_no_tpot():
-    found = sample(table([request(0, [S]), request(0, [S], [64])]))
-    assert np.isnan(found.tpot_s).all()
-    assert np.isnan(found.tpot_unbiased_s).all()
-    assert found.ttft_s == pytest.approx([1.0, np.nan], nan_ok=True)  # 64 tokens at once: nobody saw the first
+    samples = sample(table([request(0, [S]), request(0, [S], [64])]))
+    assert np.isnan(samples.tpot_s).all()
+    assert np.isnan(samples.tpot_unbiased_s).all()
+    assert samples.ttft_s == pytest.approx([1.0, np.nan], nan_ok=True)  # 64 tokens at once: nobody saw the first
 
 
 def test_coalesced_gaps_are_left_out_and_counted():
     """Three events in one read at 400 ms: true arrivals 200, 300, 400; only the gaps to 500 and 100 are known."""
     chunks = [100 * MS, 400 * MS, 400 * MS, 400 * MS, 500 * MS]
     merged = sample(table([request(0, chunks, coalesced=2)]))
-    found = latency(merged, everything(merged), 0, S)
+    samples = latency(merged, everything(merged), 0, S)
     assert merged.chunks.itl(np.ones(5, dtype=bool)) == pytest.approx([0.1])
-    assert (found.itl_s.censored_gaps, found.itl_s.n) == (3, 1)
+    assert (samples.itl_s.censored_gaps, samples.itl_s.n) == (3, 1)
 
 
 def test_equal_stamps_that_no_read_explains_are_real_gaps():
-    found = sample(table([request(0, [100 * MS, 400 * MS, 400 * MS])]))
-    assert found.chunks.itl(np.ones(3, dtype=bool)) == pytest.approx([0.3, 0.0])
+    samples = sample(table([request(0, [100 * MS, 400 * MS, 400 * MS])]))
+    assert samples.chunks.itl(np.ones(3, dtype=bool)) == pytest.approx([0.3, 0.0])
 
 
 def test_gaps_do_not_run_from_one_request_into_the_next():
-    found = sample(table([request(0, [S, 2 * S]), request(1, [5 * S, 7 * S], coalesced=1)]))
-    assert sorted(found.chunks.itl(np.ones(4, dtype=bool))) == pytest.approx([1.0, 2.0])
-    assert found.chunks.mean_gaps() == pytest.approx([1.0, 2.0])
+    samples = sample(table([request(0, [S, 2 * S]), request(1, [5 * S, 7 * S], coalesced=1)]))
+    assert sorted(samples.chunks.itl(np.ones(4, dtype=bool))) == pytest.approx([1.0, 2.0])
+    assert samples.chunks.mean_gaps() == pytest.approx([1.0, 2.0])
 
 
 def test_an_answer_without_chunks_is_one_arrival_of_all_its_tokens():
     row = request(0, [], first_ns=2 * S, last_ns=2 * S, end_ns=2 * S, output_tokens=40)
-    found = sample(table([row, request(1, [S, 3 * S])]))
-    assert throughput(found, 0, 2 * S).output_tokens == 41
-    assert throughput(found, 2 * S, 3 * S).output_tokens == 1
-    assert found.chunks.request.tolist() == [0, 1, 1]
+    samples = sample(table([row, request(1, [S, 3 * S])]))
+    assert throughput(samples, 0, 2 * S).output_tokens == 41
+    assert throughput(samples, 2 * S, 3 * S).output_tokens == 1
+    assert samples.chunks.request.tolist() == [0, 1, 1]
 
 
 def test_throughput_counts_tokens_where_they_arrive_and_never_twice():
-    found = sample(closed(4, 10.0))
+    samples = sample(closed(4, 10.0))
     edges = [0, 3 * S, 7 * S, 12 * S]
-    parts = [throughput(found, a, b) for a, b in pairwise(edges)]
-    whole = throughput(found, 0, 12 * S)
-    assert sum(p.output_tokens for p in parts) == whole.output_tokens == found.osl.sum()
-    assert sum(p.input_tokens for p in parts) == whole.input_tokens == 100 * len(found)
-    assert sum(p.requests for p in parts) == len(found)
+    parts = [throughput(samples, a, b) for a, b in pairwise(edges)]
+    whole = throughput(samples, 0, 12 * S)
+    assert sum(p.output_tokens for p in parts) == whole.output_tokens == samples.osl.sum()
+    assert sum(p.input_tokens for p in parts) == whole.input_tokens == 100 * len(samples)
+    assert sum(p.requests for p in parts) == len(samples)
 
 
 def test_the_whole_run_is_first_start_to_last_end_of_complete_answers():
@@ -125,18 +125,18 @@ def test_the_whole_run_is_first_start_to_last_end_of_complete_answers():
 
 
 def test_requests_in_flight_follow_littles_law():
-    found = sample(closed(6, 20.0, stagger_s=0.1))
-    assert in_flight(found, np.array([10 * S])) == 6
-    assert mean_in_flight(found, 5 * S, 15 * S) == pytest.approx(6.0)
-    amounts = throughput(found, 5 * S, 15 * S)
+    samples = sample(closed(6, 20.0, stagger_s=0.1))
+    assert in_flight(samples, np.array([10 * S])) == 6
+    assert mean_in_flight(samples, 5 * S, 15 * S) == pytest.approx(6.0)
+    amounts = throughput(samples, 5 * S, 15 * S)
     assert amounts.requests_s * 1.18 == pytest.approx(6.0, rel=0.02)
 
 
 def test_no_requests_give_empty_arrays():
-    found = sample(empty_requests())
-    assert len(found) == 0
-    assert throughput(found, 0, S).total_tok_s == 0.0
-    assert whole_run(found).total_tok_s is None
+    samples = sample(empty_requests())
+    assert len(samples) == 0
+    assert throughput(samples, 0, S).total_tok_s == 0.0
+    assert whole_run(samples).total_tok_s is None
 
 
 def test_p99_of_71_samples_is_left_out():
@@ -188,8 +188,8 @@ def test_metrics_keep_a_pace_of_a_hundred_thousand_requests_of_128_tokens_in_two
     spent = []
     for _ in range(3):
         begin = time.process_time()
-        found = sample(frame)
-        result = latency(found, everything(found), 0, int(chunk_ns.max()))
+        samples = sample(frame)
+        result = latency(samples, everything(samples), 0, int(chunk_ns.max()))
         spent.append(time.process_time() - begin)
     assert min(spent) < 0.5
     assert result.itl_s.n == n * (k - 1)
@@ -205,8 +205,8 @@ def test_a_first_token_read_with_later_ones_bounds_how_late_its_ttft_may_be():
         request(0, [18 * MS, 18 * MS], coalesced=1),  # all in one read: the level's TPOT stands in
         request(0, [9 * MS, 9 * MS, 30 * MS]),  # equal stamps of two reads are real
     ]
-    found = sample(table(rows))
-    assert found.ttft_late_s == pytest.approx([0, 2 * 0.004, 0.004, 0])
+    samples = sample(table(rows))
+    assert samples.ttft_late_s == pytest.approx([0, 2 * 0.004, 0.004, 0])
 
 
 def test_gaps_do_not_read_memory_that_nothing_was_written_to(monkeypatch):

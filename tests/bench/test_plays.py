@@ -24,7 +24,7 @@ def planned(graph: Session, number: int = 0, **more) -> ScriptedSession:
 
 def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> tuple[dict[int, int], int]:
     """When each call is due, and the end of the session, where calls last so long and are sent when they are due."""
-    plays, running, seen, over = Plays(), [], {}, None
+    plays, running, due_ns, over = Plays(), [], {}, None
     plays.begin(planned(graph, idle_cap_s=cap_s), -1, 0)
     while plays.running:
         due = plays.next_ns()
@@ -33,10 +33,10 @@ def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> tupl
             over = plays.ended(prepared, "ok", None, end, 0)
             continue
         prepared, _, due = plays.pop()
-        assert prepared.turn not in seen
-        seen[prepared.turn] = due
+        assert prepared.turn not in due_ns
+        due_ns[prepared.turn] = due
         heappush(running, (due + lasts_ns[prepared.turn], prepared.turn, prepared))
-    return seen, over.tail_ns
+    return due_ns, over.tail_ns
 
 
 def times(graph: Session, lasts_ns: list[int], cap_s: float | None) -> list[int]:

@@ -50,11 +50,11 @@ def test_a_request_finds_what_any_other_due_before_its_first_token_holds(graphs,
     rows = 3 * n
     call, again, due = (rng.integers(0, most, rows) for most in (max(n, 1), 2, 12))
     until = due + rng.integers(1, 6, rows)
-    found = of.tokens(call, again, due, until, block)
+    possible = of.tokens(call, again, due, until, block)
     for i in range(rows):
         others = (j for j in range(rows) if j != i and again[j] == again[i] and due[j] < until[i])
         longest = max((common(prompt[call[i]], whole[call[j]]) for j in others), default=0)
-        assert found[i] == min(longest, len(prompt[call[i]]) - 1) // block * block
+        assert possible[i] == min(longest, len(prompt[call[i]]) - 1) // block * block
 
 
 @examples(40)
@@ -109,10 +109,10 @@ def test_an_emulated_server_finds_no_more_in_a_trace_played_two_and_a_half_times
     (level,) = RunFolder(tmp_path / "run").levels()
     rows = level.requests()
     assert rows.height == 90 and set(rows["status"]) == {"ok"} and rows["session"].max() == 29
-    found, possible = rows["cached_tokens"], rows["possible_tokens"]
-    assert (found <= possible).all()
+    cached, possible = rows["cached_tokens"], rows["possible_tokens"]
+    assert (cached <= possible).all()
     # Users who begin with one opening at once could each have been the one that finds it.
-    assert found.sum() >= possible.sum() - 3 * 2 * 9 * 64 and found.sum() > 0.8 * possible.sum()
+    assert cached.sum() >= possible.sum() - 3 * 2 * 9 * 64 and cached.sum() > 0.8 * possible.sum()
     late = rows.filter((pl.col("session") >= 12) & (pl.col("turn") > 0))
     assert (late["cached_tokens"] == late["possible_tokens"]).all()
     assert level.summary.sessions.reuse.found_of_possible <= 1

@@ -29,8 +29,8 @@ from tests.support.odd_server import odd_server
 )
 def test_a_list_of_models_in_any_form(listed, models):
     with odd_server(models=listed) as server:
-        found = probe(server.url)
-    assert found.models == models and found.listed
+        probed = probe(server.url)
+    assert probed.models == models and probed.listed
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_a_list_of_models_in_any_form(listed, models):
 )
 def test_figures_of_a_model_are_believed_within_reason(entry, expected):
     with odd_server(models={"data": [{"id": "m", **entry}]}) as server:
-        found = probe(server.url)
-    assert (found.max_context, found.vocab_size, found.root) == expected
+        probed = probe(server.url)
+    assert (probed.max_context, probed.vocab_size, probed.root) == expected
 
 
 def test_figures_are_those_of_the_model_that_is_named():
@@ -74,15 +74,15 @@ def test_the_query_goes_with_every_path():
         return (200, ["m"]) if ask.path == "/openai/models?api-version=1" else (404, {})
 
     with odd_server(answer) as server:
-        found = probe(f"{server.url}/openai?api-version=1")
-        assert found.query == "?api-version=1" == probe(f"{server.url}/openai", query=["api-version=1"]).query
+        probed = probe(f"{server.url}/openai?api-version=1")
+        assert probed.query == "?api-version=1" == probe(f"{server.url}/openai", query=["api-version=1"]).query
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 500, 501])
 def test_a_server_without_a_list_is_taken_if_the_model_is_named(status):
     with odd_server(lambda ask: (status, {"error": "none"})) as server:
-        found = probe(server.url, model="mine")
-        assert not found.listed and found.model("mine") == "mine" and len(found.other_bases) == 1
+        probed = probe(server.url, model="mine")
+        assert not probed.listed and probed.model("mine") == "mine" and len(probed.other_bases) == 1
         with pytest.raises(BadConfig):
             probe(server.url)
 

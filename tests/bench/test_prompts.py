@@ -46,11 +46,11 @@ class TestSharing:
         rates = []
         for seed in range(20):
             prompts = PromptPlan(TokenIds.of_size(10**6), seed, prefixes=Prefixes(share, distinct))
-            seen, cached = set(), 0
+            heads, cached = set(), 0
             for k in range(requests):
                 head = tuple(prompts.atoms(k, 100)[: round(share * 100)])
-                cached += len(head) if head in seen else 0
-                seen.add(head)
+                cached += len(head) if head in heads else 0
+                heads.add(head)
             rates.append(cached / (100 * requests))
         assert np.mean(rates) == pytest.approx(Prefixes(share, distinct).hit_rate(requests), rel=0.02)
 
@@ -75,9 +75,9 @@ class TestCorrection:
         assert len(made.content) == 1011 and made.tokens == 1024
 
     def test_turns_have_their_own_overhead(self):
-        seen = [(t, 100 * t, 100 * t + 8 + 5 * (t - 1)) for t in (1, 2, 4)]
-        assert Correction.learn(seen) == Correction(8, 5, 0)
-        assert Correction.learn(seen).of(3) == 18
+        counts = [(t, 100 * t, 100 * t + 8 + 5 * (t - 1)) for t in (1, 2, 4)]
+        assert Correction.learn(counts) == Correction(8, 5, 0)
+        assert Correction.learn(counts).of(3) == 18
 
     def test_one_odd_answer_does_not_move_it_but_is_reported(self):
         assert Correction.learn([(1, 10, 15), (1, 20, 25), (1, 30, 99)]) == Correction(5, 0, 64)

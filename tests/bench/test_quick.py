@@ -40,12 +40,12 @@ from tests.support.summaries import counters, judged, limited, not_steady, summa
 )
 def test_the_limit_is_named(top, limit):
     fields = {"tok_s": 405.0, "met": False} | top
-    found = diagnose([summary(1, 50), summary(8, 400), summary(16, **fields)])
-    assert found.limit == limit
-    assert found.single_user_tok_s == pytest.approx(50)
-    assert found.users == (16 if fields["met"] else 8)
-    assert found.best_at_users == 16
-    assert found.change
+    answer = diagnose([summary(1, 50), summary(8, 400), summary(16, **fields)])
+    assert answer.limit == limit
+    assert answer.single_user_tok_s == pytest.approx(50)
+    assert answer.users == (16 if fields["met"] else 8)
+    assert answer.best_at_users == 16
+    assert answer.change
 
 
 def test_a_server_that_gives_no_more_before_the_client_is_busy_is_the_limit():
@@ -158,13 +158,13 @@ def searched(**steps: dict) -> dict:
 
 def test_a_search_does_not_stand_on_a_level_where_the_client_was_the_limit():
     assert searched()["users"] == 4 and not searched()["at_least"]
-    found = searched(at_3=LIMITED, at_4=LIMITED)
-    assert (found["users"], found["at_least"], found["fails_at"]) == (2, True, None)
-    assert "client" in found["doubts"][-1]
-    found = searched(at_3=DRIFTING, at_4=DRIFTING)
-    assert (found["users"], found["at_least"], found["fails_at"]) == (2, False, 3)
-    found = searched(at_4=SHORT)
-    assert found["users"] == 4 and found["doubts"] == ["no steady state: 6 requests"]
+    answer = searched(at_3=LIMITED, at_4=LIMITED)
+    assert (answer["users"], answer["at_least"], answer["fails_at"]) == (2, True, None)
+    assert "client" in answer["doubts"][-1]
+    answer = searched(at_3=DRIFTING, at_4=DRIFTING)
+    assert (answer["users"], answer["at_least"], answer["fails_at"]) == (2, False, 3)
+    answer = searched(at_4=SHORT)
+    assert answer["users"] == 4 and answer["doubts"] == ["no steady state: 6 requests"]
 
 
 def test_quick_takes_more_client_processes(call):

@@ -36,49 +36,49 @@ def vllm(running=4, preempted=0, queries=100, hits=10):
 
 
 def test_vllm_as_recorded():
-    found = parse((RECORDED / "vllm.txt").read_text())
-    assert found.engine == "vllm"
-    assert (found.running, found.waiting, found.kv_cache_usage, found.preemptions) == (0, 0, 0, 0)
-    assert (found.prefix_cache_queries, found.prefix_cache_hits) == (177, 0)
-    assert (found.generation_tokens, found.iteration_tokens, found.iterations) == (66, 243, 66)
-    assert found.batch_size is None and found.cache_hit_rate is None
+    reading = parse((RECORDED / "vllm.txt").read_text())
+    assert reading.engine == "vllm"
+    assert (reading.running, reading.waiting, reading.kv_cache_usage, reading.preemptions) == (0, 0, 0, 0)
+    assert (reading.prefix_cache_queries, reading.prefix_cache_hits) == (177, 0)
+    assert (reading.generation_tokens, reading.iteration_tokens, reading.iterations) == (66, 243, 66)
+    assert reading.batch_size is None and reading.cache_hit_rate is None
 
 
 def test_sglang_as_recorded():
-    found = parse((RECORDED / "sglang.txt").read_text())
-    assert found.engine == "sglang"
-    assert (found.prefix_cache_queries, found.prefix_cache_hits) == (211, 158)
-    assert (found.running, found.waiting, found.retracted) == (0, 0, 0)
-    assert found.generation_tokens == 76
-    assert found.preemptions is None and found.iterations is None
+    reading = parse((RECORDED / "sglang.txt").read_text())
+    assert reading.engine == "sglang"
+    assert (reading.prefix_cache_queries, reading.prefix_cache_hits) == (211, 158)
+    assert (reading.running, reading.waiting, reading.retracted) == (0, 0, 0)
+    assert reading.generation_tokens == 76
+    assert reading.preemptions is None and reading.iterations is None
 
 
 def test_llama_cpp_as_recorded():
     """Its prompt tokens leave out those from the cache: 41 computed and 158 cached are 199 looked up."""
-    found = parse((RECORDED / "llama.cpp.txt").read_text())
-    assert found.engine == "llama.cpp"
-    assert (found.prompt_tokens, found.prefix_cache_queries, found.prefix_cache_hits) == (199, 199, 158)
-    assert (found.running, found.waiting, found.batch_size, found.generation_tokens) == (0, 0, 1, 68)
-    assert found.preemptions is None and found.kv_cache_usage is None
+    reading = parse((RECORDED / "llama.cpp.txt").read_text())
+    assert reading.engine == "llama.cpp"
+    assert (reading.prompt_tokens, reading.prefix_cache_queries, reading.prefix_cache_hits) == (199, 199, 158)
+    assert (reading.running, reading.waiting, reading.batch_size, reading.generation_tokens) == (0, 0, 1, 68)
+    assert reading.preemptions is None and reading.kv_cache_usage is None
 
 
 @pytest.mark.parametrize("separator", ["_", ":"])
 def test_tensorrt_llm_with_either_separator(separator):
     text = f'trtllm{separator}kv_cache_utilization{{model_name="m"}} 0.6\ntrtllm{separator}num_requests_running 7\n'
-    found = parse(text)
-    assert (found.engine, found.kv_cache_usage, found.running, found.waiting) == ("trtllm", 0.6, 7, None)
+    reading = parse(text)
+    assert (reading.engine, reading.kv_cache_usage, reading.running, reading.waiting) == ("trtllm", 0.6, 7, None)
 
 
 def test_an_unknown_server_is_all_none_never_zero():
-    found = parse("node_cpu_seconds_total 5\nnot prometheus at all\nvllm:num_requests_running NaN\n")
-    assert found == MetricsReading()
-    assert all(getattr(found, name) is None for name in FIGURES)
+    reading = parse("node_cpu_seconds_total 5\nnot prometheus at all\nvllm:num_requests_running NaN\n")
+    assert reading == MetricsReading()
+    assert all(getattr(reading, name) is None for name in FIGURES)
 
 
 def test_engines_of_one_server_add_up_and_the_fullest_cache_counts():
     text = vllm() + vllm(running=6).replace('engine="0"', 'engine="1"').replace("0.25", "0.75")
-    found = parse(text)
-    assert (found.running, found.kv_cache_usage, found.waiting) == (10, 0.75, 4)
+    reading = parse(text)
+    assert (reading.running, reading.kv_cache_usage, reading.waiting) == (10, 0.75, 4)
 
 
 def test_ranks_of_one_engine_are_counted_once():
@@ -103,23 +103,23 @@ def test_replicas_are_one_server_and_a_silent_figure_is_unknown():
 
 
 def test_deltas_of_counters_and_the_hit_rate_in_between():
-    found = delta(parse(vllm(queries=100, hits=90)), parse(vllm(queries=300, hits=100, preempted=2)))
-    assert (found.prefix_cache_queries, found.prefix_cache_hits, found.preemptions) == (200, 10, 2)
-    assert found.cache_hit_rate == pytest.approx(0.05)
-    assert found.generation_tokens is None and found.tokens_per_iteration is None
+    rise = delta(parse(vllm(queries=100, hits=90)), parse(vllm(queries=300, hits=100, preempted=2)))
+    assert (rise.prefix_cache_queries, rise.prefix_cache_hits, rise.preemptions) == (200, 10, 2)
+    assert rise.cache_hit_rate == pytest.approx(0.05)
+    assert rise.generation_tokens is None and rise.tokens_per_iteration is None
 
 
 def test_a_restart_makes_the_delta_unknown_not_negative():
-    found = delta(parse(vllm(queries=300)), parse(vllm(queries=5)))
-    assert found.prefix_cache_queries is None and found.cache_hit_rate is None
+    rise = delta(parse(vllm(queries=300)), parse(vllm(queries=5)))
+    assert rise.prefix_cache_queries is None and rise.cache_hit_rate is None
     assert delta(None, None) == CounterDeltas()
 
 
 def test_gauges_have_a_mean_and_a_maximum():
-    found = summed([parse(vllm(running=n), at_s=n) for n in (2, 4, 12)])
-    assert found.gauges.running == GaugeStatistics(6.0, 12.0)
-    assert found.gauges.batch_size is None
-    again = json.loads(json.dumps(to_json(found)))
+    metrics = summed([parse(vllm(running=n), at_s=n) for n in (2, 4, 12)])
+    assert metrics.gauges.running == GaugeStatistics(6.0, 12.0)
+    assert metrics.gauges.batch_size is None
+    again = json.loads(json.dumps(to_json(metrics)))
     assert again["series"]["running"] == [2, 4, 12] and "batch_size" not in again["series"]
 
 
@@ -133,16 +133,16 @@ def test_reading_before_beside_and_after():
     enough = threading.Event()
 
     def fetch(url, timeout_s):
-        seen = next(count)
-        if seen > 3:
+        reads = next(count)
+        if reads > 3:
             enough.set()
-        return vllm(queries=100 * (seen + 1))
+        return vllm(queries=100 * (reads + 1))
 
     with Scraper(["http://h:1/v1"], interval_s=0.005, fetch=fetch, clock=time.monotonic) as scraper:
         assert enough.wait(5)
-    found = scraper.result
-    assert len(found.at_s) >= 5 and found.missed == 0
-    assert found.delta.prefix_cache_queries == 100 * (len(found.at_s) - 1)
+    metrics = scraper.result
+    assert len(metrics.at_s) >= 5 and metrics.missed == 0
+    assert metrics.delta.prefix_cache_queries == 100 * (len(metrics.at_s) - 1)
     assert not scraper._thread.is_alive()
 
 
@@ -157,10 +157,10 @@ def test_errors_while_running_are_counted_and_never_raised():
 
 
 def give(answers):
-    found = next(answers)
-    if isinstance(found, Exception):
-        raise found
-    return found
+    answer = next(answers)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def test_a_server_without_metrics_gives_nothing():
@@ -177,16 +177,16 @@ def test_json_under_metrics_leads_to_the_other_path():
         "https://host:8000/metrics",
         "https://host:8000/prometheus/metrics",
     )
-    asked = []
+    urls = []
 
     def fetch(url, timeout_s):
-        asked.append(url)
+        urls.append(url)
         return "trtllm_num_requests_running 1\n" if "prometheus" in url else '[{"iter": 1}]'
 
     with Scraper(["http://h:1/v1"], interval_s=60, fetch=fetch) as scraper:
         pass
     assert scraper.result.engine == "trtllm"
-    assert asked == ["http://h:1/metrics", "http://h:1/prometheus/metrics", "http://h:1/prometheus/metrics"]
+    assert urls == ["http://h:1/metrics", "http://h:1/prometheus/metrics", "http://h:1/prometheus/metrics"]
 
 
 class Metrics(http.server.BaseHTTPRequestHandler):
@@ -263,9 +263,9 @@ def test_hits_of_lower_tiers_count_as_hits_of_vllm():
         + 'vllm:kv_offload_total_bytes_total{transfer_type="CPU_to_GPU"} 4096\n'
         + 'vllm:kv_offload_total_bytes_total{transfer_type="GPU_to_CPU"} 8192\n'
     )
-    for found in (newer, older):
-        assert (found.prefix_cache_hits, found.offload_queries, found.offload_hits) == (55, 70, 25)
-        assert (found.loaded_bytes, found.stored_bytes) == (4096, 8192)
+    for reading in (newer, older):
+        assert (reading.prefix_cache_hits, reading.offload_queries, reading.offload_hits) == (55, 70, 25)
+        assert (reading.loaded_bytes, reading.stored_bytes) == (4096, 8192)
     assert parse(vllm(hits=30)).prefix_cache_hits == 30 and parse(vllm()).offload_hits is None
 
 
@@ -275,8 +275,8 @@ def test_hicache_of_sglang():
         'sglang:cached_tokens_total{cache_source="device"} 1000\nsglang:cached_tokens_total{cache_source="host"} 500\n'
         'sglang:evicted_tokens_total{cache_type="RadixCache"} 4200\nsglang:load_back_tokens_total 480\n'
     )
-    found = parse(text)
-    assert (found.prefix_cache_hits, found.offload_hits, found.evicted_tokens, found.loaded_tokens) == (
+    reading = parse(text)
+    assert (reading.prefix_cache_hits, reading.offload_hits, reading.evicted_tokens, reading.loaded_tokens) == (
         1500,
         500,
         4200,

@@ -30,9 +30,9 @@ def test_the_answer_is_exact_within_twice_log2_steps(limit, low, start):
     search = solve(Search(low=low, high=256, start=start), lambda load: load <= limit)
     expected = None if limit < low else min(limit, 256)
     assert search.answer == expected
-    assert all(low <= load <= 256 for load in search.seen)
+    assert all(low <= load <= 256 for load in search.results)
     assert search.steps <= 2 * math.ceil(math.log2(256)) + 2
-    assert all(len(results) == 1 for results in search.seen.values())
+    assert all(len(results) == 1 for results in search.results.values())
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 37, 100, 255])
@@ -109,8 +109,8 @@ def test_goodput_counts_requests_within_every_bound():
         request(0, [S, 5 * S]),  # TPOT too long
         request(0, [S, 2 * S], status="reset"),
     ]
-    found = sample(table(rows))
-    result = goodput(found, parse_slos("ttft_p50=2s, tpot_p50=1500ms"), np.ones(4, dtype=bool), 10.0)
+    samples = sample(table(rows))
+    result = goodput(samples, parse_slos("ttft_p50=2s, tpot_p50=1500ms"), np.ones(4, dtype=bool), 10.0)
     assert result.requests_s == pytest.approx(0.1)
     assert (result.tried, result.share) == (4, 0.25)
     assert [o.share for o in result.objectives] == [0.5, 0.5]
@@ -141,10 +141,10 @@ def test_a_verdict_on_too_few_requests_is_not_settled(slo, slow, settled):
 def test_a_failed_request_breaks_a_p99():
     rows = [request(k, [k + S, k + 2 * S]) for k in range(98)]
     rows += [request(100, [], status="http_5xx", output_tokens=-1)] * 2
-    found = sample(table(rows))
+    samples = sample(table(rows))
     chosen = np.ones(100, dtype=bool)
-    assert not goodput(found, parse_slos("ttft_p99=2s"), chosen, 1.0).met
-    assert goodput(found, parse_slos("ttft_p95=2s"), chosen, 1.0).met
+    assert not goodput(samples, parse_slos("ttft_p99=2s"), chosen, 1.0).met
+    assert goodput(samples, parse_slos("ttft_p95=2s"), chosen, 1.0).met
 
 
 def test_interactivity_is_a_bound_on_tpot():

@@ -31,8 +31,8 @@ from paretoken.errors import BadConfig
     ],
 )
 def test_every_form_of_a_url(url, bases, api, query):
-    found = server_url(url)
-    assert (found.bases, found.api, found.query) == (bases, api, query)
+    parsed = server_url(url)
+    assert (parsed.bases, parsed.api, parsed.query) == (bases, api, query)
     assert base_url(url) == bases[0]
 
 

@@ -37,9 +37,9 @@ def test_the_calls_of_cut_sessions_are_in_the_interval_as_in_the_share():
         rows.append(record(k, 3, 3, 3.1, 30, status="cancelled"))
     made = level(sessions, rows, [(50,)] * 20 + [(990,) * 4] * 20)
     assert (made.counts.done, made.counts.cut, made.span) == (20, 20, "whole run")
-    found, possible, prompt = 20 * (20 + 3 * 980), 20 * (50 + 3 * 990), 20 * (100 + 3000)
-    assert made.reuse.found_share == pytest.approx(found / prompt)
-    expected = dict(zip(SHARES, (found / prompt, possible / prompt, found / possible), strict=True))
+    cached, possible, prompt = 20 * (20 + 3 * 980), 20 * (50 + 3 * 990), 20 * (100 + 3000)
+    assert made.reuse.found_share == pytest.approx(cached / prompt)
+    expected = dict(zip(SHARES, (cached / prompt, possible / prompt, cached / possible), strict=True))
     for name, share in expected.items():
         interval = made.intervals[name]
         assert interval.value == pytest.approx(share) and interval.low <= share <= interval.high

@@ -321,5 +321,5 @@ def test_hits_never_exceed_prompts_and_all_tokens_are_computed_or_found(calls):
         assert all(c < 0 for _, c, _ in ok)
     else:
         assert 0 <= reuse.found <= reuse.prompt == reuse.found + reuse.computed
-    known = stated and all(q >= 0 for _, _, q in stated)
-    assert reuse.possible == (sum(min(p, q) for p, _, q in stated) if known else None)
+    all_stated = stated and all(q >= 0 for _, _, q in stated)
+    assert reuse.possible == (sum(min(p, q) for p, _, q in stated) if all_stated else None)

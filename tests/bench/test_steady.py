@@ -22,51 +22,51 @@ def noisy(mean, spread):
 
 def test_the_rate_in_the_window_is_exact_where_the_whole_run_is_not():
     """8 users in step, 50 tokens in 1.18 s: 8·50/1.18 output and 8·100/1.18 input tokens a second."""
-    found = sample(closed(8, 11.0))
-    window = find_window(found, Closed(8))
-    amounts = throughput(found, window.start_ns, window.end_ns)
+    samples = sample(closed(8, 11.0))
+    window = find_window(samples, Closed(8))
+    amounts = throughput(samples, window.start_ns, window.end_ns)
     assert window.steady, window.reason
     assert amounts.output_tok_s == pytest.approx(8 * 50 / LIFE, rel=1e-9)
     assert amounts.input_tok_s == pytest.approx(8 * 100 / LIFE, rel=1e-9)
     assert window.mean_in_flight == pytest.approx(8)
-    assert latency_mask(found, window, Closed(8)).sum() == amounts.requests
+    assert latency_mask(samples, window, Closed(8)).sum() == amounts.requests
 
 
 def test_a_start_burst_is_outside_the_window():
     """The first round takes 3 s to its first token: 15 times the rest."""
-    found = sample(closed(10, 30.0, ttft=lambda rng, t: 3.0 if t == 0 else 0.2))
-    window = find_window(found, Closed(10))
-    chosen = latency_mask(found, window, Closed(10))
+    samples = sample(closed(10, 30.0, ttft=lambda rng, t: 3.0 if t == 0 else 0.2))
+    window = find_window(samples, Closed(10))
+    chosen = latency_mask(samples, window, Closed(10))
     assert window.steady, window.reason
-    assert found.ttft_s[chosen].max() == pytest.approx(0.2)
-    assert throughput(found, window.start_ns, window.end_ns).output_tok_s == pytest.approx(10 * 50 / LIFE, rel=1e-9)
-    assert whole_run(found).output_tok_s < 0.95 * 10 * 50 / LIFE
+    assert samples.ttft_s[chosen].max() == pytest.approx(0.2)
+    assert throughput(samples, window.start_ns, window.end_ns).output_tok_s == pytest.approx(10 * 50 / LIFE, rel=1e-9)
+    assert whole_run(samples).output_tok_s < 0.95 * 10 * 50 / LIFE
 
 
 def test_a_ramp_of_users_is_outside_the_window():
-    found = sample(closed(20, 40.0, stagger_s=0.5))
-    window = find_window(found, Closed(20))
+    samples = sample(closed(20, 40.0, stagger_s=0.5))
+    window = find_window(samples, Closed(20))
     assert window.start_ns >= 18 * 0.5 * S
-    assert throughput(found, window.start_ns, window.end_ns).output_tok_s == pytest.approx(20 * 50 / LIFE, rel=0.03)
+    assert throughput(samples, window.start_ns, window.end_ns).output_tok_s == pytest.approx(20 * 50 / LIFE, rel=0.03)
 
 
 def test_the_tail_is_outside_the_window():
-    found = sample(closed(5, 10.0, tokens=lambda rng: int(rng.integers(20, 200)), seed=3))
-    window = find_window(found, Closed(5))
-    assert window.end_ns == found.due_ns.max()
+    samples = sample(closed(5, 10.0, tokens=lambda rng: int(rng.integers(20, 200)), seed=3))
+    window = find_window(samples, Closed(5))
+    assert window.end_ns == samples.due_ns.max()
     assert window.mean_in_flight == pytest.approx(5)
 
 
 def test_warm_up_seconds_and_requests_come_before_the_window():
-    found = sample(closed(4, 30.0))
-    assert find_window(found, Closed(4), Stop(warmup_s=10.0)).start_ns == 10 * S
-    by_requests = find_window(found, Closed(4), Stop(warmup_requests=12))
+    samples = sample(closed(4, 30.0))
+    assert find_window(samples, Closed(4), Stop(warmup_s=10.0)).start_ns == 10 * S
+    by_requests = find_window(samples, Closed(4), Stop(warmup_requests=12))
     assert by_requests.start_ns == pytest.approx(3 * LIFE * S, rel=1e-6)
 
 
 def test_drift_is_found_and_said_in_words():
-    found = sample(closed(10, 60.0, tpot=lambda rng, t: 0.03 - 0.0003 * t + rng.normal(0, 2e-4), stagger_s=0.1))
-    window = find_window(found, Closed(10))
+    samples = sample(closed(10, 60.0, tpot=lambda rng, t: 0.03 - 0.0003 * t + rng.normal(0, 2e-4), stagger_s=0.1))
+    window = find_window(samples, Closed(10))
     assert not window.steady
     assert window.enough
     assert window.reason.startswith("no steady state: ")
@@ -74,11 +74,11 @@ def test_drift_is_found_and_said_in_words():
 
 
 def test_noise_alone_is_no_drift():
-    found = [
+    steady = [
         find_window(sample(closed(8, 40.0, ttft=noisy(0.2, 0.3), tpot=noisy(0.02, 0.1), seed=seed)), Closed(8)).steady
         for seed in range(20)
     ]
-    assert sum(found) >= 19
+    assert sum(steady) >= 19
 
 
 def test_a_level_too_short_says_how_long_it_must_be():
@@ -108,11 +108,11 @@ def test_users_that_think_are_at_work():
         while at < 40 * S:
             rows.append(request(at, [at + S, at + 2 * S], user=user))
             at += 4 * S
-    found = sample(table(rows))
-    window = find_window(found, Closed(4, think_s=2.0))
+    samples = sample(table(rows))
+    window = find_window(samples, Closed(4, think_s=2.0))
     assert window.steady, window.reason
     assert window.mean_in_flight == pytest.approx(2.0)
-    assert mean_active(found, window.start_ns, window.end_ns) == pytest.approx(4.0)
+    assert mean_active(samples, window.start_ns, window.end_ns) == pytest.approx(4.0)
 
 
 def test_users_that_think_in_step_are_cut_into_whole_rounds():
@@ -130,26 +130,26 @@ def test_users_that_think_in_step_are_cut_into_whole_rounds():
 
 
 def test_an_open_loop_within_capacity_is_steady():
-    found = sample(opened(20.0, 60.0, service_s=0.5, servers=40))
-    window = find_window(found, Open(np.zeros(0), 20.0))
-    amounts = throughput(found, window.start_ns, window.end_ns)
+    samples = sample(opened(20.0, 60.0, service_s=0.5, servers=40))
+    window = find_window(samples, Open(np.zeros(0), 20.0))
+    amounts = throughput(samples, window.start_ns, window.end_ns)
     assert window.steady, window.reason
     assert amounts.requests_s == pytest.approx(20.0, rel=0.08)
     assert window.mean_in_flight == pytest.approx(10.0, rel=0.1)
 
 
 def test_an_open_loop_beyond_capacity_has_no_steady_state():
-    found = sample(opened(20.0, 60.0, service_s=0.5, servers=8))
-    window = find_window(found, Open(np.zeros(0), 20.0))
+    samples = sample(opened(20.0, 60.0, service_s=0.5, servers=8))
+    window = find_window(samples, Open(np.zeros(0), 20.0))
     assert not window.steady
     assert "requests in flight still rising" in window.reason
 
 
 def test_an_open_loop_counts_those_who_waited_beyond_its_end():
-    found = sample(opened(20.0, 30.0, service_s=0.5, servers=8))
-    window = find_window(found, Open(np.zeros(0), 20.0))
-    chosen = latency_mask(found, window, Open(np.zeros(0), 20.0))
-    assert found.last_ns[chosen].max() > window.end_ns
+    samples = sample(opened(20.0, 30.0, service_s=0.5, servers=8))
+    window = find_window(samples, Open(np.zeros(0), 20.0))
+    chosen = latency_mask(samples, window, Open(np.zeros(0), 20.0))
+    assert samples.last_ns[chosen].max() > window.end_ns
 
 
 def test_no_success_is_no_window():
@@ -162,9 +162,9 @@ def test_trend_holds_its_level_and_sees_a_slope():
     rng = np.random.default_rng(1)
     false = sum(trend("x", 1 + 0.1 * rng.normal(size=12)).p_value < 0.05 for _ in range(500))
     assert false < 0.08 * 500
-    seen = trend("x", np.linspace(1.0, 1.2, 12))
-    assert seen.direction == "rising" and seen.p_value < 1e-4
-    assert seen.change == pytest.approx(0.198, abs=0.01)
+    rise = trend("x", np.linspace(1.0, 1.2, 12))
+    assert rise.direction == "rising" and rise.p_value < 1e-4
+    assert rise.change == pytest.approx(0.198, abs=0.01)
     assert trend("x", np.full(12, 3.0)).p_value == 1.0
 
 
@@ -208,12 +208,12 @@ def test_the_interval_of_throughput_holds_the_truth_about_as_often_as_it_says():
     long = level(999, 2000.0)
     window = find_window(long, Closed(8))
     truth = throughput(long, window.start_ns, window.end_ns).output_tok_s
-    held = 0
+    covered = 0
     for seed in range(60):
         short = level(seed, 40.0)
-        found = throughput_interval(short, find_window(short, Closed(8)), np.random.default_rng(seed))
-        held += found.low <= truth <= found.high
-    assert held >= 50
+        interval = throughput_interval(short, find_window(short, Closed(8)), np.random.default_rng(seed))
+        covered += interval.low <= truth <= interval.high
+    assert covered >= 50
 
 
 def in_sessions(users: int, sessions: int, calls: list[int], *, tool_s: float = 0.0, seed: int = 0):
@@ -232,9 +232,9 @@ def in_sessions(users: int, sessions: int, calls: list[int], *, tool_s: float = 
     return sample(table(rows))
 
 
-def session_edges(found, users: int):
+def session_edges(samples, users: int):
     """(when `users` sessions had followed the first of each user, when the first user ended its last one), plainly."""
-    rows = list(zip(found.slot, found.session, found.due_ns, found.end_ns, strict=True))
+    rows = list(zip(samples.slot, samples.session, samples.due_ns, samples.end_ns, strict=True))
     begins = sorted(
         min(due for _, session, due, _ in rows if session == k) for k in {session for _, session, *_ in rows}
     )
@@ -245,18 +245,18 @@ def session_edges(found, users: int):
 @pytest.mark.parametrize("calls", [[6, 8, 7, 9], [30, 5, 8, 7, 9]])
 def test_the_window_of_sessions_opens_after_one_generation_and_ends_when_users_leave(tool_s, calls):
     """Also where one of the first sessions outlasts all others of its generation."""
-    found = in_sessions(4, 16, calls, tool_s=tool_s)
-    window = find_window(found, Closed(4), Stop(sessions=16))
-    assert (window.start_ns, window.end_ns) == session_edges(found, 4)
+    samples = in_sessions(4, 16, calls, tool_s=tool_s)
+    window = find_window(samples, Closed(4), Stop(sessions=16))
+    assert (window.start_ns, window.end_ns) == session_edges(samples, 4)
     assert window.steady, window.reason
     assert window.mean_active == pytest.approx(4)
     # At the end of a time, requests and not sessions are cut: the load is full until then.
-    assert find_window(found, Closed(4), Stop(seconds=99)).end_ns == found.due_ns.max()
+    assert find_window(samples, Closed(4), Stop(seconds=99)).end_ns == samples.due_ns.max()
 
 
 def test_too_few_sessions_have_no_window_and_it_is_said():
-    found = in_sessions(4, 4, [20])
-    window = find_window(found, Closed(4), Stop(sessions=4))
+    samples = in_sessions(4, 4, [20])
+    window = find_window(samples, Closed(4), Stop(sessions=4))
     assert not window.steady and not window.enough
     assert window.reason == "no steady state: run too short: 0 sessions followed the first of 4 users, of 4 needed"
     assert window.needs_s == pytest.approx(3 * 20 * LIFE, rel=0.02)
@@ -274,9 +274,9 @@ def test_contexts_that_grow_in_the_first_sessions_are_before_the_window():
                 arrivals = [at + round(0.2 * S) + round(i * tpot(turn) * S) for i in range(50)]
                 rows.append(request(at, arrivals, user=user, session=6 * k + user, turn=turn))
                 at = arrivals[-1]
-    found = sample(table(rows))
-    window = find_window(found, Closed(6), Stop(sessions=36))
+    samples = sample(table(rows))
+    window = find_window(samples, Closed(6), Stop(sessions=36))
     assert window.steady, window.reason
-    chosen = latency_mask(found, window, Closed(6))
-    assert found.turn[chosen].mean() == pytest.approx(4.5, abs=0.15)
-    assert found.tpot_s[chosen].mean() == pytest.approx(np.mean([tpot(k) for k in range(10)]), rel=0.01)
+    chosen = latency_mask(samples, window, Closed(6))
+    assert samples.turn[chosen].mean() == pytest.approx(4.5, abs=0.15)
+    assert samples.tpot_s[chosen].mean() == pytest.approx(np.mean([tpot(k) for k in range(10)]), rel=0.01)

@@ -95,10 +95,10 @@ def test_02_the_clock_starts_when_a_request_is_due_not_after_the_semaphore():
     )
     truth = 0.1 + np.arange(40) / 2
     naive = (requests["first_ns"] - requests["sent_ns"]).to_numpy() / S
-    found = sample(requests)
+    samples = sample(requests)
     assert naive == pytest.approx(np.full(40, 0.1))  # a hundred milliseconds, whatever the load
-    assert found.ttft_s == pytest.approx(truth)
-    assert found.lateness_s == pytest.approx(truth - 0.1)
+    assert samples.ttft_s == pytest.approx(truth)
+    assert samples.lateness_s == pytest.approx(truth - 0.1)
     summary = summarise(requests, Open(due / S, 2.0), ABOUT)
     assert summary.whole_run.latency.ttft_s.max == pytest.approx(truth[-1])
     assert summary.whole_run.latency.uncorrected.ttft_s.max == pytest.approx(0.1)
@@ -138,9 +138,9 @@ def test_03_a_fixed_seed_on_a_warm_server_measures_its_cache():
     summary = summarise(closed(8, 30.0), Closed(8), ABOUT, server=ServerMetrics(delta=naive))
     assert "cache_hits" in codes(summary)
     mine = fresh_seed()
-    found = [server.serve(mine, point) for point in (0, 1)]  # another seed each run, other prompts each level
-    assert [f.cache_hit_rate for f in found] == [0.0, 0.0]
-    summary = summarise(closed(8, 30.0), Closed(8), ABOUT, server=ServerMetrics(delta=found[1]))
+    deltas = [server.serve(mine, point) for point in (0, 1)]  # another seed each run, other prompts each level
+    assert [f.cache_hit_rate for f in deltas] == [0.0, 0.0]
+    summary = summarise(closed(8, 30.0), Closed(8), ABOUT, server=ServerMetrics(delta=deltas[1]))
     assert "cache_hits" not in codes(summary)
 
 
@@ -153,11 +153,11 @@ def test_04_a_chunk_of_four_tokens_is_not_one_token(tmp_path):
         ).requests
     truth = read_truth(log)
     gaps = np.concatenate([np.diff(t.to_numpy()) for t in rows["chunk_ns"]]) / S
-    found = sample(rows)
+    samples = sample(rows)
     assert rows["chunk_ns"].list.len().sum() == truth.tokens.sum() / 4  # tokens, if a chunk were one
     assert gaps.mean() > 3.5 * truth.tpot_s.mean()  # time per token, if a gap were one token's
-    assert found.osl.sum() == found.client_osl.sum() == truth.tokens.sum() == 12 * 40
-    assert found.tpot_unbiased_s.mean() == pytest.approx(truth.tpot_s.mean(), rel=0.1)
+    assert samples.osl.sum() == samples.client_osl.sum() == truth.tokens.sum() == 12 * 40
+    assert samples.tpot_unbiased_s.mean() == pytest.approx(truth.tpot_s.mean(), rel=0.1)
 
 
 def test_05_text_that_is_tokenised_again_has_another_count(golden, tokenizer, tmp_path):
@@ -168,9 +168,9 @@ def test_05_text_that_is_tokenised_again_has_another_count(golden, tokenizer, tm
     sends = [event(piece, "length" if k == 59 else None) for k, piece in enumerate(pieces)]
     script = [["send", HEAD], *(["send", s] for s in sends), ["send", event("", usage=usage)], ["send", DONE]]
     naive = tokenizer.count("".join(pieces))
-    found = sample(closed_run(golden, [{"script": script}], tmp_path, 1).requests)
+    samples = sample(closed_run(golden, [{"script": script}], tmp_path, 1).requests)
     assert abs(naive / len(ids) - 1) > 0.05
-    assert found.osl.tolist() == found.server_osl.tolist() == [len(ids)]
+    assert samples.osl.tolist() == samples.server_osl.tolist() == [len(ids)]
 
 
 class Hungry(SameAgain):
@@ -200,11 +200,11 @@ def test_06_a_client_that_is_the_limit_says_so(tmp_path):
                 client=ClientOptions(kernel_stamps=kernel),
             )
         assert (result.requests["status"] == "ok").all()
-        truth, found = read_truth(log), sample(result.requests)
-        gaps = found.chunks.itl(np.ones(len(found.chunks.at_ns), dtype=bool))
+        truth, samples = read_truth(log), sample(result.requests)
+        gaps = samples.chunks.itl(np.ones(len(samples.chunks.at_ns), dtype=bool))
         sent_ns = result.requests["sent_ns"].to_numpy() + result.t0_monotonic_ns + wall_offset_ns()
         true_s = truth.ttft_s.mean() + (truth.received_ns.mean() - sent_ns.mean()) / 1e9  # a busy server reads late
-        off[name] = (found.ttft_from_sent_s.mean() / true_s - 1, gaps.std() - truth.itl_s.std())
+        off[name] = (samples.ttft_from_sent_s.mean() / true_s - 1, gaps.std() - truth.itl_s.std())
     fidelity = result.fidelity
     assert off["naive"][0] > 0.05 and off["naive"][1] > 0.005
     if fidelity.kernel_stamps:
@@ -271,19 +271,19 @@ def test_10_p99_of_interactivity_is_the_slow_tail():
     """Of a thousand users 20 get 4 tok/s, the rest 50, a lucky 20 get 200."""
     tpot = np.repeat([1 / 4, 1 / 50, 1 / 200], [20, 960, 20])
     naive = np.quantile(1 / tpot, 0.99)
-    found = inverse(describe(tpot))
+    interactivity = inverse(describe(tpot))
     assert naive == pytest.approx(200)
-    assert (found.p50, found.p99) == (pytest.approx(50), pytest.approx(4))
+    assert (interactivity.p50, interactivity.p99) == (pytest.approx(50), pytest.approx(4))
 
 
 def test_11_output_per_decode_gpu_and_input_per_prefill_gpu_do_not_add(catalog):
     """8 prefill and 16 decode GPUs; the sum of the published rates is almost three times the total."""
     points, _ = import_file(DATA / "importers" / "inferencex_disagg.json", catalog=catalog, values={})
-    found = points.row(0, named=True)
+    point = points.row(0, named=True)
     published = {"output": 500.0, "input": 8000.0, "total": 3000.0}
     assert published["output"] + published["input"] > 2.8 * published["total"]
-    parts = found["output_tput_per_gpu_tok_s"] + found["input_tput_per_gpu_tok_s"]
-    assert parts == pytest.approx(found["total_tput_per_gpu_tok_s"]) == published["total"]
+    parts = point["output_tput_per_gpu_tok_s"] + point["input_tput_per_gpu_tok_s"]
+    assert parts == pytest.approx(point["total_tput_per_gpu_tok_s"]) == published["total"]
 
 
 def test_12_throughput_is_interpolated_and_cost_derived():
@@ -297,19 +297,19 @@ def test_12_throughput_is_interpolated_and_cost_derived():
 
 def test_13_what_is_slower_than_a_limit_has_no_data_there():
     """The H200 was measured at 2 to 4 s, the B200 from 1 to 3 s."""
-    found = curves_of(*points_of("H200", (2, 50), (4, 60)), *points_of("B200", (1, 40), (3, 55)))
+    curves = curves_of(*points_of("H200", (2, 50), (4, 60)), *points_of("B200", (1, 40), (3, 55)))
     naive = np.interp(1.5, [2, 4], [50, 60])  # the edge held: the H200 seems to win
     assert naive > np.interp(1.5, [1, 3], [40, 55])
-    assert [c.accelerator for c in candidates(found, 1.5)] == ["B200"]
-    assert {c.accelerator: c.e2e_s for c in candidates(found, 3.5)} == {"H200": 3.5, "B200": 3.0}
-    assert {c.accelerator for c in candidates(found, 2.5)} == {"B200", "H200"}
+    assert [c.accelerator for c in candidates(curves, 1.5)] == ["B200"]
+    assert {c.accelerator: c.e2e_s for c in candidates(curves, 3.5)} == {"H200": 3.5, "B200": 3.0}
+    assert {c.accelerator for c in candidates(curves, 2.5)} == {"B200", "H200"}
 
 
 def test_14_a_cost_names_the_dated_prices_it_rests_on(catalog):
     """The same throughput under two dated sets of prices is two costs, no change of hardware."""
-    found = candidates(curves_of(*points_of("H200", (1, 100), (9, 110))), 1.0)
+    compared = candidates(curves_of(*points_of("H200", (1, 100), (9, 110))), 1.0)
     sets = [tariff(catalog, date, "hyperscaler") for date in ("2025-08", "2026-07")]
-    costs = [rank(found, t).candidates[0].usd_per_mtok_total for t in sets]
+    costs = [rank(compared, t).candidates[0].usd_per_mtok_total for t in sets]
     assert costs[0] != pytest.approx(costs[1], rel=0.01)
     for prices, cost in zip(sets, costs, strict=True):
         assert cost == pytest.approx(usd_per_mtok(prices.usd_per_gpu_h["H200"], 100))
@@ -319,21 +319,21 @@ def test_14_a_cost_names_the_dated_prices_it_rests_on(catalog):
 def test_15_a_heading_in_ms_may_hold_seconds(catalog):
     """0.008 under `median_tpot_ms` beside 125 tok/s per user is 8 ms, not 8 µs."""
     points, _ = import_file(DATA / "importers" / "inferencex_headed_ms.json", catalog=catalog, values={})
-    found = points.row(0, named=True)
+    point = points.row(0, named=True)
     naive = 0.008 * 1e-3
     assert naive * 125.0 == pytest.approx(1e-3)  # TPOT times interactivity must be 1
-    assert found["median_tpot_s"] * 125.0 == pytest.approx(1.0)
-    assert (found["median_ttft_s"], found["notes"]) == (0.08, "columns headed ms hold seconds")
+    assert point["median_tpot_s"] * 125.0 == pytest.approx(1.0)
+    assert (point["median_ttft_s"], point["notes"]) == (0.08, "columns headed ms hold seconds")
 
 
 def test_16_unfinished_warm_up_is_cut_off_or_told_by_the_neighbours():
     """Compilation: for 8 s every first token takes 4 s. In a long level it is left out; a short one is flagged."""
     cold = closed(4, 60.0, ttft=lambda rng, t: 4.0 if t < 8 else 0.2)
-    found, load = sample(cold), Closed(4)
-    window = find_window(found, load, Stop(warmup_s=15.0))
-    assert found.ttft_s.mean() > 1.3 * 0.2
-    assert found.ttft_s[latency_mask(found, window, load)] == pytest.approx(0.2)
-    amounts = throughput(found, window.start_ns, window.end_ns)
+    samples, load = sample(cold), Closed(4)
+    window = find_window(samples, load, Stop(warmup_s=15.0))
+    assert samples.ttft_s.mean() > 1.3 * 0.2
+    assert samples.ttft_s[latency_mask(samples, window, load)] == pytest.approx(0.2)
+    amounts = throughput(samples, window.start_ns, window.end_ns)
     assert amounts.output_tok_s == pytest.approx(4 * 50 / LIFE, rel=0.02)
     levels = [closed(n, 40.0, ttft=lambda rng, t, n=n: 4.0 if n == 1 else 0.2) for n in (1, 2, 4, 8)]
     rows = [summarise(r, Closed(n), ABOUT).point for n, r in zip((1, 2, 4, 8), levels, strict=True)]

@@ -12,7 +12,9 @@ SHORT = LevelWarning("short_output", "outputs are 60% shorter than planned")
 
 
 def levels(**warnings: tuple[LevelWarning, ...]):
-    return [(f"{name[1:]} users", summary(int(name[1:]), 1.0, warnings=found)) for name, found in warnings.items()]
+    return [
+        (f"{name[1:]} users", summary(int(name[1:]), 1.0, warnings=of_level)) for name, of_level in warnings.items()
+    ]
 
 
 def test_one_line_for_each_kind_the_gravest_first():

@@ -85,8 +85,8 @@ def test_points_of_a_failed_run_are_flagged_and_in_no_frontier(run):
     sound = run_study(study(run), today=TODAY)
     assert all(p.points.height for p in sound.panels)
     write_gate(gate(FAIL), run / "gate.json")
-    asked = study(run).model_copy(update={"published": True})
-    wrong = run_study(asked, today=TODAY)
+    published = study(run).model_copy(update={"published": True})
+    wrong = run_study(published, today=TODAY)
     assert wrong.n_flagged["accuracy"] == sound.n_points
     assert not any("measured" in set(p.points["origin"]) for p in wrong.panels)
     page = render(wrong)
@@ -216,6 +216,6 @@ def test_reasons_are_counted_by_vendor():
 
 
 def test_overview_names_the_newest_of_each_engine():
-    found = overview(OverviewQuestion())
-    assert [(e.engine, e.date) for e in found.newest()] == [("sglang", "2026-08-18"), ("vllm", "2026-11-02")]
-    assert to_json(found)["coverage"]["entries"][0]["total"]["files_nvidia"] > 0
+    answer = overview(OverviewQuestion())
+    assert [(e.engine, e.date) for e in answer.newest()] == [("sglang", "2026-08-18"), ("vllm", "2026-11-02")]
+    assert to_json(answer)["coverage"]["entries"][0]["total"]["files_nvidia"] > 0

@@ -58,11 +58,11 @@ def shared(open_page: Open) -> Page:
 def at(shared: Page) -> At:
     """One open page, which goes to the selection of a link."""
 
-    def there(link: str = "") -> Page:
+    def go(link: str = "") -> Page:
         follow(shared, link)
         return shared
 
-    return there
+    return go
 
 
 def whole(page: Page, chart: str) -> dict[str, dict[float, float]]:

@@ -166,13 +166,13 @@ def test_emulated_points_are_in_no_headline(plant: Plant) -> None:
     """Asked for by name they are drawn and marked; the lead and the counts do not know them."""
     emulated = curve("MI355X", times(STEADY, 50), origin="emulated", source="an emulator")
     real = (curve("H200", times(STEADY, 3)), curve("MI355X", STEADY))
-    asked = plant(*real, emulated, origins=["published", "emulated"])
-    assert curve_of(asked, "MI355X", "emulated") == times(STEADY, 50)
-    cell = marked(asked, 20.0)
+    chosen = plant(*real, emulated, origins=["published", "emulated"])
+    assert curve_of(chosen, "MI355X", "emulated") == times(STEADY, 50)
+    cell = marked(chosen, 20.0)
     assert cell.winner == "MI355X" and "emulated" in cell.confidence
-    assert ">emulated</small>" in section_of(render(asked), "verdicts")
+    assert ">emulated</small>" in section_of(render(chosen), "verdicts")
     without = plant(*real, origins=["published"])
-    assert answer(asked)[0] == answer(without)[0]
+    assert answer(chosen)[0] == answer(without)[0]
 
 
 def test_software_in_words() -> None:

@@ -161,7 +161,7 @@ def test_predictions_change_nothing_of_what_is_counted(default_result: StudyResu
 
 
 def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: StudyResult) -> None:
-    seen = set()
+    predicted = set()
     for panel in panels_of(default_result, "like-for-like"):
         verdict = verdict_of(panel, "e2e", default_result.tariffs[0].tier)
         for cell, mark in zip(cells(verdict, default_result.study.e2e_s), default_result.study.e2e_s, strict=True):
@@ -169,8 +169,8 @@ def test_what_rests_on_a_prediction_says_so_in_every_verdict(default_result: Stu
             top = [p.origin for c in of_mark for p in c.candidates[:2] if p.usd_per_mtok_total is not None]
             if cell.withheld is None:
                 assert ("predicted" in cell.confidence) == ("predicted" in top)
-            seen.add("predicted" in cell.confidence)
-    assert seen == {True, False}
+            predicted.add("predicted" in cell.confidence)
+    assert predicted == {True, False}
 
 
 def test_a_study_of_one_vendor_says_that_vendors_do_not_meet() -> None:

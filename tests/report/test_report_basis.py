@@ -27,11 +27,11 @@ def shared(browser: Browser, default_page) -> Iterator[Page]:
 def at(shared: Page) -> At:
     """One open page, which goes to the selection of a link."""
 
-    def there(link: str = "") -> Page:
+    def go(link: str = "") -> Page:
         follow(shared, link)
         return shared
 
-    return there
+    return go
 
 
 def answer(page: Page) -> str:

@@ -32,11 +32,11 @@ def at(open_report: Open) -> At:
     """One open page, which goes to the selection of a link."""
     page = open_report()
 
-    def there(link: str = "") -> Page:
+    def go(link: str = "") -> Page:
         follow(page, link)
         return page
 
-    return there
+    return go
 
 
 def test_the_first_screen_holds_the_answer_the_dollars_and_the_chart(open_report: Open) -> None:
@@ -295,8 +295,8 @@ def test_flat_broken_emulated_and_newer_are_drawn_as_what_they_are(browser: Brow
     with watched(browser, path) as opened:
         drawn = plot(opened("#axis=e2e&e2e=15"), "chart-e2e")
     (flat,) = (line for line in drawn["lines"] if (line["group"], line["dash"]) == ("H200", "dotted"))
-    held = [point for point in flat["points"] if point]
-    assert held[0] == pytest.approx([20, 600]) and {y for _, y in held} == {600} and held[-1][0] > 39
+    points = [point for point in flat["points"] if point]
+    assert points[0] == pytest.approx([20, 600]) and {y for _, y in points} == {600} and points[-1][0] > 39
     lines = {line["dash"]: line for line in drawn["lines"] if line["group"] == "MI355X" and line["dash"] != "dotted"}
     assert set(lines) == {"solid", "dashed"}
     assert not [p for p in lines["solid"]["points"] if p and 10.01 < p[0] < 19.99]

@@ -54,7 +54,7 @@ def test_the_answer_comes_first(run_folders):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "sentence"),
     [
         (
             {"kind": "slo", "users": 96, "steps": 9, "slo": "ttft_p99=2s", "fails_at": 104},
@@ -67,10 +67,10 @@ def test_the_answer_comes_first(run_folders):
         ({"kind": "knee", "users": 48, "steps": 7}, "Beyond 48 users latency grows faster"),
     ],
 )
-def test_what_a_search_found_is_said(tmp_path, answer, said):
+def test_what_a_search_found_is_said(tmp_path, answer, sentence):
     ladder(tmp_path / "run", (1, 2))
     RunFolder(tmp_path / "run").refresh(answer)
-    assert said in " ".join(headline(read_run(tmp_path / "run")).sentences)
+    assert sentence in " ".join(headline(read_run(tmp_path / "run")).sentences)
 
 
 def test_unsound_levels_do_not_win(run_folders):
@@ -122,7 +122,7 @@ def test_the_page_loads_nothing_and_tells_no_secret(run_folders):
 
 
 @pytest.mark.parametrize(
-    ("told", "kept"),
+    ("text", "kept"),
     [
         (
             "paretoken bench --tokenizer a/b --until '1e6 tokens'",
@@ -137,8 +137,8 @@ def test_the_page_loads_nothing_and_tells_no_secret(run_folders):
         ("--max-tokens 8 --min-tokens", "--max-tokens 8 --min-tokens"),
     ],
 )
-def test_secrets_are_left_out(told, kept):
-    assert without_secrets(told) == kept
+def test_secrets_are_left_out(text, kept):
+    assert without_secrets(text) == kept
 
 
 def test_names_from_outside_are_escaped(tmp_path):

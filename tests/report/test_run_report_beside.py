@@ -53,8 +53,8 @@ def run(run_folders) -> MeasuredRun:
     ],
 )
 def test_each_difference_is_named_with_both_values(run, columns, config, row):
-    (found,) = differences([run, altered(run, config, **columns)])
-    assert (found.kind, found.name, found.values) == row
+    (difference,) = differences([run, altered(run, config, **columns)])
+    assert (difference.kind, difference.name, difference.values) == row
     assert len(questions([run, altered(run, config, **columns)])) == (2 if row[0] == "Question" else 1)
 
 

@@ -48,7 +48,7 @@ def open_page(browser: Browser, files: dict[str, Path], request: pytest.FixtureR
         yield opened
 
 
-def seen(page: Page, name: str, subtitle: str = "") -> str:
+def svg_of(page: Page, name: str, subtitle: str = "") -> str:
     """The chart as markup, once it is drawn and its subtitle has this text."""
     page.locator(f"#chart-{name}").scroll_into_view_if_needed()
     page.locator(f"#chart-{name} .fig-subtitle", has_text=subtitle).wait_for()
@@ -72,7 +72,7 @@ def title(page: Page, name: str) -> str:
 def test_every_chart_is_drawn_with_title_source_and_table(open_page: Open) -> None:
     page = open_page()
     for name in ("curve-0", *LEVEL):
-        assert "<path" in seen(page, name)
+        assert "<path" in svg_of(page, name)
         assert title(page, name) and page.inner_text(f"#chart-{name} .fig-source").startswith("Source: run ")
         assert len(rows(page, name)) > 1, name
     assert page.locator("img").count() == 0
@@ -92,7 +92,7 @@ def test_what_was_not_recorded_has_no_figures(open_page: Open, shown: set[str]) 
 def test_sessions_and_telemetry_are_drawn(open_page: Open) -> None:
     page = open_page()
     for name in ("sessions", "turns", "queue", "kv", "power", "clock", "temperature"):
-        assert "<path" in seen(page, name)
+        assert "<path" in svg_of(page, name)
     assert title(page, "turns").startswith("TTFT p50 is ") and title(page, "turns").endswith("of number 4")
     assert [r.split("\t")[0] for r in rows(page, "turns")] == ["Turn", "1", "2", "3", "4"]
     assert title(page, "power") == "607 W a GPU in the window, 31.5 J per output token"
@@ -103,9 +103,9 @@ def test_sessions_and_telemetry_are_drawn(open_page: Open) -> None:
 def test_the_level_changes_distributions_and_timeline(open_page: Open) -> None:
     page = open_page()
     names = ("ttft", "flight", "requests")
-    before = [(seen(page, name, "16 users"), rows(page, name)) for name in names]
+    before = [(svg_of(page, name, "16 users"), rows(page, name)) for name in names]
     page.select_option("#level", label="2 users")
-    after = [(seen(page, name, "2 users"), rows(page, name)) for name in names]
+    after = [(svg_of(page, name, "2 users"), rows(page, name)) for name in names]
     assert all(a != b and x != y for (a, x), (b, y) in zip(before[1:], after[1:], strict=True))
     assert before[0][0] != after[0][0]
     assert page.inner_text("#subject").startswith("2 users: ")
@@ -115,10 +115,10 @@ def test_the_level_changes_distributions_and_timeline(open_page: Open) -> None:
 
 def test_distributions_switch_to_the_tail(open_page: Open) -> None:
     page = open_page()
-    within = seen(page, "itl")
+    within = svg_of(page, "itl")
     page.select_option("#tail", "beyond")
     page.locator("#chart-itl svg text", has_text="share beyond").wait_for(state="attached")
-    assert seen(page, "itl") != within
+    assert svg_of(page, "itl") != within
 
 
 def test_axes_switch_the_curve(open_page: Open) -> None:
@@ -140,9 +140,9 @@ def test_published_points_lie_behind_with_their_source(open_page: Open) -> None:
     assert "published points of inferencex" in page.inner_text("#chart-curve-0 .fig-source")
     published = [r for r in rows(page, "curve-0") if r.endswith("published")]
     assert len(published) > 5
-    shown = seen(page, "curve-0")
+    shown = svg_of(page, "curve-0")
     page.select_option("#behind", "hidden")
-    assert len(seen(page, "curve-0")) < len(shown)
+    assert len(svg_of(page, "curve-0")) < len(shown)
     assert "published" not in page.inner_text("#chart-curve-0 .fig-source")
     assert page.inner_text("#curve code").startswith("paretoken compare --model llama-3-70b --precision fp8")
 
@@ -152,9 +152,9 @@ def test_a_mark_answers_and_chooses_its_level(open_page: Open) -> None:
     assert page.input_value("#level") == "4"
     page.locator("#chart-curve-0 .canvas").focus()
     page.keyboard.press("ArrowRight")
-    told = page.inner_text("#chart-curve-0 .tip")
+    tip = page.inner_text("#chart-curve-0 .tip")
     for part in ("1 user", "TTFT p50", "TPOT p50", "E2E p50", "95 %", "steady: yes", "origin: measured"):
-        assert part in told
+        assert part in tip
     page.keyboard.press("Enter")
     assert page.input_value("#level") == "0" and page.locator("#chart-curve-0 .tip.pinned").is_visible()
     page.keyboard.press("Escape")
@@ -169,15 +169,15 @@ def test_a_mark_answers_and_chooses_its_level(open_page: Open) -> None:
 @pytest.mark.parametrize("open_page", ["trouble"], indirect=True)
 def test_doubtful_levels_are_hollow_and_failures_red(open_page: Open) -> None:
     page = open_page("#behind=hidden")
-    seen(page, "curve-0")
+    svg_of(page, "curve-0")
     assert page.locator("#chart-curve-0 svg path[stroke='#1f6fd0'][fill='#ffffff'][transform]").count() == 4
     page.select_option("#level", label="12 users (failed)")
-    assert all("#c62828" in seen(page, name, "12 users") for name in ("errors", "requests"))
+    assert all("#c62828" in svg_of(page, name, "12 users") for name in ("errors", "requests"))
     assert title(page, "errors") == "50 requests failed"
     page.select_option("#level", label="2 users (2) (failed)")
     page.locator("#chart-ttft").scroll_into_view_if_needed()
     page.locator("#chart-ttft .empty", has_text="No request of this level has this figure.").wait_for()
-    assert "#c62828" in seen(page, "requests", "2 users (2)")
+    assert "#c62828" in svg_of(page, "requests", "2 users (2)")
     page.select_option("#level", label="2 users")
     assert page.locator("#chart-errors").is_hidden()
 
@@ -200,7 +200,7 @@ def test_runs_of_one_question_lie_over_each_other(open_page: Open) -> None:
     page.select_option("#run", label="after")
     assert page.locator("#level option").count() == 3
     assert page.inner_text("#subject").startswith("after, 16 users")
-    svg = seen(page, "ttft", "after, 16 users")
+    svg = svg_of(page, "ttft", "after, 16 users")
     assert "#c25a00" in svg and "#1f6fd0" in svg
     assert page.locator("#change tbody tr").count() == 21
 
@@ -223,7 +223,7 @@ def test_no_horizontal_overflow(open_page: Open, width: int) -> None:
     page = open_page(width=width)
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
     for name in ("curve-0", "requests"):
-        seen(page, name)
+        svg_of(page, name)
         rows(page, name)
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
 
@@ -248,10 +248,10 @@ def test_dark_print_keyboard_and_no_script(open_page: Open, browser: Browser, fi
     fresh = open_page()
     fresh.keyboard.press("Tab")
     assert fresh.evaluate("document.activeElement.className") == "skip"
-    before = seen(fresh, "flight", "16 users")
+    before = svg_of(fresh, "flight", "16 users")
     fresh.focus("#level")
     fresh.keyboard.press("ArrowUp")
-    assert seen(fresh, "flight", "8 users") != before
+    assert svg_of(fresh, "flight", "8 users") != before
     context = browser.new_context(java_script_enabled=False)
     bare = context.new_page()
     bare.goto(files["one"].as_uri())
@@ -262,5 +262,5 @@ def test_dark_print_keyboard_and_no_script(open_page: Open, browser: Browser, fi
 
 def test_a_link_with_nonsense_still_shows_something(open_page: Open) -> None:
     page = open_page("#axis=up&side=x&scale=&tail=z&run=9&level=-4")
-    assert page.input_value("#level") == "4" and "<path" in seen(page, "curve-0")
+    assert page.input_value("#level") == "4" and "<path" in svg_of(page, "curve-0")
     assert page.evaluate("location.hash") == ""

@@ -11,6 +11,9 @@ from paretoken.errors import BadConfig
 from paretoken.plain_files import as_type
 
 OSL = "1024"
+NO_ANSWERS = "--answers server needs prompts that hold earlier answers; add --turns or --trace FILE"
+NO_WAITS = "--idle-cap shortens the waits of sessions; add --trace FILE, or --workload agent-code"
+"""Errors for options that only sessions have, also where a named workload turns out to have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +96,9 @@ class BenchConfig:
         if self.turns and self.trace:
             raise BadConfig("--turns makes conversations and --trace replays recorded ones; use one of them")
         if self.answers == "server" and not (self.turns or self.trace or self.workload):
-            raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
+            raise BadConfig(NO_ANSWERS)
         if self.idle_cap_s is not None and not (self.trace or self.workload):
-            raise BadConfig("--idle-cap shortens the waits of sessions; add --trace FILE, or --workload agent-code")
+            raise BadConfig(NO_WAITS)
         if self.idle_cap_s is not None and self.idle_cap_s < 0:
             raise BadConfig(f"--idle-cap is {self.idle_cap_s:g} s; use 0 or more")
         if self.adapters and self.balance == "least_outstanding":

@@ -20,7 +20,7 @@ from paretoken.slo import Slo
 
 DEFAULT_LADDER = "1:32:x2"
 REQUESTS_PER_USER = 10
-OPEN_SECONDS = HELD_S = 60.0
+OPEN_SECONDS = AFTER_RAMP_S = 60.0
 LONGEST_S = 600.0
 """The limit of a level that ends by precision."""
 
@@ -105,7 +105,7 @@ class LevelLoads:
             if until.precision:
                 seconds = LONGEST_S
             elif load.ramp_s:
-                seconds = HELD_S
+                seconds = AFTER_RAMP_S
             elif self.sessions is not None:
                 sessions = self._enough_sessions(load.users, self.sessions)
             else:

@@ -7,6 +7,7 @@ from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import is_loopback
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.workload.bodies import Bodies
+from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, PlainWords, TokenIds, Words
 from paretoken.bench.workload.sessions.lengths import Count
 from paretoken.bench.workload.tokenizer import Tokenizer, load_tokenizer
@@ -95,5 +96,14 @@ def tokens_per_word(config: BenchConfig, lengths: str) -> tuple[float, str]:
 
 def token_counter(config: BenchConfig, tokenizer: Tokenizer | None) -> Count:
     """Tokens of a text: by a tokenizer, else by its words."""
-    per_word = config.tokens_per_word or 1.0
-    return tokenizer.count if tokenizer else lambda text: round(per_word * len(text.split()))
+    return tokenizer.count if tokenizer else word_counter(config.tokens_per_word or 1.0)
+
+
+def word_counter(per_word: float) -> Count:
+    """Tokens of a text at a fixed number of tokens per word."""
+    return lambda text: round(per_word * len(text.split()))
+
+
+def stated_osl(config: BenchConfig, shape: RequestLengths) -> int | None:
+    """The output length that the user states, for calls of a trace without one; None without any."""
+    return round(shape.osl.mean) if config.osl is not None or config.workload else None

@@ -16,9 +16,11 @@ from paretoken.bench.prompt_makers import (
     SAFE_VOCABULARY,
     maker_tokenizer,
     prompt_maker,
+    stated_osl,
     token_counter,
     tokens_per_word,
     trace_tokenizer,
+    word_counter,
 )
 from paretoken.bench.session_trace import (
     check_answers,
@@ -144,54 +146,79 @@ def plan_prompts(
     they name if it is one of `models`.
     """
     maker, notes = prompt_maker(config, server, bodies)
-    prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
-    exact = isinstance(maker, TokenIds)
+    plan = PromptPlan(maker, seed)
     if workload is not None:
-        drawn = generated_trace(workload, server.max_context)
-        return _of_sessions(config, PromptPlan(maker, seed), bodies, drawn, notes)
+        return _of_sessions(config, plan, bodies, generated_trace(workload, server.max_context), notes)
     sessions = session_trace(config)
     if sessions is not None:
         lengths, more = session_lengths(config, maker, shape, server, bodies.model, sessions)
         sessions = served_sessions(sessions, lengths, server.max_context, keep_going=config.keep_going)
         sessions, of_models = with_served_models(sessions, models, bodies.model)
-        return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *more, *of_models))
+        return _of_sessions(config, plan, bodies, sessions, (*notes, *more, *of_models))
     if config.trace:
-        trace, trace_notes = _trace(config, maker, shape, server, bodies)
-        loops = config.arrivals != "trace"
-        if trace.in_turns:
-            lengths = MissingLengths(token_counter(config, maker_tokenizer(config, maker)))
-            sessions = served_sessions(
-                sessions_of_requests(trace, config.think_s), lengths, server.max_context, keep_going=True
-            )
-            return _of_sessions(config, PromptPlan(maker, seed), bodies, sessions, (*notes, *trace_notes))
-        if server.max_context is not None:
-            trace = trace.within(server.max_context)
-        notes = (*notes, *trace_notes, *trace.notes(repeats=loops))
-
-        def replayed(level: int, correction: Correction) -> Replayed:
-            return Replayed(
-                plan=PromptPlan(maker, seed, level, None, correction), trace=trace, bodies=bodies, repeat=loops
-            )
-
-        return PromptSetup(replayed, exact, trace.hit_rate(), notes, trace)
+        return _of_requests(config, plan, bodies, shape, server, notes)
     if config.turns:
-        talk = Talk(parse_length(config.turns), shape.isl, shape.osl, think_s=config.think_s)
-        check_answers(config, maker, None)
+        return _of_talks(config, plan, bodies, shape, notes)
+    return _synthetic(config, plan, bodies, shape, notes)
 
-        def talks(level: int, correction: Correction) -> SessionSource:
-            plan = PromptPlan(maker, seed, level, None, correction)
-            return SessionSource(plan=plan, sessions=Conversations(plan, talk), bodies=bodies, answers=config.answers)
 
-        some = [Conversations(PromptPlan(maker, seed), talk).drawn(k) for k in range(SAMPLED_TALKS)]
-        hit_rate = possible_share(some, own_answers=config.answers == "server")
-        return PromptSetup(talks, exact, hit_rate, notes)
+def _synthetic(
+    config: BenchConfig, plan: PromptPlan, bodies: Bodies, shape: RequestLengths, notes: tuple[str, ...]
+) -> PromptSetup:
+    """Single prompts by their lengths, with shared prefixes if there are any."""
+    prefixes = Prefixes(config.prefix_share, config.prefixes) if config.prefix_share else None
 
     def synthetic(level: int, correction: Correction) -> Synthetic:
-        plan = PromptPlan(maker, seed, level, prefixes, correction)
-        return Synthetic(plan=plan, lengths=shape, bodies=bodies, batch=config.batch)
+        of_level = replace(plan, point=level, prefixes=prefixes, correction=correction)
+        return Synthetic(plan=of_level, lengths=shape, bodies=bodies, batch=config.batch)
 
     notes = (*notes, *_extent_notes(config, bodies))
+    exact = isinstance(plan.maker, TokenIds)
     return PromptSetup(synthetic, exact, prefixes.hit_rate(1000) if prefixes else 0.0, notes)
+
+
+def _of_talks(
+    config: BenchConfig, plan: PromptPlan, bodies: Bodies, shape: RequestLengths, notes: tuple[str, ...]
+) -> PromptSetup:
+    """The prompts of synthetic conversations."""
+    talk = Talk(parse_length(str(config.turns)), shape.isl, shape.osl, think_s=config.think_s)
+    check_answers(config, plan.maker, None)
+
+    def talks(level: int, correction: Correction) -> SessionSource:
+        of_level = replace(plan, point=level, correction=correction)
+        conversations = Conversations(of_level, talk)
+        return SessionSource(plan=of_level, sessions=conversations, bodies=bodies, answers=config.answers)
+
+    some = [Conversations(plan, talk).drawn(k) for k in range(SAMPLED_TALKS)]
+    hit_rate = possible_share(some, own_answers=config.answers == "server")
+    return PromptSetup(talks, isinstance(plan.maker, TokenIds), hit_rate, notes)
+
+
+def _of_requests(
+    config: BenchConfig,
+    plan: PromptPlan,
+    bodies: Bodies,
+    shape: RequestLengths,
+    server: ProbedServer,
+    notes: tuple[str, ...],
+) -> PromptSetup:
+    """The prompts of a trace of requests; those of its turns, which follow each other, are those of sessions."""
+    trace, trace_notes = _trace(config, plan.maker, shape, server, bodies)
+    if trace.in_turns:
+        lengths = MissingLengths(token_counter(config, maker_tokenizer(config, plan.maker)))
+        sessions = sessions_of_requests(trace, config.think_s)
+        sessions = served_sessions(sessions, lengths, server.max_context, keep_going=True)
+        return _of_sessions(config, plan, bodies, sessions, (*notes, *trace_notes))
+    if server.max_context is not None:
+        trace = trace.within(server.max_context)
+    loops = config.arrivals != "trace"
+
+    def replayed(level: int, correction: Correction) -> Replayed:
+        of_level = replace(plan, point=level, correction=correction)
+        return Replayed(plan=of_level, trace=trace, bodies=bodies, repeat=loops)
+
+    notes = (*notes, *trace_notes, *trace.notes(repeats=loops))
+    return PromptSetup(replayed, isinstance(plan.maker, TokenIds), trace.hit_rate(), notes, trace)
 
 
 def _of_sessions(
@@ -250,7 +277,7 @@ def _trace(
     silent = [r for r in trace.requests if r.output_tokens is None]
     tokenizer = trace_tokenizer(config, maker, server, bodies.model) if silent else maker_tokenizer(config, maker)
     count = tokenizer.count if tokenizer else None
-    stated = round(shape.osl.mean) if config.osl is not None or config.workload else None
+    stated = stated_osl(config, shape)
     unanswered = [r for r in silent if r.answer is None]
     guessed = silent if tokenizer is None else unanswered
     of = f"of {len(trace.requests):,} requests of {config.trace} state no output length"
@@ -262,7 +289,7 @@ def _trace(
     if tokenizer or not silent:
         return trace.counted(count), notes
     per_word, how = tokens_per_word(config, f"{len(silent):,} {of}")
-    counted = trace.counted(lambda text: round(per_word * len(text.split())))
+    counted = trace.counted(word_counter(per_word))
     # Input lengths by words would pass for the server's count; they stay unknown.
     requests = tuple(
         replace(c, input_tokens=r.input_tokens) for c, r in zip(counted.requests, trace.requests, strict=True)

@@ -189,9 +189,8 @@ class RunFolder:
 
         summaries = [level.summary for level in self.levels()]
         partial = self.folder / f".{POINTS}"
-        points = [
-            p for p in merged_points(summaries) if p["osl"] is not None
-        ]  # embeddings are none: they have no output
+        # A level of embeddings is no operating point, because it has no output.
+        points = [point for point in merged_points(summaries) if point["osl"] is not None]
         write_points(points_frame(points), partial)
         partial.replace(self.folder / POINTS)
         sweep = SweepSummary(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.probe import ProbedServer
-from paretoken.bench.prompt_makers import token_counter, tokens_per_word, trace_tokenizer
+from paretoken.bench.prompt_makers import stated_osl, token_counter, tokens_per_word, trace_tokenizer, word_counter
 from paretoken.bench.workload.lengths import RequestLengths
 from paretoken.bench.workload.makers import Maker, TokenIds
 from paretoken.bench.workload.sessions.lengths import MissingLengths, goes_on, holds_messages
@@ -78,7 +78,7 @@ def session_lengths(
     missing = _unmeasured(trace)
     tokenizer = trace_tokenizer(config, maker, server, model) if missing else None
     count = token_counter(config, tokenizer)
-    stated = round(shape.osl.mean) if config.osl is not None or config.workload else None
+    stated = stated_osl(config, shape)
     silent = [call for call in missing if call.output_tokens is None]
     guessed = [call for call in silent if tokenizer is None or call.answer is None]
     total = sum(len(session.calls) for session in trace.sessions)
@@ -89,7 +89,7 @@ def session_lengths(
     if tokenizer is not None or not any(call.answer is not None for call in silent):
         return MissingLengths(count), ()
     per_word, how = tokens_per_word(config, of)
-    return MissingLengths(lambda text: round(per_word * len(text.split()))), (how,)
+    return MissingLengths(word_counter(per_word)), (how,)
 
 
 def _unmeasured(trace: SessionTrace) -> list[Call]:

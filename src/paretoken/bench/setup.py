@@ -13,7 +13,7 @@ from paretoken import __version__
 from paretoken.bench.access import Access, learned
 from paretoken.bench.adapters import adapter_endpoints, adapter_note, parse_adapters
 from paretoken.bench.cache_block import CacheBlock, cache_block
-from paretoken.bench.config import OSL, BenchConfig
+from paretoken.bench.config import NO_ANSWERS, NO_WAITS, OSL, BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.labels import UNSTATED
 from paretoken.bench.level_loads import OPEN_SECONDS, LevelLoads
@@ -270,9 +270,9 @@ def _session_workload(config: BenchConfig, catalog: Catalog | None) -> SessionWo
         raise BadConfig(f"--workload {config.workload} has sessions of its own; leave out --trace and --turns")
     if workload is None and not config.trace:
         if config.idle_cap_s is not None:
-            raise BadConfig("--idle-cap shortens the waits of sessions; add --trace FILE, or --workload agent-code")
+            raise BadConfig(NO_WAITS)
         if config.answers == "server" and not config.turns:
-            raise BadConfig("--answers server needs prompts that hold earlier answers; add --turns or --trace FILE")
+            raise BadConfig(NO_ANSWERS)
     return workload
 
 

@@ -142,10 +142,9 @@ def finish(
         requests = setup.possible.added(requests, setup.block.tokens)
     samples, outcomes = sample(requests), requests.select("status", "detail", "due_ns")
     folder.keep_requests(number, requests)
-    result, requests = (
-        replace(result, requests=requests.clear()),
-        requests.clear(),
-    )  # before the figures are worked out: a long level is large
+    # The records of a long level are large, so they go before the figures are computed.
+    requests = requests.clear()
+    result = replace(result, requests=requests)
     context = LevelContext(
         columns=_of_sessions(setup) | setup.columns(),
         config=_compared(config),

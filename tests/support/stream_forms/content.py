@@ -104,15 +104,15 @@ def forms() -> dict[str, Form]:
 
 def forms_with_reasoning() -> dict[str, Form]:
     """Reasoning in every field, and reasoning that is not sent."""
-    told = (FIN, {**USAGE, "usage": usage(**thought(10))}, DONE)
+    end = (FIN, {**USAGE, "usage": usage(**thought(10))}, DONE)
     fields = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content", "thoughts", "thought")
-    forms = {f"in_{name}": Form(script(deltas(name), told)) for name in fields}
+    forms = {f"in_{name}": Form(script(deltas(name), end)) for name in fields}
     details: dict[str, Callable[[str], object]] = {
         "reasoning_details": lambda t: [{"type": "reasoning.text", "text": t, "index": 0}],
         "reasoning_summary": lambda t: [{"type": "reasoning.summary", "summary": t}],
     }
     forms |= {
-        name: Form(script(deltas("reasoning_details", value=v, rest={"content": ""}), told))
+        name: Form(script(deltas("reasoning_details", value=v, rest={"content": ""}), end))
         for name, v in details.items()
     }
     hidden = replace(TRUE, ttft_ms=200, hidden=10)
@@ -121,37 +121,37 @@ def forms_with_reasoning() -> dict[str, Form]:
     growing = [tok(i, usage=usage(11 + i, total=22 + i, **thought(10))) for i in range(10)]
     forms |= {
         "reasoning_and_details": Form(
-            script(deltas("reasoning", rest={"reasoning_details": [{"type": "reasoning.text", "text": " r"}]}), told)
+            script(deltas("reasoning", rest={"reasoning_details": [{"type": "reasoning.text", "text": " r"}]}), end)
         ),
         "thinking_blocks": Form(
-            script(deltas("thinking_blocks", value=lambda t: [{"type": "thinking", "thinking": t, "signature": "s"}]), told)
+            script(deltas("thinking_blocks", value=lambda t: [{"type": "thinking", "thinking": t, "signature": "s"}]), end)
         ),
-        "reasoning_object": Form(script(deltas("reasoning", value=lambda t: {"content": t}), told)),
+        "reasoning_object": Form(script(deltas("reasoning", value=lambda t: {"content": t}), end)),
         "reasoning_flags": Form(
             script([chunk({"content": f" w{i}", "thinking": False, "reasoning_effort": "low", "thinking_time": 3}) for i in range(N)])
         ),
-        "think_tags": Form(script([chunk({"content": "<think>"}), *[tok(i) for i in range(N - 1)]], told)),
+        "think_tags": Form(script([chunk({"content": "<think>"}), *[tok(i) for i in range(N - 1)]], end)),
         "think_tags_in_chunks": Form(
-            script([chunk({"content": "<think> ab"}), *[chunk({"content": " abcdefghi"}) for _ in range(9)]], told),
+            script([chunk({"content": "<think> ab"}), *[chunk({"content": " abcdefghi"}) for _ in range(9)]], end),
             replace(TRUE, tpot_ms=90 / 19),
         ),
         "usage_without_reasoning": Form(script(deltas("reasoning_content"), xai)),
         "usage_without_reasoning_or_total": Form(
             script([*deltas("reasoning_content", n=12)], (FIN, {**USAGE, "usage": usage(8, total=None, **thought(12))}, DONE))
         ),
-        "hidden": Form(script(late, told, first=200), hidden),
+        "hidden": Form(script(late, end, first=200), hidden),
         "hidden_flat": Form(script(late, (FIN, {**USAGE, "usage": usage(reasoning_tokens=10)}, DONE), first=200), hidden),
         "hidden_outside_output": Form(script(late, xai, first=200), hidden),
         "total_beyond_the_chunks": Form(script(late, (FIN, {**USAGE, "usage": usage(10)}, DONE), first=200), replace(hidden, osl=10, hidden=0)),
         "reasoning_in_total_only": Form(script(deltas("reasoning_content"), (FIN, {**USAGE, "usage": usage(10)}, DONE))),
         "hidden_usage_in_every_chunk": Form(script(growing, (FIN, {**USAGE, "usage": usage(**thought(10))}, DONE), first=200), hidden),
         "hidden_encrypted": Form(
-            script(late, told, (ROLE, chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "AAAA"}]})), 200),
+            script(late, end, (ROLE, chunk({"reasoning_details": [{"type": "reasoning.encrypted", "data": "AAAA"}]})), 200),
             hidden,
         ),
-        "hidden_with_signature": Form(script(late, told, (ROLE, chunk({"reasoning_opaque": "x", "thought_signature": "y"})), 200), hidden),
+        "hidden_with_signature": Form(script(late, end, (ROLE, chunk({"reasoning_opaque": "x", "thought_signature": "y"})), 200), hidden),
         "hidden_several_tokens_a_chunk": Form(
-            script([chunk({"content": " ab cd"}) for _ in range(5)], told, first=200), replace(hidden, tpot_ms=40 / 9)
+            script([chunk({"content": " ab cd"}) for _ in range(5)], end, first=200), replace(hidden, tpot_ms=40 / 9)
         ),
         "reasoning_used_all": Form(
             script([chunk({"content": ""})], (chunk({}, "length"), {**USAGE, "usage": usage(**thought(20))}, DONE)),

@@ -57,10 +57,10 @@ class Delays:
 
     def quantile_s(self, q: float) -> float:
         """The delay that a share q of all do not exceed (upper edge of its bin)."""
-        rank, seen = q * self.count, 0
+        rank, counted = q * self.count, 0
         for step, n in enumerate(self.bins):
-            seen += n
-            if n and seen >= rank:
+            counted += n
+            if n and counted >= rank:
                 return ((step + 1) * STEP_NS if step < STEPS - 1 else self.longest_ns) / 1e9
         return 0.0
 

@@ -82,8 +82,10 @@ def _block_delta(delta: Json) -> TypedEvent:
 def _block(block: Json) -> tuple[int, bool]:
     """Characters of a block or part, and whether they are reasoning; the name of a tool is output, too."""
     if block.get("type") in ("tool_use", "function_call"):
-        given = block.get("input") or block.get("arguments") or ""
-        return len(_text(block, "name")) + len(given if isinstance(given, str) else orjson.dumps(given)), False
+        arguments = block.get("input") or block.get("arguments") or ""
+        return len(_text(block, "name")) + len(
+            arguments if isinstance(arguments, str) else orjson.dumps(arguments)
+        ), False
     size = sum(len(_checked(block[name], name)) for name in _TEXTS if block.get(name))
     return size, size > 0 and block.get("type") in ("thinking", "reasoning_text", "summary_text")
 

@@ -28,9 +28,9 @@ def offset(
     best: ClockOffset | None = None
     for _ in range(readings):
         before = clock()
-        there = remote()
+        remote_s = remote()
         after = clock()
-        reading = ClockOffset(there - (before + after) / 2, (after - before) / 2)
+        reading = ClockOffset(remote_s - (before + after) / 2, (after - before) / 2)
         if best is None or reading.bound_s < best.bound_s:
             best = reading
     if best is None:

@@ -49,5 +49,5 @@ def _figures(requests: pl.DataFrame, name: str) -> AdapterFigures:
 
 
 def _median(values: Floats) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if known.size else None
+    finite = values[~np.isnan(values)]
+    return float(np.median(finite)) if finite.size else None

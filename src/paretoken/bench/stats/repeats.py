@@ -67,11 +67,11 @@ def merged_points(summaries: Sequence[LevelSummary]) -> list[PointRow]:
 
 def names(summaries: Sequence[LevelSummary]) -> list[str]:
     """Each level's load in words; a repeat carries its number."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     numbered = []
     for name in (s.load.name for s in summaries):
-        seen[name] += 1
-        numbered.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        counts[name] += 1
+        numbered.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
     return numbered
 
 

@@ -1,13 +1,13 @@
 """The search for a load: the highest that meets its objectives, or the knee. Pure: no clock, no network.
 
-Both hand out the next load to measure and take in what was seen:
+Both hand out the next load to measure and take in what was measured:
 
     while (load := search.next_load()) is not None:
         search.observe(load, met=...)
     search.answer
 
 `Search` doubles until a load fails, then bisects: an answer N inside [low, high] takes at most
-⌈log2(N / start)⌉ + 1 doublings and ⌈log2 N⌉ halvings. What was seen of a load is pooled and made monotone (meeting
+⌈log2(N / start)⌉ + 1 doublings and ⌈log2 N⌉ halvings. The results at a load are pooled and made monotone (meeting
 objectives gets no easier with more load: isotonic regression), so one unlucky observation is
 outvoted; with `confirm` above 1 both sides of the boundary are measured that often before it counts.
 `Knee` climbs the same ladder to the load with the highest power, throughput / latency (Kleinrock 1979), and
@@ -40,7 +40,7 @@ class Search:
     resolution: float = 0.0
     confirm: int = 1
     max_steps: int = 64
-    seen: dict[float, list[bool]] = field(default_factory=dict)
+    results: dict[float, list[bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high:
@@ -51,7 +51,7 @@ class Search:
     @property
     def steps(self) -> int:
         """Observations so far."""
-        return sum(len(results) for results in self.seen.values())
+        return sum(map(len, self.results.values()))
 
     @property
     def answer(self) -> float | None:
@@ -65,13 +65,13 @@ class Search:
 
     def observe(self, load: float, met: bool) -> None:
         """Take in one measurement of a load."""
-        self.seen.setdefault(load, []).append(met)
+        self.results.setdefault(load, []).append(met)
 
     def next_load(self) -> float | None:
         """The next load to measure; None when the answer is final."""
         if self.steps >= self.max_steps:
             return None
-        if not self.seen:
+        if not self.results:
             return self._clip(self.low if self.start is None else self.start)
         met, failed = self._sides()
         if met is None:
@@ -85,8 +85,10 @@ class Search:
 
     def _sides(self) -> tuple[float | None, float | None]:
         """The neighbours of the boundary of the pooled, monotone shares of observations that met."""
-        loads = sorted(self.seen)
-        share = falling([sum(self.seen[x]) / len(self.seen[x]) for x in loads], [len(self.seen[x]) for x in loads])
+        loads = sorted(self.results)
+        share = falling(
+            [sum(self.results[x]) / len(self.results[x]) for x in loads], [len(self.results[x]) for x in loads]
+        )
         meets = [x for x, s in zip(loads, share, strict=True) if s >= 0.5]
         fails = [x for x, s in zip(loads, share, strict=True) if s < 0.5]
         return (max(meets) if meets else None), (min(fails) if fails else None)
@@ -100,7 +102,7 @@ class Search:
 
     def _unsure(self, loads: tuple[float, ...]) -> float | None:
         """The first of the loads seen fewer than `confirm` times."""
-        return next((x for x in loads if len(self.seen[x]) < self.confirm), None)
+        return next((x for x in loads if len(self.results[x]) < self.confirm), None)
 
     def _clip(self, load: float) -> float:
         load = min(max(load, self.low), self.high)
@@ -142,29 +144,29 @@ class Knee:
     whole: bool = True
     resolution: float = 0.1
     max_steps: int = 64
-    seen: dict[float, KneeObservation] = field(default_factory=dict)
+    observations: dict[float, KneeObservation] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
         """Observations so far."""
-        return len(self.seen)
+        return len(self.observations)
 
     @property
     def answer(self) -> float | None:
         """The load with the highest power seen so far."""
-        return max(self.seen, key=lambda x: self.seen[x].power) if self.seen else None
+        return max(self.observations, key=lambda x: self.observations[x].power) if self.observations else None
 
     def observe(self, load: float, throughput: float, latency_s: float) -> None:
         """Take in one measurement: throughput in any unit, a typical latency in seconds."""
-        self.seen[load] = KneeObservation(throughput, latency_s)
+        self.observations[load] = KneeObservation(throughput, latency_s)
 
     def next_load(self) -> float | None:
         """The next load to measure; None when the knee is found."""
         if self.steps >= self.max_steps:
             return None
-        if not self.seen:
+        if not self.observations:
             return self.low
-        loads = sorted(self.seen)
+        loads = sorted(self.observations)
         if loads[-1] < self.high and not self._past():
             return self._round(min(loads[-1] * 2, self.high))
         best = self.answer
@@ -178,7 +180,7 @@ class Knee:
 
     def _past(self) -> bool:
         """Whether power fell at the two highest loads."""
-        power = np.array([self.seen[x].power for x in sorted(self.seen)])
+        power = np.array([self.observations[x].power for x in sorted(self.observations)])
         return len(power) > 2 and bool((power[-2:] < power[:-2].max()).all())
 
     def _round(self, load: float) -> float:

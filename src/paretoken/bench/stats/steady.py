@@ -135,19 +135,19 @@ def _warm_ns(samples: Samples, stop: Stop) -> int:
 def _closed_start(samples: Samples, load: Closed, warm: int) -> tuple[int | None, str]:
     """When the load is up and the first generation has been replaced; None and why, if that never happened."""
     enough_users = math.ceil(SHARE_OF_USERS * load.users)
-    seconds = renewals(samples)
-    if len(seconds) < enough_users and of_sessions(samples):
-        began = f"{counted(len(seconds), 'session')} followed the first of {counted(load.users, 'user')}"
+    renewed_ns = renewals(samples)
+    if len(renewed_ns) < enough_users and of_sessions(samples):
+        began = f"{counted(len(renewed_ns), 'session')} followed the first of {counted(load.users, 'user')}"
         return None, f"run too short: {began}, of {enough_users} needed"
-    if len(seconds) < enough_users:
-        began = f"only {len(seconds)} of {counted(load.users, 'user')}" if len(seconds) else "no user"
+    if len(renewed_ns) < enough_users:
+        began = f"only {len(renewed_ns)} of {counted(load.users, 'user')}" if len(renewed_ns) else "no user"
         return None, f"run too short: {began} began a second request"
     reached = _reached(samples, load, enough_users)
     if reached is None:
         return None, f"the load never reached {enough_users} of {counted(load.users, 'user')}"
     if load.think_s > 0:
         warm = _next_start(samples, warm)
-    return max(warm, int(seconds[enough_users - 1]), reached), ""
+    return max(warm, int(renewed_ns[enough_users - 1]), reached), ""
 
 
 def _next_start(samples: Samples, at_ns: int) -> int:

@@ -150,8 +150,9 @@ def form_of(path: bytes) -> AnswerForm | None:
 
 def embedded(body: Body) -> Body:
     """The embeddings of the inputs of a request, all alike, with a token counted for each."""
-    given = body.get("input")
-    inputs = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    inputs = body.get("input")
+    if not isinstance(inputs, list) or not inputs or isinstance(inputs[0], int):
+        inputs = [inputs]
     data = [{"object": "embedding", "index": i, "embedding": [0.5, -0.5]} for i in range(len(inputs))]
     count = PROMPT_TOKENS * len(inputs)
     return {"object": "list", "data": data, "usage": {"prompt_tokens": count, "total_tokens": count}}

@@ -28,14 +28,14 @@ class Correction:
     spread: int = 0
 
     @classmethod
-    def learn(cls, seen: Sequence[tuple[int, int, int]]) -> Correction:
+    def learn(cls, counts: Sequence[tuple[int, int, int]]) -> Correction:
         """From (turns, our count, the server's `usage.prompt_tokens`) of some answers, by medians.
 
         Our count is what was built: `Prepared.input_tokens` of requests made without a correction.
         """
-        if not seen:
+        if not counts:
             return cls()
-        extra = [(turns, served - ours) for turns, ours, served in seen]
+        extra = [(turns, served - ours) for turns, ours, served in counts]
         fewest = min(t for t, _ in extra)
         base = _median([e for t, e in extra if t == fewest])
         slopes = [(e - base) / (t - fewest) for t, e in extra if t > fewest]

@@ -10,7 +10,6 @@ from paretoken.plural import counted, quantity
 from paretoken.report.numbers import share_percent, shown
 
 if TYPE_CHECKING:
-    from paretoken.answers.session_cost import SessionCost
     from paretoken.bench.stats.level_summary import LevelSummary
     from paretoken.bench.stats.scrape import CounterDeltas
     from paretoken.bench.stats.sessions.path import PathPart
@@ -88,16 +87,14 @@ def _path(sessions: LevelSessions) -> str:
 
 
 def _hits(reuse: TokenReuse) -> str:
-    """`62 % of prompt tokens, 93 % of those possible (67 %)`."""
+    """`62 % of prompt tokens; possible 67 %, so 93 % of it found`."""
     possible = "" if reuse.possible_share is None else f"possible {share_percent(reuse.possible_share)}"
     if reuse.found_share is None:
         return f"unknown{f'; {possible} of prompt tokens' if possible else ''}"
-    of = (
-        ""
-        if reuse.found_of_possible is None
-        else f"; {possible}, so {share_percent(reuse.found_of_possible)} of it found"
-    )
-    return f"{share_percent(reuse.found_share)} of prompt tokens{of}"
+    hits = f"{share_percent(reuse.found_share)} of prompt tokens"
+    if reuse.found_of_possible is None:
+        return hits
+    return f"{hits}; {possible}, so {share_percent(reuse.found_of_possible)} of it found"
 
 
 def _counters(delta: CounterDeltas) -> str:
@@ -111,26 +108,22 @@ def _counters(delta: CounterDeltas) -> str:
 
 
 def _cost(s: LevelSummary) -> str:
-    """What a session costs where the catalog has a price of the accelerator; empty where it has none."""
-    cost = cost_of_session(s)
+    """What a session costs; empty if the catalog has no price of the accelerator."""
+    from paretoken.report.run.session_table import cost_at_level
+
+    cost = cost_at_level(s)
     return f"${shown(cost.usd)} per session at ${shown(cost.usd_per_gpu_h)} per GPU-hour ({cost.basis})" if cost else ""
-
-
-def cost_of_session(s: LevelSummary) -> SessionCost | None:
-    """What a session of a level costs; None without a price or without sessions."""
-    from paretoken.answers.session_cost import session_cost
-
-    return session_cost(str(s.columns.get("accelerator") or ""), s.sessions.per_gpu_hour if s.sessions else None)
 
 
 def with_costs(sweep: SweepSummary | None) -> object:
     """The summary of a run for `--json`, with the cost of a session beside the other figures of sessions."""
     from paretoken.bench.documents import to_json
+    from paretoken.report.run.session_table import cost_at_level
 
     document = to_json(sweep)
     if sweep is not None and isinstance(document, dict):
         for level, printed in zip(sweep.levels, document["levels"], strict=True):
-            if cost := cost_of_session(level):
+            if cost := cost_at_level(level):
                 printed["sessions"]["cost"] = to_json(cost)
     return document
 

@@ -56,7 +56,7 @@ def session_notes(run: MeasuredRun) -> list[str]:
         "medians of first calls and of later ones."
     ]
     notes += dict.fromkeys(f"{why[0].upper()}{why[1:]}." for s in of if s.sessions and (why := s.sessions.why_unknown))
-    costs = [(name, cost) for name, s in zip(run.names, run.summaries, strict=True) if (cost := _cost(s))]
+    costs = [(name, cost) for name, s in zip(run.names, run.summaries, strict=True) if (cost := cost_at_level(s))]
     if costs:
         price = f"${shown(costs[0][1].usd_per_gpu_h)} per GPU-hour ({costs[0][1].basis})"
         listed = ", ".join(f"${shown(cost.usd)} at {name}" for name, cost in costs)
@@ -66,13 +66,9 @@ def session_notes(run: MeasuredRun) -> list[str]:
 
 def _where(levels: list[LevelSummary]) -> str:
     spans = {s.sessions.span for s in levels if s.sessions}
-    return (
-        "in the steady window"
-        if spans == {"window"}
-        else "in the whole run"
-        if len(spans) == 1
-        else ("in the steady window, or in the whole run where the window is too short for them")
-    )
+    if len(spans) > 1:
+        return "in the steady window, or in the whole run where the window is too short for them"
+    return "in the steady window" if spans == {"window"} else "in the whole run"
 
 
 def _cells(sessions: LevelSessions) -> tuple[str, ...]:
@@ -91,5 +87,6 @@ def _cells(sessions: LevelSessions) -> tuple[str, ...]:
     )
 
 
-def _cost(s: LevelSummary) -> SessionCost | None:
+def cost_at_level(s: LevelSummary) -> SessionCost | None:
+    """What a session of a level costs; None without a price or without sessions."""
     return session_cost(str(s.columns.get("accelerator") or ""), s.sessions.per_gpu_hour if s.sessions else None)

@@ -135,9 +135,9 @@ def _times(samples: Samples, traced: TracedSession, rows: list[int]) -> tuple[li
             row = next(calls)
             if row != NEVER:
                 ok = followed[place] = bool(samples.status[row] == OK)
-                seen = ok and samples.streamed[row] and not samples.held_back[row]
+                timed = ok and samples.streamed[row] and not samples.held_back[row]
                 begin[place], end[place] = int(samples.due_ns[row]), int(samples.end_ns[row])
-                first[place] = int(samples.first_ns[row]) if seen else NEVER
+                first[place] = int(samples.first_ns[row]) if timed else NEVER
         elif all(followed[parent] for parent in step.after):
             ready = max((end[parent] for parent in step.after), default=start)
             begin[place] = ready + capped_ns(step.wait_s, None)

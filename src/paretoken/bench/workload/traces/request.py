@@ -156,11 +156,11 @@ class Trace:
 
     def hit_rate(self) -> float:
         """Share of prompt tokens that an endless prefix cache finds, by the trace's block ids."""
-        seen: set[int] = set()
+        earlier: set[int] = set()
         cached = prompted = 0
         for request in self.requests:
-            shared = next((i for i, b in enumerate(request.blocks) if b not in seen), len(request.blocks))
-            seen.update(request.blocks)
+            shared = next((i for i, b in enumerate(request.blocks) if b not in earlier), len(request.blocks))
+            earlier.update(request.blocks)
             prompted += request.input_tokens or 0
             cached += min(shared * self.block_tokens, request.input_tokens or 0)
         return cached / prompted if prompted else 0.0
