@@ -37,6 +37,7 @@ SLOW_FILES = {
     "bench/test_client_truth",
     "bench/test_fault_kinds",
     "bench/test_fleet",
+    "bench/test_fleet_ray",
     "bench/test_quick",
     "bench/test_resume",
     "bench/test_server_kinds",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 
@@ -14,6 +16,7 @@ from paretoken.bench.setup import prepare
 from paretoken.bench.stats.by_adapter import figures_by_adapter
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.errors import BadConfig, UnknownName
+from tests.support.odd_server import odd_server
 from tests.support.server_kinds import server_kinds
 
 KEY = {"Authorization": "Bearer sk-0123456789"}
@@ -140,8 +143,21 @@ def test_embeddings_write_no_point(call, tmp_path):
     assert pl.read_parquet("run3/points.parquet").height == 0
 
 
-def test_images_reach_the_server_in_the_body(call, tmp_path):
-    with truth_server(Pace(ttft_ms=2), log=tmp_path / "truth.log", compiled=False) as server:
-        code, _, err = call(f"bench {server.base_url} --api messages --images 1x32x32 {SHAPE} --out run4")
+def whole_chat(ask):
+    """Each chat is answered by one word, in one piece."""
+    if ask.method != "POST" or "messages" not in ask.body:
+        return None
+    choice = {"index": 0, "message": {"role": "assistant", "content": "yes"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+    return 200, json.dumps({"choices": [choice], "usage": usage}).encode(), {"content-type": "application/json"}
+
+
+def test_images_reach_the_server_in_the_body(call):
+    url = "data:image/png;base64,"
+    with odd_server(whole_chat) as server:
+        code, _, err = call(f"bench {server.url} --api chat --no-stream --images 1x32x32 {SHAPE} --out run4")
+        contents = [post.body["messages"][0]["content"] for post in server.posts]
     assert code == 0, err
+    assert len(contents) >= 12
+    assert all(len(parts) == 2 and parts[1]["image_url"]["url"].startswith(url) for parts in contents)
     assert "each prompt holds 1 PNG image of 32x32 pixels, new ones in every request" in err

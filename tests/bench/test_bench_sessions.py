@@ -112,9 +112,7 @@ def test_the_run_holds_its_sessions_and_their_requests(call, tmp_path):
         code, _, err = call(f"{line} --idle-cap 0.03 --workers 2")
     assert code == 0, err
     table = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
-    assert (
-        table["session"].to_list() == [0] * 6 + [1] and table["name"].unique().to_list().sort() == ["one", "two"].sort()
-    )
+    assert table["session"].to_list() == [0] * 6 + [1] and set(table["name"]) == {"one", "two"}
     assert table["call"].to_list() == [0, -1, -1, 1, 2, 3, 0]
     assert table["seconds"].to_list()[1:3] == [0.03, 0.02]
     assert table["begin_s"].to_list() == [0.0] * 6 + [0.1]
@@ -174,7 +172,7 @@ def test_calls_go_to_the_models_that_they_name_if_the_server_lists_them(call, tm
 
 
 class TestBadInput:
-    """One sentence, exit 2; or counted and left out."""
+    """One sentence and exit code 2, or counted and left out."""
 
     def refused(self, call, line: str) -> str:
         with odd_server(answers_by_prompt) as server:

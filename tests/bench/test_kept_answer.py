@@ -1,4 +1,4 @@
-"""What the assistant said: the same message from every API, however its events were cut."""
+"""The assistant's message: the same from every API, however its events were cut."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_a_recording_says_its_own_text(path):
         exchange.closed(len(reads))
     message = exchange.answer()
     assert message is not None
-    # An oracle that shares nothing: the texts in the recorded bytes, by their key.
+    # An independent oracle: the texts in the recorded bytes, by their key.
     text, at, parts = "".join(data.decode() for data in reads), 0, []
     key = '"text":' if "completions" in path.stem else '"content":'
     while (at := text.find(key, at)) >= 0:

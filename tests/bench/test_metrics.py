@@ -76,7 +76,7 @@ def test_one_token_and_one_chunk_have_no_tpot():
     samples = sample(table([request(0, [S]), request(0, [S], [64])]))
     assert np.isnan(samples.tpot_s).all()
     assert np.isnan(samples.tpot_unbiased_s).all()
-    assert samples.ttft_s == pytest.approx([1.0, np.nan], nan_ok=True)  # 64 tokens at once: nobody saw the first
+    assert samples.ttft_s == pytest.approx([1.0, np.nan], nan_ok=True)  # 64 tokens at once: the first was not observed
 
 
 def test_coalesced_gaps_are_left_out_and_counted():

@@ -23,7 +23,7 @@ def planned(graph: Session, number: int = 0, **more) -> ScriptedSession:
 
 
 def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> tuple[dict[int, int], int]:
-    """When each call is due, and the end of the session, where calls last so long and are sent when they are due."""
+    """When each call is due, and the end of the session, if each call is sent when it is due and lasts `lasts_ns`."""
     plays, running, due_ns, over = Plays(), [], {}, None
     plays.begin(planned(graph, idle_cap_s=cap_s), -1, 0)
     while plays.running:
@@ -40,7 +40,7 @@ def run(graph: Session, lasts_ns: list[int], cap_s: float | None = None) -> tupl
 
 
 def times(graph: Session, lasts_ns: list[int], cap_s: float | None) -> list[int]:
-    """When each call is due: its end without what it lasts."""
+    """When each call is due: its end less its duration."""
     ends = step_ends(graph, lasts_ns, cap_s)
     return [ends[step] - lasts_ns[call] for call, step in enumerate(graph.calls)]
 

@@ -33,7 +33,7 @@ def session_of(number: int, user: int, begin_s: float, time_s: float = TIME_S, s
 
 
 def level_of(users: int, each: int) -> list[dict]:
-    """Users who begin apart, each with so many sessions of 6 s one after the other."""
+    """Users who begin 0.7 s apart, each with `each` sessions of 6 s in a row."""
     return [
         row
         for user in range(users)

@@ -17,7 +17,7 @@ from tests.support.session_levels import call, record, records, session, session
 
 SHARES = ("found_share", "possible_share", "found_of_possible")
 USERS = 1000
-"""So many that no level here has a steady window."""
+"""Far more than any level here has sessions, so none has a steady window."""
 CHAIN = [call(), *(call([n], continues=n) for n in range(3))]
 
 
@@ -111,7 +111,7 @@ def test_the_whole_run_lasts_until_sending_ended(done_s, more_s, running):
 
 
 def test_the_tool_of_a_cut_session_does_not_lengthen_the_run():
-    """Nobody waited for a tool of 100 s that ran when the level ended; one at the end of a done session counts."""
+    """A tool of 100 s that ran when the level ended does not count; one at the end of a finished session does."""
     sessions = [session(call(), tool(2.0, [0])), session(call(), tool(100.0, [0]), call([1]))]
     made = level(sessions, [record(0, 0, 0.0, 0.1, 1.0), record(1, 0, 0.0, 0.1, 2.0)])
     assert made.counts.cut == 1 and made.seconds == pytest.approx(3.0)

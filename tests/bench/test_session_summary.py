@@ -304,7 +304,7 @@ def test_sessions_and_requests_of_equal_lengths_do_not_meet(level, tmp_path):
     )
 )
 def test_hits_never_exceed_prompts_and_all_tokens_are_computed_or_found(calls):
-    """(prompt, cached, possible, failed) of each call, −1 where nobody said."""
+    """(prompt, cached, possible, failed) of each call, −1 if not stated."""
     rows, hits = [], []
     for k, (prompt, cached, possible, failed) in enumerate(calls):
         status = "http_5xx" if failed else "ok"

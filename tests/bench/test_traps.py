@@ -61,7 +61,7 @@ def codes(summary) -> set[str]:
 
 
 def closed_run(server, bodies, folder, users):
-    """Every body once, by so many users."""
+    """Every body once, by this number of users."""
     endpoint, stop = Endpoint(server.base_url, "m"), Stop(requests=len(bodies), drain_s=5)
     return run_level(
         [endpoint],

@@ -10,6 +10,7 @@ import pytest
 
 from paretoken.bench.access import Access, learned
 from paretoken.bench.client.level import LevelResult
+from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.client.stamps import wall_offset_ns
 from paretoken.bench.config import BenchConfig
@@ -135,8 +136,6 @@ def test_endpoints_of_one_server_are_counted_apart(tmp_path):
     """As adapters are: shares by weight, and the number of the endpoint in the record."""
     with truth_server(PACE, log=tmp_path / "truth.log", compiled=False) as server:
         endpoints = [Endpoint(server.base_url, "sql", 0.75), Endpoint(server.base_url, "law", 0.25)]
-        from paretoken.bench.client.options import ClientOptions
-
         rows = run_level(
             endpoints,
             "chat",

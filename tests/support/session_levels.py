@@ -1,4 +1,4 @@
-"""Sessions played without a server: by hand, and by the simulator, whose truth the metrics are held against."""
+"""Sessions without a server: written by hand, or simulated, so that the true metrics are known."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SESSION_COLUMNS = {
 
 
 def call(after: Sequence[int] = (), wait_s: float = 0.0, *, tokens: tuple[int, int] = (100, 10), **more) -> Step:
-    """A model call; `continues` the first step that it is after, unless said otherwise."""
+    """A model call of 100 to 10 tokens that continues no other, unless `tokens` and `continues` say so."""
     continues = more.pop("continues", NO_STEP)
     return Step(
         after=tuple(after),

@@ -57,7 +57,7 @@ def summary(
 def judged(
     users: int, *objectives: tuple[str, bool, int], tried: int, value: float = 2.0, **more: object
 ) -> LevelSummary:
-    """A level of so many requests by its SLOs: each as text, whether it was met, and how many were beyond its limit.
+    """A level of `tried` requests, judged by SLOs: each as (text, met, requests beyond its limit).
 
     A missed one has `value` times its limit.
     """
