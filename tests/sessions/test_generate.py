@@ -202,9 +202,9 @@ def test_every_figure_has_its_source(name):
         fields = type(value).model_fields if hasattr(type(value), "model_fields") else ()
         return [s for field in fields for s in spreads(getattr(value, field))]
 
-    found = spreads(workload)
-    assert len(found) >= 5
-    assert all(s.source for s in found)
+    stated = spreads(workload)
+    assert len(stated) >= 5
+    assert all(s.source for s in stated)
     assert bool(workload.idle_cap_s) == bool(workload.idle_cap_source)
     assert {*LEVELS} <= StatedQuantiles.model_fields.keys()
 
