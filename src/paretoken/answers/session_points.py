@@ -217,9 +217,9 @@ def _runs(accelerator: str, engine: str, catalog: Catalog) -> bool:
 def _precision(rows: pl.DataFrame, catalog: Catalog, model: str, precision: str | None) -> str:
     """The precision of the question, or the only one that the points have; else the model's own."""
     stated = agreed_precision(model, precision)
-    there = sorted(p for p in rows["precision"].unique() if p is not None)
-    if stated or len(there) == 1:
-        return stated or str(there[0])
-    if there:
-        raise BadConfig(f"{rows['model'][0]} has points in {', '.join(there)}; choose one with --precision")
+    precisions = sorted(p for p in rows["precision"].unique() if p is not None)
+    if stated or len(precisions) == 1:
+        return stated or str(precisions[0])
+    if precisions:
+        raise BadConfig(f"{rows['model'][0]} has points in {', '.join(precisions)}; choose one with --precision")
     return catalog.models[model].native_precision

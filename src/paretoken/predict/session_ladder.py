@@ -143,7 +143,8 @@ def ladder(contexts: float) -> list[int]:
 
 def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:
     """Whether contexts are lost and more sessions hardly serve more."""
-    return point.found_share < LOST * point.possible_share and more_served < GROWTH * more_users
+    f = point.figures
+    return f.hit_share < LOST * f.possible_share and more_served < GROWTH * more_users
 
 
 def _costly(point: SessionPrediction) -> bool:
