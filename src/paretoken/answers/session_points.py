@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 
 import polars as pl
@@ -14,7 +14,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.catalog.names import agreed_precision
 from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.errors import BadConfig, NoData
-from paretoken.plan.parallel import map_all
+from paretoken.plan.parallel import Progress, map_all
 from paretoken.points.published import prepare
 from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import one_pool
@@ -24,7 +24,6 @@ from paretoken.predict.published_settings import published_settings
 from paretoken.predict.session_ladder import SampledWorkload, climb, sampled
 from paretoken.predict.session_points import SessionPrediction, session_points
 
-Progress = Callable[[int, int], None]
 MOST_USERS = 64.0
 """The load of the recipes that sessions are served by."""
 
