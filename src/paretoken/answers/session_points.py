@@ -24,8 +24,8 @@ from paretoken.predict.published_settings import published_settings
 from paretoken.predict.session_ladder import SampledWorkload, climb, sampled
 from paretoken.predict.session_points import SessionPrediction, session_points
 
-MOST_USERS = 64.0
-"""The load of the recipes that sessions are served by."""
+RECIPE_USERS = 64.0
+"""Sessions are served with the settings of public recipes for this load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,10 +162,10 @@ def _deployments(
     lengths = Lengths(max(sample.longest_tokens - 1, 1), 1)
     try:
         sized = sizes_that_fit(
-            replace(one, settings=published_settings(one, sample.lengths, MOST_USERS)), catalog, lengths=lengths
+            replace(one, settings=published_settings(one, sample.lengths, RECIPE_USERS)), catalog, lengths=lengths
         )
         for d in sized:
-            usual = published_settings(d, sample.lengths, MOST_USERS)
+            usual = published_settings(d, sample.lengths, RECIPE_USERS)
             yield checked(replace(d, settings=usual), catalog)
     except BadConfig as e:
         why_not[cell.accelerator] = str(e)
@@ -180,9 +180,9 @@ def session_cells(
     accelerators: tuple[str, ...] = (),
     engines: tuple[str, ...] = (),
 ) -> tuple[SessionCell, ...]:
-    """The accelerators and engines that have points of the model, for these names or all; BadConfig without one.
+    """The accelerators and engines that have points of the model, for these names or all; NoData without any.
 
-    An accelerator that is named but has no points of the model gets the engines that have, as far as they run on it.
+    An accelerator that is named but has no points of the model gets those engines that have some and run on it.
     """
     model_id = catalog.models.id_of(model)
     rows = points.filter(pl.col("model") == model_id, of_single_requests(), one_pool().fill_null(False))

@@ -22,7 +22,7 @@ from paretoken.traffic.estimated_lengths import with_lengths
 from paretoken.traffic.requests_as_sessions import read_as_sessions
 
 NOTED_ENDING = 0.1
-"""Share of session time at the end of a replay that a note names."""
+"""A note names a larger share of session time at the end of a replay."""
 Progress = Callable[[str], None]
 """Takes what is simulated now, in words."""
 
@@ -57,7 +57,7 @@ class ReplayOutcome:
 
 
 def read_replay(question: ReplayQuestion, trace: SessionTrace | None = None) -> SessionTrace:
-    """The trace of a question, of which nothing lacks that the replay needs; BadConfig or BadFile otherwise."""
+    """The trace of a question, with everything that the replay needs; BadConfig or BadFile otherwise."""
     question.check()
     question.limits()
     trace = trace or read_as_sessions(question.trace, keep_going=question.keep_going)
@@ -99,16 +99,16 @@ def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None
 
 
 def replayed(setting: ReplaySetting, on_progress: Progress, cache: str = "") -> Iterator[ReplayOutcome | None]:
-    """One for each concurrency of the question, the one within its SLO (None without one), or that recorded."""
+    """The outcome at each concurrency, at the highest load within the SLO (None if none is), or at recorded times."""
     if setting.question.slo is not None:
         yield within_slo(setting, setting.question.limits(), on_progress, cache)
         return
     for users in setting.question.concurrency or (None,):
-        on_progress(_at_work(setting, users, cache))
+        on_progress(_progress_text(setting, users, cache))
         yield ReplayOutcome(users, setting.figures(users))
 
 
-def _at_work(setting: ReplaySetting, users: int | None, cache: str) -> str:
+def _progress_text(setting: ReplaySetting, users: int | None, cache: str) -> str:
     load = "at recorded times" if users is None else f"{counted(users, 'session')} at once"
     return f"{setting.deployment.hardware}, {load}{cache and f', cache: {cache}'}"
 
@@ -121,7 +121,7 @@ def within_slo(
     most = min(len(setting.sessions), MOST_USERS)
 
     def meets(users: int) -> bool:
-        on_progress(_at_work(setting, users, cache))
+        on_progress(_progress_text(setting, users, cache))
         at[users] = setting.figures(users)
         return not any(limited_s(at[users], slo) > slo.bound_s for slo in limits)
 
@@ -130,7 +130,7 @@ def within_slo(
 
 
 def limited_s(figures: SessionFigures, slo: Slo) -> float:
-    """What a limit is on, s; NaN where nothing has the metric."""
+    """The figure that a limit bounds, s; NaN where nothing has the metric."""
     by_metric = {"ttft": figures.ttft_s, "tpot": figures.tpot_s, "e2e": figures.e2e_s, "session": figures.session_s}
     return by_metric[slo.metric][slo.statistic]
 

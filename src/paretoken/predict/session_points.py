@@ -32,9 +32,9 @@ SESSIONS_EACH, FEWEST_SESSIONS = 4, 32
 PRECISE = 0.05
 """Relative standard error of throughput, and share of session time with idle users, that need no more sessions."""
 MOST_CALLS = 30_000
-"""Calls of a simulation that no more sessions are added to exceed: some seconds of one core."""
+"""No sessions are added beyond this number of calls of a simulation: some seconds of one core."""
 MOST_AT_ONCE = 8
-"""The most by which a further simulation has more sessions."""
+"""Largest factor of sessions from one simulation to the next."""
 LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 
 
@@ -42,8 +42,8 @@ LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 class SessionPrediction:
     """`replicas` of a deployment that `users` sessions use at once.
 
-    `lengths` are the mean ones of the calls, `tokens_per_session` those of the workload, by which a throughput in
-    tokens is one in sessions. `bands` are the ends of the 90 % intervals of a call's latencies as ln of factors, by
+    `lengths` are the mean ones of the calls. `tokens_per_session` are those of the workload; throughput over them is
+    the rate of sessions. `bands` are the ends of the 90 % intervals of a call's latencies as ln of factors, by
     `tpot`, `ttft`, `e2e`; `new` are the kinds of the case that the calibration has no data for.
     """
 

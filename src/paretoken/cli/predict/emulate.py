@@ -36,11 +36,17 @@ disaggregated = click.option("--disaggregated", metavar="LAYOUT", help=LAYOUT_HE
 TIERS = ("--host-cache", "--ssd-cache")
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 cache = stack(
-    click.option("--prefix-cache", is_flag=True, help="Let prompts find what is in the engine's prefix cache."),
+    click.option("--prefix-cache", is_flag=True, help="Simulate the engine's prefix cache."),
     click.option(
-        "--host-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: host memory below it."
+        "--host-cache",
+        type=Finite(0),
+        default=0.0,
+        metavar="GB",
+        help="With --prefix-cache: host memory as a tier below it.",
     ),
-    click.option("--ssd-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: SSD below it."),
+    click.option(
+        "--ssd-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: SSD as a tier below it."
+    ),
 )
 server = stack(
     click.option("--name", help="Model name in requests."),
