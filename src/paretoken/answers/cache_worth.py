@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields
-from paretoken.answers.prediction import PredictionData, prepared
+from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
 from paretoken.answers.trace_prices import gpu_price, usd_of
 from paretoken.answers.trace_question import ReplayQuestion
@@ -123,8 +123,7 @@ def cache_worth(
     on_progress: Progress = lambda text: None,
 ) -> CacheWorthAnswer:
     """Replay the trace with each cache of a question."""
-    question, data = prepared(question, data)
-    trace = read_replay(question, trace)
+    question, data, trace = read_replay(question, data, trace)
     caches = dict(_caches(question))
     settings = [[*replay_settings(variant, trace, data)] for variant in caches.values()]
     notes = [*trace.notes(), *(note for setting in settings[-1] for note in setting.notes), INTERVALS]

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
-from paretoken.answers.prediction import PredictionData, prepared
+from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
@@ -83,8 +83,7 @@ def predict_trace(
     on_progress: Progress = lambda text: None,
 ) -> PredictTraceAnswer:
     """Replay the trace on the deployments of a question; `trace` is read from its file without one."""
-    question, data = prepared(question, data)
-    trace = read_replay(question, trace)
+    question, data, trace = read_replay(question, data, trace)
     rows: list[ReplayRow | UnmetReplayRow] = []
     points: list[SessionPrediction] = []
     notes = list(trace.notes())

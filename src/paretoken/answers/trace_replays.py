@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from paretoken.answers.prediction import PredictionData
+from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
@@ -56,8 +57,14 @@ class ReplayOutcome:
     or_more: bool = False
 
 
-def read_replay(question: ReplayQuestion, trace: SessionTrace | None = None) -> SessionTrace:
-    """The trace of a question, with everything that the replay needs; BadConfig or BadFile otherwise."""
+Q = TypeVar("Q", bound=ReplayQuestion)
+
+
+def read_replay(
+    question: Q, data: PredictionData | None, trace: SessionTrace | None
+) -> tuple[Q, PredictionData, SessionTrace]:
+    """A question with catalog ids, its data, and its trace with all that a replay needs; BadConfig or BadFile."""
+    question, data = prepared(question, data)
     question.check()
     question.limits()
     trace = trace or read_as_sessions(question.trace, keep_going=question.keep_going)
@@ -65,7 +72,7 @@ def read_replay(question: ReplayQuestion, trace: SessionTrace | None = None) -> 
     check_trace(trace)
     if not question.concurrency and question.slo is None and not trace.timed:
         raise BadConfig(f"{trace.file} contains no times of sessions; state the concurrent sessions")
-    return trace
+    return question, data, trace
 
 
 def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: PredictionData) -> Iterator[ReplaySetting]:
