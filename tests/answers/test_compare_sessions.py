@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import polars as pl
 import pytest
 
@@ -20,26 +18,25 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.points.published import published_points
 from paretoken.points.schema import of_single_requests
-from paretoken.predict.session_ladder import climb
+from tests.support.session_predictions import simulate_here
 
 CATALOG = load_catalog()
-ASKED = {"model": "llama-3-70b", "precision": "fp8", "workload": "rag", "accelerators": ("H200", "MI300X")}
+RAG = {"model": "llama-3-70b", "precision": "fp8", "workload": "rag", "accelerators": ("H200", "MI300X")}
 
 
 @pytest.fixture(scope="module")
 def data() -> Data:
     """Points of two accelerators with one engine at three loads, simulated in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session_points, "map_all", lambda work, items, **_: [work(item) for item in items])
-        patch.setattr(session_points, "climb", partial(climb, users=(1, 8, 64)))
+        simulate_here(patch, users=(1, 8, 64))
         data = Data(CATALOG, published_points())
-        compare(CompareQuestion(**ASKED, engines=("vllm",), interactivity=1), data)
+        compare(CompareQuestion(**RAG, engines=("vllm",), interactivity=1), data)
     return data
 
 
 @pytest.fixture
 def answer(data):
-    return compare(CompareQuestion(**ASKED, engines=("vllm",), interactivity=30), data)
+    return compare(CompareQuestion(**RAG, engines=("vllm",), interactivity=30), data)
 
 
 def test_candidates_are_predicted_points_of_the_workload(answer):
@@ -66,10 +63,10 @@ def test_json_says_so(answer):
 
 
 def test_the_time_of_a_session_is_a_limit(data):
-    tight = compare(CompareQuestion(**ASKED, engines=("vllm",), interactivity=1, slo="session_p90=3600s"), data)
+    tight = compare(CompareQuestion(**RAG, engines=("vllm",), interactivity=1, slo="session_p90=3600s"), data)
     assert all(c.session.p90_session_s <= 3600 for c in tight.candidates)
     with pytest.raises(NoData, match=r"nothing serves llama-3-70b fp8 rag with .*session time p90 at most 1 s"):
-        compare(CompareQuestion(**ASKED, engines=("vllm",), interactivity=1, slo="session_p90=1s"), data)
+        compare(CompareQuestion(**RAG, engines=("vllm",), interactivity=1, slo="session_p90=1s"), data)
 
 
 def test_points_of_fixed_lengths_never_answer_for_sessions(data):
@@ -81,7 +78,7 @@ def test_points_of_fixed_lengths_never_answer_for_sessions(data):
 
 def test_points_are_kept(data, monkeypatch):
     monkeypatch.setattr(session_points, "session_set", None)
-    compare(CompareQuestion(**ASKED, engines=("vllm",), interactivity=20), data)
+    compare(CompareQuestion(**RAG, engines=("vllm",), interactivity=20), data)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +121,7 @@ def test_cells_are_those_with_points_of_the_model():
     assert own.accelerator == "A100"
 
 
-def test_precision_is_asked_for():
+def test_one_of_several_precisions_must_be_chosen():
     with pytest.raises(BadConfig, match=r"has points in .*; choose one with --precision"):
         session_cells(published_points(), CATALOG, model="llama-3-70b", precision=None)
 
@@ -138,8 +135,7 @@ def test_no_room_for_a_context_says_why():
 
 
 def test_a_study_has_panels_of_sessions(data, monkeypatch):
-    monkeypatch.setattr(session_points, "map_all", lambda work, items, **_: [work(item) for item in items])
-    monkeypatch.setattr(session_points, "climb", partial(climb, users=(1, 8)))
+    simulate_here(monkeypatch, users=(1, 8))
     study = Study(
         models=["llama-3-70b"],
         precisions=["fp8"],

@@ -11,8 +11,9 @@ from paretoken.errors import NoData
 from paretoken.points.published import prepare
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment
-from paretoken.predict.session_points import predict_sessions, session_points
+from paretoken.predict.session_points import session_points
 from paretoken.sessions.generate import generated
+from tests.support.session_predictions import predict_sessions
 
 CATALOG = load_catalog()
 CELLS = (SessionCell(model="llama-3-70b", precision="fp8", accelerator="H200", engine="vllm"),)
@@ -22,7 +23,7 @@ CELLS = (SessionCell(model="llama-3-70b", precision="fp8", accelerator="H200", e
 def points():
     one = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
     sessions = generated(CATALOG.session_workloads["rag"], 8, context_tokens=8192)
-    return session_points([predict_sessions(checked(one, CATALOG), sessions, 2)], "rag", CATALOG)
+    return session_points([predict_sessions(checked(one, CATALOG), sessions, 2, CATALOG)], "rag", CATALOG)
 
 
 def test_what_is_written_is_read(tmp_path, points):

@@ -176,5 +176,5 @@ def test_what_is_wrong_with_a_level_is_in_its_line(tmp_path, shown):
     ],
 )
 def test_which_level_is_shown_in_full(levels, answer, place, why):
-    found = level_in_full([summary(users, tok_s, met=met) for users, tok_s, met in levels], answer)
-    assert (found and found.place, found and found.why) == (place, why)
+    best = level_in_full([summary(users, tok_s, met=met) for users, tok_s, met in levels], answer)
+    assert (best and best.place, best and best.why) == (place, why)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import orjson
 import pytest
 
-from paretoken.answers import session_points
-from paretoken.predict.session_ladder import climb
+from tests.support.session_predictions import simulate_here
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Two loads of each deployment, simulated in this process."""
-    monkeypatch.setattr(session_points, "map_all", lambda work, items, **_: [work(item) for item in items])
-    monkeypatch.setattr(session_points, "climb", partial(climb, users=(1, 8)))
+    simulate_here(monkeypatch, users=(1, 8))
 
 
-ASKED = "compare --model llama-3-70b --precision fp8 --workload rag --interactivity 20"
+COMPARE = "compare --model llama-3-70b --precision fp8 --workload rag --interactivity 20"
 HERE = " --accelerator H200 --engine vllm"
 
 
@@ -31,13 +27,13 @@ def test_the_catalog_lists_both_kinds(call):
 
 
 def test_compare_prints_the_cost_of_a_session(quick, call):
-    code, out, err = call(ASKED + HERE)
+    code, out, err = call(COMPARE + HERE)
     assert code == 0, err
     assert "$/session" in out and "predicted" in out and "possible %" in out
 
 
 def test_compare_in_json(quick, call):
-    answer = orjson.loads(call(ASKED + HERE + " --json")[1])
+    answer = orjson.loads(call(COMPARE + HERE + " --json")[1])
     assert answer["workload"] == "rag" and answer["candidates"][0]["session"]["cached_share"] > 0
 
 

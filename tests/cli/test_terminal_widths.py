@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from paretoken.cli import output
 from paretoken.cli.formats import PrintedTable, csv_of, markdown_of
 from paretoken.cli.main import SUMMARIES, main, paretoken
-from tests.support import shown_rows
+from tests.support import campaign_files, shown_rows
 from tests.support.recorded_sessions import chain, growing, write_trace
 from tests.support.runs import ladder
 from tests.support.terminals import in_terminal
@@ -103,21 +103,6 @@ SAME_TABLE = {
     "parity diff": "parity history",
 }
 JUNIT = '<testsuite><testcase classname="tests.kernels.test_attention" name="a"/></testsuite>'
-CAMPAIGN = """
-name = "wide"
-[matrix]
-accelerator = ["H200", "MI300X"]
-engine = ["vllm", "sglang"]
-model = ["llama-3-70b"]
-precision = ["fp8"]
-tp = [2, 4]
-workload = ["chat", "4k/1k"]
-concurrency = "1:8:x2"
-[models.llama-3-70b]
-path = "meta/llama-fp8"
-[bench]
-until = "30s"
-"""
 MINE = """origin,load_kind,source,licence,accelerator,model,precision,isl,osl,tp,n_gpus,concurrency,\
 total_tput_per_gpu_tok_s,median_ttft_s,median_tpot_s,engine
 measured,closed,mine,MIT,H200,llama-3-70b,fp8,1024,1024,8,8,16,400,0.09,0.01,vllm
@@ -234,7 +219,7 @@ def _verbs_with_rows():
 def _files(folder) -> None:
     (folder / "cuda.xml").write_text(JUNIT)
     (folder / "rocm.xml").write_text(JUNIT)
-    (folder / "campaign.toml").write_text(CAMPAIGN)
+    (folder / "campaign.toml").write_text(campaign_files.BASE)
     (folder / "mine.csv").write_text(MINE)
     ladder(folder / "run", (1, 4))
     write_trace(folder, [chain(growing(3), name=str(i), begin_s=5.0 * i) for i in range(8)])

@@ -10,9 +10,20 @@ from paretoken.predict.simulation.pools import Worker, WorkerPools
 from paretoken.predict.simulation.router import KvTransfer
 from paretoken.predict.steptime import AffineStepTime, StepTime
 from paretoken.traffic.traffic import Traffic
+from tests.support.recorded_sessions import growing
 
 STEP_S = 0.001
 SERVER = AffineStepTime(0.005, 0.00005, 1e-7, 0.00002, 1e-9)
+
+
+BY_HAND = AffineStepTime(per_step_s=0.02, per_prompt_token_s=1e-4)
+
+
+def session_by_hand() -> tuple[list[tuple[int, int]], list[int], float]:
+    """Three calls, their hits in whole blocks of 16, and their time alone on `BY_HAND`, with two tools of 2 s."""
+    calls, hits = growing(3), [0, (1000 + 99) // 16 * 16, (1600 + 99) // 16 * 16]
+    calls_s = sum(0.02 * outputs + 1e-4 * (inputs - hit) for (inputs, outputs), hit in zip(calls, hits, strict=True))
+    return calls, hits, calls_s + 4.0
 
 
 def slower(factor: float) -> StepTime:

@@ -12,13 +12,11 @@ from paretoken.plan.replica import Replica
 from paretoken.plan.session_check import check_sessions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import Worker
-from paretoken.predict.steptime import AffineStepTime
 from paretoken.slo import parse_slos
 from paretoken.traffic.sessions import traffic_of_sessions
-from tests.plan.fleets import pooled, traffic
+from tests.plan.fleets import BY_HAND, pooled, session_by_hand, traffic
 from tests.support.recorded_sessions import chain, growing, trace_of
 
-STEP = AffineStepTime(per_step_s=0.02, per_prompt_token_s=1e-4)
 EASY = parse_slos("ttft_p99=100s")
 
 
@@ -26,7 +24,7 @@ def fleet(replicas: int, *, kv_blocks: int = 100_000, replica: Replica | None = 
     """A sized fleet as the check reads it."""
     limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=100_000, kv_blocks=kv_blocks)
     return SimpleNamespace(
-        replica=replica or Replica(server=Worker(STEP, limits)),
+        replica=replica or Replica(server=Worker(BY_HAND, limits)),
         size=SimpleNamespace(hours=(replicas,) * 24),
         candidate=SimpleNamespace(deployment=SimpleNamespace(engine="vllm")),
     )
@@ -44,9 +42,8 @@ def checked(fleet, recorded, slos=EASY, **options):
 def test_turns_wait_for_the_answers_of_the_fleet_not_of_the_trace():
     """Sessions far apart run alone: three calls by hand, hits in whole blocks of 16, and two tools of 2 s."""
     check = checked(fleet(1), sessions(20, every_s=60.0))
-    calls, hits = growing(3), [0, (1000 + 99) // 16 * 16, (1600 + 99) // 16 * 16]
-    alone = sum(0.02 * o + 1e-4 * (i - found) for (i, o), found in zip(calls, hits, strict=True))
-    assert check.session_s == pytest.approx((alone + 4.0, alone + 4.0))
+    calls, hits, alone_s = session_by_hand()
+    assert check.session_s == pytest.approx((alone_s, alone_s))
     assert check.hit_share == pytest.approx(sum(hits) / sum(i for i, _ in calls))
     assert (check.sessions, check.calls, check.needed, check.met) == (20, 60, 1, True)
 

@@ -15,12 +15,12 @@ from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.slo import last_that
-from paretoken.predict.steptime import AffineStepTime
 from paretoken.predict.traces.load import load_of, mean_call
 from paretoken.predict.traces.server import trace_server
 from paretoken.slo import parse_slos
 from paretoken.traffic.as_served import in_period, times_as_served
 from paretoken.traffic.sessions import traffic_of_sessions
+from tests.plan.fleets import BY_HAND, session_by_hand
 from tests.support.recorded_sessions import chain, growing, trace_of
 
 TURNS = growing(12, start=20_000, added=1_500, outputs=400)
@@ -76,9 +76,9 @@ def test_limits_that_hits_alone_make_possible_leave_no_candidate_out():
 
 def test_one_session_at_once_on_the_curve_is_alone():
     """By hand: three calls, hits in whole blocks of 16, two tools of 2 s; Little's law gives the calls per second."""
-    step = AffineStepTime(per_step_s=0.02, per_prompt_token_s=1e-4)
-    worker = Worker(step, SchedulerLimits(max_num_seqs=64, max_batched_tokens=100_000, kv_blocks=100_000))
-    recorded = [chain(growing(3), name=str(i), begin_s=60.0 * i, call_s=0.1) for i in range(20)]
+    calls, _, alone_s = session_by_hand()
+    worker = Worker(BY_HAND, SchedulerLimits(max_num_seqs=64, max_batched_tokens=100_000, kv_blocks=100_000))
+    recorded = [chain(calls, name=str(i), begin_s=60.0 * i, call_s=0.1) for i in range(20)]
     slos = parse_slos("ttft_p99=100s")
     replays = SessionReplays(
         replica=Replica(server=worker),
@@ -87,8 +87,6 @@ def test_one_session_at_once_on_the_curve_is_alone():
         slos=slos,
         cache=CacheOptions(policy="vllm"),
     )
-    calls, hits = growing(3), [0, (1000 + 99) // 16 * 16, (1600 + 99) // 16 * 16]
-    alone_s = sum(0.02 * o + 1e-4 * (i - found) for (i, o), found in zip(calls, hits, strict=True)) + 4.0
     curve = replays.curve()
     assert curve.points[0].rate_s == pytest.approx(3 / alone_s)
     assert [p.rate_s for p in curve.points] == sorted(p.rate_s for p in curve.points)
@@ -98,8 +96,8 @@ def test_calls_come_when_answers_of_the_server_let_them():
     """Answers of 100 tokens take 0.5 s and 99 gaps of 10 ms; a tool of 2 s follows each."""
     traffic = traffic_of_sessions(trace_of([chain(growing(3), name=str(i), begin_s=100.0 * i) for i in range(3)]))
     times = times_as_served(traffic, 0.5, 0.01)
-    each = 0.5 + 99 * 0.01 + 2.0
-    assert sorted(times) == pytest.approx([100.0 * s + each * call for s in range(3) for call in range(3)])
+    turn_s = 0.5 + 99 * 0.01 + 2.0
+    assert sorted(times) == pytest.approx([100.0 * s + turn_s * call for s in range(3) for call in range(3)])
     moved, rows = in_period(traffic, times)
     assert len(moved) == len(rows) == sum(t <= traffic.span_s for t in times)
     assert moved.time_s.tolist() == sorted(moved.time_s.tolist())

@@ -16,7 +16,6 @@ from paretoken.predict.session_ladder import climb, sampled
 from paretoken.predict.session_points import (
     FEWEST_SESSIONS,
     more_sessions,
-    predict_sessions,
     session_points,
     sessions_for,
     steady,
@@ -26,6 +25,7 @@ from paretoken.predict.traces.server import trace_server
 from paretoken.predict.traces.times import session_times
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Call, Session, Step
+from tests.support.session_predictions import predict_sessions
 
 CATALOG = load_catalog()
 H200 = checked(
@@ -36,12 +36,12 @@ CHAT = generated(CATALOG.session_workloads["chat-multi-turn"], FEWEST_SESSIONS, 
 
 @pytest.fixture(scope="module")
 def point():
-    return predict_sessions(H200, CHAT, 8, catalog=CATALOG)
+    return predict_sessions(H200, CHAT, 8, CATALOG)
 
 
 def test_shares_and_rates_agree(point):
     f = point.figures
-    assert 0 < point.found_share <= point.possible_share < 1
+    assert 0 < f.hit_share <= f.possible_share < 1
     assert f.total_tput_per_gpu == pytest.approx(
         f.computed_tput_per_gpu + f.hit_tput_per_gpu + f.output_tput_per_gpu, rel=1e-12
     )
@@ -59,9 +59,10 @@ def test_little_s_law(point):
 
 
 def test_without_a_cache_nothing_is_found_and_less_is_served(point):
-    bare = predict_sessions(H200, CHAT, 8, catalog=CATALOG, prefix_cache=False)
-    assert bare.found_share == 0 and bare.possible_share == pytest.approx(point.possible_share, abs=0.01)
-    assert bare.figures.ttft_s["mean"] > point.figures.ttft_s["mean"]
+    bare = predict_sessions(H200, CHAT, 8, CATALOG, prefix_cache=False)
+    without, cached = bare.figures, point.figures
+    assert without.hit_share == 0 and without.possible_share == pytest.approx(cached.possible_share, abs=0.01)
+    assert without.ttft_s["mean"] > cached.ttft_s["mean"]
 
 
 def test_a_session_alone_takes_the_time_of_its_parts():
@@ -70,7 +71,7 @@ def test_a_session_alone_takes_the_time_of_its_parts():
     tool = Step(name="tool", after=(0,), seconds=5.0)
     last = Step(name="tools", after=(1,), call=Call(input_tokens=1100, output_tokens=10, continues=0))
     session = Session(name="s", steps=(first, tool, last))
-    point = predict_sessions(H200, [session], 1, catalog=CATALOG)
+    point = predict_sessions(H200, [session], 1, CATALOG)
     f = point.figures
     assert f.session_s["p50"] == pytest.approx(5.0 + 2 * f.e2e_s["mean"], rel=1e-6)
     # the prompt and nine tokens of the first answer, in whole blocks of 16
@@ -85,7 +86,7 @@ def test_columns_of_points(point):
         8.0,
         "closed",
     )
-    assert row["cached_share"] == pytest.approx(point.found_share)
+    assert row["cached_share"] == pytest.approx(point.figures.hit_share)
     assert row["median_session_s"] == pytest.approx(point.figures.session_s["p50"])
     assert row["tput_per_gpu"] == pytest.approx(point.figures.total_tput_per_gpu)
     assert row["e2e_s"] == pytest.approx(point.figures.e2e_s["p50"])
@@ -95,7 +96,7 @@ def test_columns_of_points(point):
 def test_a_call_without_room_is_refused():
     long = replace(CHAT[0].steps[0], call=Call(input_tokens=200_000, output_tokens=10))
     with pytest.raises(BadConfig, match=r"room for calls of 131,072 tokens, one has 200,010; use more GPUs"):
-        predict_sessions(H200, [Session(name="s", steps=(long,))], 1, catalog=CATALOG)
+        predict_sessions(H200, [Session(name="s", steps=(long,))], 1, CATALOG)
 
 
 def test_sessions_of_a_point():
@@ -135,7 +136,7 @@ def test_the_interval_grows_with_the_error_of_the_sample(point):
 
 
 def test_a_throughput_is_sessions_by_the_tokens_of_the_workload():
-    one = predict_sessions(H200, CHAT, 8, catalog=CATALOG, tokens_per_session=50_000.0)
+    one = predict_sessions(H200, CHAT, 8, CATALOG, tokens_per_session=50_000.0)
     assert one.sessions_per_gpu_h == pytest.approx(one.figures.total_tput_per_gpu * 3600 / 50_000)
     (row,) = session_points([one], "chat-multi-turn", CATALOG).iter_rows(named=True)
     assert row["sessions_per_gpu_hour"] == pytest.approx(one.sessions_per_gpu_h)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -19,13 +19,12 @@ from paretoken.prices.owner.layers import operators
 from paretoken.prices.owner.levelised import stack, total
 from paretoken.prices.owner.sensitivity import tornado
 from paretoken.report.html import render
-from tests.support.figures import choose, follow, plot
+from tests.support.figures import At, at_links, choose, plot
 from tests.support.owners import ADJUSTED, near, owned
 from tests.support.pages import Open, watched
 
 pytestmark = pytest.mark.browser
 
-At = Callable[..., Page]
 CHARTS = ("dumbbell", "tornado", "stack", "index", "terms", "outlook")
 PERCENT = {"cost_of_capital_per_year", "sold_share", "load"}
 
@@ -57,12 +56,7 @@ def shared(open_page: Open) -> Page:
 @pytest.fixture
 def at(shared: Page) -> At:
     """One open page, which goes to the selection of a link."""
-
-    def go(link: str = "") -> Page:
-        follow(shared, link)
-        return shared
-
-    return go
+    return at_links(shared)
 
 
 def whole(page: Page, chart: str) -> dict[str, dict[float, float]]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.figures import follow, plot
+from tests.support.figures import At, at_links, plot
 from tests.support.pages import watched
 
 pytestmark = pytest.mark.browser
 
-At = Callable[..., Page]
 INCONSISTENT = "model=deepseek-r1&precision=fp4&workload=Chat+1k%2F1k&axis=e2e&e2e=20"
 """A panel whose data contradict each other at that limit."""
 
@@ -26,12 +25,7 @@ def shared(browser: Browser, default_page) -> Iterator[Page]:
 @pytest.fixture
 def at(shared: Page) -> At:
     """One open page, which goes to the selection of a link."""
-
-    def go(link: str = "") -> Page:
-        follow(shared, link)
-        return shared
-
-    return go
+    return at_links(shared)
 
 
 def answer(page: Page) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +11,12 @@ from playwright.sync_api import Browser, Page
 
 from paretoken.answers.study.result import StudyResult
 from paretoken.report import render
-from tests.support.figures import FOUR, choose, drawn, follow, groups, plot
+from tests.support.figures import FOUR, At, at_links, choose, drawn, groups, plot
 from tests.support.pages import Open, watched
 from tests.support.planted import STEADY, curve, planted_study, times
 
 pytestmark = pytest.mark.browser
 
-At = Callable[..., Page]
 R1 = "model=deepseek-r1&precision=fp8&workload=Chat+1k/1k"
 
 
@@ -30,13 +29,7 @@ def open_report(browser: Browser, default_page: Path) -> Iterator[Open]:
 @pytest.fixture(scope="module")
 def at(open_report: Open) -> At:
     """One open page, which goes to the selection of a link."""
-    page = open_report()
-
-    def go(link: str = "") -> Page:
-        follow(page, link)
-        return page
-
-    return go
+    return at_links(open_report())
 
 
 def test_the_first_screen_holds_the_answer_the_dollars_and_the_chart(open_report: Open) -> None:

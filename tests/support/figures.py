@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from playwright.sync_api import Page
 
 from tests.support.pages import until
@@ -36,6 +38,20 @@ def groups(page: Page, figure: str) -> set[str]:
 
 def choose(page: Page, control: str, value: str) -> None:
     page.select_option(f"#{control}", value)
+
+
+At = Callable[..., Page]
+"""Takes an open page to the selection of a link."""
+
+
+def at_links(page: Page) -> At:
+    """A function that takes the page to the selection of a link."""
+
+    def at(link: str = "") -> Page:
+        follow(page, link)
+        return page
+
+    return at
 
 
 def follow(page: Page, link: str = "") -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields
-from paretoken.answers.prediction import PredictionData, prepared
+from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
-from paretoken.answers.trace_prices import gpu_price
+from paretoken.answers.trace_prices import gpu_price, usd_of
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.answers.trace_replays import (
     Progress,
@@ -29,7 +29,6 @@ from paretoken.prices.cached_tokens import (
     tier_usd_per_gb_month,
     tier_usd_per_gpu_h,
 )
-from paretoken.prices.cost import usd_per_mtok, usd_per_session
 from paretoken.sessions.graph import SessionTrace
 
 NO_CACHE, GPU, HOST, SSD = "none", "gpu", "host", "ssd"
@@ -110,7 +109,7 @@ class CacheWorthRow(DeploymentRow):
 
 @dataclass(frozen=True, kw_only=True)
 class CacheWorthAnswer:
-    """One row for each deployment. `api` are the list prices of providers that bill cached input of the model apart."""
+    """One row for each deployment. `api` are the list prices of providers with a separate price of cached input."""
 
     rows: tuple[CacheWorthRow, ...]
     api: tuple[ApiCachedPrice, ...]
@@ -124,10 +123,9 @@ def cache_worth(
     on_progress: Progress = lambda text: None,
 ) -> CacheWorthAnswer:
     """Replay the trace with each cache of a question."""
-    question, data = prepared(question, data)
-    trace = read_replay(question, trace)
+    question, data, trace = read_replay(question, data, trace)
     caches = dict(_caches(question))
-    settings = [[*replay_settings(each, trace, data)] for each in caches.values()]
+    settings = [[*replay_settings(variant, trace, data)] for variant in caches.values()]
     notes = [*trace.notes(), *(note for setting in settings[-1] for note in setting.notes), INTERVALS]
     rows = []
     for of_deployment in zip(*settings, strict=True):
@@ -180,7 +178,6 @@ def _cache_row(
     gb_per_gpu: float | None,
 ) -> CacheRow:
     f = replay.figures
-    hits = sum(f.hit_tokens.values())
     return CacheRow(
         cache=cache,
         concurrency=replay.users or 0,
@@ -190,14 +187,13 @@ def _cache_row(
         tpot_ms=TimeQuantiles.of(f.tpot_s, 1e3),
         total_tput_per_gpu_tok_s=f.total_tput_per_gpu,
         sessions_per_gpu_h=f.sessions_per_gpu_h,
-        computed_tokens=f.prompt_tokens - hits,
-        saved_tokens=None if before is None else hits - sum(before.figures.hit_tokens.values()),
+        computed_tokens=f.prompt_tokens - f.hits,
+        saved_tokens=None if before is None else f.hits - before.figures.hits,
         hit_tokens=dict(f.hit_tokens),
-        hit_share=hits / f.prompt_tokens,
-        possible_hit_share=f.possible_tokens / f.prompt_tokens,
-        usd_per_mtok=None if usd is None else usd_per_mtok(usd, f.total_tput_per_gpu),
-        usd_per_session=None if usd is None else usd_per_session(usd, f.sessions_per_gpu_h),
+        hit_share=f.hit_share,
+        possible_hit_share=f.possible_share,
         tier_gb_per_gpu=gb_per_gpu,
+        **usd_of(f, usd),
         **_prompt_prices(f, without, usd),
         **_tier_prices(f, before, usd, gb_per_gpu),
     )

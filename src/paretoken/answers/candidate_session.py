@@ -12,14 +12,14 @@ from paretoken.points.selection import Selection
 from paretoken.prices.cost import usd_per_session
 
 _SAME = ("accelerator", "engine", "origin")
-"""Columns of a run by which a candidate has it, besides those of its recommended point."""
+"""Columns that identify the run of a candidate, with those of its recommended point below."""
 _OF_RUN = ("tp", "n_gpus", "software", "concurrency", "tput_per_gpu", "e2e_s")
 
 
 def with_sessions_priced(
     candidates: Sequence[PricedCandidate], chosen: Selection, data: Data
 ) -> tuple[PricedCandidate, ...]:
-    """The candidates, each with what a session of the data's workload gets; as they are without such a workload."""
+    """The candidates with the figures of a session; unchanged without a workload of sessions."""
     if data.sessions is None:
         return tuple(candidates)
     runs = data.rows(chosen).to_dicts()

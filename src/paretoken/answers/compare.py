@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.candidate_session import with_sessions_priced
 from paretoken.answers.kept_points import KeptPoints
-from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
+from paretoken.answers.latency import LatencyLimit, LatencyQuestion, nothing_within, selection
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, RankBy, Site, rank, weights
@@ -21,8 +21,9 @@ from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.compare import Candidate, no_data
 from paretoken.frontier.compare import candidates as at_limit
 from paretoken.frontier.consistency import is_stale
-from paretoken.frontier.curve import CurvePoint
+from paretoken.frontier.curve import Curve, CurvePoint
 from paretoken.frontier.verdict import verdict_at
+from paretoken.plan.parallel import Progress
 from paretoken.points.selection import Axis, Selection
 from paretoken.prices.fleet import PowerLimitedFleet, fleet, utility_power
 from paretoken.prices.tariff import Tariff, tariff, with_prices
@@ -124,7 +125,7 @@ class CompareAnswer:
 def compare(
     question: CompareQuestion,
     data: Data | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
     kept: KeptPoints | None = None,
 ) -> CompareAnswer:
     """Every accelerator within the limits, cheapest tokens first; NoData, with the nearest point, if none meets them.
@@ -142,12 +143,13 @@ def compare(
     question.limit()
     data = with_sessions(data or Data.of(question), question, on_progress, kept)
     answer = compare_serving(question, data)
-    if asks_both(question) and not data.sessions:
+    both = asks_both(question) and not data.sessions
+    if both:
         # Plain runs are known too: between the fewer points of their own curve they may read higher.
         answer = replace(answer, best_known=compare_serving(best_known(question), data, beside=question))
     of_any = answer.best_known or answer
     if not answer.candidates and not of_any.candidates:
-        any_serving = best_known(question) if asks_both(question) and not data.sessions else question
+        any_serving = best_known(question) if both else question
         raise NoData(nothing_within(question.limit(), selection(any_serving, data), data))
     return answer
 
@@ -160,21 +162,12 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
     limit = question.limit()
     axis, latency_s = limit.axis, limit.latency_s
     chosen = selection(question, data)
-    drawn = [*data.curves(chosen, axis)]
-    of_both = [*data.candidates(chosen, axis, latency_s)]
-    if data.sessions:  # points of sessions at other sizes, or of other samples, are not one curve
-        drawn = [curve.as_run(latency_s) for curve in drawn]
-        of_both = at_limit(drawn, latency_s)
-    if beside:
-        plain = selection(beside, data)
-        drawn += data.curves(plain, axis)
-        of_both = _best_of_engine([*of_both, *data.candidates(plain, axis, latency_s)])
+    drawn, of_both = _drawn_and_ranked(chosen, selection(beside, data) if beside else None, data, limit)
     accelerators = chosen.accelerators or data.accelerators
-    absent = data.absences(chosen, axis, accelerators)
+    absent = {**data.absences(chosen, axis, accelerators), **(data.sessions.why_not if data.sessions else {})}
     own = question.own_prices(data.catalog, data.accelerators)
     prices = with_prices(tariff(data.catalog, question.tco, question.tier), own)
     sold_at = question.sold_at(data.catalog, chosen.model, chosen.isl, chosen.osl)
-    why_not = data.sessions.why_not if data.sessions else {}
     site = site_of(question, prices, sold_at, data.catalog, dict.fromkeys(c.accelerator for c in of_both))
     ranking = rank(of_both, prices, question.serving_load, site, question.rank_by)
     weight = weights(ranking.candidates, prices, question.rank_by, site)
@@ -205,13 +198,29 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         throughput_winner=ranking.throughput_winner,
         throughput_margin=ranking.throughput_margin,
         newer_releases=newer_releases(data, chosen, axis),
-        no_data=no_data({**absent, **why_not}, drawn, axis, latency_s, accelerators),
+        no_data=no_data(absent, drawn, axis, latency_s, accelerators),
         left_out=data.left_out(chosen),
         fleet=_fleets(ranking.candidates, question, site),
         tariff=prices,
         workload=data.sessions.workload if data.sessions else None,
         tokens_per_session=data.sessions.tokens_per_session if data.sessions else None,
     )
+
+
+def _drawn_and_ranked(
+    chosen: Selection, plain: Selection | None, data: Data, limit: LatencyLimit
+) -> tuple[list[Curve], list[Candidate]]:
+    """The curves and the candidates of a selection, and of the `plain` one where that is better."""
+    axis, latency_s = limit.axis, limit.latency_s
+    drawn = [*data.curves(chosen, axis)]
+    ranked = [*data.candidates(chosen, axis, latency_s)]
+    if data.sessions:  # points of sessions at other sizes, or of other samples, are not one curve
+        drawn = [curve.as_run(latency_s) for curve in drawn]
+        ranked = at_limit(drawn, latency_s)
+    if plain:
+        drawn += data.curves(plain, axis)
+        ranked = _best_of_engine([*ranked, *data.candidates(plain, axis, latency_s)])
+    return drawn, ranked
 
 
 def _best_of_engine(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
-from paretoken.answers.prediction import PredictionData, prepared
+from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
@@ -23,7 +23,7 @@ from paretoken.answers.trace_replays import (
     replayed,
 )
 from paretoken.errors import BadConfig
-from paretoken.predict.session_points import SessionPrediction, doubts_of_calls, session_points
+from paretoken.predict.session_points import SessionPrediction, prediction_of, session_points
 from paretoken.sessions.graph import SessionTrace
 
 
@@ -83,8 +83,7 @@ def predict_trace(
     on_progress: Progress = lambda text: None,
 ) -> PredictTraceAnswer:
     """Replay the trace on the deployments of a question; `trace` is read from its file without one."""
-    question, data = prepared(question, data)
-    trace = read_replay(question, trace)
+    question, data, trace = read_replay(question, data, trace)
     rows: list[ReplayRow | UnmetReplayRow] = []
     points: list[SessionPrediction] = []
     notes = list(trace.notes())
@@ -93,7 +92,8 @@ def predict_trace(
         outcomes = list(replayed(setting, on_progress))
         notes += few_sessions(setting, outcomes)
         rows += [replay_row(setting, outcome, data) for outcome in outcomes]
-        points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
+        if question.out:
+            points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
     if question.out:
         write_operating_points(session_points(points, question.trace.stem, data.catalog), question.out)
     if any(isinstance(row, ReplayRow) for row in rows):
@@ -102,20 +102,15 @@ def predict_trace(
 
 
 def _point(setting: ReplaySetting, outcome: ReplayOutcome, data: PredictionData) -> SessionPrediction:
-    """The outcome as an operating point is made of it."""
-    deployment, lengths, replicas = setting.deployment, setting.lengths, setting.server.replicas
-    figures = outcome.figures
-    calls = figures.calls_in_service / replicas
-    new, bands = doubts_of_calls(deployment, lengths, calls, data.calibration, data.catalog)
-    return SessionPrediction(
-        deployment=deployment,
-        replicas=replicas,
-        users=outcome.users or 1,
-        lengths=lengths,
-        figures=figures,
-        tokens_per_session=(figures.prompt_tokens + figures.output_tokens) / figures.sessions,
-        bands=bands,
-        new=tuple(new),
+    """The prediction that an operating point is made of."""
+    return prediction_of(
+        setting.deployment,
+        setting.server.replicas,
+        outcome.users or 1,
+        setting.lengths,
+        outcome.figures,
+        calibration=data.calibration,
+        catalog=data.catalog,
     )
 
 

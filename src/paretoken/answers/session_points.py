@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 
 import polars as pl
@@ -14,7 +14,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.catalog.names import agreed_precision
 from paretoken.catalog.session_workload import SessionWorkload
 from paretoken.errors import BadConfig, NoData
-from paretoken.plan.parallel import map_all
+from paretoken.plan.parallel import Progress, map_all
 from paretoken.points.published import prepare
 from paretoken.points.schema import of_single_requests
 from paretoken.points.selection import one_pool
@@ -24,9 +24,8 @@ from paretoken.predict.published_settings import published_settings
 from paretoken.predict.session_ladder import SampledWorkload, climb, sampled
 from paretoken.predict.session_points import SessionPrediction, session_points
 
-Progress = Callable[[int, int], None]
-MOST_USERS = 64.0
-"""The load of the recipes that sessions are served by."""
+RECIPE_USERS = 64.0
+"""Sessions are served with the settings of public recipes for this load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +162,10 @@ def _deployments(
     lengths = Lengths(max(sample.longest_tokens - 1, 1), 1)
     try:
         sized = sizes_that_fit(
-            replace(one, settings=published_settings(one, sample.lengths, MOST_USERS)), catalog, lengths=lengths
+            replace(one, settings=published_settings(one, sample.lengths, RECIPE_USERS)), catalog, lengths=lengths
         )
         for d in sized:
-            usual = published_settings(d, sample.lengths, MOST_USERS)
+            usual = published_settings(d, sample.lengths, RECIPE_USERS)
             yield checked(replace(d, settings=usual), catalog)
     except BadConfig as e:
         why_not[cell.accelerator] = str(e)
@@ -181,9 +180,9 @@ def session_cells(
     accelerators: tuple[str, ...] = (),
     engines: tuple[str, ...] = (),
 ) -> tuple[SessionCell, ...]:
-    """The accelerators and engines that have points of the model, for these names or all; BadConfig without one.
+    """The accelerators and engines that have points of the model, for these names or all; NoData without any.
 
-    An accelerator that is named but has no points of the model gets the engines that have, as far as they run on it.
+    An accelerator that is named but has no points of the model gets those engines that have some and run on it.
     """
     model_id = catalog.models.id_of(model)
     rows = points.filter(pl.col("model") == model_id, of_single_requests(), one_pool().fill_null(False))
@@ -217,9 +216,9 @@ def _runs(accelerator: str, engine: str, catalog: Catalog) -> bool:
 def _precision(rows: pl.DataFrame, catalog: Catalog, model: str, precision: str | None) -> str:
     """The precision of the question, or the only one that the points have; else the model's own."""
     stated = agreed_precision(model, precision)
-    there = sorted(p for p in rows["precision"].unique() if p is not None)
-    if stated or len(there) == 1:
-        return stated or str(there[0])
-    if there:
-        raise BadConfig(f"{rows['model'][0]} has points in {', '.join(there)}; choose one with --precision")
+    precisions = sorted(p for p in rows["precision"].unique() if p is not None)
+    if stated or len(precisions) == 1:
+        return stated or str(precisions[0])
+    if precisions:
+        raise BadConfig(f"{rows['model'][0]} has points in {', '.join(precisions)}; choose one with --precision")
     return catalog.models[model].native_precision

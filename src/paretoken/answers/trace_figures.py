@@ -29,7 +29,7 @@ class TimeQuantiles:
 
     @classmethod
     def of(cls, seconds: Quantiles, unit: float = 1.0) -> TimeQuantiles:
-        """The spread in a unit of which a second has this number: 1,000 for ms."""
+        """The quantiles in a unit, by its number per second: 1,000 for ms."""
         return cls(**{name: value * unit if isfinite(value) else None for name, value in seconds.items()})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.prediction import PredictionData
@@ -36,9 +37,21 @@ def session_prices(
 ) -> SessionPrices:
     """The prices of a replay."""
     usd, source = gpu_price(question, accelerator, data)
-    return SessionPrices(
-        usd_per_gpu_h=usd,
-        price_source=source,
-        usd_per_mtok=None if usd is None else usd_per_mtok(usd, figures.total_tput_per_gpu),
-        usd_per_session=None if usd is None else usd_per_session(usd, figures.sessions_per_gpu_h),
-    )
+    return SessionPrices(usd_per_gpu_h=usd, price_source=source, **usd_of(figures, usd))
+
+
+class ReplayUsd(TypedDict):
+    """USD per million tokens and per session; None without a price of a GPU-hour."""
+
+    usd_per_mtok: float | None
+    usd_per_session: float | None
+
+
+def usd_of(figures: SessionFigures, usd_per_gpu_h: float | None) -> ReplayUsd:
+    """What the tokens and the sessions of a replay cost at a price of a GPU-hour."""
+    if usd_per_gpu_h is None:
+        return {"usd_per_mtok": None, "usd_per_session": None}
+    return {
+        "usd_per_mtok": usd_per_mtok(usd_per_gpu_h, figures.total_tput_per_gpu),
+        "usd_per_session": usd_per_session(usd_per_gpu_h, figures.sessions_per_gpu_h),
+    }

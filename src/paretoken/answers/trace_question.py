@@ -18,7 +18,7 @@ from paretoken.slo import Slo
 from paretoken.slo import parse_slos as parse
 
 METRICS = ("ttft", "tpot", "e2e", "interactivity", "session")
-"""What a limit on a replay may be on; `session` is the time of a whole session."""
+"""Metrics that an SLO may limit; `session` is the time of a whole session."""
 
 
 @dataclass(frozen=True, kw_only=True)

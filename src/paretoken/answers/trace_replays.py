@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from paretoken.answers.prediction import PredictionData
+from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
@@ -22,7 +23,7 @@ from paretoken.traffic.estimated_lengths import with_lengths
 from paretoken.traffic.requests_as_sessions import read_as_sessions
 
 NOTED_ENDING = 0.1
-"""Share of session time at the end of a replay that a note names."""
+"""A note names a larger share of session time at the end of a replay."""
 Progress = Callable[[str], None]
 """Takes what is simulated now, in words."""
 
@@ -56,8 +57,14 @@ class ReplayOutcome:
     or_more: bool = False
 
 
-def read_replay(question: ReplayQuestion, trace: SessionTrace | None = None) -> SessionTrace:
-    """The trace of a question, of which nothing lacks that the replay needs; BadConfig or BadFile otherwise."""
+Q = TypeVar("Q", bound=ReplayQuestion)
+
+
+def read_replay(
+    question: Q, data: PredictionData | None, trace: SessionTrace | None
+) -> tuple[Q, PredictionData, SessionTrace]:
+    """A question with catalog ids, its data, and its trace with all that a replay needs; BadConfig or BadFile."""
+    question, data = prepared(question, data)
     question.check()
     question.limits()
     trace = trace or read_as_sessions(question.trace, keep_going=question.keep_going)
@@ -65,7 +72,7 @@ def read_replay(question: ReplayQuestion, trace: SessionTrace | None = None) -> 
     check_trace(trace)
     if not question.concurrency and question.slo is None and not trace.timed:
         raise BadConfig(f"{trace.file} contains no times of sessions; state the concurrent sessions")
-    return trace
+    return question, data, trace
 
 
 def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: PredictionData) -> Iterator[ReplaySetting]:
@@ -99,16 +106,16 @@ def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None
 
 
 def replayed(setting: ReplaySetting, on_progress: Progress, cache: str = "") -> Iterator[ReplayOutcome | None]:
-    """One for each concurrency of the question, the one within its SLO (None without one), or that recorded."""
+    """The outcome at each concurrency, at the highest load within the SLO (None if none is), or at recorded times."""
     if setting.question.slo is not None:
         yield within_slo(setting, setting.question.limits(), on_progress, cache)
         return
     for users in setting.question.concurrency or (None,):
-        on_progress(_at_work(setting, users, cache))
+        on_progress(_progress_text(setting, users, cache))
         yield ReplayOutcome(users, setting.figures(users))
 
 
-def _at_work(setting: ReplaySetting, users: int | None, cache: str) -> str:
+def _progress_text(setting: ReplaySetting, users: int | None, cache: str) -> str:
     load = "at recorded times" if users is None else f"{counted(users, 'session')} at once"
     return f"{setting.deployment.hardware}, {load}{cache and f', cache: {cache}'}"
 
@@ -121,7 +128,7 @@ def within_slo(
     most = min(len(setting.sessions), MOST_USERS)
 
     def meets(users: int) -> bool:
-        on_progress(_at_work(setting, users, cache))
+        on_progress(_progress_text(setting, users, cache))
         at[users] = setting.figures(users)
         return not any(limited_s(at[users], slo) > slo.bound_s for slo in limits)
 
@@ -130,7 +137,7 @@ def within_slo(
 
 
 def limited_s(figures: SessionFigures, slo: Slo) -> float:
-    """What a limit is on, s; NaN where nothing has the metric."""
+    """The figure that a limit bounds, s; NaN where nothing has the metric."""
     by_metric = {"ttft": figures.ttft_s, "tpot": figures.tpot_s, "e2e": figures.e2e_s, "session": figures.session_s}
     return by_metric[slo.metric][slo.statistic]
 

@@ -72,8 +72,8 @@ def candidate(curve: Curve, latency_s: float) -> Candidate:
 
 def candidates(curves: Sequence[Curve], latency_s: float) -> list[Candidate]:
     """The best of each curve at or inside the latency limit, by falling throughput."""
-    there = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s]
-    return sorted(there, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
+    within = [candidate(c, latency_s) for c in curves if c.range_s[0] <= latency_s]
+    return sorted(within, key=lambda c: (-c.tput_per_gpu, c.accelerator, c.engine))
 
 
 def absences(
@@ -139,8 +139,8 @@ def no_data(
     fastest: dict[str, float] = {}
     for curve in curves:
         fastest[curve.accelerator] = min(fastest.get(curve.accelerator, inf), curve.range_s[0])
-    there = {name for name, start in fastest.items() if start <= latency_s}
-    return {name: absent.get(name) or _too_slow(fastest[name], axis) for name in accelerators if name not in there}
+    within = {name for name, start in fastest.items() if start <= latency_s}
+    return {name: absent.get(name) or _too_slow(fastest[name], axis) for name in accelerators if name not in within}
 
 
 def best_per_accelerator(ranked: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:

@@ -56,7 +56,7 @@ class HourGroup:
 
 
 class PlayedHours(Protocol):
-    """A replay of sessions on `kept` replicas, that `share` of the fleet."""
+    """A replay of sessions on `kept` replicas, a `share` of the fleet."""
 
     @property
     def latencies(self) -> Latencies: ...
@@ -170,7 +170,7 @@ class FleetSizer:
 
     Of a larger hour, a check simulates a share of the replicas with the same share of the requests, drawn at random. If
     even `FEWEST_REPLICAS` get too many, it replays only the busiest part of the hour, or all of it with `whole_hours`.
-    With `played`, checks replay sessions instead, of a start and stop in s, a number of replicas, and a pace.
+    With `played`, checks replay sessions instead; it takes start and end in s, a number of replicas, and a pace.
     `work` is each request's over the mean of the sample; shape (n,).
     """
 
@@ -284,7 +284,7 @@ class FleetSizer:
     def _checked(
         self, group: HourGroup, replicas: int, latencies: Latencies, replica_s: float, share: float
     ) -> FleetCheck:
-        """The check by the latencies of a replay of some seconds of one replica."""
+        """The check from the latencies of a replay that takes `replica_s` seconds of replicas."""
         figures = latencies.figures()
         return FleetCheck(
             group=group,

@@ -27,7 +27,7 @@ from paretoken.traffic.sessions import sessions_between
 from paretoken.traffic.traffic import HOUR_S, Traffic
 
 MOST_RAISED = 2
-"""How far the number of replicas is raised in search of one that meets the limits."""
+"""The search for enough replicas ends at this multiple of the fleet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +114,7 @@ def _check(replay: HourReplay, hour: int, replicas: int, slos: Sequence[Slo], ne
 
 
 def _needed(meets_with: Callable[[int], bool], replicas: int, *, met: bool) -> int | None:
-    """The fewest replicas from `replicas` on that meet the limits, as far as they are looked for; by bisection."""
+    """The fewest replicas from `replicas` on that meet the limits, up to `MOST_RAISED` times as many; by bisection."""
     low, high = replicas, replicas * MOST_RAISED
     if met:
         return replicas

@@ -31,11 +31,11 @@ from paretoken.traffic.sessions import sessions_between
 from paretoken.traffic.traffic import HOUR_S, Mask, Traffic
 
 MOST_CALLS = 60_000
-"""Calls that a replay has at most, those of the time before included."""
+"""Most calls of a replay, including those before the hour."""
 LONGEST_LEAD_S = 6 * HOUR_S
-"""How long before an hour sessions begin at most that fill the replicas."""
-POINT_CALLS, EACH = 3_000, 2
-"""Calls of a point of the curve, and sessions for each at once, as far as the traffic has them."""
+"""Sessions that fill the replicas begin at most this long before the hour."""
+POINT_CALLS, POINT_SESSIONS = 3_000, 2
+"""Calls of a point of the curve, and sessions for each concurrent one, as far as the traffic has them."""
 BEYOND = 2.0
 """The curve ends at a load that exceeds a limit by this factor."""
 
@@ -86,7 +86,7 @@ class SessionReplays:
         return HourReplay(run, load, latencies, first_s, last_s, kept, kept / replicas)
 
     def curve(self) -> LoadCurve:
-        """What one replica does under a steady number of sessions at once, by the calls per second that come of it."""
+        """The load curve of one replica: steady numbers of concurrent sessions, by the calls per second they make."""
         sessions = sessions_between(self.traffic, 0.0, np.inf)
         points = dict[int, LoadPoint]()
         users, most = 1, len(sessions)
@@ -114,7 +114,7 @@ class SessionReplays:
         """A replica under `users` sessions at once. By Little's law, calls per second are those of that many sessions
         over the mean time of one; the end of the run, when users have none left, does not change that."""
         calls = sum(len(session.calls) for session in sessions)
-        some = spread(sessions, max(EACH * users, ceil(len(sessions) * POINT_CALLS / calls)))
+        some = spread(sessions, max(POINT_SESSIONS * users, ceil(len(sessions) * POINT_CALLS / calls)))
         load = load_of(some, users=users, idle_cap_s=None)
         run = simulate(self.worker.step_time, self.worker.limits, load, self.replica.serving, self.cache)
         mean_s = max(float(session_times(run, load).session_s.mean()), 1e-9)

@@ -98,7 +98,7 @@ def _workload() -> tuple[Column, ...]:
         Column(
             "concurrency",
             "float",
-            "concurrent requests of a closed loop; of sessions the mean that were in flight",
+            "concurrent requests of a closed loop; for sessions, the mean in flight",
             "requests",
             rule="positive",
         ),

@@ -25,16 +25,16 @@ AROUND_TOP = (-19, -15, -11, -7, -3, -1, 0, 1, *range(2, 21, 2))
 FULL = 1.2
 """The highest load of the ladder, in sessions whose contexts fill the KV cache."""
 FALL = 0.97
-"""A load that serves less than this share of the most is the last."""
+"""The ladder ends at a load that serves less than this share of the most."""
 LOST, GROWTH = 0.985, 0.5
-"""So is one that finds less than `LOST` of the possible hits and serves less than `GROWTH` of what further sessions
-should add: contexts push each other out of the cache, and every further session costs the others more."""
+"""It ends at a load that finds less than `LOST` of the possible hits and serves less than `GROWTH` of what further
+sessions should add: contexts push each other out of the cache, and every further session costs the others more."""
 COSTLY = 3.0
-"""So is one that fills the cache where prompts without hits would make the engine work this many times as long."""
+"""It ends at a load that fills the cache, where the engine would work this many times as long without hits."""
 FEW = 16
-"""Fewer sessions fill the cache very unequally, and take little time to simulate."""
+"""Not by `COSTLY` with fewer sessions: they fill the cache very unequally, and take little time to simulate."""
 SAMPLE_SESSIONS = 256
-"""Sessions whose calls have the lengths and the tokens of a workload."""
+"""Sessions that give a workload its mean lengths and its tokens per session."""
 SEED = 0
 
 
@@ -55,7 +55,7 @@ class SampledWorkload:
 
 @lru_cache(maxsize=8)
 def sampled(workload: SessionWorkload, context_tokens: int | None) -> SampledWorkload:
-    """The workload as its first sessions show it."""
+    """The workload with the figures of its first sessions."""
     sessions = _sessions(workload, context_tokens, SAMPLE_SESSIONS)
     calls = [call for session in sessions for call in session.calls.values()]
     tokens = sum((call.input_tokens or 1) + (call.output_tokens or 1) for call in calls)
@@ -143,7 +143,8 @@ def ladder(contexts: float) -> list[int]:
 
 def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:
     """Whether contexts are lost and more sessions hardly serve more."""
-    return point.found_share < LOST * point.possible_share and more_served < GROWTH * more_users
+    f = point.figures
+    return f.hit_share < LOST * f.possible_share and more_served < GROWTH * more_users
 
 
 def _costly(point: SessionPrediction) -> bool:

@@ -22,12 +22,9 @@ from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.predictor import band_of, novelty
 from paretoken.predict.request import LENGTH_RANGE_RATIO
 from paretoken.predict.rows import SOURCE, configuration_columns, new_kinds
-from paretoken.predict.simulation.cache.options import CacheTier
 from paretoken.predict.simulation.sources import SessionLoad
 from paretoken.predict.traces.figures import ALL, SECONDS_PER_HOUR, Quantiles, SessionFigures
-from paretoken.predict.traces.load import load_of, mean_call
-from paretoken.predict.traces.server import CacheRouting, TraceServer, trace_server
-from paretoken.sessions.graph import Session
+from paretoken.predict.traces.server import TraceServer
 from paretoken.significant import significant
 
 SESSIONS_EACH, FEWEST_SESSIONS = 4, 32
@@ -35,9 +32,9 @@ SESSIONS_EACH, FEWEST_SESSIONS = 4, 32
 PRECISE = 0.05
 """Relative standard error of throughput, and share of session time with idle users, that need no more sessions."""
 MOST_CALLS = 30_000
-"""Calls of a simulation that no more sessions are added to exceed: some seconds of one core."""
+"""No sessions are added beyond this number of calls of a simulation: some seconds of one core."""
 MOST_AT_ONCE = 8
-"""The most by which a further simulation has more sessions."""
+"""Largest factor of sessions from one simulation to the next."""
 LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 
 
@@ -45,8 +42,8 @@ LICENCE = "Apache-2.0; calibrated on published points, see ATTRIBUTION"
 class SessionPrediction:
     """`replicas` of a deployment that `users` sessions use at once.
 
-    `lengths` are the mean ones of the calls, `tokens_per_session` those of the workload, by which a throughput in
-    tokens is one in sessions. `bands` are the ends of the 90 % intervals of a call's latencies as ln of factors, by
+    `lengths` are the mean ones of the calls. `tokens_per_session` are those of the workload; throughput over them is
+    the rate of sessions. `bands` are the ends of the 90 % intervals of a call's latencies as ln of factors, by
     `tpot`, `ttft`, `e2e`; `new` are the kinds of the case that the calibration has no data for.
     """
 
@@ -58,16 +55,6 @@ class SessionPrediction:
     tokens_per_session: float
     bands: Mapping[str, tuple[float, float]]
     new: tuple[str, ...]
-
-    @property
-    def found_share(self) -> float:
-        """Share of prompt tokens that the prefix cache holds, in any tier."""
-        return sum(self.figures.hit_tokens.values()) / self.figures.prompt_tokens
-
-    @property
-    def possible_share(self) -> float:
-        """Share of prompt tokens that an endless cache would hold."""
-        return self.figures.possible_tokens / self.figures.prompt_tokens
 
     @property
     def tput_90(self) -> tuple[float, float]:
@@ -102,48 +89,6 @@ def more_sessions(point: SessionPrediction, sessions: int) -> int:
     return sessions << floor(log2(min(max(factor, 2), affordable, MOST_AT_ONCE)))
 
 
-def predict_sessions(
-    deployment: Deployment,
-    sessions: Sequence[Session],
-    users: int,
-    *,
-    replicas: int = 1,
-    routing: CacheRouting = "prefix",
-    prefix_cache: bool = True,
-    tiers: Sequence[CacheTier] = (),
-    lengths: Lengths | None = None,
-    tokens_per_session: float | None = None,
-    calibration: Calibration | None = None,
-    catalog: Catalog | None = None,
-) -> SessionPrediction:
-    """Simulate sessions of `users` at once, one after the other each, on a checked deployment.
-
-    `lengths` set the pace of the engine; the mean ones of the calls by default. `tokens_per_session` are by default
-    those of the sessions that count. BadConfig where a call does not fit.
-    """
-    catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
-    lengths = lengths or mean_call(sessions)
-    server = trace_server(
-        deployment,
-        lengths,
-        replicas=replicas,
-        routing=routing,
-        prefix_cache=prefix_cache,
-        tiers=tiers,
-        calibration=calibration,
-        catalog=catalog,
-    )
-    return predict_load(
-        deployment,
-        server,
-        load_of(sessions, users=users, idle_cap_s=None),
-        lengths,
-        tokens_per_session=tokens_per_session,
-        calibration=calibration,
-        catalog=catalog,
-    )
-
-
 def predict_load(
     deployment: Deployment,
     server: TraceServer,
@@ -164,11 +109,35 @@ def predict_load(
         )
     users = load.users or 0
     figures = server.figures(load, steady(users, len(load.first) - 1))
-    at_once = figures.calls_in_service / server.replicas
-    new, bands = doubts_of_calls(deployment, lengths, at_once, calibration, catalog)
+    return prediction_of(
+        deployment,
+        server.replicas,
+        users,
+        lengths,
+        figures,
+        tokens_per_session=tokens_per_session,
+        calibration=calibration,
+        catalog=catalog,
+    )
+
+
+def prediction_of(
+    deployment: Deployment,
+    replicas: int,
+    users: int,
+    lengths: Lengths,
+    figures: SessionFigures,
+    *,
+    tokens_per_session: float | None = None,
+    calibration: Calibration,
+    catalog: Catalog,
+) -> SessionPrediction:
+    """The prediction with the figures of a simulation; `tokens_per_session` are by default those of its sessions."""
+    calls = figures.calls_in_service / replicas
+    new, bands = doubts_of_calls(deployment, lengths, calls, calibration, catalog)
     return SessionPrediction(
         deployment=deployment,
-        replicas=server.replicas,
+        replicas=replicas,
         users=users,
         lengths=lengths,
         figures=figures,
@@ -218,8 +187,8 @@ def _row(p: SessionPrediction, workload: str, catalog: Catalog) -> dict[str, obj
         **_latency("e2e", f.e2e_s),
         **_latency("session", f.session_s),
         "sessions_per_gpu_hour": p.sessions_per_gpu_h,
-        "cached_share": p.found_share,
-        "possible_share": p.possible_share,
+        "cached_share": f.hit_share,
+        "possible_share": f.possible_share,
     }
 
 

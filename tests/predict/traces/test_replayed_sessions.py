@@ -57,7 +57,7 @@ def hits_by_hand(calls: list[tuple[int, int]]) -> list[int]:
 def test_one_session_alone_takes_the_sum_of_its_calls_and_tools(cache):
     calls = growing(5)
     hits = hits_by_hand(calls) if cache else [0] * 5
-    alone = [call_s(*call, found) for call, found in zip(calls, hits, strict=True)]
+    alone = [call_s(*call, hit) for call, hit in zip(calls, hits, strict=True)]
     f = server(cache=cache).figures(load_of([chain(calls, tool_s=2.0)], users=1, idle_cap_s=None))
     model_s = sum(e2e for _, e2e in alone)
     assert f.session_s["p50"] == pytest.approx(model_s + 4 * 2.0)

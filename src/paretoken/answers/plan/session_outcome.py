@@ -25,8 +25,8 @@ def replayed_entries(
 ) -> list[FleetEntry]:
     """The entries by rising cost, of which the cheapest is replayed; its replay is added to `outcomes`.
 
-    A fleet whose sessions need more replicas gets them, and is ranked again at its new cost. One that not even twice
-    the replicas help stays as it is, marked.
+    A fleet whose sessions need more replicas gets them, and is ranked again at its new cost. One for which
+    twice the replicas are too few stays as it is, marked.
     """
     ranked = list(entries)
     for _ in range(ROUNDS):
@@ -77,7 +77,7 @@ def session_outcome(setting: PlanSetting, entry: FleetEntry) -> SessionOutcome |
 
 
 def _enlarged(setting: PlanSetting, entry: FleetEntry, outcome: SessionOutcome) -> FleetEntry:
-    """The fleet with the replicas that its sessions need in the busiest hour, and more in the others alike."""
+    """The fleet with the replicas that its sessions need in the busiest hour, and more in the others in proportion."""
     question, fleet = setting.question, entry.fleet
     if fleet is None or outcome.needed is None:
         return entry

@@ -8,7 +8,6 @@ import polars as pl
 
 from paretoken.answers.ecosystem import OverviewQuestion, overview
 from paretoken.answers.points import Data
-from paretoken.answers.session_points import Progress
 from paretoken.answers.study.config import Study, resolved, with_ids
 from paretoken.answers.study.economy import economy
 from paretoken.answers.study.panels import panels
@@ -18,6 +17,7 @@ from paretoken.answers.study.result import Panel, StudyResult
 from paretoken.answers.study.session_panels import session_panels
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData
+from paretoken.plan.parallel import Progress
 from paretoken.points.derived import little_error
 from paretoken.points.load import gates_beside, load_points
 from paretoken.points.origins import of_origins

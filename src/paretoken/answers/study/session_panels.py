@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 from paretoken.answers.points import Data, PointsFields
-from paretoken.answers.session_points import Progress, SessionCell, of_cells, session_cells
+from paretoken.answers.session_points import SessionCell, of_cells, session_cells
 from paretoken.answers.study.config import SERVING_FILTERS, Study
 from paretoken.answers.study.panels import panel_of
 from paretoken.answers.study.result import Panel
 from paretoken.errors import BadConfig, NoData
+from paretoken.plan.parallel import Progress
 from paretoken.prices.tariff import Tariff
 
 PLAIN = "like-for-like"

@@ -87,9 +87,9 @@ def command(*, as_json: bool, **values: object) -> None:
     Anything faster also meets the limit. Two rankings are printed, unless --serving or --speculative asks for
     one of them: plain serving (one node, no speculative decoding), and the best known serving of any kind.
 
-    Of a workload of sessions, such as agent-code, points are predicted for plain serving: sessions are simulated
-    on each deployment, with its prefix cache. That takes up to a minute the first time, and --accelerator and
-    --engine shorten it; the points are kept in the user's cache folder.
+    For a workload of sessions, such as agent-code, sessions are simulated on each deployment with its prefix
+    cache, under plain serving. That takes up to some minutes the first time; --accelerator and --engine
+    shorten it. Your cache folder keeps the points.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
     title = f"{head}{answer.limits[:1].upper()}{answer.limits[1:]}, {answer.tariff.name} ({answer.tco})"
     out = console()
     if everyone:
-        # The table of sessions has a note of its own: nothing of it is interpolated.
+        # Figures of sessions are not interpolated; their own table says so.
         note = NOTE if answer.tokens_per_session is None else ""
         print_table(title, COLUMNS, [_row(c) for c in everyone], note, SPARE)
         print_sessions(answer)

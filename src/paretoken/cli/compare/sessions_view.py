@@ -47,9 +47,9 @@ def print_sessions(answer: CompareAnswer) -> None:
         if (s := c.session)
     ]
     note = (
-        f"a session has {number_text(answer.tokens_per_session)} tokens, prompts counted whole; $/M counts prompt "
-        "tokens that the cache holds as any other; every figure is that of a simulated run, none is interpolated; "
-        "predicted with the settings of public recipes, often an fp8 KV cache: predict has engine defaults unless "
+        f"a session has {number_text(answer.tokens_per_session)} tokens, prompts counted whole; $/M counts "
+        "cached prompt tokens like any other; every figure is that of a simulated run, none is interpolated; "
+        "predicted with the settings of public recipes, often an fp8 KV cache: predict uses engine defaults unless "
         "you state --kv-cache-dtype and --gpu-memory-utilization"
     )
     print_table(f"\nSessions of {answer.workload}", COLUMNS, rows, note, SPARE)

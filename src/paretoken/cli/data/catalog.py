@@ -78,8 +78,9 @@ def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...
     if name is None:
         tables = {of: _entries(registry) for of, registry in registries.items()}
         if as_json:
-            print_json({k: e for entries in tables.values() for k, e in entries.items()})
-        for of, entries in {} if as_json else tables.items():
+            print_json({key: entry for entries in tables.values() for key, entry in entries.items()})
+            return
+        for of, entries in tables.items():
             _show_kind(of, entries)
         return
     registry = next((r for r in registries.values() if name in r), None)

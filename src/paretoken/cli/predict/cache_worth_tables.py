@@ -9,7 +9,7 @@ from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.cli.cells import share
 from paretoken.cli.output import echo_lines, print_table
 from paretoken.cli.predict.tables import NOT_MEASURED
-from paretoken.cli.predict.trace_tables import SHARE, users_cell
+from paretoken.cli.predict.trace_tables import SHARE, price_note, users_cell
 from paretoken.plural import counted
 
 CACHES = {"none": "none", "gpu": "GPU", "host": "GPU, host", "ssd": "GPU, host, SSD"}
@@ -34,7 +34,8 @@ def print_cache_worth(answer: CacheWorthAnswer, question: ReplayQuestion) -> Non
             *("hits found", "computed tokens", "saved tokens", "$/M tok", "$/session"),
         ),
         [_figures(*row) for row in rows],
-        note=f"{NOT_MEASURED} Saved: prompt tokens that the row above computes and this one does not. {_priced(first)}",
+        note=f"{NOT_MEASURED} Saved: prompt tokens that the row above computes and this one does not. "
+        f"{price_note(first)}",
         spare=("TPOT ms", "TTFT ms", "computed tokens", "session p50 s"),
     )
     _print_worth([row for row in rows if row[1].cache != "none"])
@@ -103,7 +104,3 @@ def _print_api(answer: CacheWorthAnswer) -> None:
                 for p in answer.api
             ],
         )
-
-
-def _priced(row: CacheWorthRow) -> str:
-    return f"USD at {row.usd_per_gpu_h:g} USD per GPU-hour ({row.price_source})." if row.usd_per_gpu_h else ""

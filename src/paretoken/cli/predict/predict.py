@@ -105,22 +105,12 @@ def command(
                         --host-cache 800 --cache-worth
       paretoken predict --in configs.csv --out predictions.csv
     """
-    from paretoken.answers.predict import PredictQuestion, predict
-    from paretoken.answers.predict_file import PredictFileQuestion, predict_file
-    from paretoken.answers.seam import to_json
-    from paretoken.cli.output import print_json
-    from paretoken.cli.predict.notes import print_notes
-    from paretoken.cli.predict.tables import print_predictions
-
     replay = taken(deployment)
     require_trace(replay)
     if replay["trace"] is not None:
-        loads: dict[str, Any] = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
-        if "--concurrency" in options.stated_options():
-            loads["concurrency"] = _users(concurrency)
-        if out:
-            loads["out"] = out
-        _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
+        loads = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h, **_stated_users(concurrency)}
+        fields = replay_fields(replay, deployment, loads | ({"out": out} if out else {}))
+        _replay(fields, worth=replay["cache_worth"], as_json=as_json)
         return
     disaggregated = disaggregated and disaggregated.strip()
     searched = (disaggregated or "").lower() == AUTO
@@ -129,37 +119,48 @@ def command(
     if plot and disaggregated is None:
         raise BadConfig("--plot draws disaggregated serving; add --disaggregated")
     if source:
-        if out and out.suffix.lower() != ".csv":
-            raise BadConfig(f"--in writes a CSV, but --out is {quoted(str(out))}; end the file name in .csv")
-        file_question = PredictFileQuestion(
-            source=source, out=out, calibration=deployment["calibration"], catalog=deployment["catalog_folders"]
-        )
-        _print_file(predict_file(file_question), out, as_json)
+        _predict_rows(source, out, deployment, as_json)
         return
     if out and not deployment["accelerator"] and disaggregated is None:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
-        users = _users(concurrency) if "--concurrency" in options.stated_options() else None
         prices = (f"{name}={usd!r}" for name, usd in price_usd_per_gpu_h.items())
-        fields = (
-            pooled_fields(deployment, disaggregated)
-            | {"slo": slo, "rents": (*rents, *prices)}
-            | ({"concurrency": users} if users else {})
-        )
+        fields = pooled_fields(deployment, disaggregated) | {"slo": slo, "rents": (*rents, *prices)}
+        fields |= _stated_users(concurrency)
         if searched:
             _search(fields | {"top": top}, plot, as_json)
         else:
             _predict_layout(fields | {"layout": disaggregated, "out": out}, plot, as_json)
         return
-    question = PredictQuestion(
-        **options.question_fields(deployment), concurrency=_users(concurrency), rate=rate, slo=slo, out=out
-    )
+    fields = {"concurrency": _users(concurrency), "rate": rate, "slo": slo, "out": out}
+    _predict(options.question_fields(deployment) | fields, as_json)
+
+
+def _predict(fields: dict[str, Any], as_json: bool) -> None:
+    from paretoken.answers.predict import PredictQuestion, predict
+    from paretoken.answers.seam import to_json
+    from paretoken.cli.output import print_json
+    from paretoken.cli.predict.notes import print_notes
+    from paretoken.cli.predict.tables import print_predictions
+
+    question = PredictQuestion(**fields)
     answer = predict(question)
     print_notes(answer.rows[0].assumed)
     if as_json:
         print_json(to_json(answer)["rows"])
     else:
         print_predictions(answer, question)
+
+
+def _predict_rows(source: Path, out: Path | None, deployment: dict[str, Any], as_json: bool) -> None:
+    from paretoken.answers.predict_file import PredictFileQuestion, predict_file
+
+    if out and out.suffix.lower() != ".csv":
+        raise BadConfig(f"--in writes a CSV, but --out is {quoted(str(out))}; end the file name in .csv")
+    question = PredictFileQuestion(
+        source=source, out=out, calibration=deployment["calibration"], catalog=deployment["catalog_folders"]
+    )
+    _print_file(predict_file(question), out, as_json)
 
 
 def _replay(fields: dict[str, Any], *, worth: bool, as_json: bool) -> None:
@@ -229,6 +230,11 @@ def _require_one_question(*, searched: bool) -> None:
         raise BadConfig(f"{' and '.join(loads)} cannot be combined; use one of them")
     if "--out" in options_set and (load := options_set & {"--rate", "--slo"}):
         raise BadConfig(f"--out takes operating points at --concurrency; with {load.pop()} use --json")
+
+
+def _stated_users(text: str) -> dict[str, tuple[int, ...]]:
+    """The field of the levels of concurrency, if they are stated."""
+    return {"concurrency": _users(text)} if "--concurrency" in options.stated_options() else {}
 
 
 def _users(text: str) -> tuple[int, ...]:

@@ -28,14 +28,18 @@ trace_options = stack(
         help="With --trace: longest that a tool call or a wait lasts.",
     ),
     click.option(
-        "--replicas", type=click.IntRange(1), default=1, show_default=True, help="With --trace: replicas to route to."
+        "--replicas",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="With --trace: replicas behind the router.",
     ),
     click.option(
         "--routing",
         type=click.Choice(["prefix", "least", "round-robin"]),
         default="prefix",
         show_default=True,
-        help="With --replicas: how a request finds its replica.",
+        help="With --replicas: how requests are routed.",
     ),
     click.option(
         "--host-cache",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from paretoken.answers.cache_worth import CacheWorthRow
 from paretoken.answers.predict_trace import PredictTraceAnswer, ReplayRow, UnmetReplayRow
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.cli.cells import TableCell, figure, interval, share
@@ -39,7 +40,7 @@ def _print_loads(rows: Sequence[ReplayRow], question: ReplayQuestion) -> None:
         _LOADS,
         [_load(row) for row in rows],
         note=f"{NOT_MEASURED} {_novelty(rows)} Model: share of model calls in the critical path of sessions. Hits: "
-        f"share of prompt tokens. {_routed(first)}{_priced(first)}".rstrip(),
+        f"share of prompt tokens. {_routed(first)}{price_note(first)}".rstrip(),
         spare=("hits possible", "TTFT p99 ms", "90 %", "session p90 s", "preemptions", "$/session", "model"),
     )
 
@@ -125,5 +126,6 @@ def _routed(row: ReplayRow) -> str:
     return f"{counted(row.replicas, 'replica')}, routing {row.routing}. " if row.routing else ""
 
 
-def _priced(row: ReplayRow) -> str:
+def price_note(row: ReplayRow | CacheWorthRow) -> str:
+    """The price of a GPU-hour and where it is from; nothing without one."""
     return f"USD at {row.usd_per_gpu_h:g} USD per GPU-hour ({row.price_source})." if row.usd_per_gpu_h else ""

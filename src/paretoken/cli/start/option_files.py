@@ -206,7 +206,7 @@ def config_file(root: click.Group) -> str:
 
 
 def _keys(command: click.Command) -> str:
-    """The keys of a verb, those apart that a project's file may not state; "" for a verb without any."""
+    """The keys of a verb, then those that only your own file may state; "" for a verb without any."""
     keys = {key: may_be_of_project(o) for key, o in options_of(command).items() if not is_confirmation(key)}
     anywhere, own = [key for key in keys if keys[key]], [key for key in keys if not keys[key]]
     texts = (("Keys", anywhere), ("Only in your own file", own))

@@ -65,6 +65,21 @@ class SessionFigures:
     ending_share: float
 
     @property
+    def hits(self) -> int:
+        """Prompt tokens found in any tier of the cache."""
+        return sum(self.hit_tokens.values())
+
+    @property
+    def hit_share(self) -> float:
+        """Share of prompt tokens found in any tier of the cache."""
+        return self.hits / self.prompt_tokens
+
+    @property
+    def possible_share(self) -> float:
+        """Share of prompt tokens that an endless cache would hold."""
+        return self.possible_tokens / self.prompt_tokens
+
+    @property
     def total_tput_per_gpu(self) -> float:
         """Prompt and output tokens, whether computed or found in the cache."""
         return self.computed_tput_per_gpu + self.hit_tput_per_gpu + self.output_tput_per_gpu
