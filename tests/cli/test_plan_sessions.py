@@ -44,8 +44,8 @@ def test_sessions_without_times_are_refused(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fleet_that_sessions_overwhelm_is_enlarged(call, tmp_path):
-    """Slow recorded answers spread the calls of a session; the fleet is faster, so its sessions crowd."""
+def test_a_fleet_is_sized_for_calls_at_the_times_of_its_own_answers(call, tmp_path):
+    """Recorded answers of 60 s spread the calls of a session; the fleet is faster, so its sessions crowd."""
     calls = growing(8, start=6000)
     sessions = [chain(calls, name=str(i), begin_s=0.2 * i, call_s=60.0, tool_s=0.1) for i in range(400)]
     log = write_trace(tmp_path, sessions)
@@ -53,5 +53,5 @@ def test_a_fleet_that_sessions_overwhelm_is_enlarged(call, tmp_path):
     assert code == 0, err
     row = json.loads(out)["rows"][0]
     replay = row["sessions"]
-    assert replay["sized_replicas"] < replay["replicas"] <= row["replicas"] and replay["met"]
+    assert replay["met"] and 1 < replay["sized_replicas"] == replay["needed"] == replay["replicas"]
     assert row["gpus"] == 4 * (row["replicas"] + 1)

@@ -212,7 +212,7 @@ def test_the_table_and_the_keyboard_say_what_the_bars_show(open_page: Open) -> N
 @pytest.mark.parametrize("width", [1280, 390])
 def test_hits_by_turn_are_drawn_at_any_width(open_page: Open, width: int) -> None:
     page = open_page(width=width)
-    assert title(page, "hits") == "The server found 60 % of the possible cache hits"
+    assert title(page, "hits") == "The server found 90 % of the possible cache hits"
     table = rows(page, "hits")
     assert [r[0] for r in table] == ["Turn", "1", "2", "3", "4", "5"] and table[0][3:5] == ["Found", "Possible"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width

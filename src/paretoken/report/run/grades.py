@@ -48,6 +48,8 @@ RULES: dict[str, GradeRule] = {
     "long_output": GradeRule("careful"),
     "no_usage": GradeRule("careful"),
     "drafts": GradeRule("careful"),
+    "left_out": GradeRule("careful", 0.2, "wrong"),
+    "answers_lost": GradeRule("careful"),
     # Small ones change no conclusion.
     "count_mismatch": GradeRule("footnote", 0.05),
     "input_mismatch": GradeRule("footnote", 0.05),
