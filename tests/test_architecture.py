@@ -74,6 +74,8 @@ MAY_IMPORT = {
         "sessions",
         "traffic",
     },
+    "receipts": {"catalog", "points", "bench", "engines"},
+    "serve": {"catalog", "points", "bench", "campaign", "history", "answers", "report", "receipts"},
     "start": {"catalog", "bench", "engines", "prices", "answers", "campaign"},
     "cli": None,
 }

@@ -4,85 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
 
-from paretoken.answers.advise import AdviseAnswer, AdviseQuestion, advise
-from paretoken.answers.breakeven import BreakevenAnswer, BreakevenQuestion, breakeven
-from paretoken.answers.cache_worth import CacheWorthAnswer, CacheWorthQuestion, cache_worth
-from paretoken.answers.check import CheckAnswer, CheckQuestion, check
-from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare
-from paretoken.answers.cost import CostAnswer, CostQuestion, cost
-from paretoken.answers.data_diff import DataDiffAnswer, DataDiffQuestion, data_diff
-from paretoken.answers.ecosystem import OverviewAnswer, OverviewQuestion, overview
-from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
-from paretoken.answers.fit import FitAnswer, FitQuestion, fit
-from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion, frontiers
-from paretoken.answers.history import HistoryAnswer, HistoryQuestion, history
-from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion, TrendsAnswer, TrendsQuestion, outlook, trends
-from paretoken.answers.plan.question import PlanQuestion
-from paretoken.answers.plan.result import PlanAnswer
-from paretoken.answers.plan.run import plan
-from paretoken.answers.pool_explain import ExplainPoolsAnswer, ExplainPoolsQuestion, explain_disaggregated
-from paretoken.answers.pool_search import PoolSearchAnswer, PoolSearchQuestion, search_disaggregated
-from paretoken.answers.pools import PoolsAnswer, PoolsQuestion, predict_disaggregated
-from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict
-from paretoken.answers.predict_trace import PredictTraceAnswer, PredictTraceQuestion, predict_trace
-from paretoken.answers.rent import (
-    MarketAnswer,
-    RentAnswer,
-    RentHistoryAnswer,
-    RentHistoryQuestion,
-    RentQuestion,
-    rent,
-    rent_history,
-    rental_market,
-)
-from paretoken.answers.selfhost import SelfhostAnswer, SelfhostQuestion, selfhost
-from paretoken.answers.study.config import Study
-from paretoken.answers.study.result import StudyResult
-from paretoken.answers.study.run import run_study
-from paretoken.answers.tco import TcoAnswer, TcoQuestion, tco
-from paretoken.answers.validate import ValidateAnswer, ValidateQuestion, validate
+from paretoken.answers.seam import Question
 
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A question that can be made from JSON, its answer, and the function between them.
+    """A question that can be made from JSON, its answer, and the function between them, as `module:name`.
 
-    The answer turns into JSON, unless `writes_files` says that it is a folder.
+    Each module loads on first use. The answer turns into JSON, unless `writes_files` says that it is a folder.
     """
 
-    question: type[object]
-    answer: type[object]
-    function: Callable[..., object]
+    question_path: str
+    answer_path: str
+    function_path: str
     writes_files: bool = False
+
+    @property
+    def question(self) -> type[Question]:
+        return cast("type[Question]", _loaded(self.question_path))
+
+    @property
+    def answer(self) -> type[object]:
+        return cast("type[object]", _loaded(self.answer_path))
+
+    @property
+    def function(self) -> Callable[..., object]:
+        return cast("Callable[..., object]", _loaded(self.function_path))
+
+
+def _loaded(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(f"paretoken.answers.{module}"), name)
 
 
 VERBS: dict[str, Verb] = {
-    "advise": Verb(AdviseQuestion, AdviseAnswer, advise),
-    "breakeven": Verb(BreakevenQuestion, BreakevenAnswer, breakeven),
-    "cache-worth": Verb(CacheWorthQuestion, CacheWorthAnswer, cache_worth),
-    "check": Verb(CheckQuestion, CheckAnswer, check),
-    "compare": Verb(CompareQuestion, CompareAnswer, compare),
-    "cost": Verb(CostQuestion, CostAnswer, cost),
-    "data-diff": Verb(DataDiffQuestion, DataDiffAnswer, data_diff),
-    "explain": Verb(ExplainQuestion, ExplainAnswer, explain),
-    "explain-disaggregated": Verb(ExplainPoolsQuestion, ExplainPoolsAnswer, explain_disaggregated),
-    "fit": Verb(FitQuestion, FitAnswer, fit),
-    "frontier": Verb(FrontierQuestion, FrontierAnswer, frontiers),
-    "history": Verb(HistoryQuestion, HistoryAnswer, history),
-    "outlook": Verb(OutlookQuestion, OutlookAnswer, outlook),
-    "overview": Verb(OverviewQuestion, OverviewAnswer, overview),
-    "plan": Verb(PlanQuestion, PlanAnswer, plan),
-    "predict": Verb(PredictQuestion, PredictAnswer, predict),
-    "predict-disaggregated": Verb(PoolsQuestion, PoolsAnswer, predict_disaggregated),
-    "predict-trace": Verb(PredictTraceQuestion, PredictTraceAnswer, predict_trace),
-    "rent": Verb(RentQuestion, RentAnswer, rent),
-    "rent-history": Verb(RentHistoryQuestion, RentHistoryAnswer, rent_history),
-    "rent-market": Verb(RentQuestion, MarketAnswer, rental_market),
-    "search-disaggregated": Verb(PoolSearchQuestion, PoolSearchAnswer, search_disaggregated),
-    "selfhost": Verb(SelfhostQuestion, SelfhostAnswer, selfhost),
-    "study": Verb(Study, StudyResult, run_study, writes_files=True),
-    "tco": Verb(TcoQuestion, TcoAnswer, tco),
-    "trends": Verb(TrendsQuestion, TrendsAnswer, trends),
-    "validate": Verb(ValidateQuestion, ValidateAnswer, validate),
+    "advise": Verb("advise:AdviseQuestion", "advise:AdviseAnswer", "advise:advise"),
+    "breakeven": Verb("breakeven:BreakevenQuestion", "breakeven:BreakevenAnswer", "breakeven:breakeven"),
+    "cache-worth": Verb("cache_worth:CacheWorthQuestion", "cache_worth:CacheWorthAnswer", "cache_worth:cache_worth"),
+    "check": Verb("check:CheckQuestion", "check:CheckAnswer", "check:check"),
+    "compare": Verb("compare:CompareQuestion", "compare:CompareAnswer", "compare:compare"),
+    "cost": Verb("cost:CostQuestion", "cost:CostAnswer", "cost:cost"),
+    "data-diff": Verb("data_diff:DataDiffQuestion", "data_diff:DataDiffAnswer", "data_diff:data_diff"),
+    "explain": Verb("explain:ExplainQuestion", "explain:ExplainAnswer", "explain:explain"),
+    "explain-disaggregated": Verb(
+        "pool_explain:ExplainPoolsQuestion", "pool_explain:ExplainPoolsAnswer", "pool_explain:explain_disaggregated"
+    ),
+    "fit": Verb("fit:FitQuestion", "fit:FitAnswer", "fit:fit"),
+    "frontier": Verb("frontier:FrontierQuestion", "frontier:FrontierAnswer", "frontier:frontiers"),
+    "history": Verb("history:HistoryQuestion", "history:HistoryAnswer", "history:history"),
+    "outlook": Verb("outlook:OutlookQuestion", "outlook:OutlookAnswer", "outlook:outlook"),
+    "overview": Verb("ecosystem:OverviewQuestion", "ecosystem:OverviewAnswer", "ecosystem:overview"),
+    "plan": Verb("plan.question:PlanQuestion", "plan.result:PlanAnswer", "plan.run:plan"),
+    "predict": Verb("predict:PredictQuestion", "predict:PredictAnswer", "predict:predict"),
+    "predict-disaggregated": Verb("pools:PoolsQuestion", "pools:PoolsAnswer", "pools:predict_disaggregated"),
+    "predict-trace": Verb(
+        "predict_trace:PredictTraceQuestion", "predict_trace:PredictTraceAnswer", "predict_trace:predict_trace"
+    ),
+    "rent": Verb("rent:RentQuestion", "rent:RentAnswer", "rent:rent"),
+    "rent-history": Verb("rent:RentHistoryQuestion", "rent:RentHistoryAnswer", "rent:rent_history"),
+    "rent-market": Verb("rent:RentQuestion", "rent:MarketAnswer", "rent:rental_market"),
+    "search-disaggregated": Verb(
+        "pool_search:PoolSearchQuestion", "pool_search:PoolSearchAnswer", "pool_search:search_disaggregated"
+    ),
+    "selfhost": Verb("selfhost:SelfhostQuestion", "selfhost:SelfhostAnswer", "selfhost:selfhost"),
+    "study": Verb("study.config:Study", "study.result:StudyResult", "study.run:run_study", writes_files=True),
+    "tco": Verb("tco:TcoQuestion", "tco:TcoAnswer", "tco:tco"),
+    "trends": Verb("outlook:TrendsQuestion", "outlook:TrendsAnswer", "outlook:trends"),
+    "validate": Verb("validate:ValidateQuestion", "validate:ValidateAnswer", "validate:validate"),
 }

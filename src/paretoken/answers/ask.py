@@ -1,0 +1,99 @@
+"""A question as JSON, answered: the one envelope that the HTTP API, the MCP server and `paretoken ask` return."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import orjson
+
+from paretoken.answers.registry import VERBS, Verb
+from paretoken.answers.seam import Question, question_from_json, to_json
+from paretoken.errors import UnknownName
+from paretoken.version import __version__
+
+ORIGIN_KEYS = ("origin", "origins")
+SOURCE_KEYS = ("source", "sources")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An answer with what a reader needs to trust and to repeat it.
+
+    `origins` are those of its figures: measured, published, predicted. `sources` are theirs, in the order of the
+    answer. `command` prints the same answer as JSON.
+    """
+
+    verb: str
+    version: str
+    question: dict[str, Any]
+    answer: Any
+    origins: tuple[str, ...]
+    sources: tuple[str, ...]
+    command: str
+
+
+def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Asked:
+    """Answer the question that JSON text or a mapping holds; UnknownName, BadConfig or another ParetokenError."""
+    entry = verb_named(verb)
+    return asked(verb, question_from_json(entry.question, question))
+
+
+def asked(verb: str, question: Question) -> Asked:
+    """Answer a question of a verb."""
+    answer = to_json(verb_named(verb).function(question))
+    return Asked(
+        verb=verb,
+        version=__version__,
+        question=given_fields(question),
+        answer=answer,
+        origins=tuple(dict.fromkeys(_texts(answer, ORIGIN_KEYS))),
+        sources=tuple(dict.fromkeys(_texts(answer, SOURCE_KEYS))),
+        command=command_of(verb, question),
+    )
+
+
+def verb_named(name: str) -> Verb:
+    """The verb of this name that turns JSON into JSON; UnknownName otherwise."""
+    verbs = {key: verb for key, verb in VERBS.items() if not verb.writes_files}
+    if name not in verbs:
+        raise UnknownName("question", name, list(verbs))
+    return verbs[name]
+
+
+def command_of(verb: str, question: Question) -> str:
+    """The shell command that prints the answer as JSON."""
+    return shlex.join(["paretoken", "ask", verb, orjson.dumps(given_fields(question)).decode()])
+
+
+def given_fields(question: Question) -> dict[str, Any]:
+    """The fields of a question that differ from their defaults, as plain values."""
+    plain = to_json(question)
+    defaults = {f.name: _default(f) for f in fields(question)}
+    return {name: plain[name] for name, value in defaults.items() if getattr(question, name) != value}
+
+
+def _default(field: Any) -> object:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
+
+
+def _texts(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
+    """Texts at these keys, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in keys:
+                yield from (text for text in _flat(inner) if isinstance(text, str))
+            else:
+                yield from _texts(inner, keys)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, keys)
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        yield from value
+    else:
+        yield value
