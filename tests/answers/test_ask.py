@@ -44,4 +44,4 @@ def test_what_cannot_be_asked_is_one_error():
     with pytest.raises(UnknownName, match="study"):
         verb_named("study")
     with pytest.raises(BadConfig, match="unknown key 'modell'; did you mean 'model'"):
-        ask("compare", {"modell": "llama-3-70b"})
+        ask("compare", QUESTION | {"modell": "llama-3-70b"})
