@@ -15,7 +15,7 @@ from paretoken.serve import api, login
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
-from paretoken.serve.work import Workers
+from paretoken.serve.work import working
 
 PARTS = (api.routes, login.routes)
 """Each takes the settings and returns its routes."""
@@ -40,9 +40,5 @@ async def healthy(request: Request) -> Response:
 
 @asynccontextmanager
 async def _with_workers(app: Starlette) -> AsyncIterator[None]:
-    app.state.workers = workers = Workers(app.state.settings)
-    workers.warm_up()
-    try:
+    async with working(app.state.settings) as app.state.workers:
         yield
-    finally:
-        await workers.close()
