@@ -23,7 +23,7 @@ _UNITS = {"s": (", ms", 1e3), "tok/s": (", tok/s", 1.0), "share": (", %", 100.0)
 """By unit of a figure: what its name gets, and the factor to that."""
 MARK = "<!-- paretoken check -->"
 """First line of a summary, by which a bot finds its comment again."""
-Comparisons: TypeAlias = tuple[str, tuple[str, ...], list[tuple[object, ...]]]
+Comparisons: TypeAlias = tuple[str, tuple[str, ...], Sequence[tuple[object, ...]]]
 """Title, columns and rows of a table."""
 
 
