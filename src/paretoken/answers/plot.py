@@ -16,7 +16,9 @@ from paretoken.points.selection import Axis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TITLE_CHARS = 76
+TITLE_CHARS = 90
+MOST_MARKERS = 20
+"""Markers of a curve, evenly along its points."""
 Series: TypeAlias = tuple[str, str]
 """The label of a curve or bar, and its origin."""
 
@@ -45,7 +47,8 @@ class PlotAxes:
     """Which columns of a table a plot draws.
 
     `label` names the curve of a row, by its columns: `{accelerator} {engine}`. Without `x` each row is a bar. `low` and
-    `high` are the ends of an interval, drawn as a band. The axes' labels state units.
+    `high` are the ends of an interval, drawn as a band. The axes' labels state units. `log_x` is for latencies of loads
+    that a deployment cannot keep up with beside those that it can.
     """
 
     label: str
@@ -55,6 +58,7 @@ class PlotAxes:
     x_label: str = ""
     low: str = ""
     high: str = ""
+    log_x: bool = False
 
 
 LATENCY_COLUMN: dict[Axis, str] = {"e2e": "e2e_s", "interactivity": "interactivity_tok_s"}
@@ -70,8 +74,9 @@ def drawn(rows: Sequence[Row], axes: PlotAxes, title: str, ax: Axes | None = Non
     rows = [r for r in rows if r.get(axes.y) is not None and (not axes.x or r.get(axes.x) is not None)]
     if not rows:
         raise NoData(f"nothing to plot: no row has {' and '.join(filter(None, (axes.x, axes.y)))}")
+    # Before the context: new axes may start a backend, whose settings the end of the context would undo.
+    ax = ax or pyplot.subplots(figsize=(9, 4.5), layout="constrained")[1]
     with rc_context({"text.parse_math": False}):  # a name with two $ is no formula
-        ax = ax or pyplot.subplots(figsize=(8, 4.8), layout="constrained")[1]
         _draw = _curves if axes.x else _bars
         _draw(ax, rows, axes)
         ax.set_title(fill(visible(title), TITLE_CHARS), loc="left", fontsize="medium")
@@ -85,10 +90,15 @@ def _curves(ax: Axes, rows: Sequence[Row], axes: PlotAxes) -> None:
         curves.setdefault(_series(row, axes), []).append(row)
     for (label, origin), points in curves.items():
         points = sorted(points, key=lambda row: row[axes.x])
-        mark, x = MARKS.get(origin, _UNKNOWN), [p[axes.x] for p in points]
-        face = None if mark.filled else "none"
+        mark, x = _mark(origin), [p[axes.x] for p in points]
         (line,) = ax.plot(
-            x, [p[axes.y] for p in points], marker=mark.marker, linestyle=mark.line, markerfacecolor=face, label=label
+            x,
+            [p[axes.y] for p in points],
+            marker=mark.marker,
+            markevery=-(-len(points) // MOST_MARKERS),
+            markerfacecolor=None if mark.filled else "none",
+            linestyle=mark.line,
+            label=label,
         )
         if axes.low and all(p.get(axes.low) is not None and p.get(axes.high) is not None for p in points):
             low, high = ([p[c] for p in points] for c in (axes.low, axes.high))
@@ -96,7 +106,9 @@ def _curves(ax: Axes, rows: Sequence[Row], axes: PlotAxes) -> None:
     ax.set_xlabel(axes.x_label)
     ax.set_ylabel(axes.y_label)
     ax.set_ylim(bottom=0)
-    ax.legend(fontsize="small")
+    if axes.log_x:
+        ax.set_xscale("log")
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _bars(ax: Axes, rows: Sequence[Row], axes: PlotAxes) -> None:
@@ -107,11 +119,12 @@ def _bars(ax: Axes, rows: Sequence[Row], axes: PlotAxes) -> None:
         origin = row.get("origin") or ""
         ax.barh(
             place,
-            row[axes.y],
+            height=0.6,
+            width=row[axes.y],
             xerr=_error(row, axes),
             color=colours[origin],
             edgecolor="white",
-            hatch=MARKS.get(origin, _UNKNOWN).hatch,
+            hatch=_mark(origin).hatch,
             capsize=3,
             label=visible(origin) if origin not in drawn_origins else None,
         )
@@ -119,10 +132,15 @@ def _bars(ax: Axes, rows: Sequence[Row], axes: PlotAxes) -> None:
     ax.set_yticks(range(len(rows)), [_series(row, axes)[0] for row in rows])
     ax.invert_yaxis()
     ax.set_xlabel(axes.y_label)
-    ax.legend(title="origin", fontsize="small")
+    ax.legend(title="origin", fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 _COLOURS = ("C0", "C1", "C2", "C3")
+
+
+def _mark(origin: str) -> OriginMark:
+    """That of the first word: a plan's `predicted from points of this deployment` is predicted."""
+    return MARKS.get(origin.partition(" ")[0], _UNKNOWN)
 
 
 def _error(row: Row, axes: PlotAxes) -> list[list[float]] | None:

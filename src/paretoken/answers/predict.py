@@ -26,7 +26,7 @@ from paretoken.answers.takes import takes
 from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.csv_cells import with_quoted_cells
 from paretoken.errors import CannotWrite
-from paretoken.plural import counted
+from paretoken.plural import counted, quantity
 from paretoken.points.files import write_points
 from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import Replicas, case, ladder
@@ -178,7 +178,7 @@ class PredictAnswer(TypedAnswer):
         }
         if self.rows and isinstance(self.rows[0], PredictedRow):
             x = {"x": "median_e2el_ms", "x_label": "E2E latency, median (ms)"}
-            return PlotAxes(label=_DEPLOYMENT, **x, **y)
+            return PlotAxes(label=_DEPLOYMENT, log_x=True, **x, **y)
         return PlotAxes(label=_DEPLOYMENT, **y)
 
 
@@ -187,7 +187,7 @@ _DEPLOYMENT = "{accelerator} {engine} {precision} TP{tp}"
 
 def _load(row: DeploymentRow) -> str:
     if isinstance(row, RateRow):
-        return f"{row.rate_s:g} requests per second"
+        return f"{quantity(row.rate_s, 'request')} per second"
     users = row.concurrency if isinstance(row, PredictedRow) else row.users if isinstance(row, SloRow) else 0
     return counted(users, "concurrent request")
 
