@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, TypedDict
 
@@ -170,19 +170,16 @@ class PredictAnswer(TypedAnswer):
         return f"Predicted: up to {throughput}, on {best.accelerator}, TP{best.tp}, at {_load(best)}"
 
     def plot_axes(self) -> PlotAxes:
-        y: dict[str, str] = {
-            "y": "total_tput_per_gpu_tok_s",
-            "y_label": "Throughput (tok/s/GPU), 90 % interval",
-            "low": "total_tput_per_gpu_tok_s_lo",
-            "high": "total_tput_per_gpu_tok_s_hi",
-        }
-        if self.rows and isinstance(self.rows[0], PredictedRow):
-            x = {"x": "median_e2el_ms", "x_label": "E2E latency, median (ms)"}
-            return PlotAxes(label=_DEPLOYMENT, log_x=True, **x, **y)
-        return PlotAxes(label=_DEPLOYMENT, **y)
-
-
-_DEPLOYMENT = "{accelerator} {engine} {precision} TP{tp}"
+        axes = PlotAxes(
+            label="{accelerator} {engine} {precision} TP{tp}",
+            y="total_tput_per_gpu_tok_s",
+            y_label="Throughput (tok/s/GPU), 90 % interval",
+            low="total_tput_per_gpu_tok_s_lo",
+            high="total_tput_per_gpu_tok_s_hi",
+        )
+        if not self.rows or not isinstance(self.rows[0], PredictedRow):
+            return axes
+        return replace(axes, x="median_e2el_ms", x_label="E2E latency, median (ms)", log_x=True)
 
 
 def _load(row: DeploymentRow) -> str:
