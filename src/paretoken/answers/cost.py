@@ -71,7 +71,6 @@ class CostPoint:
     kw_basis: str | None
     price_is_placeholder: bool
     source: str
-    price_source: str
     idle_usd_per_gpu_day: float
     gco2_per_mtok: Annotated[float | None, Field(exclude_if=lambda grams: grams is None)] = None
     split: Annotated[TokenSplit | None, Field(exclude_if=lambda split: split is None)] = None
@@ -167,7 +166,6 @@ def _points(curve: Curve, tariff: Tariff, question: CostQuestion, splits: Sequen
             joules_per_token=joules_per_token(total, kw) if kw else None,
             kw_basis=tariff.kw_basis if kw else None,
             source=point["source"],
-            price_source=tariff.source,
             price_is_placeholder=curve.accelerator in tariff.placeholders,
             idle_usd_per_gpu_day=idle_usd_per_gpu_day(usd, serving_load),
             gco2_per_mtok=gco2_per_mtok(joules_per_token(total, utility_kw), grid) if utility_kw and grid else None,
