@@ -61,9 +61,9 @@ def _provenance(question: Question, answer: Any) -> tuple[tuple[str, ...], list[
     """The origins and the sources of an answer's figures. Values of settings have sources of their own, as origins."""
     from paretoken.points.schema import ORIGINS  # imported here since it loads polars
 
-    texts = list(_texts(answer, ORIGIN_KEYS))
+    texts = list(texts_at(answer, ORIGIN_KEYS))
     origins = tuple(origin for origin in ORIGINS if origin in texts)
-    sources = [*_texts(answer, SOURCE_KEYS), *(text for text in texts if text not in ORIGINS)]
+    sources = [*texts_at(answer, SOURCE_KEYS), *(text for text in texts if text not in ORIGINS)]
     if hasattr(question, "calibration"):
         calibration = question.calibration or f"shipped with paretoken {__version__}"
         return origins or (PREDICTED,), [f"calibration {calibration}", *sources]
@@ -105,17 +105,17 @@ def _default(field: Any) -> object:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _texts(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
-    """Texts at these keys, at any depth."""
+def texts_at(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
+    """Texts at these keys of an answer in plain values, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in keys:
                 yield from (text for text in _flat(inner) if isinstance(text, str))
             else:
-                yield from _texts(inner, keys)
+                yield from texts_at(inner, keys)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner, keys)
+            yield from texts_at(inner, keys)
 
 
 def _flat(value: Any) -> Iterator[Any]:
