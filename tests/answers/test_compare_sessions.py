@@ -18,6 +18,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.points.published import published_points
 from paretoken.points.schema import of_single_requests
+from paretoken.sessions.label import workload_label
 from tests.support.session_predictions import simulate_here
 
 CATALOG = load_catalog()
@@ -72,7 +73,8 @@ def test_the_time_of_a_session_is_a_limit(data):
 def test_points_of_fixed_lengths_never_answer_for_sessions(data):
     (of_sessions,) = data.of_sessions.values()
     rows = of_sessions.points.filter(~of_single_requests())
-    assert set(rows["workload"]) == {"rag"} and set(rows["origin"]) == {"predicted"}
+    label = workload_label("rag", CATALOG.session_workloads["rag"])
+    assert set(rows["workload"]) == {label} and set(rows["origin"]) == {"predicted"}
     assert of_sessions.points.filter(of_single_requests()).height == data.points.height
 
 
@@ -100,7 +102,8 @@ def test_points_are_kept(data, monkeypatch):
 )
 def test_other_verbs_refuse_in_one_sentence(ask, question):
     with pytest.raises(
-        BadConfig, match=r"agent-code is a workload of sessions, which is not possible here; compare and bench take it"
+        BadConfig,
+        match=r"agent-code is a workload of sessions, which is not possible here; compare, predict and bench take it",
     ):
         ask(question)
 
@@ -146,6 +149,6 @@ def test_a_study_has_panels_of_sessions(data, monkeypatch):
         outlooks=[],
     )
     (panel,) = run_study(study).panels
-    assert panel.workload == "Retrieval-augmented answers (sessions)" and panel.selection.workload == "rag"
+    assert panel.workload == "Retrieval-augmented answers (sessions)" and panel.selection.workload.startswith("rag#")
     assert set(panel.points["origin"]) == {"predicted"}
     assert {p.origin for p in panel.frontier} == {"predicted"}

@@ -23,6 +23,7 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.published_settings import published_settings
 from paretoken.predict.session_ladder import SampledWorkload, climb, sampled
 from paretoken.predict.session_points import SessionPrediction, session_points
+from paretoken.sessions.label import workload_label
 
 RECIPE_USERS = 64.0
 """Sessions are served with the settings of public recipes for this load."""
@@ -104,6 +105,7 @@ def session_set(
         raise NoData(f"no accelerator to predict {key} on")
     first = cells[0]
     sample = sampled(catalog.session_workloads.entries[key], catalog.models[first.model].max_context)
+    label = workload_label(key, sample.workload)
     why_not: dict[str, str] = {}
     own = catalog if own_catalog else None
     keys = {cell: key_of((key, *astuple(cell)), own) if kept else "" for cell in cells}
@@ -115,7 +117,7 @@ def session_set(
         for d in _deployments(cell, sample, catalog, why_not)
     ]
     for cell, predictions in _by_cell(jobs, processes, on_progress).items():
-        of_cell[cell] = session_points(predictions, key, catalog)
+        of_cell[cell] = session_points(predictions, label, catalog)
         if kept:
             kept.write(keys[cell], of_cell[cell])
     if not of_cell:
@@ -124,6 +126,7 @@ def session_set(
     served = {cell.accelerator for cell in of_cell}
     return SessionSet(
         workload=key,
+        label=label,
         model=first.model,
         precision=first.precision,
         isl=sample.lengths.isl,

@@ -11,11 +11,12 @@ import polars as pl
 class SessionSet:
     """The points of a workload of sessions for one model and precision.
 
-    `isl` and `osl` are the mean lengths of its calls. `why_not` says by accelerator why it has no point;
-    `tokens_per_session` counts the whole prompt and the output of each call.
+    `label` is its name in operating points. `isl` and `osl` are the mean lengths of its calls. `why_not` says by
+    accelerator why it has no point; `tokens_per_session` counts the whole prompt and the output of each call.
     """
 
     workload: str
+    label: str
     model: str
     precision: str
     isl: int

@@ -37,6 +37,7 @@ from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.label import workload_label
 from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -335,11 +336,17 @@ def _columns(
         "multinode": False,
         **configuration,
     }
-    if config.workload and catalog.session_workload(config.workload) is not None:
-        columns["workload"] = catalog.any_workload_id(config.workload)
+    if label := _session_label(config, catalog):
+        columns["workload"] = label
     elif not config.trace:
         columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
     return {k: v for k, v in columns.items() if v is not None}
+
+
+def _session_label(config: BenchConfig, catalog: Catalog) -> str | None:
+    """The name and hash of the workload of sessions; None where the run has none."""
+    workload = catalog.session_workload(config.workload) if config.workload else None
+    return workload_label(catalog.any_workload_id(config.workload or ""), workload) if workload else None
 
 
 def _nominal(length: Length) -> int:

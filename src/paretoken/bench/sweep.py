@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +31,7 @@ from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.bench.workload.sessions.source import SessionSource
 from paretoken.errors import EndpointFailed
+from paretoken.sessions.label import trace_label
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -146,7 +146,7 @@ def finish(
     requests = requests.clear()
     result = replace(result, requests=requests)
     context = LevelContext(
-        columns=_of_sessions(setup) | setup.columns(),
+        columns=({"workload": trace_label(setup.sessions)} if setup.sessions else {}) | setup.columns(),
         config=_compared(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
@@ -167,17 +167,6 @@ def finish(
     )
     failed = _why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
     return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
-
-
-def _of_sessions(setup: Setup) -> dict[str, object]:
-    """The workload of a run of a trace: its name and a hash of its sessions, so that no file passes for a workload of
-    the catalog or for another file."""
-    if not setup.sessions:
-        return {}
-    content = sha256()
-    for session in setup.sessions.sessions:
-        content.update(repr(session).encode())
-    return {"workload": f"{Path(setup.sessions.file).stem}#{content.hexdigest()[:8]}"}
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
