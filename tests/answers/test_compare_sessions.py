@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+
+import orjson
 import polars as pl
 import pytest
 
@@ -54,6 +57,35 @@ def test_a_session_costs_its_tokens(answer):
         assert s.usd_per_session == pytest.approx(c.usd_per_gpu_h / s.sessions_per_gpu_hour)
         assert 0 < s.cached_share <= s.possible_share < 0.3
         assert 0 < s.median_session_s <= s.p90_session_s
+
+
+def test_every_row_names_a_command_that_gives_its_figures(data, answer, call):
+    """Also where the price is your own: the verdict, the row and the replay are one point."""
+    own = compare(
+        CompareQuestion(**RAG, engines=("vllm",), interactivity=30, price_usd_per_gpu_h={"MI300X": 0.5}), data
+    )
+    assert (own.winner, own.candidates[0].accelerator) == ("MI300X", "MI300X")
+    for c in (*answer.candidates, *own.candidates):
+        program, verb, *options = shlex.split(c.session.predict_command)
+        assert (program, verb) == ("paretoken", "predict")
+        code, out, err = call(shlex.join([verb, *options, "--json"]))
+        assert code == 0, err
+        (row,) = orjson.loads(out)["rows"]
+        assert (row["concurrency"], row["n_gpus"], row["tp"]) == (c.session.users, c.session.gpus, c.session.tp)
+        assert row["total_tput_per_gpu_tok_s"] == pytest.approx(c.tput_per_gpu, rel=1e-12)
+        assert row["usd_per_mtok"] == pytest.approx(c.usd_per_mtok_total, rel=1e-12)
+        assert row["usd_per_session"] == pytest.approx(c.session.usd_per_session, rel=1e-12)
+        assert row["sessions_per_gpu_h"] == pytest.approx(c.session.sessions_per_gpu_hour, rel=1e-12)
+        assert row["session_s"]["p90"] == pytest.approx(c.session.p90_session_s, rel=1e-12)
+        stated = {name for name, value in row["settings"].items() if value["origin"] == "stated"}
+        assert len(stated) == len(c.session.settings)
+
+
+def test_the_verdict_is_the_first_row(answer):
+    first, second = answer.candidates
+    assert answer.winner == first.accelerator
+    assert answer.margin == pytest.approx(second.usd_per_mtok_total / first.usd_per_mtok_total - 1)
+    assert first.usd_per_mtok_total == first.usd_per_mtok_recommended
 
 
 def test_json_says_so(answer):

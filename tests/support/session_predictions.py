@@ -9,6 +9,7 @@ import pytest
 
 from paretoken.answers import session_points
 from paretoken.catalog.loader import Catalog
+from paretoken.plan.parallel import map_all
 from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.session_ladder import climb
@@ -45,5 +46,5 @@ def predict_sessions(
 
 def simulate_here(patch: pytest.MonkeyPatch, users: tuple[int, ...]) -> None:
     """Let comparisons simulate these loads of each deployment, in this process."""
-    patch.setattr(session_points, "map_all", lambda work, items, **_: [work(item) for item in items])
+    patch.setattr(session_points, "map_all", lambda *jobs, **how: map_all(*jobs, **how | {"processes": 1}))
     patch.setattr(session_points, "climb", partial(climb, users=users))
