@@ -39,12 +39,10 @@ def with_sessions_priced(
         predicted = c.origin == "predicted" and run["sessions"]
         d = of_size.get((c.accelerator, c.engine, run["n_gpus"], run["tp"])) if predicted else None
         own_usd = None if c.usd_per_gpu_h == listed.get(c.accelerator) else c.usd_per_gpu_h
-        command = (
-            d
-            if d is None
-            else predict_command(d, sessions.workload, run["sessions"], catalog=catalog, usd_per_gpu_h=own_usd)
-        )
-        return _outcome(c, run, stated_settings(d) if d else {}, command)
+        if d is None:
+            return _outcome(c, run, {}, None)
+        command = predict_command(d, sessions.workload, run["sessions"], catalog=catalog, usd_per_gpu_h=own_usd)
+        return _outcome(c, run, stated_settings(d), command)
 
     return tuple(replace(c, session=outcome(c)) for c in candidates)
 
