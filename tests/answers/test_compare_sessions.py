@@ -106,6 +106,7 @@ def test_points_of_fixed_lengths_never_answer_for_sessions(data):
     (of_sessions,) = data.of_sessions.values()
     rows = of_sessions.points.filter(~of_single_requests())
     label = workload_label("rag", CATALOG.session_workloads["rag"])
+    assert of_sessions.sessions.label == label  # no session of it fills the context
     assert set(rows["workload"]) == {label} and set(rows["origin"]) == {"predicted"}
     assert of_sessions.points.filter(of_single_requests()).height == data.points.height
 

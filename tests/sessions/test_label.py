@@ -37,6 +37,13 @@ def test_figures_change_a_label_and_prose_does_not():
     assert workload_label("rag", RAG.model_copy(update={"opening_tokens": RAG.opening_tokens + 1})) != label
 
 
+def test_a_context_counts_where_it_is_filled():
+    label = workload_label("rag", RAG)
+    assert workload_label("rag", RAG, 131_072, 6_000) == label
+    cut = {workload_label("rag", RAG, context, context - 10) for context in (8_192, 16_384)}
+    assert len(cut | {label}) == 3
+
+
 def test_a_file_of_the_name_of_a_workload_is_not_that_workload():
     same = trace_label(trace_in("/tmp/rag.jsonl"))
     assert name_in(same) == "rag" and same != workload_label("rag", RAG)

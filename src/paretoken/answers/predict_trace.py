@@ -22,10 +22,11 @@ from paretoken.answers.trace_replays import (
     replay_settings,
     replayed,
 )
+from paretoken.answers.workload_sample import workload_sample
 from paretoken.errors import BadConfig
 from paretoken.predict.session_points import SessionPrediction, prediction_of, session_points
 from paretoken.sessions.graph import SessionTrace
-from paretoken.sessions.label import trace_label, workload_label
+from paretoken.sessions.label import trace_label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,15 +97,12 @@ def predict_trace(
         if question.out:
             points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
     if question.out:
-        label = trace_label(trace) if question.workload is None else _workload_label(question.workload, data)
+        sample = workload_sample(question, data)
+        label = sample.label(question.load_name) if sample else trace_label(trace)
         write_operating_points(session_points(points, label, data.catalog), question.out)
     if any(isinstance(row, ReplayRow) for row in rows):
         notes.append(INTERVALS)
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
-
-
-def _workload_label(key: str, data: PredictionData) -> str:
-    return workload_label(key, data.catalog.session_workloads.entries[key])
 
 
 def _point(setting: ReplaySetting, outcome: ReplayOutcome, data: PredictionData) -> SessionPrediction:

@@ -23,7 +23,6 @@ from paretoken.predict.deployment import Deployment, Lengths
 from paretoken.predict.published_settings import published_settings
 from paretoken.predict.session_ladder import SampledWorkload, climb, sampled
 from paretoken.predict.session_points import SessionPrediction, session_points
-from paretoken.sessions.label import workload_label
 
 RECIPE_USERS = 64.0
 """Sessions are served with the settings of public recipes for this load."""
@@ -110,7 +109,7 @@ def session_set(
     if not deployments:
         reasons = "; ".join(f"{name}: {why}" for name, why in why_not.items())
         raise NoData(f"no deployment of {first.model} serves {key}: {reasons}")
-    label = workload_label(key, sample.workload)
+    label = sample.label(key)
     own = catalog if own_catalog else None
     jobs = [_Job(d, sample.workload, sample.context_tokens, own) for d in deployments]
     points_of = _simulated(jobs, label, catalog, kept, processes, on_progress)

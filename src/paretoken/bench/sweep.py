@@ -31,7 +31,6 @@ from paretoken.bench.workload.lengths import Fixed, RequestLengths
 from paretoken.bench.workload.prompts import Correction
 from paretoken.bench.workload.sessions.source import SessionSource
 from paretoken.errors import EndpointFailed
-from paretoken.sessions.label import trace_label
 
 JUDGE_EVERY_S = 3.0
 PROBES = 4
@@ -146,7 +145,7 @@ def finish(
     requests = requests.clear()
     result = replace(result, requests=requests)
     context = LevelContext(
-        columns=({"workload": trace_label(setup.sessions)} if setup.sessions else {}) | setup.columns(),
+        columns=({"workload": setup.workload} if setup.workload else {}) | setup.columns(),
         config=_compared(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,

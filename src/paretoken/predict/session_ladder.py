@@ -24,6 +24,7 @@ from paretoken.predict.traces.load import load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
+from paretoken.sessions.label import workload_label
 
 MOST_USERS = 1024
 """Most sessions at once of a load."""
@@ -55,6 +56,10 @@ class SampledWorkload:
     lengths: Lengths
     longest_tokens: int
     tokens_per_session: float
+
+    def label(self, key: str) -> str:
+        """Its name in operating points."""
+        return workload_label(key, self.workload, self.context_tokens, self.longest_tokens)
 
     def sessions(self, count: int) -> list[Session]:
         """The first sessions, the same for every deployment."""

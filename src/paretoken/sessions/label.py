@@ -12,13 +12,21 @@ from paretoken.sessions.graph import SessionTrace
 
 GENERATOR_VERSION = 1
 """Rises with every change after which `generate` draws other sessions from the same entry."""
+FULL = 0.75
+"""Share of a context above which the longest call shows that it cuts sessions short."""
 _HASH_CHARACTERS = 8
 _PROSE = ("name", "task", "date", "aliases", "mean", "notes")
 
 
-def workload_label(key: str, workload: SessionWorkload) -> str:
-    """`agent-code#1a2b3c4d`: a workload of the catalog, with a hash of its figures and of how they are drawn."""
-    figures = json.dumps([GENERATOR_VERSION, _figures(workload.model_dump(mode="json"))], sort_keys=True)
+def workload_label(
+    key: str, workload: SessionWorkload, context_tokens: int | None = None, longest_tokens: int = 0
+) -> str:
+    """`agent-code#1a2b3c4d`: a workload of the catalog, with a hash of its figures and of how they are drawn.
+
+    The context counts where the longest of the first sessions takes more than `FULL` of it: it cuts others short.
+    """
+    cut = context_tokens if context_tokens and longest_tokens > FULL * context_tokens else None
+    figures = json.dumps([GENERATOR_VERSION, cut, _figures(workload.model_dump(mode="json"))], sort_keys=True)
     return _labelled(key, figures.encode())
 
 
