@@ -279,6 +279,36 @@ def test_sessions_of_a_workload_are_played(call, tmp_path, name):
     assert (traced["input_tokens"] + traced["output_tokens"]).max() <= 49_152
 
 
+@pytest.mark.slow
+def test_no_prompt_finds_more_than_is_possible(call, tmp_path):
+    """Recorded text beside synthetic words, whose tokens per word differ, at two loads of one trace."""
+    steps: dict[str, list[dict]] = {"text": [], "words": []}
+    for n in range(4):
+        before = {"continues": str(n - 1)} if n else {}
+        question = {"role": "user", "content": " ".join(f"remark {i} of part {n}" for i in range(60))}
+        answer = {"role": "assistant", "content": f"noted {n} " * 15}
+        said = {"messages": [question], "answer": answer, "output_tokens": 30}
+        steps["text"].append({"id": str(n), "call": said | before})
+        steps["words"].append({"id": str(n), "call": {"input_tokens": 1000 + 400 * n, "output_tokens": 20} | before})
+    write_sessions(tmp_path / "mixed.jsonl", steps)
+    quick = AffineStepTime(1e-4, per_prompt_token_s=1e-8)
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=100_000)
+    with emulated(step_time=quick, limits=limits, cache=CacheOptions()) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        code, _, err = call(f"bench {url} --trace mixed.jsonl --concurrency 1,4 --until 8sessions --out run")
+    assert code == 0, err
+    for point in pl.read_parquet(tmp_path / "run" / "points.parquet").iter_rows(named=True):
+        assert 0.4 < point["cached_share"] <= point["possible_share"]
+    levels = [pl.read_parquet(f) for f in sorted((tmp_path / "run").rglob("requests.parquet"))]
+    assert len(levels) == 2
+    for requests in levels:
+        assert (requests["cached_tokens"] > 0).any()
+        assert (requests["cached_tokens"] <= requests["possible_tokens"]).all()
+        of_words = requests.filter(pl.col("session") % 2 == 1)
+        planned = pl.Series([1000, 1400, 1800, 2200])[of_words["turn"].to_list()]
+        assert of_words.height and ((of_words["input_tokens"] / planned - 1).abs() < 0.05).all()
+
+
 def test_a_trace_named_after_a_workload_does_not_join_its_points(call, tmp_path):
     """Both runs and the prediction carry the name; only the run of the workload is compared with the prediction."""
     steps = [{"id": "a", "call": {"input_tokens": 40, "output_tokens": 3}}]
