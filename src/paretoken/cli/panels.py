@@ -23,7 +23,7 @@ _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
     "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
     "Workload": "--workload --isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
-    "Sessions and prefix cache": "--trace --idle-cap --replicas --routing --prefix-cache --no-prefix-cache "
+    "Sessions and prefix cache": "--trace --sessions --idle-cap --replicas --routing --prefix-cache --no-prefix-cache "
     "--host-cache --ssd-cache --cache-worth --keep-going",
     "Engine settings": "--kv-cache-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens "
     "--max-model-len --kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
