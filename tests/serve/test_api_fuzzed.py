@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import orjson
 import pytest
@@ -42,6 +43,11 @@ def fuzz(document: str, folder: Path, *words: str) -> int:
     return int(made[1])
 
 
+def read(url: str) -> dict:
+    with urlopen(url, timeout=60) as reply:
+        return orjson.loads(reply.read())
+
+
 def test_cheap_verbs_withstand_generated_questions(document, tmp_path):
     paths = [word for verb in CHEAP for word in ("--include-path", f"/api/v1/{verb}")]
     assert fuzz(document, tmp_path, "--phases", "fuzzing", "-n", "15", *paths) >= 15 * len(CHEAP)
@@ -53,11 +59,9 @@ def test_every_quick_verb_answers_its_example(document, tmp_path):
 
 
 def test_the_document_names_every_verb(document):
-    from urllib.request import urlopen
-
-    with urlopen(document, timeout=60) as reply:
-        described = orjson.loads(reply.read())
+    described = read(document)
     assert described["openapi"] == "3.1.0"
     asking = {f"/api/v1/{name}" for name, verb in VERBS.items() if not verb.writes_files}
     assert set(described["paths"]) == {"/api/v1/", *asking}
+    assert {verb["path"] for verb in read(document.removesuffix("openapi.json"))["verbs"]} == asking
     assert all(methods["post"]["summary"] for path, methods in described["paths"].items() if path != "/api/v1/")

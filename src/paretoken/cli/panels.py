@@ -90,7 +90,7 @@ _STUDY = {
 }
 _CHECK = {
     "Comparison": "--baseline --at --e2e --interactivity --allow --force",
-    "Output": "--junit --annotations --format --json --wide",
+    "Output": "--summary --junit --annotations --format --json --wide",
 }
 _PARITY_SCAN = {
     "Source": "--engine --path --policy --date --commit",
