@@ -65,26 +65,35 @@ class _MetricsServer(ThreadingHTTPServer):
         """Nothing: a client that goes away is no trouble of the benchmark's."""
 
 
+def check_place(place: str, token: str = "") -> None:
+    """BadConfig for a place that cannot be had now, or needs a token."""
+    _bound(str, place, token).server_close()
+
+
 @contextmanager
 def metrics_endpoint(text: Callable[[], str], place: str, token: str = "") -> Iterator[str]:
     """Serve a text at a port, or HOST:PORT; its URL. BadConfig for a place that cannot be had, or needs a token."""
+    server = _bound(text, place, token)
+    thread = threading.Thread(target=server.serve_forever, args=(0.5,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://{place.rpartition(':')[0] or LOOPBACK}:{server.server_address[1]}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _bound(text: Callable[[], str], place: str, token: str) -> _MetricsServer:
     host, port = _address(place)
     if not _is_loopback(host) and not token:
         raise BadConfig(
             f"--metrics-port {place} can be reached by other machines; set a token in {TOKEN}, or leave out the host"
         )
     try:
-        server = _MetricsServer((host, port), text, token)
+        return _MetricsServer((host, port), text, token)
     except OSError as e:
-        raise BadConfig(f"--metrics-port {place}: {e.strerror or e}; choose another port") from None
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://{host}:{server.server_address[1]}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        raise BadConfig(f"--metrics-port {place}: {e.strerror or e}; choose another place") from None
 
 
 def _address(place: str) -> tuple[str, int]:

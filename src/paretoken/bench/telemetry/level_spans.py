@@ -171,7 +171,7 @@ def _requests(level: LevelOnDisk, most: int) -> tuple[pl.DataFrame, int]:
 
 def _by_session(rows: pl.DataFrame) -> Iterator[Row]:
     """The requests of each session together, those of none first."""
-    known = rows.with_columns(pl.col("session", "turn", "sent_ns", "end_ns", "last_ns").fill_null(NEVER))
+    known = rows.with_columns(pl.col(pl.Int32, pl.Int64).fill_null(NEVER))
     return known.drop(_LISTS).sort("session", maintain_order=True).iter_rows(named=True)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from types import TracebackType
 from typing import IO, Self
@@ -24,14 +25,14 @@ from paretoken.errors import BadConfig
 
 FINISH_S = 60.0
 """For what is left to export after the last level."""
+TIMEOUT_S = "5"
+"""For one batch, with its repetitions."""
 
 
 class OtelWatch:
     """Watches a sweep; `report` has what came of the export once it is over."""
 
     def __init__(self, source: SpanSource, finish_s: float = FINISH_S) -> None:
-        if not _installed():
-            raise BadConfig("--otel needs OpenTelemetry's SDK and OTLP exporter: pip install 'paretoken[otel]'")
         self._source, self._finish_s = source, finish_s
         self._begun = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,7 +64,9 @@ class OtelWatch:
             return
         try:
             output, _ = process.communicate(timeout=self._finish_s)
-            self.report = ExportReport.of_json(output)
+            report = ExportReport.of_json(output)
+            broken = report.problem and not (report.spans or report.lost)
+            self.report = replace(report, lost=self._requests) if broken else report
         except (subprocess.TimeoutExpired, KeyboardInterrupt, OSError, ValueError):
             process.kill()
             process.communicate()
@@ -89,8 +92,8 @@ def _write(pipe: IO[bytes], message: object) -> None:
 
 def _start() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "paretoken.bench.telemetry.otel_export"]
-    # The exporter's threads need no core of their own, and polars would take all.
-    environment = {**os.environ, "POLARS_MAX_THREADS": "1"}
+    # Polars would take every core, and the SDK would try a dead collector for 10 s.
+    environment = {"OTEL_EXPORTER_OTLP_TIMEOUT": TIMEOUT_S, **os.environ, "POLARS_MAX_THREADS": "1"}
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command,
         stdin=subprocess.PIPE,
@@ -101,8 +104,11 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _installed() -> bool:
+def check_installed() -> None:
+    """BadConfig where the optional packages are missing."""
     try:
-        return all(find_spec(name) for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))
+        installed = all(map(find_spec, ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")))
     except ModuleNotFoundError:
-        return False
+        installed = False
+    if not installed:
+        raise BadConfig("--otel needs OpenTelemetry's SDK and OTLP exporter: pip install 'paretoken[otel]'")

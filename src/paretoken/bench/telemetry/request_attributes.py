@@ -35,27 +35,27 @@ class RequestAttributes:
         return f"{self._operation} {self._targets[self._place(row)].model}"
 
     def of(self, row: Mapping[str, Any], begin_ns: int) -> dict[str, Any]:
-        """The attributes of a request that began then; what the server did not state is left out."""
+        """The attributes of a request that began then; what is unknown is -1 in `row`, and left out."""
         status = str(row["status"])
         values = {**self._fixed[self._place(row)], "paretoken.status": status}
         for column, attribute in _COUNTS.items():
             count = row[column]
-            if count is not None and count >= 0:
-                values[attribute] = int(count)
-        if row["first_ns"] is not None and row["first_ns"] >= 0:
+            if count >= 0:
+                values[attribute] = count
+        if row["first_ns"] >= 0:
             values["gen_ai.response.time_to_first_chunk"] = (row["first_ns"] - begin_ns) / 1e9
         if row["sent_ns"] >= 0:
             values["paretoken.send_lateness"] = (row["sent_ns"] - row["due_ns"]) / 1e9
         if row["finish_reason"]:
             values["gen_ai.response.finish_reasons"] = (visible(row["finish_reason"])[:LONGEST_REASON],)
         if row["turn"] >= 0 and row["session"] >= 0:
-            values["paretoken.turn"] = int(row["turn"])
+            values["paretoken.turn"] = row["turn"]
         if is_failure(status):
             values["error.type"] = error_type(status, row["http_status"])
         return values
 
     def _place(self, row: Mapping[str, Any]) -> int:
-        return int(row["endpoint"]) if 0 <= (row["endpoint"] or 0) < len(self._targets) else 0
+        return int(row["endpoint"]) if 0 <= row["endpoint"] < len(self._targets) else 0
 
     @staticmethod
     def _of_target(source: SpanSource, target: SpanTarget) -> dict[str, Any]:

@@ -105,9 +105,7 @@ def command(
     if resume:
         access = (urls, api_key_file, headers)
         run = _resumed(resume, access, settings, force=force, export_form=export_form)
-        measure_and_show(
-            run, export_form=export_form, gate=gate, every=every, as_json=as_json, telemetry=telemetry
-        )
+        measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json, telemetry=telemetry)
         return
     from paretoken.bench import begin
     from paretoken.bench.config import BenchConfig

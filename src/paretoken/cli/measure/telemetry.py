@@ -46,7 +46,10 @@ class Telemetry:
     metrics_port: str | None = None
 
     def check(self, urls: Sequence[str], resume: Path | None, *, measures: bool) -> None:
-        """BadConfig where nothing is measured, or --otel took the URL of the server for its own."""
+        """BadConfig, before a run begins, for a place that cannot be had, or where nothing is measured.
+
+        --otel may also have taken the URL of the server for its own.
+        """
         if (self.otel is not None or self.metrics_port is not None) and not measures:
             raise BadConfig("--otel and --metrics-port need a benchmark; leave them out of --compare and selftest")
         if self.otel and not urls and not resume:
@@ -54,6 +57,16 @@ class Telemetry:
                 f"--otel takes {self.otel} as the collector, so there is no URL to measure; write that URL first: "
                 "paretoken bench URL --otel"
             )
+        if self.otel is not None:
+            from paretoken.bench.telemetry.otel_watch import check_installed
+            from paretoken.bench.telemetry.span_source import checked_collector
+
+            check_installed()
+            checked_collector(self.otel)
+        if self.metrics_port is not None:
+            from paretoken.bench.telemetry.endpoint import TOKEN, check_place
+
+            check_place(self.metrics_port, os.environ.get(TOKEN, ""))
 
     @contextmanager
     def watching(self, run: Run, view: Watch) -> Iterator[Watch]:
