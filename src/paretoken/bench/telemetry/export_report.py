@@ -12,7 +12,7 @@ from paretoken.plural import counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """`spans` were exported within `seconds`, of which `cpu_s` were work; `lost` were not."""
+    """`spans` arrived, within `seconds`, of which `cpu_s` were work; that `lost` arrived, nobody confirmed."""
 
     spans: int = 0
     lost: int = 0
@@ -34,5 +34,5 @@ class ExportReport:
         """One line for the user: what was exported, or a warning."""
         if not self.lost and not self.problem:
             return f"OpenTelemetry: {counted(self.spans, 'span')} exported"
-        lost = f"{counted(self.lost, 'span')} not exported" if self.lost else "metrics not exported"
+        lost = f"{counted(self.lost, 'span')} not confirmed" if self.lost else "metrics not confirmed"
         return f"warning: OpenTelemetry: {lost}, {self.spans:,} exported: {self.problem}"

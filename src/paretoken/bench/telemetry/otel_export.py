@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import orjson
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -34,6 +37,8 @@ from paretoken.plain_files import as_type
 from paretoken.version import __version__
 
 LOWEST = 19
+DEFAULT = "http://localhost:4318"
+CONNECT_S = 5.0
 SCOPE = "paretoken.bench"
 
 
@@ -43,7 +48,8 @@ class LevelExport:
     def __init__(self, source: SpanSource) -> None:
         base = source.collector
         resource = Resource.create(_about(source))
-        self._batches = SpanBatches(OTLPSpanExporter(endpoint=f"{base}/v1/traces" if base else None))
+        exporter = OTLPSpanExporter(endpoint=f"{base}/v1/traces" if base else None)
+        self._batches = SpanBatches(exporter, why_dead(base))
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(self._batches)
         self._spans = LevelSpans(provider.get_tracer(SCOPE, __version__), source)
@@ -59,7 +65,7 @@ class LevelExport:
         if self._batches.problem or self._problem:
             return
         if self._sink.export(self._metrics.with_level(level)) is not MetricExportResult.SUCCESS:
-            self._problem = "the collector did not take the metrics"
+            self._problem = "the collector did not confirm the metrics"
 
     def report(self, seconds: float) -> ExportReport:
         """What came of it."""
@@ -87,6 +93,21 @@ def run(lines: Iterable[bytes]) -> ExportReport:
             broken = broken or str(e)
     report = export.report(time.monotonic() - began)
     return report if not broken or report.problem else ExportReport(spans=report.spans, problem=broken)
+
+
+def why_dead(collector: str | None) -> str:
+    """Why nothing can reach the collector, "" where something answers; the SDK would try for 10 s."""
+    of_spans = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    url = collector or of_spans or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT
+    parts = urlsplit(url)
+    if getproxies():
+        return ""  # another program reaches it
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname or "", port), CONNECT_S).close()
+    except (OSError, ValueError) as e:
+        return f"no collector answers at {parts.hostname}:{parts.port or ''} ({getattr(e, 'strerror', None) or e})"
+    return ""
 
 
 def _about(source: SpanSource) -> dict[str, str]:

@@ -10,13 +10,16 @@ BATCH = 512
 
 
 class SpanBatches(SpanProcessor):
-    """Sends spans in the thread that ends them, so no more than one batch is in memory."""
+    """Sends spans in the thread that ends them, so no more than one batch is in memory.
 
-    def __init__(self, exporter: SpanExporter) -> None:
+    A `problem` from the start means that nothing is sent.
+    """
+
+    def __init__(self, exporter: SpanExporter, problem: str = "") -> None:
         self._exporter = exporter
         self._batch: list[ReadableSpan] = []
         self.exported = self.lost = 0
-        self.problem = ""
+        self.problem = problem
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         pass
@@ -38,7 +41,7 @@ class SpanBatches(SpanProcessor):
             self.exported += len(batch)
         else:
             self.lost += len(batch)
-            self.problem = "the collector did not take the spans; is it running, and is its address right?"
+            self.problem = "the collector did not confirm them; check its address, its log and its speed"
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
