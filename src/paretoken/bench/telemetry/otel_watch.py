@@ -25,6 +25,8 @@ from paretoken.errors import BadConfig
 
 FINISH_S = 60.0
 """For what is left to export after the last level."""
+INTERRUPTED_S = 5.0
+"""For the same where the run was interrupted or failed."""
 
 
 class OtelWatch:
@@ -60,15 +62,16 @@ class OtelWatch:
         process = self._process
         if process is None:
             return
+        wait_s = self._finish_s if error is None else min(self._finish_s, INTERRUPTED_S)
         try:
-            output, _ = process.communicate(timeout=self._finish_s)
+            output, _ = process.communicate(timeout=wait_s)
             report = ExportReport.of_json(output)
             broken = report.problem and not (report.spans or report.lost)
             self.report = replace(report, lost=self._requests) if broken else report
         except (subprocess.TimeoutExpired, KeyboardInterrupt, OSError, ValueError):
             process.kill()
             process.communicate()
-            why = f"the collector was too slow: not all was exported within {self._finish_s:g} s of the last level"
+            why = f"the collector was too slow: not all was exported within {wait_s:g} s of the last level"
             self.report = ExportReport(lost=self._requests, problem=why)
 
     def _send(self, message: object) -> None:

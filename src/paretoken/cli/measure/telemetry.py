@@ -78,15 +78,18 @@ class Telemetry:
 
         with ExitStack() as stack:
             each: list[Watch] = [view]
-            exporter = None
             if self.otel is not None:
-                exporter = stack.enter_context(_exporter(run, self.otel))
-                each.append(exporter)
+                exporter = _exporter(run, self.otel)
+                stack.callback(_say, exporter)
+                each.append(stack.enter_context(exporter))
             if self.metrics_port is not None:
                 each.append(stack.enter_context(_scraped(run, self.metrics_port)))
             yield Watches(each)
-        if exporter is not None and exporter.report is not None:
-            echo(exporter.report.sentence, err=True)
+
+
+def _say(exporter: OtelWatch) -> None:
+    if exporter.report is not None:
+        echo(exporter.report.sentence, err=True)
 
 
 def _exporter(run: Run, collector: str) -> OtelWatch:
