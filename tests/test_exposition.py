@@ -14,13 +14,13 @@ SAMPLE = re.compile(r'([a-zA-Z_:][\w:]*)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\})
 
 def samples_of(text: str) -> dict[str, float]:
     """The value of each sample, by its name and labels as written; every line is a comment or a sample."""
-    found = {}
+    values = {}
     for line in text.splitlines():
         if not line.startswith("# "):
             match = SAMPLE.fullmatch(line)
             assert match, line
-            found[line.rpartition(" ")[0]] = float(match[3])
-    return found
+            values[line.rpartition(" ")[0]] = float(match[3])
+    return values
 
 
 @given(st.text(max_size=40))

@@ -95,7 +95,7 @@ def prometheus(place: Path, bench: int, emulator: str) -> Iterator[str]:
             server.terminate()
 
 
-def asked(url: str) -> bytes:
+def page_at(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.read()
 
@@ -106,7 +106,7 @@ def has_data(result: list[dict]) -> bool:
 
 def series(url: str, expression: str, since: float) -> list[dict]:
     query = {"query": expression, "start": since, "end": time.time(), "step": 1}
-    return json.loads(asked(f"{url}/api/v1/query_range?{urllib.parse.urlencode(query)}"))["data"]["result"]
+    return json.loads(page_at(f"{url}/api/v1/query_range?{urllib.parse.urlencode(query)}"))["data"]["result"]
 
 
 @pytest.mark.slow
@@ -147,7 +147,7 @@ def page_while_measuring(port: int) -> bytes:
     """What the bench exposes once the CPU share of its client is known."""
     for _ in range(300):
         try:
-            page = asked(f"http://127.0.0.1:{port}/metrics")
+            page = page_at(f"http://127.0.0.1:{port}/metrics")
         except OSError:
             page = b""
         if re.search(rb"^paretoken_bench_client_cpu_ratio \S+$", page, re.MULTILINE):

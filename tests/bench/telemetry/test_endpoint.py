@@ -13,7 +13,7 @@ from paretoken.errors import BadConfig
 TOKEN = "a-token"
 
 
-def asked(url: str, path: str = "/metrics", **headers: str) -> tuple[int, str]:
+def answer_of(url: str, path: str = "/metrics", **headers: str) -> tuple[int, str]:
     host, _, port = url.removeprefix("http://").partition("/")[0].rpartition(":")
     connection = HTTPConnection(host, int(port), timeout=5)
     try:
@@ -27,16 +27,16 @@ def asked(url: str, path: str = "/metrics", **headers: str) -> tuple[int, str]:
 def test_the_text_is_at_metrics_only():
     with metrics_endpoint(lambda: "m 1\n", "0") as url:
         assert url.startswith("http://127.0.0.1:")
-        assert asked(url) == (200, "m 1\n")
-        assert asked(url, "/metrics?x=1")[0] == 200
-        assert asked(url, "/")[0] == asked(url, "/../etc/passwd")[0] == 404
+        assert answer_of(url) == (200, "m 1\n")
+        assert answer_of(url, "/metrics?x=1")[0] == 200
+        assert answer_of(url, "/")[0] == answer_of(url, "/../etc/passwd")[0] == 404
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Host": ""}])
 def test_a_page_of_another_site_gets_nothing(headers):
     with metrics_endpoint(lambda: "m 1\n", "127.0.0.1:0") as url:
-        assert asked(url, **headers)[0] == 403
-        assert asked(url, Host="localhost:9464")[0] == 200
+        assert answer_of(url, **headers)[0] == 403
+        assert answer_of(url, Host="localhost:9464")[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_beyond_this_machine_it_needs_the_token(sent, status):
     with metrics_endpoint(lambda: "m 1\n", "0.0.0.0:0", TOKEN) as url:
         port = url.rpartition(":")[2].partition("/")[0]
         headers = {"Authorization": sent} if sent else {}
-        assert asked(f"http://127.0.0.1:{port}/", **headers)[0] == status
+        assert answer_of(f"http://127.0.0.1:{port}/", **headers)[0] == status
 
 
 @pytest.mark.parametrize(
@@ -69,5 +69,5 @@ def test_a_client_that_goes_away_is_no_trouble(capfd):
             with socket.create_connection(("127.0.0.1", port)) as client:
                 client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-        assert asked(url)[0] == 200
+        assert answer_of(url)[0] == 200
     assert capfd.readouterr() == ("", "")

@@ -171,8 +171,8 @@ def _requests(level: LevelOnDisk, most: int) -> tuple[pl.DataFrame, int]:
 
 def _by_session(rows: pl.DataFrame) -> Iterator[Row]:
     """The requests of each session together, those of none first."""
-    known = rows.with_columns(pl.col(pl.Int32, pl.Int64).fill_null(NEVER))
-    return known.drop(_LISTS).sort("session", maintain_order=True).iter_rows(named=True)
+    filled = rows.with_columns(pl.col(pl.Int32, pl.Int64).fill_null(NEVER))
+    return filled.drop(_LISTS).sort("session", maintain_order=True).iter_rows(named=True)
 
 
 def _tools(level: LevelOnDisk, rows: pl.DataFrame) -> dict[int, MeasuredSession]:

@@ -78,6 +78,6 @@ def single(name: str, kind: str, what: str, value: float | None) -> tuple[str, .
 
 def _buckets(values: Floats, bounds: tuple[float, ...]) -> tuple[list[int], float]:
     """How many values are in each bucket, and their sum; NaN is no value."""
-    known = values[~np.isnan(values)]
-    counts = np.bincount(np.searchsorted(bounds, known, side="left"), minlength=len(bounds) + 1)
-    return counts.tolist(), float(known.sum())
+    numbers = values[~np.isnan(values)]
+    counts = np.bincount(np.searchsorted(bounds, numbers, side="left"), minlength=len(bounds) + 1)
+    return counts.tolist(), float(numbers.sum())
