@@ -188,6 +188,16 @@ def test_a_slow_collector_is_left_after_a_while(tmp_path):
     assert watch.report.lost and "too slow" in watch.report.sentence
 
 
+def test_a_collector_of_spans_only_gets_no_metrics(tmp_path, monkeypatch):
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    (level,) = RunFolder(ladder(tmp_path / "run", (1,))).levels()
+    with otlp_receiver() as received, OtelWatch(source(received.url)) as watch:
+        watch.begins(1, None, None, None)
+        watch.ends(level)
+    assert not received.metrics and len(received.spans) == watch.report.spans > 1
+    assert watch.report.sentence == f"OpenTelemetry: {watch.report.spans} spans exported"
+
+
 def test_levels_of_before_are_not_exported_again(tmp_path):
     (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
     with OtelWatch(source("http://127.0.0.1:9")) as watch:
