@@ -19,6 +19,7 @@ ANYTHING = {
     "day_curve",
     "emulated",
     "errors",
+    "exposition",
     "foreign_http",
     "foreign_text",
     "plain_files",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.bench.client.journal import JournalWriter, journal_meta, merge_journals, read_journal
+from paretoken.bench.client.journal import JournalWriter, journal_meta, merge_journals, read_journal, records_after
 from paretoken.errors import BadFile, CannotWrite
 
 
@@ -62,3 +62,17 @@ def test_what_is_no_journal_is_called_so(tmp_path):
     for path in (tmp_path / "x", tmp_path / "none"):
         with pytest.raises(BadFile):
             read_journal(path)
+
+
+def test_a_journal_that_grows_is_read_on_from_a_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.bench.client.journal.BATCH", 2)
+    data = written(tmp_path / "whole", 5)
+    (tmp_path / "j").write_bytes(b"")
+    assert list(records_after(tmp_path / "j", 0)) == []
+    seen, place = [], 0
+    for end in (25, len(data) // 2, len(data) - 1, len(data)):
+        (tmp_path / "j").write_bytes(data[:end])
+        for rows, after in list(records_after(tmp_path / "j", place)):
+            assert rows.height <= 2
+            seen, place = seen + rows["user"].to_list(), after
+    assert seen == list(range(5)) and place == len(data)

@@ -31,7 +31,20 @@ RUNS_CODE = (
     "slurm",
     "lm-eval",
 )
-SENDS = ("url", "metrics", "header", "api-key-file", "query", "extra-body", "reference", "against:accuracy", "host")
+SENDS = (
+    "url",
+    "metrics",
+    "otel",
+    "metrics-port",
+    "mlflow",
+    "header",
+    "api-key-file",
+    "query",
+    "extra-body",
+    "reference",
+    "against:accuracy",
+    "host",
+)
 WRITES = ("out", "junit", "plot", "log", "into", "keep", "resume", "run")
 WEAKENS = ("insecure", "cafile", "force", "yes", "same-model", "set", "dialect", "realtime", "measure-here", "sha256")
 

@@ -18,6 +18,7 @@ _MEASURE = {
     "Recorded in the results": "--catalog-model --accelerator --gpus --tp --precision --engine "
     "--speculative --speculative-tokens --draft-model --kv-cache-dtype",
     "Output": "--out --resume --compare --gate --force --all --export --format --json --wide",
+    "Telemetry": "--otel --metrics-port",
 }
 _SESSIONS = "Sessions and prefix cache"
 _DEPLOYMENT = {

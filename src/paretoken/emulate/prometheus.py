@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paretoken.exposition import Histogram, labels_of
 from paretoken.predict.simulation.scheduler import Scheduler
 
 _FAST_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
 _ITL_S = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
 _REQUEST_S = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0)
 _TOKENS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
-
-
-class Histogram:
-    """Cumulative buckets in Prometheus' sense."""
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds, self.buckets = bounds, [0] * (len(bounds) + 1)
-        self.sum, self.count = 0.0, 0
-
-    def observe(self, value: float, times: int = 1) -> None:
-        self.buckets[bisect_left(self.bounds, value)] += times
-        self.sum += value * times
-        self.count += times
-
-    def lines(self, name: str, labels: str) -> list[str]:
-        total, out = 0, []
-        for bound, n in zip((*self.bounds, float("inf")), self.buckets, strict=True):
-            total += n
-            le = "+Inf" if bound == float("inf") else f"{float(bound)}"
-            out.append(f'{name}_bucket{{{labels},le="{le}"}} {float(total)}')
-        return [*out, f"{name}_count{{{labels}}} {float(self.count)}", f"{name}_sum{{{labels}}} {self.sum}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +113,4 @@ class EmulatorMetrics:
 
 
 def _labels(model: str, engine: int) -> str:
-    name = model.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-    return f'engine="{engine}",model_name="{name}"'
+    return labels_of(engine=engine, model_name=model)

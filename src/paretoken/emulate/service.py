@@ -25,6 +25,7 @@ from paretoken.emulate.tools import tool_calls
 from paretoken.emulate.words import WORDS, Script, find_stop
 from paretoken.emulated import EMULATED, marked, unmarked
 from paretoken.errors import ParetokenError
+from paretoken.exposition import TEXT_FORMAT
 from paretoken.predict.simulation.scheduler import Sequence
 from paretoken.version import __version__
 
@@ -66,7 +67,7 @@ class Service:
             "/server_info": self._server_info,
             "/get_server_info": self._server_info,
             "/v1/models": lambda: (orjson.dumps(self._models()), "application/json"),
-            "/metrics": lambda: (self._metrics().encode(), "text/plain; version=0.0.4; charset=utf-8"),
+            "/metrics": lambda: (self._metrics().encode(), TEXT_FORMAT),
         }
         if request.path not in pages:
             raise ApiError(404, f"unknown path {request.path}; use one of {', '.join([*SURFACES, *pages])}")

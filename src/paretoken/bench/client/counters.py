@@ -34,7 +34,10 @@ RUN, DRAIN, CANCEL = range(3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The state of a level now. Sums run from the start; a live view shows the change between two of them."""
+    """The state of a level now. Sums run from the start; a live view shows the change between two of them.
+
+    `pids` are the processes of its workers.
+    """
 
     elapsed_s: float
     running: int
@@ -51,6 +54,7 @@ class Progress:
     sessions_begun: int = 0
     sessions_ended: int = 0
     sessions_failed: int = 0
+    pids: tuple[int, ...] = ()
 
 
 class LiveCounters:
@@ -69,7 +73,7 @@ class LiveCounters:
         """One counter, summed over the workers."""
         return sum(self.cells[ROW * (w + 1) + cell] for w in range(self.workers))
 
-    def progress(self, now_ns: int) -> Progress:
+    def progress(self, now_ns: int, pids: tuple[int, ...] = ()) -> Progress:
         """What the workers have counted so far."""
         start = self.cells[GO_NS]
         return Progress(
@@ -88,6 +92,7 @@ class LiveCounters:
             sessions_begun=self.total(SESSIONS_BEGUN),
             sessions_ended=self.total(SESSIONS_ENDED),
             sessions_failed=self.total(SESSIONS_FAILED),
+            pids=pids,
         )
 
     def close(self) -> None:

@@ -145,18 +145,38 @@ def merge_journals(paths: Sequence[Path], reindex: bool = True) -> pl.DataFrame:
     return conform_requests(frame.with_row_index("index"))
 
 
+def records_after(path: Path, offset: int) -> Iterator[tuple[pl.DataFrame, int]]:
+    """The whole records of a journal behind a place of it, some at a time, each time with the place behind them.
+
+    0 is the place before the first record. The journal may still grow, or be gone.
+    """
+    batch: list[tuple[int, int, int, int, int]] = []
+    for place in _places(path, offset):
+        batch.append((0, *place))
+        if len(batch) == BATCH:
+            yield _batch([path], batch), batch[-1][1] + batch[-1][2]
+            batch = []
+    if batch:
+        yield _batch([path], batch), batch[-1][1] + batch[-1][2]
+
+
 def journal_meta(path: Path) -> dict[str, int]:
     """What the header of a journal says. Raises BadFile."""
     with _opened(path) as file:
         return _head(file, path)
 
 
-def _places(path: Path) -> Iterator[tuple[int, int, int, int]]:
-    """Offset and size of the payload of each whole frame, its due time and worker, up to the first damaged one."""
+def _places(path: Path, offset: int = 0) -> Iterator[tuple[int, int, int, int]]:
+    """Offset and size of the payload of each whole frame, its due time and worker, up to the first damaged one.
+
+    Frames before `offset`, the end of a frame, are left out.
+    """
     with _opened(path) as file:
         if not os.fstat(file.fileno()).st_size:
             return  # killed before its first byte
         _head(file, path)
+        if offset:
+            file.seek(offset)
         while len(head := file.read(_FRAME.size)) == _FRAME.size:
             size, checksum = _FRAME.unpack(head)
             payload = file.read(size)

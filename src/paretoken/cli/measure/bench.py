@@ -16,6 +16,7 @@ from click.globals import get_current_context
 from paretoken.cli import options
 from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
 from paretoken.cli.measure.nodes import measure_from_nodes, node_options
+from paretoken.cli.measure.telemetry import Telemetry, telemetry_options
 from paretoken.errors import BadConfig
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ RESTATED = ("extra_body", "cafile", "insecure")
     help="Also write each level in the result format of this tool.",
 )
 @click.option("--all", "every", is_flag=True, help="Print every level in full, not only the best one.")
+@telemetry_options
 @options.as_json
 def command(
     urls: tuple[str, ...],
@@ -61,6 +63,8 @@ def command(
     export_form: str | None,
     gate: bool,
     every: bool,
+    otel: str | None,
+    metrics_port: str | None,
     as_json: bool,
     **settings: object,
 ) -> None:
@@ -88,6 +92,8 @@ def command(
         raise BadConfig("--gate needs --slo, or --compare A B")
     if (nodes is not None or ray_address) and (compared or resume or urls in ((), ("selftest",))):
         raise BadConfig("--nodes and --ray need the URL of an endpoint")
+    telemetry = Telemetry(otel, metrics_port)
+    telemetry.check(urls, resume, measures=not compared and urls != ("selftest",))
     if compared:
         _compare(*compared, force=force, gate=gate, as_json=as_json)
         return
@@ -99,7 +105,7 @@ def command(
     if resume:
         access = (urls, api_key_file, headers)
         run = _resumed(resume, access, settings, force=force, export_form=export_form)
-        measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json)
+        measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json, telemetry=telemetry)
         return
     from paretoken.bench import begin
     from paretoken.bench.config import BenchConfig
@@ -114,7 +120,15 @@ def command(
             config = BenchConfig.of_dict({**settings, "urls": urls, "headers": read_headers(headers, os.environ)})
             run = begin.begin(config, out, key=read_api_key(urls, api_key_file), force=force, export_form=export_form)
         with measure_from_nodes(nodes, ray_address, run.setup.config.workers) as measure:
-            measure_and_show(run, export_form=export_form, gate=gate, every=every, as_json=as_json, measure=measure)
+            measure_and_show(
+                run,
+                export_form=export_form,
+                gate=gate,
+                every=every,
+                as_json=as_json,
+                measure=measure,
+                telemetry=telemetry,
+            )
 
 
 def _resumed(
@@ -163,10 +177,11 @@ def measure_and_show(
     every: bool = False,
     as_json: bool = False,
     measure: Measure | None = None,
+    telemetry: Telemetry | None = None,
 ) -> None:
     """Sweep with a live view, then show the levels, with `every` each in full.
 
-    `measure` measures a level in another way.
+    `measure` measures a level in another way; `telemetry` says what other programs see of the run.
     """
     from paretoken.bench.exports import write_export
     from paretoken.bench.gate import gate_failures
@@ -179,10 +194,10 @@ def measure_and_show(
 
     for note in run.setup.notes:
         echo(f"note: {note}", err=True)
-    watch = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
+    view = Quiet() if as_json or not sys.stderr.isatty() else LiveView()
     levels = []
     try:
-        with watch:
+        with (telemetry or Telemetry()).watching(run, view) as watch, view:
             for level in sweep(run.setup, run.folder, watch, run.schedule, measure):
                 levels.append(level)
                 if export_form:
