@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -89,7 +90,7 @@ def over_http(folder: str) -> None:
 
 
 async def over_mcp(folder: str) -> None:
-    command = StdioServerParameters(command=PARETOKEN[0], args=[*PARETOKEN[1:], "mcp", folder])
+    command = StdioServerParameters(command=PARETOKEN[0], args=[*PARETOKEN[1:], "mcp", folder], env=dict(os.environ))
     start = time.perf_counter()
     async with Client(command) as client:
         print(f"{'MCP: start to initialized':40} {time.perf_counter() - start:8.3f}")
