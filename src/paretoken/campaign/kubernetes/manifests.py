@@ -42,6 +42,11 @@ class JobObjects:
 
 def job_objects(campaign: Campaign, catalog: Catalog, job: CampaignJob, out: Path) -> JobObjects:
     """The objects of a job of the campaign in the folder `out`; BadConfig for an engine that no pod can run."""
+    if not campaign.kubernetes.image:
+        raise BadConfig(
+            f"campaign {campaign.name!r} names no image of paretoken; build deploy/Dockerfile, push it to where the "
+            "cluster pulls from, and give image = … in [kubernetes]"
+        )
     name, command = name_of(campaign, job, out), engine_command(campaign, catalog, job)
     check_pod(command)
     _check_node(campaign, catalog, job, command)
