@@ -49,7 +49,9 @@ class KubernetesSettings(CampaignTable):
     context: str = Field("", description="context of kubectl; its current one by default", examples=["gpu-cluster"])
     namespace: str = Field("", description="namespace; that of the context by default", examples=["benchmarks"])
     image: str = Field(
-        "", description="image of paretoken that the cluster can pull; it sends the load", examples=["ORG/paretoken:0.2"]
+        "",
+        description="image of paretoken that the cluster can pull; it sends the load",
+        examples=["ORG/paretoken:0.2"],
     )
     cache_claim: str = Field("model-cache", description="volume claim with the weights of the hub")
     env_secret: str = Field("paretoken-env", description="Secret with the variables that are empty in env")
