@@ -107,7 +107,7 @@ def test_the_load_is_restricted_and_its_job_ends_without_a_driver(tmp_path):
             assert container["securityContext"]["readOnlyRootFilesystem"]
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert "-mmin -15" in container["livenessProbe"]["exec"]["command"][-1]
-        assert (job["spec"]["backoffLimit"], job["spec"]["ttlSecondsAfterFinished"]) == (0, 3600)
+        assert (job["spec"]["backoffLimit"], job["spec"]["ttlSecondsAfterFinished"]) == (0, 300)
         assert job["spec"]["activeDeadlineSeconds"] == 86_400
 
 

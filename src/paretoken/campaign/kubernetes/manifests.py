@@ -25,7 +25,7 @@ PUSHED, SEEN = f"{FOLDER_AT}/.pushed", f"{FOLDER_AT}/.seen"
 """Files in the load's pod: whether the campaign has arrived, and when its driver last looked."""
 ALONE_MINUTES = 15
 """How long the load goes on without its driver; then its Job fails, and the engine's goes with it."""
-KEPT_S = 3600
+KEPT_S = 300
 LOAD, ENGINE, KEEPER = "load", "engine", "keeper"
 _LONGEST_START = 30
 _Object = dict[str, Manifest]

@@ -19,7 +19,7 @@ TOKENIZER_FILES = (".json", ".model", ".txt", ".jinja")
 
 
 @dataclass(slots=True)
-class Inputs:
+class SentFiles:
     """Files of this machine and where they are in the pod."""
 
     places: dict[Path, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Inputs:
                     yield file, f"{place}/{file.relative_to(here)}"
 
 
-def moved(campaign: Campaign, inputs: Inputs) -> Campaign:
+def moved(campaign: Campaign, inputs: SentFiles) -> Campaign:
     """The campaign with every file that it names at its place in the pod; weights are where the nodes have them."""
     models = {
         name: weights.model_copy(update={"tokenizer": inputs.at(weights.tokenizer)})
@@ -59,14 +59,14 @@ def moved(campaign: Campaign, inputs: Inputs) -> Campaign:
     )
 
 
-def _moved_value(value: object, inputs: Inputs) -> object:
+def _moved_value(value: object, inputs: SentFiles) -> object:
     """A setting of the benchmark that names a file of this machine, as a trace is, at its place in the pod."""
     return inputs.at(value) if isinstance(value, str) and "/" in value and Path(value).is_file() else value
 
 
 def pack(tar: tarfile.TarFile, folder: CampaignFolder, job: JobFolder) -> None:
     """Write the parcel of a job: campaign.json, inputs, and the job's folder without its logs and hidden files."""
-    inputs = Inputs()
+    inputs = SentFiles()
     campaign = moved(folder.campaign(), inputs)
     about = {**folder.record(), "campaign": campaign.model_dump(mode="json")}
     _add_text(tar, CAMPAIGN, about)
