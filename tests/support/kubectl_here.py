@@ -19,7 +19,8 @@ with (place / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
 verb, rest = words[0], words[1:]
 attempt = len(list(place.glob("created-*")))
-if (place / "refuse").exists() and verb == (place / "refuse").read_text():
+command = "get-pods" if words[:2] == ["get", "pods"] else verb
+if (place / "refuse").exists() and command == (place / "refuse").read_text():
     sys.exit(print("error: the server refuses", file=sys.stderr) or 1)
 if verb == "create":
     made = json.load(sys.stdin)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+import time
 from pathlib import Path
 from threading import Event, Thread
 
@@ -150,10 +151,13 @@ def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
     driver = JobDriver(folder, folder.of(job), objects, Kubectl(campaign.kubernetes), stop)
     thread = Thread(target=driver.drive)
     thread.start()
-    while ("done", None) not in states(folder):
-        pass
+    for _ in range(600):
+        if seen := ("done", None) in states(folder):
+            break
+        time.sleep(0.05)
     stop.set()
     thread.join(30)
+    assert seen and not thread.is_alive()
     assert states(folder) == [("done", None), ("interrupted", None)]
     assert calls(place)[-1][1:3] == ["delete", "pod"]
 
@@ -164,6 +168,26 @@ def test_a_cluster_that_refuses_is_quoted(begun):
     with pytest.raises(ParetokenError, match="kubectl create failed: error: the server refuses"):
         go_kubernetes(folder)
     assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_a_point_that_takes_too_long_costs_an_attempt(begun):
+    folder, place = begun([BOTH], text=TEXT + "[run]\npoint_timeout_s = 5\nretries = 0\n")
+    measured(folder, place, 1, _16_8="running", _32_16="done")
+    cell = next(place.glob("measured-1/jobs/*/16-8/cell.json"))
+    point = {"number": 1, "of": 1, "users": 1, "rate": None, "since_unix_s": 0.0}
+    cell.write_text(json.dumps({"status": "running", "attempts": [], "point": point}))
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", "timeout"), ("done", None)]
+    assert "longer than point_timeout_s = 5 s" in (status(folder)[0].reason or "")
+
+
+def test_a_cluster_that_is_away_for_long_ends_the_campaign(begun, monkeypatch):
+    monkeypatch.setattr(drive, "LOST_S", 0.05)
+    folder, place = begun([BOTH])
+    (place / "refuse").write_text("get-pods")
+    with pytest.raises(ParetokenError, match="kubectl get failed: error: the server refuses"):
+        go_kubernetes(folder)
+    assert calls(place)[-1][1:3] == ["delete", "pod"] and states(folder) == [("pending", None)] * 2
 
 
 def test_settings_of_the_cluster_may_change_before_resuming(begun, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,6 +175,8 @@ def _go(folder: CampaignFolder, as_json: bool, kubernetes: bool) -> None:
     from paretoken.campaign.run import go
     from paretoken.cli.measure.campaign_view import CampaignView, show_status
 
+    if kubernetes:  # what a CI sends; the Jobs must be deleted then, too
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with CampaignView(sys.stderr.isatty() and not as_json) as view:
             points = (go_kubernetes if kubernetes else go)(folder, view.show)
