@@ -164,14 +164,19 @@ class TestDocuments:
 
         yaml = pytest.importorskip("yaml")
         github, gitlab = map(yaml.safe_load, self.blocks("regression.md", "yaml"))
-        for lines in (
-            [step.get("run", "") for step in github["jobs"]["check"]["steps"]],
-            gitlab["performance"]["script"],
-        ):
-            commands = [shlex.split(line) for line in lines if line.startswith("paretoken")]
-            assert [c[1] for c in commands] == ["campaign", "check"]
-            self.parses(click, commands[0][2:])
-            self.parses(click, commands[1][1:])
+        steps = github["jobs"]["check"]["steps"]
+        (command,) = (shlex.split(s["run"]) for s in steps if s.get("run", "").startswith("paretoken"))
+        assert command[1] == "campaign"
+        self.parses(click, command[2:])
+        (action,) = (s for s in steps if "deploy/github" in s.get("uses", ""))
+        assert (
+            action["with"].keys()
+            <= yaml.safe_load((self.DOCS.parent / "deploy" / "github" / "action.yml").read_text())["inputs"].keys()
+        )
+        head, _ = yaml.safe_load_all((self.DOCS.parent / "deploy" / "gitlab" / "check.yml").read_text())
+        (include,) = gitlab["include"]
+        assert include["inputs"].keys() <= head["spec"]["inputs"].keys()
+        assert head["spec"]["inputs"]["job"]["default"] in gitlab
 
     def parses(self, click, words: list[str]) -> None:
         from paretoken.cli.compare import check

@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     StrictBool,
     ValidationError,
     with_config,
@@ -24,6 +23,7 @@ from typing_extensions import TypedDict
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.workload.bodies import parse_extra
 from paretoken.bench.workload.ladder import parse_until
+from paretoken.campaign.cluster_settings import CampaignTable, KubernetesSettings, SlurmSettings
 from paretoken.catalog.loader import explain
 from paretoken.engines.recipes import Override
 from paretoken.errors import BadConfig, UnknownName
@@ -70,12 +70,6 @@ class Condition(TypedDict, total=False):
     ep: Gpus | list[Gpus]
     dp_attention: StrictBool | list[StrictBool]
     workload: str | list[str]
-
-
-class CampaignTable(BaseModel):
-    """A table of the campaign file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class CampaignMatrix(CampaignTable):
@@ -165,23 +159,6 @@ class RunSettings(CampaignTable):
     climb: ClimbRule | None = None
 
 
-class SlurmSettings(CampaignTable):
-    """How jobs are submitted to Slurm: `lines` are further sbatch options, `setup` shell lines before each job."""
-
-    partition: str | dict[str, str] = Field(
-        "", description="partition, or a table of them by accelerator", examples=[{"H200": "hopper"}]
-    )
-    account: str = Field("", description="account that is charged", examples=["research"])
-    time: str = Field("", description="time limit of a job, HH:MM:SS", examples=["08:00:00"])
-    gres: str = Field("gpu:{gpus}", description="generic resources of jobs that need GPUs")
-    most_at_once: PositiveInt | None = Field(None, description="most jobs at a time", examples=[4])
-    requeue: bool = Field(True, description="put a job back into the queue when its node fails")
-    lines: list[str] = Field(default_factory=list, description="further options of sbatch", examples=[["--exclusive"]])
-    setup: list[str] = Field(
-        default_factory=list, description="shell lines before each job", examples=[["module load cuda"]]
-    )
-
-
 class Campaign(CampaignTable):
     """A campaign as the file states it."""
 
@@ -203,13 +180,15 @@ class Campaign(CampaignTable):
     )
     run: RunSettings = Field(default_factory=RunSettings)
     slurm: SlurmSettings = Field(default_factory=SlurmSettings)
+    kubernetes: KubernetesSettings = Field(default_factory=KubernetesSettings)
     catalog: list[Path] = Field(
         default_factory=list, description="folders that overlay the shipped catalog", examples=[["my-catalog"]]
     )
 
     def digest(self) -> str:
-        """A hash of the campaign's content; comments and the order of keys do not count."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+        """A hash of what is measured; comments, the order of keys and the settings of Kubernetes do not count."""
+        content = self.model_dump(mode="json", exclude={"kubernetes"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_campaign(path: Path) -> Campaign:
@@ -281,6 +260,7 @@ def _keys_at(error: ValidationError) -> list[str]:
         "matrix": CampaignMatrix,
         "run": RunSettings,
         "slurm": SlurmSettings,
+        "kubernetes": KubernetesSettings,
         "models": ModelWeights,
         "engines": Override,
         "override": CellOverride,

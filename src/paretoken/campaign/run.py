@@ -57,14 +57,17 @@ def go_job(folder: CampaignFolder, number: int, on_progress: OnProgress = lambda
 
 
 def reopen(out: Path, *, retry_failed: bool = False) -> CampaignFolder:
-    """A campaign to resume; BadConfig if its file has changed. `retry_failed` opens failed cells again."""
+    """A campaign to resume; BadConfig if what it measures has changed. `retry_failed` opens failed cells again."""
     folder = CampaignFolder(out)
     record = folder.record()
     file = Path(record["file"])
-    if file.is_file() and load_campaign(file).digest() != record["digest"]:
-        raise BadConfig(
-            f"{file} has changed since {out} began; undo the change, or run the new campaign with another --out"
-        )
+    if file.is_file():
+        campaign = load_campaign(file)
+        if campaign.digest() != record["digest"]:
+            raise BadConfig(
+                f"{file} has changed since {out} began; undo the change, or run the new campaign with another --out"
+            )
+        folder.refresh(campaign)
     if retry_failed:
         for job in folder.jobs():
             job_folder = folder.of(job)

@@ -31,7 +31,15 @@ def concurrencies(campaign: Campaign) -> list[int]:
     return [level.end if isinstance(level, UserRamp) else level for level in levels]
 
 
-def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], users: int, port: int) -> Command:
+def served(
+    campaign: Campaign,
+    catalog: Catalog,
+    cells: Sequence[MatrixCell],
+    users: int,
+    port: int,
+    *,
+    host: str = "127.0.0.1",
+) -> Command:
     """The command of a server that all these cells of one serving can be measured on."""
     serving = cells[0].serving
     of = recipe_of(campaign, serving.engine)
@@ -53,6 +61,7 @@ def served(campaign: Campaign, catalog: Catalog, cells: Sequence[MatrixCell], us
         longest=max(longest_of(catalog, cell.workload) for cell in cells),
         max_context=max_context_of(catalog, serving.model),
         users=users,
+        host=host,
         port=port,
     )
     override = overrides_of(campaign, catalog, cells)
@@ -90,8 +99,7 @@ def model_path(campaign: Campaign, serving: ServingConfig, of: Recipe) -> str:
 
 def repository_of(campaign: Campaign, catalog: Catalog, serving: ServingConfig, of: Recipe) -> HubRepository | None:
     """What the catalog knows of the weights that the campaign names; None for others. BadConfig if it names none."""
-    weights = _weights_of(campaign, serving.model)
-    random = weights is not None and weights.random
+    random = has_random_weights(campaign, serving.model)
     return None if random else listed_repository(catalog, serving.model, model_path(campaign, serving, of))
 
 
@@ -105,6 +113,12 @@ def tokenizer_of(campaign: Campaign, model: str) -> str | None:
     from paretoken.engines.embedded.tiny_model import cached_model
 
     return str(cached_model(weights.random).tokenizer)
+
+
+def has_random_weights(campaign: Campaign, model: str) -> bool:
+    """Whether the campaign has the weights of a model made on this machine."""
+    weights = _weights_of(campaign, model)
+    return bool(weights and weights.random)
 
 
 def _weights_of(campaign: Campaign, model: str) -> ModelWeights | None:

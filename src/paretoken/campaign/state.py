@@ -154,6 +154,11 @@ class CampaignFolder:
         except ValidationError as e:
             raise BadFile(f"{self.folder / CAMPAIGN}: campaign: {explain(e, list(Campaign.model_fields))}") from e
 
+    def refresh(self, campaign: Campaign) -> None:
+        """Take over settings that the digest does not cover: where on a cluster the campaign runs."""
+        if campaign.kubernetes != self.campaign().kubernetes:
+            write_json(self.folder / CAMPAIGN, {**self.record(), "campaign": campaign.model_dump(mode="json")})
+
     def jobs(self) -> list[CampaignJob]:
         return [
             CampaignJob(j["number"], ServingConfig(**j["serving"]), tuple(j["workloads"]), j["repeat"])

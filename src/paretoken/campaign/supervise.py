@@ -72,13 +72,20 @@ def _watch(
 ) -> MatrixCell | None:
     """Wait until the worker ends; returns the cell whose point is overdue, if there is one."""
     while worker.ended is None:
-        for cell in job.job.cells:
-            point = job.cell(cell).get("point")
-            if point and clock() - point["since_unix_s"] > timeout_s:
-                return cell
+        if late := overdue(job, timeout_s, clock()):
+            return late
         on_progress()
         sleep(POLL_S)
     on_progress()
+    return None
+
+
+def overdue(job: JobFolder, timeout_s: float, now_s: float) -> MatrixCell | None:
+    """The cell whose point takes longer than `timeout_s`, if there is one."""
+    for cell in job.job.cells:
+        point = job.cell(cell).get("point")
+        if point and now_s - point["since_unix_s"] > timeout_s:
+            return cell
     return None
 
 

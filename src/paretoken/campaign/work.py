@@ -19,9 +19,10 @@ from paretoken.bench.sweep import sweep
 from paretoken.campaign.climb import ClimbingLadder
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import most_users
+from paretoken.campaign.kubernetes.attached import PORT, Attached, EngineAway
 from paretoken.campaign.matrix import MatrixCell
 from paretoken.campaign.probing import accuracy_probe, warm_up
-from paretoken.campaign.serve import served, tokenizer_of
+from paretoken.campaign.serve import has_random_weights, served, tokenizer_of
 from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, PointNow, locked, now
 from paretoken.campaign.telemetry import FIGURES, keep_telemetry
 from paretoken.catalog.loader import Catalog, load_catalog
@@ -38,8 +39,11 @@ JUST_NOW_S = 60.0
 WAIT_FOR_LOCK_S = 5.0
 
 
-def work(out: Path, number: int) -> None:
-    """Run a job to its end: afterwards every cell is done, or failed with a reason."""
+def work(out: Path, number: int, engine: str = "") -> None:
+    """Run a job to its end: afterwards every cell is done, or failed with a reason.
+
+    `engine` is the host of one that a cluster has started: EngineAway once it answers no more, which is not counted.
+    """
     signal.signal(signal.SIGTERM, _end)
     campaign_folder = CampaignFolder(out)
     job = campaign_folder.of(campaign_folder.job(number))
@@ -47,7 +51,7 @@ def work(out: Path, number: int) -> None:
         if not acquired:  # the supervisor has waited for it
             raise BadConfig(f"another process is working on {job.folder}; wait for it, or stop it")
         campaign = campaign_folder.campaign()
-        worker = JobWorker(campaign, load_catalog(*campaign.catalog), job)
+        worker = JobWorker(campaign, load_catalog(*campaign.catalog), job, engine)
         job.note(status=RUNNING)
         while job.open_cells():
             worker.serve_once()
@@ -58,26 +62,32 @@ def work(out: Path, number: int) -> None:
 class JobWorker:
     """The campaign, the catalog and the folder that a job needs, and its server starts."""
 
-    def __init__(self, campaign: Campaign, catalog: Catalog, job: JobFolder) -> None:
-        self.campaign, self.catalog, self.job = campaign, catalog, job
+    def __init__(self, campaign: Campaign, catalog: Catalog, job: JobFolder, engine: str) -> None:
+        self.campaign, self.catalog, self.job, self.engine = campaign, catalog, job, engine
 
     def serve_once(self) -> None:
         """Start one server and measure cells while it lives; each call uses up an attempt of at least one cell."""
         retries = self.campaign.run.retries
         try:
             sampler = Sampler(open_sources(), self.campaign.run.telemetry_s)
-            with Launched(self._command(), self.job.folder) as server, sampler:
+            with self._server() as server, sampler:
                 self._started(server, sampler)
                 for cell in self.job.open_cells():
                     self._cell(cell, server, sampler)
+        except EngineAway:  # the driver sees why, and counts it
+            raise
         except EngineFailed as e:
             self._server_lost(e, retries)
         except ParetokenError as e:  # not installed, no port, a wrong answer: a second try would fail alike
             for cell in self.job.open_cells():
                 self.job.failed(cell, str(e), "setup", 0)
 
-    def _command(self) -> Command:
-        port = self.campaign.run.port or free_port()
+    def _server(self) -> Launched:
+        if self.engine:
+            return Attached(self._command(PORT), self.job.folder, host=self.engine)
+        return Launched(self._command(self.campaign.run.port or free_port()), self.job.folder)
+
+    def _command(self, port: int) -> Command:
         return served(self.campaign, self.catalog, self.job.job.cells, most_users(self.campaign), port)
 
     def _started(self, server: Launched, sampler: Sampler) -> None:
@@ -103,17 +113,20 @@ class JobWorker:
 
     def _random_weights(self) -> bool:
         """Whether the model has random weights: its likeliest tokens are ties, so no answer is right or wrong."""
-        weights = self.campaign.models.get(self.job.job.cells[0].serving.model)
-        return bool(weights and weights.random)
+        return has_random_weights(self.campaign, self.job.job.serving.model)
 
     def _cell(self, cell: MatrixCell, server: Launched, sampler: Sampler) -> None:
         """Measure a cell. Its own failure is recorded; a failure of the server is raised."""
         try:
             measure(self.campaign, self.catalog, self.job, cell, server, sampler)
+        except EngineAway:
+            raise
         except EngineFailed as e:
             self.job.failed(cell, str(e), e.kind, self.campaign.run.retries)
             raise CountedLoss(str(e), e.kind) from e
         except ParetokenError as e:
+            if self.engine:
+                server.check(answers=True)
             self.job.failed(cell, str(e), "error", self.campaign.run.retries)
             try:
                 server.check(answers=True)

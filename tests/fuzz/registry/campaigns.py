@@ -60,6 +60,11 @@ climb = { growth = 0.02, e2e_s = 60.0 }
 partition = { H200 = "gpu" }
 most_at_once = 4
 lines = ["--exclusive"]
+[kubernetes]
+image = "registry/paretoken:1"
+node_selector = { pool = "gpu", H200 = { product = "H200" } }
+tolerations = [{ key = "gpu", operator = "Exists" }]
+most_at_once = 2
 """
 WORKLOAD = """
 [mine]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
@@ -15,11 +14,13 @@ from paretoken.engines.kubernetes.pod import (
     CACHE_CLAIM,
     GPU_RESOURCES,
     TOKEN_SECRET,
+    PodSources,
+    check_pod,
+    config_map,
     pod,
     weights_on_nodes,
 )
 from paretoken.engines.kubernetes.text import Manifest, Quoted, labels, yaml_of
-from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 
@@ -27,8 +28,6 @@ BUSY = 0.8
 """Default target of the autoscaler, as a share of the requests that a replica serves at once."""
 PULL_S = 600
 """Time to pull an image, in addition to that of loading weights."""
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_FILE = re.compile(r"[-._a-zA-Z0-9]+")
 _LONGEST_NAME = 50
 """Characters of a name, so that suffixes fit into the 63 of RFC 1123."""
 
@@ -60,7 +59,7 @@ def kubernetes_yaml(command: Command, scale: Scale | None = None) -> str:
     name = _name(command)
     manifests = [_deployment(command, scale, name), _service(command, name)]
     if command.files:
-        manifests.insert(0, _config_map(command, name))
+        manifests.insert(0, config_map(command, f"{name}-files"))
     if scale.max_replicas:
         manifests.append(autoscaler(command, scale.replicas, scale.max_replicas, scale.target, name))
     head = "".join(f"# {visible(line)}\n" for line in _needs(command, scale, name))
@@ -68,14 +67,7 @@ def kubernetes_yaml(command: Command, scale: Scale | None = None) -> str:
 
 
 def _check(command: Command, scale: Scale) -> None:
-    if not command.image:
-        raise BadConfig(f"{command.name} has no image for {command.vendor}; set image = … or --image")
-    if command.arguments[0] == sys.executable:
-        raise BadConfig(f"{command.name} runs with the Python of this machine, which no image has; print shell instead")
-    if command.vendor not in (CPU, *GPU_RESOURCES):
-        raise BadConfig(
-            f"the Kubernetes resource of {command.vendor} accelerators is not known; print docker and write it by hand"
-        )
+    check_pod(command)
     if (gpus := command.all_gpus) > scale.node_gpus:
         raise BadConfig(
             f"a replica of {gpus} GPUs spans {ceil(gpus / scale.node_gpus)} nodes of {scale.node_gpus}, which a "
@@ -92,10 +84,6 @@ def _check(command: Command, scale: Scale) -> None:
                 f"--target-requests {scale.target_requests} is above --concurrency {scale.users}: requests would wait "
                 "before a replica is added; lower it"
             )
-    if wrong := next((v for v in command.env if not _VARIABLE.fullmatch(v)), None):
-        raise BadConfig(f"Kubernetes takes no environment variable {wrong!r}; use letters, digits, '_', '.' and '-'")
-    if wrong := next((f for f in command.files if not _FILE.fullmatch(f)), None):
-        raise BadConfig(f"Kubernetes takes no file {wrong!r} in a ConfigMap; use letters, digits, '_', '.' and '-'")
 
 
 def _name(command: Command) -> str:
@@ -127,7 +115,7 @@ def _deployment(command: Command, scale: Scale, name: str) -> Manifest:
             # A further pod beside the old ones would wait for GPUs that a full cluster does not have.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
             "selector": {"matchLabels": labels(name)},
-            "template": {"metadata": described, "spec": pod(command, name)},
+            "template": {"metadata": described, "spec": pod(command, PodSources(f"{name}-files", f"{name}-env"))},
         },
     }
 
@@ -140,11 +128,6 @@ def _service(command: Command, name: str) -> Manifest:
         "metadata": {"name": name, "labels": labels(name)},
         "spec": {"selector": labels(name), "ports": ports},
     }
-
-
-def _config_map(command: Command, name: str) -> Manifest:
-    data: Manifest = {file: Quoted(text) for file, text in command.files.items()}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"{name}-files"}, "data": data}
 
 
 def _needs(command: Command, scale: Scale, name: str) -> Iterator[str]:

@@ -1,0 +1,249 @@
+"""A campaign driven through a kubectl of the tests: attempts, failures, interruption, and what comes back."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import time
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from paretoken.campaign.collect import status
+from paretoken.campaign.config import load_campaign
+from paretoken.campaign.kubernetes import drive
+from paretoken.campaign.kubernetes.drive import JobDriver
+from paretoken.campaign.kubernetes.kubectl import Kubectl, unpack
+from paretoken.campaign.kubernetes.manifests import job_objects
+from paretoken.campaign.kubernetes.parcel import pack
+from paretoken.campaign.kubernetes.run import check_kubernetes, go_kubernetes
+from paretoken.campaign.run import begin, plan_of, reopen
+from paretoken.campaign.state import CampaignFolder
+from paretoken.catalog.loader import load_catalog
+from paretoken.errors import BadConfig, BadFile, ParetokenError
+from tests.support import kubectl_here
+from tests.support.kubectl_here import RUNS, over, pod, waits
+
+RECIPE = """
+name = "Emulator"
+engine = "emulator"
+version = "1"
+date = "2026-11-30"
+source = "tests"
+vendors = ["CPU"]
+install = "none"
+program = ["paretoken", "emulate"]
+model_form = "hf"
+dialect = "vllm"
+ready_within_s = 5
+grace_s = 1
+images = { CPU = "registry/emulator:1" }
+[flags]
+host = ["--host", "{}"]
+port = ["--port", "{}"]
+"""
+TEXT = """
+name = "on a cluster"
+recipes = { emulator = "emulator.toml" }
+[matrix]
+engine = ["emulator"]
+model = ["llama-3-70b"]
+precision = ["fp8"]
+workload = ["16/8", "32/16"]
+concurrency = "1"
+[models.llama-3-70b]
+path = "org/model"
+tokenizer = "tokenizer.json"
+[bench]
+until = "4 requests"
+[kubernetes]
+image = "registry/paretoken:1"
+namespace = "bench"
+"""
+BOTH = [pod("engine", server=RUNS), pod("load", load=RUNS, keeper=RUNS)]
+ENDED = [pod("engine", server=RUNS), pod("load", load=over(0, "Completed"), keeper=RUNS)]
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """Begin a campaign on a cluster whose pods are given; its folder and the state of the program."""
+    for name in ("LOOK_S", "SETTLE_S", "PULL_S"):
+        monkeypatch.setattr(drive, name, 0.01)
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+
+    def begin_with(*pods, text: str = TEXT) -> tuple[CampaignFolder, Path]:
+        place = kubectl_here.install(tmp_path, list(pods))
+        (tmp_path / "emulator.toml").write_text(RECIPE)
+        (tmp_path / "tokenizer.json").write_text("{}")
+        (tmp_path / "c.toml").write_text(text)
+        return begin(tmp_path / "c.toml", tmp_path / "out", here=False), place
+
+    return begin_with
+
+
+def measured(folder: CampaignFolder, place: Path, attempt: int, **cells: str) -> None:
+    """What the load of an attempt leaves: the status of each cell."""
+    (job,) = folder.jobs()
+    for slug, state in cells.items():
+        cell = place / f"measured-{attempt}/jobs/{job.slug}/{slug.replace('_', '-').strip('-')}"
+        cell.mkdir(parents=True)
+        (cell / "cell.json").write_text(json.dumps({"status": state, "attempts": []}))
+
+
+def states(folder: CampaignFolder) -> list[tuple[str, str | None]]:
+    return [(row.status, row.kind) for row in status(folder)]
+
+
+def calls(place: Path) -> list[list[str]]:
+    return [json.loads(line) for line in (place / "calls").read_text().splitlines()]
+
+
+def test_what_the_load_measured_comes_back_and_nothing_is_left(begun):
+    folder, place = begun([[], BOTH, BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2
+    created = [json.loads(line) for line in (place / "objects").read_text().splitlines()]
+    assert [o["kind"] for o in created] == ["Job", "Service", "Job"]
+    assert [o["metadata"].get("ownerReferences", [{}])[0].get("uid") for o in created] == [None, "uid-1", "uid-1"]
+    assert calls(place)[-1][:3] == ["--namespace=bench", "delete", "pod"]
+    pushed = json.loads((place / "pod/campaign.json").read_text())["campaign"]
+    assert pushed["recipes"]["emulator"].startswith("/campaign/inputs/")
+    assert (place / "pod" / Path(pushed["models"]["llama-3-70b"]["tokenizer"]).relative_to("/campaign")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("pods", "kind", "tries", "words"),
+    [
+        ([pod("engine", server=waits("ImagePullBackOff", "no")), BOTH[1]], "setup", 1, "cannot pull the image: no"),
+        ([pod("engine", server=over(1)), BOTH[1]], "out of GPU memory", 2, "the engine ran out of GPU memory"),
+        ([BOTH[0], pod("load", load=over(2), keeper=RUNS)], "worker", 2, "the load exited with status 2; CUDA"),
+        ([BOTH[1]], "evicted", 2, "the pod of the engine is gone"),
+    ],
+)
+def test_failures_are_counted_with_their_reason(begun, pods, kind, tries, words):
+    folder, place = begun([BOTH, pods])
+    (place / "log").write_text("CUDA out of memory\n")
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", kind)] * 2
+    assert all(words in (row.reason or "") and row.attempts == tries for row in status(folder))
+    assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_a_lost_engine_costs_the_cell_that_was_measured(begun):
+    folder, place = begun([BOTH, [pod("engine", server=over(1)), BOTH[1]]], [BOTH, ENDED])
+    measured(folder, place, 1, _16_8="running")
+    measured(folder, place, 2, _16_8="done", _32_16="done")
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2
+    (job,) = folder.jobs()
+    assert (folder.of(job).folder / "server.1.log").exists() is (place / "log").exists()
+
+
+def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
+    folder, place = begun([BOTH])
+    measured(folder, place, 1, _16_8="done", _32_16="running")
+    campaign, (job,) = folder.campaign(), folder.jobs()
+    stop, objects = Event(), job_objects(campaign, load_catalog(), job, folder.folder)
+    driver = JobDriver(folder, folder.of(job), objects, Kubectl(campaign.kubernetes), stop)
+    thread = Thread(target=driver.drive)
+    thread.start()
+    for _ in range(600):
+        if seen := ("done", None) in states(folder):
+            break
+        time.sleep(0.05)
+    stop.set()
+    thread.join(30)
+    assert seen and not thread.is_alive()
+    assert states(folder) == [("done", None), ("interrupted", None)]
+    assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_a_cluster_that_refuses_is_quoted(begun):
+    folder, place = begun([BOTH])
+    (place / "refuse").write_text("create")
+    with pytest.raises(ParetokenError, match="kubectl create failed: error: the server refuses"):
+        go_kubernetes(folder)
+    assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_a_point_that_takes_too_long_costs_an_attempt(begun):
+    folder, place = begun([BOTH], text=TEXT + "[run]\npoint_timeout_s = 5\nretries = 0\n")
+    measured(folder, place, 1, _16_8="running", _32_16="done")
+    cell = next(place.glob("measured-1/jobs/*/16-8/cell.json"))
+    point = {"number": 1, "of": 1, "users": 1, "rate": None, "since_unix_s": 0.0}
+    cell.write_text(json.dumps({"status": "running", "attempts": [], "point": point}))
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", "timeout"), ("done", None)]
+    assert "longer than point_timeout_s = 5 s" in (status(folder)[0].reason or "")
+
+
+def test_a_cluster_that_is_away_for_long_ends_the_campaign(begun, monkeypatch):
+    monkeypatch.setattr(drive, "LOST_S", 0.05)
+    folder, place = begun([BOTH])
+    (place / "refuse").write_text("get-pods")
+    with pytest.raises(ParetokenError, match="kubectl get failed: error: the server refuses"):
+        go_kubernetes(folder)
+    assert calls(place)[-1][1:3] == ["delete", "pod"] and states(folder) == [("pending", None)] * 2
+
+
+def test_settings_of_the_cluster_may_change_before_resuming(begun, tmp_path):
+    folder, _ = begun([BOTH])
+    (tmp_path / "c.toml").write_text(TEXT.replace("registry/paretoken:1", "registry/paretoken:2"))
+    assert reopen(folder.folder).campaign().kubernetes.image == "registry/paretoken:2"
+    (tmp_path / "c.toml").write_text(TEXT.replace("4 requests", "5 requests"))
+    with pytest.raises(BadConfig, match="has changed since"):
+        reopen(folder.folder)
+
+
+def test_without_kubectl(tmp_path, monkeypatch):
+    (tmp_path / "emulator.toml").write_text(RECIPE)
+    (tmp_path / "c.toml").write_text(TEXT)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    campaign, plan = plan_of(tmp_path / "c.toml")
+    with pytest.raises(BadConfig, match="kubectl is not on the PATH"):
+        check_kubernetes(campaign, plan.jobs, tmp_path / "out")
+    assert load_campaign(tmp_path / "c.toml").kubernetes.namespace == "bench"
+
+
+def test_no_weights_logs_or_locks_are_sent(begun):
+    folder, _ = begun([BOTH])
+    (job,) = folder.jobs()
+    inside = folder.of(job).folder
+    for name in ("server.1.log", ".lock", "16-8/levels/0001/summary.json"):
+        (inside / name).parent.mkdir(parents=True, exist_ok=True)
+        (inside / name).write_text("{}")
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w|") as tar:
+        pack(tar, folder, folder.of(job))
+    content.seek(0)
+    with tarfile.open(fileobj=content) as tar:
+        names = tar.getnames()
+    assert f"jobs/{job.slug}/16-8/levels/0001/summary.json" in names and "campaign.json" in names
+    assert not [n for n in names if n.endswith((".log", ".lock"))]
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "jobs/a/../../x", "other/x"])
+def test_a_pod_cannot_write_elsewhere(tmp_path, name):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+    content.seek(0)
+    with pytest.raises(BadFile, match="is outside jobs/a"), tarfile.open(fileobj=content) as tar:
+        unpack(tar, "jobs/a", tmp_path / "in")
+    assert not list(tmp_path.rglob("x"))
+
+
+def test_links_are_left_out(tmp_path):
+    content, link = io.BytesIO(), tarfile.TarInfo("jobs/a/link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        tar.addfile(link)
+        tar.addfile(tarfile.TarInfo("jobs/a/link/passwd"), io.BytesIO())
+    content.seek(0)
+    with tarfile.open(fileobj=content) as tar:
+        unpack(tar, "jobs/a", tmp_path)
+    assert (tmp_path / "jobs/a/link").is_dir() and not (tmp_path / "jobs/a/link").is_symlink()

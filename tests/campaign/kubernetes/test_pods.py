@@ -1,0 +1,81 @@
+"""What pods say of themselves, as sentences: images, nodes, Secrets, memory, evictions."""
+
+from __future__ import annotations
+
+import pytest
+
+from paretoken.campaign.kubernetes.pods import ended, of_component, runs, trouble
+from tests.support.kubectl_here import RUNS, over, pod, waits
+
+PENDING = {"phase": "Pending"}
+UNSCHEDULABLE = {
+    "metadata": {"name": "a"},
+    "status": {
+        "phase": "Pending",
+        "conditions": [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "Unschedulable",
+                "message": "0/4 nodes are available: 4 Insufficient nvidia.com/gpu.",
+            }
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("seen", "waited_s", "expected"),
+    [
+        (None, 10, None),
+        (None, 61, ("made no pod of the engine within 60 s", "pending", False)),
+        (UNSCHEDULABLE, 10, None),
+        (UNSCHEDULABLE, 61, ("does not run after 60 s: 0/4 nodes are available: 4 Insufficient", "pending", False)),
+        (pod("engine", server=waits("ContainerCreating"), **PENDING), 10, None),
+        (pod("engine", server=waits("ContainerCreating"), **PENDING), 61, ("ContainerCreating", "pending", False)),
+        (pod("engine", server=waits("ErrImagePull", "no such host"), **PENDING), 10, None),
+        (
+            pod("engine", server=waits("ImagePullBackOff", 'Back-off pulling image "x:1"'), **PENDING),
+            1,
+            ('the pod of the engine cannot pull the image: Back-off pulling image "x:1"', "setup", False),
+        ),
+        (
+            pod("engine", server=waits("CreateContainerConfigError", 'secret "a" not found'), **PENDING),
+            1,
+            ('lacks a Secret or a ConfigMap: secret "a" not found', "setup", False),
+        ),
+        (pod("engine", server=RUNS), 999, None),
+        (pod("engine", server=over(137, "OOMKilled"), phase="Failed"), 1, ("host memory", "out of memory", True)),
+        (pod("engine", server=over(1), phase="Failed"), 1, ("ran out of GPU memory", "out of GPU memory", True)),
+        (
+            {"metadata": {}, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on ephemeral-storage"}},
+            1,
+            ("ended the pod of the engine: low on ephemeral-storage", "evicted", True),
+        ),
+    ],
+)
+def test_why_a_pod_cannot_go_on(seen, waited_s, expected):
+    why = trouble(seen, "the engine", waited_s, 60, lambda: "x\nCUDA out of memory\n" if waited_s else "")
+    if expected is None:
+        assert why is None
+    else:
+        assert why and expected[0] in why.reason and (why.kind, why.may_help) == expected[1:]
+        assert "\n" not in why.reason
+
+
+def test_the_words_of_a_cluster_are_inert():
+    why = trouble(pod("engine", server=waits("InvalidImageName", "\x1b[31m" + "x" * 900)), "the engine", 0, 60)
+    assert why and "\x1b" not in why.reason and len(why.reason) < 500
+
+
+def test_pods_that_are_being_deleted_do_not_count():
+    pods = [pod("engine", deleted=True, server=over(1)), pod("engine", server=RUNS), pod("load", load=RUNS)]
+    assert of_component(pods, "engine") is pods[1]
+    assert of_component(pods[:1], "engine") is None
+
+
+def test_it_runs_once_every_container_does():
+    assert not runs(None) and not runs(pod("load")) and not runs(pod("load", load=RUNS, keeper=waits("x")))
+    assert runs(pod("load", load=over(0), keeper=RUNS))
+    assert ended(pod("load", load=over(3), keeper=RUNS), "load")["exitCode"] == 3
+    assert ended(pod("load", load=RUNS), "load") is None and ended(None, "load") is None
