@@ -32,7 +32,8 @@ def bench_words(config: BenchConfig, load: LoadRecord | None = None) -> list[str
         if field.name in _LEARNED or (load is not None and field.name in _LOADS):
             continue
         value = getattr(config, field.name)
-        if field.default is MISSING or value != field.default:
+        stated = field.name == "isl" and not (config.workload or config.trace)
+        if stated or field.default is MISSING or value != field.default:
             words += _option(field.name, value)
     return words + (_load(load) if load else [])
 

@@ -66,6 +66,11 @@ def start_words(launch: ServerLaunch) -> list[str]:
     return ["env", *env, *launch.words] if env else list(launch.words)
 
 
+def file_lines(launch: ServerLaunch) -> str:
+    """Lines that write the files which the command reads."""
+    return "".join(f"printf '%s' {shlex.quote(text)} > {shlex.quote(name)}\n" for name, text in launch.files.items())
+
+
 def _server(recipe: ReproductionRecipe) -> str:
     launch = recipe.launch
     if not launch.words:
@@ -75,8 +80,7 @@ def _server(recipe: ReproductionRecipe) -> str:
     start = shell_lines(start_words(launch)).rstrip("\n")
     if recipe.kind != "point" and launch.basis != "as started":
         return head + "".join(f"#   {visible(line)}\n" for line in start.splitlines())
-    files = "".join(f"printf '%s' {shlex.quote(text)} > {shlex.quote(name)}\n" for name, text in launch.files.items())
     url = next((word for word in recipe.bench[2:] if "://" in word), "")
     ready = f"until curl --silent --fail --output /dev/null {shlex.quote(url + '/models')}; do\n"
     wait = f'{ready}  kill -0 "$server"\n  sleep 2\ndone\n' if url else ""
-    return f"{head}{files}{start} &\nserver=$!\ntrap 'kill \"$server\"' EXIT\n{wait}"
+    return f"{head}{file_lines(launch)}{start} &\nserver=$!\ntrap 'kill \"$server\"' EXIT\n{wait}"

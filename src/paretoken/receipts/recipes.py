@@ -11,7 +11,7 @@ import polars as pl
 from paretoken.bench.run_folder import LEVELS, RUN
 from paretoken.errors import NoData
 from paretoken.points.load import load_points
-from paretoken.receipts.of_point import point_id, points_named, recipe_of_point
+from paretoken.receipts.of_point import point_id, points_named
 from paretoken.receipts.of_run import recipe_of_run
 from paretoken.receipts.places import runs_at
 from paretoken.receipts.recipe import ReproductionRecipe
@@ -32,10 +32,10 @@ def recipes_at(place: Path) -> list[ReproductionRecipe]:
         return [recipe_of_run(folder, name) for name, folder in runs]
 
 
-def recipes_of_points(
+def chosen_points(
     name: str | None, files: Iterable[Path] = (), chosen: Mapping[str, Any] | None = None
-) -> list[ReproductionRecipe]:
-    """The recipes of the published points, and of those in files, that have a name and these values.
+) -> list[dict[str, Any]]:
+    """The published points, and those in files, that have a name and these values; equal rows once.
 
     NoData where none has; UnknownName where none has the name.
     """
@@ -46,7 +46,5 @@ def recipes_of_points(
         values = ", ".join(f"{column} {value}" for column, value in (chosen or {}).items())
         raise NoData(f"no point has {values}; leave out an option")
     if name is not None:
-        rows = points_named(points, name)
-    else:
-        rows = list({point_id(row): row for row in points.iter_rows(named=True)}.values())
-    return [recipe_of_point(row) for row in rows]
+        return points_named(points, name)
+    return list({point_id(row): row for row in points.iter_rows(named=True)}.values())

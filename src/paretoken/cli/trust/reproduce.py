@@ -13,7 +13,7 @@ from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, TOKENS
 if TYPE_CHECKING:
     from paretoken.receipts.recipe import ReproductionRecipe
 
-MOST_LISTED = 50
+MOST_LISTED, MOST_PRINTED = 50, 1000
 COLUMNS = ("accelerator", "engine", "model", "precision", "n_gpus", "tp", "isl", "osl", "concurrency", "date", "source")
 
 
@@ -43,33 +43,40 @@ def command(what: str | None, files: tuple[Path, ...], as_script: bool, as_json:
       paretoken reproduce --model llama-3-70b --accelerator H200 --isl 1k --osl 1k
     """
     from paretoken.cli.output import echo_script, print_json
-    from paretoken.errors import BadConfig
+    from paretoken.receipts.of_point import recipe_of_point
     from paretoken.receipts.recipe import script
+    from paretoken.receipts.recipes import chosen_points, is_place, recipes_at
 
-    recipes = _recipes(what, files, {k: v for k, v in chosen.items() if v is not None})
-    if len(recipes) > 1 and as_script:
-        raise BadConfig(f"{len(recipes)} points match, and a script repeats one; add options, or give its id")
+    values = {k: v for k, v in chosen.items() if v is not None}
+    if what is not None and is_place(Path(what)):
+        _refuse(bool(files or values), "options choose points, and a run was given; leave them out")
+        recipes = recipes_at(Path(what))
+        _refuse(as_script and len(recipes) > 1, "a script repeats one run; give the folder of one")
+    else:
+        _refuse(not (what or values or files), "nothing chosen; give a run, an id, or options such as --model")
+        points = chosen_points(what, files, values)
+        if len(points) > 1 and not (as_json or as_script):
+            _list(points)
+            return
+        _refuse(as_script and len(points) > 1, f"{len(points)} points match; add options, or give the id of one")
+        _refuse(
+            len(points) > MOST_PRINTED, f"{len(points):,} points match; add options to print at most {MOST_PRINTED}"
+        )
+        recipes = [recipe_of_point(point) for point in points]
     if as_json:
         print_json([_document(recipe) for recipe in recipes])
     elif as_script:
         echo_script(script(recipes[0]))
-    elif len(recipes) > 1:
-        _list(recipes)
     else:
-        _show(recipes[0])
+        for recipe in recipes:
+            _show(recipe)
 
 
-def _recipes(what: str | None, files: tuple[Path, ...], chosen: dict[str, Any]) -> list[ReproductionRecipe]:
+def _refuse(wrong: bool, why: str) -> None:
     from paretoken.errors import BadConfig
-    from paretoken.receipts.recipes import is_place, recipes_at, recipes_of_points
 
-    if what is not None and is_place(Path(what)):
-        if files or chosen:
-            raise BadConfig("options choose points, and a run was given; leave them out")
-        return recipes_at(Path(what))
-    if what is None and not chosen and not files:
-        raise BadConfig("nothing chosen; give a run, an id, or options such as --model and --accelerator")
-    return recipes_of_points(what, files, chosen)
+    if wrong:
+        raise BadConfig(why)
 
 
 def _document(recipe: ReproductionRecipe) -> dict[str, object]:
@@ -78,20 +85,21 @@ def _document(recipe: ReproductionRecipe) -> dict[str, object]:
     return {**to_json(recipe), "bench_line": recipe.bench_line}  # type: ignore[dict-item]
 
 
-def _list(recipes: list[ReproductionRecipe]) -> None:
+def _list(points: list[dict[str, Any]]) -> None:
     from paretoken.cli.output import print_table
     from paretoken.plural import counted
+    from paretoken.receipts.of_point import point_id
 
-    rows = [(r.of.removeprefix("point "), *(r.stated.get(name) for name in COLUMNS)) for r in recipes[:MOST_LISTED]]
-    more = len(recipes) - len(rows)
+    rows = [(point_id(point), *(point.get(name) for name in COLUMNS)) for point in points[:MOST_LISTED]]
+    more = len(points) - len(rows)
     note = f"{counted(more, 'point')} more; add options" if more else "repeat one: paretoken reproduce ID"
-    print_table(counted(len(recipes), "point"), ("id", *COLUMNS), rows, note, spare=("source", "date"))
+    print_table(counted(len(points), "point"), ("id", *COLUMNS), rows, note, spare=("source", "date"))
 
 
 def _show(recipe: ReproductionRecipe) -> None:
     from paretoken.cli.output import console, echo, echo_commands
     from paretoken.engines.render import shell_lines
-    from paretoken.receipts.recipe import start_words
+    from paretoken.receipts.recipe import file_lines, start_words
 
     out, launch = console(), recipe.launch
     out.print(recipe.of, style="bold")
@@ -104,7 +112,7 @@ def _show(recipe: ReproductionRecipe) -> None:
         if fact:
             echo(f"  {name}: {fact}")
     if launch.words:
-        echo_commands(shell_lines(start_words(launch)))
+        echo_commands(file_lines(launch) + shell_lines(start_words(launch)))
     out.print(f"Benchmark, {'as run' if recipe.bench_recorded else 'for the same load'}", style="bold")
     echo_commands(shell_lines(recipe.bench))
     out.print("Unknown", style="bold")

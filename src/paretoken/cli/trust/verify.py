@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,7 @@ DIFFERS = 1
     help="Mark the points of a verified run: wherever they are read on this machine, they carry its receipt.",
 )
 @options.as_json
-@click.pass_context
-def command(ctx: click.Context, /, place: Path, mark: bool, as_json: bool) -> None:
+def command(place: Path, mark: bool, as_json: bool) -> None:
     """Check the hashes of a run, and recompute every figure from its request records.
 
     RUN is a folder of 'paretoken bench' or 'paretoken campaign', ARCHIVE a file of
@@ -56,7 +56,7 @@ def command(ctx: click.Context, /, place: Path, mark: bool, as_json: bool) -> No
         if mark:
             _show_marks([result for result, _ in results], marks)
     if any(result.verdict == "differs" for result, _ in results):
-        ctx.exit(DIFFERS)
+        sys.exit(DIFFERS)
 
 
 def _document(result: RunVerification, marked: int | None) -> dict[str, object]:
