@@ -48,7 +48,9 @@ def test_no_run_is_marked_unasked_or_unverified(call, run, monkeypatch, tmp_path
 def test_the_mark_follows_the_figures_into_another_file(marked, run, call, tmp_path):
     assert call(f"import {run} --ep 1 --out points.parquet")[0] == 0
     assert points_of(tmp_path / "points.parquet")["receipt"].to_list() == [marked] * 3
-    _, out, _ = call("frontier --points points.parquet --no-published --model llama-3-70b --isl 1k --osl 1k --json")
+    _, out, _ = call(
+        "frontier --points points.parquet --no-published --model llama-3-70b --isl 1k --osl 1k --speculative any --json"
+    )
     assert {point["receipt"] for point in json.loads(out)} == {marked}
 
 
