@@ -15,7 +15,8 @@ from paretoken.receipts.run_files import is_plain, run_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFault:
-    """A file that is not what a receipt says. `actual` is its hash, empty where it is missing or a link."""
+    """A file that is not what a receipt says. `actual` is its hash, or its size where that differs already;
+    empty where it is missing or a link."""
 
     path: str
     fault: Literal["changed", "missing", "link", "not listed"]
@@ -98,5 +99,7 @@ def _faults(run: Path, listed: Iterable[FileHash], where: Path) -> Iterator[File
             yield FileFault(path=file.path, fault="missing", recorded=file.sha256)
         elif not is_plain(run, file.path):
             yield FileFault(path=file.path, fault="link", recorded=file.sha256)
+        elif (size := place.stat().st_size) != file.bytes:
+            yield FileFault(path=file.path, fault="changed", recorded=file.sha256, actual=f"{size:,} bytes")
         elif (actual := sha256_of(place)) != file.sha256:
             yield FileFault(path=file.path, fault="changed", recorded=file.sha256, actual=actual)

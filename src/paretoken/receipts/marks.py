@@ -16,5 +16,5 @@ def mark_run(result: RunVerification, run: Path) -> int:
         return 0
     points = [summary.point for summary in result.summaries if not summary.failed]
     merged = read_points(run / POINTS)[0].to_dicts() if (run / POINTS).is_file() else []
-    write_mark(result.hashes.receipt, [*merged, *points], run=run.name, by=result.recomputed_by)
+    write_mark(result.hashes.receipt, [*merged, *points], run=Path(result.run).name, by=result.recomputed_by)
     return len(merged)
