@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.bench.plan import Closed, Open
+from paretoken.bench.quick_climb import climb_answer
 from paretoken.bench.receipt import RECEIPT, FigureInputs
 from paretoken.bench.run_folder import REQUESTS, SUMMARY, RunFolder
 from paretoken.bench.schedule import SearchOutcome, search_of
@@ -168,6 +169,16 @@ def test_the_answer_of_a_search_follows_from_its_levels(tmp_path):
     RunFolder(run).refresh(outcome.answer())
     assert outcome.answer()["users"] == 4 and verify_run(run).verdict == "verified"
     edit(run / SUMMARY, lambda s: s["answer"].update(users=2))
+    assert figures(verify_run(run)) == {"answer.users"}
+
+
+def test_the_answer_of_quick_follows_from_its_levels(tmp_path):
+    config = replace(CONFIG, search="slo", slo="ttft_p90=1s,tpot_p50=1s")
+    run = sealed_run(tmp_path / "run", (1, 2), config=config)
+    answer = climb_answer({level.summary.load.users: level.summary for level in RunFolder(run).levels()}, config.slo)
+    RunFolder(run).refresh(answer)
+    assert answer["users"] == 2 and verify_run(run).verdict == "verified"
+    edit(run / SUMMARY, lambda s: s["answer"].update(users=4))
     assert figures(verify_run(run)) == {"answer.users"}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.quick_climb import climb_answer
 from paretoken.bench.run_folder import POINTS, SUMMARY
 from paretoken.bench.schedule import SearchOutcome, search_of
 from paretoken.bench.stats.level_summary import LevelSummary
@@ -25,7 +26,8 @@ def check_run_files(
 
 
 def recomputes_answer(config: BenchConfig, answer: SearchAnswer | None) -> bool:
-    """Whether the answer of a run follows from its levels and its settings: that of a climb follows from its time."""
+    """Whether the answer of a run follows from its levels and its settings: why the climb
+    of a campaign ended does not."""
     return answer is None or (config.search is not None and answer.get("kind") == config.search)
 
 
@@ -37,13 +39,15 @@ def _check_sweep(
     sweep = SweepSummary.read(run / SUMMARY)
     answer = sweep.answer
     if answer is not None and recomputes_answer(config, answer):
-        answer = _answer(config, summaries)
+        answer = _answer(config, summaries, of_climb="doubts" not in answer)
     whole = SweepSummary(levels=tuple(recorded), repeats=tuple(repeated(summaries)), answer=answer)
     return compared(SUMMARY, sweep, whole)
 
 
-def _answer(config: BenchConfig, summaries: Sequence[LevelSummary]) -> SearchAnswer | None:
-    """The answer of a search after these levels."""
+def _answer(config: BenchConfig, summaries: Sequence[LevelSummary], *, of_climb: bool) -> SearchAnswer | None:
+    """The answer of a search after these levels; that of the climb of `quick` has no doubts of its own."""
+    if of_climb:
+        return climb_answer({s.load.users or 0: s for s in summaries}, config.slo)
     search = search_of(config)
     if search is None:
         return None

@@ -130,7 +130,7 @@ def _taken(run: Path, recorded: Sequence[LevelSummary], config: BenchConfig, has
     if any(run.glob("levels/*/telemetry.json")):
         yield "power and energy in telemetry.json"
     if (run / SUMMARY).is_file() and not recomputes_answer(config, _answer_of(run)):
-        yield "why the climb ended: it depends on its time"
+        yield "why the climb of the campaign ended"
 
 
 def _answer_of(run: Path) -> SearchAnswer | None:
