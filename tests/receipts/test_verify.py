@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -180,6 +181,41 @@ def test_the_answer_of_quick_follows_from_its_levels(tmp_path):
     assert answer["users"] == 2 and verify_run(run).verdict == "verified"
     edit(run / SUMMARY, lambda s: s["answer"].update(users=4))
     assert figures(verify_run(run)) == {"answer.users"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.head(0),
+        lambda t: t.with_columns(due_ns=pl.lit(None, pl.Int64)),
+        lambda t: t.with_columns(due_ns=pl.lit("soon")),
+        lambda t: t.with_columns(chunk_ns=pl.lit([-(2**62), 2**62], pl.List(pl.Int64))),
+        lambda t: t.select("status"),
+    ],
+)
+def test_records_that_no_run_writes_differ_or_are_refused(run, change):
+    file = run / "levels" / "0001" / REQUESTS
+    change(pl.read_parquet(file)).write_parquet(file)
+    assert verify_run(run).verdict == "differs"
+    without_receipts(run)
+    with suppress(BadFile):
+        assert verify_run(run).verdict == "differs"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s["load"].update(users=0),
+        lambda s: s["load"].update(users=-3, ramp_s=1e300),
+        lambda s: s["stop"].update(warmup_requests=2**62, warmup_s=1e18),
+        lambda s: s["load"].update(kind="open", rate=None),
+    ],
+)
+def test_a_summary_that_no_run_writes_differs_or_is_refused(run, change):
+    edit(summary_of(run), change)
+    forge(run)
+    with suppress(BadFile):
+        assert verify_run(run).verdict == "differs"
 
 
 @pytest.mark.parametrize("name", ["../outside.json", "/etc/passwd", "levels/0001/../../../x", "notes.txt"])

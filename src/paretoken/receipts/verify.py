@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
+
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.run_folder import REQUESTS, RUN, SUMMARY, LevelOnDisk, RunFolder
@@ -14,6 +16,7 @@ from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.sessions.table import read_traced
 from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
 from paretoken.errors import BadFile
+from paretoken.foreign_text import one_line
 from paretoken.receipts.differences import NOTHING, FigureDifference, compared
 from paretoken.receipts.hashes import HashCheck, check_hashes, level_receipt
 from paretoken.receipts.recompute import RecordedSettings, recomputed
@@ -105,7 +108,15 @@ def _level(run: Path, name: str, settings: RecordedSettings) -> tuple[LevelSumma
     receipt = level_receipt(run, name)
     if not (folder / REQUESTS).is_file():
         raise BadFile(f"{folder / REQUESTS} does not exist; without it no figure can be recomputed")
-    return level.summary, recomputed(level, settings, receipt.inputs if receipt else None)
+    try:
+        return level.summary, recomputed(level, settings, receipt.inputs if receipt else None)
+    except _IMPOSSIBLE as e:
+        why = one_line(f"{type(e).__name__}: {e}")
+        raise BadFile(f"{folder}: no figure can be computed from its records ({why}); was it edited by hand?") from e
+
+
+_IMPOSSIBLE = (ArithmeticError, LookupError, ValueError, TypeError, pl.exceptions.PolarsError)
+"""What records that no run writes may raise."""
 
 
 def _figures(summary: LevelSummary) -> dict[str, object]:
@@ -125,6 +136,7 @@ def _taken(run: Path, recorded: Sequence[LevelSummary], config: BenchConfig, has
         yield "the client's measurements of itself: its tallies are not kept"
     if any(s.server for s in recorded):
         yield "differences of the server's counters: only readings of gauges and of drafting are kept"
+        yield "the share of prompt tokens that the workload repeats: as the receipts state it"
     if hashes.without:
         yield "whether the prefix cache hit more than the workload repeats, in levels without a receipt"
     if any(run.glob("levels/*/telemetry.json")):
