@@ -16,10 +16,10 @@ import polars as pl
 import pytest
 
 from paretoken.bench.client.journal import read_journal
+from paretoken.bench.level_context import why_failed
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.server_url import base_url
 from paretoken.bench.stats.level_summary import ErrorSummary
-from paretoken.bench.sweep import _why_failed
 from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.points.files import read_points
 
@@ -284,8 +284,8 @@ def test_a_level_in_which_nothing_was_due_says_so(call, server, tmp_path):
     code, out, _ = call(f"bench {server.base_url} {SHAPE} --rate 0.01 --until 1s --seed 1 --out run")
     assert code == 1 and "FAILED: no request was due within 1 s" in out
     errors = ErrorSummary(requests=4, ok=0, failed=0, rate=0.0, by_status={}, detail={})
-    assert _why_failed(errors, 0.05, 1.0) == "no request of 4 was answered completely"
-    assert _why_failed(replace(errors, ok=4), 0.05, 1.0) == ""
+    assert why_failed(errors, 0.05, 1.0) == "no request of 4 was answered completely"
+    assert why_failed(replace(errors, ok=4), 0.05, 1.0) == ""
 
 
 def test_a_blank_behind_a_url_is_no_part_of_it():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from paretoken.engines.command import CONTEXT_BESIDE
 from paretoken.engines.ports import free_port
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.points.files import read_points
+from paretoken.receipts.verify import verify_run
 
 TINY = """
 name = "tiny"
@@ -166,6 +168,16 @@ class TestKilledAndResumed:
         assert sorted(set(zip(table["isl"], table["osl"], strict=True))) == [(16, 8), (32, 16)]
         assert set(table["origin"]) == {"measured"}
         assert (table["output_tput_per_gpu_tok_s"] > 0).all()
+
+    def test_every_finished_cell_is_verified_with_its_telemetry(self, killed):
+        folder, *_ = killed
+        runs = sorted({level.parents[1] for level in finished(folder.folder)})
+        assert len(runs) == 2
+        for run in runs:
+            result = verify_run(run)
+            assert result.verdict == "verified", (result.hashes.faults, result.differences[:3])
+        listed = json.loads((runs[0] / "levels" / "0001" / "receipt.json").read_text())["files"]
+        assert {"telemetry.json", "telemetry.parquet"} <= {file["path"] for file in listed}
 
     def test_what_was_served_is_kept(self, killed):
         folder, *_ = killed

@@ -26,7 +26,8 @@ class FrontierQuestion(AxisQuestion):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierPoint:
-    """One Pareto point. Throughputs in tok/s/GPU; None where not known.
+    """One Pareto point. Throughputs in tok/s/GPU; None where not known. `receipt` is the SHA-256 of the run's receipt
+    where its figures were verified on this machine.
 
     `ranked` is false for points of a newer release that holds too few loads, or no stated throughput, for a curve.
     """
@@ -58,6 +59,7 @@ class FrontierPoint:
     date: str | None
     licence: str | None
     notes: str | None
+    receipt: str | None
     ranked: bool
 
 

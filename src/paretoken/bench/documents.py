@@ -69,8 +69,18 @@ def to_json(value: object) -> object:
     return value
 
 
+def json_bytes(content: object) -> bytes:
+    """The bytes of a JSON file of a run."""
+    return orjson.dumps(to_json(content), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+
+
 def write_json(path: Path, content: object) -> None:
     """Write a JSON file completely or not at all."""
+    write_bytes(path, json_bytes(content))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file completely or not at all."""
     partial = path.with_name(f".{path.name}")
-    partial.write_bytes(orjson.dumps(to_json(content), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    partial.write_bytes(content)
     partial.replace(path)

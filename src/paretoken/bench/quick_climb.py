@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -89,6 +89,16 @@ def grows(before: LevelSummary, after: LevelSummary) -> float | None:
     return growth - 1 if enough else None
 
 
+def most_met(tried: Mapping[int, LevelSummary]) -> int:
+    """The most users that are within the SLOs, 0 if none are."""
+    return max((users for users, s in tried.items() if verdict(s) == "met"), default=0)
+
+
+def climb_answer(tried: Mapping[int, LevelSummary], slo: str) -> SearchAnswer:
+    """The answer of a climb by the last summary of each number of users."""
+    return {"kind": "slo", "users": most_met(tried) or None, "steps": len(tried), "slo": slo}
+
+
 @dataclass(slots=True)
 class QuickClimb:
     """The loads of `quick` within `budget_s`. `needs_s` is the time it would have taken to go on, None at its end.
@@ -131,8 +141,7 @@ class QuickClimb:
         return None
 
     def answer(self) -> SearchAnswer:
-        met = self._most_met()
-        return {"kind": "slo", "users": met or None, "steps": len(self.tried), "slo": self.setup.config.slo}
+        return climb_answer(self.tried, self.setup.config.slo)
 
     def measure(
         self, setup: Setup, folder: RunFolder, number: int, load: Load, correction: Correction, watch: Watch
@@ -142,7 +151,7 @@ class QuickClimb:
         return measure(setup, folder, number, load, correction, watch)
 
     def _most_met(self) -> int:
-        return max((u for u, s in self.tried.items() if verdict(s) == "met"), default=0)
+        return most_met(self.tried)
 
     def _next(self) -> int | None:
         if not self.tried:

@@ -4,10 +4,12 @@
     RUN/levels/0001/             one folder for each load level, in the order measured
         requests.parquet         its request records
         summary.json             its `LevelSummary`, written last: a level with one is finished
+        receipt.json             hashes of these files (`receipt`)
         requests-0.journal       while it runs: each request as it ends
     RUN/sessions.parquet         the sessions of its trace, where it has some: a row for each step
     RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
+    RUN/receipt.json             hashes of these files and of the receipts of the levels
     RUN/.lock                    held by the process that measures into the run
 
 Files are written beside their place and moved in, so that a reader never sees half of one.
@@ -23,9 +25,11 @@ from typing import TYPE_CHECKING
 
 from paretoken.bench.client.journal import SUFFIX, merge_journals
 from paretoken.bench.config import BenchConfig
+from paretoken.bench.documents import json_bytes, write_bytes
 from paretoken.bench.documents import write_json as write_json
 from paretoken.bench.lock import locked
 from paretoken.bench.metadata import RunMetadata
+from paretoken.bench.receipt import FigureInputs, write_level_receipt, write_run_receipt
 from paretoken.bench.stats.level_summary import LevelSummary, PointRow
 from paretoken.bench.workload.sessions.table import sessions_table
 from paretoken.errors import BadConfig, BadFile, CannotWrite
@@ -154,11 +158,13 @@ class RunFolder:
             ).write_parquet(partial)
             partial.replace(self.folder / SESSIONS)
 
-    def keep(self, number: int, summary: LevelSummary) -> LevelOnDisk:
-        """Finish a level whose requests are kept: its summary, then the tables of the run."""
+    def keep(self, number: int, summary: LevelSummary, inputs: FigureInputs | None = None) -> LevelOnDisk:
+        """Finish a level whose requests are kept: its receipt, its summary, then the tables of the run."""
         place = self.level_folder(number)
         with self._writing(place):
-            write_json(place / SUMMARY, summary)
+            content = json_bytes(summary)
+            write_level_receipt(place, inputs, {SUMMARY: content})
+            write_bytes(place / SUMMARY, content)
             for journal in (*place.glob(f"*{SUFFIX}"), *place.glob("*.worker.json")):
                 journal.unlink()
         self.refresh()
@@ -177,7 +183,8 @@ class RunFolder:
             ) from e
 
     def refresh(self, answer: SearchAnswer | None = None) -> None:
-        """Write points.parquet and summary.json anew from the finished levels; without an answer the last one stays."""
+        """Write points.parquet, summary.json and the receipt anew from the finished levels; without an answer the last
+        one stays."""
         with self._writing(self.folder):
             self._refresh(answer)
 
@@ -187,7 +194,8 @@ class RunFolder:
         from paretoken.bench.stats.sweep_summary import SweepSummary
         from paretoken.points.files import write_points
 
-        summaries = [level.summary for level in self.levels()]
+        levels = self.levels()
+        summaries = [level.summary for level in levels]
         partial = self.folder / f".{POINTS}"
         # A level of embeddings is no operating point, because it has no output.
         points = [point for point in merged_points(summaries) if point["osl"] is not None]
@@ -197,6 +205,7 @@ class RunFolder:
             levels=tuple(summaries), repeats=tuple(repeated(summaries)), answer=answer or self.search_answer()
         )
         write_json(self.folder / SUMMARY, sweep)
+        write_run_receipt(self.folder, self.metadata(), [level.folder.name for level in levels])
 
     def search_answer(self) -> SearchAnswer | None:
         """The answer of a search, if the run was one and is over."""

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from paretoken.bench.config import BenchConfig
 from paretoken.bench.plan import Load
 from paretoken.bench.run_folder import LevelOnDisk
 from paretoken.bench.setup import Setup
+from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.search import Knee, Search
 from paretoken.bench.workload.ladder import parse_rates, parse_users
 from paretoken.errors import BadConfig
@@ -57,46 +59,36 @@ class LadderSchedule:
 
 
 @dataclass(slots=True)
-class SearchSchedule:
-    """The highest number of users, or the highest rate, that meets the SLOs; or the knee.
+class SearchOutcome:
+    """What the levels of a search show: the highest number of users, or the highest rate, that meets the SLOs; or the
+    knee.
 
     `limited` are loads within the SLOs at which the client was the limit: the server may sustain more. `open` are
     loads that nobody can call too many: no answer shows their SLOs, or too few requests do.
     """
 
-    setup: Setup
     search: Search | Knee
-    size: float = 0.0
+    slo: str
     doubts: dict[float, tuple[str, ...]] = field(default_factory=dict)
     limited: list[float] = field(default_factory=list)
     open: list[float] = field(default_factory=list)
 
-    def next_load(self) -> Load | None:
-        size = self.search.next_load()
-        if size is None:
-            return None
-        self.size = size
-        return self.setup.closed_load(int(size)) if self.search.whole else self.setup.open_load(size, self.search.steps)
-
-    def observe(self, load: Load, level: LevelOnDisk) -> None:
-        summary = level.summary
-        self.doubts[self.size] = summary.doubts
+    def observe(self, size: float, summary: LevelSummary) -> None:
+        """Take in the level of a load of that size."""
+        self.doubts[size] = summary.doubts
         if summary.verdict == "unseen" or (summary.verdict == "unsure" and not summary.meets_slos):
-            self.open.append(self.size)
+            self.open.append(size)
         if isinstance(self.search, Search):
             within = summary.meets_slos and not summary.queue_grows
             if within and summary.client_limited:
-                self.limited.append(self.size)
-            self.search.observe(self.size, within and summary.counts_in_search)
+                self.limited.append(size)
+            self.search.observe(size, within and summary.counts_in_search)
         else:
             output_tok_s = summary.throughput.window.output_tok_s or 0.0
-            self.search.observe(self.size, output_tok_s, summary.latency.e2e_s.p50 or math.inf)
-
-    @property
-    def levels(self) -> int | None:
-        return None
+            self.search.observe(size, output_tok_s, summary.latency.e2e_s.p50 or math.inf)
 
     def answer(self) -> SearchAnswer:
+        """The answer that the levels so far give."""
         highest = self.search.answer
         answer: SearchAnswer = {"users": highest} if self.search.whole else {"rate": highest}
         answer["steps"] = self.search.steps
@@ -107,7 +99,7 @@ class SearchSchedule:
         ceiling = self.search.ceiling
         answer["kind"] = "slo"
         answer["doubts"] = self._doubts(highest, ceiling)
-        answer["slo"] = self.setup.config.slo
+        answer["slo"] = self.slo
         answer["at_least"] = ceiling in self.limited
         answer["unknown"] = highest is None and ceiling in self.open
         answer["fails_at"] = None if answer["at_least"] or ceiling in self.open else ceiling
@@ -120,24 +112,56 @@ class SearchSchedule:
         return [*(self.doubts.get(below, ()) if below is not None else ()), *above]
 
 
+@dataclass(slots=True)
+class SearchSchedule:
+    """The loads of a search."""
+
+    setup: Setup
+    search: Search | Knee
+    size: float = 0.0
+    outcome: SearchOutcome = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcome = SearchOutcome(self.search, self.setup.config.slo)
+
+    def next_load(self) -> Load | None:
+        size = self.search.next_load()
+        if size is None:
+            return None
+        self.size = size
+        return self.setup.closed_load(int(size)) if self.search.whole else self.setup.open_load(size, self.search.steps)
+
+    def observe(self, load: Load, level: LevelOnDisk) -> None:
+        self.outcome.observe(self.size, level.summary)
+
+    @property
+    def levels(self) -> int | None:
+        return None
+
+    def answer(self) -> SearchAnswer:
+        return self.outcome.answer()
+
+
 def load_schedule(setup: Setup) -> LoadSchedule:
     """The schedule that the configuration describes."""
-    kind = setup.config.search
-    if kind is None:
-        return LadderSchedule(setup.loads())
-    loads = _numbers(setup)
-    low, high, whole = min(loads), max(loads), setup.config.rate is None
-    if kind == "slo":
-        search = Search(low=low, high=high, whole=whole, resolution=0.0 if whole else RATE_RESOLUTION)
-        return SearchSchedule(setup, search)
-    default = Knee()
-    resolution = default.resolution if whole else RATE_RESOLUTION
-    return SearchSchedule(setup, Knee(low=low, high=high, whole=whole, resolution=resolution))
+    search = search_of(setup.config)
+    return LadderSchedule(setup.loads()) if search is None else SearchSchedule(setup, search)
 
 
-def _numbers(setup: Setup) -> list[float]:
+def search_of(config: BenchConfig) -> Search | Knee | None:
+    """The search that a configuration describes, None for a ladder."""
+    if config.search is None:
+        return None
+    loads = _numbers(config)
+    low, high, whole = min(loads), max(loads), config.rate is None
+    if config.search == "slo":
+        return Search(low=low, high=high, whole=whole, resolution=0.0 if whole else RATE_RESOLUTION)
+    resolution = Knee().resolution if whole else RATE_RESOLUTION
+    return Knee(low=low, high=high, whole=whole, resolution=resolution)
+
+
+def _numbers(config: BenchConfig) -> list[float]:
     """The loads between which a search is made; BadConfig for a ramp."""
-    config = setup.config
     loads = parse_users(config.concurrency or "1:1024:x2") if config.rate is None else parse_rates(config.rate)
     numbers = [n for n in loads if isinstance(n, (int, float))]
     if len(numbers) < len(loads):

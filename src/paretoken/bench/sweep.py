@@ -18,12 +18,13 @@ from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
-from paretoken.bench.config import OSL, BenchConfig
+from paretoken.bench.level_context import compared_settings, why_failed
 from paretoken.bench.plan import Closed, Load, PromptSource, Stop
+from paretoken.bench.receipt import FigureInputs
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
 from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
-from paretoken.bench.stats.level_summary import ErrorSummary, FleetRecord, LevelTimes
+from paretoken.bench.stats.level_summary import FleetRecord, LevelTimes
 from paretoken.bench.stats.scrape import Scraper, ServerMetrics, fetch
 from paretoken.bench.workload.bodies import Synthetic
 from paretoken.bench.workload.conversation import Conversations, Talk
@@ -146,7 +147,7 @@ def finish(
     result = replace(result, requests=requests)
     context = LevelContext(
         columns=({"workload": setup.workload} if setup.workload else {}) | setup.columns(),
-        config=_compared(config),
+        config=compared_settings(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
             t0_monotonic_s=result.t0_monotonic_ns / 1e9,
@@ -164,8 +165,13 @@ def finish(
     summary = summarise_samples(
         samples, outcomes, load, context, stop=setup.stop(load), fidelity=result.fidelity, server=server
     )
-    failed = _why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
-    return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
+    failed = why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
+    inputs = FigureInputs(
+        implied_hit_rate=context.implied_hit_rate,
+        beyond_context=context.beyond_context,
+        context_tokens=context.context_tokens,
+    )
+    return folder.keep(number, replace(summary, fleet=fleet, failed=failed), inputs)
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:
@@ -240,41 +246,5 @@ class _Judge:
         return met
 
 
-def _why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | None) -> str:
-    """Why a level does not count, empty where it does."""
-    if not errors.requests:
-        return "no request was due" + (f" within {seconds:g} s" if seconds else "")
-    if errors.rate > max_error_rate:
-        return f"{errors.rate:.1%} of requests failed, more than --max-error-rate {max_error_rate:.1%}"
-    return "" if errors.ok else f"no request of {errors.requests} was answered completely"
-
-
-def _compared(config: BenchConfig) -> dict[str, object]:
-    """The settings that must be equal for two runs to be compared."""
-    settings = {k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL}
-    # Runs before there was a choice had the answers of the trace.
-    return settings | ({"answers": config.answers} if config.answers != "trace" else {})
-
-
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
-
-
-_COMPARED = (
-    "api",
-    "stream",
-    "workload",
-    "isl",
-    "osl",
-    "prefix_share",
-    "prefixes",
-    "trace",
-    "ignore_eos",
-    "min_tokens",
-    "temperature",
-    "prompt_unit",
-    "gpus",
-    "turns",
-    "arrivals",
-    "idle_cap_s",
-)

@@ -8,6 +8,7 @@ from typing import cast
 import polars as pl
 from typing_extensions import TypedDict
 
+from paretoken.bench.receipt import add_to_receipt
 from paretoken.bench.run_folder import LevelOnDisk, write_json
 from paretoken.bench.stats.throughput import SpanThroughput
 from paretoken.catalog.entries import Accelerator
@@ -43,6 +44,7 @@ def keep_telemetry(sampler: Sampler, level: LevelOnDisk, gpus: int, accelerator:
     span = (zero + window.start_s, zero + window.end_s)
     kept = figures(samples, span, sampler.interval_s, amounts, gpus, accelerator)
     write_json(level.folder / FIGURES, {**kept, "missed_readings": sampler.missed})
+    add_to_receipt(level.folder, (SAMPLES, FIGURES))
 
 
 def figures(

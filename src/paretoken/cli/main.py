@@ -60,6 +60,9 @@ GROUPS: dict[str, dict[str, str]] = {
     "Trust": {
         "accuracy": "Check that a server still gives the right tokens.",
         "parity": "Show how much of an engine's CUDA testing also runs on ROCm.",
+        "verify": "Check a run's hashes, and recompute its figures from the requests.",
+        "reproduce": "Print how to repeat a run or a published point.",
+        "publish": "Pack a run with its receipt, for others to verify.",
     },
     "Serve": {
         "serve": "Serve the web app and the HTTP API over a folder of runs.",

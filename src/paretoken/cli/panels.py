@@ -127,6 +127,10 @@ _IMPORT = {
     "Data": "--keep-going --catalog --formats",
     "Output": "--out --format --json --wide",
 }
+_REPRODUCE = {
+    "Points": "--model --accelerator --engine --precision --isl --osl --concurrency --points",
+    "Output": "--script --format --json --wide",
+}
 PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
     | dict.fromkeys(("explain", "fit", "emulate"), _DEPLOYMENT)
@@ -146,6 +150,7 @@ PANELS: dict[str, dict[str, str]] = (
         "outlook": _OUTLOOK,
         "rent show": _RENT,
         "import": _IMPORT,
+        "reproduce": _REPRODUCE,
         "plan": _PLAN,
     }
 )

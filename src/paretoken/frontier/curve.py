@@ -44,6 +44,7 @@ class CurvePoint(TypedDict):
     acceptance_by_position: str | None
     disaggregated: bool | None
     notes: str | None
+    receipt: str | None
 
 
 _POINT = tuple(CurvePoint.__annotations__)

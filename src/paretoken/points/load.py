@@ -24,6 +24,7 @@ from paretoken.points.importers import read_foreign
 from paretoken.points.ladders import as_ladders
 from paretoken.points.naming import Values, checked_values, filled
 from paretoken.points.published import prepare, published_points
+from paretoken.points.receipt_marks import with_receipts
 
 FAILED_GATE = "accuracy"
 """The rule under which the points of a run that failed its gate are flagged."""
@@ -118,7 +119,7 @@ def _import(file: Path, catalog: Catalog, values: Values, keep_going: bool) -> t
     if own is None:
         return read_foreign(file, data, catalog, values, keep_going=keep_going)
     points, errors = own(data, str(file), keep_going)
-    points = filled(points, str(file), catalog, values)
+    points = filled(with_receipts(points), str(file), catalog, values)
     if wrong := contradictions(points, str(file)):
         raise BadRows(wrong)
     return points, errors

@@ -15,7 +15,7 @@ from paretoken.points.schema import STORED
 
 _LOAD = ("workload", "isl", "osl", "load_kind", "concurrency", "sessions", "request_rate")
 _WORKLOAD = ("origin", "accelerator", "model", "precision", *_LOAD)
-_UNIDENTIFIED = tuple(c.name for c in STORED if c.name != "notes")
+_UNIDENTIFIED = tuple(c.name for c in STORED if c.name not in ("notes", "receipt"))
 
 
 def with_runs(points: pl.DataFrame) -> pl.DataFrame:

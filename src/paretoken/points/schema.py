@@ -53,6 +53,11 @@ def _identity() -> tuple[Column, ...]:
         Column("licence", "str", "what the row may be used for"),
         Column("date", "str", "ISO date or start..end of the runs"),
         Column("notes", "str", "free text"),
+        Column(
+            "receipt",
+            "str",
+            "SHA-256 of the run's receipt, where 'paretoken verify --mark' recomputed these figures on this machine",
+        ),
     )
 
 

@@ -33,8 +33,8 @@ _NUMBERS = {
 }
 _DIGITS = {"tpot": 6, "e2e": 6, "t": 6}
 """Of what curves run through: between points close to each other, fewer digits would bend them."""
-_OFTEN_EMPTY = ("tl", "th")
-"""Columns that a panel without predictions leaves out."""
+_OFTEN_EMPTY = ("tl", "th", "rc")
+"""Columns that a panel without predictions, or without points of verified runs, leaves out."""
 _TEXTS = {
     "a": "accelerator",
     "e": "engine",
@@ -44,6 +44,7 @@ _TEXTS = {
     "d": "date",
     "s": "source",
     "r": "origin",
+    "rc": "receipt",
 }
 
 
@@ -75,7 +76,7 @@ def _points(panel: Panel, text: Intern) -> Data:
     data["h"] = [text(source_address(*row)) for row in rows.select("source", "source_ref").iter_rows()]
     data["w"] = [text(software_words(*row)) for row in rows.select("software", "origin").iter_rows()]
     data["dpa"] = [None if v is None else int(v) for v in rows["dp_attention"].to_list()]
-    empty = [key for key in _OFTEN_EMPTY if not rows[_NUMBERS[key]].count()]
+    empty = [key for key in _OFTEN_EMPTY if not rows[(_NUMBERS | _TEXTS)[key]].count()]
     return {key: values for key, values in data.items() if key not in empty}
 
 

@@ -145,14 +145,15 @@ def summed(samples: Sequence[MetricsReading], missed: int = 0) -> ServerMetrics:
     return ServerMetrics(
         engine=engine,
         delta=change,
-        gauges=Gauges(**{name: _statistics([getattr(s, name) for s in read]) for name in GAUGES}),
+        gauges=Gauges(**{name: gauge_statistics([getattr(s, name) for s in read]) for name in GAUGES}),
         at_s=tuple(s.at_s for s in samples),
         series={name: values for name, values in series.items() if any(v is not None for v in values)},
         missed=missed,
     )
 
 
-def _statistics(values: Sequence[float | None]) -> GaugeStatistics | None:
+def gauge_statistics(values: Sequence[float | None]) -> GaugeStatistics | None:
+    """Mean and maximum of the readings of a gauge; None without any."""
     numbers = np.array([v for v in values if v is not None])
     return GaugeStatistics(float(numbers.mean()), float(numbers.max())) if len(numbers) else None
 

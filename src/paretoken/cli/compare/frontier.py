@@ -21,7 +21,9 @@ COLUMNS = {
     "source": "source",
     "e2e_basis": "E2E from",
 }
-SPARE = ("E2E from", "source", "GPUs", "release", "origin")
+RECEIPT = {"receipt": "verified receipt"}
+"""Shown where a point has one."""
+SPARE = ("verified receipt", "E2E from", "source", "GPUs", "release", "origin")
 
 
 @click.command("frontier", no_args_is_help=True)
@@ -47,13 +49,14 @@ def command(*, as_json: bool, **values: object) -> None:
     if as_json:
         print_json(to_json(answer)["points"])
         return
+    columns = COLUMNS | (RECEIPT if any(point.receipt for point in answer.points) else {})
     for title, ranked in (
         ("Pareto points", True),
         ("\nNewer releases, not ranked: too few loads, or throughput only derived", False),
     ):
-        rows = [[getattr(point, name) for name in COLUMNS] for point in answer.points if point.ranked is ranked]
+        rows = [[getattr(point, name) for name in columns] for point in answer.points if point.ranked is ranked]
         if rows:
-            print_table(title, tuple(COLUMNS.values()), rows, spare=SPARE)
+            print_table(title, tuple(columns.values()), rows, spare=SPARE)
     for p in answer.points:
         if p.origin == "measured" and p.notes:
             line = f"{p.accelerator} {p.engine}, concurrency {p.concurrency or 0:g}: {p.notes}"

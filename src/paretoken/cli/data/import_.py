@@ -135,6 +135,8 @@ def command(
             "leave them out. State it: --speculative none, or the method",
             style="yellow",
         )
+    if verified := points["receipt"].count():
+        console().print(f"{counted(verified, 'point')} with a receipt that was verified on this machine")
     if flagged.height:
         rules = ", ".join(sorted(flagged["suspicious"].unique()))
         console().print(

@@ -26,6 +26,12 @@ export function runOf(c, i) {
   return `TP ${word(c.tp[i])}${parallelism} on ${c.n[i] === null ? "? GPUs" : counted(c.n[i], "GPU")}, ${load}`;
 }
 
+/* That the figures were recomputed from the requests of the run, on the machine that wrote this page. */
+function receiptOf(c, i) {
+  const receipt = c.rc ? word(c.rc[i]) : null;
+  return receipt ? [`receipt verified: ${receipt.slice(0, 16)}`] : [];
+}
+
 /* {title, rows, href} of a panel's point; `first` are rows that come first. */
 export function aboutPoint(panel, i, ...first) {
   const c = panel.points;
@@ -42,6 +48,7 @@ export function aboutPoint(panel, i, ...first) {
       `TTFT ${seconds(c.ttft[i])}, TPOT ${seconds(c.tpot[i])}`,
       `E2E ${short(c.e2e[i])} s (${E2E_BASIS[basis] || basis || "unknown"})`,
       `${short(c.t[i], 4)} tok/s/GPU${word(c.tb[i]) === "stated" ? "" : " (derived)"}${c.o[i] ? `, output ${short(c.o[i], 4)}` : ""}${interval}`,
+      ...receiptOf(c, i),
       `${word(c.r[i])}: ${clip(word(c.s[i]), 60)}${day && !day.includes("..") ? `, ${day}` : ""}`,
     ],
     ...linkOf(c, i),
