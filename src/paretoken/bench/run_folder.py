@@ -8,6 +8,7 @@
     RUN/sessions.parquet         the sessions of its trace, where it has some: a row for each step
     RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
+    RUN/live.json                while it measures: how far it is (see `live_file`)
     RUN/.lock                    held by the process that measures into the run
 
 Files are written beside their place and moved in, so that a reader never sees half of one.
