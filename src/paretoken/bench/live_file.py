@@ -33,8 +33,8 @@ Series = Mapping[str, tuple[float | None, ...]]
 class LiveRecord(RunFile):
     """The content of live.json: the level `number` of `of`, its load, and what was counted so far.
 
-    `series` holds the fields COUNTED of `Progress` at past moments, and SCRAPED of the server's metrics. Between two
-    levels, while the last one is summed up, `measuring` is false.
+    `series` holds the fields COUNTED of `Progress` at past moments, and SCRAPED of the server's metrics. Before the
+    first level, and while one is summed up, `measuring` is false.
     """
 
     SCHEMA: ClassVar[str] = "paretoken.live"
@@ -54,6 +54,7 @@ class LiveRecord(RunFile):
 def live_file(folder: Path, watch: Watch) -> Iterator[Watch]:
     """The observer, with live.json written beside it; the file goes at the end."""
     live = LiveFile(folder / LIVE, watch)
+    live.write(None, measuring=False)
     try:
         yield live
     finally:
@@ -77,7 +78,7 @@ class LiveFile:
         self._level = LiveRecord(
             measuring=True, at_unix_s=time.time(), number=number, of=of, load=describe_load(load), stop=stop
         )
-        self._write(None, measuring=True)
+        self.write(None, measuring=True)
         self._watch.begins(number, load, of, stop)
 
     def goes_on(self, progress: Progress) -> None:
@@ -85,18 +86,19 @@ class LiveFile:
         if now >= self._next_s:
             self._next_s = now + EVERY_S
             self._history.add(progress)
-            self._write(progress, measuring=True)
+            self.write(progress, measuring=True)
         self._watch.goes_on(progress)
 
     def ends(self, level: LevelOnDisk) -> None:
-        self._write(None, measuring=False)
+        self.write(None, measuring=False)
         self._watch.ends(level)
 
     def remove(self) -> None:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
-    def _write(self, progress: Progress | None, *, measuring: bool) -> None:
+    def write(self, progress: Progress | None, *, measuring: bool) -> None:
+        """Write the state now."""
         level = self._level
         record = LiveRecord(
             measuring=measuring,

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from paretoken.serve import api
+from paretoken.serve import api, runs
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import Workers
 
-PARTS = (api.routes,)
+PARTS = (api.routes, runs.routes)
 """Each takes the settings and returns its routes."""
 
 

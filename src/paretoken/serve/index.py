@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
-from paretoken.errors import BadFile
+from paretoken.errors import BadFile, NoData, quoted
 from paretoken.foreign_text import one_line
 from paretoken.points.schema import STORED, Column
-from paretoken.serve.run_files import RunPlace, run_places
+from paretoken.serve.run_files import PlaceKind, RunPlace, run_places
 from paretoken.serve.run_rows import NAMES, RunRow, row_of, without_folder
 
 T = TypeVar("T")
@@ -59,23 +59,41 @@ class RunIndex:
         self._places: dict[str, RunPlace] = {}
         self._refreshing = threading.Lock()
         self._due_s = 0.0
+        self._changes = 0
+        self._kept: dict[str, tuple[int, dict[str, tuple[tuple[str, int], ...]]]] = {}
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """The rows of a query of this program, with its values."""
         with self._database.cursor() as cursor:
             return cursor.execute(query, list(values)).fetchall()
 
-    def kind_of(self, path: str) -> str:
-        """`run`, `campaign` or `points`; BadFile for what is not in the index."""
-        place = self._places.get(path)
-        if place is None:
-            raise BadFile(f"no run {path[:200]!r} is in the folder; choose one of the list")
-        return place.kind
+    def tables(self, query: str, values: Sequence[object] = ()) -> list[dict[str, object]]:
+        """The same, each row by the names of its columns."""
+        with self._database.cursor() as cursor:
+            answer = cursor.execute(query, list(values))
+            names = [name for name, *_ in answer.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
-    def place(self, path: str) -> RunPlace:
-        """A place of the folder, by its path; BadFile for what is not in the index."""
-        self.kind_of(path)
-        return self._places[path]
+    def kept(self, name: str, queries: Mapping[str, str]) -> dict[str, tuple[tuple[str, int], ...]]:
+        """The (value, count) rows of several queries, kept under a name until the folder changes."""
+        changes, answers = self._kept.get(name, (-1, {}))
+        if changes != self._changes:
+            changes = self._changes
+            answers = {key: tuple((str(v), int(str(n))) for v, n in self.rows(q)) for key, q in queries.items()}
+            self._kept[name] = changes, answers
+        return answers
+
+    def place(self, path: str, kind: PlaceKind = "run") -> RunPlace:
+        """A place of the folder, by its path; NoData for what is not in the index."""
+        place = self._places.get(path)
+        if place is None or place.kind != kind:
+            raise NoData(f"the folder holds no {kind} {quoted(path)}; choose one of the list")
+        return place
+
+    def place_of_any(self, path: str) -> RunPlace:
+        """A run or a campaign, by its path; NoData for what is not in the index."""
+        place = self._places.get(path)
+        return place if place is not None and place.kind == "campaign" else self.place(path)
 
     def refresh_soon(self) -> None:
         """Walk the folder again, in a thread, unless that was done a moment ago or is being done."""
@@ -110,11 +128,13 @@ class RunIndex:
         with self._database.cursor() as cursor:
             for gone in _batches([path for path in self._places if path not in now]):
                 _forget(cursor, gone)
+                self._changes += 1
             self._places = {path: place for path, place in self._places.items() if path in now}
             self.walk = Walk(len(self._places), len(now), running=bool(changed), seconds=self.walk.seconds)
             for places in _batches(changed):
                 self._read(cursor, places)
                 self._places |= {place.path: place for place in places}
+                self._changes += 1
                 self.walk = replace(self.walk, read=len(self._places))
         ended = time.monotonic()
         self._due_s = ended + self._every_s

@@ -1,0 +1,268 @@
+"""The pages that browse and watch runs, and the same answers as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlencode
+
+import orjson
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from paretoken.errors import BadConfig, NoData, ParetokenError
+from paretoken.plural import counted
+from paretoken.report.page import ASSETS, environment
+from paretoken.report.run.grades import GRADES
+from paretoken.serve.index import COLUMNS, RunIndex
+from paretoken.serve.run_lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
+from paretoken.serve.work import workers_of
+from paretoken.version import __version__
+
+HERE = Path(__file__).parent
+API = "/api/v1"
+PATIENCE_S = 0.1
+"""A walk through the folder that takes no longer is waited for, so that a new run is seen at once."""
+MOST_KEPT, MOST_KEPT_BYTES = 64, 64_000_000
+MOST_FOLLOWED = 5_000
+"""Points that a history takes."""
+REPORT_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; sandbox allow-scripts allow-downloads allow-popups"
+)
+"""A report brings its own code; the sandbox keeps it from this server's answers."""
+Answer = Callable[["RunPages", Request], Awaitable[dict[str, object]]]
+
+
+@dataclass(slots=True)
+class RunPages:
+    """The index of the served folder, and the answers of workers that are kept until the files change."""
+
+    index: RunIndex
+    kept: OrderedDict[object, bytes] = field(default_factory=OrderedDict)
+
+    async def settle(self) -> None:
+        """Have the folder looked at again, and wait a moment for it."""
+        self.index.refresh_soon()
+        await asyncio.to_thread(self.index.wait, PATIENCE_S)
+
+    async def job(self, request: Request, name: str, question: Mapping[str, object], paths: Sequence[str]) -> bytes:
+        """The answer of a worker about some places of the folder, made once for each state of their files."""
+        payload = orjson.dumps(question)
+        key = name, payload, tuple(self.index.place_of_any(path) for path in paths)
+        if key not in self.kept:
+            self.kept[key] = await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload)
+            while len(self.kept) > MOST_KEPT or sum(map(len, self.kept.values())) > MOST_KEPT_BYTES:
+                self.kept.popitem(last=False)
+        self.kept.move_to_end(key)
+        return self.kept[key]
+
+
+async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict[str, object]:
+    """A page of a list, with the filters that make it."""
+    question = list_question(table, request.query_params)
+    answer = await asyncio.to_thread(list_answer, pages.index, table, question)
+    walk = pages.index.walk
+    return {
+        "rows": [_without_null(row) for row in answer.rows],
+        "total": answer.total,
+        "page": min(question.page, answer.pages),
+        "pages": answer.pages,
+        "values": answer.values,
+        "question": question,
+        "reading": f"Reading the folder: {walk.read:,} of {walk.places:,} places." if walk.running else "",
+    }
+
+
+async def run_of(pages: RunPages, request: Request) -> dict[str, object]:
+    """One run: what the list says of it, and once a level is finished what the run says of itself."""
+    path = _one(request, "run")
+    row = _row(pages.index, path)
+    answer: dict[str, object] = {"run": row, "measuring": pages.index.place(path).measuring, "error": row["error"]}
+    page = list_question(RUNS, {"page": request.query_params.get("page", "")}).page
+    try:
+        opened = orjson.loads(await pages.job(request, "opened", {"path": path, "page": page}, [path]))
+    except NoData as e:
+        return answer | {"opened": None, "absent": str(e)}
+    except ParetokenError as e:
+        return answer | {"opened": None, "error": str(e)}
+    return answer | {"opened": opened, "absent": ""}
+
+
+async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
+    """Two runs: the first is the baseline."""
+    paths = request.query_params.getlist("run")
+    if len(paths) != 2:
+        raise BadConfig(f"{counted(len(paths), 'run')} chosen; choose two, of which the first is the baseline")
+    question = {"a": paths[0], "b": paths[1], "at_load": bool(request.query_params.get("load"))}
+    rows = [_row(pages.index, path) for path in paths]
+    return {"runs": rows, **orjson.loads(await pages.job(request, "compared", question, paths))}
+
+
+async def history_of(pages: RunPages, request: Request) -> dict[str, object]:
+    """The points of one configuration by date, and the steps that `paretoken history` sees in them."""
+    filters = {name: value for name in FILTERS if (value := request.query_params.get(name, ""))}
+    if not filters.get("model"):
+        raise BadConfig("the model is missing; open a run and follow its configuration from there")
+    rows = await asyncio.to_thread(_points_of, pages.index, filters)
+    if not rows:
+        raise NoData("no point of the folder has this configuration; leave out a filter")
+    answer: dict[str, object] = {"filters": filters, "points": len(rows), "runs": _by_run(rows)}
+    try:
+        payload = {"points": [{c.name: row[c.name] for c in COLUMNS} for row in rows]}
+        result = await workers_of(request).run("paretoken.serve.run_jobs:followed", orjson.dumps(payload))
+        return answer | {"history": orjson.loads(result), "absent": ""}
+    except NoData as e:
+        return answer | {"history": None, "absent": str(e)}
+
+
+async def campaign_of(pages: RunPages, request: Request) -> dict[str, object]:
+    """A campaign: its cells with their progress, and their runs."""
+    path = _one(request, "campaign")
+    pages.index.place(path, "campaign")
+    payload = orjson.dumps({"path": path})
+    answer = orjson.loads(await workers_of(request).run("paretoken.serve.run_jobs:cells", payload))
+    runs = {row["path"] for row in pages.index.tables("SELECT path FROM runs WHERE campaign = ?", [path])}
+    for cell in answer["cells"]:
+        cell["run"] = cell["folder"] if cell["folder"] in runs else ""
+    done = sum(cell["points"] for cell in answer["cells"])
+    return {"campaign": path, "done": done, "of": sum(cell["of"] for cell in answer["cells"]), **answer}
+
+
+async def watched(pages: RunPages, request: Request) -> dict[str, object]:
+    """What the page that watches a run begins with."""
+    path = _one(request, "run")
+    return {"run": _row(pages.index, path), "measuring": pages.index.place(path).measuring}
+
+
+PAGES: tuple[tuple[str, Answer], ...] = (
+    ("/runs", partial(list_of, RUNS)),
+    ("/points", partial(list_of, POINTS)),
+    ("/runs/open", run_of),
+    ("/runs/compare", comparison_of),
+    ("/runs/history", history_of),
+    ("/runs/campaign", campaign_of),
+    ("/runs/watch", watched),
+)
+"""Each as a page, and with /api/v1 before it as JSON."""
+
+
+def page_routes(pages: RunPages) -> list[Route]:
+    """The routes of pages, of their JSON, of reports and of the files that the pages load."""
+    html = [Route(path, partial(_page, pages, path, answer)) for path, answer in PAGES]
+    plain = [Route(API + path, partial(_json, pages, answer)) for path, answer in PAGES]
+    return [
+        *html,
+        *plain,
+        Route("/runs/report", partial(_report, pages)),
+        Route("/runs/assets/{name:path}", _asset),
+    ]
+
+
+async def _page(pages: RunPages, path: str, answer: Answer, request: Request) -> Response:
+    await pages.settle()
+    try:
+        content = await answer(pages, request)
+    except ParetokenError as e:
+        status = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
+        page = templates().get_template("runs/problem.html.j2").render(sentence=str(e))
+        return HTMLResponse(page, status)
+    name = path.strip("/").replace("/", "_")
+    page = templates().get_template(f"runs/{name}.html.j2").render(data=content, **content)
+    return HTMLResponse(page)
+
+
+async def _json(pages: RunPages, answer: Answer, request: Request) -> Response:
+    await pages.settle()
+    content = await answer(pages, request)
+    content.pop("question", None)
+    return Response(orjson.dumps(content), media_type="application/json")
+
+
+async def _report(pages: RunPages, request: Request) -> Response:
+    """The page of `paretoken report`, in a sandbox."""
+    await pages.settle()
+    paths = request.query_params.getlist("run")
+    if not 0 < len(paths) <= 8:
+        raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
+    page = await pages.job(request, "report", {"paths": paths}, paths)
+    return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+async def _asset(request: Request) -> Response:
+    """A style sheet or a module of the pages."""
+    file = assets().get(request.path_params["name"])
+    if file is None:
+        return Response("no such file\n", 404, media_type="text/plain")
+    kind = "text/css" if file.suffix == ".css" else "text/javascript"
+    return Response(file.read_bytes(), media_type=kind, headers={"Cache-Control": "max-age=600"})
+
+
+@cache
+def assets() -> dict[str, Path]:
+    """The files that pages may load, by their name: the report's own and those of this room."""
+    folders = (ASSETS, HERE / "assets")
+    files = ((folder, p) for folder in folders for p in folder.rglob("*") if p.suffix in (".js", ".css"))
+    return {p.relative_to(folder).as_posix(): p for folder, p in files}
+
+
+@cache
+def templates() -> Environment:
+    """The report's environment of templates, with this room's own before its."""
+    env = environment()
+    env.loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), *([env.loader] if env.loader else [])])
+    env.globals.update(version=__version__, link=link, filters=FILTERS, grades=GRADES)
+    env.filters.update(island=island)
+    return env
+
+
+def link(path: str, **params: object) -> str:
+    """An address with its parameters; those that are empty are left out."""
+    pairs = [(name, str(value)) for name, value in params.items() if value not in ("", None)]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def island(value: object) -> Markup:
+    """A value as JSON in which no character can end a script tag."""
+    return Markup(orjson.dumps(value).decode().replace("<", "\\u003c"))  # noqa: S704
+
+
+def _one(request: Request, name: str) -> str:
+    values = request.query_params.getlist(name)
+    if len(values) != 1:
+        raise BadConfig(f"name one {name}; {len(values)} are named")
+    return values[0]
+
+
+def _row(index: RunIndex, path: str) -> dict[str, object]:
+    index.place(path)
+    return _without_null(index.tables("SELECT * FROM runs WHERE path = ?", [path])[0])
+
+
+def _points_of(index: RunIndex, filters: Mapping[str, str]) -> list[dict[str, object]]:
+    where = " AND ".join(f"{LENGTHS if name == 'workload' else name} = ?" for name in filters)
+    query = f"SELECT * FROM points WHERE {where} ORDER BY date LIMIT {MOST_FOLLOWED}"  # noqa: S608
+    return index.tables(query, list(filters.values()))
+
+
+def _by_run(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The best output throughput of each run or table on each date."""
+    best: dict[tuple[str, str], float] = {}
+    for row in rows:
+        value = row["output_tput_per_gpu_tok_s"]
+        key = str(row["path"]), str(row["date"] or "")[:10]
+        if isinstance(value, float):
+            best[key] = max(best.get(key, 0.0), value)
+    return [{"path": path, "date": day, "output_tok_s_per_gpu": value} for (path, day), value in best.items()]
+
+
+def _without_null(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if value is not None}
