@@ -6,13 +6,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import urlencode
 
 import orjson
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -20,14 +18,11 @@ from starlette.routing import Route
 
 from paretoken.errors import BadConfig, NoData, ParetokenError
 from paretoken.plural import counted
-from paretoken.report.page import ASSETS, environment
-from paretoken.report.run.grades import GRADES
+from paretoken.serve.frame import framed
 from paretoken.serve.index import COLUMNS, RunIndex
 from paretoken.serve.run_lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
 from paretoken.serve.work import workers_of
-from paretoken.version import __version__
 
-HERE = Path(__file__).parent
 API = "/api/v1"
 PATIENCE_S = 0.1
 """A walk through the folder that takes no longer is waited for, so that a new run is seen at once."""
@@ -143,41 +138,43 @@ async def watched(pages: RunPages, request: Request) -> dict[str, object]:
     return {"run": _row(pages.index, path), "measuring": pages.index.place(path).measuring}
 
 
-PAGES: tuple[tuple[str, Answer], ...] = (
-    ("/runs", partial(list_of, RUNS)),
-    ("/points", partial(list_of, POINTS)),
-    ("/runs/open", run_of),
-    ("/runs/compare", comparison_of),
-    ("/runs/history", history_of),
-    ("/runs/campaign", campaign_of),
-    ("/runs/watch", watched),
+async def measured_now(pages: RunPages, request: Request) -> dict[str, object]:
+    """The runs that a process measures into now."""
+    rows = pages.index.tables("SELECT * FROM runs WHERE measuring ORDER BY started DESC, path LIMIT 200")
+    return {"runs": [_without_null(row) for row in rows]}
+
+
+PAGES: tuple[tuple[str, str, Answer], ...] = (
+    ("/runs", "Runs", partial(list_of, RUNS)),
+    ("/points", "Operating points", partial(list_of, POINTS)),
+    ("/runs/open", "Run", run_of),
+    ("/runs/compare", "Two runs compared", comparison_of),
+    ("/runs/history", "History of a configuration", history_of),
+    ("/runs/campaign", "Campaign", campaign_of),
+    ("/runs/watch", "Watching a run", watched),
+    ("/live", "Measuring now", measured_now),
 )
-"""Each as a page, and with /api/v1 before it as JSON."""
+"""Path, title and answer of each; with /api/v1 before its path the answer is JSON."""
+_LIVE = ("/live", "/runs/watch")
 
 
 def page_routes(pages: RunPages) -> list[Route]:
     """The routes of pages, of their JSON, of reports and of the files that the pages load."""
-    html = [Route(path, partial(_page, pages, path, answer)) for path, answer in PAGES]
-    plain = [Route(API + path, partial(_json, pages, answer)) for path, answer in PAGES]
-    return [
-        *html,
-        *plain,
-        Route("/runs/report", partial(_report, pages)),
-        Route("/runs/assets/{name:path}", _asset),
-    ]
+    html = [Route(path, partial(_page, pages, path, title, answer)) for path, title, answer in PAGES]
+    plain = [Route(API + path, partial(_json, pages, answer)) for path, _, answer in PAGES]
+    return [*html, *plain, Route("/runs/report", partial(_report, pages))]
 
 
-async def _page(pages: RunPages, path: str, answer: Answer, request: Request) -> Response:
+async def _page(pages: RunPages, path: str, title: str, answer: Answer, request: Request) -> Response:
     await pages.settle()
+    shown = partial(framed, section="live" if path in _LIVE else "runs", link=link, island=island, filters=FILTERS)
     try:
         content = await answer(pages, request)
     except ParetokenError as e:
-        status = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
-        page = templates().get_template("runs/problem.html.j2").render(sentence=str(e))
-        return HTMLResponse(page, status)
-    name = path.strip("/").replace("/", "_")
-    page = templates().get_template(f"runs/{name}.html.j2").render(data=content, **content)
-    return HTMLResponse(page)
+        page = shown("runs/problem.html.j2", title="Not shown", sentence=str(e))
+        page.status_code = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
+        return page
+    return shown(f"runs/{path.strip('/').replace('/', '_')}.html.j2", title=title, **content)
 
 
 async def _json(pages: RunPages, answer: Answer, request: Request) -> Response:
@@ -195,33 +192,6 @@ async def _report(pages: RunPages, request: Request) -> Response:
         raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
     page = await pages.job(request, "report", {"paths": paths}, paths)
     return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
-
-
-async def _asset(request: Request) -> Response:
-    """A style sheet or a module of the pages."""
-    file = assets().get(request.path_params["name"])
-    if file is None:
-        return Response("no such file\n", 404, media_type="text/plain")
-    kind = "text/css" if file.suffix == ".css" else "text/javascript"
-    return Response(file.read_bytes(), media_type=kind, headers={"Cache-Control": "max-age=600"})
-
-
-@cache
-def assets() -> dict[str, Path]:
-    """The files that pages may load, by their name: the report's own and those of this room."""
-    folders = (ASSETS, HERE / "assets")
-    files = ((folder, p) for folder in folders for p in folder.rglob("*") if p.suffix in (".js", ".css"))
-    return {p.relative_to(folder).as_posix(): p for folder, p in files}
-
-
-@cache
-def templates() -> Environment:
-    """The report's environment of templates, with this room's own before its."""
-    env = environment()
-    env.loader = ChoiceLoader([FileSystemLoader(HERE / "templates"), *([env.loader] if env.loader else [])])
-    env.globals.update(version=__version__, link=link, filters=FILTERS, grades=GRADES)
-    env.filters.update(island=island)
-    return env
 
 
 def link(path: str, **params: object) -> str:

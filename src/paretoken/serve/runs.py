@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.routing import Route
+from starlette.routing import BaseRoute
 
 from paretoken.serve.index import RunIndex
 from paretoken.serve.live import live_routes
@@ -10,7 +10,7 @@ from paretoken.serve.run_pages import RunPages, page_routes
 from paretoken.serve.settings import ServeSettings
 
 
-def routes(settings: ServeSettings) -> list[Route]:
+def routes(settings: ServeSettings) -> list[BaseRoute]:
     """The routes of runs; their index begins with the first request."""
     pages = RunPages(RunIndex(settings.folder))
     return [*page_routes(pages), *live_routes(pages.index)]

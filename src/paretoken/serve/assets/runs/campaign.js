@@ -1,5 +1,5 @@
 /* The cells of a campaign while it runs. */
-import { byId } from "../base/dom.js";
+import { byId } from "../report/base/dom.js";
 import { address, pageData } from "./data.js";
 
 const { campaign } = pageData();

@@ -1,6 +1,6 @@
 /* Charts of figures over the time of a level, as plain plots. */
-import { short } from "../base/format.js";
-import { isDark } from "../base/theme.js";
+import { short } from "../report/base/format.js";
+import { isDark } from "../report/base/theme.js";
 
 const TONES = {
   blue: ["#1f6fd0", "#6fb1ff"],

@@ -1,7 +1,7 @@
 /* Throughput of one configuration over its dates: a line for each load, or a mark for each run. */
-import { drawNow, figure } from "../base/figure.js";
-import { short } from "../base/format.js";
-import { rangeOf } from "../base/scale.js";
+import { drawNow, figure } from "../report/base/figure.js";
+import { short } from "../report/base/format.js";
+import { rangeOf } from "../report/base/scale.js";
 import { tone } from "./charts.js";
 import { pageData } from "./data.js";
 

@@ -1,7 +1,7 @@
 /* Throughput against latency of one run. */
-import { drawNow, figure } from "../base/figure.js";
-import { seconds, short } from "../base/format.js";
-import { rangeOf } from "../base/scale.js";
+import { drawNow, figure } from "../report/base/figure.js";
+import { seconds, short } from "../report/base/format.js";
+import { rangeOf } from "../report/base/scale.js";
 import { tone } from "./charts.js";
 import { pageData } from "./data.js";
 

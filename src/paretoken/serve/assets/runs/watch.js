@@ -1,7 +1,7 @@
 /* A run while it measures: tiles and charts, anew with each event of the stream. */
-import { byId, el } from "../base/dom.js";
-import { figure, refresh } from "../base/figure.js";
-import { counted, seconds, short } from "../base/format.js";
+import { byId, el } from "../report/base/dom.js";
+import { figure, refresh } from "../report/base/figure.js";
+import { counted, seconds, short } from "../report/base/format.js";
 import { overTime, pairs } from "./charts.js";
 import { address, pageData } from "./data.js";
 
