@@ -42,6 +42,13 @@ from paretoken.cli import options
 @click.option("--force", is_flag=True, help="At equal load: compare runs whose settings differ.")
 @click.option("--junit", type=Path, metavar="FILE", help="Also write the comparisons as JUnit XML.")
 @click.option(
+    "--summary",
+    "summary_file",
+    type=Path,
+    metavar="FILE",
+    help="Also write the verdict and the comparisons as Markdown, for a comment on a change.",
+)
+@click.option(
     "--annotations",
     type=click.Choice(["auto", "github", "gitlab", "none"]),
     default="auto",
@@ -59,6 +66,7 @@ def command(
     allow: str,
     force: bool,
     junit: Path | None,
+    summary_file: Path | None,
     annotations: Literal["auto", "github", "gitlab", "none"],
     as_json: bool,
 ) -> None:
@@ -91,5 +99,5 @@ def command(
     )
     answer = check(question)
     show_check(answer, question, as_json)
-    write_reports(answer, runs, junit, annotations)
+    write_reports(answer, runs, junit, summary_file, annotations)
     leave_on_regression(answer)

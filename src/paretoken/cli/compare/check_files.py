@@ -1,4 +1,4 @@
-"""What a check leaves for a CI system: a JUnit file, annotations of GitHub Actions, a report for GitLab."""
+"""What a check leaves for a CI system: a JUnit file, a summary, annotations of GitHub Actions, a report for GitLab."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import orjson
 import rich_click as click
 
+from paretoken.cli.compare.check_view import summary
 from paretoken.errors import CannotWrite
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 Annotations = Literal["auto", "github", "gitlab", "none"]
 
 
-def write_reports(answer: CheckAnswer, runs: Sequence[Path], junit: Path | None, annotations: Annotations) -> None:
+def write_reports(
+    answer: CheckAnswer, runs: Sequence[Path], junit: Path | None, summary_file: Path | None, annotations: Annotations
+) -> None:
     """Write the files that were requested, and the annotations of GitHub to stderr, which its runner reads, too.
 
     `auto` annotates in a job of GitHub Actions. CannotWrite for a file that cannot be written.
@@ -29,6 +32,8 @@ def write_reports(answer: CheckAnswer, runs: Sequence[Path], junit: Path | None,
     cases = check_cases(answer.changes, answer.comparison)
     if junit:
         _write(junit, junit_xml(cases))
+    if summary_file:
+        _write(summary_file, summary(answer).encode())
     if annotations == "gitlab":
         _write(Path(GITLAB_FILE), orjson.dumps(gitlab_code_quality(cases, _in_repository(runs[0])), option=_INDENTED))
     if annotations == "github" or (annotations == "auto" and os.environ.get("GITHUB_ACTIONS") == "true"):

@@ -1,0 +1,1 @@
+"""Verbs that answer over HTTP, for agents and for scripts."""

@@ -1,0 +1,48 @@
+"""The app of `paretoken serve`: routes of the API, of pages and of runs, behind one guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from paretoken.serve import api
+from paretoken.serve.guard import Guard
+from paretoken.serve.problems import HANDLERS
+from paretoken.serve.settings import ServeSettings
+from paretoken.serve.work import Workers
+
+PARTS = (api.routes,)
+"""Each takes the settings and returns its routes."""
+
+
+def create_app(settings: ServeSettings) -> Starlette:
+    """The app; its workers live as long as its lifespan."""
+    app = Starlette(
+        routes=[Route("/healthz", healthy), *(route for part in PARTS for route in part(settings))],
+        middleware=[Middleware(Guard, settings=settings)],
+        exception_handlers=HANDLERS,
+        lifespan=_with_workers,
+    )
+    app.state.settings = settings
+    return app
+
+
+async def healthy(request: Request) -> Response:
+    """That the server answers, without a token: for probes."""
+    return PlainTextResponse("ok\n")
+
+
+@asynccontextmanager
+async def _with_workers(app: Starlette) -> AsyncIterator[None]:
+    app.state.workers = workers = Workers(app.state.settings)
+    workers.warm_up()
+    try:
+        yield
+    finally:
+        await workers.close()

@@ -1,0 +1,40 @@
+"""Errors over HTTP: problem details of RFC 9457, each with one sentence."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from paretoken.errors import ParetokenError
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A response that says in one sentence what is wrong."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
+
+
+async def of_http(request: Request, error: Exception) -> Response:
+    """The problem of an HTTPException: an unknown path, a wrong method, a body that is too large."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return problem(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def of_user(request: Request, error: Exception) -> Response:
+    """The problem of a mistake that the user can mend."""
+    return problem(HTTPStatus.BAD_REQUEST, str(error))
+
+
+async def of_program(request: Request, error: Exception) -> Response:
+    """The problem of a defect: no traceback leaves the server."""
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its standard error says where")
+
+
+HANDLERS = {HTTPException: of_http, ParetokenError: of_user, Exception: of_program}

@@ -1,0 +1,60 @@
+"""What `paretoken serve` and `paretoken mcp` may show, to whom, and for how long they compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from paretoken.errors import BadConfig, quoted
+
+LOOPBACK_HOST, DEFAULT_PORT = "127.0.0.1", 8210
+SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """Checked settings. BadConfig for a folder that is none, a short token, an origin that is none, and for an
+    address beyond this machine without a token.
+
+    `origins` are addresses of pages beside the server's own, such as `https://bench.example.org` of a reverse proxy.
+    """
+
+    folder: Path
+    host: str = LOOPBACK_HOST
+    port: int = DEFAULT_PORT
+    token: str | None = None
+    origins: tuple[str, ...] = ()
+    question_bytes: int = 1_000_000
+    limit_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise BadConfig(f"{self.folder} is not a folder; name the folder of your runs")
+        object.__setattr__(self, "folder", self.folder.resolve())
+        if self.token is not None and len(self.token) < SHORTEST_TOKEN:
+            raise BadConfig(f"the token has {len(self.token)} characters; use at least {SHORTEST_TOKEN}")
+        if self.token is None and not is_loopback_host(self.host):
+            raise BadConfig(
+                f"{self.host} is reachable by others; give a token with --token-file, or use {LOOPBACK_HOST}"
+            )
+        for origin in self.origins:
+            if not _is_origin(origin):
+                raise BadConfig(f"{quoted(origin)} is no origin; write it as https://bench.example.org")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether only this machine reaches a server at this host."""
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        return False
