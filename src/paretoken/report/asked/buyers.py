@@ -60,7 +60,9 @@ def advise_view(answer: AdviseAnswer, question: AdviseQuestion) -> AnswerView:
 
 
 def _advice_lead(of_segment: Sequence[tuple[str, Advice]]) -> str:
-    said = [f"{name}: {next(advice_words(a))}" if name else next(advice_words(a)) for name, a in of_segment if a.choices]
+    said = [
+        f"{name}: {next(advice_words(a))}" if name else next(advice_words(a)) for name, a in of_segment if a.choices
+    ]
     title = of_segment[0][1].title
     return f"{title}: {'; '.join(said)}." if said else f"{title}: no accelerator with data has a price."
 
@@ -180,12 +182,11 @@ def outlook_view(answer: OutlookAnswer, question: OutlookQuestion) -> AnswerView
     """Who has the cheapest tokens when, in a scenario."""
     said = [
         f"from {day} {first}" + (f", {margin:+.0%} over {second}" if margin is not None else "")
-        for day, first, second, margin in answer.winners
+        for (day, first, second, margin), before in zip(answer.winners, (None, *answer.winners), strict=False)
+        if before is None or before[1:3] != (first, second)
     ]
     today = list(doubts(answer.verdict_today, " today")) if answer.verdict_today else []
-    states = [
-        {name: getattr(s, name) for name in STATE_HEADS} | {"day": s.day.isoformat()} for s in answer.states
-    ]
+    states = [{name: getattr(s, name) for name in STATE_HEADS} | {"day": s.day.isoformat()} for s in answer.states]
     return AnswerView(
         lead=(f"Scenario {answer.scenario}, {answer.limits}: cheapest tokens {'; '.join(said)}.",),
         notes=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, isfinite, log
+from typing import TypeAlias
 
 import numpy as np
 
@@ -57,8 +58,8 @@ def curve_plot(
 ) -> Plot:
     """The plot of a figure over a latency axis; without curves only the reason."""
     drawn = [c for c in curves if figure.of(c.accelerator, 1.0) is not None]
-    lines = [line for c in drawn for line in _lines(c, axis, figure, catalog)]
-    marks = [mark for c in drawn for mark in _marks(c, axis, figure, catalog)]
+    lines = list(_best_lines(drawn, axis, figure, catalog))
+    marks = [mark for c in drawn for mark in _marks(c, drawn, axis, figure, catalog)]
     if not marks:
         empty = {"min": 1, "max": 10}
         return {**texts, "x": empty, "y": empty, "empty": "Nothing here has data on this axis and a price."}
@@ -98,26 +99,56 @@ def accelerator_style(accelerator: str, catalog: Catalog) -> Style:
     return style_of(accelerator, entry.vendor if entry else "", catalog)
 
 
-def _lines(curve: Curve, axis: Axis, figure: Figure, catalog: Catalog) -> Iterator[dict[str, object]]:
-    low, high = curve.range_s
-    if not low < high:
-        return
-    at = np.unique(np.concatenate([np.geomspace(low, high, SAMPLES), curve.latency_s]))
-    pairs = zip(at.tolist(), curve.at(at).tolist(), strict=True)
-    placed = ((from_axis(s, axis), figure.of(curve.accelerator, t)) for s, t in pairs if isfinite(t))
-    points = sorted([rounded(x), rounded(y)] for x, y in placed if y is not None)
-    predicted = curve.origin in HOLLOW
-    yield {
-        "group": curve.accelerator,
-        "name": f"{curve.accelerator} {curve.origin}" if predicted else curve.accelerator,
-        **tints(accelerator_style(curve.accelerator, catalog)),
-        "dash": "dashed" if predicted else "solid",
-        "points": points,
-        "label": True,
-    }
+def _best_lines(curves: Sequence[Curve], axis: Axis, figure: Figure, catalog: Catalog) -> Iterator[dict[str, object]]:
+    """For each accelerator and origin the best of its engines within every limit.
+
+    It breaks where the engine changes, and is dotted beyond the engine's last point, whose throughput it keeps.
+    """
+    groups: dict[tuple[str, str], list[Curve]] = {}
+    for c in curves:
+        groups.setdefault((c.accelerator, c.origin), []).append(c)
+    for (accelerator, origin), own in groups.items():
+        predicted = origin in HOLLOW
+        style = {
+            "group": accelerator,
+            "name": f"{accelerator} {origin}" if predicted else accelerator,
+            **tints(accelerator_style(accelerator, catalog)),
+        }
+        run, beyond = _best_points(own, axis, figure)
+        yield {**style, "dash": "dashed" if predicted else "solid", "points": run, "label": True}
+        if any(beyond):
+            yield {**style, "dash": "dotted", "width": 1.6, "points": beyond, "label": False}
 
 
-def _marks(curve: Curve, axis: Axis, figure: Figure, catalog: Catalog) -> Iterator[dict[str, object]]:
+Place: TypeAlias = list[float | None] | None
+
+
+def _best_points(own: Sequence[Curve], axis: Axis, figure: Figure) -> tuple[list[Place], list[Place]]:
+    """The points of a line within what was run, and beyond it, by rising latency; None where a line breaks."""
+    low, high = min(c.range_s[0] for c in own), max(c.range_s[1] for c in own)
+    at = np.unique(np.concatenate([np.geomspace(low, high, SAMPLES), *(c.latency_s for c in own)]))
+    at = at[(at >= low) & (at <= high)]
+    tput = np.nan_to_num(np.stack([c.within(at) for c in own]), nan=-1.0)
+    leaders = tput.argmax(axis=0)
+    run, beyond, before = list[Place](), list[Place](), leaders[0]
+    for i, (seconds, leader) in enumerate(zip(at.tolist(), leaders, strict=True)):
+        y = figure.of(own[leader].accelerator, float(tput[leader, i]))
+        place: Place = None if y is None else [rounded(from_axis(seconds, axis)), rounded(y)]
+        if leader != before:
+            run.append(None)
+            beyond.append(None)
+        flat = seconds > own[leader].range_s[1]
+        run.append(None if flat else place)
+        beyond.append(place if flat or (run and seconds == own[leader].range_s[1]) else None)
+        before = leader
+    return run, beyond
+
+
+def _marks(
+    curve: Curve, curves: Sequence[Curve], axis: Axis, figure: Figure, catalog: Catalog
+) -> Iterator[dict[str, object]]:
+    """The points of a curve, faint where another engine of the accelerator serves more."""
+    rivals = [c for c in curves if (c.accelerator, c.origin) == (curve.accelerator, curve.origin) and c is not curve]
     style = accelerator_style(curve.accelerator, catalog)
     for latency_s, point in zip(curve.latency_s.tolist(), curve.rows, strict=True):
         y = figure.of(curve.accelerator, point["tput_per_gpu"])
@@ -131,6 +162,7 @@ def _marks(curve: Curve, axis: Axis, figure: Figure, catalog: Catalog) -> Iterat
             "shape": style.shape,
             **tints(style),
             "hollow": curve.origin in HOLLOW,
+            "faint": any(c.value_within(latency_s) > point["tput_per_gpu"] for c in rivals),
             "about": _about(curve, point, figure.says(y)),
         }
 

@@ -63,8 +63,12 @@ def _bounds(answer: CompareAnswer) -> Iterator[tuple[str, CompareAnswer, bool]]:
 def _lead(name: str, answer: CompareAnswer) -> Iterator[str]:
     first, *doubts = [*verdict_words(answer)] or ["no point meets the limit"]
     short = f"{name.partition(':')[0]}, " if name else ""
-    yield f"{short}{answer.limits}: {first[:1].lower()}{first[1:]}."
-    yield from (f"{short}{line}." for line in doubts)
+    yield f"{short}{answer.limits}: {_lower(first)}."
+    yield from (f"{short}{_lower(line) if short else line}." for line in doubts)
+
+
+def _lower(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def _notes(answer: CompareAnswer) -> Iterator[str]:
@@ -180,9 +184,7 @@ def cost_view(answer: CostAnswer, question: CostQuestion) -> AnswerView:
             f"${best.usd_per_mtok_total:.3g} per million at {best.tier} prices.",
         ),
         notes=(f"Power: {answer.tariffs[0].kw_basis}.",),
-        plots=tuple(
-            _axis_plot(question, t.usd_per_gpu_h, f"Cost of tokens, {t.name} ({t.price_set})") for t in tiers
-        ),
+        plots=tuple(_axis_plot(question, t.usd_per_gpu_h, f"Cost of tokens, {t.name} ({t.price_set})") for t in tiers),
         tables=(AnswerTable.of("Pareto points in money", COST_HEADS, to_json(answer)["points"]),),
     )
 

@@ -54,7 +54,13 @@ def _bar(r: ValueRow, row: int) -> dict[str, object]:
 
 def _mark(r: ValueRow, row: int) -> dict[str, object]:
     """The end of a bar; "none" draws no mark, only the interval."""
-    mark: dict[str, object] = {"group": r.name, "x": r.value, "y": row, "shape": "none", "color": ["#565e6a", "#e8eaed"]}
+    mark: dict[str, object] = {
+        "group": r.name,
+        "x": r.value,
+        "y": row,
+        "shape": "none",
+        "color": ["#565e6a", "#e8eaed"],
+    }
     if r.low is not None and r.high is not None:
         mark |= {"interval": [r.low, r.high], "along": "x"}
     return mark

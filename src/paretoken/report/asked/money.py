@@ -104,7 +104,9 @@ def market_view(answer: MarketAnswer, question: RentQuestion) -> AnswerView:
         plots=(_rents(priced, f"Rent on {answer.at}", [c.accelerator for c in priced]),) if priced else (),
         tables=(
             _cells(answer.cells),
-            AnswerTable.of("Providers by term", {k: k for row in answer.availability for k in row}, answer.availability),
+            AnswerTable.of(
+                "Providers by term", {k: k for row in answer.availability for k in row}, answer.availability
+            ),
         ),
     )
 

@@ -113,9 +113,7 @@ def _latency(rows: Sequence[PredictedRow], name: str) -> Plot:
         "x": {"title": "Concurrent requests", "log": True, **log_range(x for _, x, _ in points)},
         "y": {"title": "TTFT, ms", "log": True, **log_range([*(y for _, _, y in points), *ends])},
         **_drawn(points, "median_ttft_ms"),
-        "table": table(
-            ("Size", "Concurrency", "TTFT ms"), [(r.size, r.concurrency, rounded(y)) for r, _, y in points]
-        ),
+        "table": table(("Size", "Concurrency", "TTFT ms"), [(r.size, r.concurrency, rounded(y)) for r, _, y in points]),
     }
 
 
