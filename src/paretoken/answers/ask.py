@@ -43,7 +43,12 @@ def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Asked:
 
 def asked(verb: str, question: Question) -> Asked:
     """Answer a question of a verb."""
-    answer = to_json(verb_named(verb).function(question))
+    return envelope(verb, question, verb_named(verb).function(question))
+
+
+def envelope(verb: str, question: Question, typed_answer: object) -> Asked:
+    """The answer of a question with what a reader needs beside it."""
+    answer = to_json(typed_answer)
     return Asked(
         verb=verb,
         version=__version__,

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from paretoken.serve import api, runs
+from paretoken.serve import api, pages, runs
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import Workers
 
-PARTS = (api.routes, runs.routes)
+PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (
+    api.routes,
+    pages.routes,
+    runs.routes,
+)
 """Each takes the settings and returns its routes."""
 
 
@@ -42,7 +48,9 @@ async def healthy(request: Request) -> Response:
 async def _with_workers(app: Starlette) -> AsyncIterator[None]:
     app.state.workers = workers = Workers(app.state.settings)
     workers.warm_up()
+    first_page = asyncio.create_task(run_in_threadpool(pages.warm_up))
     try:
         yield
     finally:
+        await first_page
         await workers.close()

@@ -6,6 +6,7 @@ import orjson
 
 from paretoken.answers.ask import ask
 from paretoken.answers.seam import to_json
+from paretoken.serve.showing import shown
 
 SLOW = frozenset({"plan", "validate", "predict-trace", "cache-worth", "search-disaggregated"})
 """Verbs whose answers may take minutes."""
@@ -20,5 +21,5 @@ def envelope(payload: bytes) -> bytes:
 
 def warm_up(payload: bytes) -> bytes:
     """Load what most questions need: one of them is asked."""
-    ask("compare", WARM_QUESTION)
+    shown(b"compare\n" + orjson.dumps(WARM_QUESTION))
     return b""

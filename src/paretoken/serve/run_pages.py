@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -168,13 +169,14 @@ def page_routes(pages: RunPages) -> list[Route]:
 async def _page(pages: RunPages, path: str, title: str, answer: Answer, request: Request) -> Response:
     await pages.settle()
     shown = partial(framed, section="live" if path in _LIVE else "runs", link=link, island=island, filters=FILTERS)
+    template = f"runs/{path.strip('/').replace('/', '_')}.html.j2"
     try:
-        content = await answer(pages, request)
+        content: dict[str, Any] = await answer(pages, request)
     except ParetokenError as e:
         page = shown("runs/problem.html.j2", title="Not shown", sentence=str(e))
         page.status_code = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
         return page
-    return shown(f"runs/{path.strip('/').replace('/', '_')}.html.j2", title=title, **content)
+    return shown(template, title=title, **content)
 
 
 async def _json(pages: RunPages, answer: Answer, request: Request) -> Response:
