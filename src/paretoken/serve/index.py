@@ -40,7 +40,7 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How far reading the folder is: places read of all, whether it goes on, and how long the last walk took."""
+    """How far reading the folder is: places read of all, whether it goes on, and how long it took to read what changed."""
 
     read: int = 0
     places: int = 0
@@ -53,7 +53,7 @@ class RunIndex:
 
     def __init__(self, root: Path, every_s: float = EVERY_S) -> None:
         self.root = root.resolve()
-        self.walk = Walk()
+        self.walk = Walk(running=True)
         self._every_s = every_s
         self._database = _opened(self.root)
         self._places: dict[str, RunPlace] = {}

@@ -74,7 +74,9 @@ async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict
         "pages": answer.pages,
         "values": answer.values,
         "question": question,
-        "reading": f"Reading the folder: {walk.read:,} of {walk.places:,} places." if walk.running else "",
+        "reading": f"Reading the folder: {walk.read:,} of {counted(walk.places, 'place')} read."
+        if walk.running
+        else "",
     }
 
 
@@ -176,7 +178,10 @@ async def _page(pages: RunPages, path: str, title: str, answer: Answer, request:
         page = shown("runs/problem.html.j2", title="Not shown", sentence=str(e))
         page.status_code = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
         return page
-    return shown(template, title=title, **content)
+    page = shown(template, title=title, **content)
+    if content.get("reading"):
+        page.headers["Refresh"] = "1"
+    return page
 
 
 async def _json(pages: RunPages, answer: Answer, request: Request) -> Response:

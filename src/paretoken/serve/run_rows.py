@@ -6,7 +6,7 @@ Opening a run reads it strictly. Files are bounded, values are cut; what is no t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _run_row(folder: Path, place: RunPlace) -> RunRow:
     levels = [_table(level) for level in _list(summary.get("levels"))[:MOST_LEVELS]]
     config, started = _table(run.get("config")), _text(_table(run.get("run")).get("started"))
     columns = _table(levels[0].get("columns")) if levels else {}
-    best = max((level for level in levels if not level.get("failed")), key=_output, default={})
+    best = _best_level(levels)
     grades = [grade for grade, _ in {(grade_of(code, text), code) for code, text in _warnings(levels)}]
     isl, osl = columns.get("isl") or config.get("isl"), columns.get("osl") or config.get("osl")
     engine = _text(columns.get("engine") or config.get("engine"))
@@ -135,6 +135,17 @@ def _warnings(levels: list[JsonTable]) -> Iterator[tuple[str, str]]:
             code = _text(warning.get("code"))
             short = code == "no_steady_state" and _at(level, "window", "enough") is False
             yield "too_short" if short else code, _text(warning.get("text"))
+
+
+def _best_level(levels: Sequence[JsonTable]) -> JsonTable:
+    """The highest output throughput among sound levels, else among those that did not fail; as the report has it."""
+    counted = [level for level in levels if not level.get("failed")]
+    sound = [
+        level
+        for level in counted
+        if _at(level, "window", "steady") is True and _at(level, "fidelity", "client_limited") is not True
+    ]
+    return max(sound or counted, key=_output, default={})
 
 
 def _output(level: JsonTable) -> float:

@@ -21,8 +21,9 @@ function points() {
 function plot() {
   const all = points().filter(([, date]) => Number.isFinite(day(date)));
   const unit = all[0]?.[3] || "tok/s/GPU";
-  const base = { title: `Throughput over time`, subtitle: unit, source: "Source: the points of this folder.", lines: [], marks: [] };
-  const xs = rangeOf(all.map(([, date]) => day(date)), false, false);
+  const base = { title: `Throughput over time`, source: "Source: the points of this folder.", lines: [], marks: [] };
+  const days = all.map(([, date]) => day(date));
+  const xs = days.length ? [Math.min(...days) - 1, Math.max(...days) + 1] : null;
   const ys = rangeOf(all.map(([, , value]) => value));
   if (!xs || !ys) return { ...base, x: { min: 0, max: 1 }, y: { min: 0, max: 1 }, empty: "No point has a date." };
   const groups = [...new Set(all.map(([name]) => name))];

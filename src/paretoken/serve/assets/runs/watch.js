@@ -37,11 +37,12 @@ const plots = {
       lines: [["TPOT p50", "green", pairs(over("at_s"), over("tpot_p50_s").map((v) => v === null ? null : v * 1000))]],
     }),
   "chart-queue": () =>
-    overTime({ title: "Waiting in the server’s queue", unit: "requests", until: until(), empty: NO_SERVER, lines: [["waiting", "orange", pairs(at(), series("waiting"))]] }),
+    overTime({ title: "Waiting in the server’s queue", unit: "requests", top: 1, until: until(), empty: NO_SERVER, lines: [["waiting", "orange", pairs(at(), series("waiting"))]] }),
   "chart-kv": () =>
     overTime({
       title: "KV cache in use",
       unit: "%",
+      top: 1,
       until: until(),
       empty: NO_SERVER,
       lines: [["KV cache", "green", pairs(at(), series("kv_cache_usage").map((v) => v === null ? null : v * 100))]],
