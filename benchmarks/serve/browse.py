@@ -37,7 +37,7 @@ from paretoken.serve.app import create_app
 from paretoken.serve.settings import ServeSettings
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.support.runs import ladder  # noqa: E402
+from tests.support.runs import ladder
 
 MODELS = ("llama-3-70b", "deepseek-r1", "qwen3-32b", "gpt-oss-120b")
 ACCELERATORS = ("H100", "H200", "B200", "MI300X", "MI355X")

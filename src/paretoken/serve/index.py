@@ -40,7 +40,7 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How far reading the folder is: places read of all, whether it goes on, and how long it took to read what changed."""
+    """How far reading the folder is: places read of all, whether it goes on, and for how long it was read last."""
 
     read: int = 0
     places: int = 0

@@ -68,7 +68,7 @@ async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict
     answer = await asyncio.to_thread(list_answer, pages.index, table, question)
     walk = pages.index.walk
     return {
-        "rows": [_without_null(row) for row in answer.rows],
+        "rows": answer.rows,
         "total": answer.total,
         "page": min(question.page, answer.pages),
         "pages": answer.pages,
@@ -144,7 +144,7 @@ async def watched(pages: RunPages, request: Request) -> dict[str, object]:
 async def measured_now(pages: RunPages, request: Request) -> dict[str, object]:
     """The runs that a process measures into now."""
     rows = pages.index.tables("SELECT * FROM runs WHERE measuring ORDER BY started DESC, path LIMIT 200")
-    return {"runs": [_without_null(row) for row in rows]}
+    return {"runs": rows}
 
 
 PAGES: tuple[tuple[str, str, Answer], ...] = (
@@ -221,7 +221,7 @@ def _one(request: Request, name: str) -> str:
 
 def _row(index: RunIndex, path: str) -> dict[str, object]:
     index.place(path)
-    return _without_null(index.tables("SELECT * FROM runs WHERE path = ?", [path])[0])
+    return index.tables("SELECT * FROM runs WHERE path = ?", [path])[0]
 
 
 def _points_of(index: RunIndex, filters: Mapping[str, str]) -> list[dict[str, object]]:
@@ -239,7 +239,3 @@ def _by_run(rows: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
         if isinstance(value, float):
             best[key] = max(best.get(key, 0.0), value)
     return [{"path": path, "date": day, "output_tok_s_per_gpu": value} for (path, day), value in best.items()]
-
-
-def _without_null(row: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if value is not None}

@@ -1,7 +1,9 @@
 /* The cells of a campaign while it runs. */
 import { byId } from "../report/base/dom.js";
+import { wireTheme } from "../report/base/theme.js";
 import { address, pageData } from "./data.js";
 
+wireTheme(() => {});
 const { campaign } = pageData();
 const source = new EventSource(address("/runs/campaign/live", { campaign }));
 

@@ -1,6 +1,7 @@
 /* Throughput of one configuration over its dates: a line for each load, or a mark for each run. */
-import { drawNow, figure } from "../report/base/figure.js";
+import { drawNow, figure, refresh } from "../report/base/figure.js";
 import { short } from "../report/base/format.js";
+import { wireTheme } from "../report/base/theme.js";
 import { rangeOf } from "../report/base/scale.js";
 import { tone } from "./charts.js";
 import { pageData } from "./data.js";
@@ -49,4 +50,5 @@ function plot() {
 
 figure("chart-history", plot);
 drawNow(["chart-history"]);
+wireTheme(() => refresh());
 performance.mark("paretoken-drawn");

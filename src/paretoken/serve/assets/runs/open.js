@@ -1,6 +1,7 @@
 /* Throughput against latency of one run. */
-import { drawNow, figure } from "../report/base/figure.js";
+import { drawNow, figure, refresh } from "../report/base/figure.js";
 import { seconds, short } from "../report/base/format.js";
+import { wireTheme } from "../report/base/theme.js";
 import { rangeOf } from "../report/base/scale.js";
 import { tone } from "./charts.js";
 import { pageData } from "./data.js";
@@ -42,4 +43,5 @@ function curve() {
 
 figure("chart-curve", curve);
 drawNow(["chart-curve"]);
+wireTheme(() => refresh());
 performance.mark("paretoken-drawn");

@@ -2,6 +2,7 @@
 import { byId, el } from "../report/base/dom.js";
 import { figure, refresh } from "../report/base/figure.js";
 import { counted, seconds, short } from "../report/base/format.js";
+import { wireTheme } from "../report/base/theme.js";
 import { overTime, pairs } from "./charts.js";
 import { address, pageData } from "./data.js";
 
@@ -91,6 +92,7 @@ function state() {
 }
 
 for (const [id, plot] of Object.entries(plots)) figure(id, plot);
+wireTheme(() => refresh());
 const source = new EventSource(address("/runs/live", { run }));
 source.addEventListener("message", (event) => {
   const next = JSON.parse(event.data);
