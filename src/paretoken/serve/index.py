@@ -18,6 +18,7 @@ import duckdb
 
 from paretoken.errors import BadFile, NoData, quoted
 from paretoken.foreign_text import one_line
+from paretoken.plural import listed
 from paretoken.points.schema import STORED, Column
 from paretoken.serve.run_files import PlaceKind, RunPlace, run_places
 from paretoken.serve.run_rows import NAMES, RunRow, row_of, without_folder
@@ -34,6 +35,8 @@ LEFT_OUT = ("mean", "p90", "p95", "p999")
 """Statistics that the list of points and the history need none of."""
 COLUMNS = tuple(c for c in STORED if c.name.split("_")[0] not in LEFT_OUT or c.name in ("mean_isl", "mean_osl"))
 _TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
+REQUIRED = frozenset(c.name for c in STORED if c.required)
+"""Columns without which a table holds no operating points."""
 LONGEST = 200
 """Characters of a text."""
 
@@ -210,10 +213,12 @@ def _take(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[str], b
     for name, rows in sizes:
         if rows > MOST_POINTS or Path(name).stat().st_size > MOST_POINTS_BYTES:
             raise BadFile(f"{name} has {rows:,} rows; the most are {MOST_POINTS:,} in {MOST_POINTS_BYTES:,} bytes")
+    schemas = cursor.execute("SELECT file_name, list(name) FROM parquet_schema(?) GROUP BY 1", [patterns]).fetchall()
+    for name, names in schemas:
+        if lacking := listed(sorted(REQUIRED - set(names))):
+            raise BadFile(f"{name} is Parquet but holds no operating points; it lacks {lacking}")
     source = "read_parquet(?, union_by_name = true, filename = '_file')"
     have = {name for name, *_ in cursor.execute(f"DESCRIBE SELECT * FROM {source}", [patterns]).fetchall()}  # noqa: S608
-    if not {"model", "accelerator", "isl", "osl"} <= have:
-        raise BadFile(f"{files[0]} is Parquet but holds no operating points; its columns are others")
     columns = [c for c in COLUMNS if c.name in have]
     values = ", ".join(map(_value, columns))
     path = f"substr(_file, {len(str(root)) + 2}, length(_file) - {len(str(root)) + 1 + len(beside)})"
