@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
+from urllib.request import urlopen
 
 import pytest
 
@@ -38,7 +41,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def app(folder):
+    """The app, once the folder is read: until then a list loads itself anew."""
     with app_server(folder) as address:
+        while json.loads(urlopen(f"{address}/api/v1/runs").read())["reading"]:
+            time.sleep(0.1)
         yield address
 
 

@@ -84,7 +84,7 @@ async def run_of(pages: RunPages, request: Request) -> dict[str, object]:
     """One run: what the list says of it, and once a level is finished what the run says of itself."""
     path = _one(request, "run")
     row = _row(pages.index, path)
-    answer: dict[str, object] = {"run": row, "measuring": pages.index.place(path).measuring, "error": row["error"]}
+    answer: dict[str, object] = {"run": row, "measuring": row["measuring"], "error": row["error"], "absent": ""}
     page = list_question(RUNS, {"page": request.query_params.get("page", "")}).page
     try:
         opened = orjson.loads(await pages.job(request, "opened", {"path": path, "page": page}, [path]))
@@ -92,7 +92,7 @@ async def run_of(pages: RunPages, request: Request) -> dict[str, object]:
         return answer | {"opened": None, "absent": str(e)}
     except ParetokenError as e:
         return answer | {"opened": None, "error": str(e)}
-    return answer | {"opened": opened, "absent": ""}
+    return answer | {"opened": opened}
 
 
 async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
