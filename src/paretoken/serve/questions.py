@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from paretoken.answers.registry import VERBS
 
 MAIN = {
-    "compare": "Compare accelerators",
+    "compare": "Compare",
     "predict": "Predict",
     "plan": "Plan a fleet",
     "cost": "Cost of tokens",
     "breakeven": "Break-even rent",
     "rent-market": "Rents",
     "tco": "Cost of owning",
-    "advise": "Advice by buyer",
+    "advise": "Advice",
     "selfhost": "Self-host or API",
     "outlook": "Outlook",
 }

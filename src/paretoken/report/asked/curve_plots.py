@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp, isfinite, log
 from typing import TypeAlias
 
@@ -85,6 +86,7 @@ def log_range(values: Iterable[float]) -> dict[str, float]:
     return {"min": low / room, "max": high * room}
 
 
+@cache
 def tints(style: Style) -> dict[str, object]:
     """The colours of a line or mark for light and dark pages."""
     return {

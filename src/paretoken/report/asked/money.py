@@ -20,6 +20,8 @@ from paretoken.report.numbers import money, rounded
 from paretoken.report.plot_page import Plot, table, tone
 
 GPU_HOUR = "USD per GPU-hour"
+LEAST_USD = 5e-4
+"""Of a component that a table and a chart show."""
 MOST_LIMITS = 24
 """Limits that the table shows; the chart and the JSON have all."""
 
@@ -114,9 +116,9 @@ def market_view(answer: MarketAnswer, question: RentQuestion) -> AnswerView:
 def rent_view(answer: RentAnswer, question: RentQuestion) -> AnswerView:
     """What one accelerator rents at, term by term."""
     priced = [c for c in answer.cells if c.median_usd_per_gpu_h is not None]
-    said = "; ".join(f"{c.term} {_median(c):.2f}" for c in priced) or "too few providers for a median"
+    medians = "; ".join(f"{c.term} {_median(c):.2f}" for c in priced) or "too few providers for a median"
     return AnswerView(
-        lead=(f"{answer.accelerator} on {answer.at}, {GPU_HOUR}, median of provider medians: {said}.",),
+        lead=(f"{answer.accelerator} on {answer.at}, {GPU_HOUR}, median of provider medians: {medians}.",),
         plots=(_rents(priced, f"Rent of {answer.accelerator}", [c.term for c in priced]),) if priced else (),
         tables=(
             _cells(answer.cells),
@@ -206,7 +208,7 @@ def tco_view(answer: TcoAnswer, question: TcoQuestion) -> AnswerView:
     """What a GPU-hour costs its owner, in its components."""
     costs = sorted(answer.costs, key=lambda c: c.usd_per_gpu_h)
     first, last = costs[0], costs[-1]
-    parts = list(dict.fromkeys(name for c in costs for name in c.components))
+    parts = list(dict.fromkeys(name for c in costs for name, usd in c.components.items() if abs(usd) >= LEAST_USD))
     rows: tuple[tuple[Shown, ...], ...] = tuple(
         (c.accelerator, c.usd_per_gpu_h, *(c.components.get(p) for p in parts), c.capital_usd, c.it_kw_per_gpu)
         for c in costs
