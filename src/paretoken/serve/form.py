@@ -55,7 +55,7 @@ class FormField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class QuestionForm:
     """The fields of a verb's question: those shown first, the others, and those of each part of the question."""
 
     verb: str
@@ -65,14 +65,14 @@ class Form:
     parts: tuple[tuple[str, tuple[FormField, ...]], ...]
 
 
-def form_of(verb: str) -> Form:
+def form_of(verb: str) -> QuestionForm:
     """The form of a verb; UnknownName for one that does not exist."""
     schema = json_schema(verb_named(verb).question)
     choices = Choices.shipped()
     fields = list(_fields(schema, choices, schema.get("$defs", {})))
     order = {name: place for place, name in enumerate(COMMON)}
     common = sorted((f for f in fields if f.common), key=lambda f: order.get(f.name, len(order)))
-    return Form(
+    return QuestionForm(
         verb=verb,
         about=schema.get("description", "").partition("\n\n")[0],
         common=tuple(common),

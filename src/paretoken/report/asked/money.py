@@ -48,16 +48,16 @@ def _breakeven_lead(answer: BreakevenAnswer) -> str:
     return f"break-even rent of {answer.accelerator} against {answer.against}, USD per GPU-hour: {terms}"
 
 
-def _curves(answer: BreakevenAnswer) -> Iterator[tuple[str, list[list[float]], float | None]]:
+def _curves(answer: BreakevenAnswer) -> Iterator[tuple[str, list[tuple[float, float]], float | None]]:
     """The name of each curve, its points where the rent is not withheld, and the accelerator's own price."""
     if answer.points:
         first = answer.points[0]
         own = first.cost_usd_per_gpu_h if isinstance(first, PricedBreakevenPoint) else None
-        points = [[p.value, p.break_even_usd_per_gpu_h] for p in answer.points if not p.withheld]
+        points = [(p.value, p.break_even_usd_per_gpu_h) for p in answer.points if not p.withheld]
         yield f"{answer.against} at {first.rent_against_usd_per_gpu_h:.2f}", points, own
     for t in answer.terms:
         triples = zip(answer.values, answer.withheld, t.break_even_usd_per_gpu_h, strict=True)
-        yield t.term, [[x, y] for x, withheld, y in triples if not withheld], t.market_usd_per_gpu_h
+        yield t.term, [(x, y) for x, withheld, y in triples if not withheld], t.market_usd_per_gpu_h
 
 
 def _breakeven_plot(name: str, answer: BreakevenAnswer) -> Plot:
@@ -86,7 +86,7 @@ def _breakeven_plot(name: str, answer: BreakevenAnswer) -> Plot:
 
 
 def _breakeven_table(name: str, answer: BreakevenAnswer) -> AnswerTable:
-    curves = [(n, dict(map(tuple, points))) for n, points, _ in _curves(answer)]
+    curves = [(n, dict(points)) for n, points, _ in _curves(answer)]
     values = list(answer.values or (p.value for p in answer.points))
     step = max(1, len(values) // MOST_LIMITS)
     rows = tuple((x, *(by.get(x) for _, by in curves)) for x in values[::step])
