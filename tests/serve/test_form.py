@@ -10,8 +10,9 @@ from paretoken.answers.ask import ask
 from paretoken.answers.registry import VERBS
 from paretoken.answers.seam import json_schema
 from paretoken.errors import ParetokenError, UnknownName
+from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.form import NOT_HERE, field_of, form_of
-from paretoken.serve.questions import EXAMPLES, MAIN, OTHERS
+from paretoken.serve.questions import MAIN, OTHERS
 
 ASKING = [name for name, verb in VERBS.items() if not verb.writes_files]
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}

@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from paretoken.serve import api, pages
+from paretoken.serve import api, login, pages
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import Workers
 
-PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (api.routes, pages.routes)
+PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (api.routes, login.routes, pages.routes)
 """Each takes the settings and returns its routes."""
 
 

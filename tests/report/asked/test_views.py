@@ -8,14 +8,14 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from paretoken.answers.ask import envelope, verb_named
+from paretoken.answers.ask import asked_with, verb_named
 from paretoken.answers.seam import question_from_json
 from paretoken.cli.main import paretoken
 from paretoken.report.asked.generic import MOST_ROWS, tables_of
 from paretoken.report.asked.labels import head
 from paretoken.report.asked.page import MOST_PLOTS, render_answer
 from paretoken.report.asked.views import VIEWS, view_of
-from paretoken.serve.questions import EXAMPLES
+from paretoken.serve.examples import EXAMPLES
 
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
 OPTIONS = ["--model", "deepseek-r1", "--precision", "fp8", "--workload", "chat"]
@@ -112,7 +112,7 @@ def test_a_prediction_is_drawn_with_its_interval(answered):
 
 def test_the_file_has_the_words_and_nothing_hostile(answered):
     question, answer, view = answered("compare")
-    asked = envelope("compare", question, answer)
+    asked = asked_with("compare", question, answer)
     page = render_answer(asked, view, "</script><script>alert(1)</script>")
     assert "<script>alert" not in page
     assert page.count("<h1>") == 1
