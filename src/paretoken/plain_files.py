@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 import yaml
 
-from paretoken.errors import BadFile, quoted
+from paretoken.errors import BadFile, ParetokenError, quoted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,7 +46,7 @@ def read_toml(file: Path, what: str = "") -> dict[str, Any]:
         table = tomllib.loads(read_bytes(file, what).decode("utf-8"))
     except (ValueError, RecursionError) as e:  # a bad table, bad UTF-8, a number of 5,000 digits, 500 brackets
         raise BadFile(f"{name} is not valid TOML: {_why(e)}") from e
-    _require_numbers_in_range(table, name, "correct it", BadFile)
+    require_numbers_in_range(table, name, "correct it", BadFile)
     return table
 
 
@@ -63,7 +63,7 @@ def as_type(kind: type[T], value: object, where: object, remedy: str = "was it e
     """Plain values of JSON as that type; BadFile names the first key that does not fit, then says what to do."""
     from pydantic import TypeAdapter, ValidationError
 
-    _require_numbers_in_range(value, where, remedy, BadFile)
+    require_numbers_in_range(value, where, remedy, BadFile)
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)
     try:
@@ -94,7 +94,7 @@ def load_yaml(text: str, where: str, error: type[BadFile] = BadFile, *, any_numb
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as e:
         raise error(f"{where} is not valid YAML: {_why(e)}") from e
     if not any_number:
-        _require_numbers_in_range(value, where, "correct it", error)
+        require_numbers_in_range(value, where, "correct it", error)
     return value
 
 
@@ -167,7 +167,7 @@ def _first_misfit(error: ValidationError) -> str:
     return f"{key}: {first['msg'][:200].lower()}" if key else first["msg"][:200].lower()
 
 
-def _require_numbers_in_range(value: object, where: object, remedy: str, error: type[BadFile]) -> None:
+def require_numbers_in_range(value: object, where: object, remedy: str, error: type[ParetokenError]) -> None:
     """`error` where a number is too large to be counted or squared; no recursion, for values may be deep."""
     open_: list[tuple[object, tuple[object, ...]]] = [(value, ())]
     while open_:

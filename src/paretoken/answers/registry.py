@@ -31,6 +31,11 @@ class Verb:
         return cast("type[object]", _loaded(self.answer_path))
 
     @property
+    def text(self) -> str:
+        """What is asked: the first paragraph of the question's docstring, on one line."""
+        return " ".join((self.question.__doc__ or "").split("\n\n")[0].split())
+
+    @property
     def function(self) -> Callable[..., object]:
         return cast("Callable[..., object]", _loaded(self.function_path))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PREFIX = "PARETOKEN"
 _META = "paretoken.cli.defaults"
-_OWN_VARIABLES = (f"{PREFIX}_API_KEY", f"{PREFIX}_CONFIG", f"{PREFIX}_DATA")
+_OWN_VARIABLES = (f"{PREFIX}_API_KEY", f"{PREFIX}_CONFIG", f"{PREFIX}_DATA", f"{PREFIX}_SERVE_TOKEN")
 
 
 def files_of_command() -> list[ConfigFile]:

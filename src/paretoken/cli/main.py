@@ -61,6 +61,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "accuracy": "Check that a server still gives the right tokens.",
         "parity": "Show how much of an engine's CUDA testing also runs on ROCm.",
     },
+    "Serve": {
+        "serve": "Serve the web app and the HTTP API over a folder of runs.",
+        "mcp": "Serve every question as a tool of an agent.",
+        "ask": "Answer a question in JSON.",
+    },
     "Data": {
         "catalog": "List accelerators, models, engines, workloads and TCO sets.",
         "data": "List, verify, install and compare bundles of operating points.",

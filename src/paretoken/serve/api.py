@@ -1,30 +1,35 @@
-"""The HTTP API, version 1: its verbs, and an answer to each question."""
+"""The HTTP API, version 1: its verbs, its description, and an answer to each question."""
 
 from __future__ import annotations
 
+import asyncio
+from http import HTTPStatus
+
+import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paretoken.answers.ask import verb_named
-from paretoken.answers.registry import VERBS
 from paretoken.errors import UnknownName
-from paretoken.serve.asking import SLOW
-from paretoken.serve.problems import problem
+from paretoken.serve.asking import ENVELOPE, SLOW, job_of
+from paretoken.serve.openapi import DOCUMENT, ROOT
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import workers_of
+from paretoken.version import __version__
 
-ROOT = "/api/v1"
+JSON = "application/json"
 
 
 def routes(settings: ServeSettings) -> list[Route]:
     """The routes of the API."""
-    return [Route(f"{ROOT}/", verbs), Route(f"{ROOT}/{{verb}}", answer, methods=["POST"])]
-
-
-async def verbs(request: Request) -> Response:
-    """Every verb that answers."""
-    return JSONResponse({"verbs": [name for name, verb in VERBS.items() if not verb.writes_files]})
+    description = ApiDescription()
+    return [
+        Route(f"{ROOT}/", description.verbs),
+        Route(f"{ROOT}/openapi.json", description.openapi),
+        Route(f"{ROOT}/{{verb}}", answer, methods=["POST"]),
+    ]
 
 
 async def answer(request: Request) -> Response:
@@ -33,7 +38,37 @@ async def answer(request: Request) -> Response:
     try:
         verb_named(verb)
     except UnknownName as e:
-        return problem(404, str(e))
-    payload = verb.encode() + b"\n" + await request.body()
-    result = await workers_of(request).run("paretoken.serve.asking:envelope", payload, slow=verb in SLOW)
-    return Response(result, media_type="application/json")
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the question as {JSON}")
+    job = job_of(verb, await request.body())
+    result = await workers_of(request).run(ENVELOPE, job, slow=verb in SLOW)
+    return Response(result, media_type=JSON)
+
+
+class ApiDescription:
+    """The OpenAPI document, made once by a worker when it is first wanted."""
+
+    def __init__(self) -> None:
+        self._document = b""
+        self._making = asyncio.Lock()
+
+    async def openapi(self, request: Request) -> Response:
+        """The document."""
+        return Response(await self._made(request), media_type=JSON)
+
+    async def verbs(self, request: Request) -> Response:
+        """Every verb that answers, its path and what it asks."""
+        paths = orjson.loads(await self._made(request))["paths"]
+        verbs = [
+            {"name": path.rpartition("/")[2], "path": path, "text": methods["post"]["summary"]}
+            for path, methods in paths.items()
+            if "post" in methods
+        ]
+        return JSONResponse({"version": __version__, "verbs": verbs})
+
+    async def _made(self, request: Request) -> bytes:
+        async with self._making:
+            if not self._document:
+                self._document = await workers_of(request).run(DOCUMENT, b"")
+        return self._document

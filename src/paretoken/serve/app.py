@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from paretoken.serve import api, pages, runs
+from paretoken.serve import api, login, pages, runs
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
@@ -21,6 +21,7 @@ from paretoken.serve.work import Workers
 
 PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (
     api.routes,
+    login.routes,
     pages.routes,
     runs.routes,
 )

@@ -25,6 +25,9 @@ SPELLINGS = {"e2e": "e2e_s", "rent": "rent_usd", "price": "price_usd_per_gpu_h",
 SPELLINGS |= {"engine": "engines", "term": "terms", "tier": "tiers", "origin": "origins", "source": "sources"}
 """Options whose fields have another name, where the question has no field of the option's own name."""
 
+IN_SENTENCES = {"e2e latency": "e2e_s", "the price of ": "price_usd_per_gpu_h"}
+"""What sentences of errors call a field, where that is not its label."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
@@ -52,7 +55,7 @@ class FormField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class QuestionForm:
     """The fields of a verb's question: those shown first, the others, and those of each part of the question."""
 
     verb: str
@@ -62,14 +65,14 @@ class Form:
     parts: tuple[tuple[str, tuple[FormField, ...]], ...]
 
 
-def form_of(verb: str) -> Form:
+def form_of(verb: str) -> QuestionForm:
     """The form of a verb; UnknownName for one that does not exist."""
     schema = json_schema(verb_named(verb).question)
     choices = Choices.shipped()
     fields = list(_fields(schema, choices, schema.get("$defs", {})))
     order = {name: place for place, name in enumerate(COMMON)}
     common = sorted((f for f in fields if f.common), key=lambda f: order.get(f.name, len(order)))
-    return Form(
+    return QuestionForm(
         verb=verb,
         about=schema.get("description", "").partition("\n\n")[0],
         common=tuple(common),
@@ -177,14 +180,14 @@ _OPTION = re.compile(r"--([a-z0-9-]+)")
 def field_of(sentence: str, names: list[str]) -> str:
     """The field, of these, that an error names by its key, as unknown, by an option, or by its label; else ""."""
     for pattern in _FIRST:
-        if found := pattern.search(sentence):
-            return found[1].split(".")[0] if found[1] not in names else found[1]
+        if match := pattern.search(sentence):
+            return match[1].partition(".")[0]
     words = [m[1] for m in _UNKNOWN.finditer(sentence)] + [m[1].replace("-", "_") for m in _OPTION.finditer(sentence)]
     for word in words:
         for name in (word, SPELLINGS.get(word, ""), f"{word}_s"):
             if name in names:
                 return name
     text = sentence.lower()
-    labels = {label_and_unit(name)[0].lower(): name for name in names} | {"e2e latency": "e2e_s"}
+    labels = {label_and_unit(name)[0].lower(): name for name in names} | IN_SENTENCES
     by_place = sorted((text.find(label), name) for label, name in labels.items() if label in text and name in names)
     return by_place[0][1] if by_place else ""

@@ -65,10 +65,10 @@ class Guard:
         """The response of a request that no route sees; None if one does."""
         headers = request.headers
         if not _is_own_host(headers.get("host", ""), self._settings):
-            return problem(421, f"the host {quoted(headers.get('host', ''))} is not this server's; see --origin")
+            return problem(421, f"the host {quoted(headers.get('host', ''))} is not this server's; see --allow-origin")
         for origin in headers.getlist("origin"):
             if origin not in (f"{request.url.scheme}://{headers['host']}", *self._settings.origins):
-                return problem(403, f"the page of {quoted(origin)} may not ask this server; see --origin")
+                return problem(403, f"the page of {quoted(origin)} may not ask this server; see --allow-origin")
         if _length(headers) > self._settings.question_bytes:
             return problem(413, _too_large(self._settings.question_bytes))
         if self._settings.token is None or request.url.path in OPEN_PATHS or _has_token(request, self._settings.token):

@@ -15,11 +15,12 @@ from paretoken.answers.ask import verb_named
 from paretoken.answers.seam import json_schema
 from paretoken.errors import ParetokenError, UnknownName
 from paretoken.report.asked.page import MOST_PLOTS
-from paretoken.serve.asking import SLOW
+from paretoken.serve.asking import SAVED, SHOWN, SLOW, job_of
+from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.form import field_of, form_of
 from paretoken.serve.frame import asset_mounts, framed
 from paretoken.serve.problems import PROBLEM_JSON, problem
-from paretoken.serve.questions import EXAMPLES, MAIN, OTHERS, other_questions, title_of
+from paretoken.serve.questions import MAIN, OTHERS, other_questions, title_of
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import workers_of
 
@@ -32,8 +33,8 @@ def routes(settings: ServeSettings) -> list[BaseRoute]:
     return [
         Route("/", page),
         Route("/ask/{verb}", page),
-        Route("/ask/{verb}", _answering("shown", "application/json"), methods=["POST"]),
-        Route("/ask/{verb}/file", _answering("saved", "text/html"), methods=["POST"]),
+        Route("/ask/{verb}", _answering(SHOWN, "application/json"), methods=["POST"]),
+        Route("/ask/{verb}/file", _answering(SAVED, "text/html"), methods=["POST"]),
         *asset_mounts(),
     ]
 
@@ -56,7 +57,7 @@ async def page(request: Request) -> Response:
         title=title_of(verb),
         form=form,
         example=orjson.dumps(EXAMPLES.get(verb, {})).decode(),
-        asks=verb in EXAMPLES,
+        asks=verb in EXAMPLES and verb not in SLOW,
         main_questions=tuple(MAIN.items()),
         other_questions=other_questions(),
         other_title=OTHERS.get(verb),
@@ -72,9 +73,9 @@ def _answering(job: str, media_type: str) -> Endpoint:
             verb_named(verb)
         except UnknownName as e:
             return problem(HTTPStatus.NOT_FOUND, str(e))
-        payload = verb.encode() + b"\n" + await request.body()
+        payload = job_of(verb, await request.body())
         try:
-            result = await workers_of(request).run(f"paretoken.serve.showing:{job}", payload, slow=verb in SLOW)
+            result = await workers_of(request).run(job, payload, slow=verb in SLOW)
         except ParetokenError as e:
             return _at_field(verb, str(e))
         return Response(result, media_type=media_type)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from paretoken.errors import ParetokenError
+from paretoken.errors import NoData, ParetokenError
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -29,7 +29,8 @@ async def of_http(request: Request, error: Exception) -> Response:
 
 async def of_user(request: Request, error: Exception) -> Response:
     """The problem of a mistake that the user can mend."""
-    return problem(HTTPStatus.BAD_REQUEST, str(error))
+    no_data = isinstance(error, NoData)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY if no_data else HTTPStatus.BAD_REQUEST, str(error))
 
 
 async def of_program(request: Request, error: Exception) -> Response:

@@ -1,20 +1,18 @@
-"""The questions as the web app offers them: what each is called, and one to begin with."""
+"""The questions as the web app offers them: what each is called."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from paretoken.answers.registry import VERBS
 
 MAIN = {
-    "compare": "Compare accelerators",
+    "compare": "Compare",
     "predict": "Predict",
     "plan": "Plan a fleet",
     "cost": "Cost of tokens",
     "breakeven": "Break-even rent",
     "rent-market": "Rents",
     "tco": "Cost of owning",
-    "advise": "Advice by buyer",
+    "advise": "Advice",
     "selfhost": "Self-host or API",
     "outlook": "Outlook",
 }
@@ -36,46 +34,6 @@ OTHERS = {
     "overview": "Coverage and accuracy",
     "data-diff": "Compare two sets of points",
 }
-_POINTS: Mapping[str, object] = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
-_DEPLOYMENT: Mapping[str, object] = {
-    "accelerator": "H200",
-    "model": "llama-3-70b",
-    "engine": "vllm",
-    "precision": "fp8",
-    "isl": 1024,
-    "osl": 1024,
-}
-EXAMPLES: Mapping[str, Mapping[str, object]] = {
-    "compare": {**_POINTS, "e2e_s": 15.0},
-    "predict": {**_DEPLOYMENT, "tp": 4},
-    "plan": {
-        "model": "llama-3-70b",
-        "slo": "ttft_p99=2s,tpot=50ms",
-        "rate": "20",
-        "isl": "1024",
-        "osl": "512",
-        "accelerators": ["H200", "MI300X"],
-        "engines": ["vllm"],
-        "precisions": ["fp8"],
-        "coarse": True,
-    },
-    "cost": _POINTS,
-    "frontier": _POINTS,
-    "breakeven": {**_POINTS, "accelerator": "MI355X", "against": "B200", "market": True},
-    "rent-market": {},
-    "rent": {"accelerator": "H100"},
-    "rent-history": {"accelerator": "H100"},
-    "tco": {},
-    "advise": {**_POINTS, "interactivity": 40.0},
-    "selfhost": {**_POINTS, "interactivity": 40.0},
-    "outlook": {"scenario": "rent-cut"},
-    "explain": {**_DEPLOYMENT, "tp": 4},
-    "fit": {"model": "llama-3-70b"},
-    "predict-disaggregated": {**_DEPLOYMENT, "layout": "1xTP4+1xTP4"},
-    "trends": {},
-    "overview": {},
-}
-"""A first question for each verb that needs no file and answers within seconds."""
 
 
 def title_of(verb: str) -> str:

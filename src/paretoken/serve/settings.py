@@ -27,7 +27,7 @@ class ServeSettings:
     token: str | None = None
     origins: tuple[str, ...] = ()
     question_bytes: int = 1_000_000
-    limit_s: float = 120.0
+    limit_s: float = 300.0
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():

@@ -15,13 +15,13 @@ from starlette.requests import Request
 
 from paretoken import errors
 from paretoken.errors import ParetokenError
+from paretoken.serve.asking import WARM_UP
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.worker import DEFECT, LENGTH_BYTES, OK, frame, unframed
 
 QUICK_WORKERS, SLOW_WORKERS = 2, 1
 MOST_WAITING = 32
 """Jobs that wait for a worker; more are refused."""
-WARM_UP = "paretoken.serve.asking:warm_up"
 
 
 class Lane:

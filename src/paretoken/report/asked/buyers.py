@@ -60,17 +60,22 @@ def advise_view(answer: AdviseAnswer, question: AdviseQuestion) -> AnswerView:
 
 
 def _advice_lead(of_segment: Sequence[tuple[str, Advice]]) -> str:
-    said = [
+    choices = [
         f"{name}: {next(advice_words(a))}" if name else next(advice_words(a)) for name, a in of_segment if a.choices
     ]
     title = of_segment[0][1].title
-    return f"{title}: {'; '.join(said)}." if said else f"{title}: no accelerator with data has a price."
+    return f"{title}: {'; '.join(choices)}." if choices else f"{title}: no accelerator with data has a price."
+
+
+def _recommended(advice: Advice) -> str:
+    return next(advice_words(advice)) if advice.best else "no recommendation, for the reason in the notes"
 
 
 def _advice_notes(of_segment: Sequence[tuple[str, Advice]]) -> Iterator[str]:
     for name, advice in of_segment:
         if advice.choices:
-            _, *more = advice_words(advice)
+            first, *rest = advice_words(advice)
+            more = rest if advice.best else [first, *rest]
             changes = [f"{c.accelerator} {change_words(c)}" for c in advice.changes[:MOST_CHANGES]]
             yield f"{advice.title}{f', {name}' if name else ''}: {'; '.join([*more, *changes])}."
 
@@ -180,7 +185,7 @@ STATE_HEADS = {
 
 def outlook_view(answer: OutlookAnswer, question: OutlookQuestion) -> AnswerView:
     """Who has the cheapest tokens when, in a scenario."""
-    said = [
+    choices = [
         f"from {day} {first}" + (f", {margin:+.0%} over {second}" if margin is not None else "")
         for (day, first, second, margin), before in zip(answer.winners, (None, *answer.winners), strict=False)
         if before is None or before[1:3] != (first, second)
@@ -188,7 +193,7 @@ def outlook_view(answer: OutlookAnswer, question: OutlookQuestion) -> AnswerView
     today = list(doubts(answer.verdict_today, " today")) if answer.verdict_today else []
     states = [{name: getattr(s, name) for name in STATE_HEADS} | {"day": s.day.isoformat()} for s in answer.states]
     return AnswerView(
-        lead=(f"Scenario {answer.scenario}, {answer.limits}: cheapest tokens {'; '.join(said)}.",),
+        lead=(f"Scenario {answer.scenario}, {answer.limits}: cheapest tokens {'; '.join(choices)}.",),
         notes=(
             "Every figure is a scenario's, not a measurement.",
             *(f"not like for like: {line}" for line in answer.unlike),

@@ -43,20 +43,17 @@ class Choices:
         return self._of_catalog(name)
 
     def _of_catalog(self, name: str) -> NamedChoices:
-        entries = {
-            "accelerator": self.catalog.accelerators,
-            "engine": self.catalog.engines,
-            "workload": self.catalog.workloads,
-        }
         if name == "model":
             return self._models()
-        if name == "against":
-            name = "accelerator"
         if name == "tco":
             return tuple((key, key) for key in self.catalog.tco.entries)
-        if name not in entries:
-            return ()
-        return tuple((key, entry.name) for key, entry in entries[name].entries.items())
+        if name in ("accelerator", "against"):
+            return tuple((key, entry.name) for key, entry in self.catalog.accelerators.entries.items())
+        if name == "engine":
+            return tuple((key, entry.name) for key, entry in self.catalog.engines.entries.items())
+        if name == "workload":
+            return tuple((key, entry.name) for key, entry in self.catalog.workloads.entries.items())
+        return ()
 
     def _models(self) -> NamedChoices:
         models = self.catalog.models.entries

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import exp, isfinite, log
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -64,15 +65,15 @@ def curve_plot(
         empty = {"min": 1, "max": 10}
         return {**texts, "x": empty, "y": empty, "empty": "Nothing here has data on this axis and a price."}
     xs, ys = ([m[key] for m in marks] for key in ("x", "y"))
-    x = {"title": AXES[axis], "log": True, **log_range(xs)}
-    rules = [{"x": limit, "text": f"limit {SIGNS[axis]} {limit:g}"}] if limit and x["min"] < limit < x["max"] else []
+    ends = log_range(xs)
+    inside = limit is not None and ends["min"] < limit < ends["max"]
     return {
         **texts,
-        "x": x,
+        "x": {"title": AXES[axis], "log": True, **ends},
         "y": {"title": figure.title, "prefix": figure.prefix, "log": True, **log_range(ys)},
         "lines": lines,
         "marks": marks,
-        "rules": rules,
+        "rules": [{"x": limit, "text": f"limit {SIGNS[axis]} {limit:g}"}] if inside else [],
         "table": table(HEADS, [_row(c, p) for c in drawn for p in c.rows]),
     }
 
@@ -85,6 +86,7 @@ def log_range(values: Iterable[float]) -> dict[str, float]:
     return {"min": low / room, "max": high * room}
 
 
+@cache
 def tints(style: Style) -> dict[str, object]:
     """The colours of a line or mark for light and dark pages."""
     return {
@@ -146,7 +148,7 @@ def _best_points(own: Sequence[Curve], axis: Axis, figure: Figure) -> tuple[list
 
 def _marks(
     curve: Curve, curves: Sequence[Curve], axis: Axis, figure: Figure, catalog: Catalog
-) -> Iterator[dict[str, object]]:
+) -> Iterator[dict[str, Any]]:
     """The points of a curve, faint where another engine of the accelerator serves more."""
     rivals = [c for c in curves if (c.accelerator, c.origin) == (curve.accelerator, curve.origin) and c is not curve]
     style = accelerator_style(curve.accelerator, catalog)

@@ -111,8 +111,8 @@ def _row(c: PricedCandidate) -> tuple[str | float | None, ...]:
 
 def _plots(bounds: list[tuple[str, CompareAnswer, bool]], question: CompareQuestion) -> Iterator[Plot]:
     data = Data.of(question)
-    for name, answer, known in bounds:
-        chosen = selection(best_known(question) if known else question, data)
+    for name, answer, any_serving in bounds:
+        chosen = selection(best_known(question) if any_serving else question, data)
         curves = data.curves(chosen, answer.axis)
         serving = name.partition(":")[0].lower()
         what = f"{chosen.model} {chosen.precision or ''}, {chosen.isl}/{chosen.osl}, {serving}".removesuffix(", ")

@@ -60,11 +60,11 @@ _UNITS = {
     "output_price": "USD per M tokens",
     "cached_price": "USD per M tokens",
     "hours": "h",
+    "tput_per_gpu": "tok/s/GPU",
 }
 _ENDS = (
     (r"_tok_s_per_mw$|^tok_s_per_mw$", "tok/s/MW"),
     (r"_tput_per_gpu_tok_s", "tok/s/GPU"),
-    (r"tput_per_gpu$", "tok/s/GPU"),
     (r"_?usd_per_gpu_hour$|_?usd_per_gpu_h$", "USD per GPU-hour"),
     (r"_?usd_per_gpu_day$", "USD per GPU-day"),
     (r"_?usd_per_mtok", "USD per M tokens"),

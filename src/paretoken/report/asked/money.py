@@ -20,6 +20,8 @@ from paretoken.report.numbers import money, rounded
 from paretoken.report.plot_page import Plot, table, tone
 
 GPU_HOUR = "USD per GPU-hour"
+LEAST_USD = 5e-4
+"""Of a component that a table and a chart show."""
 MOST_LIMITS = 24
 """Limits that the table shows; the chart and the JSON have all."""
 
@@ -46,16 +48,16 @@ def _breakeven_lead(answer: BreakevenAnswer) -> str:
     return f"break-even rent of {answer.accelerator} against {answer.against}, USD per GPU-hour: {terms}"
 
 
-def _curves(answer: BreakevenAnswer) -> Iterator[tuple[str, list[list[float]], float | None]]:
+def _curves(answer: BreakevenAnswer) -> Iterator[tuple[str, list[tuple[float, float]], float | None]]:
     """The name of each curve, its points where the rent is not withheld, and the accelerator's own price."""
     if answer.points:
         first = answer.points[0]
         own = first.cost_usd_per_gpu_h if isinstance(first, PricedBreakevenPoint) else None
-        points = [[p.value, p.break_even_usd_per_gpu_h] for p in answer.points if not p.withheld]
+        points = [(p.value, p.break_even_usd_per_gpu_h) for p in answer.points if not p.withheld]
         yield f"{answer.against} at {first.rent_against_usd_per_gpu_h:.2f}", points, own
     for t in answer.terms:
         triples = zip(answer.values, answer.withheld, t.break_even_usd_per_gpu_h, strict=True)
-        yield t.term, [[x, y] for x, withheld, y in triples if not withheld], t.market_usd_per_gpu_h
+        yield t.term, [(x, y) for x, withheld, y in triples if not withheld], t.market_usd_per_gpu_h
 
 
 def _breakeven_plot(name: str, answer: BreakevenAnswer) -> Plot:
@@ -84,7 +86,7 @@ def _breakeven_plot(name: str, answer: BreakevenAnswer) -> Plot:
 
 
 def _breakeven_table(name: str, answer: BreakevenAnswer) -> AnswerTable:
-    curves = [(n, dict(map(tuple, points))) for n, points, _ in _curves(answer)]
+    curves = [(n, dict(points)) for n, points, _ in _curves(answer)]
     values = list(answer.values or (p.value for p in answer.points))
     step = max(1, len(values) // MOST_LIMITS)
     rows = tuple((x, *(by.get(x) for _, by in curves)) for x in values[::step])
@@ -114,9 +116,9 @@ def market_view(answer: MarketAnswer, question: RentQuestion) -> AnswerView:
 def rent_view(answer: RentAnswer, question: RentQuestion) -> AnswerView:
     """What one accelerator rents at, term by term."""
     priced = [c for c in answer.cells if c.median_usd_per_gpu_h is not None]
-    said = "; ".join(f"{c.term} {_median(c):.2f}" for c in priced) or "too few providers for a median"
+    medians = "; ".join(f"{c.term} {_median(c):.2f}" for c in priced) or "too few providers for a median"
     return AnswerView(
-        lead=(f"{answer.accelerator} on {answer.at}, {GPU_HOUR}, median of provider medians: {said}.",),
+        lead=(f"{answer.accelerator} on {answer.at}, {GPU_HOUR}, median of provider medians: {medians}.",),
         plots=(_rents(priced, f"Rent of {answer.accelerator}", [c.term for c in priced]),) if priced else (),
         tables=(
             _cells(answer.cells),
@@ -206,7 +208,7 @@ def tco_view(answer: TcoAnswer, question: TcoQuestion) -> AnswerView:
     """What a GPU-hour costs its owner, in its components."""
     costs = sorted(answer.costs, key=lambda c: c.usd_per_gpu_h)
     first, last = costs[0], costs[-1]
-    parts = list(dict.fromkeys(name for c in costs for name in c.components))
+    parts = list(dict.fromkeys(name for c in costs for name, usd in c.components.items() if abs(usd) >= LEAST_USD))
     rows: tuple[tuple[Shown, ...], ...] = tuple(
         (c.accelerator, c.usd_per_gpu_h, *(c.components.get(p) for p in parts), c.capital_usd, c.it_kw_per_gpu)
         for c in costs

@@ -177,8 +177,8 @@ RATE_HEADS = ("tok/s/GPU", "TTFT p50 ms", "TTFT p99 ms", "TPOT p50 ms", "TPOT p9
 
 
 def _of_rate(rows: Sequence[RateRow], notes: tuple[str, ...]) -> AnswerView:
-    held = [r for r in rows if not r.overloaded]
-    sizes = ", ".join(f"{size_heading(r)} {r.size}" for r in held) or "no size"
+    keeping_up = [r for r in rows if not r.overloaded]
+    sizes = ", ".join(f"{size_heading(r)} {r.size}" for r in keeping_up) or "no size"
     return AnswerView(
         lead=(f"Simulated: Poisson arrivals, {rows[0].rate_s:g} requests/s: {sizes} keeps up.",),
         notes=notes,

@@ -45,14 +45,15 @@ export function showView(next) {
     byId(id).hidden = place >= view.plots.length;
     return !byId(id).hidden;
   });
+  byId("plots").dataset.count = drawn.length;
   drawNow(drawn);
 }
 
 export const redraw = () => shown && refresh(figures);
 
 function evidence({ origins, sources, version }) {
-  const known = origins.filter((o) => ORIGINS.includes(o));
-  const of = known.length ? `Figures: ${known.join(", ")}. ` : "";
+  const usual = origins.filter((o) => ORIGINS.includes(o));
+  const of = usual.length ? `Figures: ${usual.join(", ")}. ` : "";
   const listed = sources.length ? `${counted(sources.length, "source")}, listed below. ` : "";
   return `${of}${listed}paretoken ${version}.`;
 }

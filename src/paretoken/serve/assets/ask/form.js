@@ -75,13 +75,13 @@ const textOf = (value, kind) => {
 };
 
 function put(input, value) {
-  const given = value !== undefined && value !== null;
-  if (input.dataset.kind === "flag") input.checked = given ? value === true : input.dataset.default === "true";
+  const isSet = value !== undefined && value !== null;
+  if (input.dataset.kind === "flag") input.checked = isSet ? value === true : input.dataset.default === "true";
   else if (input.tagName === "FIELDSET") {
-    const values = given ? [value].flat().map(String) : [];
+    const values = isSet ? [value].flat().map(String) : [];
     for (const box of boxesOf(input)) box.checked = values.includes(box.value);
-  } else if (input.tagName === "SELECT") putChoice(input, given ? String(value) : input.dataset.default);
-  else input.value = given ? textOf(value, input.dataset.kind) : "";
+  } else if (input.tagName === "SELECT") putChoice(input, isSet ? String(value) : input.dataset.default);
+  else input.value = isSet ? textOf(value, input.dataset.kind) : "";
 }
 
 function putChoice(input, text) {

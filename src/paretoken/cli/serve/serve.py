@@ -1,0 +1,50 @@
+"""`paretoken serve`: the local web app and the HTTP API."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import rich_click as click
+
+from paretoken.cli.output import echo
+
+
+@click.command("serve")
+@click.argument("folder", required=False, default=".", type=Path, metavar="[FOLDER]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; others need a token.")
+@click.option("--port", default=8210, show_default=True, type=click.IntRange(0, 65_535), help="Port to listen at.")
+@click.option("--token-file", type=Path, metavar="FILE", help="File with the token that every request needs.")
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="URL",
+    help="Also answer at this address, such as that of a reverse proxy (repeatable).",
+)
+@click.option(
+    "--limit-s",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(1, 86_400),
+    help="Seconds that an answer may take.",
+)
+def command(
+    folder: Path, host: str, port: int, token_file: Path | None, origins: tuple[str, ...], limit_s: float
+) -> None:
+    """Serve the web app and the HTTP API over a folder of runs.
+
+    Questions read the files of FOLDER alone, the current folder by default. The token may also be in
+    PARETOKEN_SERVE_TOKEN.
+
+    \b
+    Examples:
+      paretoken serve runs
+      paretoken serve runs --host 0.0.0.0 --token-file token.txt
+      curl http://127.0.0.1:8210/api/v1/fit --json '{"model": "llama-3-70b"}'
+    """
+    from paretoken.serve.running import serve, token_of
+    from paretoken.serve.settings import ServeSettings
+
+    token = token_of(token_file, os.environ)
+    serve(ServeSettings(folder=folder, host=host, port=port, token=token, origins=origins, limit_s=limit_s), echo)
