@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import orjson
@@ -46,6 +47,7 @@ def saved(payload: bytes) -> bytes:
 def warm_up(payload: bytes) -> bytes:
     """Load what most questions need: one of them is asked."""
     shown(WARM_QUESTION)
+    import_module("paretoken.serve.run_jobs")
     return b""
 
 

@@ -69,15 +69,7 @@ def run_places(root: Path) -> Iterator[RunPlace]:
             open_ += [(f"{folder}/{name}", _joined(path, name), depth + 1, below) for name in folders]
 
 
-def inside(root: Path, path: str) -> Path:
-    """The file or folder of a path in the folder; BadFile for one that a link leads out of it."""
-    place = (root / path).resolve()
-    if place != root and root not in place.parents:
-        raise BadFile(f"{visible(path)} leads out of the folder; name what is in it")
-    return place
-
-
-def require_inside(folder: Path) -> None:
+def require_no_links(folder: Path) -> None:
     """BadFile where a file of a run is a link: only what is in its folder is read."""
     levels = folder / LEVELS
     for place in (folder, levels, *(entry for entry in _folders(levels))):

@@ -33,7 +33,7 @@ from paretoken.report.run.grades import GRADES
 from paretoken.report.run.page import render_runs
 from paretoken.report.run.reading import MeasuredRun, read_runs
 from paretoken.report.run.warnings import by_grade, warnings_of
-from paretoken.serve.run_files import require_inside
+from paretoken.serve.run_files import require_no_links
 
 LEVELS_SHOWN = 50
 """Levels of a page."""
@@ -80,7 +80,7 @@ def opened(payload: bytes) -> bytes:
 
 def part_of(folder: Path, page: int) -> tuple[MeasuredRun, int]:
     """A run with the levels of one page, and how many it has; NoData before the first is finished."""
-    require_inside(folder)
+    require_no_links(folder)
     places = sorted(p.parent for p in folder.glob(f"{LEVELS}/[0-9]*/{SUMMARY}"))
     if not places:
         raise NoData(f"{folder} has no finished level yet; watch it while it runs")
@@ -97,7 +97,7 @@ def report(payload: bytes) -> bytes:
     if len(folders) > len(paths):  # of a campaign: cells without results yet are fine
         folders = [f for f in folders if any(f.glob(f"{LEVELS}/*/{SUMMARY}"))]
     for folder in folders:
-        require_inside(folder)
+        require_no_links(folder)
     levels = [place.parent for folder in folders for place in folder.glob(f"{LEVELS}/[0-9]*/{SUMMARY}")]
     sizes = sum((place / REQUESTS).stat().st_size for place in levels if (place / REQUESTS).is_file())
     if len(levels) > MOST_REPORTED or sizes > MOST_REPORTED_BYTES:
@@ -113,7 +113,7 @@ def compared(payload: bytes) -> bytes:
     question = _asked(payload)
     a, b = (Path(str(question[side])) for side in ("a", "b"))
     for folder in (a, b):
-        require_inside(folder)
+        require_no_links(folder)
     runs = read_runs([a, b])
     checked, absent = _checked(a, b)
     side_by_side = change(*runs) if question.get("at_load") else None

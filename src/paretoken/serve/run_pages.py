@@ -50,12 +50,14 @@ class RunPages:
         self.index.refresh_soon()
         await asyncio.to_thread(self.index.wait, PATIENCE_S)
 
-    async def job(self, request: Request, name: str, question: Mapping[str, object], paths: Sequence[str]) -> bytes:
+    async def job(
+        self, request: Request, name: str, question: Mapping[str, object], paths: Sequence[str], *, slow: bool = False
+    ) -> bytes:
         """The answer of a worker about some places of the folder, made once for each state of their files."""
         payload = orjson.dumps(question)
         key = name, payload, tuple(self.index.place_of_any(path) for path in paths)
         if key not in self.kept:
-            self.kept[key] = await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload)
+            self.kept[key] = await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
             while len(self.kept) > MOST_KEPT or sum(map(len, self.kept.values())) > MOST_KEPT_BYTES:
                 self.kept.popitem(last=False)
         self.kept.move_to_end(key)
@@ -100,9 +102,10 @@ async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
     paths = request.query_params.getlist("run")
     if len(paths) != 2:
         raise BadConfig(f"{counted(len(paths), 'run')} chosen; choose two, of which the first is the baseline")
-    question = {"a": paths[0], "b": paths[1], "at_load": bool(request.query_params.get("load"))}
+    at_load = bool(request.query_params.get("load"))
+    question = {"a": paths[0], "b": paths[1], "at_load": at_load}
     rows = [_row(pages.index, path) for path in paths]
-    return {"runs": rows, **orjson.loads(await pages.job(request, "compared", question, paths))}
+    return {"runs": rows, **orjson.loads(await pages.job(request, "compared", question, paths, slow=at_load))}
 
 
 async def history_of(pages: RunPages, request: Request) -> dict[str, object]:
@@ -197,7 +200,7 @@ async def _report(pages: RunPages, request: Request) -> Response:
     paths = request.query_params.getlist("run")
     if not 0 < len(paths) <= 8:
         raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
-    page = await pages.job(request, "report", {"paths": paths}, paths)
+    page = await pages.job(request, "report", {"paths": paths}, paths, slow=True)
     return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
