@@ -34,7 +34,7 @@ from paretoken.campaign.collect import CellProgress, status
 from paretoken.campaign.state import CampaignFolder
 from paretoken.errors import BadConfig, BadFile
 from paretoken.serve.index import RunIndex
-from paretoken.serve.run_files import is_measuring
+from paretoken.serve.run_files import is_measuring, require_no_links
 
 EVERY_S = 1.0
 MOST_STREAMS = 32
@@ -205,6 +205,7 @@ def token_rates(series: Series) -> list[float | None]:
 
 def campaign_picture(folder: Path) -> Picture:
     """A campaign now: its cells with their points, and whether it is over."""
+    require_no_links(folder, deep=3)
     cells = status(CampaignFolder(folder))
     going = is_locked(folder / LOCK) or any(cell.status == "running" for cell in cells)
     return {

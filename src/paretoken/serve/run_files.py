@@ -16,7 +16,7 @@ from typing import Literal
 
 from paretoken.bench.live_file import LIVE
 from paretoken.bench.lock import is_locked
-from paretoken.bench.run_folder import LEVELS, LOCK, POINTS, RUN, SUMMARY
+from paretoken.bench.run_folder import LOCK, POINTS, RUN, SUMMARY
 from paretoken.campaign.state import CAMPAIGN
 from paretoken.errors import BadFile
 from paretoken.foreign_text import visible
@@ -69,17 +69,18 @@ def run_places(root: Path) -> Iterator[RunPlace]:
             open_ += [(f"{folder}/{name}", _joined(path, name), depth + 1, below) for name in folders]
 
 
-def require_no_links(folder: Path) -> None:
-    """BadFile where a file of a run is a link: only what is in its folder is read."""
-    levels = folder / LEVELS
-    for place in (folder, levels, *(entry for entry in _folders(levels))):
-        for entry in _entries(str(place)):
+def require_no_links(folder: Path, deep: int = 2) -> None:
+    """BadFile where a file of a run, or with `deep` 3 of a campaign, is a link: only what is in its folder is read."""
+    open_ = [(str(folder), deep)]
+    while open_:
+        place, below = open_.pop()
+        for entry in _entries(place):
             if entry.is_symlink():
-                raise BadFile(f"{visible(entry.name)} in {visible(place.name)} is a link; copy the file there instead")
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    return (Path(entry.path) for entry in _entries(str(folder)) if entry.is_dir(follow_symlinks=False))
+                raise BadFile(
+                    f"{visible(entry.name)} in {visible(Path(place).name)} is a link; copy the file there instead"
+                )
+            if below and entry.is_dir(follow_symlinks=False):
+                open_.append((entry.path, below - 1))
 
 
 def _listed(folder: str) -> tuple[dict[str, os.DirEntry[str]], list[str]]:

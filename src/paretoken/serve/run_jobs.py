@@ -156,7 +156,9 @@ def followed(payload: bytes) -> bytes:
 
 def cells(payload: bytes) -> bytes:
     """The cells of a campaign with their progress, as `paretoken campaign status` lists them."""
-    folder = CampaignFolder(Path(str(_asked(payload)["path"])))
+    place = Path(str(_asked(payload)["path"]))
+    require_no_links(place, deep=3)
+    folder = CampaignFolder(place)
     rows = [to_json(cell) for cell in status(folder)]
     return orjson.dumps({"cells": rows, "infeasible": folder.record()["infeasible"]})
 
