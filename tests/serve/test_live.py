@@ -13,8 +13,9 @@ from paretoken.bench.live_file import LIVE, LiveFile
 from paretoken.bench.lock import locked
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.stats.prometheus import MetricsReading
-from paretoken.serve.live import RunWatch, times_of, token_rates
-from tests.support.run_places import bare_run
+from paretoken.errors import BadFile
+from paretoken.serve.live import RunWatch, campaign_picture, times_of, token_rates
+from tests.support.run_places import bare_campaign, bare_run
 
 MS = 1_000_000
 
@@ -139,6 +140,25 @@ def test_a_live_file_that_is_odd_has_its_reason(tmp_path, content):
     picture = RunWatch(folder).picture()
     assert picture["error"]
     assert str(tmp_path) not in picture["error"]
+
+
+def test_a_campaign_counts_its_cells_and_their_points(tmp_path):
+    campaign = bare_campaign(tmp_path / "matrix")
+    picture = campaign_picture(campaign.folder)
+    assert (picture["state"], picture["done"], len(picture["cells"])) == ("ended", 0, 16)
+    job = campaign.of(campaign.jobs()[0])
+    cell = job.job.cells[0]
+    level = job.cell_folder(cell) / "levels" / "0001"
+    level.mkdir(parents=True)
+    (level / "summary.json").write_text("{}")
+    job.note_cell(cell, status="running")
+    with locked(job.folder / ".lock", 0.0):
+        picture = campaign_picture(campaign.folder)
+    assert (picture["state"], picture["done"], picture["of"]) == ("measuring", 1, 64)
+    assert picture["cells"][0]["status"] == "running"
+    (job.folder / "job.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(BadFile, match="is a link"):
+        campaign_picture(campaign.folder)
 
 
 def test_a_live_file_that_is_a_link_is_not_followed(tmp_path):

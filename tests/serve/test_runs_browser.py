@@ -15,7 +15,7 @@ from tests.support.app_server import app_server
 from tests.support.axe import violations
 from tests.support.emulators import emulated
 from tests.support.pages import until, watched
-from tests.support.run_places import hostile, point_table, two_runs
+from tests.support.run_places import bare_campaign, hostile, point_table, two_runs
 
 pytestmark = pytest.mark.slow
 DAYS = [f"2026-{month:02d}-15" for month in range(1, 13)]
@@ -26,6 +26,7 @@ STATE = "document.getElementById('state').textContent"
 def folder(tmp_path_factory):
     root = two_runs(tmp_path_factory.mktemp("served") / "runs")
     hostile(root / "strange", root / "2026-11" / "before")
+    bare_campaign(root / "matrix")
     rates = [100.0 + k % 3 for k in range(6)] + [150.0 + k % 3 for k in range(6)]
     point_table(
         root / "kept.parquet",
@@ -111,6 +112,14 @@ def test_a_strange_folder_is_inert_and_fits_a_phone(browser, app):
         for path in ("/points", "/live", "/runs/history?model=a", "/runs/open?run=2026-11/after"):
             page.goto(app + path)
             calm(page)
+
+
+def test_a_campaign_lists_its_cells(browser, app):
+    with watched(browser, app) as opened:
+        page = opened("/runs/campaign?campaign=matrix", width=390, bypass_csp=True)
+        until(page, f"{STATE} === '0 of 64 points measured; no process measures now.'")
+        assert page.locator("#cells tbody tr").count() == 16
+        calm(page)
 
 
 def test_a_benchmark_is_watched_to_its_end(browser, app, folder):

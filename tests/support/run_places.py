@@ -8,7 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from paretoken.bench.run_folder import RunFolder
+from paretoken.campaign.state import CampaignFolder
 from paretoken.points.schema import conform
+from tests.support.campaign_files import campaign, plan
 from tests.support.runs import METADATA, ladder, slower
 
 MARKUP = '<img src=x onerror="document.title=1">'
@@ -56,6 +58,14 @@ def hostile(root: Path, outside: Path) -> Path:
     (inner / "levels" / "0001").symlink_to(outside / "levels" / "0001")
     (root / "loop").symlink_to(root)
     return root
+
+
+def bare_campaign(folder: Path) -> CampaignFolder:
+    """A campaign of sixteen cells, none of which has begun."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    own = CampaignFolder(folder)
+    own.create(campaign(folder.parent), plan(folder.parent), folder.parent / "c.toml")
+    return own
 
 
 def point_table(file: Path, **columns: list[object]) -> Path:

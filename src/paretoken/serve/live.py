@@ -1,29 +1,21 @@
-"""A run or a campaign while it measures: what its files say, once a second, as server-sent events.
+"""A run or a campaign while it measures: what its files say now.
 
 The counts are those of live.json; latencies come from the journals, in which every finished request is. Both are read
-beside the benchmark, which does not know of it. The stream ends when the run does; a browser that loses it asks again.
+beside the benchmark, which does not know of it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import orjson
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
 from paretoken.bench.client.fidelity import CPU_SHARE_LIMIT, SEND_LATENESS_LIMIT_S
 from paretoken.bench.client.journal import SUFFIX, EndedRequest, ended_from
@@ -32,12 +24,10 @@ from paretoken.bench.lock import is_locked
 from paretoken.bench.run_folder import LEVELS, LOCK, SUMMARY
 from paretoken.campaign.collect import CellProgress, status
 from paretoken.campaign.state import CampaignFolder
-from paretoken.errors import BadConfig, BadFile
-from paretoken.serve.index import RunIndex
+from paretoken.errors import BadFile
 from paretoken.serve.run_files import is_measuring, require_no_links
 
 EVERY_S = 1.0
-MOST_STREAMS = 32
 MOST_LIVE_BYTES = 4_000_000
 MOST_JOURNALS = 256
 MOST_REQUESTS = 200_000
@@ -219,70 +209,6 @@ def campaign_picture(folder: Path) -> Picture:
 def _cell(cell: CellProgress) -> Picture:
     names = ("job", "workload", "status", "points", "of", "reason", "point")
     return {name: value for name, value in asdict(cell).items() if name in names}
-
-
-def live_routes(index: RunIndex) -> list[Route]:
-    """The streams of runs and of campaigns."""
-    streams = Streams(index)
-    return [
-        Route("/runs/live", partial(_run_stream, streams)),
-        Route("/runs/campaign/live", partial(_campaign_stream, streams)),
-    ]
-
-
-@dataclass(slots=True)
-class Streams:
-    """Who watches what: a bounded number, with one reader for each run."""
-
-    index: RunIndex
-    open: int = 0
-    watches: dict[str, RunWatch] = field(default_factory=dict)
-
-    async def events(self, request: Request, picture: Callable[[], Picture]) -> AsyncIterator[bytes]:
-        """The picture once a second, until it is over or nobody listens."""
-        self.open += 1
-        try:
-            yield b"retry: 2000\n\n"
-            while not await request.is_disconnected():
-                now = await asyncio.to_thread(picture)
-                yield b"data: " + orjson.dumps(now) + b"\n\n"
-                if now["state"] == "ended":
-                    yield b"event: end\ndata: {}\n\n"
-                    return
-                await asyncio.sleep(EVERY_S)
-        finally:
-            self.open -= 1
-
-    def response(self, request: Request, picture: Callable[[], Picture]) -> Response:
-        if self.open >= MOST_STREAMS:
-            raise HTTPException(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"{MOST_STREAMS} pages already watch runs; close one",
-                {"Retry-After": "5"},
-            )
-        return StreamingResponse(self.events(request, picture), media_type="text/event-stream")
-
-
-async def _run_stream(streams: Streams, request: Request) -> Response:
-    path = _named(request, "run")
-    folder = streams.index.root / streams.index.place(path).path
-    if len(streams.watches) > 4 * MOST_STREAMS and not streams.open:
-        streams.watches.clear()
-    watch = streams.watches.setdefault(path, RunWatch(folder))
-    return streams.response(request, watch.picture)
-
-
-async def _campaign_stream(streams: Streams, request: Request) -> Response:
-    path = _named(request, "campaign")
-    folder = streams.index.root / streams.index.place(path, "campaign").path
-    return streams.response(request, partial(campaign_picture, folder))
-
-
-def _named(request: Request, name: str) -> str:
-    value = request.query_params.get(name, "")
-    if not value:
-        raise BadConfig(f"the {name} is missing; open it from the list")
-    return value
 
 
 def _quantiles(values: Floats) -> list[float | None]:

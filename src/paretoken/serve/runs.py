@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from paretoken.serve.index import RunIndex
-from paretoken.serve.live import live_routes
 from paretoken.serve.run_pages import RunPages, page_routes
 from paretoken.serve.settings import ServeSettings
+from paretoken.serve.streams import live_routes
 
 
 def routes(settings: ServeSettings) -> list[BaseRoute]:

@@ -9,6 +9,10 @@ const source = new EventSource(address("/runs/campaign/live", { campaign }));
 
 source.addEventListener("message", (event) => {
   const now = JSON.parse(event.data);
+  if (now.error) {
+    byId("state").textContent = `This campaign cannot be read: ${now.error}`;
+    return;
+  }
   byId("progress").max = now.of;
   byId("progress").value = now.done;
   byId("state").textContent =
