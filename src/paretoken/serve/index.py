@@ -52,7 +52,10 @@ class Walk:
 
 
 class RunIndex:
-    """The tables `runs` and `points`, kept up to date; `rows` answers a question from any thread."""
+    """The tables `runs` and `points`, kept up to date; `rows` answers a question from any thread.
+
+    `changes` counts how often something was read anew; `complete` is whether the whole folder was read once.
+    """
 
     def __init__(self, root: Path, every_s: float = EVERY_S) -> None:
         self.root = root.resolve()
@@ -62,7 +65,8 @@ class RunIndex:
         self._places: dict[str, RunPlace] = {}
         self._refreshing = threading.Lock()
         self._due_s = 0.0
-        self._changes = 0
+        self.changes = 0
+        self.complete = False
         self._kept: dict[str, tuple[int, dict[str, tuple[tuple[str, int], ...]]]] = {}
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
@@ -80,8 +84,8 @@ class RunIndex:
     def kept(self, name: str, queries: Mapping[str, str]) -> dict[str, tuple[tuple[str, int], ...]]:
         """The (value, count) rows of several queries, kept under a name until the folder changes."""
         changes, answers = self._kept.get(name, (-1, {}))
-        if changes != self._changes:
-            changes = self._changes
+        if changes != self.changes:
+            changes = self.changes
             answers = {key: tuple((str(v), int(str(n))) for v, n in self.rows(q)) for key, q in queries.items()}
             self._kept[name] = changes, answers
         return answers
@@ -131,15 +135,15 @@ class RunIndex:
         with self._database.cursor() as cursor:
             for gone in _batches([path for path in self._places if path not in now]):
                 _forget(cursor, gone)
-                self._changes += 1
+                self.changes += 1
             self._places = {path: place for path, place in self._places.items() if path in now}
             self.walk = Walk(len(self._places), len(now), running=bool(changed), seconds=self.walk.seconds)
             for places in _batches(changed):
                 self._read(cursor, places)
                 self._places |= {place.path: place for place in places}
-                self._changes += 1
+                self.changes += 1
                 self.walk = replace(self.walk, read=len(self._places))
-        ended = time.monotonic()
+        ended, self.complete = time.monotonic(), True
         self._due_s = ended + self._every_s
         self.walk = Walk(len(now), len(now), seconds=ended - started if changed else self.walk.seconds)
 

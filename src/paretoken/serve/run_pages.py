@@ -27,6 +27,7 @@ from paretoken.serve.work import workers_of
 API = "/api/v1"
 PATIENCE_S = 0.1
 """A walk through the folder that takes no longer is waited for, so that a new run is seen at once."""
+FIRST_S = 30.0
 MOST_KEPT, MOST_KEPT_BYTES = 64, 64_000_000
 MOST_FOLLOWED = 5_000
 """Points that a history takes."""
@@ -45,10 +46,13 @@ class RunPages:
     index: RunIndex
     kept: OrderedDict[object, bytes] = field(default_factory=OrderedDict)
 
-    async def settle(self) -> None:
-        """Have the folder looked at again, and wait a moment for it."""
+    async def settle(self, *, lists: bool) -> None:
+        """Have the folder looked at again, and wait a moment for it.
+
+        What is not a list waits longer for the first walk: a list says how far it is.
+        """
         self.index.refresh_soon()
-        await asyncio.to_thread(self.index.wait, PATIENCE_S)
+        await asyncio.to_thread(self.index.wait, PATIENCE_S if lists or self.index.complete else FIRST_S)
 
     async def job(
         self, request: Request, name: str, question: Mapping[str, object], paths: Sequence[str], *, slow: bool = False
@@ -56,12 +60,20 @@ class RunPages:
         """The answer of a worker about some places of the folder, made once for each state of their files."""
         payload = orjson.dumps(question)
         key = name, payload, tuple(self.index.place_of_any(path) for path in paths)
-        if key not in self.kept:
-            self.kept[key] = await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
-            while len(self.kept) > MOST_KEPT or sum(map(len, self.kept.values())) > MOST_KEPT_BYTES:
-                self.kept.popitem(last=False)
-        self.kept.move_to_end(key)
-        return self.kept[key]
+        return await self.once(key, lambda: self._worker(request, name, payload, slow=slow))
+
+    async def once(self, key: object, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """What was made for a key, else what is made now."""
+        answer = self.kept.pop(key, None)
+        if answer is None:
+            answer = await make()
+        self.kept[key] = answer
+        while len(self.kept) > MOST_KEPT or sum(map(len, self.kept.values())) > MOST_KEPT_BYTES:
+            self.kept.popitem(last=False)
+        return answer
+
+    async def _worker(self, request: Request, name: str, payload: bytes, *, slow: bool = False) -> bytes:
+        return await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
 
 
 async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict[str, object]:
@@ -113,16 +125,22 @@ async def history_of(pages: RunPages, request: Request) -> dict[str, object]:
     filters = {name: value for name in FILTERS if (value := request.query_params.get(name, ""))}
     if not filters.get("model"):
         raise BadConfig("the model is missing; open a run and follow its configuration from there")
+    key = "history", tuple(filters.items()), pages.index.changes
+    answer = await pages.once(key, lambda: _history(pages, request, filters))
+    return {"filters": filters, **orjson.loads(answer)}
+
+
+async def _history(pages: RunPages, request: Request, filters: Mapping[str, str]) -> bytes:
     rows = await asyncio.to_thread(_points_of, pages.index, filters)
     if not rows:
         raise NoData("no point of the folder has this configuration; leave out a filter")
-    answer: dict[str, object] = {"filters": filters, "points": len(rows), "runs": _by_run(rows)}
+    answer: dict[str, object] = {"points": len(rows), "runs": _by_run(rows), "history": None, "absent": ""}
+    payload = orjson.dumps({"points": [{c.name: row[c.name] for c in COLUMNS} for row in rows]})
     try:
-        payload = {"points": [{c.name: row[c.name] for c in COLUMNS} for row in rows]}
-        result = await workers_of(request).run("paretoken.serve.run_jobs:followed", orjson.dumps(payload))
-        return answer | {"history": orjson.loads(result), "absent": ""}
+        result = await workers_of(request).run("paretoken.serve.run_jobs:followed", payload)
+        return orjson.dumps(answer | {"history": orjson.loads(result)})
     except NoData as e:
-        return answer | {"history": None, "absent": str(e)}
+        return orjson.dumps(answer | {"absent": str(e)})
 
 
 async def campaign_of(pages: RunPages, request: Request) -> dict[str, object]:
@@ -161,18 +179,19 @@ PAGES: tuple[tuple[str, str, Answer], ...] = (
     ("/live", "Measuring now", measured_now),
 )
 """Path, title and answer of each; with /api/v1 before its path the answer is JSON."""
+_LISTS = ("/runs", "/points")
 _LIVE = ("/live", "/runs/watch")
 
 
 def page_routes(pages: RunPages) -> list[Route]:
     """The routes of pages, of their JSON, of reports and of the files that the pages load."""
     html = [Route(path, partial(_page, pages, path, title, answer)) for path, title, answer in PAGES]
-    plain = [Route(API + path, partial(_json, pages, answer)) for path, _, answer in PAGES]
+    plain = [Route(API + path, partial(_json, pages, path, answer)) for path, _, answer in PAGES]
     return [*html, *plain, Route("/runs/report", partial(_report, pages))]
 
 
 async def _page(pages: RunPages, path: str, title: str, answer: Answer, request: Request) -> Response:
-    await pages.settle()
+    await pages.settle(lists=path in _LISTS)
     shown = partial(framed, section="live" if path in _LIVE else "runs", link=link, island=island, filters=FILTERS)
     template = f"runs/{path.strip('/').replace('/', '_')}.html.j2"
     try:
@@ -187,8 +206,8 @@ async def _page(pages: RunPages, path: str, title: str, answer: Answer, request:
     return page
 
 
-async def _json(pages: RunPages, answer: Answer, request: Request) -> Response:
-    await pages.settle()
+async def _json(pages: RunPages, path: str, answer: Answer, request: Request) -> Response:
+    await pages.settle(lists=path in _LISTS)
     content = await answer(pages, request)
     content.pop("question", None)
     return Response(orjson.dumps(content), media_type="application/json")
@@ -196,7 +215,7 @@ async def _json(pages: RunPages, answer: Answer, request: Request) -> Response:
 
 async def _report(pages: RunPages, request: Request) -> Response:
     """The page of `paretoken report`, in a sandbox."""
-    await pages.settle()
+    await pages.settle(lists=False)
     paths = request.query_params.getlist("run")
     if not 0 < len(paths) <= 8:
         raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
