@@ -24,6 +24,7 @@ from paretoken.campaign.state import CampaignFolder
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadFile, NoData
 from paretoken.history.judgement import conclusion
+from paretoken.history.series import FEWEST_DATES
 from paretoken.plural import counted
 from paretoken.report.run import about, answer, proof, tables
 from paretoken.report.run.change import change
@@ -151,7 +152,12 @@ def followed(payload: bytes) -> bytes:
     points = prepare(conform(pl.DataFrame(rows, infer_schema_length=None)))
     origins = tuple(points["origin"].unique().sort())
     data = Data(catalog=load_catalog(), points=points)
-    return orjson.dumps(to_json(history(HistoryQuestion(published=False, origins=origins), data)))
+    try:
+        answer = history(HistoryQuestion(published=False, origins=origins), data)
+    except NoData:
+        why = f"a step shows from {FEWEST_DATES} different days of one load on"
+        return orjson.dumps({"history": None, "absent": why})
+    return orjson.dumps({"history": to_json(answer), "absent": ""})
 
 
 def cells(payload: bytes) -> bytes:

@@ -134,13 +134,10 @@ async def _history(pages: RunPages, request: Request, filters: Mapping[str, str]
     rows = await asyncio.to_thread(_points_of, pages.index, filters)
     if not rows:
         raise NoData("no point of the folder has this configuration; leave out a filter")
-    answer: dict[str, object] = {"points": len(rows), "runs": _by_run(rows), "history": None, "absent": ""}
+    answer: dict[str, object] = {"points": len(rows), "runs": _by_run(rows)}
     payload = orjson.dumps({"points": [{c.name: row[c.name] for c in COLUMNS} for row in rows]})
-    try:
-        result = await workers_of(request).run("paretoken.serve.run_jobs:followed", payload)
-        return orjson.dumps(answer | {"history": orjson.loads(result)})
-    except NoData as e:
-        return orjson.dumps(answer | {"absent": str(e)})
+    result = await workers_of(request).run("paretoken.serve.run_jobs:followed", payload)
+    return orjson.dumps(answer | orjson.loads(result))
 
 
 async def campaign_of(pages: RunPages, request: Request) -> dict[str, object]:

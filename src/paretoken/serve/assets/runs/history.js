@@ -9,7 +9,8 @@ import { pageData } from "./data.js";
 const DAY_MS = 86_400_000;
 const { runs, series } = pageData();
 const day = (text) => Date.parse(`${text}T00:00:00Z`) / DAY_MS;
-const dayText = (value) => new Date(Math.round(value) * DAY_MS).toISOString().slice(0, 10);
+/* Ticks between two days have no text. */
+const dayText = (value) => (Number.isInteger(value) ? new Date(value * DAY_MS).toISOString().slice(0, 10) : "");
 const load = (of) => (of.concurrency ? `${of.concurrency} concurrent` : `${of.request_rate} req/s`);
 
 /* [what, date, value, unit] of every point that is drawn. */
@@ -22,7 +23,7 @@ function points() {
 function plot() {
   const all = points().filter(([, date]) => Number.isFinite(day(date)));
   const unit = all[0]?.[3] || "tok/s/GPU";
-  const base = { title: `Throughput over time`, source: "Source: the points of this folder.", lines: [], marks: [] };
+  const base = { title: "Throughput over time", source: "Source: the points of this folder.", lines: [], marks: [] };
   const days = all.map(([, date]) => day(date));
   const xs = days.length ? [Math.min(...days) - 1, Math.max(...days) + 1] : null;
   const ys = rangeOf(all.map(([, , value]) => value));
