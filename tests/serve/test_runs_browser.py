@@ -62,12 +62,12 @@ def test_filter_open_and_compare(browser, app):
         calm(page)
         page.select_option("select[name=model]", "llama-3-70b")
         page.get_by_role("button", name="Show", exact=True).click()
-        until(page, "document.querySelector('#count').textContent === '2 entries.'")
+        until(page, "document.querySelector('#count')?.textContent === '2 entries.'")
         page.get_by_role("link", name="TTFT p50, ms").click()
         assert "sort=ttft_p50_s" in page.url
         assert page.locator("tbody th").all_inner_texts() == ["2026-11/after", "2026-11/before"]
         page.get_by_role("link", name="2026-11/before").click()
-        until(page, "document.querySelector('.lead') !== null")
+        until(page, "document.querySelector('.answer .lead') !== null")
         assert "Best throughput" in page.inner_text(".lead")
         until(page, "document.querySelectorAll('#chart-curve svg').length === 1")
         calm(page)
