@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
 from paretoken.answers.prediction import PredictionData
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
@@ -22,14 +24,18 @@ from paretoken.answers.trace_replays import (
     replay_settings,
     replayed,
 )
+from paretoken.answers.typed_answer import TypedAnswer
+from paretoken.answers.workload_sample import workload_sample
 from paretoken.errors import BadConfig
+from paretoken.predict.rows import SOURCE
 from paretoken.predict.session_points import SessionPrediction, prediction_of, session_points
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.label import trace_label
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictTraceQuestion(ReplayQuestion):
-    """How does a deployment serve recorded sessions?"""
+    """How does a deployment serve recorded sessions, or those of a workload?"""
 
     out: Annotated[
         Path | None, Field(description="Write the operating points at each concurrency: .parquet or .csv")
@@ -69,13 +75,16 @@ class UnmetReplayRow(DeploymentRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictTraceAnswer:
+class PredictTraceAnswer(TypedAnswer):
     """One row for each deployment and load. `notes` say how the trace was read, and what was left out or assumed."""
 
+    TABLE: ClassVar[str] = "rows"
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     rows: tuple[ReplayRow | UnmetReplayRow, ...]
     notes: tuple[str, ...]
 
 
+@takes(PredictTraceQuestion)
 def predict_trace(
     question: PredictTraceQuestion,
     data: PredictionData | None = None,
@@ -95,7 +104,9 @@ def predict_trace(
         if question.out:
             points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
     if question.out:
-        write_operating_points(session_points(points, question.trace.stem, data.catalog), question.out)
+        sample = workload_sample(question, data)
+        label = sample.label(question.load_name) if sample else trace_label(trace)
+        write_operating_points(session_points(points, label, data.catalog), question.out)
     if any(isinstance(row, ReplayRow) for row in rows):
         notes.append(INTERVALS)
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
@@ -110,6 +121,7 @@ def _point(setting: ReplaySetting, outcome: ReplayOutcome, data: PredictionData)
         setting.lengths,
         outcome.figures,
         calibration=data.calibration,
+        tokens_per_session=setting.sample.tokens_per_session if setting.sample else None,
         catalog=data.catalog,
     )
 
