@@ -13,8 +13,9 @@ from starlette.routing import Route
 
 from paretoken.answers.ask import verb_named
 from paretoken.errors import UnknownName
-from paretoken.serve.asking import ENVELOPE, SLOW, job_of
+from paretoken.serve.asking import ENVELOPE, job_of
 from paretoken.serve.openapi import DOCUMENT, ROOT
+from paretoken.serve.questions import SLOW
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import workers_of
 from paretoken.version import __version__
