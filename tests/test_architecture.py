@@ -224,7 +224,7 @@ def test_public_names_are_those_that_a_checker_sees():
     tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
     block = next(n for n in tree.body if isinstance(n, ast.If))
     seen = {
-        a.name: n.module.removeprefix("paretoken.")
+        a.asname or a.name: n.module.removeprefix("paretoken.")
         for n in block.body
         if isinstance(n, ast.ImportFrom)
         for a in n.names

@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def shown_commands() -> list[str]:
@@ -71,6 +71,18 @@ def test_readme_python_runs(code, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out
+
+
+def test_the_examples_of_the_python_page_run(tmp_path, monkeypatch, capsys):
+    """One after another, as a reader types them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    code = "\n".join(blocks("python", (ROOT / "docs" / "python.md").read_text(encoding="utf-8")))
+    exec(compile(code, "docs/python.md", "exec"), {})
+    printed = capsys.readouterr().out
+    for said in re.findall(r"print\(.*\)  # (.+)", code):
+        assert said in printed
+    assert "paretoken ask compare" in printed and (tmp_path / "frontier.png").exists()
 
 
 @pytest.mark.parametrize("line", [x for b in blocks("sh") for x in b.splitlines() if x.startswith("paretoken ")])

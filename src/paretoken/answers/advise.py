@@ -15,6 +15,9 @@ from paretoken.answers.latency import LatencyQuestion, nothing_within, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
+from paretoken.answers.rows import Row, flat_rows
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import NoData
 from paretoken.frontier import verdict_at
@@ -64,7 +67,7 @@ class AdviseQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdviseAnswer:
+class AdviseAnswer(TypedAnswer):
     """The advice for every buyer segment; `value` is in the axis' own unit, None if only other latencies are limited.
 
     `unmet` says that no point meets the limits, and which comes nearest. `best_known` is the same answer for any
@@ -80,7 +83,12 @@ class AdviseAnswer:
     unmet: str | None = None
     best_known: AdviseAnswer | None = None
 
+    def rows_of_table(self) -> list[Row]:
+        """One row a choice, the best of a segment first."""
+        return [{"segment": s.segment, **row} for s in self.segments for row in flat_rows(s.choices, {})]
 
+
+@takes(AdviseQuestion)
 def advise(question: AdviseQuestion, data: Data | None = None, market: Market | None = None) -> AdviseAnswer:
     """The advice for every buyer segment for one model, workload and latency; NoData if no point meets the limits."""
     data = data or Data.of(question)

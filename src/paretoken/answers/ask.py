@@ -54,8 +54,8 @@ def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
         version=__version__,
         question=given_fields(question),
         answer=answer,
-        origins=tuple(dict.fromkeys(_texts(answer, ORIGIN_KEYS))),
-        sources=tuple(dict.fromkeys(_texts(answer, SOURCE_KEYS))),
+        origins=tuple(dict.fromkeys(texts_at(answer, ORIGIN_KEYS))),
+        sources=tuple(dict.fromkeys(texts_at(answer, SOURCE_KEYS))),
         command=command_of(verb, question),
     )
 
@@ -84,17 +84,17 @@ def _default(field: Any) -> object:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-def _texts(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
-    """Texts at these keys, at any depth."""
+def texts_at(value: Any, keys: tuple[str, ...]) -> Iterator[str]:
+    """Texts at these keys of an answer in plain values, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in keys:
                 yield from (text for text in _flat(inner) if isinstance(text, str))
             else:
-                yield from _texts(inner, keys)
+                yield from texts_at(inner, keys)
     elif isinstance(value, list):
         for inner in value:
-            yield from _texts(inner, keys)
+            yield from texts_at(inner, keys)
 
 
 def _flat(value: Any) -> Iterator[Any]:

@@ -14,13 +14,18 @@ from paretoken.answers.latency import ids, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.market_terms import MarketTerm, market_terms
 from paretoken.answers.own_prices import PricesQuestion
+from paretoken.answers.plot import LATENCY_COLUMN, LATENCY_LABEL, PlotAxes
 from paretoken.answers.points import AxisQuestion, Data
 from paretoken.answers.rent_curve import NEVER, BreakevenPoint, rent_curve
+from paretoken.answers.rows import Row, flat_rows
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.verdict import CurveGrid, curve_grid
 from paretoken.points.selection import Axis, Serving, Speculative
 from paretoken.prices.owner.layers import read_set
 from paretoken.prices.owner.price import owner_inputs, owner_tariff
+from paretoken.significant import significant
 
 Operator = Literal["hyperscaler", "neocloud", "enterprise"]
 
@@ -81,7 +86,7 @@ class PricedBreakevenPoint(BreakevenPoint):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakevenAnswer:
+class BreakevenAnswer(TypedAnswer):
     """The break-even rent over latency.
 
     With a stated rent or an owner, the answer is in `points`, and `range_usd_per_gpu_h` goes from the lowest to the
@@ -109,7 +114,40 @@ class BreakevenAnswer:
     unmet: str | None = None
     best_known: BreakevenAnswer | None = None
 
+    @property
+    def sentence(self) -> str:
+        """`Tokens of MI300X cost what those of H200 do at a rent of 0.8 to 1.2 USD per GPU-hour`."""
+        if self.unmet:
+            return self.unmet
+        tokens = f"Tokens of {self.accelerator} cost what those of {self.against} do"
+        if self.range_usd_per_gpu_h is None:
+            return f"{tokens} at the rents below, by rental term and latency"
+        low, high = (significant(usd, 3) for usd in self.range_usd_per_gpu_h)
+        return f"{tokens} at a rent of {low}{f' to {high}' if high != low else ''} USD per GPU-hour"
 
+    def rows_of_table(self) -> list[Row]:
+        """One row a latency, and with the market a latency and term; the latency under the name of its column."""
+        latency = LATENCY_COLUMN[self.axis]
+        if not self.terms:
+            return [{latency if n == "value" else n: v for n, v in r.items()} for r in flat_rows(self.points, {})]
+        sides = {"accelerator": self.accelerator, "against": self.against}
+        return [
+            {**sides, **row, latency: value, "break_even_usd_per_gpu_h": usd}
+            for term, row in zip(self.terms, flat_rows(self.terms, {}), strict=True)
+            for value, usd in zip(self.values, term.break_even_usd_per_gpu_h, strict=True)
+        ]
+
+    def plot_axes(self) -> PlotAxes:
+        return PlotAxes(
+            label="{term}" if self.terms else "{accelerator} against {against}",
+            x=LATENCY_COLUMN[self.axis],
+            x_label=LATENCY_LABEL[self.axis],
+            y="break_even_usd_per_gpu_h",
+            y_label="Break-even rent (USD per GPU-hour)",
+        )
+
+
+@takes(BreakevenQuestion)
 def breakeven(question: BreakevenQuestion, data: Data | None = None, market: Market | None = None) -> BreakevenAnswer:
     """The rent at which `accelerator` has the token cost of `against`, over latency, on the question's basis.
 

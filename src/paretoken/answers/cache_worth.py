@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields
 from paretoken.answers.prediction import PredictionData
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
 from paretoken.answers.trace_figures import INTERVALS, TimeQuantiles
 from paretoken.answers.trace_prices import gpu_price, usd_of
 from paretoken.answers.trace_question import ReplayQuestion
@@ -20,7 +22,9 @@ from paretoken.answers.trace_replays import (
     replay_settings,
     replayed,
 )
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import BadConfig
+from paretoken.predict.rows import SOURCE
 from paretoken.predict.traces.figures import SessionFigures
 from paretoken.prices.api_table import api_prices
 from paretoken.prices.cached_tokens import (
@@ -108,14 +112,17 @@ class CacheWorthRow(DeploymentRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheWorthAnswer:
+class CacheWorthAnswer(TypedAnswer):
     """One row for each deployment. `api` are the list prices of providers with a separate price of cached input."""
 
+    TABLE: ClassVar[str] = "rows"
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     rows: tuple[CacheWorthRow, ...]
     api: tuple[ApiCachedPrice, ...]
     notes: tuple[str, ...]
 
 
+@takes(CacheWorthQuestion)
 def cache_worth(
     question: CacheWorthQuestion,
     data: PredictionData | None = None,

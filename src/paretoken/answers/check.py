@@ -11,7 +11,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from paretoken.answers.rows import Row, flat_rows
 from paretoken.answers.seam import Question
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier import Axis
 from paretoken.history.at_latency import ThroughputChange, changes, shares_latency
@@ -46,7 +49,7 @@ class CheckQuestion(Question):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckAnswer:
+class CheckAnswer(TypedAnswer):
     """The comparisons, at equal latency or at equal load, and what regressed.
 
     `why_at_load` says why they are at equal load although nobody asked for that.
@@ -57,12 +60,17 @@ class CheckAnswer:
     regressions: tuple[str, ...] = ()
     why_at_load: str | None = None
 
+    def rows_of_table(self) -> list[Row]:
+        """The changes at equal latency, or the differences at equal load."""
+        return flat_rows(self.changes or (self.comparison.differences if self.comparison else ()), {})
+
     @property
     def comparisons(self) -> int:
         """How many things were compared: figures, and levels of the new run that leave none to compare."""
         return len(self.changes) + (self.comparison.compared if self.comparison else 0)
 
 
+@takes(CheckQuestion)
 def check(question: CheckQuestion) -> CheckAnswer:
     """New runs against a baseline; NoData if they have nothing in common."""
     if question.e2e_s and question.interactivity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -13,10 +13,13 @@ from paretoken.answers.candidate_session import with_sessions_priced
 from paretoken.answers.kept_points import KeptPoints
 from paretoken.answers.latency import LatencyLimit, LatencyQuestion, nothing_within, selection
 from paretoken.answers.own_prices import PricesQuestion
+from paretoken.answers.plot import PlotAxes
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, RankBy, Site, rank, weights
 from paretoken.answers.session_points import with_sessions
 from paretoken.answers.site import SiteQuestion, TokenPrice, site_of
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.compare import Candidate, no_data
 from paretoken.frontier.compare import candidates as at_limit
@@ -34,6 +37,19 @@ RANKED_BY: dict[RankBy, RankedBy] = {
     "tok_s_per_mw": "tok_s_per_utility_mw",
     "profit": "profit_usd_per_mw_year",
 }
+
+
+_BEST: dict[RankedBy, str] = {
+    "usd_per_mtok_total": "the cheapest tokens",
+    "tok_s_per_utility_mw": "the most tokens per MW",
+    "profit_usd_per_mw_year": "the most profit per MW",
+}
+_PLOTTED: dict[RankedBy, tuple[str, str]] = {
+    "usd_per_mtok_total": ("usd_per_mtok_total", "Cost (USD per million tokens)"),
+    "tok_s_per_utility_mw": ("tok_s_per_utility_mw", "Throughput (tok/s per MW at the utility's meter)"),
+    "profit_usd_per_mw_year": ("earnings_profit_usd_per_mw_year", "Profit (USD per MW and year)"),
+}
+"""The column of the table that ranks, and the label of its axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +84,7 @@ class NewerRelease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareAnswer:
+class CompareAnswer(TypedAnswer):
     """The ranking within the limits. `value` is in the axis' own unit: s, or tok/s/user; None if only others limit.
 
     `candidates` has the best engine of each accelerator. `ranked_by` names the figure that ranks them. `margin` is how
@@ -83,6 +99,21 @@ class CompareAnswer:
     is compared, for one of fixed lengths None; its session has `tokens_per_session`.
     """
 
+    TABLE: ClassVar[str] = "candidates"
+    SHOWN: ClassVar[tuple[str, ...]] = (
+        "accelerator",
+        "engine",
+        "tput_per_gpu_tok_s",
+        "usd_per_mtok_total",
+        "usd_per_gpu_h",
+        "tok_s_per_utility_mw",
+        "e2e_s",
+        "interactivity_tok_s",
+        "tp",
+        "software",
+        "origin",
+        "source",
+    )
     axis: Axis
     value: float | None
     unit: Literal["s", "tok/s/user"]
@@ -117,11 +148,26 @@ class CompareAnswer:
     best_known: CompareAnswer | None = None
 
     @property
+    def sentence(self) -> str:
+        """`At most 15 s end to end, B200 has the cheapest tokens, +55% over H200 (clear)`, or why nobody has."""
+        limits = f"{self.limits[:1].upper()}{self.limits[1:]}"
+        if self.winner is None:
+            return f"{limits}, no verdict: {self.withheld or 'no candidate has a price'}"
+        others = [c.accelerator for c in self.candidates if c.accelerator != self.winner]
+        lead = f", {self.margin:+.0%} over {others[0]}" if self.margin is not None and others else ""
+        return f"{limits}, {self.winner} has {_BEST[self.ranked_by]}{lead} ({self.confidence})"
+
+    def plot_axes(self) -> PlotAxes:
+        column, label = _PLOTTED[self.ranked_by]
+        return PlotAxes(label="{accelerator} {engine}", y=column, y_label=label)
+
+    @property
     def stale(self) -> bool:
         """Whether the two sides' software is more than 90 days apart."""
         return is_stale(self.days_apart)
 
 
+@takes(CompareQuestion)
 def compare(
     question: CompareQuestion,
     data: Data | None = None,

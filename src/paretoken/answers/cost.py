@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field
 
 from paretoken.answers.frontier import frontier_curves
 from paretoken.answers.own_prices import PricesQuestion
+from paretoken.answers.plot import LATENCY_COLUMN, LATENCY_LABEL, PlotAxes
 from paretoken.answers.points import AxisQuestion, Data
+from paretoken.answers.takes import takes
 from paretoken.answers.token_split import TokenSplit, splittable, token_split
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import NoData
 from paretoken.foreign_text import one_line
 from paretoken.frontier.compare import tp_label
@@ -21,6 +24,7 @@ from paretoken.predict.phases import PhaseShares
 from paretoken.prices.cost import gco2_per_mtok, idle_usd_per_gpu_day, joules_per_token, tok_s_per_mw, usd_per_mtok
 from paretoken.prices.fleet import utility_power
 from paretoken.prices.tariff import Tariff, tariffs, with_prices
+from paretoken.significant import significant
 
 Split: TypeAlias = PhaseShares | float | str | None
 """What a point is split by; the reason if it cannot be, None if the question does not want it."""
@@ -66,6 +70,7 @@ class CostPoint:
     joules_per_token: float | None
     kw_basis: str | None
     price_is_placeholder: bool
+    source: str
     idle_usd_per_gpu_day: float
     gco2_per_mtok: Annotated[float | None, Field(exclude_if=lambda grams: grams is None)] = None
     split: Annotated[TokenSplit | None, Field(exclude_if=lambda split: split is None)] = None
@@ -73,13 +78,38 @@ class CostPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class CostAnswer:
+class CostAnswer(TypedAnswer):
     """The priced points, tier by tier; accelerators without a price are left out. `tariffs` are the tiers' prices."""
 
+    TABLE: ClassVar[str] = "points"
     points: tuple[CostPoint, ...]
     tariffs: Annotated[tuple[Tariff, ...], Field(exclude=True)]
 
+    @property
+    def sentence(self) -> str:
+        """`Cheapest tokens: 0.05 USD per million on B200 with trtllm, at the tier hyperscaler`."""
+        if not self.points:
+            return "No point has a price"
+        best = min(self.points, key=lambda p: p.usd_per_mtok_total)
+        usd = significant(best.usd_per_mtok_total, 3)
+        return (
+            f"Cheapest tokens: {usd} USD per million on {best.accelerator} with {best.engine}, at the tier {best.tier}"
+        )
 
+    def plot_axes(self) -> PlotAxes | None:
+        if not self.points:
+            return None
+        axis = self.points[0].axis
+        return PlotAxes(
+            label="{accelerator} {engine} {tier}",
+            x=LATENCY_COLUMN[axis],
+            x_label=LATENCY_LABEL[axis],
+            y="usd_per_mtok_total",
+            y_label="Cost (USD per million tokens)",
+        )
+
+
+@takes(CostQuestion)
 def cost(question: CostQuestion, data: Data | None = None) -> CostAnswer:
     """Every frontier at every tier of the question; NoData where none of the accelerators has a price."""
     data = data or Data.of(question)
@@ -135,6 +165,7 @@ def _points(curve: Curve, tariff: Tariff, question: CostQuestion, splits: Sequen
             tok_s_per_mw=tok_s_per_mw(total, kw) if kw else None,
             joules_per_token=joules_per_token(total, kw) if kw else None,
             kw_basis=tariff.kw_basis if kw else None,
+            source=point["source"],
             price_is_placeholder=curve.accelerator in tariff.placeholders,
             idle_usd_per_gpu_day=idle_usd_per_gpu_day(usd, serving_load),
             gco2_per_mtok=gco2_per_mtok(joules_per_token(total, utility_kw), grid) if utility_kw and grid else None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import polars as pl
 from pydantic import Field
@@ -16,6 +16,8 @@ from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
 from paretoken.answers.study.config import DEFAULT, Study, load_study, resolved, with_ids
 from paretoken.answers.study.panels import cells
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.answers.verdict_change import Cell, Kind, VerdictChange, change_of
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import NoData, UnknownName
@@ -38,9 +40,10 @@ class DataDiffQuestion(Question):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataDiffAnswer:
+class DataDiffAnswer(TypedAnswer):
     """The verdicts that differ, flips first. `compared` counts those that both states have."""
 
+    TABLE: ClassVar[str] = "changes"
     before: str
     after: str
     tco: str
@@ -50,6 +53,7 @@ class DataDiffAnswer:
     changes: tuple[VerdictChange, ...]
 
 
+@takes(DataDiffQuestion)
 def data_diff(question: DataDiffQuestion) -> DataDiffAnswer:
     """Every verdict of the study's cells in both states; NoData if they have no cell in common."""
     catalog = load_catalog(*question.catalog)

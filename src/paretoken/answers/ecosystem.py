@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from paretoken.accuracy.gate_file import Gate, read_gate
 from paretoken.accuracy.verdicts import TierVerdict
 from paretoken.answers.seam import Question
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.parity.history import History, HistoryEntry, read_history, shipped_history
 
 VERSION = 1
@@ -50,9 +52,10 @@ class GateAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OverviewAnswer:
+class OverviewAnswer(TypedAnswer):
     """A series of CI coverage, and verdicts of the accuracy gate."""
 
+    TABLE: ClassVar[str] = "accuracy"
     schema_version: int = VERSION
     coverage: History
     accuracy: tuple[GateAnswer, ...] = ()
@@ -62,6 +65,7 @@ class OverviewAnswer:
         return list({e.engine: e for e in self.coverage.entries}.values())
 
 
+@takes(OverviewQuestion)
 def overview(question: OverviewQuestion) -> OverviewAnswer:
     """Read the series and the verdicts of a question."""
     series = read_history(question.history) if question.history else shipped_history()

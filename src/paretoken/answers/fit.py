@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from paretoken.answers.prediction import assumptions
 from paretoken.answers.seam import Question
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import agreed_precision
@@ -81,12 +83,13 @@ class NoFitRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitAnswer:
+class FitAnswer(TypedAnswer):
     """One row for each accelerator, fewest GPUs first; then those that do not fit.
 
     `assumed` lists what was assumed about the model.
     """
 
+    TABLE: ClassVar[str] = "rows"
     model: str
     precision: str
     engine: str
@@ -94,6 +97,7 @@ class FitAnswer:
     assumed: tuple[str, ...]
 
 
+@takes(FitQuestion)
 def fit(question: FitQuestion, catalog: Catalog | None = None) -> FitAnswer:
     """The fewest GPUs of every accelerator; BadConfig if one that the question names, or all, cannot be deployed."""
     own = catalog or load_catalog(*question.catalog)

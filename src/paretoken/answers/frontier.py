@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from typing import ClassVar
 
 from paretoken.answers.latency import selection
+from paretoken.answers.plot import LATENCY_COLUMN, LATENCY_LABEL, PlotAxes
 from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import NoData
 from paretoken.frontier.compare import tp_label
 from paretoken.frontier.curve import Curve
+from paretoken.plural import counted
 from paretoken.points.selection import Axis
+from paretoken.significant import significant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +62,41 @@ class FrontierPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class FrontierAnswer:
+class FrontierAnswer(TypedAnswer):
     """The Pareto points, curve by curve, by rising latency; then those of newer releases, not ranked.
 
     `left_out` says of each accelerator how many of its points are flagged.
     """
 
+    TABLE: ClassVar[str] = "points"
     points: tuple[FrontierPoint, ...]
     left_out: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        """`Most tokens per GPU: 9,000 tok/s/GPU on B200 with trtllm; 12 curves`, of the ranked points."""
+        ranked = [p for p in self.points if p.ranked]
+        if not ranked:
+            return "No point is ranked"
+        most = max(ranked, key=lambda p: p.tput_per_gpu)
+        curves = len({(p.accelerator, p.engine, p.origin) for p in ranked})
+        best = f"{significant(most.tput_per_gpu)} tok/s/GPU on {most.accelerator} with {most.engine}"
+        return f"Most tokens per GPU: {best}; {counted(curves, 'curve')}"
 
+    def plot_axes(self) -> PlotAxes | None:
+        if not self.points:
+            return None
+        axis = self.points[0].axis
+        return PlotAxes(
+            label="{accelerator} {engine} {software}",
+            x=LATENCY_COLUMN[axis],
+            x_label=LATENCY_LABEL[axis],
+            y="tput_per_gpu_tok_s",
+            y_label="Throughput (tok/s/GPU)",
+        )
+
+
+@takes(FrontierQuestion)
 def frontiers(question: FrontierQuestion, data: Data | None = None) -> FrontierAnswer:
     """The Pareto points of every accelerator and engine; NoData if none can be placed on the axis."""
     data = data or Data.of(question)

@@ -10,6 +10,9 @@ from pydantic import Field
 
 from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.answers.points import Data
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.names import agreed_precision
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.across_loads import ConfigurationChange, configuration_changes
@@ -35,13 +38,22 @@ class HistoryQuestion(StoredPointsQuestion):
 
 
 @dataclass(frozen=True)
-class HistoryAnswer:
+class HistoryAnswer(TypedAnswer):
     """Every series that matches, those with most dates first, and their steps together by configuration and date."""
 
     series: tuple[ThroughputSeries, ...]
     changes: tuple[ConfigurationChange, ...]
 
+    def rows_of_table(self) -> list[Row]:
+        """One row a series and date."""
+        return [
+            {**series.of, "date": day, "tput_per_gpu_tok_s": value, "engine_version": version}
+            for series in self.series
+            for day, value, version in zip(series.dates, series.values, series.engine_versions, strict=True)
+        ]
 
+
+@takes(HistoryQuestion)
 def history(question: HistoryQuestion, data: Data | None = None) -> HistoryAnswer:
     """The series of a question; NoData if no configuration has enough dates."""
     if question.e2e_s is not None and question.interactivity is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import ClassVar
 
 from paretoken.answers.bundles import StoredPointsQuestion
 from paretoken.answers.latency import LatencyQuestion, candidates_at, selection
@@ -13,6 +14,8 @@ from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.scenario_rack import rack_starts, undecided, unlike
 from paretoken.answers.scenario_start import ScenarioStart, fitted_growth, needed_accelerators, starts
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import NoData
 from paretoken.frontier import Verdict, verdict_at
 from paretoken.frontier.trend import ThroughputTrend
@@ -32,7 +35,7 @@ class OutlookQuestion(MarketQuestion, StoredPointsQuestion, PricesQuestion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutlookAnswer:
+class OutlookAnswer(TypedAnswer):
     """A scenario's states by day and cost, and what it starts from.
 
     `starts_from` has the frontier of today of every accelerator, `verdict_today` who has the cheapest tokens among
@@ -43,6 +46,7 @@ class OutlookAnswer:
     today.
     """
 
+    TABLE: ClassVar[str] = "states"
     scenario: str
     origin: str = "scenario"
     axis: Axis
@@ -76,12 +80,14 @@ class TrendRow:
 
 
 @dataclass(frozen=True, slots=True)
-class TrendsAnswer:
+class TrendsAnswer(TypedAnswer):
     """The trends of every configuration with dated runs, by configuration."""
 
+    TABLE: ClassVar[str] = "trends"
     trends: tuple[TrendRow, ...]
 
 
+@takes(OutlookQuestion)
 def outlook(
     question: OutlookQuestion,
     data: Data | None = None,
@@ -143,6 +149,7 @@ def _verdict(at_latency: LatencyQuestion, usd_per_gpu_h: dict[str, float], data:
     return verdict_at(curves, limit.latency_s, weight, data.hardware_order)
 
 
+@takes(TrendsQuestion)
 def trends(question: TrendsQuestion, data: Data | None = None) -> TrendsAnswer:
     """The trends of every configuration with dated runs, or of one accelerator; NoData if there are none."""
     data = data or Data.of(question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,9 @@ from paretoken.answers.pool_rivals import (
 )
 from paretoken.answers.pools import PooledQuestion, PooledRow, median_limits, pooled_rows, pools_in_force
 from paretoken.answers.prediction import PredictionData, SettingValue, prepared
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import BadConfig, NoData
 from paretoken.plural import counted
 from paretoken.predict.acceptance import SpeculationInForce
@@ -32,6 +35,7 @@ from paretoken.predict.pools.measured import measured_workers
 from paretoken.predict.pools.predictor import predict_pools
 from paretoken.predict.pools.search import PoolSearch, search_pools
 from paretoken.predict.pools.workers import worker_kinds
+from paretoken.predict.rows import SOURCE
 from paretoken.prices.cost import usd_per_mtok
 from paretoken.significant import significant
 from paretoken.slo import Slo
@@ -91,7 +95,7 @@ class RankedLayout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolSearchAnswer:
+class PoolSearchAnswer(TypedAnswer):
     """The best layouts within the SLO by throughput per rented GPU, one for each pair of worker kinds; and frontiers.
 
     `slo` are the limits in force, with the default one of TTFT. Throughputs of the predicted frontiers are per rented
@@ -104,6 +108,8 @@ class PoolSearchAnswer:
     `prefill_settings`, `decode_settings`, `speculation` and `notes` are those of the best layout, as in `PoolsAnswer`.
     """
 
+    TABLE: ClassVar[str] = "best"
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     slo: str
     best: tuple[RankedLayout, ...]
     frontier: tuple[RankedLayout, ...]
@@ -119,6 +125,7 @@ class PoolSearchAnswer:
     notes: tuple[str, ...]
 
 
+@takes(PoolSearchQuestion)
 def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | None = None) -> PoolSearchAnswer:
     """Search the layouts of a question; NoData, with the nearest, if none meets the SLO."""
     question, data = prepared(question, data)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from math import inf
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, ClassVar, TypedDict
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ from paretoken.answers.prediction import (
     prepared,
     setting_values,
 )
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData, quoted
 from paretoken.plural import counted
@@ -32,7 +35,7 @@ from paretoken.predict.pools.engines import PoolEngine, pool_engine
 from paretoken.predict.pools.layout import Pools, decoding, layout_accelerators, parse_layout, pooled_case, prefilling
 from paretoken.predict.pools.predictor import PoolPredictions, predict_pools
 from paretoken.predict.pools.results import PoolConfiguration, pool_configuration, pool_points, pool_result_rows
-from paretoken.predict.rows import new_kinds
+from paretoken.predict.rows import SOURCE, new_kinds
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.slo import METRICS, MOST_USERS, last_that
 from paretoken.prices.cost import usd_per_mtok
@@ -140,13 +143,15 @@ class PooledRow(TpotAndE2e, ThroughputAndTtft, PredictedLoad, PoolConfiguration)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolsAnswer:
+class PoolsAnswer(TypedAnswer):
     """One row for each concurrency, or the one within the SLO; `or_more` if the search for it ended there.
 
     `prefill_settings` and `decode_settings` are those of one worker in force. `speculation` says how the workers draft,
     None if they do not. `notes` say how names were read, and what was assumed about the model.
     """
 
+    TABLE: ClassVar[str] = "rows"
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     rows: tuple[PooledRow, ...]
     or_more: bool
     prefill_settings: dict[str, SettingValue]
@@ -155,6 +160,7 @@ class PoolsAnswer:
     notes: tuple[str, ...]
 
 
+@takes(PoolsQuestion)
 def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None = None) -> PoolsAnswer:
     """Predict a disaggregated layout; NoData if even one user misses the SLO."""
     question, data = prepared(question, data)

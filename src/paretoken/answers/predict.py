@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, ClassVar, TypedDict
 
 import polars as pl
 from pydantic import Field
 
+from paretoken.answers.plot import PlotAxes
 from paretoken.answers.predicted_figures import PredictedLoad, ThroughputAndTtft, TpotAndE2e
 from paretoken.answers.prediction import (
     DeploymentQuestion,
@@ -20,17 +21,22 @@ from paretoken.answers.prediction import (
     prepared,
     setting_values,
 )
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.csv_cells import with_quoted_cells
 from paretoken.errors import CannotWrite
+from paretoken.plural import counted, quantity
 from paretoken.points.files import write_points
 from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import Replicas, case, ladder
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
-from paretoken.predict.rows import new_kinds, predicted_points, result_rows
+from paretoken.predict.rows import SOURCE, new_kinds, predicted_points, result_rows
 from paretoken.predict.settings import EngineSettings
 from paretoken.predict.simulated import simulate_rate
 from paretoken.predict.slo import MOST_USERS, highest_users, parse_slos
+from paretoken.significant import significant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +151,49 @@ class RateRow(DeploymentRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictAnswer:
+class PredictAnswer(TypedAnswer):
     """One row for each deployment, and for each concurrency of the question."""
 
+    TABLE: ClassVar[str] = "rows"
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     rows: tuple[PredictedRow, ...] | tuple[SloRow | UnmetSloRow, ...] | tuple[RateRow, ...]
 
+    @property
+    def sentence(self) -> str:
+        """`Predicted: up to 1,200 tok/s/GPU (900 to 1,500 in 90 %), on H100, TP8, at 256 concurrent requests`."""
+        best = max(self.rows, key=_total_tput, default=None)
+        if best is None or type(best) is UnmetSloRow:
+            return "Predicted: no deployment meets the SLO"
+        low, high = (getattr(best, f"total_tput_per_gpu_tok_s_{end}", None) for end in ("lo", "hi"))
+        within = f" ({significant(low)} to {significant(high)} in 90 %)" if low and high else ""
+        throughput = f"{significant(_total_tput(best))} tok/s/GPU{within}"
+        return f"Predicted: up to {throughput}, on {best.accelerator}, TP{best.tp}, at {_load(best)}"
 
+    def plot_axes(self) -> PlotAxes:
+        axes = PlotAxes(
+            label="{accelerator} {engine} {precision} TP{tp}",
+            y="total_tput_per_gpu_tok_s",
+            y_label="Throughput (tok/s/GPU), 90 % interval",
+            low="total_tput_per_gpu_tok_s_lo",
+            high="total_tput_per_gpu_tok_s_hi",
+        )
+        if not self.rows or not isinstance(self.rows[0], PredictedRow):
+            return axes
+        return replace(axes, x="median_e2el_ms", x_label="E2E latency, median (ms)", log_x=True)
+
+
+def _load(row: DeploymentRow) -> str:
+    if isinstance(row, RateRow):
+        return f"{quantity(row.rate_s, 'request')} per second"
+    users = row.concurrency if isinstance(row, PredictedRow) else row.users if isinstance(row, SloRow) else 0
+    return counted(users, "concurrent request")
+
+
+def _total_tput(row: DeploymentRow) -> float:
+    return getattr(row, "total_tput_per_gpu_tok_s", None) or 0.0
+
+
+@takes(PredictQuestion)
 def predict(question: PredictQuestion, data: PredictionData | None = None) -> PredictAnswer:
     """Predict the deployments of a question."""
     question, data = prepared(question, data)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
 from paretoken.answers.prediction import PredictionData
+from paretoken.answers.rows import Row
+from paretoken.answers.takes import takes
 from paretoken.answers.trace_figures import INTERVALS, TraceFigures, trace_figures
 from paretoken.answers.trace_prices import SessionPrices, session_prices
 from paretoken.answers.trace_question import ReplayQuestion
@@ -22,7 +24,9 @@ from paretoken.answers.trace_replays import (
     replay_settings,
     replayed,
 )
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.errors import BadConfig
+from paretoken.predict.rows import SOURCE
 from paretoken.predict.session_points import SessionPrediction, prediction_of, session_points
 from paretoken.sessions.graph import SessionTrace
 
@@ -69,13 +73,16 @@ class UnmetReplayRow(DeploymentRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictTraceAnswer:
+class PredictTraceAnswer(TypedAnswer):
     """One row for each deployment and load. `notes` say how the trace was read, and what was left out or assumed."""
 
+    TABLE: ClassVar[str] = "rows"
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     rows: tuple[ReplayRow | UnmetReplayRow, ...]
     notes: tuple[str, ...]
 
 
+@takes(PredictTraceQuestion)
 def predict_trace(
     question: PredictTraceQuestion,
     data: PredictionData | None = None,

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from paretoken.answers.market import Market, MarketQuestion
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.prices.market.cells import (
@@ -44,13 +46,14 @@ class RentQuestion(MarketQuestion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RentAnswer:
+class RentAnswer(TypedAnswer):
     """The market of one accelerator: its cells, what longer terms save, its term structure.
 
     A term without a price has an empty cell and no place in the term structure, unless terms are estimated;
     `ratios_to_on_demand` are what estimates rest on, and empty without them.
     """
 
+    TABLE: ClassVar[str] = "cells"
     accelerator: str
     at: date
     cells: tuple[MarketCell, ...]
@@ -59,9 +62,10 @@ class RentAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MarketAnswer:
+class MarketAnswer(TypedAnswer):
     """The market of every accelerator: cells, providers by accelerator and term, providers by vendor."""
 
+    TABLE: ClassVar[str] = "cells"
     at: date
     cells: tuple[MarketCell, ...]
     availability: tuple[Mapping[str, object], ...]
@@ -79,12 +83,13 @@ class RentHistoryQuestion(MarketQuestion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RentHistoryAnswer:
+class RentHistoryAnswer(TypedAnswer):
     """The index by quarter; `basket` is the mean price of the fixed set of providers, by quarter.
 
     `decline` is the yearly change at the same sellers, of on-demand rents; None at any other term.
     """
 
+    TABLE: ClassVar[str] = "periods"
     accelerator: str
     term: str
     periods: tuple[Period, ...]
@@ -108,6 +113,7 @@ class FlaggedPricesAnswer:
     counts: dict[str, int]
 
 
+@takes(RentQuestion)
 def rent(question: RentQuestion, market: Market | None = None) -> RentAnswer:
     """The market of one accelerator at every term, or at the terms named."""
     market = market or Market.of(question, load_catalog(*question.catalog))
@@ -123,6 +129,7 @@ def rent(question: RentQuestion, market: Market | None = None) -> RentAnswer:
     )
 
 
+@takes(RentQuestion)
 def rental_market(question: RentQuestion, market: Market | None = None) -> MarketAnswer:
     """The market of every accelerator that anybody rents out, on demand or at the terms named."""
     market = market or Market.of(question, load_catalog(*question.catalog))
@@ -136,6 +143,7 @@ def rental_market(question: RentQuestion, market: Market | None = None) -> Marke
     )
 
 
+@takes(RentHistoryQuestion)
 def rent_history(question: RentHistoryQuestion, market: Market | None = None) -> RentHistoryAnswer:
     """The price index of one accelerator by quarter; NoData if the book has no price of it at the term."""
     market = market or Market.of(question, load_catalog(*question.catalog))

@@ -80,6 +80,8 @@ def _adapter(kind: type[object]) -> TypeAdapter[Any]:
 _ADAPTERS: dict[type[object], TypeAdapter[Any]] = {}
 """Made once for each class: a pydantic schema takes milliseconds."""
 
+_UNKNOWN_KEY = "unexpected_keyword_argument"
+
 
 def _parsed(kind: type[Question], text: bytes | str) -> object:
     try:
@@ -89,9 +91,10 @@ def _parsed(kind: type[Question], text: bytes | str) -> object:
 
 
 def _first_error(error: ValidationError, kind: type) -> str:
-    first = error.errors()[0]
+    # A misspelled key first: it is also why another one is missing.
+    first = min(error.errors(), key=lambda e: e["type"] != _UNKNOWN_KEY)
     where = ".".join(map(str, first["loc"]))
-    if first["type"] == "unexpected_keyword_argument":
+    if first["type"] == _UNKNOWN_KEY:
         near = nearest(where, [f.name for f in fields(kind)])
         return f"unknown key {where!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     if first["type"] == "dataclass_type":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ from paretoken.answers.own_options import cheapest_at_full_load, cheapest_of_day
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.priced import PricedCandidate, rank
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.loader import Catalog
 from paretoken.day_curve import FLAT, HOURS, checked_day_curve, in_utc
 from paretoken.errors import BadConfig, NoData
@@ -98,7 +100,7 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SelfhostAnswer:
+class SelfhostAnswer(TypedAnswer):
     """The cheapest self-hosted candidate, its price, and the comparison with every API price of the model.
 
     `candidate` has the cheapest tokens at full load as run, among all accelerators and engines with a price. For any
@@ -116,6 +118,7 @@ class SelfhostAnswer:
     where the question leaves the serving at plain.
     """
 
+    TABLE: ClassVar[str] = "against"
     axis: Axis
     value: float | None
     limits: str
@@ -149,6 +152,7 @@ class SelfhostAnswer:
         return is_stale(self.days_apart)
 
 
+@takes(SelfhostQuestion)
 def selfhost(question: SelfhostQuestion, data: Data | None = None, market: Market | None = None) -> SelfhostAnswer:
     """The cheapest self-hosted candidate against every API price of the model; NoData if nothing can be self-hosted."""
     stated = _stated_price(question)

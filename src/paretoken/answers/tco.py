@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import polars as pl
 from pydantic import Field
@@ -16,6 +16,8 @@ from paretoken.answers.own_or_rent import OwnOrRentRow, OwnOrRentTerms, own_or_r
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
 from paretoken.answers.seam import Question
+from paretoken.answers.takes import takes
+from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.errors import BadConfig
 from paretoken.frontier import Candidate, best_per_accelerator
@@ -75,9 +77,10 @@ class CostExplanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TcoAnswer:
+class TcoAnswer(TypedAnswer):
     """The cost of each accelerator, and the parts that the question wants; the others are None."""
 
+    TABLE: ClassVar[str] = "costs"
     operator: str
     costs: tuple[OwnerCost, ...]
     explanations: dict[str, CostExplanation] | None = None
@@ -87,6 +90,7 @@ class TcoAnswer:
     uncertainty: CostUncertainty | None = None
 
 
+@takes(TcoQuestion)
 def tco(question: TcoQuestion, data: Data | None = None, market: Market | None = None) -> TcoAnswer:
     """The cost of a GPU-hour to its owner. `data` is only read for a Monte Carlo at a latency."""
     catalog = data.catalog if data else load_catalog(*question.catalog)

@@ -12,6 +12,7 @@ from pydantic import Field
 from paretoken.answers.bundles import BundlesQuestion
 from paretoken.answers.learning import points_data
 from paretoken.answers.points import Data
+from paretoken.answers.takes import takes
 from paretoken.errors import BadConfig, nearest
 from paretoken.predict.calibration.make import Scoreboard, cross_validate
 from paretoken.predict.calibration.splits import SPLITS
@@ -35,6 +36,7 @@ ValidateAnswer = Scoreboard
 """The answer is the scoreboard itself."""
 
 
+@takes(ValidateQuestion)
 def validate(
     question: ValidateQuestion, data: Data | None = None, on_progress: Callable[[str], None] = lambda text: None
 ) -> ValidateAnswer:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import ClassVar
 
+from paretoken.answers.plot import PlotAxes
+from paretoken.answers.rows import Row, flat_rows
+from paretoken.answers.typed_answer import TypedAnswer
+from paretoken.predict.rows import SOURCE
 from paretoken.traffic.describe import TrafficSummary
 
 Range = tuple[float, float | None]
@@ -156,12 +161,28 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanAnswer:
+class PlanAnswer(TypedAnswer):
     """The fleets of a plan by rising cost of the cheapest bill.
 
     `headline` is the decision in a sentence or two. `slo` holds the limits as written; `task` says what a task is.
     """
 
+    TABLE: ClassVar[str] = "rows"
+    SHOWN: ClassVar[tuple[str, ...]] = (
+        "rank",
+        "name",
+        "gpus",
+        "contract",
+        "usd_per_day",
+        "usd_per_day_lo",
+        "usd_per_day_hi",
+        "usd_per_mtok",
+        "usd_per_task",
+        "probability",
+        "utilisation",
+        "origin",
+    )
+    STATED: ClassVar[Row] = {"origin": "predicted", "source": SOURCE}
     headline: str
     slo: str
     availability: str
@@ -170,3 +191,30 @@ class PlanAnswer:
     rows: tuple[PlanRow, ...]
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        return self.headline
+
+    def rows_of_table(self) -> list[Row]:
+        """The fleets, each with its cheapest bill."""
+        fleets = zip(self.rows, flat_rows(self.rows, self.STATED), strict=True)
+        return [{**row, **(_billed(fleet.bills[0]) if fleet.bills else {})} for fleet, row in fleets]
+
+    def plot_axes(self) -> PlotAxes:
+        return PlotAxes(
+            label="{rank}. {gpus} GPUs, {name}",
+            y="usd_per_day",
+            y_label="Cost of the cheapest contract (USD per day), 90 % interval",
+            low="usd_per_day_lo",
+            high="usd_per_day_hi",
+        )
+
+
+def _billed(bill: Bill) -> Row:
+    """The columns of a bill, an interval as two."""
+    (row,) = flat_rows([bill], {})
+    for name in ("usd_per_day", "usd_per_mtok", "usd_per_task"):
+        row.pop(f"{name}_90")
+        row[f"{name}_lo"], row[f"{name}_hi"] = getattr(bill, f"{name}_90") or (None, None)
+    return row

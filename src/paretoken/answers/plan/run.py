@@ -21,6 +21,7 @@ from paretoken.answers.plan.setting import PlanSetting
 from paretoken.answers.plan.split import joined_row
 from paretoken.answers.plan.words import availability, headline
 from paretoken.answers.prediction import PredictionData
+from paretoken.answers.takes import takes
 from paretoken.errors import NoData
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.candidates import fleet_candidates
@@ -36,6 +37,7 @@ NEAREST = 4
 """Candidates to simulate for the nearest SLO, where none meets the limits in closed form."""
 
 
+@takes(PlanQuestion)
 def plan(
     question: PlanQuestion,
     data: PredictionData | None = None,
