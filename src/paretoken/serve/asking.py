@@ -16,6 +16,8 @@ from paretoken.report.asked.views import view_of
 from paretoken.serve.confine import names_files, require_inside
 from paretoken.serve.questions import title_of
 
+SLOW = frozenset({"cache-worth", "data-diff", "plan", "predict-trace", "search-disaggregated", "validate"})
+"""Verbs whose answers may take minutes."""
 ENVELOPE, SHOWN, SAVED, WARM_UP = (f"{__name__}:{name}" for name in ("envelope", "shown", "saved", "warm_up"))
 WARM_QUESTION = b'compare\n{"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15.0}'
 

@@ -7,8 +7,6 @@ from typing import Any
 from paretoken.answers.registry import VERBS
 from paretoken.serve.examples import EXAMPLES
 
-SLOW = frozenset({"cache-worth", "data-diff", "plan", "predict-trace", "search-disaggregated", "validate"})
-"""Verbs whose answers may take minutes."""
 MAIN = {
     "compare": "Compare",
     "predict": "Predict",
@@ -44,7 +42,7 @@ OTHERS = {
 _WIDEST = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
 """What most accelerators and kinds of serving have points of."""
 FIRST_QUESTIONS: dict[str, dict[str, Any]] = {
-    **{verb: example for verb, example in EXAMPLES.items() if verb not in SLOW},
+    **EXAMPLES,
     "advise": {**_WIDEST, "interactivity": 40.0},
     "compare": {**_WIDEST, "e2e_s": 15.0},
     "cost": _WIDEST,
@@ -53,7 +51,7 @@ FIRST_QUESTIONS: dict[str, dict[str, Any]] = {
     "selfhost": {**_WIDEST, "interactivity": 40.0},
     "tco": {},
 }
-"""What a page asks when it opens: questions that need no file and are answered within seconds."""
+"""What a form begins with: questions that need no file."""
 
 
 def title_of(verb: str) -> str:

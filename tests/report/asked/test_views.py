@@ -15,6 +15,7 @@ from paretoken.report.asked.generic import MOST_ROWS, tables_of
 from paretoken.report.asked.labels import head
 from paretoken.report.asked.page import MOST_PLOTS, render_answer
 from paretoken.report.asked.views import VIEWS, view_of
+from paretoken.serve.asking import SLOW
 from paretoken.serve.questions import FIRST_QUESTIONS
 
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
@@ -51,7 +52,7 @@ def numbers(value):
         yield value
 
 
-@pytest.mark.parametrize("verb", list(FIRST_QUESTIONS))
+@pytest.mark.parametrize("verb", [verb for verb in FIRST_QUESTIONS if verb not in SLOW])
 def test_a_view_is_whole(answered, verb):
     _, _, view = answered(verb)
     plain = orjson.loads(orjson.dumps(view.to_json()))
