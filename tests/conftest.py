@@ -183,12 +183,12 @@ def terminal(monkeypatch):
 
 @pytest.fixture
 def call(capsys, monkeypatch, tmp_path):
-    """Run a command line in an empty folder: (exit code, stdout, stderr)."""
+    """Run a command line, or its words, in an empty folder: (exit code, stdout, stderr)."""
     from paretoken.cli.main import main
 
-    def run(line: str) -> tuple[int, str, str]:
+    def run(line: str | list[str]) -> tuple[int, str, str]:
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["paretoken", *line.split()])
+        monkeypatch.setattr(sys, "argv", ["paretoken", *(line.split() if isinstance(line, str) else line)])
         try:
             main()
         except SystemExit as e:

@@ -18,7 +18,7 @@ from tests.support.app_server import app_server
 from tests.support.axe import violations
 from tests.support.pages import until, watched
 
-QUESTION = {"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15}
+QUESTION = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat", "e2e_s": 15}
 ANSWERED = "!document.getElementById('answer').hidden && !document.getElementById('answer').matches('.stale')"
 LEAD = "document.querySelector('#lead .lead').textContent"
 

@@ -16,14 +16,15 @@ from paretoken.version import __version__
 
 ORIGIN_KEYS = ("origin", "origins")
 SOURCE_KEYS = ("source", "sources")
+PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """An answer with what a reader needs to trust and to repeat it.
 
-    `origins` are those of its figures: measured, published, predicted. `sources` are theirs, in the order of the
-    answer. `command` prints the same answer as JSON.
+    `origins` are those of its figures: measured, published, predicted, emulated; none where they are computed from
+    list prices and other figures of its `sources` alone. `command` prints the same answer as JSON.
     """
 
     verb: str
@@ -49,15 +50,40 @@ def asked(verb: str, question: Question) -> Asked:
 def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
     """The answer of a question with what a reader needs beside it."""
     answer = to_json(typed_answer)
+    origins, sources = _provenance(question, answer)
     return Asked(
         verb=verb,
         version=__version__,
         question=given_fields(question),
         answer=answer,
-        origins=tuple(dict.fromkeys(texts_at(answer, ORIGIN_KEYS))),
-        sources=tuple(dict.fromkeys(texts_at(answer, SOURCE_KEYS))),
+        origins=origins,
+        sources=tuple(dict.fromkeys(sources)),
         command=command_of(verb, question),
     )
+
+
+def _provenance(question: Question, answer: Any) -> tuple[tuple[str, ...], list[str]]:
+    """The origins and the sources of an answer's figures. Values of settings have sources of their own, as origins."""
+    from paretoken.points.schema import ORIGINS  # imported here since it loads polars
+
+    texts = list(texts_at(answer, ORIGIN_KEYS))
+    origins = tuple(origin for origin in ORIGINS if origin in texts)
+    sources = [*texts_at(answer, SOURCE_KEYS), *(text for text in texts if text not in ORIGINS)]
+    if hasattr(question, "calibration"):
+        calibration = question.calibration or f"shipped with paretoken {__version__}"
+        return origins or (PREDICTED,), [f"calibration {calibration}", *sources]
+    return origins, sources or _read_by(question)
+
+
+def _read_by(question: Question) -> list[str]:
+    """The bundles and files of points, or the rental prices, that a question reads."""
+    from paretoken.points.bundles import names
+
+    if not hasattr(question, "bundles"):
+        shipped = getattr(question, "shipped_prices", False)
+        return [f"rental prices shipped with paretoken {__version__}"] if shipped else []
+    bundles = (question.bundles or names()) if getattr(question, "published", True) else ()
+    return [*bundles, *map(str, getattr(question, "points", ()))]
 
 
 def verb_named(name: str) -> Verb:

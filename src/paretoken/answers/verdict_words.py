@@ -16,6 +16,7 @@ HEADS = {
     "tok_s_per_utility_mw": "Most tokens per MW",
     "profit_usd_per_mw_year": "Highest profit per MW",
 }
+SAME_RANKING = "No other serving was measured; the ranking is the same."
 
 
 def verdict_words(answer: CompareAnswer) -> Iterator[str]:

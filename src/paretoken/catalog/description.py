@@ -15,3 +15,11 @@ class Description:
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: Callable[[Any], dict[str, Any]]) -> Any:
         return handler(core_schema) | {"description": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class NullIfInfinite:
+    """Says in the JSON schema that a number may be infinite, which JSON writes as null."""
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Callable[[Any], dict[str, Any]]) -> Any:
+        return {"anyOf": [handler(core_schema), {"type": "null"}], "description": "null if infinite"}

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Annotated
 
+from paretoken.catalog.description import NullIfInfinite
 from paretoken.catalog.entries import Model
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.deployment import Deployment
@@ -50,7 +52,7 @@ class CacheLayout:
 
     growing_bytes: float
     windowed_bytes: float
-    window_tokens: float
+    window_tokens: Annotated[float, NullIfInfinite()]
     fixed_bytes: float
     least_bytes: float
 

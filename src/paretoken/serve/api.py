@@ -42,8 +42,21 @@ async def answer(request: Request) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the question as {JSON}")
     job = job_of(verb, await request.body())
-    result = await workers_of(request).run(ENVELOPE, job, slow=verb in SLOW)
-    return Response(result, media_type=JSON)
+    slow = verb in SLOW
+    running = asyncio.create_task(workers_of(request).run(ENVELOPE, job, slow=slow))
+    leaving = asyncio.create_task(_left(request))
+    await asyncio.wait((running, leaving) if slow else (running,), return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if not running.done():  # nobody waits for the answer any more: free the worker
+        running.cancel()
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    return Response(running.result(), media_type=JSON)
+
+
+async def _left(request: Request) -> None:
+    """Wait until the client closes the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 class ApiDescription:

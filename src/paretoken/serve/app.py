@@ -17,7 +17,7 @@ from paretoken.serve import api, login, pages, runs
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
-from paretoken.serve.work import Workers
+from paretoken.serve.work import working
 
 PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (
     api.routes,
@@ -47,11 +47,9 @@ async def healthy(request: Request) -> Response:
 
 @asynccontextmanager
 async def _with_workers(app: Starlette) -> AsyncIterator[None]:
-    app.state.workers = workers = Workers(app.state.settings)
-    workers.warm_up()
     first_page = asyncio.create_task(run_in_threadpool(pages.warm_up))
     try:
-        yield
+        async with working(app.state.settings) as app.state.workers:
+            yield
     finally:
         await first_page
-        await workers.close()

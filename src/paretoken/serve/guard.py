@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from paretoken.errors import quoted
+from paretoken.serve.headers import HEADERS
 from paretoken.serve.problems import problem
 from paretoken.serve.settings import ServeSettings
 
@@ -22,19 +23,6 @@ COOKIE = "paretoken_login"
 LOGIN = "/login"
 OPEN_PATHS = frozenset({LOGIN, "/healthz"})
 """Answered without a token."""
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-"""On every response that does not set its own."""
 
 
 class Guard:
@@ -98,6 +86,8 @@ def _is_own_host(host: str, settings: ServeSettings) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
+        return False
+    if "@" in host or "/" in host:
         return False
     return name in _own_names(settings) or _is_address(name)
 

@@ -16,11 +16,10 @@ from paretoken.answers.seam import json_schema
 from paretoken.errors import ParetokenError, UnknownName
 from paretoken.report.asked.page import MOST_PLOTS
 from paretoken.serve.asking import SAVED, SHOWN, SLOW, job_of
-from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.form import field_of, form_of
 from paretoken.serve.frame import asset_mounts, framed
 from paretoken.serve.problems import PROBLEM_JSON, problem
-from paretoken.serve.questions import MAIN, OTHERS, other_questions, title_of
+from paretoken.serve.questions import FIRST_QUESTIONS, MAIN, OTHERS, other_questions, title_of
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import workers_of
 
@@ -56,8 +55,8 @@ async def page(request: Request) -> Response:
         section="ask",
         title=title_of(verb),
         form=form,
-        example=orjson.dumps(EXAMPLES.get(verb, {})).decode(),
-        asks=verb in EXAMPLES and verb not in SLOW,
+        example=orjson.dumps(FIRST_QUESTIONS.get(verb, {})).decode(),
+        asks=verb in FIRST_QUESTIONS and verb not in SLOW,
         main_questions=tuple(MAIN.items()),
         other_questions=other_questions(),
         other_title=OTHERS.get(verb),

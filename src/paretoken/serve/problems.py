@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from paretoken.errors import NoData, ParetokenError
+from paretoken.serve.headers import HEADERS
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -35,7 +36,7 @@ async def of_user(request: Request, error: Exception) -> Response:
 
 async def of_program(request: Request, error: Exception) -> Response:
     """The problem of a defect: no traceback leaves the server."""
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its standard error says where")
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its standard error says where", HEADERS)
 
 
 HANDLERS = {HTTPException: of_http, ParetokenError: of_user, Exception: of_program}

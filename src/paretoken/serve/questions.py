@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from paretoken.answers.registry import VERBS
+from paretoken.serve.examples import EXAMPLES
 
 MAIN = {
     "compare": "Compare",
@@ -34,6 +37,21 @@ OTHERS = {
     "overview": "Coverage and accuracy",
     "data-diff": "Compare two sets of points",
 }
+
+
+_WIDEST = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
+"""What most accelerators and kinds of serving have points of."""
+FIRST_QUESTIONS: dict[str, dict[str, Any]] = {
+    **EXAMPLES,
+    "advise": {**_WIDEST, "interactivity": 40.0},
+    "compare": {**_WIDEST, "e2e_s": 15.0},
+    "cost": _WIDEST,
+    "frontier": _WIDEST,
+    "history": {"model": "deepseek-r1"},
+    "selfhost": {**_WIDEST, "interactivity": 40.0},
+    "tco": {},
+}
+"""What a form begins with: questions that need no file."""
 
 
 def title_of(verb: str) -> str:

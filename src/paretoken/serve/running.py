@@ -6,10 +6,15 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paretoken.errors import BadConfig
 from paretoken.plain_files import read_bytes
 from paretoken.serve.settings import ServeSettings, is_loopback_host
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+    from uvicorn import Config
 
 TOKEN_VARIABLE = "PARETOKEN_SERVE_TOKEN"  # noqa: S105 - its name
 MOST_CONNECTIONS = 512
@@ -26,17 +31,9 @@ def serve(settings: ServeSettings, say: Callable[[str], None]) -> None:
     except ImportError as e:
         raise BadConfig(f"'paretoken serve' needs {e.name}; pip install 'paretoken[serve]'") from e
     listening = listen(settings.host, settings.port)
-    config = uvicorn.Config(
-        create_app(settings),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
+    config = config_of(create_app(settings))
     who = "this machine alone" if is_loopback_host(settings.host) else "whoever has the token"
-    say(f"{settings.folder} at {_address(settings.host, listening)} for {who}; Ctrl-C stops it")
+    say(f"{settings.folder} at {place_of(settings.host, listening)} for {who}; Ctrl-C stops it")
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listening])
 
@@ -69,6 +66,22 @@ def listen(host: str, port: int) -> socket.socket:
         ) from e
 
 
-def _address(host: str, listening: socket.socket) -> str:
-    name = f"[{host}]" if ":" in host else host
+def config_of(app: ASGIApp) -> Config:
+    """How uvicorn serves an app: quietly, to a bounded number of clients, with a bounded end."""
+    from uvicorn import Config
+
+    return Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+def place_of(host: str, listening: socket.socket) -> str:
+    """The address of a server, with the port that it got."""
+    name = f"[{host.strip('[]')}]" if ":" in host else host
     return f"http://{name}:{listening.getsockname()[1]}/"

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -19,7 +20,7 @@ from paretoken.serve.asking import WARM_UP
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.worker import DEFECT, LENGTH_BYTES, OK, frame, unframed
 
-QUICK_WORKERS, SLOW_WORKERS = 2, 1
+QUICK_WORKERS, SLOW_WORKERS = 2, 2
 MOST_WAITING = 32
 """Jobs that wait for a worker; more are refused."""
 
@@ -118,6 +119,17 @@ class Workers:
         await asyncio.gather(*self._warming, return_exceptions=True)
         await self._quick.close()
         await self._slow.close()
+
+
+@asynccontextmanager
+async def working(settings: ServeSettings) -> AsyncIterator[Workers]:
+    """Workers that warm up at the beginning and end at the end."""
+    workers = Workers(settings)
+    workers.warm_up()
+    try:
+        yield workers
+    finally:
+        await workers.close()
 
 
 def workers_of(request: Request) -> Workers:

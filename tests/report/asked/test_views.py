@@ -15,7 +15,8 @@ from paretoken.report.asked.generic import MOST_ROWS, tables_of
 from paretoken.report.asked.labels import head
 from paretoken.report.asked.page import MOST_PLOTS, render_answer
 from paretoken.report.asked.views import VIEWS, view_of
-from paretoken.serve.examples import EXAMPLES
+from paretoken.serve.asking import SLOW
+from paretoken.serve.questions import FIRST_QUESTIONS
 
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
 OPTIONS = ["--model", "deepseek-r1", "--precision", "fp8", "--workload", "chat"]
@@ -30,7 +31,7 @@ def answered():
         if question is None and verb in kept:
             return kept[verb]
         entry = verb_named(verb)
-        asked = question_from_json(entry.question, EXAMPLES[verb] if question is None else question)
+        asked = question_from_json(entry.question, FIRST_QUESTIONS[verb] if question is None else question)
         answer = entry.function(asked)
         result = (asked, answer, view_of(verb, answer, asked))
         if question is None:
@@ -51,7 +52,7 @@ def numbers(value):
         yield value
 
 
-@pytest.mark.parametrize("verb", [verb for verb in EXAMPLES if verb not in ("plan", "trends")])
+@pytest.mark.parametrize("verb", [verb for verb in FIRST_QUESTIONS if verb not in SLOW])
 def test_a_view_is_whole(answered, verb):
     _, _, view = answered(verb)
     plain = orjson.loads(orjson.dumps(view.to_json()))
@@ -104,7 +105,8 @@ def test_a_chart_reads_as_the_answer(answered):
 
 
 def test_a_prediction_is_drawn_with_its_interval(answered):
-    _, answer, view = answered("predict")
+    question = {"accelerator": "H200", "model": "llama-3-70b", "engine": "vllm", "isl": 1024, "osl": 512, "tp": 4}
+    _, answer, view = answered("predict", question)
     (band,) = view.plots[0]["bands"]
     ends = {(low, high) for _, low, high in band["points"]}
     assert ends == {(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi) for r in answer.rows}

@@ -104,6 +104,7 @@ def command(*, as_json: bool, **values: object) -> None:
     from paretoken.answers.compare import CompareQuestion, compare
     from paretoken.answers.kept_points import KeptPoints
     from paretoken.answers.seam import to_json
+    from paretoken.answers.verdict_words import SAME_RANKING
     from paretoken.cli.output import echo, print_json
     from paretoken.cli.progress import bar_on_stderr
 
@@ -119,7 +120,7 @@ def command(*, as_json: bool, **values: object) -> None:
     _show(answer, f"{PLAIN_TITLE}. ", compare_question)
     echo()
     if answer.best_known.candidates == answer.candidates:
-        echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
+        echo(f"{BEST_KNOWN_TITLE}. {SAME_RANKING}")
         return
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", compare_question)
 

@@ -8,27 +8,12 @@ from pathlib import Path
 import rich_click as click
 
 from paretoken.cli.output import echo
+from paretoken.cli.serve.options import listening
 
 
 @click.command("serve")
 @click.argument("folder", required=False, default=".", type=Path, metavar="[FOLDER]")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; others need a token.")
-@click.option("--port", default=8210, show_default=True, type=click.IntRange(0, 65_535), help="Port to listen at.")
-@click.option("--token-file", type=Path, metavar="FILE", help="File with the token that every request needs.")
-@click.option(
-    "--allow-origin",
-    "origins",
-    multiple=True,
-    metavar="URL",
-    help="Also answer at this address, such as that of a reverse proxy (repeatable).",
-)
-@click.option(
-    "--limit-s",
-    default=300.0,
-    show_default=True,
-    type=click.FloatRange(1, 86_400),
-    help="Seconds that an answer may take.",
-)
+@listening
 def command(
     folder: Path, host: str, port: int, token_file: Path | None, origins: tuple[str, ...], limit_s: float
 ) -> None:

@@ -42,6 +42,7 @@ CHOICE_HEADS = (
     "Basis of the price",
 )
 MTOK = "$ per million tokens"
+DAYS_PER_MONTH = 365.25 / 12
 
 
 def advise_view(answer: AdviseAnswer, question: AdviseQuestion) -> AnswerView:
@@ -60,11 +61,9 @@ def advise_view(answer: AdviseAnswer, question: AdviseQuestion) -> AnswerView:
 
 
 def _advice_lead(of_segment: Sequence[tuple[str, Advice]]) -> str:
-    choices = [
-        f"{name}: {next(advice_words(a))}" if name else next(advice_words(a)) for name, a in of_segment if a.choices
-    ]
+    words = [f"{name}: {_recommended(a)}" if name else _recommended(a) for name, a in of_segment if a.choices]
     title = of_segment[0][1].title
-    return f"{title}: {'; '.join(choices)}." if choices else f"{title}: no accelerator with data has a price."
+    return f"{title}: {'; '.join(words)}." if words else f"{title}: no accelerator with data has a price."
 
 
 def _recommended(advice: Advice) -> str:
@@ -185,7 +184,7 @@ STATE_HEADS = {
 
 def outlook_view(answer: OutlookAnswer, question: OutlookQuestion) -> AnswerView:
     """Who has the cheapest tokens when, in a scenario."""
-    choices = [
+    changes = [
         f"from {day} {first}" + (f", {margin:+.0%} over {second}" if margin is not None else "")
         for (day, first, second, margin), before in zip(answer.winners, (None, *answer.winners), strict=False)
         if before is None or before[1:3] != (first, second)
@@ -193,7 +192,7 @@ def outlook_view(answer: OutlookAnswer, question: OutlookQuestion) -> AnswerView
     today = list(doubts(answer.verdict_today, " today")) if answer.verdict_today else []
     states = [{name: getattr(s, name) for name in STATE_HEADS} | {"day": s.day.isoformat()} for s in answer.states]
     return AnswerView(
-        lead=(f"Scenario {answer.scenario}, {answer.limits}: cheapest tokens {'; '.join(choices)}.",),
+        lead=(f"Scenario {answer.scenario}, {answer.limits}: cheapest tokens {'; '.join(changes)}.",),
         notes=(
             "Every figure is a scenario's, not a measurement.",
             *(f"not like for like: {line}" for line in answer.unlike),
@@ -207,7 +206,8 @@ def outlook_view(answer: OutlookAnswer, question: OutlookQuestion) -> AnswerView
 
 def _states_plot(answer: OutlookAnswer) -> Iterator[Plot]:
     catalog = load_catalog()
-    priced = [(s.day.year + (s.day.timetuple().tm_yday - 1) / 365.25, s, s.usd_per_mtok) for s in answer.states]
+    first = min(s.day for s in answer.states)
+    priced = [((s.day - first).days / DAYS_PER_MONTH, s, s.usd_per_mtok) for s in answer.states]
     drawn = [(x, s, y) for x, s, y in priced if y]
     if not drawn:
         return
@@ -224,7 +224,7 @@ def _states_plot(answer: OutlookAnswer) -> Iterator[Plot]:
     yield {
         "title": "Cost of tokens in the scenario",
         "subtitle": answer.scenario,
-        "x": {"title": "Year", "min": min(xs) - 0.1, "max": max(xs) + 0.1},
+        "x": {"title": f"Months from {first}", "min": min(xs) - 0.4, "max": max(xs) + 0.4},
         "y": {"title": MTOK, "prefix": "$", "log": True, **log_range(y for _, _, y in drawn)},
         "lines": lines,
         "marks": marks,

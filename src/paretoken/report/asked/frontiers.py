@@ -12,7 +12,7 @@ from paretoken.answers.latency import selection
 from paretoken.answers.points import AxisQuestion, Data
 from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.seam import to_json
-from paretoken.answers.verdict_words import newer_words, run_words, verdict_words
+from paretoken.answers.verdict_words import SAME_RANKING, newer_words, run_words, verdict_words
 from paretoken.plural import counted
 from paretoken.report.asked.curve_plots import THROUGHPUT, cost_figure, curve_plot
 from paretoken.report.asked.view import AnswerTable, AnswerView
@@ -42,8 +42,12 @@ RANKING = (
 def compare_view(answer: CompareAnswer, question: CompareQuestion) -> AnswerView:
     """Both rankings with their verdicts, and cost and throughput over the axis of the limit."""
     bounds = list(_bounds(answer))
+    same = answer.best_known is not None and len(bounds) == 1
     return AnswerView(
-        lead=tuple(line for name, bound, _ in bounds for line in _lead(name, bound)),
+        lead=(
+            *(line for name, bound, _ in bounds for line in _lead(name, bound)),
+            *([f"{BEST_KNOWN_TITLE}. {SAME_RANKING}"] if same else []),
+        ),
         notes=tuple(dict.fromkeys(line for _, bound, _ in bounds for line in _notes(bound))),
         plots=() if answer.workload else tuple(_plots(bounds, question)),
         tables=tuple(_ranking(name, bound) for name, bound, _ in bounds),
@@ -51,13 +55,14 @@ def compare_view(answer: CompareAnswer, question: CompareQuestion) -> AnswerView
 
 
 def _bounds(answer: CompareAnswer) -> Iterator[tuple[str, CompareAnswer, bool]]:
-    """Each ranking with the title of its serving, and whether it is the best known of two."""
+    """Each ranking that differs, with the title of its serving, and whether it is the best known of two."""
     other = answer.best_known
     if other is None:
         yield answer.workload or "", answer, False
         return
     yield PLAIN_TITLE, answer, False
-    yield BEST_KNOWN_TITLE, other, True
+    if other.candidates != answer.candidates:
+        yield BEST_KNOWN_TITLE, other, True
 
 
 def _lead(name: str, answer: CompareAnswer) -> Iterator[str]:

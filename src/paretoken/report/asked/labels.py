@@ -44,6 +44,7 @@ _WHOLE = {
     "n_gpus": "GPUs",
     "n_points": "Points",
     "hours": "Hours of use",
+    "tput_per_gpu": "Throughput",
 }
 _UNITS = {
     "isl": "tokens",

@@ -8,8 +8,8 @@ from paretoken.answers.ask import Asked
 from paretoken.answers.seam import to_json
 from paretoken.report.asked.labels import label_and_unit
 from paretoken.report.asked.view import AnswerView, cell
-from paretoken.report.numbers import shown
 from paretoken.report.page import assemble
+from paretoken.significant import significant
 
 MOST_PLOTS = 4
 """Charts of an answer that a page has room for."""
@@ -39,5 +39,5 @@ def _stated(asked: Asked) -> Iterator[tuple[str, str]]:
     for name, value in asked.question.items():
         label, unit = label_and_unit(name)
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else cell(value)
-        words = shown(text) if isinstance(text, int | float) else str(text)
+        words = significant(text) if isinstance(text, int | float) else str(text)
         yield label, f"{words} {unit}".strip()

@@ -52,12 +52,10 @@ export function showView(next) {
 export const redraw = () => shown && refresh(figures);
 
 function evidence({ origins, sources, version }) {
-  const usual = origins.filter((o) => ORIGINS.includes(o));
-  const of = usual.length ? `Figures: ${usual.join(", ")}. ` : "";
+  const of = origins.length ? `Figures: ${origins.join(", ")}. ` : "";
   const listed = sources.length ? `${counted(sources.length, "source")}, listed below. ` : "";
   return `${of}${listed}paretoken ${version}.`;
 }
-const ORIGINS = ["measured", "published", "predicted", "emulated", "scenario"];
 
 function list(id, lines) {
   byId(id).hidden = lines.length === 0;

@@ -91,6 +91,7 @@ async function ask(explicit = false) {
   lastMs = performance.now() - begun;
   state.textContent = problem ? "" : `Answered in ${(lastMs / 1000).toFixed(lastMs < 1000 ? 2 : 1)} s`;
   byId("answer").classList.toggle("stale", Boolean(problem));
+  if (problem) byId("waiting").textContent = "No answer: correct the question, then ask again.";
   showProblem(problem, explicit);
   performance.mark("paretoken-drawn");
 }

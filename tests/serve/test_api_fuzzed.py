@@ -1,0 +1,63 @@
+"""Schemathesis: whatever is asked, the API answers as its OpenAPI document says, and never fails."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from paretoken.answers.registry import VERBS
+from paretoken.serve.asking import SLOW
+from paretoken.serve.examples import EXAMPLES
+from tests.support.serving import serving
+
+pytestmark = pytest.mark.slow
+CHEAP = ("fit", "rent", "rent-history", "rent-market", "frontier")
+"""Answered in some ten milliseconds each."""
+UNFIT = ("positive_data_acceptance",)
+"""A question of the right form may still name a model that there is not."""
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("serve", folder=tmp_path_factory.mktemp("runs")) as (url, _):
+        yield f"{url}api/v1/openapi.json"
+
+
+def fuzz(document: str, folder: Path, *words: str) -> int:
+    """How many requests were made; fails with what schemathesis found."""
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "run", document, "--wait-for-schema", "60", "--seed", "1"),
+        *("--request-timeout", "60", "--exclude-checks", ",".join(UNFIT), "--suppress-health-check", "all"),
+        *("--no-shrink", *words),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    made = re.search(r"(\d+) generated", done.stdout)
+    assert done.returncode == 0 and made, done.stdout[-6000:]
+    return int(made[1])
+
+
+def test_cheap_verbs_withstand_generated_questions(document, tmp_path):
+    paths = [word for verb in CHEAP for word in ("--include-path", f"/api/v1/{verb}")]
+    assert fuzz(document, tmp_path, "--phases", "fuzzing", "-n", "15", *paths) >= 15 * len(CHEAP)
+
+
+def test_every_quick_verb_answers_its_example(document, tmp_path):
+    paths = [word for verb in SLOW for word in ("--exclude-path", f"/api/v1/{verb}")]
+    assert fuzz(document, tmp_path, "--phases", "examples", *paths) >= len(set(EXAMPLES) - SLOW)
+
+
+def test_the_document_names_every_verb(document):
+    from urllib.request import urlopen
+
+    with urlopen(document, timeout=60) as reply:
+        described = orjson.loads(reply.read())
+    assert described["openapi"] == "3.1.0"
+    asking = {f"/api/v1/{name}" for name, verb in VERBS.items() if not verb.writes_files}
+    assert set(described["paths"]) == {"/api/v1/", *asking}
+    assert all(methods["post"]["summary"] for path, methods in described["paths"].items() if path != "/api/v1/")
