@@ -31,7 +31,7 @@ LENGTHS = "coalesce(workload, concat_ws('/', isl, osl))"
 """The workload of a point: its name, else its lengths."""
 RUNS = ListedTable(
     "runs",
-    "SELECT * FROM runs",
+    "SELECT rowid AS place, * FROM runs",
     (
         "path",
         "started",
@@ -63,7 +63,7 @@ _SHOWN = (
 )
 POINTS = ListedTable(
     "points",
-    f"SELECT {', '.join(_SHOWN)}, {LENGTHS} AS workload FROM points",  # noqa: S608
+    f"SELECT rowid AS place, {', '.join(_SHOWN)}, {LENGTHS} AS workload FROM points",  # noqa: S608
     (*_SHOWN, "workload"),
     "date",
 )
@@ -132,7 +132,9 @@ def list_answer(index: RunIndex, table: ListedTable, question: ListQuestion) -> 
     pages = max(1, -(-count // PAGE))
     place = PAGE * (min(question.page, pages) - 1)
     order = f"{question.sort} {'DESC' if question.down else 'ASC'} NULLS LAST, path"
-    query = f"SELECT * FROM ({table.source}) {where} ORDER BY {order} LIMIT {PAGE} OFFSET {place}"  # noqa: S608
+    # Sorting the places alone, not whole rows, keeps the last page of a long list as quick as the first.
+    page = f"SELECT place FROM ({table.source}) {where} ORDER BY {order} LIMIT {PAGE} OFFSET {place}"  # noqa: S608
+    query = f"SELECT * EXCLUDE (place) FROM ({table.source}) WHERE place IN ({page}) ORDER BY {order}"  # noqa: S608
     return ListAnswer(
         rows=tuple(index.tables(query, values)), total=count, pages=pages, values=index.kept(table.name, _values(table))
     )
