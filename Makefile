@@ -35,7 +35,7 @@ format: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/oxlint --quiet src/paretoken/report/assets
+	$(BIN)/oxlint --quiet src/paretoken/report/assets src/paretoken/serve/assets
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -16,8 +16,12 @@ Open = Callable[..., Page]
 
 
 @contextmanager
-def watched(browser: Browser, path: Path) -> Iterator[Open]:
-    """Opens the page; at the end no error may have been logged and nothing but the file been asked for."""
+def watched(browser: Browser, at: Path | str, refused: str = "") -> Iterator[Open]:
+    """Opens the page of a file or of an address; at the end no error may have been logged and nothing but the file, or
+    that server, been asked for. A browser logs each response that is an error: those with the status `refused` may be.
+    """
+    address = at if isinstance(at, str) else at.as_uri()
+    own = (f"{address}/", "data:", "blob:") if isinstance(at, str) else ("file:", "data:", "blob:")
     contexts, complaints, asked = [], [], []
 
     def opened(link: str = "", width: int = 1280, **options: object) -> Page:
@@ -28,15 +32,15 @@ def watched(browser: Browser, path: Path) -> Iterator[Open]:
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda e: complaints.append(str(e)))
         page.on("request", lambda r: asked.append(r.url))
-        page.goto(path.as_uri() + link)
+        page.goto(address + link)
         until(page, DRAWN)
         return page
 
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert [text for text in complaints if not (refused and f"status of {refused}" in text)] == []
+    assert [url for url in asked if not url.startswith(own)] == []
 
 
 def until(page: Page, expression: str, arg: object = None) -> None:

@@ -44,7 +44,12 @@ def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Asked:
 
 def asked(verb: str, question: Question) -> Asked:
     """Answer a question of a verb."""
-    answer = to_json(verb_named(verb).function(question))
+    return asked_with(verb, question, verb_named(verb).function(question))
+
+
+def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
+    """The answer of a question with what a reader needs beside it."""
+    answer = to_json(typed_answer)
     origins, sources = _provenance(question, answer)
     return Asked(
         verb=verb,

@@ -24,6 +24,18 @@ def locked(path: Path, wait_s: float, sleep: Callable[[float], None] = time.slee
         yield acquired
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file; false where there is no file, or the file system has no locks."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _acquired(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

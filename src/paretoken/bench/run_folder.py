@@ -10,6 +10,7 @@
     RUN/points.parquet           one operating point for each load; the means where it was repeated
     RUN/summary.json             the summaries of the finished levels and the answer of the run (`SweepSummary`)
     RUN/receipt.json             hashes of these files and of the receipts of the levels
+    RUN/live.json                while it measures: how far it is (see `live_file`)
     RUN/.lock                    held by the process that measures into the run
 
 Files are written beside their place and moved in, so that a reader never sees half of one.

@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from paretoken.bench.client.connection import tls_context
 from paretoken.bench.client.counters import Progress
@@ -19,6 +18,7 @@ from paretoken.bench.client.level import LevelResult
 from paretoken.bench.client.options import ClientOptions
 from paretoken.bench.client.run import run_level
 from paretoken.bench.level_context import compared_settings, why_failed
+from paretoken.bench.live_file import live_file
 from paretoken.bench.plan import Closed, Load, PromptSource, Stop
 from paretoken.bench.receipt import FigureInputs
 from paretoken.bench.run_folder import LevelOnDisk, RunFolder
@@ -26,6 +26,7 @@ from paretoken.bench.schedule import LoadSchedule, load_schedule
 from paretoken.bench.setup import Setup
 from paretoken.bench.stats.level_summary import FleetRecord, LevelTimes
 from paretoken.bench.stats.scrape import Scraper, ServerMetrics, fetch
+from paretoken.bench.watch import Watch as Watch
 from paretoken.bench.workload.bodies import Synthetic
 from paretoken.bench.workload.conversation import Conversations, Talk
 from paretoken.bench.workload.lengths import Fixed, RequestLengths
@@ -37,19 +38,6 @@ JUDGE_EVERY_S = 3.0
 PROBES = 4
 PROBE_TURNS, PROBE_TOKENS = 2, 32
 """Of the conversations that show what a chat template adds to each turn."""
-
-
-class Watch(Protocol):
-    """An observer of a sweep: a live view, or a record of where it is."""
-
-    def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
-        """A level starts and will end by `stop`; `of` is the number of levels, None in a search."""
-
-    def goes_on(self, progress: Progress) -> None:
-        """Called some times a second while it runs."""
-
-    def ends(self, level: LevelOnDisk) -> None:
-        """A level is finished and on disk."""
 
 
 Measure = Callable[[Setup, RunFolder, int, Load, Correction, Watch], LevelOnDisk]
@@ -66,10 +54,10 @@ def sweep(
     A level with too many errors is kept, marked failed and left out of the points; the sweep then continues or
     stops as the configuration says. BadConfig while another process measures into the folder.
     """
-    with folder.alone():
+    with folder.alone(), live_file(folder.folder, watch) as watching:
         if setup.sessions is not None and setup.block is not None:
             folder.keep_sessions(setup.sessions, setup.config, setup.block.tokens)
-        yield from _levels(setup, folder, watch, steps or load_schedule(setup), run_one or measure)
+        yield from _levels(setup, folder, watching, steps or load_schedule(setup), run_one or measure)
 
 
 def _levels(
@@ -118,7 +106,7 @@ def measure(
                 cafile=_path(config.cafile),
                 insecure=config.insecure,
             ),
-            on_progress=_Judge(setup, load, stop, place, watch),
+            on_progress=_Judge(setup, load, stop, place, watch, scraper),
         )
     return finish(setup, folder, number, load, result, scraper.result)
 
@@ -223,15 +211,15 @@ def _short(base: PromptSource) -> PromptSource:
 
 
 class _Judge:
-    """Passes progress on, and ends a level once it is precise enough."""
+    """Passes progress on with the servers' metrics, and ends a level once it is precise enough."""
 
-    def __init__(self, setup: Setup, load: Load, stop: Stop, place: Path, watch: Watch) -> None:
-        self.load, self.stop, self.place, self.watch = load, stop, place, watch
+    def __init__(self, setup: Setup, load: Load, stop: Stop, place: Path, watch: Watch, scraper: Scraper) -> None:
+        self.load, self.stop, self.place, self.watch, self.scraper = load, stop, place, watch, scraper
         self.target, self.seed = setup.until.precision, setup.seed
         self.next_s = time.monotonic() + JUDGE_EVERY_S
 
     def __call__(self, progress: Progress) -> bool:
-        self.watch.goes_on(progress)
+        self.watch.goes_on(replace(progress, server=self.scraper.latest))
         if self.target is None or time.monotonic() < self.next_s:
             return False
         from paretoken.bench.client.journal import SUFFIX, merge_journals

@@ -22,6 +22,7 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationE
 from typing_extensions import TypedDict
 
 from paretoken import __version__
+from paretoken.bench.lock import is_locked
 from paretoken.bench.lock import locked as locked
 from paretoken.bench.run_folder import write_json
 from paretoken.campaign.config import Campaign
@@ -228,10 +229,7 @@ class JobFolder:
 
     def running_now(self) -> bool:
         """Whether a process works on the job."""
-        if not self.folder.is_dir():
-            return False
-        with locked(self.folder / LOCK, 0.0) as acquired:
-            return not acquired
+        return is_locked(self.folder / LOCK)
 
 
 def now() -> str:

@@ -14,9 +14,10 @@ import rich_click as click
 from rich.console import Console
 from rich.text import Text
 
+from paretoken.answers.currency import Currency
 from paretoken.cli.formats import PrintedTable, form, markdown_of, names_of
 from paretoken.cli.layout import column, draw
-from paretoken.cli.money import Currency, currency
+from paretoken.cli.money import currency
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible, visible_lines
 from paretoken.plural import counted

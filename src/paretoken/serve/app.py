@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from paretoken.serve import api, login
+from paretoken.serve import api, login, pages, runs
 from paretoken.serve.guard import Guard
 from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import working
 
-PARTS = (api.routes, login.routes)
+PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (
+    api.routes,
+    login.routes,
+    pages.routes,
+    runs.routes,
+)
 """Each takes the settings and returns its routes."""
 
 
@@ -40,5 +47,9 @@ async def healthy(request: Request) -> Response:
 
 @asynccontextmanager
 async def _with_workers(app: Starlette) -> AsyncIterator[None]:
-    async with working(app.state.settings) as app.state.workers:
-        yield
+    first_page = asyncio.create_task(run_in_threadpool(pages.warm_up))
+    try:
+        async with working(app.state.settings) as app.state.workers:
+            yield
+    finally:
+        await first_page

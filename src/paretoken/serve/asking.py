@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import orjson
 
-from paretoken.answers.ask import asked, verb_named
-from paretoken.answers.seam import question_from_json, to_json
+from paretoken.answers.ask import Asked, asked_with, verb_named
+from paretoken.answers.seam import Question, question_from_json, to_json
+from paretoken.report.asked.page import page_data, render_answer
+from paretoken.report.asked.view import AnswerView
+from paretoken.report.asked.views import view_of
 from paretoken.serve.confine import names_files, require_inside
+from paretoken.serve.questions import title_of
 
 SLOW = frozenset({"cache-worth", "data-diff", "plan", "predict-trace", "search-disaggregated", "validate"})
 """Verbs whose answers may take minutes."""
-ENVELOPE, WARM_UP = f"{__name__}:envelope", f"{__name__}:warm_up"
+ENVELOPE, SHOWN, SAVED, WARM_UP = (f"{__name__}:{name}" for name in ("envelope", "shown", "saved", "warm_up"))
 WARM_QUESTION = b'compare\n{"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15.0}'
 
 
@@ -24,18 +29,41 @@ def job_of(verb: str, question: bytes) -> bytes:
 
 
 def envelope(payload: bytes) -> bytes:
-    """The envelope of an answer from within the current folder; its command goes there where it names a file."""
-    verb, _, text = payload.partition(b"\n")
-    folder = Path.cwd().resolve()
-    question = question_from_json(verb_named(verb.decode()).question, text)
-    require_inside(question, folder)
-    reply = asked(verb.decode(), question)
-    if names_files(question, folder):
-        reply = replace(reply, command=f"cd {shlex.quote(str(folder))} && {reply.command}")
-    return orjson.dumps(to_json(reply))
+    """The envelope of an answer from within the current folder."""
+    return orjson.dumps(to_json(_answered(payload)[0]))
+
+
+def shown(payload: bytes) -> bytes:
+    """The same with what a page shows of it."""
+    return orjson.dumps(page_data(*_viewed(payload)))
+
+
+def saved(payload: bytes) -> bytes:
+    """The answer as one HTML file."""
+    reply, view = _viewed(payload)
+    return render_answer(reply, view, title_of(reply.verb)).encode()
 
 
 def warm_up(payload: bytes) -> bytes:
     """Load what most questions need: one of them is asked."""
-    envelope(WARM_QUESTION)
+    shown(WARM_QUESTION)
+    import_module("paretoken.serve.run_jobs")
     return b""
+
+
+def _viewed(payload: bytes) -> tuple[Asked, AnswerView]:
+    reply, answer, question = _answered(payload)
+    return reply, view_of(reply.verb, answer, question)
+
+
+def _answered(payload: bytes) -> tuple[Asked, object, Question]:
+    """The answer of a question about nothing outside the current folder; its command goes there if it names a file."""
+    verb, _, text = payload.partition(b"\n")
+    folder, entry = Path.cwd().resolve(), verb_named(verb.decode())
+    question = question_from_json(entry.question, text)
+    require_inside(question, folder)
+    answer = entry.function(question)
+    reply = asked_with(verb.decode(), question, answer)
+    if names_files(question, folder):
+        reply = replace(reply, command=f"cd {shlex.quote(str(folder))} && {reply.command}")
+    return reply, answer, question

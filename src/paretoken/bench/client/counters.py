@@ -9,6 +9,8 @@ from __future__ import annotations
 import mmap
 from dataclasses import dataclass
 
+from paretoken.bench.stats.prometheus import MetricsReading
+
 ROW = 32
 (
     READY,
@@ -27,7 +29,8 @@ ROW = 32
     SESSIONS_BEGUN,
     SESSIONS_ENDED,
     SESSIONS_FAILED,
-) = range(16)
+    CPU_NS,
+) = range(17)
 GO_NS, COMMAND = 0, 1
 RUN, DRAIN, CANCEL = range(3)
 
@@ -36,7 +39,8 @@ RUN, DRAIN, CANCEL = range(3)
 class Progress:
     """The state of a level now. Sums run from the start; a live view shows the change between two of them.
 
-    `pids` are the processes of its workers.
+    `pids` are the processes of its workers, `cpu_share` is that of the busiest worker's core since the start, and
+    `server` the latest reading of the servers' metrics, None where they have none.
     """
 
     elapsed_s: float
@@ -55,6 +59,8 @@ class Progress:
     sessions_ended: int = 0
     sessions_failed: int = 0
     pids: tuple[int, ...] = ()
+    cpu_share: float = 0.0
+    server: MetricsReading | None = None
 
 
 class LiveCounters:
@@ -76,8 +82,9 @@ class LiveCounters:
     def progress(self, now_ns: int, pids: tuple[int, ...] = ()) -> Progress:
         """What the workers have counted so far."""
         start = self.cells[GO_NS]
+        elapsed_ns = max(0, now_ns - start) if start else 0
         return Progress(
-            elapsed_s=max(0.0, (now_ns - start) / 1e9) if start else 0.0,
+            elapsed_s=elapsed_ns / 1e9,
             running=self.total(RUNNING),
             sent=self.total(SENT),
             finished=self.total(FINISHED),
@@ -93,6 +100,7 @@ class LiveCounters:
             sessions_ended=self.total(SESSIONS_ENDED),
             sessions_failed=self.total(SESSIONS_FAILED),
             pids=pids,
+            cpu_share=max(self.row(w)[CPU_NS] for w in range(self.workers)) / elapsed_ns if elapsed_ns else 0.0,
         )
 
     def close(self) -> None:

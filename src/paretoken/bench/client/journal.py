@@ -20,9 +20,10 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from paretoken.errors import BadFile, CannotWrite
+from paretoken.points.statuses import OK
 
 if TYPE_CHECKING:
     import polars as pl
@@ -164,6 +165,49 @@ def journal_meta(path: Path) -> dict[str, int]:
     """What the header of a journal says. Raises BadFile."""
     with _opened(path) as file:
         return _head(file, path)
+
+
+class EndedRequest(NamedTuple):
+    """The times of one finished request, ns since the start of its level, -1 where they never came; its tokens."""
+
+    due_ns: int
+    sent_ns: int
+    first_ns: int
+    last_ns: int
+    end_ns: int
+    output_tokens: int
+    client_tokens: int
+    ok: bool
+
+
+def ended_from(path: Path, at: int, most_bytes: int = 8_000_000) -> tuple[list[EndedRequest], int]:
+    """The requests whose records begin at offset `at`, 0 for the first, and the offset to go on from.
+
+    For a journal that is being written: what is not whole yet is left for later, and at most about `most_bytes` are
+    read at once.
+    """
+    ended: list[EndedRequest] = []
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size and not at:
+            _head(file, path)
+            at = file.tell()
+        file.seek(at)
+        until = min(size, at + most_bytes)
+        while at < until and len(head := file.read(_FRAME.size)) == _FRAME.size:
+            length, checksum = _FRAME.unpack(head)
+            payload = file.read(length) if length <= size - file.tell() else b""
+            if not payload or zlib.crc32(payload) != checksum or not _whole(payload):
+                break
+            ended.append(_ended(payload))
+            at = file.tell()
+    return ended, at
+
+
+def _ended(payload: bytes) -> EndedRequest:
+    record: dict[str, Any] = dict(zip((*_NUMBERS, *_TEXTS, *_LISTS), _record(payload), strict=True))
+    tokens, ok = int(record["chunk_tokens"].sum()), record["status"] == OK
+    return EndedRequest(**{name: record[name] for name in EndedRequest._fields[:6]}, client_tokens=tokens, ok=ok)
 
 
 def _places(path: Path, offset: int = 0) -> Iterator[tuple[int, int, int, int]]:

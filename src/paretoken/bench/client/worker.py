@@ -44,6 +44,7 @@ class LoadWorker:
         self._parent = os.getppid()
         self._cancelled = False
         self._next_check = self._next_sweep = 0
+        self._used_s = 0.0  # CPU time before the start
 
     def run(self) -> WorkerTally:
         """Connect, wait for the start, load, drain; every finished request is in the journal."""
@@ -53,10 +54,10 @@ class LoadWorker:
             plan = [self._job.choose(state.outstanding) for _ in range(self._job.open_ahead)]
             state.pool.open_ahead(plan, lambda: self._turn(1_000_000), self._job.connect_timeout_ns)
             self._await_start()
-            used, waited = cpu_s(), cpu_wait_s()
+            self._used_s, waited = cpu_s(), cpu_wait_s()
             self._load()
             tally = state.tally
-            tally.cpu_s, tally.cpu_wait_s = cpu_s() - used, cpu_wait_s() - waited
+            tally.cpu_s, tally.cpu_wait_s = cpu_s() - self._used_s, cpu_wait_s() - waited
             tally.wall_s = state.now() / S
             state.clock.measure()
             tally.drift_ns = state.clock.drift_ns
@@ -141,6 +142,7 @@ class LoadWorker:
         if now >= self._next_sweep:
             self._next_sweep = now + min(S // 4, job.timeout_ns // 4)
             self._care.sweep(now)
+            state.cells[c.CPU_NS] = round((cpu_s() - self._used_s) * S)
 
     def _at_its_end(self, now: int) -> bool:
         """Whether the time, the tokens or the requests of the level are used up, which cuts sessions."""

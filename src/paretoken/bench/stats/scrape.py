@@ -195,6 +195,11 @@ class Scraper:
         """The metrics over the level, or None where no server has any."""
         return summed(tuple(self.samples), self.missed) if self.samples else None
 
+    @property
+    def latest(self) -> MetricsReading | None:
+        """The last reading so far, None before there is one."""
+        return self.samples[-1] if self.samples else None
+
     def read(self) -> MetricsReading | None:
         """One reading of every server now; None if any of them cannot be read."""
         with ThreadPoolExecutor(max(1, min(len(self.base_urls), MOST_AT_ONCE))) as pool:

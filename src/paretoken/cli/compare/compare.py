@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.doubts import doubts
 from paretoken.cli.price.asking import question
-from paretoken.plural import quantity
 
 if TYPE_CHECKING:
-    from paretoken.answers.compare import CompareAnswer, CompareQuestion, NewerRelease
+    from paretoken.answers.compare import CompareAnswer, CompareQuestion
     from paretoken.answers.priced import PricedCandidate
 
 COLUMNS = (
@@ -39,11 +37,6 @@ NOTE = (
     "tok/s/GPU and $/M are interpolated at the limit; 'run as' is the nearest run that meets it. "
     "release: of the engine, or the month of the runs; a..b is a median over that period"
 )
-HEADS = {
-    "usd_per_mtok_total": "Cheapest tokens",
-    "tok_s_per_utility_mw": "Most tokens per MW",
-    "profit_usd_per_mw_year": "Highest profit per MW",
-}
 
 
 def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
@@ -111,6 +104,7 @@ def command(*, as_json: bool, **values: object) -> None:
     from paretoken.answers.compare import CompareQuestion, compare
     from paretoken.answers.kept_points import KeptPoints
     from paretoken.answers.seam import to_json
+    from paretoken.answers.verdict_words import SAME_RANKING
     from paretoken.cli.output import echo, print_json
     from paretoken.cli.progress import bar_on_stderr
 
@@ -126,12 +120,13 @@ def command(*, as_json: bool, **values: object) -> None:
     _show(answer, f"{PLAIN_TITLE}. ", compare_question)
     echo()
     if answer.best_known.candidates == answer.candidates:
-        echo(f"{BEST_KNOWN_TITLE}. No other serving was measured; the ranking is the same.")
+        echo(f"{BEST_KNOWN_TITLE}. {SAME_RANKING}")
         return
     _show(replace(answer.best_known, other_engines=()), f"{BEST_KNOWN_TITLE}. ", compare_question)
 
 
 def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
+    from paretoken.answers.verdict_words import newer_words, verdict_words
     from paretoken.cli.compare.sessions_view import print_sessions
     from paretoken.cli.compare.site_view import print_site
     from paretoken.cli.output import console, print_table
@@ -146,9 +141,9 @@ def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
         print_sessions(answer)
     else:
         out.print(f"{title}: no point meets the limit", style="bold")
-    for line in _verdict(answer):
+    for line in verdict_words(answer):
         out.print(line)
-    for note in dict.fromkeys((*_newer(answer.newer_releases), *_notes(everyone))):
+    for note in dict.fromkeys((*newer_words(answer.newer_releases), *_notes(everyone))):
         out.print(note, style="yellow")
     for name, reason in answer.no_data.items():
         out.print(f"no data: {name}: {reason}", style="dim")
@@ -156,49 +151,6 @@ def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
         if name not in answer.no_data:
             out.print(f"left out: {name}: {reason}; add --include-suspicious", style="dim")
     print_site(answer, question)
-
-
-def _verdict(answer: CompareAnswer) -> Iterator[str]:
-    """Who leads, by how much, and what makes that doubtful."""
-    if answer.withheld:
-        yield f"No verdict, {answer.withheld}"
-    elif answer.winner:
-        alone = answer.confidence == "uncontested"
-        word = "no other accelerator meets the limit" if alone else answer.confidence
-        yield f"{HEADS[answer.ranked_by]}: {answer.winner}{_margin(answer)} ({word})"
-    as_run = [(c.usd_per_mtok_recommended, c.accelerator) for c in answer.candidates if c.usd_per_mtok_recommended]
-    by_cost = answer.ranked_by == "usd_per_mtok_total"
-    if by_cost and answer.winner and as_run and (cheapest := min(as_run)[1]) != answer.winner:
-        yield f"As run, without interpolation, {cheapest} is cheaper"
-    if answer.winner:
-        yield from doubts(answer)
-
-
-def _margin(answer: CompareAnswer) -> str:
-    """By how much the winner leads the next one that has the figure; nothing if it is alone."""
-    from paretoken.cli.output import percent
-
-    second = next((c for c in answer.candidates if c.accelerator != answer.winner and c.usd_per_mtok_total), None)
-    if second is None or answer.margin is None:
-        return ""
-    if answer.ranked_by == "profit_usd_per_mw_year":
-        spare = answer.margin / (1 + answer.margin)
-        return f", until its throughput falls {spare:.1%}; then {second.accelerator} earns as much"
-    return f", {percent(answer.margin)} over {second.accelerator}"
-
-
-def _newer(releases: Iterable[NewerRelease]) -> Iterator[str]:
-    """What newer releases reach that are not ranked: they have too few loads, or no stated throughput."""
-    from paretoken.frontier.compare import number_text
-
-    for n in releases:
-        best = max(n.points, key=lambda point: point["tput_per_gpu"])
-        loads = sorted({point["concurrency"] for point in n.points if point["concurrency"]})
-        yield (
-            f"newer, not ranked: {n.accelerator} {n.engine} {n.software}, Pareto points at "
-            f"{', '.join(f'{load:g}' for load in loads)} users, up to {number_text(best['tput_per_gpu'])} tok/s/GPU; "
-            f"ranked is {n.instead_of}"
-        )
 
 
 def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:
@@ -209,20 +161,15 @@ def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:
 
 
 def _row(c: PricedCandidate) -> tuple[object, ...]:
-    from paretoken.frontier.compare import size_title
-    from paretoken.points.acceptance import acceptance_of
+    from paretoken.answers.verdict_words import run_words
 
-    users, drafting = c.recommended["concurrency"], acceptance_of(c.recommended)
-    load = "" if users is None else f", {quantity(users, 'user')}"
-    if c.session and c.session.users:
-        load = f", {quantity(c.session.users, 'session')}"
     return (
         c.accelerator,
         c.engine,
         "–" if c.origin == "predicted" else c.software,
         c.tput_per_gpu,
         c.usd_per_mtok_total,
-        size_title(c.recommended) + load + (f", {drafting.text}" if drafting else ""),
+        run_words(c),
         c.usd_per_mtok_recommended,
         c.usd_per_gpu_h,
         c.usd_per_mtok_output,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.answers.cache_worth import CacheRow, CacheWorthAnswer, CacheWorthRow
+from paretoken.answers.predict_words import NOT_MEASURED
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.cli.cells import share
 from paretoken.cli.output import echo_lines, print_table
-from paretoken.cli.predict.tables import NOT_MEASURED
 from paretoken.cli.predict.trace_tables import SHARE, price_note, users_cell
 from paretoken.plural import counted
 

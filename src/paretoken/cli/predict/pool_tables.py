@@ -9,13 +9,13 @@ from paretoken.answers.pool_rivals import AggregatedRow, MeasuredRow, WorthRow
 from paretoken.answers.pool_search import DEFAULT_TTFT, PoolSearchAnswer, PoolSearchQuestion, RankedLayout
 from paretoken.answers.pool_thinned import thinned
 from paretoken.answers.pools import PooledQuestion, PooledRow, PoolsAnswer, PoolsQuestion
+from paretoken.answers.predict_words import NOT_MEASURED, lengths_note
 from paretoken.answers.prediction import prepared
 from paretoken.cli.cells import TableCell, interval
 from paretoken.cli.money import currency
 from paretoken.cli.output import echo, echo_commands, echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
 from paretoken.cli.predict.pool_launch import pool_launch
-from paretoken.cli.predict.tables import NOT_MEASURED, lengths_note
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.acceptance import speculation_text

@@ -13,17 +13,11 @@ from paretoken.answers.predict import (
     SloRow,
     UnmetSloRow,
 )
+from paretoken.answers.predict_words import NOT_MEASURED, WHOLE_RUN, lengths_note, novelty_words, size_heading
 from paretoken.cli.cells import TableCell, interval
 from paretoken.cli.output import echo_lines, print_table
 from paretoken.cli.predict.notes import memory_only_note, settings_note
 from paretoken.predict.acceptance import speculation_text
-from paretoken.predict.rows import kinds_text
-
-NOT_MEASURED = "Predicted, not measured."
-
-WHOLE_RUN = (
-    "Mean TTFT covers a whole run with the burst at its start; it may exceed p99, which covers the steady part only."
-)
 
 
 def print_predictions(answer: PredictAnswer, question: PredictQuestion) -> None:
@@ -44,7 +38,7 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
     print_table(
         f"Predicted: {first.model} {first.precision} on {first.accelerator}, {first.engine}, {first.isl}/{first.osl}",
         (
-            _size_heading(first),
+            size_heading(first),
             "concurrency",
             "tok/s/GPU",
             "90 %",
@@ -74,7 +68,7 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
             ]
             for r in rows
         ],
-        note=f"{NOT_MEASURED} {_new_to_calibration(rows)} {lengths_note(first.length_range_ratio)}",
+        note=f"{NOT_MEASURED} {novelty_words(rows)} {lengths_note(first.length_range_ratio)}",
         spare=("TTFT mean ms", "TTFT p99 ms", "tok/s/user", "TTFT ms 90 %", "TPOT ms 90 %", "E2E s"),
     )
 
@@ -84,7 +78,7 @@ def _print_slo(rows: Sequence[UnmetSloRow], question: PredictQuestion) -> None:
         return
     print_table(
         f"Highest concurrency within {question.slo}",
-        (_size_heading(rows[0]), "concurrency", "tok/s/GPU", "TPOT ms", "TTFT ms"),
+        (size_heading(rows[0]), "concurrency", "tok/s/GPU", "TPOT ms", "TTFT ms"),
         [
             [
                 r.size,
@@ -109,7 +103,7 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
     print_table(
         f"Simulated: Poisson arrivals, {rows[0].rate_s:g} requests/s",
         (
-            _size_heading(rows[0]),
+            size_heading(rows[0]),
             "tok/s/GPU",
             "TTFT p50 ms",
             "TTFT p99 ms",
@@ -142,28 +136,8 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
     )
 
 
-def _new_to_calibration(rows: Sequence[PredictedRow]) -> str:
-    """What is new to the calibration, in a sentence; for each size, if sizes differ."""
-    by_size = {r.size: kinds_text(r.new_to_calibration) for r in rows}
-    if not any(by_size.values()):
-        return "The calibration has data for this configuration."
-    if len(set(by_size.values())) == 1:
-        return f"New to the calibration: {next(iter(by_size.values()))}."
-    each = "; ".join(f"{_size_heading(rows[0])} {size}: {kinds or 'nothing'}" for size, kinds in by_size.items())
-    return f"New to the calibration: {each}."
-
-
-def lengths_note(ratio: float) -> str:
-    """How lengths are drawn, in a sentence."""
-    return "Lengths equal." if ratio == 1 else f"Lengths uniform in {ratio * 100:g}–100 % of nominal."
-
-
 def _settings(rows: Sequence[DeploymentRow], question: PredictQuestion) -> str:
-    sizes = {f"{_size_heading(r)} {r.size}": r for r in rows}
+    sizes = {f"{size_heading(r)} {r.size}": r for r in rows}
     gpus = {name: r.n_gpus // r.replicas // r.pp for name, r in sizes.items()}
     ranked = {name for name, r in sizes.items() if gpus[name] > (1 if question.dp_attention else r.tp)}
     return settings_note(((name, r.settings) for name, r in sizes.items()), ranked)
-
-
-def _size_heading(row: DeploymentRow) -> str:
-    return "TP" if row.pp == 1 else "TP x PP"

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from paretoken.answers.cache_worth import CacheWorthRow
 from paretoken.answers.predict_trace import PredictTraceAnswer, ReplayRow, UnmetReplayRow
+from paretoken.answers.predict_words import NOT_MEASURED
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.cli.cells import TableCell, figure, interval, share
 from paretoken.cli.output import echo_lines, print_table
 from paretoken.cli.predict.notes import settings_note
-from paretoken.cli.predict.tables import NOT_MEASURED
 from paretoken.plural import counted
 from paretoken.predict.rows import kinds_text
 

@@ -9,14 +9,12 @@ import rich_click as click
 
 from paretoken.cli import options
 from paretoken.cli.cells import share
-from paretoken.cli.doubts import doubts
-from paretoken.cli.money import amount
+from paretoken.cli.money import amount, currency
 from paretoken.cli.price.asking import question
-from paretoken.plural import quantity
 
 if TYPE_CHECKING:
     from paretoken.answers.advise import AdviseAnswer
-    from paretoken.answers.buyers import Advice, BreakEvenPrice, Choice
+    from paretoken.answers.buyers import Advice, Choice
 
 MOST_CHOICES, MOST_CHANGES = 4, 3
 PLAIN, BEST_KNOWN, SAME = "plain", "best known", "plain and best known"
@@ -80,6 +78,7 @@ def _print(answer: AdviseAnswer) -> None:
 
 
 def _print_segment(bounds: list[tuple[str, Advice]]) -> None:
+    from paretoken.answers.advice_words import advice_words, change_words
     from paretoken.cli.output import console
 
     title = bounds[0][1].title
@@ -90,15 +89,16 @@ def _print_segment(bounds: list[tuple[str, Advice]]) -> None:
         return
     _print_choices(title, answered)
     for name, advice in answered:
-        first, *more = _verdict(advice)
+        first, *more = advice_words(advice, currency())
         console().print(f"{name}: {first}" if name else first)
         for line in more:
             console().print(f"  {line}")
         for change in advice.changes[:MOST_CHANGES]:
-            console().print(f"  {change.accelerator} {_change(change)}", style="dim")
+            console().print(f"  {change.accelerator} {change_words(change, currency())}", style="dim")
 
 
 def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
+    from paretoken.answers.advice_words import choice_run
     from paretoken.cli.output import console, print_table
 
     named, rents_out = len(bounds) > 1 or bool(bounds[0][0]), bounds[0][1].segment == "neocloud"
@@ -124,7 +124,7 @@ def _print_choices(title: str, bounds: list[tuple[str, Advice]]) -> None:
                 "–" if x.origin == "predicted" else x.software,
                 x.procurement + _mark(x, unranked),
                 x.usd_per_mtok_total,
-                _run(x),
+                choice_run(x),
                 x.usd_per_mtok_recommended,
                 x.usd_per_gpu_h,
                 *(_fleet(x) if sized else ()),
@@ -172,52 +172,3 @@ def _fleet(choice: Choice) -> tuple[object, ...]:
     """The cells of `FLEET`."""
     fleet = choice.fleet
     return (fleet.gpus, fleet.tokens_per_day / 1e9) if fleet else (None, None)
-
-
-def _run(choice: Choice) -> str:
-    """`TP8, 64 users`, or `P4/D8, 512 users`."""
-    from paretoken.frontier.compare import size_title
-
-    users = choice.recommended["concurrency"]
-    return size_title(choice.recommended) + ("" if users is None else f", {quantity(users, 'user')}")
-
-
-def _verdict(advice: Advice) -> Iterator[str]:
-    """What to choose, by how much, and what makes that doubtful."""
-    best = advice.best
-    if best is None:
-        yield f"no recommendation, {advice.withheld}"
-        return
-    release = "" if best.origin == "predicted" else f" {best.software}"
-    interpolated = f", {amount(best.usd_per_mtok_total, '.4g')} interpolated at the limit" if best.interpolated else ""
-    yield (
-        f"{best.accelerator} with {best.engine}{release}, {_run(best)}, {best.procurement}: "
-        f"{amount(best.usd_per_mtok_recommended, '.4g')} per million tokens as run{interpolated}"
-    )
-    yield _margin(advice)
-    if other := advice.cheaper_as_run:
-        yield (
-            f"as run, {other.accelerator} with {other.engine}, {_run(other)}, {other.procurement} is cheaper: "
-            f"{amount(other.usd_per_mtok_recommended, '.4g')} per million tokens"
-        )
-    yield from doubts(advice)
-
-
-def _margin(advice: Advice) -> str:
-    from paretoken.cli.output import percent
-
-    second = advice.runner_up
-    if second is None or advice.margin is None:
-        return "no other candidate"
-    name = f"{second.accelerator} ({second.procurement})"
-    if advice.margin < 0:
-        return f"{name} is cheaper where it is available at {amount(second.usd_per_gpu_h)} per GPU-hour"
-    return f"{percent(advice.margin)} over {name}, {advice.confidence}"
-
-
-def _change(change: BreakEvenPrice) -> str:
-    now = None if change.usd_now is None else amount(change.usd_now)
-    if change.already_cheaper:
-        return f"is cheaper where it is available at {now} per GPU-hour"
-    by = "no price" if change.by is None else f"{-change.by:+.0%} from {now}"
-    return f"breaks even at {amount(change.usd_needed)} per GPU-hour ({by})"

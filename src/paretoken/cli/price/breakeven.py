@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import rich_click as click
 
+from paretoken.answers.currency import USD
 from paretoken.cli import options
 from paretoken.cli.cells import TableCell, figure
-from paretoken.cli.money import USD, amount, currency, number_of
+from paretoken.cli.money import currency, number_of
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
-from paretoken.significant import significant
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint
 
 ROWS = 12
-NO_RENT = "never"
 SAME_TITLE = "Plain serving, which is also the best known of the two"
 T = TypeVar("T")
 
@@ -107,6 +106,7 @@ def command(*, as_json: bool, **values: object) -> None:
 
 def _show(answer: BreakevenAnswer, bound: str) -> None:
     """One answer; `bound` names its serving."""
+    from paretoken.answers.breakeven_words import breakeven_doubts
     from paretoken.cli.output import console
 
     out = console()
@@ -119,29 +119,25 @@ def _show(answer: BreakevenAnswer, bound: str) -> None:
         _show_market(answer)
     else:
         _show_rents(answer)
-    for line in _doubts(answer):
+    for line in breakeven_doubts(answer):
         out.print(line, style="yellow")
 
 
 def _show_rents(answer: BreakevenAnswer) -> None:
     from paretoken.answers.breakeven import PricedBreakevenPoint
+    from paretoken.answers.breakeven_words import breakeven_words
     from paretoken.cli.output import print_table
 
     owned = [p for p in answer.points if isinstance(p, PricedBreakevenPoint)]
     rows: list[tuple[object, ...]] = [
         (p.value, "withheld" if p.withheld else _rent_cell(p.break_even_usd_per_gpu_h)) for p in _some(answer.points)
     ]
-    rent_usd = answer.points[0].rent_against_usd_per_gpu_h
-    title = (
-        f"Break-even rent of {answer.accelerator} when {answer.against} costs {amount(rent_usd)} per GPU-hour: "
-        f"{_range(answer)}"
-    )
     columns = [_unit(answer.axis), f"break-even rent of {answer.accelerator}, {currency().sign}/GPU-h"]
     if owned:
         columns.append(f"saving at {number_of(owned[0].cost_usd_per_gpu_h, '.3f')} ({owned[0].basis})")
         rows = [(*row, _saving(p)) for row, p in zip(rows, _some(owned), strict=True)]
     print_table(
-        title,
+        breakeven_words(answer, currency()),
         columns,
         rows,
         "; ".join([*_below(answer), "--format csv and json give the whole curve"]),
@@ -195,66 +191,18 @@ def _show_market(answer: BreakevenAnswer) -> None:
     )
 
 
-def _doubts(answer: BreakevenAnswer) -> Iterator[str]:
-    """At which limits the rent is withheld, and where the software of the two is far apart in time."""
-    from paretoken.frontier.consistency import SAME_DATE_DAYS
-
-    values = answer.values or tuple(p.value for p in answer.points)
-    reasons = answer.withheld or tuple(p.withheld for p in answer.points)
-    apart = answer.days_apart or tuple(p.days_apart for p in answer.points)
-    withheld = [(value, reason) for value, reason in zip(values, reasons, strict=True) if reason]
-    if withheld:
-        middle = withheld[len(withheld) // 2]
-        yield (
-            f"Withheld at {len(withheld)} of {len(values)} limits, {_span([v for v, _ in withheld], answer.axis)}; "
-            f"at {significant(middle[0], 3)}: {middle[1]}"
-        )
-    silent = [text for text in answer.acceptance or tuple(p.acceptance for p in answer.points) if text]
-    if silent:
-        yield f"At {len(silent)} of {len(values)} limits: {silent[len(silent) // 2]}"
-    ends = answer.data_end or tuple(p.data_end for p in answer.points)
-    beyond = [(value, name) for value, name in zip(values, ends, strict=True) if name]
-    if beyond:
-        yield (
-            f"The data of {beyond[0][1]} end before {_span([v for v, _ in beyond], answer.axis)}, where it counts "
-            "as at its last point; the range above leaves these limits out"
-        )
-    stale = {v: d for v, d in zip(values, apart, strict=True) if d is not None and d > SAME_DATE_DAYS}
-    if stale:
-        yield (
-            f"The software of the two is up to {max(stale.values())} days apart at {len(stale)} of {len(values)} "
-            f"limits, {_span(list(stale), answer.axis)}"
-        )
-
-
-def _span(values: Sequence[float], axis: str) -> str:
-    unit = "s end to end" if axis == "e2e" else "tok/s/user"
-    return f"{significant(min(values), 3)} to {significant(max(values), 3)} {unit}"
-
-
-def _range(answer: BreakevenAnswer) -> str:
-    ends = answer.range_usd_per_gpu_h
-    return _ends(*ends, 2) if ends else "withheld"
-
-
-def _ends(low: float | None, high: float | None, digits: int) -> str:
-    if low is None or high is None:
-        return "withheld"
-    return NO_RENT if high <= 0 else f"{_rent(low, digits)} – {_rent(high, digits)}"
-
-
-def _rent(usd: float, digits: int) -> str:
-    return number_of(usd, f".{digits}f") if usd > 0 else NO_RENT
-
-
 def _rent_cell(usd: float) -> TableCell | str:
-    return TableCell(_rent(usd, 3), (currency().of(usd),)) if usd > 0 else NO_RENT
+    from paretoken.answers.breakeven_words import NO_RENT, rent_words
+
+    return TableCell(rent_words(usd, 3, currency()), (currency().of(usd),)) if usd > 0 else NO_RENT
 
 
 def _ends_cell(low: float | None, high: float | None) -> TableCell | str:
+    from paretoken.answers.breakeven_words import ends_words
+
     if low is None or high is None or high <= 0:
-        return _ends(low, high, 2)
-    return TableCell(_ends(low, high, 2), (currency().of(low), currency().of(high)), ("low", "high"))
+        return ends_words(low, high, currency())
+    return TableCell(ends_words(low, high, currency()), (currency().of(low), currency().of(high)), ("low", "high"))
 
 
 def _spread(ends: tuple[float, ...] | None) -> TableCell | None:
@@ -265,6 +213,7 @@ def _spread(ends: tuple[float, ...] | None) -> TableCell | None:
 
 
 def _below(answer: BreakevenAnswer) -> Iterator[str]:
+    from paretoken.answers.breakeven_words import NO_RENT
     from paretoken.answers.rent_curve import NEVER
 
     rents = answer.range_usd_per_gpu_h or (1.0, 1.0)

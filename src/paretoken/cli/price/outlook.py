@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from paretoken.answers.doubts import doubts
 from paretoken.cli import options
 from paretoken.cli.cells import TableCell, figure, number, share
-from paretoken.cli.doubts import doubts
 from paretoken.cli.names import ACCELERATOR
 from paretoken.cli.price.asking import question
 

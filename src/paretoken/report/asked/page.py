@@ -1,0 +1,43 @@
+"""An answer as one HTML file: the words, charts and tables that a page of the web app shows, without the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from paretoken.answers.ask import Asked
+from paretoken.answers.seam import to_json
+from paretoken.report.asked.labels import label_and_unit
+from paretoken.report.asked.view import AnswerView, cell
+from paretoken.report.page import assemble
+from paretoken.significant import significant
+
+MOST_PLOTS = 4
+"""Charts of an answer that a page has room for."""
+
+
+def page_data(asked: Asked, view: AnswerView) -> dict[str, object]:
+    """What `assets/asked/view.js` shows: the envelope and its view."""
+    return {"asked": to_json(asked), "view": view.to_json()}
+
+
+def render_answer(asked: Asked, view: AnswerView, title: str) -> str:
+    """The file. It loads nothing from anywhere."""
+    return assemble(
+        "asked/page.html.j2",
+        ("report.css", "asked/asked.css"),
+        "asked/main.js",
+        page_data(asked, view),
+        version=asked.version,
+        title=title,
+        question=list(_stated(asked)),
+        plots=min(len(view.plots), MOST_PLOTS),
+    )
+
+
+def _stated(asked: Asked) -> Iterator[tuple[str, str]]:
+    """The fields that were stated, as a reader writes them."""
+    for name, value in asked.question.items():
+        label, unit = label_and_unit(name)
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else cell(value)
+        words = significant(text) if isinstance(text, int | float) else str(text)
+        yield label, f"{words} {unit}".strip()

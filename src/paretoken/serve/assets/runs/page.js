@@ -1,0 +1,5 @@
+/* A page without charts: its theme. */
+import { wireTheme } from "../report/base/theme.js";
+
+wireTheme(() => {});
+performance.mark("paretoken-drawn");

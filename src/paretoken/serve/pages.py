@@ -1,0 +1,89 @@
+"""The pages on which one asks: a form for every question, its answer, and the answer as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from paretoken.answers.ask import verb_named
+from paretoken.answers.seam import json_schema
+from paretoken.errors import ParetokenError, UnknownName
+from paretoken.report.asked.page import MOST_PLOTS
+from paretoken.serve.asking import SAVED, SHOWN, SLOW, job_of
+from paretoken.serve.form import field_of, form_of
+from paretoken.serve.frame import asset_mounts, framed
+from paretoken.serve.problems import PROBLEM_JSON, problem
+from paretoken.serve.questions import FIRST_QUESTIONS, MAIN, OTHERS, other_questions, title_of
+from paretoken.serve.settings import ServeSettings
+from paretoken.serve.work import workers_of
+
+FIRST = "compare"
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(settings: ServeSettings) -> list[BaseRoute]:
+    """The pages, the answers that they show, and what they load."""
+    return [
+        Route("/", page),
+        Route("/ask/{verb}", page),
+        Route("/ask/{verb}", _answering(SHOWN, "application/json"), methods=["POST"]),
+        Route("/ask/{verb}/file", _answering(SAVED, "text/html"), methods=["POST"]),
+        *asset_mounts(),
+    ]
+
+
+def warm_up() -> None:
+    """Load what the first page needs."""
+    form_of(FIRST)
+
+
+async def page(request: Request) -> Response:
+    """The form of a verb with its first question; the answer is asked by the page."""
+    verb = request.path_params.get("verb", FIRST)
+    try:
+        form = await run_in_threadpool(form_of, verb)
+    except UnknownName as e:
+        return problem(HTTPStatus.NOT_FOUND, str(e))
+    return framed(
+        "ask.html.j2",
+        section="ask",
+        title=title_of(verb),
+        form=form,
+        example=orjson.dumps(FIRST_QUESTIONS.get(verb, {})).decode(),
+        asks=verb in FIRST_QUESTIONS and verb not in SLOW,
+        main_questions=tuple(MAIN.items()),
+        other_questions=other_questions(),
+        other_title=OTHERS.get(verb),
+        most_plots=MOST_PLOTS,
+    )
+
+
+def _answering(job: str, media_type: str) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        """The result of the job for the question in the body; a problem names the field that is wrong."""
+        verb = request.path_params["verb"]
+        try:
+            verb_named(verb)
+        except UnknownName as e:
+            return problem(HTTPStatus.NOT_FOUND, str(e))
+        payload = job_of(verb, await request.body())
+        try:
+            result = await workers_of(request).run(job, payload, slow=verb in SLOW)
+        except ParetokenError as e:
+            return _at_field(verb, str(e))
+        return Response(result, media_type=media_type)
+
+    return answer
+
+
+def _at_field(verb: str, sentence: str) -> Response:
+    """The problem with the field of the form that its sentence names; "" for none."""
+    names = list(json_schema(verb_named(verb).question)["properties"])
+    body = {"title": HTTPStatus.BAD_REQUEST.phrase, "detail": sentence, "field": field_of(sentence, names)}
+    return Response(orjson.dumps(body), HTTPStatus.BAD_REQUEST, media_type=PROBLEM_JSON)

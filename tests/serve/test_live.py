@@ -1,0 +1,169 @@
+"""What the stream of a running benchmark shows, from the files that it writes."""
+
+from __future__ import annotations
+
+import time
+from array import array
+
+import pytest
+
+from paretoken.bench.client.counters import Progress
+from paretoken.bench.client.journal import EndedRequest, JournalWriter, ended_from
+from paretoken.bench.live_file import LIVE, LiveFile
+from paretoken.bench.lock import locked
+from paretoken.bench.plan import Closed, Stop
+from paretoken.bench.stats.prometheus import MetricsReading
+from paretoken.errors import BadFile
+from paretoken.serve.live import RunWatch, campaign_picture, times_of, token_rates
+from tests.support.run_places import bare_campaign, bare_run
+
+MS = 1_000_000
+
+
+class Nobody:
+    """An observer that looks away."""
+
+    def begins(self, *_: object) -> None:
+        pass
+
+    goes_on = ends = begins
+
+
+def write(path, *requests):
+    """A journal of requests (due, sent, first, last in ms; tokens)."""
+    journal = JournalWriter(path, {"worker": 0})
+    for due, sent, first, last, tokens in requests:
+        numbers = [0, 0, 0, -1, 0, due * MS, sent * MS, sent * MS, first * MS, last * MS, last * MS, 200, 8, tokens]
+        times = array("q", [first * MS, last * MS])
+        journal.append([*numbers, 8, tokens, -1, -1, 0], ("ok", "", "stop"), times, array("i", [1, tokens - 1]))
+    return journal
+
+
+def progress(at_s, **more):
+    sums = {"ttft_sum_s": 0.0, "ttft_count": 0, "tpot_sum_s": 0.0, "tpot_count": 0}
+    counted = {"running": 4, "sent": 9, "finished": 5, "ok": 5, "errors": 0, "tokens": round(100 * at_s)}
+    return Progress(elapsed_s=at_s, sending=True, **(sums | counted | more))
+
+
+def live(folder, seconds, **more):
+    """A run that measures its first level, after some seconds."""
+    clock = iter(range(1_000))
+    file = LiveFile(folder / LIVE, Nobody(), clock=lambda: next(clock))
+    file.begins(1, Closed(4), 2, Stop(seconds=30))
+    for second in range(1, seconds + 1):
+        server = MetricsReading(engine="vllm", waiting=2.0, running=4.0, kv_cache_usage=0.5, preemptions=7.0 + second)
+        file.goes_on(progress(second, cpu_share=0.25, server=server, **more))
+
+
+def test_a_journal_is_read_on_where_it_was_left(tmp_path):
+    path = tmp_path / "requests-0.journal"
+    journal = write(path, (0, 1, 100, 300, 21))
+    first, at = ended_from(path, 0)
+    assert first == [EndedRequest(0, MS, 100 * MS, 300 * MS, 300 * MS, 21, 21, True)]
+    assert ended_from(path, at) == ([], at)
+    whole = path.read_bytes()
+    journal.close()
+    write(path, (0, 1, 100, 300, 21), (10, 11, 50, 90, 5)).close()
+    both = path.read_bytes()
+    path.write_bytes(both[:-3])  # torn, as while it is written
+    assert ended_from(path, at) == ([], at)
+    path.write_bytes(both)
+    second, end = ended_from(path, at)
+    assert [r.output_tokens for r in second] == [5]
+    assert end == len(both) > len(whole) == at
+
+
+@pytest.mark.parametrize("content", [b"", b"PTKJ", b"no journal at all", b"PTKJ\x01\x00\x02\x00{}" + b"\xff" * 40])
+def test_a_journal_that_is_none_holds_nothing_up(tmp_path, content):
+    folder = bare_run(tmp_path / "run")
+    live(folder, 2)
+    (folder / "levels" / "0001").mkdir()
+    (folder / "levels" / "0001" / "requests-0.journal").write_bytes(content)
+    assert "ttft_s" not in RunWatch(folder).picture()
+
+
+def test_latencies_are_those_of_the_finished_requests(tmp_path):
+    end, late, ttft, tpot, e2e = times_of(EndedRequest(0, MS, 100 * MS, 300 * MS, 300 * MS, 21, 21, True))
+    assert (end, late, ttft, tpot, e2e) == pytest.approx((0.3, 0.001, 0.1, 0.01, 0.3))
+    failed = times_of(EndedRequest(0, MS, -1, -1, 300 * MS, -1, 0, False))
+    assert failed[:2] == (0.3, 0.001)
+    assert all(value != value for value in failed[2:])
+
+
+def test_the_picture_has_counts_latencies_and_both_sides_proof(tmp_path):
+    folder = bare_run(tmp_path / "run")
+    live(folder, 5)
+    (folder / "levels" / "0001").mkdir()
+    requests = [(k * 10, k * 10 + 1, k * 10 + 100, k * 10 + 300, 21) for k in range(100)]
+    write(folder / "levels" / "0001" / "requests-0.journal", *requests).close()
+    picture = RunWatch(folder).picture()
+    assert (picture["state"], picture["load"], picture["number"], picture["of"]) == ("measuring", "4 users", 1, 2)
+    assert picture["ttft_s"] == pytest.approx([0.1] * 3)
+    assert picture["tpot_s"] == pytest.approx([0.01] * 3)
+    assert picture["late_p99_s"] == pytest.approx(0.001)
+    assert (picture["cpu_share"], picture["running"], picture["seconds"]) == (0.25, 4, 30)
+    assert picture["output_tok_s"] == pytest.approx(100.0)
+    assert picture["server"] == {
+        "engine": "vllm",
+        "running": 4.0,
+        "waiting": 2.0,
+        "kv_cache_usage": 0.5,
+        "preemptions": 4.0,
+    }
+    assert picture["series"]["at_s"] == (1.0, 2.0, 3.0, 4.0, 5.0)
+    assert len(picture["over_time"]["at_s"]) == len(picture["over_time"]["ttft_p50_s"])
+
+
+def test_token_rates_are_of_the_last_seconds():
+    assert token_rates({"elapsed_s": (1.0, 2.0, 3.0, 4.0, 5.0), "tokens": (10.0, 20.0, 30.0, 130.0, 230.0)}) == (
+        pytest.approx([10.0, 10.0, 10.0, 40.0, 70.0])
+    )
+    assert token_rates({}) == []
+
+
+def test_a_run_that_no_process_measures_is_over(tmp_path, monkeypatch):
+    folder = bare_run(tmp_path / "run")
+    assert RunWatch(folder).picture() == {"state": "ended", "levels_done": 0}
+    with locked(folder / ".lock", 0.0):
+        assert RunWatch(folder).picture()["state"] == "between"
+    live(folder, 2)
+    assert RunWatch(folder).picture()["state"] == "measuring"
+    later = time.time() + 60  # killed: the file stays and grows old
+    monkeypatch.setattr("paretoken.serve.run_files.time.time", lambda: later)
+    assert RunWatch(folder).picture()["state"] == "ended"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": "paretoken.live", "schema_version": 1}', "x" * 5_000_000])
+def test_a_live_file_that_is_odd_has_its_reason(tmp_path, content):
+    folder = bare_run(tmp_path / "run")
+    (folder / LIVE).write_text(content)
+    picture = RunWatch(folder).picture()
+    assert picture["error"]
+    assert str(tmp_path) not in picture["error"]
+
+
+def test_a_campaign_counts_its_cells_and_their_points(tmp_path):
+    campaign = bare_campaign(tmp_path / "matrix")
+    picture = campaign_picture(campaign.folder)
+    assert (picture["state"], picture["done"], len(picture["cells"])) == ("ended", 0, 16)
+    job = campaign.of(campaign.jobs()[0])
+    cell = job.job.cells[0]
+    level = job.cell_folder(cell) / "levels" / "0001"
+    level.mkdir(parents=True)
+    (level / "summary.json").write_text("{}")
+    job.note_cell(cell, status="running")
+    with locked(job.folder / ".lock", 0.0):
+        picture = campaign_picture(campaign.folder)
+    assert (picture["state"], picture["done"], picture["of"]) == ("measuring", 1, 64)
+    assert picture["cells"][0]["status"] == "running"
+    (job.folder / "job.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(BadFile, match="is a link"):
+        campaign_picture(campaign.folder)
+
+
+def test_a_live_file_that_is_a_link_is_not_followed(tmp_path):
+    folder = bare_run(tmp_path / "run")
+    outside = bare_run(tmp_path / "outside")
+    live(outside, 1)
+    (folder / LIVE).symlink_to(outside / LIVE)
+    assert RunWatch(folder).picture()["state"] == "ended"
