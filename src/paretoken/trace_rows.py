@@ -33,24 +33,35 @@ Every quote begins a match that is never read twice, so a line of any content ta
 """
 
 
+UNREADABLE = "a row that cannot be read"
+
+
+class BadRow(BadFile):
+    """A row that cannot be read. `reason` is the same for all rows with that fault, for who counts them."""
+
+    def __init__(self, message: str, reason: str = UNREADABLE) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One row of a file and its place; the getters raise BadFile with one sentence. `size` are its characters."""
+    """One row of a file and its place; the getters raise BadRow with one sentence. `size` are its characters."""
 
     values: Mapping[str, object]
     file: str
     place: str
     size: int = 0
 
-    def bad(self, why: str) -> BadFile:
+    def bad(self, why: str, reason: str = UNREADABLE) -> BadRow:
         """The error for this row."""
-        return BadFile(f"{self.file}: {self.place}: {why}")
+        return BadRow(f"{self.file}: {self.place}: {why}", reason)
 
     def get(self, name: str) -> object:
         """A field that must be there."""
         value = self.values.get(name)
         if value is None or value == "":
-            raise self.bad(f"the field {name!r} is missing")
+            raise self.bad(f"the field {name!r} is missing", "a missing field")
         return value
 
     def tokens(self, name: str) -> int:
@@ -58,7 +69,12 @@ class TraceRow:
         value = self.get(name)
         number = self._number(name, value)
         if number != int(number) or not 0 <= number <= MOST_TOKENS:
-            raise self.bad(f"{name} {str(value)[:40]!r} is not a whole number of tokens, 0 to {MOST_TOKENS:,}")
+            if number < 0:
+                reason = "a negative number of tokens"
+            else:
+                reason = "a number of tokens that is too large" if number > MOST_TOKENS else "a part of a token"
+            why = f"{name} {str(value)[:40]!r} is not a whole number of tokens, 0 to {MOST_TOKENS:,}"
+            raise self.bad(why, reason)
         return int(number)
 
     def time_s(self, name: str, unit_s: float = 1.0) -> float:
@@ -66,9 +82,9 @@ class TraceRow:
         value = self.get(name)
         number = self._number(name, value)
         if number < 0:
-            raise self.bad(f"{name} {str(value)[:40]!r} is negative; times must be 0 or more")
+            raise self.bad(f"{name} {str(value)[:40]!r} is negative; times must be 0 or more", "a negative time")
         if number * unit_s > LATEST_S:
-            raise self.bad(f"{name} {str(value)[:40]!r} is later than the year 2200")
+            raise self.bad(f"{name} {str(value)[:40]!r} is later than the year 2200", "a time later than the year 2200")
         return number * unit_s
 
     def _number(self, name: str, value: object) -> float:
@@ -79,7 +95,7 @@ class TraceRow:
         except (ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise self.bad(f"{name} {str(value)[:40]!r} is not a number")
+            raise self.bad(f"{name} {str(value)[:40]!r} is not a number", "a value that is not a number")
         return number
 
 

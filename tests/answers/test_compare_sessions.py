@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+
+import orjson
 import polars as pl
 import pytest
 
@@ -18,6 +21,7 @@ from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.points.published import published_points
 from paretoken.points.schema import of_single_requests
+from paretoken.sessions.label import workload_label
 from tests.support.session_predictions import simulate_here
 
 CATALOG = load_catalog()
@@ -55,6 +59,35 @@ def test_a_session_costs_its_tokens(answer):
         assert 0 < s.median_session_s <= s.p90_session_s
 
 
+def test_every_row_names_a_command_that_gives_its_figures(data, answer, call):
+    """Also where the price is your own: the verdict, the row and the replay are one point."""
+    own = compare(
+        CompareQuestion(**RAG, engines=("vllm",), interactivity=30, price_usd_per_gpu_h={"MI300X": 0.5}), data
+    )
+    assert (own.winner, own.candidates[0].accelerator) == ("MI300X", "MI300X")
+    for c in (*answer.candidates, *own.candidates):
+        program, verb, *options = shlex.split(c.session.predict_command)
+        assert (program, verb) == ("paretoken", "predict")
+        code, out, err = call(shlex.join([verb, *options, "--json"]))
+        assert code == 0, err
+        (row,) = orjson.loads(out)["rows"]
+        assert (row["concurrency"], row["n_gpus"], row["tp"]) == (c.session.users, c.session.gpus, c.session.tp)
+        assert row["total_tput_per_gpu_tok_s"] == pytest.approx(c.tput_per_gpu, rel=1e-12)
+        assert row["usd_per_mtok"] == pytest.approx(c.usd_per_mtok_total, rel=1e-12)
+        assert row["usd_per_session"] == pytest.approx(c.session.usd_per_session, rel=1e-12)
+        assert row["sessions_per_gpu_h"] == pytest.approx(c.session.sessions_per_gpu_hour, rel=1e-12)
+        assert row["session_s"]["p90"] == pytest.approx(c.session.p90_session_s, rel=1e-12)
+        stated = {name for name, value in row["settings"].items() if value["origin"] == "stated"}
+        assert len(stated) == len(c.session.settings)
+
+
+def test_the_verdict_is_the_first_row(answer):
+    first, second = answer.candidates
+    assert answer.winner == first.accelerator
+    assert answer.margin == pytest.approx(second.usd_per_mtok_total / first.usd_per_mtok_total - 1)
+    assert first.usd_per_mtok_total == first.usd_per_mtok_recommended
+
+
 def test_json_says_so(answer):
     dumped = to_json(answer)
     assert dumped["workload"] == "rag" and dumped["candidates"][0]["session"]["usd_per_session"] > 0
@@ -72,7 +105,9 @@ def test_the_time_of_a_session_is_a_limit(data):
 def test_points_of_fixed_lengths_never_answer_for_sessions(data):
     (of_sessions,) = data.of_sessions.values()
     rows = of_sessions.points.filter(~of_single_requests())
-    assert set(rows["workload"]) == {"rag"} and set(rows["origin"]) == {"predicted"}
+    label = workload_label("rag", CATALOG.session_workloads["rag"])
+    assert of_sessions.sessions.label == label  # no session of it fills the context
+    assert set(rows["workload"]) == {label} and set(rows["origin"]) == {"predicted"}
     assert of_sessions.points.filter(of_single_requests()).height == data.points.height
 
 
@@ -100,7 +135,8 @@ def test_points_are_kept(data, monkeypatch):
 )
 def test_other_verbs_refuse_in_one_sentence(ask, question):
     with pytest.raises(
-        BadConfig, match=r"agent-code is a workload of sessions, which is not possible here; compare and bench take it"
+        BadConfig,
+        match=r"agent-code is a workload of sessions, which is not possible here; compare, predict and bench take it",
     ):
         ask(question)
 
@@ -146,6 +182,6 @@ def test_a_study_has_panels_of_sessions(data, monkeypatch):
         outlooks=[],
     )
     (panel,) = run_study(study).panels
-    assert panel.workload == "Retrieval-augmented answers (sessions)" and panel.selection.workload == "rag"
+    assert panel.workload == "Retrieval-augmented answers (sessions)" and panel.selection.workload.startswith("rag#")
     assert set(panel.points["origin"]) == {"predicted"}
     assert {p.origin for p in panel.frontier} == {"predicted"}

@@ -8,12 +8,11 @@ from paretoken.answers.kept_points import KeptPoints, key_of
 from paretoken.answers.session_points import SessionCell, session_set
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import NoData
-from paretoken.points.published import prepare
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.session_points import session_points
 from paretoken.sessions.generate import generated
-from tests.support.session_predictions import predict_sessions
+from tests.support.session_predictions import predict_sessions, simulate_here
 
 CATALOG = load_catalog()
 CELLS = (SessionCell(model="llama-3-70b", precision="fp8", accelerator="H200", engine="vllm"),)
@@ -57,11 +56,28 @@ def test_keys_differ_by_question_and_own_catalog(tmp_path):
     assert len(keys) == 4 and key_of(("rag", 1)) in keys
 
 
-def test_kept_cells_are_not_simulated(tmp_path, points, monkeypatch):
-    monkeypatch.setattr("paretoken.answers.session_points.map_all", lambda work, items, **_: [[] for _ in items])
+def test_kept_deployments_are_not_simulated(tmp_path, monkeypatch):
+    simulate_here(monkeypatch, users=(1,))
     kept = KeptPoints(tmp_path / "cache" / "points")
     with pytest.raises(NoData):
         session_set("rag", (), CATALOG, kept=kept)
-    kept.write(key_of(("rag", "llama-3-70b", "fp8", "H200", "vllm")), points)
     made = session_set("rag", CELLS, CATALOG, kept=kept)
-    assert made.points.equals(prepare(points))
+    assert len(list(kept.folder.iterdir())) == len(made.deployments) > 2
+    monkeypatch.setattr("paretoken.answers.session_points.climb", None)
+    assert session_set("rag", CELLS, CATALOG, kept=kept).points.equals(made.points)
+
+
+def test_an_interrupt_keeps_the_deployments_that_are_done(tmp_path, monkeypatch):
+    simulate_here(monkeypatch, users=(1,))
+    kept = KeptPoints(tmp_path / "cache" / "points")
+
+    def interrupt(done: int, of: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session_set("rag", CELLS, CATALOG, kept=kept, on_progress=interrupt)
+    assert len(list(kept.folder.iterdir())) == 2
+    left = []
+    made = session_set("rag", CELLS, CATALOG, kept=kept, on_progress=lambda done, of: left.append(of))
+    assert left == [len(made.deployments) - 2] * (len(made.deployments) - 2)

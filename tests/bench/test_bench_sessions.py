@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import polars as pl
 import pytest
@@ -12,8 +13,10 @@ from paretoken.bench.truth.server import Pace, truth_server
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import AffineStepTime
+from paretoken.sessions.label import GENERATOR_VERSION, name_in
 from tests.support.emulators import emulated
 from tests.support.odd_server import odd_server
+from tests.support.session_predictions import simulate_here
 from tests.support.sessions import write_sessions
 
 
@@ -266,11 +269,70 @@ def test_sessions_of_a_workload_are_played(call, tmp_path, name):
     assert code == 0, err
     assert "256 sessions drawn from the workload within a context of 49,152 tokens" in err
     (point,) = pl.read_parquet(tmp_path / "run" / "points.parquet").iter_rows(named=True)
-    assert (point["workload"], point["origin"], point["sessions"]) == (name, "emulated", 8.0)
+    assert (point["origin"], point["sessions"]) == ("emulated", 8.0)
+    assert re.fullmatch(rf"{name}#[0-9a-f]{{8}}", point["workload"])
+    run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert (run["workload"], run["generator_version"]) == (point["workload"], GENERATOR_VERSION)
     assert 0 < point["cached_share"] <= point["possible_share"] + 1e-3
     traced = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
     assert traced["session"].n_unique() == 256
     assert (traced["input_tokens"] + traced["output_tokens"]).max() <= 49_152
+
+
+@pytest.mark.slow
+def test_no_prompt_finds_more_than_is_possible(call, tmp_path):
+    """Recorded text beside synthetic words, whose tokens per word differ, at two loads of one trace."""
+    steps: dict[str, list[dict]] = {"text": [], "words": []}
+    for n in range(4):
+        before = {"continues": str(n - 1)} if n else {}
+        question = {"role": "user", "content": " ".join(f"remark {i} of part {n}" for i in range(60))}
+        answer = {"role": "assistant", "content": f"noted {n} " * 15}
+        said = {"messages": [question], "answer": answer, "output_tokens": 30}
+        steps["text"].append({"id": str(n), "call": said | before})
+        steps["words"].append({"id": str(n), "call": {"input_tokens": 1000 + 400 * n, "output_tokens": 20} | before})
+    write_sessions(tmp_path / "mixed.jsonl", steps)
+    quick = AffineStepTime(1e-4, per_prompt_token_s=1e-8)
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=100_000)
+    with emulated(step_time=quick, limits=limits, cache=CacheOptions()) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        code, _, err = call(f"bench {url} --trace mixed.jsonl --concurrency 1,4 --until 8sessions --out run")
+    assert code == 0, err
+    for point in pl.read_parquet(tmp_path / "run" / "points.parquet").iter_rows(named=True):
+        assert 0.4 < point["cached_share"] <= point["possible_share"]
+    levels = [pl.read_parquet(f) for f in sorted((tmp_path / "run").rglob("requests.parquet"))]
+    assert len(levels) == 2
+    for requests in levels:
+        assert (requests["cached_tokens"] > 0).any()
+        assert (requests["cached_tokens"] <= requests["possible_tokens"]).all()
+        of_words = requests.filter(pl.col("session") % 2 == 1)
+        planned = pl.Series([1000, 1400, 1800, 2200])[of_words["turn"].to_list()]
+        assert of_words.height and ((of_words["input_tokens"] / planned - 1).abs() < 0.05).all()
+
+
+def test_a_trace_named_after_a_workload_does_not_join_its_points(call, tmp_path):
+    """Both runs and the prediction carry the name; only the run of the workload is compared with the prediction."""
+    steps = [{"id": "a", "call": {"input_tokens": 40, "output_tokens": 3}}]
+    write_sessions(tmp_path / "rag.jsonl", {f"s{i}": steps for i in range(3)})
+    quick = AffineStepTime(1e-4, per_prompt_token_s=1e-8)
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
+    model = "--accelerator H200 --gpus 4 --tp 4 --engine vllm --precision fp8 --catalog-model llama-3-70b"
+    with emulated(step_time=quick, limits=limits, context=131_072, cache=CacheOptions()) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        often = f"--concurrency 8 --idle-cap 0.001 --api completions --speculative none {model}"
+        for load, out in (("--workload rag", "catalog"), ("--trace rag.jsonl", "file")):
+            code, _, err = call(f"bench {url} {load} --until 24sessions {often} --out {out}")
+            assert code == 0, err
+    points = {out: pl.read_parquet(tmp_path / out / "points.parquet") for out in ("catalog", "file")}
+    labels = {out: of_run["workload"].item() for out, of_run in points.items()}
+    assert {name_in(label) for label in labels.values()} == {"rag"} and len(set(labels.values())) == 2
+    question = "compare --model llama-3-70b --precision fp8 --workload rag --interactivity 1 --accelerator H200 --json"
+    with pytest.MonkeyPatch.context() as patch:
+        simulate_here(patch, users=(1, 8))
+        sources = {}
+        for out in labels:
+            code, answer, err = call(f"{question} --engine vllm --points {out}/points.parquet --origin emulated")
+            sources[out] = code == 0 and {c["origin"] for c in json.loads(answer)["candidates"]}
+    assert sources == {"catalog": {"emulated"}, "file": False}
 
 
 @pytest.mark.parametrize(

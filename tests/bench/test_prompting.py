@@ -65,8 +65,9 @@ def test_recorded_answers_are_counted_by_the_servers_tokens_of_a_word_of_the_tra
     """Also where synthetic prompts would be token ids: a word is no token there either."""
     with odd_server(counts(1.5)) as server:
         setup = prepare(BenchConfig(urls=(server.url,), trace=talk, dialect=dialect))
-        prompt = str(server.posts[0].body["prompt"])
-    assert lengths(setup, 2) == [4, 18]
+        first, second = (post.body["prompt"] for post in server.posts[:2])
+    prompt = str(second)
+    assert lengths(setup, 2) == [4, 18] and not {"one", "two"} & set(str(first).split())
     assert set(prompt.split()) == {"one", "two", "three", "w"} and len(prompt.split()) == SAMPLE
     (note,) = (note for note in setup.notes if "no output length" in note)
     assert "2 of 2 requests" in note and "1.50 tokens a word" in note and "add --tokenizer PATH" in note

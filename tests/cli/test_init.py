@@ -28,7 +28,7 @@ from paretoken.prices.owner.parameters import PARAMETERS
 
 SETTING = re.compile(r"^#(?=[^\s#])", re.MULTILINE)
 FILES = {kind: f"{kind}.toml" for kind in KINDS} | {"prices": "prices/tco.toml", "config": "paretoken.toml"}
-OF_RUNS = {"refused", "tokens_per_word"}
+OF_RUNS = {"refused", "tokens_per_word", "tokens_per_recorded_word"}
 """What a benchmark finds out about a server by itself."""
 SCHEMAS: dict[str, list[set[str]]] = {
     "study": [set(Study.model_fields)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 
 import pytest
@@ -76,7 +77,8 @@ def test_the_points_of_a_replay(run, trace, tmp_path):
     out = tmp_path / "points.csv"
     row = json.loads(run(*H200, "--trace", trace, "--concurrency", "2", "--json", "--out", str(out)).out)["rows"][0]
     (point,) = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
-    assert (point["workload"], point["origin"], float(point["sessions"])) == ("sessions", "predicted", 2)
+    assert (point["origin"], float(point["sessions"])) == ("predicted", 2)
+    assert re.fullmatch(r"sessions#[0-9a-f]{8}", point["workload"])
     assert float(point["sessions_per_gpu_hour"]) == pytest.approx(row["sessions_per_gpu_h"])
     assert float(point["median_session_s"]) == pytest.approx(row["session_s"]["p50"])
     printed = run(*H200, "--trace", trace, "--out", str(out), code=2)
@@ -104,6 +106,37 @@ def test_an_slo_that_one_session_misses(run, trace):
 )
 def test_what_is_refused(run, trace, args, says):
     assert says in run(*H200, "--trace", trace, *args, code=2).err
+
+
+def test_a_workload_of_sessions_is_replayed(run):
+    printed = run(*H200, "--workload", "rag", "--concurrency", "8", "--sessions", "64", "--seed", "3")
+    assert "40 sessions of rag" in printed.out and "drawn with seed 3" in printed.err
+
+
+def test_a_workload_of_fixed_lengths_is_its_lengths(run):
+    (row,) = json.loads(run(*H200, "--workload", "chat", "--concurrency", "8", "--json").out)
+    (same,) = json.loads(run(*H200, "--isl", "1024", "--osl", "1024", "--concurrency", "8", "--json").out)
+    assert row == same
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--workload", "rag", "--isl", "1024"), "--workload rag states the lengths and what prompts share"),
+        (("--workload", "rag", "--rate", "2"), "--workload rag cannot be combined with --rate"),
+        (("--workload", "rag", "--keep-going"), "keep_going leaves out sessions of a trace"),
+        (("--workload", "chat", "--sessions", "3"), "--sessions needs a --workload of sessions, such as agent-code"),
+        (("--workload", "chat", "--host-cache", "3"), "--host-cache needs --trace, or a --workload of sessions"),
+        (("--workload", "agent-cod"), "did you mean agent-code"),
+    ],
+)
+def test_what_a_workload_refuses(run, args, says):
+    assert says in run(*H200, *args, code=2).err
+
+
+def test_options_of_a_trace_refuse_a_workload(run, trace):
+    assert "leave out --workload" in run(*H200, "--trace", trace, "--workload", "rag", code=2).err
+    assert "--trace cannot be combined with --seed" in run(*H200, "--trace", trace, "--seed", "1", code=2).err
 
 
 def test_options_of_a_replay_need_a_trace(run):

@@ -26,6 +26,15 @@ def test_the_catalog_lists_both_kinds(call):
     assert listed["rag"]["turns"]["source"].startswith("RAGPulse")
 
 
+def test_the_catalog_shows_the_quantiles_of_a_workload(call):
+    code, out, _ = call("catalog workloads coding-agent --wide")
+    assert code == 0 and "{" not in out
+    (row,) = (line.split() for line in out.splitlines() if line.startswith("sub_agents.first_tokens "))
+    stated = orjson.loads(call("catalog workloads agent-code --json")[1])["sub_agents"]["first_tokens"]
+    assert [float(row[i].replace(",", "")) for i in (1, 4, 9)] == [stated[name] for name in ("least", "p50", "most")]
+    assert "compaction.to_tokens" in out and "messages of the user in a session" in out
+
+
 def test_compare_prints_the_cost_of_a_session(quick, call):
     code, out, err = call(COMPARE + HERE)
     assert code == 0, err

@@ -95,7 +95,10 @@ def test_columns_of_points(point):
 
 def test_a_call_without_room_is_refused():
     long = replace(CHAT[0].steps[0], call=Call(input_tokens=200_000, output_tokens=10))
-    with pytest.raises(BadConfig, match=r"room for calls of 131,072 tokens, one has 200,010; use more GPUs"):
+    with pytest.raises(
+        BadConfig,
+        match=r"one call has 200,010 tokens, but the context of llama-3-70b is 131,072; choose a workload of shorter",
+    ):
         predict_sessions(H200, [Session(name="s", steps=(long,))], 1, CATALOG)
 
 
@@ -119,7 +122,7 @@ def test_sessions_of_a_point():
 )
 def test_more_sessions_until_precise_or_too_many_calls(point, error, ending, calls, more):
     figures = replace(point.figures, tput_error=error, ending_share=ending, sessions=32, calls=calls)
-    assert more_sessions(replace(point, figures=figures), 32) == more
+    assert more_sessions(figures, 32) == more
 
 
 def test_the_interval_grows_with_the_error_of_the_sample(point):

@@ -136,6 +136,18 @@ def test_no_session_has_no_graphs(levels):
     assert named_sessions(()) == {}
 
 
+def test_the_median_session_is_that_of_the_table(run, levels):
+    """Of the sessions in the window, as the table's, not of all that ended."""
+    for level, shown in zip(levels, payload((read_run(run),), [PublishedBeside()])["runs"][0]["levels"], strict=True):
+        stated = level.summary.sessions.time_s.p50
+        graphs = shown["sessions"]["graphs"]
+        median = graphs["list"][graphs["named"]["median"]]["seconds"]
+        done = [p.seconds for p in measured_sessions(sample(level.requests()), level.traced()) if p.done]
+        assert abs(median - stated) == pytest.approx(min(abs(s - stated) for s in done), abs=1e-4)
+    played = [long_session(session(call()), np.array([0]), np.array([10**9 * (k + 1)]), number=k) for k in range(5)]
+    assert named_sessions(played)["median"].number == 2 and named_sessions(played, 4.1)["median"].number == 3
+
+
 def test_the_table_of_sessions(run, run_folders):
     measured = read_run(run)
     grid = sessions_grid(measured)

@@ -28,7 +28,7 @@ class TestKeepGoing:
         assert trace.left_out == {
             "a cycle of steps": 1,
             "a step that waits for a missing one": 1,
-            "a row that cannot be read": 1,
+            "a negative time": 1,
             "a line that is not whole JSON": 1,
             "two sessions with one name": 1,
         }
@@ -63,7 +63,37 @@ class TestKeepGoing:
         path.write_text("\n".join(broken), encoding="utf-8")
         trace = read_sessions(path, keep_going=True)
         assert [s.name for s in trace.sessions] == ["claude:scout", "claude:critic"]
-        assert trace.left_out == {"a row that cannot be read": 1}
+        assert trace.left_out == {"a negative number of tokens": 1}
+
+    def test_each_fault_of_a_row_has_a_reason_of_its_own(self, tmp_path):
+        path = tmp_path / "t.jsonl"
+        message = {"messages": [{"role": "oracle", "content": "x"}]}
+        bad = [
+            plain("negative", wait_s=-1),
+            plain("late", wait_s=1e300),
+            plain("huge", tokens=1e300),
+            plain("huge too", tokens=2**40),
+            plain("minus", tokens=-3),
+            plain("part", tokens=2.5),
+            plain("words", tokens="many"),
+            plain("role", call=message),
+            plain("typo", wait=1),
+            plain("list", after=3),
+        ]
+        path.write_text(plain("a") + "".join(bad), encoding="utf-8")
+        trace = read_sessions(path, keep_going=True)
+        assert [session.name for session in trace.sessions] == ["a"]
+        assert trace.left_out == {
+            "a negative time": 1,
+            "a time later than the year 2200": 1,
+            "a number of tokens that is too large": 2,
+            "a negative number of tokens": 1,
+            "a part of a token": 1,
+            "a value that is not a number": 1,
+            "an unknown role": 1,
+            "an unknown field": 1,
+            "a row that cannot be read": 1,
+        }
 
 
 class TestLimits:

@@ -9,9 +9,11 @@ import pytest
 
 from paretoken.answers import session_points
 from paretoken.catalog.loader import Catalog
+from paretoken.plan.parallel import map_all
+from paretoken.predict.calibration.file import shipped_calibration
 from paretoken.predict.deployment import Deployment
 from paretoken.predict.session_ladder import climb
-from paretoken.predict.session_points import SessionPrediction, predict_load
+from paretoken.predict.session_points import SessionPrediction, prediction_of, steady_figures
 from paretoken.predict.traces.load import load_of, mean_call
 from paretoken.predict.traces.server import trace_server
 from paretoken.sessions.graph import Session
@@ -30,10 +32,19 @@ def predict_sessions(
     lengths = mean_call(sessions)
     server = trace_server(deployment, lengths, prefix_cache=prefix_cache, catalog=catalog)
     load = load_of(sessions, users=users, idle_cap_s=None)
-    return predict_load(deployment, server, load, lengths, tokens_per_session=tokens_per_session, catalog=catalog)
+    return prediction_of(
+        deployment,
+        server.replicas,
+        users,
+        lengths,
+        steady_figures(deployment, server, load),
+        tokens_per_session=tokens_per_session,
+        calibration=shipped_calibration(),
+        catalog=catalog,
+    )
 
 
 def simulate_here(patch: pytest.MonkeyPatch, users: tuple[int, ...]) -> None:
     """Let comparisons simulate these loads of each deployment, in this process."""
-    patch.setattr(session_points, "map_all", lambda work, items, **_: [work(item) for item in items])
+    patch.setattr(session_points, "map_all", lambda *jobs, **how: map_all(*jobs, **how | {"processes": 1}))
     patch.setattr(session_points, "climb", partial(climb, users=users))

@@ -17,6 +17,7 @@ from paretoken.errors import BadConfig, NoData, UnknownName
 from paretoken.frontier.compare import Candidate, limit_text, number_text, size_title, to_axis, within_text
 from paretoken.points.naming import AnyRegistry
 from paretoken.points.selection import AXIS_COLUMN, Axis, Selection, limit_column
+from paretoken.sessions.label import name_in
 from paretoken.significant import significant
 from paretoken.slo import SESSION, STATISTICS, Slo, parse_slos
 
@@ -115,7 +116,7 @@ def selection(question: PointsQuestion, data: Data) -> Selection:
         precision=data.sessions.precision if data.sessions else _precision(data, model, precision, isl, osl),
         isl=isl,
         osl=osl,
-        workload=data.sessions.workload if data.sessions else None,
+        workload=data.sessions.label if data.sessions else None,
         serving=question.serving,
         speculative=question.speculative,
         limits=question.limit().others if isinstance(question, LatencyQuestion) else (),
@@ -138,7 +139,7 @@ def candidates_at(question: LatencyQuestion, data: Data) -> list[Candidate]:
 
 def nothing_within(limit: LatencyLimit, chosen: Selection, data: Data) -> str:
     """The sentence that no point meets the limits, with the point that comes nearest."""
-    what = f"{chosen.model} {chosen.precision or ''} {chosen.workload or f'{chosen.isl}/{chosen.osl}'}"
+    what = f"{chosen.model} {chosen.precision or ''} {name_in(chosen.workload or '') or f'{chosen.isl}/{chosen.osl}'}"
     own = [] if limit.value is None else [Slo("axis", "", limit.latency_s, "")]
     columns = [*(AXIS_COLUMN[limit.axis] for _ in own), *(limit_column(other) for other in limit.others)]
     rows = data.rows(replace(chosen, limits=()))

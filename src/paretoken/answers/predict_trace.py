@@ -25,15 +25,17 @@ from paretoken.answers.trace_replays import (
     replayed,
 )
 from paretoken.answers.typed_answer import TypedAnswer
+from paretoken.answers.workload_sample import workload_sample
 from paretoken.errors import BadConfig
 from paretoken.predict.rows import SOURCE
 from paretoken.predict.session_points import SessionPrediction, prediction_of, session_points
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.label import trace_label
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictTraceQuestion(ReplayQuestion):
-    """How does a deployment serve recorded sessions?"""
+    """How does a deployment serve recorded sessions, or those of a workload?"""
 
     out: Annotated[
         Path | None, Field(description="Write the operating points at each concurrency: .parquet or .csv")
@@ -102,7 +104,9 @@ def predict_trace(
         if question.out:
             points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
     if question.out:
-        write_operating_points(session_points(points, question.trace.stem, data.catalog), question.out)
+        sample = workload_sample(question, data)
+        label = sample.label(question.load_name) if sample else trace_label(trace)
+        write_operating_points(session_points(points, label, data.catalog), question.out)
     if any(isinstance(row, ReplayRow) for row in rows):
         notes.append(INTERVALS)
     return PredictTraceAnswer(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
@@ -117,6 +121,7 @@ def _point(setting: ReplaySetting, outcome: ReplayOutcome, data: PredictionData)
         setting.lengths,
         outcome.figures,
         calibration=data.calibration,
+        tokens_per_session=setting.sample.tokens_per_session if setting.sample else None,
         catalog=data.catalog,
     )
 

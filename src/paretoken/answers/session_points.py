@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
 
 import polars as pl
@@ -38,7 +38,7 @@ class SessionCell:
     engine: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Job:
     deployment: Deployment
     workload: SessionWorkload
@@ -98,53 +98,61 @@ def session_set(
 ) -> SessionSet:
     """The points of the workload `key` on cells of one model and precision, simulated on all cores.
 
-    Cells whose points are in `kept` are not simulated.
+    Deployments whose points are in `kept` are not simulated; the points of others get there one by one.
     """
     if not cells:
         raise NoData(f"no accelerator to predict {key} on")
     first = cells[0]
     sample = sampled(catalog.session_workloads.entries[key], catalog.models[first.model].max_context)
     why_not: dict[str, str] = {}
-    own = catalog if own_catalog else None
-    keys = {cell: key_of((key, *astuple(cell)), own) if kept else "" for cell in cells}
-    of_cell = {cell: points for cell in cells if kept and (points := kept.read(keys[cell])) is not None}
-    jobs = [
-        (cell, _Job(d, sample.workload, sample.context_tokens, own))
-        for cell in cells
-        if cell not in of_cell
-        for d in _deployments(cell, sample, catalog, why_not)
-    ]
-    for cell, predictions in _by_cell(jobs, processes, on_progress).items():
-        of_cell[cell] = session_points(predictions, key, catalog)
-        if kept:
-            kept.write(keys[cell], of_cell[cell])
-    if not of_cell:
+    deployments = [d for cell in cells for d in _deployments(cell, sample, catalog, why_not)]
+    if not deployments:
         reasons = "; ".join(f"{name}: {why}" for name, why in why_not.items())
         raise NoData(f"no deployment of {first.model} serves {key}: {reasons}")
-    served = {cell.accelerator for cell in of_cell}
+    label = sample.label(key)
+    own = catalog if own_catalog else None
+    jobs = [_Job(d, sample.workload, sample.context_tokens, own) for d in deployments]
+    points_of = _simulated(jobs, label, catalog, kept, processes, on_progress)
+    served = {d.accelerator for d in deployments}
     return SessionSet(
         workload=key,
+        label=label,
         model=first.model,
         precision=first.precision,
         isl=sample.lengths.isl,
         osl=sample.lengths.osl,
         tokens_per_session=sample.tokens_per_session,
-        points=prepare(pl.concat([of_cell[cell] for cell in cells if cell in of_cell])),
+        points=prepare(pl.concat([points_of[d] for d in deployments])),
+        deployments=tuple(deployments),
         why_not={name: why for name, why in why_not.items() if name not in served},
     )
 
 
-def _by_cell(
-    jobs: list[tuple[SessionCell, _Job]], processes: int | None, on_progress: Progress | None
-) -> dict[SessionCell, list[SessionPrediction]]:
-    """The predictions of each cell; deployments of many GPUs, which take longest, are simulated first."""
-    order = sorted(range(len(jobs)), key=lambda i: -jobs[i][1].deployment.gpus)
-    climbed = map_all(_climbed, [jobs[i][1] for i in order], processes=processes, progress=on_progress)
-    of_job = dict(zip(order, climbed, strict=True))
-    cells: dict[SessionCell, list[SessionPrediction]] = {}
-    for i, (cell, _) in enumerate(jobs):
-        cells.setdefault(cell, []).extend(of_job[i])
-    return cells
+def _simulated(
+    jobs: Sequence[_Job],
+    label: str,
+    catalog: Catalog,
+    kept: KeptPoints | None,
+    processes: int | None,
+    on_progress: Progress | None,
+) -> dict[Deployment, pl.DataFrame]:
+    """The points of each deployment: those kept, or simulated; deployments of many GPUs, which take longest, first."""
+    keys = {job: _key(job, label) for job in jobs} if kept else {}
+    points_of = {job.deployment: p for job in keys if kept and (p := kept.read(keys[job])) is not None}
+    missing = sorted((job for job in jobs if job.deployment not in points_of), key=lambda job: -job.deployment.gpus)
+
+    def take(index: int, predictions: list[SessionPrediction]) -> None:
+        job = missing[index]
+        points_of[job.deployment] = points = session_points(predictions, label, catalog)
+        if kept:
+            kept.write(keys[job], points)
+
+    map_all(_climbed, missing, processes=processes, progress=on_progress, on_result=take)
+    return points_of
+
+
+def _key(job: _Job, label: str) -> str:
+    return key_of((label, job.context_tokens, *astuple(job.deployment)), job.catalog)
 
 
 def _climbed(job: _Job) -> list[SessionPrediction]:

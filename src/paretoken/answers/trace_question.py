@@ -23,11 +23,27 @@ METRICS = ("ttft", "tpot", "e2e", "interactivity", "session")
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayQuestion(ServedQuestion, PricesQuestion):
-    """Recorded sessions on a deployment: at each concurrency, within `slo`, or at their recorded times."""
+    """Sessions on a deployment, recorded ones or those of a workload: at each concurrency, or within `slo`.
 
-    trace: Annotated[Path, Field(description="Trace of sessions or requests, in any form that bench reads")]
+    With neither, recorded sessions begin at their times, and those of a workload are as many at once as pay.
+    """
+
+    trace: Annotated[
+        Path | None, Field(description="Trace of sessions or requests, in any form that bench reads; or a workload")
+    ] = None
+    workload: Annotated[
+        str | None, Field(description="Workload of sessions of the catalog, such as agent-code, instead of a trace")
+    ] = None
+    sessions: Annotated[
+        int | None, Field(description="Sessions of the workload; as many as precise figures need by default", ge=1)
+    ] = None
+    seed: Annotated[int, Field(description="Seed of the sessions of a workload", ge=0)] = 0
     concurrency: Annotated[
-        tuple[int, ...], Field(description="Concurrent sessions; without any, sessions begin at their recorded times")
+        tuple[int, ...],
+        Field(
+            description="Concurrent sessions; without any, those of a trace begin at their recorded times, and those "
+            "of a workload are climbed until more do not help"
+        ),
     ] = ()
     slo: Annotated[
         str | None,
@@ -51,6 +67,11 @@ class ReplayQuestion(ServedQuestion, PricesQuestion):
         bool, Field(description="Leave out sessions that cannot be read or served, instead of refusing the trace")
     ] = False
 
+    @property
+    def load_name(self) -> str:
+        """The file name of the trace, or the workload."""
+        return self.trace.name if self.trace else self.workload or ""
+
     def limits(self) -> tuple[Slo, ...]:
         """The limits of the SLO, none without one; BadConfig for an SLO without any."""
         if self.slo is None:
@@ -62,6 +83,7 @@ class ReplayQuestion(ServedQuestion, PricesQuestion):
 
     def check(self) -> None:
         """BadConfig for loads and caches that exclude each other."""
+        self._check_source()
         for users in self.concurrency:
             check_count("concurrency", users)
         check_count("replicas", self.replicas)
@@ -73,3 +95,16 @@ class ReplayQuestion(ServedQuestion, PricesQuestion):
             raise BadConfig("host and SSD caches are tiers of the prefix cache; leave them out, or leave the cache on")
         if hits := self.settings.prefix_hits:
             raise BadConfig(f"prefix_hits is {hits:g}, but what a trace finds is simulated; leave it out")
+
+    def _check_source(self) -> None:
+        if (self.trace is None) == (self.workload is None):
+            raise BadConfig("state a trace, or a workload of sessions such as agent-code, and not both")
+        if self.workload is not None:
+            if self.keep_going:
+                raise BadConfig("keep_going leaves out sessions of a trace, and a workload has none; leave it out")
+            if self.sessions is not None:
+                check_count("sessions", self.sessions)
+            return
+        stray = [name for name, value in (("sessions", self.sessions), ("seed", self.seed)) if value]
+        if stray:
+            raise BadConfig(f"{stray[0]} is for a workload of sessions, and this is a trace; leave it out")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from paretoken.answers.prediction import PredictionData, prepared
 from paretoken.answers.trace_question import ReplayQuestion
+from paretoken.answers.workload_sample import trace_of, workload_sample
 from paretoken.errors import BadConfig
 from paretoken.plural import counted
 from paretoken.predict.cache_tiers import cache_tiers
 from paretoken.predict.configure import checked
 from paretoken.predict.deployment import Deployment, Lengths
+from paretoken.predict.session_ladder import MOST_USERS as MOST_SESSIONS
+from paretoken.predict.session_ladder import SampledWorkload, rising, sample_figures
 from paretoken.predict.slo import MOST_USERS, last_that
 from paretoken.predict.traces.figures import SessionFigures
 from paretoken.predict.traces.load import check_trace, load_of, mean_call
@@ -32,7 +37,7 @@ Progress = Callable[[str], None]
 class ReplaySetting:
     """One deployment of a question with the sessions that it serves, without those `too_long` for it.
 
-    `lengths` are the mean ones of the calls of the trace.
+    `lengths` are the mean ones of the calls of the trace. With a `sample`, each load plays sessions of its workload.
     """
 
     question: ReplayQuestion
@@ -42,10 +47,28 @@ class ReplaySetting:
     too_long: int
     lengths: Lengths
     notes: tuple[str, ...]
+    sample: SampledWorkload | None = None
 
     def figures(self, users: int | None) -> SessionFigures:
         """The sessions replayed, `users` at once or at their recorded times."""
+        q = self.question
+        if self.sample and users:
+            return sample_figures(
+                self.deployment, self.server, self.sample, users, sessions=q.sessions, idle_cap_s=q.idle_cap_s
+            )
         return self.server.figures(load_of(self.sessions, users=users, idle_cap_s=self.question.idle_cap_s))
+
+    @property
+    def most_users(self) -> int:
+        """The most sessions at once that a search tries."""
+        if self.sample:
+            return min(self.question.sessions or MOST_SESSIONS, MOST_SESSIONS)
+        return min(len(self.sessions), MOST_USERS)
+
+    @property
+    def contexts(self) -> float:
+        """Contexts of calls that fill the KV caches of all replicas."""
+        return self.server.room_tokens * self.server.replicas / self.lengths.isl
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +90,11 @@ def read_replay(
     question, data = prepared(question, data)
     question.check()
     question.limits()
-    trace = trace or read_as_sessions(question.trace, keep_going=question.keep_going)
+    sample = workload_sample(question, data)
+    if sample is not None:
+        question = replace(question, workload=data.catalog.session_workloads.id_of(question.workload or ""))
+        return question, data, trace_of(sample, question)
+    trace = trace or read_as_sessions(question.trace or Path(), keep_going=question.keep_going)
     trace = with_lengths(trace, keep_going=question.keep_going)
     check_trace(trace)
     if not question.concurrency and question.slo is None and not trace.timed:
@@ -77,8 +104,9 @@ def read_replay(
 
 def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: PredictionData) -> Iterator[ReplaySetting]:
     """Every deployment of a question with its server; BadConfig where sessions do not fit and may not be left out."""
-    lengths = mean_call(trace.sessions)
-    for deployment, replicas in question.deployments_for(lengths, data.catalog):
+    lengths, sample = mean_call(trace.sessions), workload_sample(question, data)
+    must_fit = Lengths(max(trace.longest_tokens - 1, 1), 1) if sample else lengths
+    for deployment, replicas in question.deployments_for(must_fit, data.catalog):
         one = checked(deployment, data.catalog, replicas)
         server = _server(question, one, replicas, lengths, data)
         served = _served(server, trace, one, keep_going=question.keep_going)
@@ -90,6 +118,7 @@ def replay_settings(question: ReplayQuestion, trace: SessionTrace, data: Predict
             too_long=len(trace.sessions) - len(served.sessions),
             lengths=lengths,
             notes=tuple(_notes(question, server, one, served, trace, data)),
+            sample=sample,
         )
 
 
@@ -98,10 +127,12 @@ def few_sessions(setting: ReplaySetting, outcomes: Sequence[ReplayOutcome | None
     ends = [(o.figures.ending_share, o.users) for o in outcomes if o is not None and o.users]
     share, users = max(ends, default=(0.0, 0))
     if share > NOTED_ENDING:
+        count = (setting.question.sessions or 0) if setting.sample else len(setting.sessions)
+        sessions = counted(count, "session") if count else "the sessions that a load plays"
+        more = "more --sessions" if setting.sample else "a longer trace"
         yield (
-            f"{counted(len(setting.sessions), 'session')} for {counted(users, 'user')}: {share:.0%} of session time is "
-            "at the end of the replay, when some users have no session left, so rates may be too high; use a longer "
-            "trace, or fewer users"
+            f"{sessions} for {counted(users, 'user')}: {share:.0%} of session time is at the end of the replay, when "
+            f"some users have no session left, so rates may be too high; use {more}, or fewer users"
         )
 
 
@@ -110,9 +141,17 @@ def replayed(setting: ReplaySetting, on_progress: Progress, cache: str = "") -> 
     if setting.question.slo is not None:
         yield within_slo(setting, setting.question.limits(), on_progress, cache)
         return
+    if setting.sample and not setting.question.concurrency:
+        for at_once, figures in rising(partial(_replay, setting, on_progress, cache), setting.contexts):
+            yield ReplayOutcome(at_once, figures)
+        return
     for users in setting.question.concurrency or (None,):
-        on_progress(_progress_text(setting, users, cache))
-        yield ReplayOutcome(users, setting.figures(users))
+        yield ReplayOutcome(users, _replay(setting, on_progress, cache, users))
+
+
+def _replay(setting: ReplaySetting, on_progress: Progress, cache: str, users: int | None) -> SessionFigures:
+    on_progress(_progress_text(setting, users, cache))
+    return setting.figures(users)
 
 
 def _progress_text(setting: ReplaySetting, users: int | None, cache: str) -> str:
@@ -125,11 +164,10 @@ def within_slo(
 ) -> ReplayOutcome | None:
     """The most concurrent sessions that meet every limit; None where one alone does not."""
     at: dict[int, SessionFigures] = {}
-    most = min(len(setting.sessions), MOST_USERS)
+    most = setting.most_users
 
     def meets(users: int) -> bool:
-        on_progress(_progress_text(setting, users, cache))
-        at[users] = setting.figures(users)
+        at[users] = _replay(setting, on_progress, cache, users)
         return not any(limited_s(at[users], slo) > slo.bound_s for slo in limits)
 
     users = last_that(meets, most)

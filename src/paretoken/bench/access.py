@@ -13,7 +13,7 @@ from paretoken.bench.config import BenchConfig
 from paretoken.bench.keys import header_fields
 from paretoken.bench.plan import Api
 from paretoken.bench.probe import JsonReader, ProbedServer, probe
-from paretoken.bench.prompting import request_bodies, sample_ids, sample_words
+from paretoken.bench.prompting import recorded_words, request_bodies, sample_ids, sample_words
 from paretoken.bench.server_url import server_url
 from paretoken.bench.trial import Trial, adapted
 from paretoken.bench.workload.bodies import Bodies
@@ -60,7 +60,7 @@ def learned(
     apis = _apis(config, servers)
     bodies = replace(request_bodies(config, servers[0], models[0], apis[0]), image_seed=seed)
     refused, notes, places = config.refused, list[str](), list[str]()
-    ratio = config.tokens_per_word
+    ratio, of_recorded = config.tokens_per_word, config.tokens_per_recorded_word
     for server, model in zip(servers, models, strict=True):
         if server.listed and not try_first:
             places.append(server.base_url)
@@ -77,12 +77,14 @@ def learned(
             listed=server.listed,
             in_url=server.api is not None,
             token_ids=sample_ids(config, server),
-            words=sample_words(config, seed),
+            words=sample_words(seed),
+            recorded_words=recorded_words(config),
             field_is_free=config.max_tokens_field == "auto",
             refused=list(refused),
         ).run()
         places.append(trial.base_url)
         refused, ratio = trial.refused, ratio or trial.tokens_per_word
+        of_recorded = of_recorded or trial.tokens_per_recorded_word
         bodies, apis = replace(trial.bodies, model=models[0]), (trial.bodies.api,)
         notes += trial.notes
     if try_first:
@@ -91,7 +93,8 @@ def learned(
     stated, learned = config.max_tokens_field, bodies.max_tokens_field
     name = stated if stated != "auto" or learned == "max_tokens" else learned
     _check_embeddings(bodies.api, config)
-    config = replace(config, api=bodies.api, max_tokens_field=name, refused=refused, tokens_per_word=ratio)
+    config = replace(config, api=bodies.api, max_tokens_field=name, refused=refused)
+    config = replace(config, tokens_per_word=ratio, tokens_per_recorded_word=of_recorded)
     return config, servers, adapted(bodies, refused), notes
 
 

@@ -21,7 +21,8 @@ class BenchConfig:
     """Every option but the API key. The grammar of texts: `workload.ladder`, `workload.lengths`, `stats.slo`.
 
     `refused` are the request features that the server does not take (`trial.FEATURES`), found before the load,
-    `tokens_per_word` what it counts for our words. Without `osl`, answers have OSL tokens, or those of the trace.
+    `tokens_per_word` what it counts for our words and `tokens_per_recorded_word` for those of a trace. Without `osl`,
+    answers have OSL tokens, or those of the trace.
     """
 
     urls: tuple[str, ...]
@@ -32,6 +33,7 @@ class BenchConfig:
     query: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     tokens_per_word: float | None = None
+    tokens_per_recorded_word: float | None = None
     stream: bool = True
     dialect: str | None = None
     tokenizer: str | None = None

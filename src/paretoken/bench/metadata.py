@@ -39,7 +39,9 @@ class RunOrigin:
 class RunMetadata(RunFile):
     """Enough to repeat a run and to judge it, and no secret. `config` is `BenchConfig.as_dict()` with the seed.
 
-    `cache_block_tokens` are those of the blocks in which the possible cache hits of sessions are counted.
+    `workload` is the name and hash of the sessions that are played; those of a workload of the catalog are drawn by
+    this `generator_version`. `cache_block_tokens` are those of the blocks in which the possible cache hits of sessions
+    are counted.
     """
 
     SCHEMA: ClassVar[str] = "paretoken.run"
@@ -49,6 +51,8 @@ class RunMetadata(RunFile):
     run: RunOrigin = RunOrigin()
     origin: Origin = "measured"
     notes: tuple[str, ...] = ()
+    workload: str | None = field(default=None, metadata=OMIT_NONE)
+    generator_version: int | None = field(default=None, metadata=OMIT_NONE)
     cache_block_tokens: int | None = field(default=None, metadata=OMIT_NONE)
 
     @classmethod

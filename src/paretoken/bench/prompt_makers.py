@@ -82,12 +82,12 @@ def tokens_per_word(config: BenchConfig, lengths: str) -> tuple[float, str]:
     """Tokens per word of recorded answers without a tokenizer, and the note on it."""
     if config.prompt_unit == "words":
         return 1.0, f"{lengths}: a word of the recorded answer counts as one token; for tokens, add --tokenizer PATH"
-    if config.tokens_per_word is None:
+    if config.tokens_per_recorded_word is None:
         raise BadConfig(
             f"{lengths}; their answers are text, there is no tokenizer of the model here, and the server counts no "
             "tokens: add --tokenizer PATH, set --osl, or count words with --prompt-unit words"
         )
-    ratio = config.tokens_per_word
+    ratio = config.tokens_per_recorded_word
     return ratio, (
         f"{lengths}, and there is no tokenizer: the recorded answers have {ratio:.2f} tokens a word, by the server's "
         "count of the first of them; for exact lengths, add --tokenizer PATH"
@@ -96,7 +96,7 @@ def tokens_per_word(config: BenchConfig, lengths: str) -> tuple[float, str]:
 
 def token_counter(config: BenchConfig, tokenizer: Tokenizer | None) -> Count:
     """Tokens of a text: by a tokenizer, else by its words."""
-    return tokenizer.count if tokenizer else word_counter(config.tokens_per_word or 1.0)
+    return tokenizer.count if tokenizer else word_counter(config.tokens_per_recorded_word or 1.0)
 
 
 def word_counter(per_word: float) -> Count:

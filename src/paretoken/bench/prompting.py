@@ -96,13 +96,14 @@ def request_bodies(config: BenchConfig, server: ProbedServer, model: str, api: A
     )
 
 
-def sample_words(config: BenchConfig, seed: int) -> str:
-    """SAMPLE words as the run is made of, to learn how many tokens the server counts for them.
+def recorded_words(config: BenchConfig) -> str:
+    """SAMPLE words of the texts of a trace, over and over if it has few; "" without any."""
+    words = " ".join(_recorded_texts(config)).split()
+    return " ".join(islice(cycle(words), SAMPLE)) if words else ""
 
-    Of a trace with text they are its own, over and over if it has few: other words have another number of tokens.
-    """
-    if words := " ".join(_recorded_texts(config)).split():
-        return " ".join(islice(cycle(words), SAMPLE))
+
+def sample_words(seed: int) -> str:
+    """SAMPLE made-up words, to learn how many tokens the server counts for them."""
     maker = PlainWords()
     return str(maker.prompt(maker.atoms(np.random.default_rng((seed, 0x7A)), SAMPLE)).content)
 

@@ -37,6 +37,7 @@ from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.label import GENERATOR_VERSION, trace_label, workload_label
 from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 class Setup:
     """A run ready to begin. `source_of(level, correction)` gives a level prompts of its own.
 
-    `possible` are the cache hits that its `sessions` allow, `block` the block of the server's cache that counts them.
+    `workload` names the `sessions` in operating points. `possible` are the cache hits that these allow, `block` the
+    block of the server's cache that counts them.
     """
 
     config: BenchConfig
@@ -63,6 +65,7 @@ class Setup:
     columns: Callable[[], dict[str, object]]
     trace: Trace | None = None
     sessions: SessionTrace | None = None
+    workload: str | None = None
     possible: PossibleHits | None = None
     block: CacheBlock | None = None
     notes: tuple[str, ...] = ()
@@ -120,6 +123,8 @@ class Setup:
             ),
             origin=self.origin,
             notes=self.notes,
+            workload=self.workload,
+            generator_version=GENERATOR_VERSION if self.sessions and not self.config.trace else None,
             cache_block_tokens=self.block.tokens if self.block else None,
         )
 
@@ -192,6 +197,7 @@ def prepare(
         ),
         trace=prompts.trace,
         sessions=prompts.sessions,
+        workload=_label(config, catalog, workload, servers[0], prompts.sessions),
         possible=prompts.possible,
         block=block,
         api_key=api_key,
@@ -335,11 +341,24 @@ def _columns(
         "multinode": False,
         **configuration,
     }
-    if config.workload and catalog.session_workload(config.workload) is not None:
-        columns["workload"] = catalog.any_workload_id(config.workload)
-    elif not config.trace:
+    of_sessions = config.workload and catalog.session_workload(config.workload) is not None
+    if not config.trace and not of_sessions:
         columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
     return {k: v for k, v in columns.items() if v is not None}
+
+
+def _label(
+    config: BenchConfig,
+    catalog: Catalog | None,
+    workload: SessionWorkload | None,
+    server: ProbedServer,
+    sessions: SessionTrace | None,
+) -> str | None:
+    """The name and hash of the sessions in operating points; None where the run has none."""
+    if sessions is None or workload is None:
+        return None if sessions is None else trace_label(sessions)
+    key = (catalog or _catalog()).any_workload_id(config.workload or "")
+    return workload_label(key, workload, server.max_context, sessions.longest_tokens)
 
 
 def _nominal(length: Length) -> int:

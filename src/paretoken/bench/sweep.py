@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -146,7 +145,7 @@ def finish(
     requests = requests.clear()
     result = replace(result, requests=requests)
     context = LevelContext(
-        columns=_of_sessions(setup) | setup.columns(),
+        columns=({"workload": setup.workload} if setup.workload else {}) | setup.columns(),
         config=_compared(config),
         times=LevelTimes(
             t0_unix_s=result.t0_unix_s,
@@ -167,17 +166,6 @@ def finish(
     )
     failed = _why_failed(summary.errors, config.max_error_rate, setup.until.seconds) or None
     return folder.keep(number, replace(summary, fleet=fleet, failed=failed))
-
-
-def _of_sessions(setup: Setup) -> dict[str, object]:
-    """The workload of a run of a trace: its name and a hash of its sessions, so that no file passes for a workload of
-    the catalog or for another file."""
-    if not setup.sessions:
-        return {}
-    content = sha256()
-    for session in setup.sessions.sessions:
-        content.update(repr(session).encode())
-    return {"workload": f"{Path(setup.sessions.file).stem}#{content.hexdigest()[:8]}"}
 
 
 def learn_correction(setup: Setup, folder: RunFolder) -> Correction:

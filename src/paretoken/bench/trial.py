@@ -53,13 +53,15 @@ _FEW, _SOME = 1, 16
 class Accepted:
     """What a server takes: the base and the API that answer, the field that limits the output, the features it refuses.
 
-    `tokens_per_word` is what it counts for `words`, None where they were not sent or not counted.
+    `tokens_per_word` is what it counts for `words`, `tokens_per_recorded_word` for `recorded_words`; None where they
+    were not sent or not counted.
     """
 
     base_url: str
     bodies: Bodies
     refused: tuple[str, ...] = ()
     tokens_per_word: float | None = None
+    tokens_per_recorded_word: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -85,8 +87,8 @@ class Trial:
     """The trial of one server. `listed` is whether its base is proven by a list of models.
 
     `bases` and `apis` are tried in order; `in_url` is whether the URL names the API. `token_ids` is a short prompt of
-    ids, where prompts are ids, `words` one of words. `bodies` are those of the run as configured, without the features
-    in `refused`.
+    ids, where prompts are ids, `words` one of made-up words, and `recorded_words` those of a trace. `bodies` are those
+    of the run as configured, without the features in `refused`.
     """
 
     bases: Sequence[str]
@@ -101,12 +103,14 @@ class Trial:
     in_url: bool = False
     token_ids: list[int] | None = None
     words: str = "Hello"
+    recorded_words: str = ""
     field_is_free: bool = True
     refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     tokens: int = _FEW
     _base: str = ""
     _ratio: float | None = None
+    _recorded_ratio: float | None = None
 
     def run(self) -> Accepted:
         """What the server takes. BadConfig where it redirects, refuses the key, or has no API at the URL."""
@@ -149,6 +153,7 @@ class Trial:
             bodies=self.bodies,
             refused=tuple(self.refused),
             tokens_per_word=self._ratio,
+            tokens_per_recorded_word=self._recorded_ratio,
             notes=tuple(self.notes),
         )
 
@@ -169,7 +174,8 @@ class Trial:
             refuse_key(self._base, answer, self.has_key)
             if answer.status == 200:
                 self._note_whole(answer)
-                self._count_words(answer)
+                self._ratio = None if self._ids else self._per_word(answer, self.words)
+                self._count_recorded()
                 return None
             if answer.status in _ABSENT or self._is_chat_only(answer):
                 return f"{self._base}{PATHS[self.bodies.api]} returned {answer.status} ({answer.words()})"
@@ -180,10 +186,10 @@ class Trial:
         self._base, (self.bodies, self.refused[:], self.notes[:]) = base, before
         return None
 
-    def _post(self) -> SmallAnswer:
+    def _post(self, words: str = "") -> SmallAnswer:
         bodies = adapted(self.bodies, self.refused)
         url = f"{self._base}{PATHS[self.bodies.api]}{self.query}"
-        return self._requests.post(url, bodies.of(self._ids or self.words, self.tokens))
+        return self._requests.post(url, bodies.of(words or self._ids or self.words, self.tokens))
 
     @property
     def _requests(self) -> SmallRequests:
@@ -257,13 +263,24 @@ class Trial:
         self.notes.append(f"{self._base} does not take max_tokens, so max_completion_tokens is sent")
         return True
 
-    def _count_words(self, answer: SmallAnswer) -> None:
+    def _per_word(self, answer: SmallAnswer, words: str) -> float | None:
         """Tokens per word by the usage of the answer; a count that no tokenizer makes is not believed."""
-        if self.bodies.images is not None:
-            return  # theirs are among the tokens
         counts = _USAGE.findall(answer.body)
-        ratio = int(counts[-1]) / len(self.words.split()) if counts and not self._ids else 0.0
-        self._ratio = round(ratio, 3) if 0.5 <= ratio <= 20 else None
+        if self.bodies.images is not None or not counts:
+            return None  # tokens of images are among those of the prompt
+        ratio = int(counts[-1]) / len(words.split())
+        return round(ratio, 3) if 0.5 <= ratio <= 20 else None
+
+    def _count_recorded(self) -> None:
+        """Send the recorded words too: made-up ones have another number of tokens."""
+        if not self.recorded_words or self.bodies.images is not None:
+            return
+        try:
+            answer = self._post(self.recorded_words)
+        except (Redirected, OtherProtocol, *FAILURES):
+            return
+        if answer.status == 200:
+            self._recorded_ratio = self._per_word(answer, self.recorded_words)
 
     def _note_whole(self, answer: SmallAnswer) -> None:
         if not self.bodies.streams or b"event-stream" in answer.headers.get("content-type", "").encode():

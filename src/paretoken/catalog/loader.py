@@ -190,8 +190,8 @@ class Catalog:
         if key := self.session_workloads.find(name):
             lengths_too = f"give one of fixed lengths, such as {', '.join([*self.workloads][:2])} or 8k/1k"
             raise BadConfig(
-                f"{key} is a workload of sessions, which is not possible here; compare and bench take it, and predict "
-                f"takes a trace of sessions with --trace; or {lengths_too}"
+                f"{key} is a workload of sessions, which is not possible here; compare, predict and bench take it; "
+                f"or {lengths_too}"
             )
         stated = None if name in self.workloads else lengths(name)
         if not stated and name not in self.workloads:

@@ -19,11 +19,12 @@ _MEASURE = {
     "--speculative --speculative-tokens --draft-model --kv-cache-dtype",
     "Output": "--out --resume --compare --gate --force --all --export --format --json --wide",
 }
+_SESSIONS = "Sessions and prefix cache"
 _DEPLOYMENT = {
     "Deployment": "--accelerator --engine --model --precision --tp --pp --ep --dp-attention --gpus --disaggregated "
     "--speculative --speculative-tokens --acceptance --draft-model --date --serve-command --ignore-unknown-flags",
     "Workload": "--workload --isl --osl --concurrency --rate --slo --length-range-ratio --prefix-hits",
-    "Sessions and prefix cache": "--trace --idle-cap --replicas --routing --prefix-cache --no-prefix-cache "
+    _SESSIONS: "--trace --sessions --idle-cap --replicas --routing --prefix-cache --no-prefix-cache "
     "--host-cache --ssd-cache --cache-worth --keep-going",
     "Engine settings": "--kv-cache-dtype --gpu-memory-utilization --max-num-seqs --max-num-batched-tokens "
     "--max-model-len --kv-tokens --weights-gb --enforce-eager --redundant-experts --two-batch-overlap --cp "
@@ -127,7 +128,8 @@ _IMPORT = {
 }
 PANELS: dict[str, dict[str, str]] = (
     dict.fromkeys(("bench", "quick", "fleet"), _MEASURE)
-    | dict.fromkeys(("predict", "explain", "fit", "emulate"), _DEPLOYMENT)
+    | dict.fromkeys(("explain", "fit", "emulate"), _DEPLOYMENT)
+    | {"predict": _DEPLOYMENT | {_SESSIONS: f"{_DEPLOYMENT[_SESSIONS]} --seed", "Endpoint": ""}}
     | dict.fromkeys(("compare", "frontier", "cost", "breakeven", "tco", "advise", "selfhost"), _QUESTION)
     | {"calibrate": _CALIBRATE, "validate": _FIT}
     | dict.fromkeys(

@@ -24,22 +24,26 @@ def map_all(
     *,
     processes: int | None = None,
     progress: Progress | None = None,
+    on_result: Callable[[int, Result], None] | None = None,
 ) -> list[Result]:
     """The results in the order of the items; `work` is a function of a module, what it takes and returns is pickled.
 
     By default there is a process for each core. Where processes cannot be started, as from a script without a main
-    guard, or where one of them is killed, this one does all the work. Errors of `work` are raised; then, and at an
-    interrupt, the processes end at once.
+    guard, or where one of them is killed, this one does all the work. `on_result` gets the index of an item with its
+    result, in this process and as soon as it is there, so that an interrupt loses none. Errors of `work` are raised;
+    then, and at an interrupt, the processes end at once.
     """
     count = min(processes or usable_cores(), len(items))
     if count > 1:
         try:
-            return _on_processes(work, items, count, progress)
+            return _on_processes(work, items, count, progress, on_result)
         except (BrokenProcessPool, OSError):
             pass
     results = []
-    for item in items:
+    for index, item in enumerate(items):
         results.append(work(item))
+        if on_result:
+            on_result(index, results[-1])
         if progress:
             progress(len(results), len(items))
     return results
@@ -51,15 +55,22 @@ def usable_cores() -> int:
 
 
 def _on_processes(
-    work: Callable[[Item], Result], items: Sequence[Item], count: int, progress: Progress | None
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    count: int,
+    progress: Progress | None,
+    on_result: Callable[[int, Result], None] | None,
 ) -> list[Result]:
     others = active_children()
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         with _deaf_children():
             futures: list[Future[Result]] = [pool.submit(work, item) for item in items]
         try:
+            index_of = {future: index for index, future in enumerate(futures)}
             for done, future in enumerate(as_completed(futures), 1):
-                future.result()
+                result = future.result()
+                if on_result:
+                    on_result(index_of[future], result)
                 if progress:
                     progress(done, len(items))
         except BaseException:

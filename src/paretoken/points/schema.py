@@ -87,7 +87,11 @@ def _configuration() -> tuple[Column, ...]:
 
 def _workload() -> tuple[Column, ...]:
     return (
-        Column("workload", "str", "load of whole sessions that was played; null for requests of the nominal lengths"),
+        Column(
+            "workload",
+            "str",
+            "load of whole sessions that was played, its name and a hash; null for requests of the nominal lengths",
+        ),
         Column("isl", "int", "nominal input length", "tokens", required=True, rule="positive"),
         Column("osl", "int", "nominal output length", "tokens", required=True, rule="positive"),
         Column("mean_isl", "float", "mean input length", "tokens", rule="positive"),

@@ -30,7 +30,8 @@ _CENTRAL = {"ttft": "central_ttft_s", "tpot": "central_tpot_s", "e2e": "e2e_s"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Points of one model, precision and pair of nominal lengths, or of the `workload` of sessions of that name.
+    """Points of one model, precision and pair of nominal lengths, or of a workload of sessions. Its
+    `workload` is the name of the sessions with their hash.
 
     `serving` "single-node" keeps one pool on one node (like for like); "any" adds disaggregated and
     multi-node serving. `speculative` "none" keeps what is stated, or shown by a stated row, to draft no tokens.

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import floor, log2
 
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.session_workload import SessionWorkload
-from paretoken.predict.calibration.file import Calibration
+from paretoken.predict.calibration.file import Calibration, shipped_calibration
 from paretoken.predict.deployment import Deployment, Lengths
-from paretoken.predict.session_points import SessionPrediction, more_sessions, predict_load, sessions_for
+from paretoken.predict.session_points import (
+    SessionPrediction,
+    more_sessions,
+    prediction_of,
+    sessions_for,
+    steady_figures,
+)
 from paretoken.predict.simulation.sources import SessionLoad
+from paretoken.predict.traces.figures import SECONDS_PER_HOUR, SessionFigures
 from paretoken.predict.traces.load import load_of, mean_call
-from paretoken.predict.traces.server import trace_server
+from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
+from paretoken.sessions.label import workload_label
 
 MOST_USERS = 1024
 """Most sessions at once of a load."""
@@ -44,24 +52,34 @@ class SampledWorkload:
 
     workload: SessionWorkload
     context_tokens: int | None
+    seed: int
     lengths: Lengths
     longest_tokens: int
     tokens_per_session: float
 
-    def load(self, users: int, sessions: int) -> SessionLoad:
-        """The first sessions, the same for every deployment, for this number of users."""
-        return replace(_load(self.workload, self.context_tokens, sessions), users=users)
+    def label(self, key: str) -> str:
+        """Its name in operating points."""
+        return workload_label(key, self.workload, self.context_tokens, self.longest_tokens)
+
+    def sessions(self, count: int) -> list[Session]:
+        """The first sessions, the same for every deployment."""
+        return _sessions(self.workload, self.context_tokens, self.seed, count)
+
+    def load(self, users: int, sessions: int, idle_cap_s: float | None = None) -> SessionLoad:
+        """The first sessions for this number of users."""
+        return replace(_load(self.workload, self.context_tokens, self.seed, sessions, idle_cap_s), users=users)
 
 
 @lru_cache(maxsize=8)
-def sampled(workload: SessionWorkload, context_tokens: int | None) -> SampledWorkload:
+def sampled(workload: SessionWorkload, context_tokens: int | None, seed: int = SEED) -> SampledWorkload:
     """The workload with the figures of its first sessions."""
-    sessions = _sessions(workload, context_tokens, SAMPLE_SESSIONS)
+    sessions = _sessions(workload, context_tokens, seed, SAMPLE_SESSIONS)
     calls = [call for session in sessions for call in session.calls.values()]
     tokens = sum((call.input_tokens or 1) + (call.output_tokens or 1) for call in calls)
     return SampledWorkload(
         workload,
         context_tokens,
+        seed,
         mean_call(sessions),
         max(session.longest_tokens for session in sessions),
         tokens / len(sessions),
@@ -69,20 +87,45 @@ def sampled(workload: SessionWorkload, context_tokens: int | None) -> SampledWor
 
 
 @lru_cache(maxsize=32)
-def _load(workload: SessionWorkload, context_tokens: int | None, count: int) -> SessionLoad:
-    return load_of(_sessions(workload, context_tokens, count), users=1, idle_cap_s=None)
+def _load(
+    workload: SessionWorkload, context_tokens: int | None, seed: int, count: int, idle_cap_s: float | None
+) -> SessionLoad:
+    return load_of(_sessions(workload, context_tokens, seed, count), users=1, idle_cap_s=idle_cap_s)
 
 
-def _sessions(workload: SessionWorkload, context_tokens: int | None, count: int) -> list[Session]:
+def _sessions(workload: SessionWorkload, context_tokens: int | None, seed: int, count: int) -> list[Session]:
     """The first sessions; those that an earlier call drew are kept."""
-    drawn = _drawn(workload, context_tokens)
-    drawn += generated(workload, count, SEED, context_tokens=context_tokens, first=len(drawn))
+    drawn = _drawn(workload, context_tokens, seed)
+    drawn += generated(workload, count, seed, context_tokens=context_tokens, first=len(drawn))
     return drawn[:count]
 
 
 @lru_cache(maxsize=2)
-def _drawn(workload: SessionWorkload, context_tokens: int | None) -> list[Session]:
+def _drawn(workload: SessionWorkload, context_tokens: int | None, seed: int) -> list[Session]:
     return []
+
+
+def sample_figures(
+    deployment: Deployment,
+    server: TraceServer,
+    sample: SampledWorkload,
+    users: int,
+    *,
+    sessions: int | None = None,
+    idle_cap_s: float | None = None,
+) -> SessionFigures:
+    """The figures of `users` at once: of the first `sessions`, or else of as many as precise figures need.
+
+    The rate of sessions is that of sessions with the workload's tokens, whatever those of the sample.
+    """
+    count, figures = 0, None
+    while figures is None or (more := more_sessions(figures, count)) > count:
+        count = sessions or (sessions_for(users) if figures is None else more)
+        figures = steady_figures(deployment, server, sample.load(users, count, idle_cap_s))
+        if sessions:
+            break
+    per_h = figures.total_tput_per_gpu * SECONDS_PER_HOUR / sample.tokens_per_session
+    return replace(figures, sessions_per_gpu_h=per_h)
 
 
 def climb(
@@ -93,40 +136,42 @@ def climb(
     calibration: Calibration | None = None,
     catalog: Catalog | None = None,
 ) -> Iterator[SessionPrediction]:
-    """The predictions of a checked deployment by rising load, up to one at which more sessions do not help.
-
-    Without `users`, the loads are those of `ladder`. The last one is between the last of these and the one before it
-    where they are more than a factor of √2 apart.
-    """
-    catalog = catalog or load_catalog()
+    """The predictions of a checked deployment by rising load: those of `rising`."""
+    catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
     server = trace_server(deployment, sample.lengths, calibration=calibration, catalog=catalog)
-    contexts = server.room_tokens / sample.lengths.isl
+    at = partial(sample_figures, deployment, server, sample)
+    for at_once, figures in rising(at, server.room_tokens / sample.lengths.isl, users):
+        yield prediction_of(
+            deployment,
+            server.replicas,
+            at_once,
+            sample.lengths,
+            figures,
+            tokens_per_session=sample.tokens_per_session,
+            calibration=calibration,
+            catalog=catalog,
+        )
 
-    def at(count: int) -> SessionPrediction:
-        sessions, point = 0, None
-        while point is None or (more := more_sessions(point, sessions)) > sessions:
-            sessions = sessions_for(count) if point is None else more
-            point = predict_load(
-                deployment,
-                server,
-                sample.load(count, sessions),
-                sample.lengths,
-                tokens_per_session=sample.tokens_per_session,
-                calibration=calibration,
-                catalog=catalog,
-            )
-        return point
 
+def rising(
+    at: Callable[[int], SessionFigures], contexts: float, users: Sequence[int] | None = None
+) -> Iterator[tuple[int, SessionFigures]]:
+    """Sessions at once with the figures `at` them, up to a load at which more sessions do not help.
+
+    `contexts` fill the KV cache. Without `users`, the loads are those of `ladder`. The last one is between the last of
+    these and the one before it where they are more than a factor of √2 apart.
+    """
     best, before = 0.0, 0
     for at_once in ladder(contexts) if users is None else users:
-        yield (point := at(at_once))
-        served = point.figures.total_tput_per_gpu
-        if served < FALL * best or (before and _crowded(point, served / best - 1, at_once / before - 1)):
+        figures = at(at_once)
+        yield at_once, figures
+        served = figures.total_tput_per_gpu
+        if served < FALL * best or (before and _crowded(figures, served / best - 1, at_once / before - 1)):
             between = round((at_once * before) ** 0.5)
             if at_once > 1.5 * before and between not in (before, at_once):
-                yield at(between)
+                yield between, at(between)
             return
-        if users is None and at_once >= FEW and at_once * 2**0.5 > FULL * contexts and _costly(point):
+        if users is None and at_once >= FEW and at_once * 2**0.5 > FULL * contexts and _costly(figures):
             return
         best, before = max(best, served), at_once
 
@@ -141,14 +186,12 @@ def ladder(contexts: float) -> list[int]:
     return sorted({1, *(n for n in loads if n <= MOST_USERS)})
 
 
-def _crowded(point: SessionPrediction, more_served: float, more_users: float) -> bool:
+def _crowded(f: SessionFigures, more_served: float, more_users: float) -> bool:
     """Whether contexts are lost and more sessions hardly serve more."""
-    f = point.figures
     return f.hit_share < LOST * f.possible_share and more_served < GROWTH * more_users
 
 
-def _costly(point: SessionPrediction) -> bool:
+def _costly(f: SessionFigures) -> bool:
     """Whether the engine would work much longer if no prompt found its context."""
-    f = point.figures
     computed = f.computed_tput_per_gpu
     return 1 + f.prefill_share * f.hit_tput_per_gpu / max(computed, 1e-9) > COSTLY

@@ -14,10 +14,10 @@ from math import floor, log2
 import numpy as np
 import polars as pl
 
-from paretoken.catalog.loader import Catalog, load_catalog
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.points.schema import conform
-from paretoken.predict.calibration.file import Calibration, shipped_calibration
+from paretoken.predict.calibration.file import Calibration
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.predictor import band_of, novelty
 from paretoken.predict.request import LENGTH_RANGE_RATIO
@@ -79,9 +79,8 @@ def steady(users: int, sessions: int) -> slice:
     return slice(users, sessions - sessions // 4) if sessions >= sessions_for(users) else ALL
 
 
-def more_sessions(point: SessionPrediction, sessions: int) -> int:
-    """How many sessions the point needs for `PRECISE`, within `MOST_CALLS`; as many as it has where these do."""
-    f = point.figures
+def more_sessions(f: SessionFigures, sessions: int) -> int:
+    """How many sessions figures of `sessions` need for `PRECISE`, within `MOST_CALLS`; as many where these do."""
     factor = max((f.tput_error / PRECISE) ** 2, f.ending_share / PRECISE)
     affordable = MOST_CALLS * f.sessions / f.calls / sessions
     if not factor > 1 or affordable < 2:
@@ -89,35 +88,28 @@ def more_sessions(point: SessionPrediction, sessions: int) -> int:
     return sessions << floor(log2(min(max(factor, 2), affordable, MOST_AT_ONCE)))
 
 
-def predict_load(
-    deployment: Deployment,
-    server: TraceServer,
-    load: SessionLoad,
-    lengths: Lengths,
-    *,
-    tokens_per_session: float | None = None,
-    calibration: Calibration | None = None,
-    catalog: Catalog | None = None,
-) -> SessionPrediction:
-    """Simulate a load of users on the server of a checked deployment. BadConfig where a call does not fit."""
-    catalog, calibration = catalog or load_catalog(), calibration or shipped_calibration()
+def steady_figures(deployment: Deployment, server: TraceServer, load: SessionLoad) -> SessionFigures:
+    """The figures of the steady sessions of a load of users on the server of a checked deployment.
+
+    BadConfig where a call does not fit.
+    """
     longest = int((load.input_tokens + load.output_tokens).max())
     if longest > server.most_tokens:
-        raise BadConfig(
-            f"{deployment.hardware} with {deployment.model} has room for calls of {server.most_tokens:,} tokens, one "
-            f"has {longest:,}; use more GPUs or shorter contexts"
+        raise BadConfig(_no_room(deployment, server, longest))
+    return server.figures(load, steady(load.users or 0, len(load.first) - 1))
+
+
+def _no_room(deployment: Deployment, server: TraceServer, longest: int) -> str:
+    """What a call exceeds, and what makes room for it."""
+    call = f"one call has {longest:,} tokens, but"
+    if server.by_context:
+        return (
+            f"{call} the context of {deployment.model} is {server.most_tokens:,}; choose a workload of shorter "
+            "contexts, or a model of a longer one"
         )
-    users = load.users or 0
-    figures = server.figures(load, steady(users, len(load.first) - 1))
-    return prediction_of(
-        deployment,
-        server.replicas,
-        users,
-        lengths,
-        figures,
-        tokens_per_session=tokens_per_session,
-        calibration=calibration,
-        catalog=catalog,
+    return (
+        f"{call} the KV cache of {deployment.hardware} with {deployment.model} has room for {server.most_tokens:,}; "
+        "serve it on more GPUs, by a larger --tp, or lower --max-model-len"
     )
 
 

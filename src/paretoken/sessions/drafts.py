@@ -13,7 +13,7 @@ from paretoken.sessions.arrange import MOST_STEPS, BadSession, NamedStep
 from paretoken.sessions.fields import id_of
 from paretoken.sessions.graph import BLOCK_TOKENS
 from paretoken.sessions.memory import OBJECT_BYTES, SESSION_BYTES, json_bytes
-from paretoken.trace_rows import TraceRow
+from paretoken.trace_rows import UNREADABLE, BadRow, TraceRow
 
 T = TypeVar("T")
 MOST_KEPT = 6_000_000_000
@@ -67,7 +67,7 @@ class Faults:
             where = f"{self.file}: {place}: " if place else f"{self.file}: "
             self._spoil(session, BadFile(f"{where}session {quoted(session)}: {e}"), e.reason)
         except BadFile as e:
-            self._spoil(session, e, "a row that cannot be read")
+            self._spoil(session, e, _reason(e))
 
     def keep(self, size: int, place: str) -> None:
         """Count bytes of memory that are kept; TooLarge once they are too many."""
@@ -87,7 +87,7 @@ class Faults:
         try:
             return id_of(row, name, row.get(name))
         except BadFile as e:
-            self._spoil(row.place, e, "a row that cannot be read")
+            self._spoil(row.place, e, _reason(e))
             return ""
 
     def broken(self, error: BadFile) -> None:
@@ -107,6 +107,10 @@ class Faults:
         if not self.keep_going:
             raise error
         self.leave_out(session, reason)
+
+
+def _reason(error: BadFile) -> str:
+    return error.reason if isinstance(error, BadRow) else UNREADABLE
 
 
 @dataclass(slots=True)

@@ -75,7 +75,9 @@ def moment_s(row: TraceRow, name: str, value: object) -> float:
         moment = datetime.fromisoformat(str(value))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
-        raise row.bad(f"{name} {quoted(value)} is not a time like 2026-08-25T00:00:01Z") from None
+        raise row.bad(
+            f"{name} {quoted(value)} is not a time like 2026-08-25T00:00:01Z", "a time that is no date"
+        ) from None
 
 
 def blocks_of(row: TraceRow, name: str) -> tuple[int, ...]:
@@ -92,7 +94,9 @@ def message_of(row: TraceRow, value: object) -> Message:
         raise row.bad(f"the message {quoted(value)} is not an object with role and content")
     role = value.get("role")
     if role not in ROLES:
-        raise row.bad(f"the role {quoted(role)} of a message is unknown; known roles: {', '.join(ROLES)}")
+        raise row.bad(
+            f"the role {quoted(role)} of a message is unknown; known roles: {', '.join(ROLES)}", "an unknown role"
+        )
     return _shallow(row, value)
 
 
@@ -126,4 +130,4 @@ def require_known(row: TraceRow, fields: Sequence[str]) -> None:
         if name not in fields:
             near = get_close_matches(name[:80], fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(fields)}"
-            raise row.bad(f"the field {quoted(name)} is unknown; {hint}")
+            raise row.bad(f"the field {quoted(name)} is unknown; {hint}", "an unknown field")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LABEL_PX, spreadLabels } from "../../../src/paretoken/report/assets/base/labels.js";
-import { rangeOf, scale, thinned, ticks } from "../../../src/paretoken/report/assets/base/scale.js";
+import { axisTicks, rangeOf, scale, thinned, ticks } from "../../../src/paretoken/report/assets/base/scale.js";
 import { compareValues, sortValue } from "../../../src/paretoken/report/assets/base/sortable.js";
 
 test("a range holds every value with room, and nothing of none", () => {
@@ -23,6 +23,11 @@ test("ticks are round, rise and lie inside", () => {
     assert.ok(values.length >= 3, `${range}`);
     values.forEach((v, i) => assert.ok(v >= range[0] && v <= range[1] && (i === 0 || v > values[i - 1])));
   }
+});
+
+test("an axis of numbers of things has ticks at whole ones only", () => {
+  assert.deepEqual(axisTicks({ min: 0.5, max: 2.5 }), [0.5, 1, 1.5, 2, 2.5]);
+  assert.deepEqual(axisTicks({ min: 0.5, max: 2.5, whole: true }), [1, 2]);
 });
 
 test("ticks that would touch are thinned evenly", () => {

@@ -21,6 +21,7 @@ from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import CurveGrid, crossovers, curve_grid, grid_inconsistencies, segments
 from paretoken.points.selection import AXES, Axis, Selection
 from paretoken.prices.tariff import Tariff
+from paretoken.sessions.label import name_in
 
 BREAK_EVEN_SAMPLES = 60
 
@@ -96,8 +97,8 @@ def panel_of(
 
 
 def _workload_name(chosen: Selection, catalog: Catalog) -> str:
-    if chosen.workload in catalog.session_workloads.entries:
-        return f"{catalog.session_workloads.entries[chosen.workload].name} (sessions)"
+    if (key := name_in(chosen.workload or "")) in catalog.session_workloads.entries:
+        return f"{catalog.session_workloads.entries[key].name} (sessions)"
     return catalog.workload(catalog.workload_at(chosen.isl, chosen.osl)).name
 
 

@@ -89,7 +89,14 @@ def command(kind: str | None, name: str | None, catalog_folders: tuple[Path, ...
             raise UnknownName(kind.removesuffix("s"), name, [key for r in registries.values() for key in r])
         registry = registries[kind]
     entry = {"id": registry.id_of(name), **registry[name].model_dump(mode="json", exclude_none=True)}
-    print_json(entry) if as_json else _show_entry(entry)
+    if as_json:
+        print_json(entry)
+    elif registry is catalog.session_workloads:
+        from paretoken.cli.data.workload_tables import print_workload
+
+        print_workload(entry["id"], catalog.session_workloads[name])
+    else:
+        _show_entry(entry)
 
 
 def _registries(catalog: Catalog, kind: str) -> dict[str, Registry[Entry]]:

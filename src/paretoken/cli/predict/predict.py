@@ -17,7 +17,13 @@ from paretoken.cli.predict.disaggregated import (
     require_pool_options,
     top,
 )
-from paretoken.cli.predict.trace_options import replay_fields, require_trace, taken, trace_options
+from paretoken.cli.predict.trace_options import (
+    replay_fields,
+    require_sessions,
+    session_workload,
+    taken,
+    trace_options,
+)
 from paretoken.errors import BadConfig, quoted
 from paretoken.plural import counted
 
@@ -41,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--slo",
     help="Find the highest load within an SLO: ttft=1s,tpot=50ms,interactivity=40,e2e_p99=30s. "
-    "With --trace also session_p90=60s. With --disaggregated, limits are of medians.",
+    "With sessions also session_p90=60s. With --disaggregated, limits are of medians.",
 )
 @click.option("--in", "source", type=click.Path(path_type=Path), help="Predict every row of a CSV of configurations.")
 @click.option(
@@ -103,12 +109,21 @@ def command(
                         --precision fp8 --engine vllm --tp 4 \\
                         --trace sessions.jsonl --concurrency 16 \\
                         --host-cache 800 --cache-worth
+      paretoken predict --accelerator H200 --model llama-3-70b \\
+                        --precision fp8 --engine vllm --tp 8 \\
+                        --workload agent-code --concurrency 8,16,32
       paretoken predict --in configs.csv --out predictions.csv
     """
     replay = taken(deployment)
-    require_trace(replay)
-    if replay["trace"] is not None:
-        loads = {"slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h, **_stated_users(concurrency)}
+    of_sessions = session_workload(deployment["workload"], deployment["catalog_folders"])
+    require_sessions(replay, of_sessions)
+    if replay["trace"] is not None or of_sessions:
+        loads = {
+            "workload": of_sessions,
+            "slo": slo,
+            "price_usd_per_gpu_h": price_usd_per_gpu_h,
+            **_stated_users(concurrency),
+        }
         fields = replay_fields(replay, deployment, loads | ({"out": out} if out else {}))
         _replay(fields, worth=replay["cache_worth"], as_json=as_json)
         return

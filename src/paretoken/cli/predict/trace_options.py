@@ -1,4 +1,4 @@
-"""The options of `predict` that replay a trace of sessions."""
+"""The options of `predict` that replay sessions, of a trace or of a workload."""
 
 from __future__ import annotations
 
@@ -21,18 +21,31 @@ trace_options = stack(
         "(default: recorded times).",
     ),
     click.option(
+        "--sessions",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With a --workload of sessions: how many are played (default: as many as precise figures need).",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="With a --workload of sessions: seed of their draws.",
+    ),
+    click.option(
         "--idle-cap",
         "idle_cap_s",
         type=Finite(0),
         metavar="S",
-        help="With --trace: longest that a tool call or a wait lasts.",
+        help="With sessions: longest that a tool call or a wait lasts.",
     ),
     click.option(
         "--replicas",
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="With --trace: replicas behind the router.",
+        help="With sessions: replicas behind the router.",
     ),
     click.option(
         "--routing",
@@ -47,7 +60,7 @@ trace_options = stack(
         type=Finite(0),
         default=0.0,
         metavar="GB",
-        help="With --trace: host memory for the KV cache, for each replica.",
+        help="With sessions: host memory for the KV cache, for each replica.",
     ),
     click.option(
         "--ssd-cache",
@@ -55,26 +68,37 @@ trace_options = stack(
         type=Finite(0),
         default=0.0,
         metavar="GB",
-        help="With --trace: SSD for the KV cache, for each replica.",
+        help="With sessions: SSD for the KV cache, for each replica.",
     ),
-    click.option("--no-prefix-cache", is_flag=True, help="With --trace: compute every prompt in full."),
+    click.option("--no-prefix-cache", is_flag=True, help="With sessions: compute every prompt in full."),
     click.option(
         "--cache-worth",
         is_flag=True,
-        help="With --trace: compare without a cache and with each tier, in tokens and money.",
+        help="With sessions: compare without a cache and with each tier, in tokens and money.",
     ),
     click.option("--keep-going", is_flag=True, help="With --trace: leave out sessions that cannot be read or served."),
 )
 """Every option of a replay."""
 NAMES = (
-    *("trace", "idle_cap_s", "replicas", "routing", "host_cache_gb", "ssd_cache_gb", "no_prefix_cache"),
+    *(
+        "trace",
+        "sessions",
+        "seed",
+        "idle_cap_s",
+        "replicas",
+        "routing",
+        "host_cache_gb",
+        "ssd_cache_gb",
+        "no_prefix_cache",
+    ),
     *("cache_worth", "keep_going"),
 )
+_OF_WORKLOAD = ("--sessions", "--seed")
 _OPTIONS = (
     *("--idle-cap", "--replicas", "--routing", "--host-cache", "--ssd-cache", "--no-prefix-cache"),
     *("--cache-worth", "--keep-going"),
 )
-_LENGTHS = ("--workload", "--isl", "--osl", "--length-range-ratio", "--prefix-hits")
+_LENGTHS = ("--isl", "--osl", "--length-range-ratio", "--prefix-hits")
 _OTHERS = ("--disaggregated", "--rate", "--in", "--plot", "--rent", "--top")
 
 
@@ -83,21 +107,39 @@ def taken(values: dict[str, Any]) -> dict[str, Any]:
     return {name: values.pop(name) for name in NAMES}
 
 
-def require_trace(replay: Mapping[str, Any]) -> None:
-    """BadConfig for options of a replay without a trace, and for those that a trace replaces."""
+def session_workload(name: str | None, catalog_folders: tuple[Path, ...]) -> str | None:
+    """The id of a workload of sessions; None for one of fixed lengths, or without any."""
+    if name is None:
+        return None
+    from paretoken.catalog.loader import load_catalog
+
+    return load_catalog(*catalog_folders).session_workloads.find(name)
+
+
+def require_sessions(replay: Mapping[str, Any], workload: str | None) -> None:
+    """BadConfig for options of a replay without sessions, and for those that sessions replace."""
     stated = options.on_the_command_line()
-    if replay["trace"] is None:
-        if stray := [name for name in _OPTIONS if name in stated]:
-            raise BadConfig(f"{stray[0]} needs --trace")
+    load = "--trace" if replay["trace"] is not None else f"--workload {workload}" if workload else ""
+    if not load:
+        if stray := [name for name in (*_OPTIONS, *_OF_WORKLOAD) if name in stated]:
+            raise BadConfig(f"{stray[0]} needs {_source(stray[0])}")
         return
-    for name in _LENGTHS:
+    for name in (*_LENGTHS, *(["--workload"] if replay["trace"] is not None else [])):
         if name in stated:
-            raise BadConfig(f"--trace states the lengths and what prompts share; leave out {name}")
+            raise BadConfig(f"{load} states the lengths and what prompts share; leave out {name}")
     if replay["cache_worth"] and "--out" in stated:
         raise BadConfig("--out takes operating points of one cache; leave out --cache-worth")
-    for name in _OTHERS:
+    unusable = _OTHERS if workload and replay["trace"] is None else (*_OTHERS, *_OF_WORKLOAD)
+    for name in unusable:
         if name in stated:
-            raise BadConfig(f"--trace cannot be combined with {name}; leave one of them out")
+            raise BadConfig(f"{load} cannot be combined with {name}; leave one of them out")
+
+
+def _source(option: str) -> str:
+    """What an option of a replay needs."""
+    if option in _OF_WORKLOAD:
+        return "a --workload of sessions, such as agent-code"
+    return "--trace" if option == "--keep-going" else "--trace, or a --workload of sessions such as agent-code"
 
 
 def replay_fields(replay: Mapping[str, Any], deployment: dict[str, Any], load: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def _print_loads(rows: Sequence[ReplayRow], question: ReplayQuestion) -> None:
     within = f" within {question.slo}" if question.slo else ""
     print_table(
         f"Predicted: {first.model} {first.precision} on {first.accelerator}, {first.engine}, "
-        f"{counted(first.sessions, 'session')} of {question.trace.name}{within}",
+        f"{counted(first.sessions, 'session')} of {question.load_name}{within}",
         _LOADS,
         [_load(row) for row in rows],
         note=f"{NOT_MEASURED} {_novelty(rows)} Model: share of model calls in the critical path of sessions. Hits: "

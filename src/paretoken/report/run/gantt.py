@@ -23,11 +23,16 @@ The slowest, the median and a failed one always are; of each, the first steps by
 MAIN = "main agent"
 
 
-def gantts(samples: Samples, sessions: Sequence[MeasuredSession]) -> dict[str, object] | None:
-    """The sessions to choose from, and which of them is the slowest, the median and a failed one; None without any."""
+def gantts(
+    samples: Samples, sessions: Sequence[MeasuredSession], median_s: float | None = None
+) -> dict[str, object] | None:
+    """The sessions to choose from, and which of them is the slowest, the median and a failed one; None without any.
+
+    `median_s` is the median time that the level states: of the sessions that its figures are of.
+    """
     if not sessions:
         return None
-    named = named_sessions(sessions)
+    named = named_sessions(sessions, median_s)
     most = MOST_STEPS // max(len({played.number for played in named.values()}), 1)
     chosen = _chosen(sessions, named.values(), most)
     place = {played.number: i for i, played in enumerate(chosen)}
@@ -39,11 +44,17 @@ def gantts(samples: Samples, sessions: Sequence[MeasuredSession]) -> dict[str, o
     }
 
 
-def named_sessions(sessions: Sequence[MeasuredSession]) -> dict[str, MeasuredSession]:
-    """The slowest and the median of those that are done, and the first that failed, as far as there are any."""
+def named_sessions(sessions: Sequence[MeasuredSession], median_s: float | None = None) -> dict[str, MeasuredSession]:
+    """The slowest of those that are done, the one nearest to the median, and the first that failed, if there are any.
+
+    Without `median_s` it is the median of all that are done.
+    """
     done = sorted((s for s in sessions if s.done), key=lambda s: (s.seconds, s.number))
     failed = [s for s in sessions if s.outcome == "failed"]
-    named = {"slowest": done[-1], "median": done[(len(done) - 1) // 2]} if done else {}
+    named: dict[str, MeasuredSession] = {}
+    if done:
+        at_s = done[(len(done) - 1) // 2].seconds if median_s is None else median_s
+        named = {"slowest": done[-1], "median": min(done, key=lambda s: abs(s.seconds - at_s))}
     return named | ({"failed": failed[0]} if failed else {})
 
 

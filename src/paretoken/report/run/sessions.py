@@ -34,10 +34,11 @@ def sessions(
     session, turn = requests["session"].fill_null(-1).to_numpy(), requests["turn"].fill_null(0).to_numpy()
     if not traced and not ((session >= 0) & (turn > 0)).any():
         return None
+    median_s = summary.sessions.time_s.p50 if summary.sessions else None
     return {
         "bars": _bars(session, turn, samples),
         "turns": _by_turn(session, turn, samples, summary),
-        "graphs": gantts(samples, measured_sessions(samples, traced)) if traced else None,
+        "graphs": gantts(samples, measured_sessions(samples, traced), median_s) if traced else None,
         "hits": hits(summary.sessions) if summary.sessions else None,
     }
 

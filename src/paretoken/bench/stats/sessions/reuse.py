@@ -76,11 +76,11 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 def possible_tokens(samples: Samples, sessions: Sequence[MeasuredSession]) -> Floats:
     """Tokens of each request that an endless cache holds, at most its prompt; NaN where nothing says."""
     possible = samples.possible.copy()
+    served_per_traced = _served_per_traced(samples, sessions)
     for played in sessions:
         for row, tokens in zip(played.rows, played.traced.possible, strict=True):
             if row != NEVER and tokens != UNKNOWN and np.isnan(possible[row]):
-                possible[row] = tokens
-    possible *= _served_per_traced(samples, sessions)
+                possible[row] = tokens * served_per_traced[row]
     capped: Floats = np.minimum(possible, np.where(np.isnan(samples.isl), np.inf, samples.isl))
     return capped
 

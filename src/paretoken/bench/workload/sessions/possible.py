@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from paretoken.bench.workload.makers import Ints
 from paretoken.sessions.graph import Session
@@ -23,6 +24,7 @@ from paretoken.sessions.prefixes import ROOT, PrefixTree, tree_of_sessions
 if TYPE_CHECKING:
     import polars as pl
 
+Floats = npt.NDArray[np.float64]
 NOBODY = -1
 NEVER = np.iinfo(np.int64).max
 POSSIBLE = "possible_tokens"
@@ -60,13 +62,25 @@ class PossibleHits:
         due, first, end = (requests[f"{name}_ns"].gather(rows).to_numpy() for name in ("due", "first", "end"))
         until = np.where(first >= 0, first, np.where(end >= 0, end, NEVER))
         hits = np.full(requests.height, -1, np.int64)
-        hits[rows] = self.tokens(call, again, due, until, block_tokens)
+        planned, served = (requests[name].gather(rows).to_numpy() for name in ("planned_input", "input_tokens"))
+        uncounted = (planned < 0) & (served > 0)
+        scale = np.where(uncounted, served / self.input_tokens[call], 1.0)
+        hits[rows] = self.tokens(call, again, due, until, block_tokens, scale)
         return requests.with_columns(pl.Series(POSSIBLE, hits, pl.Int32()))
 
-    def tokens(self, call: Ints, again: Ints, due_ns: Ints, until_ns: Ints, block_tokens: int) -> Ints:
+    def tokens(
+        self,
+        call: Ints,
+        again: Ints,
+        due_ns: Ints,
+        until_ns: Ints,
+        block_tokens: int,
+        scale: Floats | None = None,
+    ) -> Ints:
         """Tokens of each request (n,): of call `call` in pass `again`, due then, and with its first token at `until`.
 
-        Whole blocks, and less than the prompt: its last token is always computed.
+        Whole blocks, and less than the prompt: its last token is always computed. With a `scale` other than 1, the
+        server counts so many tokens for one of the trace; the same share of its prompt is then rounded up, as a bound.
         """
         common = np.zeros(len(call), np.int64)
         for one in np.unique(again):
@@ -74,7 +88,12 @@ class PossibleHits:
             common[rows] = _common(self.tree, call[rows], due_ns[rows], until_ns[rows])
         most = np.minimum(common, self.input_tokens[call] - 1)
         hits: Ints = np.maximum(most, 0) // block_tokens * block_tokens
-        return hits
+        if scale is None:
+            return hits
+        whole = (np.rint(self.input_tokens[call] * scale).astype(np.int64) - 1) // block_tokens
+        blocks = np.minimum(np.ceil(most * scale / block_tokens).astype(np.int64), whole)
+        scaled: Ints = np.where(scale == 1, hits, np.maximum(blocks, 0) * block_tokens)
+        return scaled
 
 
 def _common(tree: PrefixTree, call: Ints, due_ns: Ints, until_ns: Ints) -> Ints:

@@ -1,7 +1,7 @@
 /* A plot as ECharts options. A plot is plain data that knows nothing of ECharts:
 
      title, subtitle, source   the texts on the figure; title says what is to be seen
-     x, y        {title, log, min, max, prefix, suffix, format} or {categories: [text, ...]} (y only; first on top)
+     x, y        {title, log, min, max, prefix, suffix, format, whole: only whole numbers} or {categories: [text, ...]} (y only; first on top)
      lines       {group, name, color, dash: solid|dashed|dotted, width, points: [[x, y] or null, ...], label}
      bands       {group, color, points: [[x, low, high], ...]}
      bars        {group, color, row, from, to, height, about}
@@ -18,7 +18,7 @@
 
    `group` is what dims and lights up together (an accelerator). `about` is {title, rows: [text, ...], href}. */
 import { spreadLabels } from "./labels.js";
-import { scale, thinned, tickText, ticks } from "./scale.js";
+import { axisTicks, scale, thinned, tickText } from "./scale.js";
 import { band, bar, DASHES, interval, label, rule, shapes, words } from "./shapes.js";
 import { FONT, SIZE, textWidth } from "./text.js";
 
@@ -41,7 +41,7 @@ const SYMBOLS = {
 /* Where everything stands: the rectangle of the plot, the scales, ticks, and the names of lines. Pixels. */
 export function layout(plot, width, height) {
   const rows = plot.y.categories;
-  const yTicks = rows ? [] : ticks([plot.y.min, plot.y.max], plot.y.log, Math.max(3, Math.round(height / 60)));
+  const yTicks = rows ? [] : axisTicks(plot.y, Math.max(3, Math.round(height / 60)));
   const yText = tickText(plot.y);
   const left =
     Math.ceil(Math.max(28, (plot.left || 0) - 12, ...(rows || yTicks.map(yText)).map((t) => textWidth(t)))) + 12;
@@ -55,7 +55,7 @@ export function layout(plot, width, height) {
     ? (row) => rect.top + ((row + 0.5) / rows.length) * (rect.bottom - rect.top)
     : scale(plot.y, rect.bottom, rect.top);
   const xText = tickText(plot.x);
-  const xTicks = thinned(ticks([plot.x.min, plot.x.max], plot.x.log), x, (v) => textWidth(xText(v)) + 12);
+  const xTicks = thinned(axisTicks(plot.x), x, (v) => textWidth(xText(v)) + 12);
   const ends = named.map((l) => {
     const own = plot.lines.filter((o) => o.name === l.name && o.group === l.group).flatMap((o) => o.points);
     const last = own.reduce((best, p) => (p && (!best || p[0] > best[0]) ? p : best), null);

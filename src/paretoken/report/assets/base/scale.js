@@ -44,6 +44,12 @@ export function ticks([low, high], log, n = 6) {
   return values;
 }
 
+/* The ticks of an axis; only whole numbers where it counts. */
+export function axisTicks(axis, n) {
+  const values = ticks([axis.min, axis.max], axis.log, n);
+  return axis.whole ? values.filter(Number.isInteger) : values;
+}
+
 /* Every second, third … tick until neighbours, `px` apart at least, do not touch. */
 export function thinned(values, place, px) {
   for (let step = 1; step < values.length; step++) {

@@ -19,7 +19,7 @@ function hits() {
     title: titleOf(has),
     subtitle: `${levelName()}. Share of the prompt tokens of each turn${has?.why ? `; ${has.why}` : ""}`,
     source: `Source: ${run().source}.`,
-    x: { title: "turn (number of the call in its session)", min: 0.5, max: (turns.at(-1)?.turn ?? 1) + 0.5 },
+    x: { title: "turn (number of the call in its session)", min: 0.5, max: (turns.at(-1)?.turn ?? 1) + 0.5, whole: true },
     y: { title: "prompt tokens, %", min: 0, max: 100 },
     lines: series.map(([name, key, color, dash]) => ({
       name,

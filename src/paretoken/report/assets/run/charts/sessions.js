@@ -18,7 +18,8 @@ function overTime() {
   if (!bars) return { ...common, title: "Turns of sessions", y: { min: 0, max: 1 }, empty: ABSENT };
   const colors = requestColors();
   const room = Math.min(MOST_PX, Math.max(70, bars.rows * 12));
-  const y = { title: "sessions", min: -0.6, max: bars.rows - 0.4, format: () => "" };
+  const numbers = new Map(bars.row.map((row, i) => [row, String(bars.session[i])]));
+  const y = { title: "session", min: -0.6, max: bars.rows - 0.4, whole: true, format: (row) => numbers.get(row) ?? "" };
   const about = (i) => ({
     title: `Session ${bars.session[i]}, turn ${bars.turn[i]}`,
     rows: [bars.isl[i] === null ? null : `${short(bars.isl[i])} input tokens`, ...requestRows(bars, i)].filter(Boolean),
@@ -62,7 +63,7 @@ function byTurn() {
     ...base(),
     title,
     subtitle: `${levelName()}. Calls by their number in the session; those of sub-agents may run side by side. Medians of the window, with p10 to p90 from 5 requests on`,
-    x: { title: "number of the call in its session", min: 0.5, max: (last?.turn ?? 1) + 0.5 },
+    x: { title: "number of the call in its session", min: 0.5, max: (last?.turn ?? 1) + 0.5, whole: true },
     y: { title: "TTFT, ms", min: 0, max: most * 1.1 },
     lines: [{ name: "TTFT p50", group: run().name, color, width: 1.6, points: turns.map((t) => [t.turn, t.p50]) }],
     marks: turns.map((t) => ({
