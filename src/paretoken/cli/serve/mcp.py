@@ -22,7 +22,7 @@ def command(
     host: str,
     port: int,
     token_file: Path | None,
-    origins: tuple[str, ...],
+    allowed_origins: tuple[str, ...],
     limit_s: float,
 ) -> None:
     """Serve every question as a tool, by the Model Context Protocol.
@@ -44,7 +44,7 @@ def command(
     except ImportError as e:
         raise BadConfig(f"'paretoken mcp' needs {e.name}; pip install 'paretoken[mcp]'") from e
     token = token_of(token_file, os.environ) if http else None
-    settings = ServeSettings(folder=folder, host=host, port=port, token=token, origins=origins, limit_s=limit_s)
+    settings = ServeSettings(folder=folder, host=host, port=port, token=token, origins=allowed_origins, limit_s=limit_s)
     if http:
         over_http(settings, echo)
     else:

@@ -14,7 +14,7 @@ listening = stack(
     click.option("--token-file", type=Path, metavar="FILE", help="File with the token that every request needs."),
     click.option(
         "--allow-origin",
-        "origins",
+        "allowed_origins",
         multiple=True,
         metavar="URL",
         help="Also answer at this address, such as that of a reverse proxy (repeatable).",

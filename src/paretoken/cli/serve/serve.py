@@ -15,7 +15,7 @@ from paretoken.cli.serve.options import listening
 @click.argument("folder", required=False, default=".", type=Path, metavar="[FOLDER]")
 @listening
 def command(
-    folder: Path, host: str, port: int, token_file: Path | None, origins: tuple[str, ...], limit_s: float
+    folder: Path, host: str, port: int, token_file: Path | None, allowed_origins: tuple[str, ...], limit_s: float
 ) -> None:
     """Serve the web app and the HTTP API over a folder of runs.
 
@@ -32,4 +32,6 @@ def command(
     from paretoken.serve.settings import ServeSettings
 
     token = token_of(token_file, os.environ)
-    serve(ServeSettings(folder=folder, host=host, port=port, token=token, origins=origins, limit_s=limit_s), echo)
+    serve(
+        ServeSettings(folder=folder, host=host, port=port, token=token, origins=allowed_origins, limit_s=limit_s), echo
+    )
