@@ -99,7 +99,13 @@ def market_view(answer: MarketAnswer, question: RentQuestion) -> AnswerView:
     """What every accelerator rents at on a day."""
     priced = sorted((c for c in answer.cells if c.median_usd_per_gpu_h is not None), key=_median)
     vendors = ", ".join(f"{vendor} {n}" for vendor, n in answer.providers_by_vendor.items())
-    lead = f"Rent on {answer.at}, median of provider medians: {counted(len(priced), 'price')} of accelerators."
+    lead = f"No accelerator has a median rent on {answer.at}."
+    if priced:
+        first, last = priced[0], priced[-1]
+        lead = (
+            f"On {answer.at} a GPU-hour rents from ${_median(first):.2f} ({first.accelerator}, {first.term}) to "
+            f"${_median(last):.2f} ({last.accelerator}, {last.term}), median of provider medians."
+        )
     return AnswerView(
         lead=(lead,),
         notes=(f"Providers by vendor: {vendors}. A provider may offer several vendors.",),
