@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from paretoken.answers.registry import VERBS
-from paretoken.serve.asking import SLOW
 from paretoken.serve.examples import EXAMPLES
+from paretoken.serve.jobs import SLOW
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
