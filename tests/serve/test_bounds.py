@@ -13,7 +13,7 @@ from paretoken.answers.validate import ValidateQuestion
 from paretoken.errors import BadConfig
 from paretoken.serve.bounds import MOST, bounded
 
-ASKED = {"accelerator": "H200", "model": "llama-3-70b", "engine": "vllm"}
+ASKED = {"accelerator": "H200", "model": "llama-3-70b", "engine": "vllm", "isl": 1000, "osl": 500}
 
 
 def test_processes_are_no_more_than_the_cores():
