@@ -38,7 +38,7 @@ def bounded(question: Question) -> Question:
             raise BadConfig(f"{name} = {value:,} is more than this server computes, {most:,}; ask on the command line")
     workers = getattr(question, "workers", None)
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
-    return replace(question, workers=min(workers, cores or 1)) if isinstance(workers, int) else question
+    return replace(question, **{"workers": min(workers, cores or 1)}) if isinstance(workers, int) else question
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
