@@ -56,9 +56,9 @@ def log_run(folder: RunFolder, uri: str, files: Mapping[str, str], experiment: s
     try:
         return _log(client, folder, summaries, files, experiment)
     except (MlflowException, OSError) as e:
-        raise EndpointFailed(
-            f"MLflow at {visible(uri)}: {one_line(str(e))}; check the address and the server's log"
-        ) from None
+        refused = "Connection refused" in str(e) or "Max retries exceeded" in str(e)
+        why = "nothing answers there" if refused else one_line(str(e))
+        raise EndpointFailed(f"MLflow at {visible(uri)}: {why}; check the address and the server's log") from None
 
 
 def _client(uri: str) -> MlflowClient:

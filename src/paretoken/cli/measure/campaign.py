@@ -41,7 +41,9 @@ def command() -> None:
 @click.option("--kubernetes", is_flag=True, help="Run as Jobs of a Kubernetes cluster, through kubectl.")
 @click.option("--print", "print_", is_flag=True, help="Print the manifests of --kubernetes without creating anything.")
 @options.as_json
-def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, kubernetes: bool, print_: bool, as_json: bool) -> None:
+def run(
+    file: Path, out: Path | None, dry_run: bool, slurm: bool, kubernetes: bool, print_: bool, as_json: bool
+) -> None:
     """Run the campaign in FILE on this machine, as Slurm jobs, or on Kubernetes.
 
     Every finished point is on disk at once. After Ctrl-C, a crash or kill -9, 'campaign resume'

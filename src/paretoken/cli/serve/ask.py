@@ -58,7 +58,7 @@ def _list_verbs() -> None:
 
 def _text(question: str) -> bytes:
     """The JSON of a question: the argument itself, what standard input holds, or a file."""
-    if question.lstrip().startswith("{"):
+    if question.lstrip()[:1] in ("{", "["):  # a list is refused as a question, not as the name of a file
         return question.encode("utf-8", "surrogateescape")
     if question != "-":
         from paretoken.plain_files import read_bytes
