@@ -21,6 +21,7 @@ from paretoken.errors import BadConfig, NoData, ParetokenError, quoted
 from paretoken.plural import counted
 from paretoken.serve.frame import framed
 from paretoken.serve.index import RunIndex
+from paretoken.serve.leaving import result_for
 from paretoken.serve.run_lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
 from paretoken.serve.run_points import COLUMNS
 from paretoken.serve.work import workers_of
@@ -74,7 +75,7 @@ class RunPages:
         return answer
 
     async def _worker(self, request: Request, name: str, payload: bytes, *, slow: bool = False) -> bytes:
-        return await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
+        return await result_for(request, f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
 
 
 async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict[str, object]:
