@@ -10,6 +10,7 @@ from paretoken.errors import NoData
 from paretoken.serve.app import create_app
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import Workers
+from tests.support.run_places import bare_run
 
 
 class EndlessWorkers(Workers):
@@ -28,7 +29,7 @@ class EndlessWorkers(Workers):
         raise NoData("e2e_s = 0.001 is met by nothing")
 
 
-def asked_and_left(folder, path):
+def asked_and_left(folder, path, method="POST", query=b""):
     """The workers and the status after a client sent a question and closed the connection."""
     settings = ServeSettings(folder=folder)
     app, workers = create_app(settings), EndlessWorkers(settings)
@@ -44,7 +45,7 @@ def asked_and_left(folder, path):
 
     async def whole():
         headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
-        scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+        scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": query}
         await asyncio.wait_for(app({**scope, "scheme": "http", "server": ("localhost", 80)}, receive, send), 30)
         await asyncio.sleep(0)
 
@@ -55,6 +56,12 @@ def asked_and_left(folder, path):
 @pytest.mark.parametrize("path", ["/api/v1/plan", "/ask/plan", "/ask/plan/file"])
 def test_a_slow_job_ends_with_its_client(tmp_path, path):
     workers, _ = asked_and_left(tmp_path, path)
+    assert workers.stopped
+
+
+def test_a_report_ends_with_its_browser(tmp_path):
+    bare_run(tmp_path / "one")
+    workers, _ = asked_and_left(tmp_path, "/runs/report", "GET", b"run=one")
     assert workers.stopped
 
 
