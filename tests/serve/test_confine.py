@@ -9,6 +9,7 @@ import pytest
 from paretoken.answers.registry import VERBS
 from paretoken.answers.seam import json_schema, question_from_json
 from paretoken.errors import BadConfig
+from paretoken.serve import confine
 from paretoken.serve.confine import names_files, require_inside
 
 CACHE = "cache_write_share"
@@ -31,6 +32,8 @@ def folder(tmp_path: Path) -> Path:
     (served / "inside").symlink_to(served / "run")
     (served / "study.toml").write_text('points = ["../secret/points.csv"]\n')
     (served / "own.toml").write_text('points = ["run/points.csv"]\n')
+    (served / "outer.toml").write_text('study = "study.toml"\nsource = "https://example.org/a?b=c"\n')
+    (served / "circle.toml").write_text('other = "circle.toml"\nsource = "https://example.org/a?b=c"\n')
     return served.resolve()
 
 
@@ -52,6 +55,10 @@ OUTSIDE = {
     "calibration": ("predict", DEPLOYED | {"calibration": "../secret/points.csv"}),
     "set without its ending": ("tco", {"sets": ["/etc/x"]}),
     "study that names a file outside": ("data-diff", {"before": "a", "after": "b", "study": "study.toml"}),
+    "study behind a study": ("data-diff", {"before": "a", "after": "b", "study": "outer.toml"}),
+    "behind a second mark": ("compare", {"points": ["a=b:../secret/points.csv"]}),
+    "behind a comma": ("compare", {"points": ["run/points.csv,/etc/passwd"]}),
+    "before a comma": ("compare", {"points": ["x=../secret/points.csv, y"]}),
     "state": ("data-diff", {"before": "../secret/points.csv", "after": "b"}),
     "lengths of a file": ("plan", {"model": "m", "slo": "tpot=1s", "rate": "1/s", "isl": "empirical:/etc/passwd"}),
     "folder of metrics": ("plan", {"model": "m", "slo": "tpot=1s", "metrics": "linked"}),
@@ -77,6 +84,24 @@ def test_what_is_inside_passes(folder, points):
 def test_an_absolute_path_inside_passes(folder):
     require_inside(question("compare", model="m", points=[str(folder / "run/points.csv")]), folder)
     require_inside(question("data-diff", before="a", after="b", study="own.toml"), folder)
+
+
+def test_files_that_name_themselves_end(folder):
+    require_inside(question("data-diff", before="a", after="b", study="circle.toml"), folder)
+
+
+def test_what_a_question_leads_to_is_bounded(folder, monkeypatch):
+    monkeypatch.setattr(confine, "MOST_TOML", 3)
+    for n in range(5):
+        (folder / f"{n}.toml").write_text(f'next = "{n + 1}.toml"\n')
+    require_inside(question("data-diff", before="a", after="b", study="2.toml"), folder)
+    with pytest.raises(BadConfig, match="more than 3 TOML files"):
+        require_inside(question("data-diff", before="a", after="b", study="0.toml"), folder)
+    monkeypatch.setattr(confine, "MOST_ENTRIES", 3)
+    with pytest.raises(BadConfig, match="has more than 3 entries"):
+        require_inside(question("compare", model="m", points=["."]), folder)
+    with pytest.raises(BadConfig, match="has more than 1,000 commas"):
+        require_inside(question("compare", model="m", points=["," * 1001]), folder)
 
 
 @pytest.mark.parametrize("verb", ["predict", "predict-trace", "predict-disaggregated"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from paretoken.errors import BadConfig
 from paretoken.serve.app import create_app
@@ -67,6 +68,34 @@ def test_only_own_hosts_are_served(tmp_path, host, status):
 def test_only_own_pages_may_ask(tmp_path, origin, status):
     served = client(tmp_path, origins=("https://bench.example.org",))
     assert served.post("/api/v1/compar", json={}, headers={"Origin": origin}).status_code == status
+
+
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize(
+    ("site", "more", "status"),
+    [
+        ("cross-site", {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        ("same-site", {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}, 403),  # another port of this machine
+        ("cross-site", {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403),
+        ("cross-site", {}, 403),
+        ("cross-site", NAVIGATION, 404),
+        ("same-origin", {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, 404),
+        ("none", NAVIGATION, 404),
+    ],
+)
+def test_a_page_of_another_site_may_only_link(tmp_path, site, more, status):
+    served = client(tmp_path)
+    assert served.get("/nothing", headers={"Sec-Fetch-Site": site, **more}).status_code == status
+    if more is NAVIGATION and site == "cross-site":  # a form of another page
+        assert served.post("/nothing", headers={"Sec-Fetch-Site": site, **more}).status_code == 403
+
+
+def test_no_socket_opens(tmp_path):
+    with pytest.raises(WebSocketDisconnect) as refused, client(tmp_path).websocket_connect("/nothing"):
+        pass
+    assert refused.value.code == 1008
 
 
 def test_a_token_is_needed_where_there_is_one(tmp_path):

@@ -8,13 +8,14 @@ from array import array
 import pytest
 
 from paretoken.bench.client.counters import Progress
-from paretoken.bench.client.journal import JournalWriter, records_after
+from paretoken.bench.client.journal import JournalWriter, read_journal, records_after
 from paretoken.bench.live_file import LIVE, LiveFile
 from paretoken.bench.lock import locked
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.stats.prometheus import MetricsReading
 from paretoken.errors import BadFile
-from paretoken.serve.live import LevelLatencies, RunWatch, campaign_picture, times_of, token_rates
+from paretoken.serve.live import RunWatch, campaign_picture, token_rates
+from paretoken.serve.live_latencies import LevelLatencies, times_of
 from tests.support.run_places import bare_campaign, bare_run
 
 MS = 1_000_000
@@ -71,18 +72,60 @@ def test_latencies_are_those_of_the_finished_requests(tmp_path):
     journal.close()
     answered, failed = times_of(next(records_after(tmp_path / "j", 0))[0])
     assert answered == pytest.approx((0.3, 0.001, 0.1, 0.01, 0.3))
-    assert tuple(failed[:2]) == (0.3, 0.001)
+    assert tuple(failed[:2]) == pytest.approx((0.3, 0.001))
     assert all(value != value for value in failed[2:])
 
 
 def test_a_journal_is_read_on_at_the_next_look(tmp_path, monkeypatch):
-    monkeypatch.setattr("paretoken.serve.live.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("paretoken.serve.live_latencies.MOST_AT_ONCE", 1)
     monkeypatch.setattr("paretoken.bench.client.journal.BATCH", 1)
     write(tmp_path / "a.journal", (0, 1, 100, 300, 21), (10, 11, 50, 90, 5)).close()
     latencies = LevelLatencies()
     for rows in (1, 2, 2):
         latencies.read(tmp_path)
         assert len(latencies.rows) == rows
+
+
+def test_hidden_reasoning_and_single_reads_are_judged_as_in_the_report(tmp_path):
+    journal = JournalWriter(tmp_path / "j", {"worker": 0})
+
+    def answer(due, chunks, output, reasoning):
+        first, last = chunks[0][0] * MS, chunks[-1][0] * MS
+        numbers = [0, 0, 0, -1, 0, due * MS, due * MS, due * MS, first, last, last, 200, 8, output]
+        times, tokens = array("q", [at * MS for at, _ in chunks]), array("i", [n for _, n in chunks])
+        journal.append([*numbers, 8, output, -1, reasoning, 0], ("ok", "", "stop"), times, tokens)
+
+    answer(0, [(100, 1), (300, 20)], 61, 40)  # 40 of 61 tokens were not sent: 20 gaps in 0.2 s, not 60
+    answer(1, [(101, 1), (301, 20)], 21, -1)
+    answer(2, [(300, 21)], 21, -1)  # held back: nobody saw the pace
+    journal.close()
+    records = read_journal(tmp_path / "j")
+    hidden, plain, held_back = times_of(records)
+    assert hidden[3] == pytest.approx(0.01)
+    assert plain[3] == pytest.approx(0.01)
+    assert held_back[2] != held_back[2] and held_back[3] != held_back[3] and held_back[4] == pytest.approx(0.298)
+
+
+@pytest.mark.parametrize("looked", [True, False], ids=["seen while it was killed", "seen again later"])
+def test_a_level_that_is_measured_again_is_read_anew(tmp_path, monkeypatch, looked):
+    folder = bare_run(tmp_path / "run")
+    live(folder, 5)
+    level = folder / "levels" / "0001"
+    level.mkdir()
+    write(level / "a.journal", (0, 1, 100, 300, 21), (10, 11, 50, 90, 5)).close()
+    watch = RunWatch(folder, clock=iter(range(100)).__next__)
+    assert watch.picture()["requests"] == 2
+    if looked:
+        with monkeypatch.context() as killed:
+            killed.setattr("paretoken.serve.run_files.time.time", lambda: time.time_ns() / 1e9 + 60)
+            assert watch.picture()["state"] == "ended"
+    # Longer than before, so that its size alone does not say so.
+    write(level / "a.journal", *[(k, k + 2, k + 200, k + 300, 11) for k in range(5)]).close()
+    picture = watch.picture()
+    assert picture["requests"] == 5
+    assert picture["ttft_s"] == pytest.approx([0.2] * 3)
+    write(level / "a.journal").close()
+    assert "requests" not in watch.picture()
 
 
 def test_the_picture_has_counts_latencies_and_both_sides_proof(tmp_path):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from paretoken.errors import BadConfig, NoData
 from paretoken.serve import index as module
+from paretoken.serve import run_points
 from paretoken.serve.index import RunIndex
 from paretoken.serve.run_files import run_places
 from paretoken.serve.run_lists import PAGE, POINTS, RUNS, list_answer, list_question
-from tests.support.run_places import MARKUP, bare_run, hostile, point_table, two_runs
+from paretoken.serve.run_pages import run_row
+from tests.support.run_places import MARKUP, bare_campaign, bare_run, hostile, point_table, two_runs
 from tests.support.runs import ladder, troubled
 
 
@@ -167,7 +171,7 @@ def test_a_walk_ends_in_a_folder_of_any_size(tmp_path, monkeypatch):
 
 
 def test_a_table_that_is_too_long_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_POINTS", 2)
+    monkeypatch.setattr(run_points, "MOST_POINTS", 2)
     point_table(tmp_path / "long.parquet", model=["a"] * 3, accelerator=["B200"] * 3)
     point_table(tmp_path / "short.parquet", model=["a"] * 2, accelerator=["B200"] * 2)
     index = RunIndex(tmp_path)
@@ -176,4 +180,83 @@ def test_a_table_that_is_too_long_is_not_read(tmp_path, monkeypatch):
     assert "has 3 rows; the most are 2" in errors["long.parquet"]
     assert not errors["short.parquet"]
     assert listed(index, POINTS).total == 2
+    index.close()
+
+
+def test_a_run_that_is_read_again_is_listed_all_the_while(tmp_path, monkeypatch):
+    index = RunIndex(tmp_path)
+    run = ladder(tmp_path / "one", (1,))
+    index.refresh()
+    meanwhile = []
+
+    def look(*args):
+        yield from run_points.read_points(*args)
+        meanwhile.append((run_row(index, "one")["levels"], listed(index, POINTS).total))
+
+    monkeypatch.setattr(module, "read_points", look)
+    shutil.copytree(ladder(tmp_path / "two", (1, 2)), run, dirs_exist_ok=True)
+    index.refresh()
+    assert meanwhile == [(1, 1)]
+    assert (run_row(index, "one")["levels"], listed(index, POINTS).total) == (2, 4)
+    index.close()
+
+
+def test_a_run_without_a_row_is_one_sentence(tmp_path):
+    index = RunIndex(tmp_path)
+    bare_run(tmp_path / "one")
+    index.refresh()
+    index.rows("DELETE FROM runs")
+    with pytest.raises(NoData, match="was removed while you asked"):
+        run_row(index, "one")
+    index.close()
+
+
+def test_a_campaign_has_the_states_of_its_runs(tmp_path):
+    campaign = bare_campaign(tmp_path / "matrix")
+    job = campaign.of(campaign.jobs()[0])
+    bare_run(tmp_path / "matrix-other")
+    index = RunIndex(tmp_path)
+    index.refresh()
+    before = index.states_of("matrix")
+    assert [place.path for place in before] == ["matrix"]
+    ladder(job.cell_folder(job.job.cells[0]), (1,))
+    index.refresh()
+    after = index.states_of("matrix")
+    assert [place.kind for place in after] == ["campaign", "run"]
+    os.utime(tmp_path / after[1].path / "summary.json", ns=(1, 1))
+    index.refresh()
+    assert index.states_of("matrix") not in (before, after)
+    index.close()
+
+
+def test_a_table_that_goes_while_it_is_read_has_its_reason(tmp_path, monkeypatch):
+    point_table(tmp_path / "gone.parquet", model=["a"], accelerator=["B200"])
+    point_table(tmp_path / "kept.parquet", model=["a"], accelerator=["B200"])
+    index = RunIndex(tmp_path)
+    stat = Path.stat
+
+    def gone(path, **how):
+        if path.name == "gone.parquet":
+            raise FileNotFoundError(2, "No such file or directory")
+        return stat(path, **how)
+
+    monkeypatch.setattr(run_points.Path, "stat", gone)
+    index.refresh()
+    assert {row["path"]: row["error"] for row in listed(index).rows} == {
+        "gone.parquet": "gone.parquet cannot be read: No such file or directory",
+        "kept.parquet": "",
+    }
+    index.close()
+
+
+def test_a_walk_that_a_defect_ends_is_over(tmp_path, monkeypatch):
+    bare_run(tmp_path / "one")
+    index = RunIndex(tmp_path)
+    monkeypatch.setattr(module, "row_of", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        index.refresh()
+    assert not index.walk.running
+    monkeypatch.undo()
+    index.refresh()
+    assert listed(index).total == 1
     index.close()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from paretoken.serve.app import create_app
-from paretoken.serve.run_pages import API, PAGES, island, link
+from paretoken.serve.index import RunIndex
+from paretoken.serve.run_pages import API, PAGES, RunPages, island, link
 from paretoken.serve.settings import ServeSettings
-from tests.support.run_places import MARKUP, bare_run, hostile, point_table
+from tests.support.run_places import MARKUP, bare_campaign, bare_run, hostile, point_table
 from tests.support.runs import ladder
 
 
@@ -119,3 +122,25 @@ def test_an_island_ends_no_script():
 
 def test_a_link_leaves_out_what_is_empty():
     assert link("/runs", model="a b&c", engine="", page=None, words="ü/") == "/runs?model=a+b%26c&words=%C3%BC%2F"
+
+
+def test_an_answer_about_a_campaign_is_kept_until_a_cell_changes(tmp_path, monkeypatch):
+    campaign = bare_campaign(tmp_path / "matrix")
+    job = campaign.of(campaign.jobs()[0])
+    pages = RunPages(RunIndex(tmp_path))
+    made = []
+
+    async def made_now(self, request, name, payload, *, slow=False):
+        made.append(name)
+        return str(len(made)).encode()
+
+    monkeypatch.setattr(RunPages, "_worker", made_now)
+
+    def answer():
+        pages.index.refresh()
+        return asyncio.run(pages.job(None, "report", {"paths": ["matrix"]}, ["matrix"]))
+
+    assert (answer(), answer()) == (b"1", b"1")
+    ladder(job.cell_folder(job.job.cells[0]), (1,))
+    assert (answer(), answer()) == (b"2", b"2")
+    pages.index.close()

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from paretoken.answers.ask import verb_named
 from paretoken.errors import UnknownName
 from paretoken.serve.jobs import ENVELOPE, SLOW, job_of
+from paretoken.serve.leaving import result_for
 from paretoken.serve.openapi import DOCUMENT, ROOT
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import workers_of
@@ -42,21 +43,7 @@ async def answer(request: Request) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the question as {JSON}")
     job = job_of(verb, await request.body())
-    slow = verb in SLOW
-    running = asyncio.create_task(workers_of(request).run(ENVELOPE, job, slow=slow))
-    leaving = asyncio.create_task(_left(request))
-    await asyncio.wait((running, leaving) if slow else (running,), return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
-    if not running.done():  # nobody waits for the answer any more: free the worker
-        running.cancel()
-        return Response(status_code=HTTPStatus.NO_CONTENT)
-    return Response(running.result(), media_type=JSON)
-
-
-async def _left(request: Request) -> None:
-    """Wait until the client closes the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    return Response(await result_for(request, ENVELOPE, job, slow=verb in SLOW), media_type=JSON)
 
 
 class ApiDescription:

@@ -32,8 +32,11 @@ class Guard:
         self._app, self._settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":  # no route takes a WebSocket, and none shall without these checks
+            await send({"type": "websocket.close", "code": 1008})
             return
 
         async def send_guarded(message: Message) -> None:
@@ -57,6 +60,8 @@ class Guard:
         for origin in headers.getlist("origin"):
             if origin not in (f"{request.url.scheme}://{headers['host']}", *self._settings.origins):
                 return problem(403, f"the page of {quoted(origin)} may not ask this server; see --allow-origin")
+        if "origin" not in headers and _is_of_another_page(request):
+            return problem(403, "a page of another site may link to this server, not ask it; open the address itself")
         if _length(headers) > self._settings.question_bytes:
             return problem(413, _too_large(self._settings.question_bytes))
         if self._settings.token is None or request.url.path in OPEN_PATHS or _has_token(request, self._settings.token):
@@ -76,6 +81,18 @@ def _has_token(request: HTTPConnection, token: str) -> bool:
     by_header = scheme.lower() == "bearer" and hmac.compare_digest(bearer.strip().encode(), token.encode())
     cookie = request.cookies.get(COOKIE, "")
     return by_header or hmac.compare_digest(cookie.encode(), cookie_of(token).encode())
+
+
+def _is_of_another_page(request: HTTPConnection) -> bool:
+    """Whether a browser says that a page of another origin asks, other than by a link that opens a page.
+
+    An image or a frame of another page sends no Origin, and would start a report.
+    """
+    headers = request.headers
+    if headers.get("sec-fetch-site", "none") not in ("cross-site", "same-site"):
+        return False
+    opens = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not (opens and request.scope["method"] == "GET")
 
 
 def _is_own_host(host: str, settings: ServeSettings) -> bool:

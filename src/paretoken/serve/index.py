@@ -2,43 +2,31 @@
 
 The folder is walked again where an answer is wanted and the last walk is older than EVERY_S; only what changed, by
 time and size, is read again, beside the answers. DuckDB reads Parquet itself and nothing else: it may open files of
-the folder alone, write none, and load no extension.
+the folder alone, write none, and load no extension. It does so in the process of the server: a file that crashes
+DuckDB's reader ends the server, so serve folders of strangers in a container that starts again.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
-from paretoken.errors import BadFile, NoData, quoted
-from paretoken.foreign_text import one_line
-from paretoken.plural import listed
-from paretoken.points.schema import STORED, Column
+from paretoken.errors import NoData, quoted
 from paretoken.serve.run_files import PlaceKind, RunPlace, run_places
-from paretoken.serve.run_rows import NAMES, RunRow, row_of, without_folder
+from paretoken.serve.run_points import COLUMNS, READ, TYPES, read_points
+from paretoken.serve.run_rows import NAMES, RunRow, row_of
 
 T = TypeVar("T")
 EVERY_S = 2.0
 AT_ONCE = 64
 """Places read in one transaction."""
-MOST_POINTS_BYTES = 256_000_000
-MOST_POINTS = 2_000_000
-"""Rows of one table."""
 MEMORY, THREADS = "2GB", 2
-LEFT_OUT = ("mean", "p90", "p95", "p999")
-"""Statistics that the list of points and the history need none of."""
-COLUMNS = tuple(c for c in STORED if c.name.split("_")[0] not in LEFT_OUT or c.name in ("mean_isl", "mean_osl"))
-_TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
-REQUIRED = frozenset(c.name for c in STORED if c.required)
-"""Columns without which a table holds no operating points."""
-LONGEST = 200
-"""Characters of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +90,14 @@ class RunIndex:
         place = self._places.get(path)
         return place if place is not None and place.kind == "campaign" else self.place(path)
 
+    def states_of(self, path: str) -> tuple[RunPlace, ...]:
+        """A run, or a campaign with its runs, as its files were last; NoData for what is not in the index."""
+        place = self.place_of_any(path)
+        if place.kind == "run":
+            return (place,)
+        runs = (own for name, own in self._places.items() if name.startswith(f"{path}/") or not path)
+        return place, *sorted(runs, key=lambda own: own.path)
+
     def refresh_soon(self) -> None:
         """Walk the folder again, in a thread, unless that was done a moment ago or is being done."""
         if time.monotonic() >= self._due_s and self._refreshing.acquire(blocking=False):
@@ -129,6 +125,13 @@ class RunIndex:
             self._refreshing.release()
 
     def _refresh(self) -> None:
+        try:
+            self._read_changes()
+        finally:  # also where a defect ends it: no page waits for it then
+            self.walk = replace(self.walk, running=False)
+            self._due_s = time.monotonic() + self._every_s
+
+    def _read_changes(self) -> None:
         started = time.monotonic()
         now = {place.path: place for place in run_places(self.root)}
         changed = [place for path, place in now.items() if self._places.get(path) != place]
@@ -140,23 +143,24 @@ class RunIndex:
             self.walk = Walk(len(self._places), len(now), running=bool(changed), seconds=self.walk.seconds)
             for places in _batches(changed):
                 self._read(cursor, places)
-                self._places |= {place.path: place for place in places}
+                self._places = self._places | {place.path: place for place in places}  # others may be reading it
                 self.changes += 1
                 self.walk = replace(self.walk, read=len(self._places))
-        ended, self.complete = time.monotonic(), True
-        self._due_s = ended + self._every_s
-        self.walk = Walk(len(now), len(now), seconds=ended - started if changed else self.walk.seconds)
+        self.complete = True
+        seconds = time.monotonic() - started if changed else self.walk.seconds
+        self.walk = Walk(len(now), len(now), seconds=seconds)
 
     def _read(self, cursor: duckdb.DuckDBPyConnection, places: Sequence[RunPlace]) -> None:
         """Read places anew, all or none of them."""
         rows = [row_of(self.root, place) for place in places]
-        cursor.begin()
-        _forget(cursor, [place.path for place in places])
-        cursor.commit()
-        errors = dict(_read_points(cursor, self.root, places))
+        errors = dict(read_points(cursor, self.root, places))
         rows = [replace(row, error=row.error or errors.get(row.path, "")) for row in rows]
         marks = ", ".join(f"({', '.join('?' * len(NAMES))})" for _ in rows)
+        cursor.begin()  # who asks meanwhile gets the rows of before
+        _forget(cursor, [place.path for place in places])
+        cursor.execute(f"INSERT INTO points FROM {READ}")
         cursor.execute(f"INSERT INTO runs VALUES {marks}", [value for row in rows for value in astuple(row)])  # noqa: S608
+        cursor.commit()
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -174,7 +178,7 @@ def _opened(root: Path) -> duckdb.DuckDBPyConnection:
     database.execute("SET lock_configuration = true")
     kinds = [(name, _kind_of(RunRow.__annotations__[name])) for name in NAMES]
     database.execute(f"CREATE TABLE runs ({', '.join(f'{name} {kind}' for name, kind in kinds)})")
-    columns = ", ".join(f"{c.name} {_TYPES[c.kind]}" for c in COLUMNS)
+    columns = ", ".join(f"{c.name} {TYPES[c.kind]}" for c in COLUMNS)
     database.execute(f"CREATE TABLE points (path VARCHAR, {columns})")
     return database
 
@@ -192,61 +196,5 @@ def _forget(cursor: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
         cursor.execute(f"DELETE FROM {table} WHERE path IN ({marks})", list(paths))  # noqa: S608
 
 
-def _read_points(
-    cursor: duckdb.DuckDBPyConnection, root: Path, places: Iterable[RunPlace]
-) -> Iterator[tuple[str, str]]:
-    """Take the points of places into the table; the path of each whose Parquet cannot be read, and why."""
-    for kind, beside in (("run", "/points.parquet"), ("points", "")):
-        files = {f"{root}/{p.path}{beside}": p for p in places if p.kind == kind and p.states[-1] is not None}
-        if not files:
-            continue
-        try:
-            _take(cursor, root, list(files), beside)
-        except (duckdb.Error, BadFile):  # one of them is damaged: which?
-            for file, place in files.items():
-                try:
-                    _take(cursor, root, [file], beside)
-                except (duckdb.Error, BadFile) as e:
-                    yield place.path, without_folder(_why(e, Path(file)), root)
-
-
-def _take(cursor: duckdb.DuckDBPyConnection, root: Path, files: Sequence[str], beside: str) -> None:
-    """Insert the points of Parquet files whose path ends with `beside`; all or none."""
-    patterns = [_pattern(file) for file in files]
-    sizes = cursor.execute("SELECT file_name, num_rows FROM parquet_file_metadata(?)", [patterns]).fetchall()
-    for name, rows in sizes:
-        if rows > MOST_POINTS or Path(name).stat().st_size > MOST_POINTS_BYTES:
-            raise BadFile(f"{name} has {rows:,} rows; the most are {MOST_POINTS:,} in {MOST_POINTS_BYTES:,} bytes")
-    schemas = cursor.execute("SELECT file_name, list(name) FROM parquet_schema(?) GROUP BY 1", [patterns]).fetchall()
-    for name, names in schemas:
-        if lacking := listed(sorted(REQUIRED - set(names))):
-            raise BadFile(f"{name} is Parquet but holds no operating points; it lacks {lacking}")
-    source = "read_parquet(?, union_by_name = true, filename = '_file')"
-    have = {name for name, *_ in cursor.execute(f"DESCRIBE SELECT * FROM {source}", [patterns]).fetchall()}  # noqa: S608
-    columns = [c for c in COLUMNS if c.name in have]
-    values = ", ".join(map(_value, columns))
-    path = f"substr(_file, {len(str(root)) + 2}, length(_file) - {len(str(root)) + 1 + len(beside)})"
-    names = ", ".join(c.name for c in columns)
-    query = f"INSERT INTO points (path, {names}) SELECT {path}, {values} FROM {source}"  # noqa: S608
-    cursor.execute(query, [patterns])
-
-
-def _value(column: Column) -> str:
-    """A column of a file as the table holds it: null where it has another type, texts cut."""
-    cast = f'TRY_CAST("{column.name}" AS {_TYPES[column.kind]})'
-    return f"left({cast}, {LONGEST})" if column.kind == "str" else cast
-
-
-def _pattern(file: str) -> str:
-    """The file as DuckDB takes it: what would be a wildcard is itself."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in file)
-
-
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _why(error: Exception, file: Path) -> str:
-    if isinstance(error, BadFile):
-        return str(error)
-    return f"{file} is a truncated or damaged Parquet file; write or copy it again ({one_line(str(error))[:120]})"

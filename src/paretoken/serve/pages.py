@@ -16,10 +16,10 @@ from paretoken.report.page import MOST_PLOTS
 from paretoken.serve.form import field_of, form_of
 from paretoken.serve.frame import asset_mounts, framed
 from paretoken.serve.jobs import SAVED, SHOWN, SLOW, job_of
-from paretoken.serve.problems import PROBLEM_JSON, problem
+from paretoken.serve.leaving import result_for
+from paretoken.serve.problems import of_error, problem
 from paretoken.serve.questions import FIRST_QUESTIONS, MAIN, OTHERS, other_questions, title_of
 from paretoken.serve.settings import ServeSettings
-from paretoken.serve.work import workers_of
 
 FIRST = "compare"
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -67,16 +67,14 @@ def _answering(job: str, media_type: str) -> Endpoint:
             return problem(HTTPStatus.NOT_FOUND, str(e))
         payload = job_of(verb, await request.body())
         try:
-            result = await workers_of(request).run(job, payload, slow=verb in SLOW)
+            result = await result_for(request, job, payload, slow=verb in SLOW)
         except ParetokenError as e:
-            return _at_field(verb, str(e))
+            return of_error(e, field=_field(verb, str(e)))
         return Response(result, media_type=media_type)
 
     return answer
 
 
-def _at_field(verb: str, sentence: str) -> Response:
-    """The problem with the field of the form that its sentence names; "" for none."""
-    names = list(dict.fromkeys(f.name.partition(".")[0] for f in form_of(verb).fields))
-    body = {"title": HTTPStatus.BAD_REQUEST.phrase, "detail": sentence, "field": field_of(sentence, names)}
-    return Response(orjson.dumps(body), HTTPStatus.BAD_REQUEST, media_type=PROBLEM_JSON)
+def _field(verb: str, sentence: str) -> str:
+    """The field of the form that a sentence names; "" for none."""
+    return field_of(sentence, list(dict.fromkeys(f.name.partition(".")[0] for f in form_of(verb).fields)))

@@ -15,9 +15,10 @@ from paretoken.serve.headers import HEADERS
 PROBLEM_JSON = "application/problem+json"
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """A response that says in one sentence what is wrong."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, *, field: str | None = None) -> Response:
+    """A response that says in one sentence what is wrong, and for a form in which `field`, "" for none."""
+    body: dict[str, object] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    body |= {"detail": detail} if field is None else {"detail": detail, "field": field}
     return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
 
 
@@ -28,10 +29,15 @@ async def of_http(request: Request, error: Exception) -> Response:
     return problem(error.status_code, error.detail, dict(error.headers or {}))
 
 
-async def of_user(request: Request, error: Exception) -> Response:
+def of_error(error: Exception, field: str | None = None) -> Response:
     """The problem of a mistake that the user can mend."""
     no_data = isinstance(error, NoData)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY if no_data else HTTPStatus.BAD_REQUEST, str(error))
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY if no_data else HTTPStatus.BAD_REQUEST, str(error), field=field)
+
+
+async def of_user(request: Request, error: Exception) -> Response:
+    """The same, for any route."""
+    return of_error(error)
 
 
 async def of_program(request: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """The jobs of the workers that open, compare and follow runs: bytes of JSON in, bytes of JSON or a page out.
 
 They work in the served folder, so that paths are relative to it, and read runs strictly. A run of strangers may end or
-hold up a worker; it does not end the server.
+hold up a worker; it does not end the server. Tables of points are read by the index, in the server itself.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Table = Mapping[str, object]
 
 def opened(payload: bytes) -> bytes:
     """One run: its levels a page at a time, its warnings by grade, and how it was made."""
-    question = _asked(payload)
+    question = _payload_table(payload)
     folder, page = Path(str(question["path"])), int(str(question.get("page", 1)))
     run, total = part_of(folder, page)
     grades = by_grade(warnings_of([run]))
@@ -93,7 +93,7 @@ def part_of(folder: Path, page: int) -> tuple[MeasuredRun, int]:
 
 def report(payload: bytes) -> bytes:
     """The page of `paretoken report` of runs, or of a campaign."""
-    paths = [Path(str(path)) for path in cast("Sequence[object]", _asked(payload)["paths"])]
+    paths = [Path(str(path)) for path in cast("Sequence[object]", _payload_table(payload)["paths"])]
     folders = [folder for path in paths for folder in run_folders(path)]
     if len(folders) > len(paths):  # of a campaign: cells without results yet are fine
         folders = [f for f in folders if any(f.glob(f"{LEVELS}/*/{SUMMARY}"))]
@@ -111,7 +111,7 @@ def report(payload: bytes) -> bytes:
 
 def compared(payload: bytes) -> bytes:
     """Two runs: what differs, the verdict of `paretoken check`, and the figures at equal load where they are wanted."""
-    question = _asked(payload)
+    question = _payload_table(payload)
     a, b = (Path(str(question[side])) for side in ("a", "b"))
     for folder in (a, b):
         require_no_links(folder)
@@ -148,7 +148,7 @@ def followed(payload: bytes) -> bytes:
     from paretoken.points.published import prepare
     from paretoken.points.schema import conform
 
-    rows = cast("list[dict[str, object]]", _asked(payload)["points"])
+    rows = cast("list[dict[str, object]]", _payload_table(payload)["points"])
     points = prepare(conform(pl.DataFrame(rows, infer_schema_length=None)))
     origins = tuple(points["origin"].unique().sort())
     data = Data(catalog=load_catalog(), points=points)
@@ -162,7 +162,7 @@ def followed(payload: bytes) -> bytes:
 
 def cells(payload: bytes) -> bytes:
     """The cells of a campaign with their progress, as `paretoken campaign status` lists them."""
-    place = Path(str(_asked(payload)["path"]))
+    place = Path(str(_payload_table(payload)["path"]))
     require_no_links(place, deep=3)
     folder = CampaignFolder(place)
     rows = [to_json(cell) for cell in status(folder)]
@@ -186,7 +186,7 @@ def _summary(file: Path) -> LevelSummary:
     return LevelSummary.read(file)
 
 
-def _asked(payload: bytes) -> Table:
+def _payload_table(payload: bytes) -> Table:
     return cast("Table", orjson.loads(payload))
 
 

@@ -17,11 +17,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from paretoken.errors import BadConfig, NoData, ParetokenError
+from paretoken.errors import BadConfig, NoData, ParetokenError, quoted
 from paretoken.plural import counted
 from paretoken.serve.frame import framed
-from paretoken.serve.index import COLUMNS, RunIndex
+from paretoken.serve.index import RunIndex
+from paretoken.serve.leaving import result_for
 from paretoken.serve.run_lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
+from paretoken.serve.run_points import COLUMNS
 from paretoken.serve.work import workers_of
 
 API = "/api/v1"
@@ -59,7 +61,7 @@ class RunPages:
     ) -> bytes:
         """The answer of a worker about some places of the folder, made once for each state of their files."""
         payload = orjson.dumps(question)
-        key = name, payload, tuple(self.index.place_of_any(path) for path in paths)
+        key = name, payload, tuple(self.index.states_of(path) for path in paths)
         return await self.once(key, lambda: self._worker(request, name, payload, slow=slow))
 
     async def once(self, key: object, make: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -73,7 +75,7 @@ class RunPages:
         return answer
 
     async def _worker(self, request: Request, name: str, payload: bytes, *, slow: bool = False) -> bytes:
-        return await workers_of(request).run(f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
+        return await result_for(request, f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
 
 
 async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict[str, object]:
@@ -97,7 +99,7 @@ async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict
 async def run_of(pages: RunPages, request: Request) -> dict[str, object]:
     """One run: what the list says of it, and once a level is finished what the run says of itself."""
     path = _one(request, "run")
-    row = _row(pages.index, path)
+    row = run_row(pages.index, path)
     answer: dict[str, object] = {"run": row, "measuring": row["measuring"], "error": row["error"], "absent": ""}
     page = list_question(RUNS, {"page": request.query_params.get("page", "")}).page
     try:
@@ -116,7 +118,7 @@ async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
         raise BadConfig(f"{counted(len(paths), 'run')} chosen; choose two, of which the first is the baseline")
     at_load = bool(request.query_params.get("load"))
     question = {"a": paths[0], "b": paths[1], "at_load": at_load}
-    rows = [_row(pages.index, path) for path in paths]
+    rows = [run_row(pages.index, path) for path in paths]
     return {"runs": rows, **orjson.loads(await pages.job(request, "compared", question, paths, slow=at_load))}
 
 
@@ -156,7 +158,7 @@ async def campaign_of(pages: RunPages, request: Request) -> dict[str, object]:
 async def watched(pages: RunPages, request: Request) -> dict[str, object]:
     """What the page that watches a run begins with."""
     path = _one(request, "run")
-    return {"run": _row(pages.index, path), "measuring": pages.index.place(path).measuring}
+    return {"run": run_row(pages.index, path), "measuring": pages.index.place(path).measuring}
 
 
 async def measured_now(pages: RunPages, request: Request) -> dict[str, object]:
@@ -238,9 +240,13 @@ def _one(request: Request, name: str) -> str:
     return values[0]
 
 
-def _row(index: RunIndex, path: str) -> dict[str, object]:
-    index.place(path)
-    return index.tables("SELECT * FROM runs WHERE path = ?", [path])[0]
+def run_row(index: RunIndex, path: str) -> dict[str, object]:
+    """What the list says of a run; NoData for what is not in the index."""
+    place = index.place(path)
+    rows = index.tables("SELECT * FROM runs WHERE path = ?", [place.path])
+    if not rows:
+        raise NoData(f"the run {quoted(path)} was removed while you asked; choose one of the list")
+    return rows[0]
 
 
 def _points_of(index: RunIndex, filters: Mapping[str, str]) -> list[dict[str, object]]:
