@@ -112,10 +112,12 @@ async def run_of(pages: RunPages, request: Request) -> dict[str, object]:
 
 
 async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
-    """Two runs: the first is the baseline."""
+    """Two runs: the first is the baseline, or with `baseline=older` the one that began earlier."""
     paths = request.query_params.getlist("run")
     if len(paths) != 2:
-        raise BadConfig(f"{counted(len(paths), 'run')} chosen; choose two, of which the first is the baseline")
+        raise BadConfig(f"{counted(len(paths), 'run')} chosen; choose two")
+    if request.query_params.get("baseline") == "older":
+        paths = sorted(paths, key=lambda path: str(run_row(pages.index, path)["started"] or ""))
     at_load = bool(request.query_params.get("load"))
     question = {"a": paths[0], "b": paths[1], "at_load": at_load}
     rows = [run_row(pages.index, path) for path in paths]
