@@ -115,7 +115,7 @@ def test_the_words_of_a_configuration_say_what_it_says(**values):
 
 
 def test_every_setting_has_an_option():
-    values = {f.name for f in fields(BenchConfig)} - {"urls", "refused", "tokens_per_word"}
+    values = {f.name for f in fields(BenchConfig)} - {"urls", "refused", "tokens_per_word", "tokens_per_recorded_word"}
     params = paretoken.get_command(
         paretoken.make_context("paretoken", ["bench"], resilient_parsing=True), "bench"
     ).params

@@ -16,15 +16,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paretoken.accuracy.gate_file import Gate, write_gate
 from paretoken.bench.plan import Closed, Open
 from paretoken.bench.quick_climb import climb_answer
-from paretoken.bench.receipt import RECEIPT, FigureInputs
-from paretoken.bench.run_folder import REQUESTS, SUMMARY, RunFolder
+from paretoken.bench.receipt import GATE, OF_LEVEL, OF_RUN, RECEIPT, FigureInputs, add_to_run_receipt
+from paretoken.bench.run_folder import REQUESTS, RUN, SUMMARY, RunFolder
 from paretoken.bench.schedule import SearchOutcome, search_of
 from paretoken.bench.stats.scrape import Gauges, gauge_statistics
 from paretoken.errors import BadFile
 from paretoken.receipts.hashes import check_hashes
-from paretoken.receipts.run_files import run_paths
+from paretoken.receipts.sealed_files import is_run_file, run_paths
 from paretoken.receipts.verify import verify_run
 from tests.support.levels import opened
 from tests.support.runs import loaded, scraped
@@ -103,6 +104,62 @@ def test_an_added_level_is_not_listed(run):
     shutil.copytree(run / "levels" / "0002", run / "levels" / "0004")
     result = verify_run(run)
     assert ("levels/0004/receipt.json", "not listed") in [(f.path, f.fault) for f in result.hashes.faults]
+
+
+NAMES = (*OF_RUN, *(f"levels/0001/{name}" for name in (*OF_LEVEL, RECEIPT)))
+"""Every file that a run of one level may have, but for its receipt, which has its own hash."""
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_a_changed_or_added_file_is_at_fault(run, path):
+    """Whatever its name: the run of the test has some of these, and none of the others."""
+    assert is_run_file(path)
+    fault = "changed" if (run / path).exists() else "not listed"
+    with (run / path).open("ab") as file:
+        file.write(b" ")
+    assert (path, fault) in [(f.path, f.fault) for f in check_hashes(run, ("0001", "0002", "0003")).faults]
+
+
+@pytest.mark.parametrize("name", [*OF_LEVEL, RECEIPT])
+def test_a_file_of_a_level_that_no_receipt_names_is_at_fault(run, name):
+    (run / "levels" / "0009").mkdir()
+    (run / "levels" / "0009" / name).write_bytes(b"{}")
+    hashes = check_hashes(run, ("0001", "0002", "0003"))
+    assert [(f.path, f.fault) for f in hashes.faults] == [(f"levels/0009/{name}", "not listed")] and not hashes.whole
+
+
+def test_a_run_with_an_added_file_is_not_verified(run):
+    (run / "levels" / "0001" / "telemetry.json").write_text("{}")
+    assert verify_run(run).verdict == "differs"
+
+
+def test_a_file_of_a_level_without_a_hash_leaves_the_run_recomputed(run):
+    (run / RECEIPT).unlink()
+    (run / "levels" / "0001" / RECEIPT).unlink()
+    keep_level(RunFolder(run), loaded(8, 20.0), Closed(8))
+    assert not verify_run(run).hashes.faults
+    (run / "levels" / "0002" / "telemetry.json").write_text("{}")
+    assert [f.path for f in verify_run(run).hashes.faults] == ["levels/0002/telemetry.json"]
+
+
+def test_an_attached_verdict_has_a_hash_and_hides_no_change(run, call, tmp_path):
+    write_gate(Gate(model="m", engine="vllm", endpoint="h/v1", made="2026-01-01", tiers=()), tmp_path / "verdict.json")
+    assert call(f"accuracy attach verdict.json {run}")[0] == 0
+    hashes = check_hashes(run, ("0001", "0002", "0003"))
+    assert hashes.whole and hashes.files == 1 + 4 + 3 + 3 * 2
+    edit(run / GATE, lambda g: g.update(verdict="PASS", model="n"))
+    assert [f.path for f in check_hashes(run, ()).faults] == [GATE]
+    edit(run / RUN, lambda m: m.update(notes=["x"]))
+    assert call(f"accuracy attach verdict.json {run}")[0] == 0
+    assert [f.path for f in check_hashes(run, ()).faults] == [RUN]
+
+
+def test_a_receipt_that_was_edited_is_not_written_anew(run):
+    edit(run / RECEIPT, lambda r: r.update(command="paretoken bench elsewhere"))
+    content = (run / RECEIPT).read_text().rstrip("}") + "\n}"
+    (run / RECEIPT).write_text(content)
+    add_to_run_receipt(run, (GATE,))
+    assert (run / RECEIPT).read_text() == content
 
 
 def test_a_run_of_an_earlier_version_is_recomputed_without_hashes(run):

@@ -28,7 +28,7 @@ from paretoken.receipts.archive_form import (
 )
 from paretoken.receipts.environment import environment, server_record
 from paretoken.receipts.keys import key_in_json, key_in_table
-from paretoken.receipts.run_files import is_plain, run_paths
+from paretoken.receipts.sealed_files import is_plain, run_paths
 from paretoken.receipts.verify import RunVerification
 
 _MODE = 0o644

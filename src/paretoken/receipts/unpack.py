@@ -18,7 +18,7 @@ from typing import IO
 from paretoken.errors import BadFile, CannotWrite, quoted
 from paretoken.plural import counted
 from paretoken.receipts.archive_form import BESIDE, ROOT, open_zstd
-from paretoken.receipts.run_files import is_run_file
+from paretoken.receipts.sealed_files import is_run_file
 
 MOST_FILES = 20_000
 MOST_BYTES = 16 * 2**30

@@ -21,7 +21,7 @@ from paretoken.receipts.differences import NOTHING, FigureDifference, compared
 from paretoken.receipts.hashes import HashCheck, check_hashes, level_receipt
 from paretoken.receipts.recompute import RecordedSettings, recomputed
 from paretoken.receipts.run_figures import check_run_files, recomputes_answer
-from paretoken.receipts.run_files import level_names
+from paretoken.receipts.sealed_files import level_names
 from paretoken.version import __version__
 
 Verdict = Literal["verified", "recomputed", "differs"]
