@@ -13,14 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RUN, RunFolder
 from paretoken.errors import BadConfig, BadFile, CannotWrite
+from paretoken.plain_files import read_parquet
 from paretoken.receipts.archive import publish
+from paretoken.receipts.keys import key_in_table
 from paretoken.receipts.unpack import MOST_FILES, MOST_READ, _write, unpack_run
 from paretoken.receipts.verify import verify_run
-from tests.support.sealed_runs import change_latency, edit, forge, without_receipts
+from tests.support.runs import loaded
+from tests.support.sealed_runs import change_latency, edit, forge, keep_level, without_receipts
 
 FORMS = (".tar.gz", ".zip")
 
@@ -78,6 +83,7 @@ def test_only_a_verified_run_is_published(run, tmp_path, spoil):
         lambda m: m["run"].update(command="paretoken bench http://me:hunter2@h/v1"),
         lambda m: m.update(notes=["the key is sk-verysecretkey123"]),
         lambda m: m["config"].update(api_key="hunter2"),
+        lambda m: m.update({"sk-verysecretkey123": 1}),
     ],
 )
 def test_nothing_that_looks_like_a_key_is_published(run, tmp_path, change):
@@ -92,8 +98,87 @@ def test_a_link_in_a_run_is_not_followed(run, tmp_path):
     result = verify_run(run)
     (run / "points.parquet").rename(tmp_path / "p.parquet")
     (run / "points.parquet").symlink_to(tmp_path / "p.parquet")
-    with pytest.raises(BadFile, match="is a link"):
+    with pytest.raises(BadFile, match="a link"):
         publish(run, result, tmp_path / "a.zip")
+
+
+def test_a_run_that_is_being_measured_is_not_published(run, tmp_path):
+    result = verify_run(run)
+    with RunFolder(run).alone(), pytest.raises(BadConfig, match="is measuring into"):
+        publish(run, result, tmp_path / "a.zip")
+
+
+def grown(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b" ")
+
+
+def shortened(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def edited(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"1", b"2", 1))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("change", [grown, shortened, edited])
+@pytest.mark.parametrize("path", ["receipt.json", "levels/0001/receipt.json", "levels/0001/summary.json"])
+def test_a_file_that_changes_after_it_was_verified_is_not_packed(run, tmp_path, form, change, path):
+    result = verify_run(run)
+    change(run / path)
+    with pytest.raises((BadFile, CannotWrite)):
+        publish(run, result, tmp_path / f"a{form}")
+    assert not list(tmp_path.glob("*a.*"))
+
+
+def test_a_run_that_goes_on_after_it_was_verified_is_not_packed(run, tmp_path):
+    result = verify_run(run)
+    keep_level(RunFolder(run), loaded(1, 5.0), Closed(1))
+    with pytest.raises(BadFile, match="changed after the run was verified"):
+        publish(run, result, tmp_path / "a.zip")
+
+
+KEY = "sk-verysecretkey123"
+HIDING_PLACES = {
+    "texts": pl.Series("detail", [KEY]),
+    "lists": pl.Series("x", [["a", KEY]]),
+    "lists of lists": pl.Series("x", [[["a"], [KEY]]]),
+    "arrays": pl.Series("x", [["a", KEY]], dtype=pl.Array(pl.String, 2)),
+    "structs": pl.Series("x", [{"a": 1, "b": {"c": [KEY]}}]),
+    "categories": pl.Series("x", [KEY], dtype=pl.Categorical),
+    "enumerations": pl.Series("x", [KEY], dtype=pl.Enum([KEY])),
+    "bytes": pl.Series("x", [KEY.encode()]),
+    "lists of bytes": pl.Series("x", [[KEY.encode()]]),
+    "the name of a column": pl.Series(KEY, [1]),
+    "the name of a field": pl.Series("x", [{KEY: 1}]),
+}
+
+
+@pytest.mark.parametrize("place", HIDING_PLACES)
+def test_a_key_is_found_wherever_a_table_holds_it(tmp_path, place):
+    pl.DataFrame([HIDING_PLACES[place]]).write_parquet(tmp_path / "t.parquet")
+    where = key_in_table(*read_parquet(tmp_path / "t.parquet", "t"))
+    assert where and "verysecret" not in where
+
+
+@pytest.mark.parametrize("metadata", [{"note": KEY}, {KEY: "x"}, {"api_key": "hunter2"}])
+def test_a_key_is_found_in_the_metadata_of_a_table(tmp_path, metadata):
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "t.parquet", metadata=metadata)
+    where = key_in_table(*read_parquet(tmp_path / "t.parquet", "t"))
+    assert where and "verysecret" not in where and "hunter2" not in where
+
+
+def test_a_key_is_found_in_the_metadata_of_a_column(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    field = arrow.field("x", arrow.int64(), metadata={"note": KEY})
+    parquet.write_table(arrow.table({"x": [1]}, schema=arrow.schema([field])), tmp_path / "t.parquet")
+    assert key_in_table(*read_parquet(tmp_path / "t.parquet", "t"))
+
+
+def test_the_tables_of_a_run_hold_no_key(sound):
+    for file in sound.rglob("*.parquet"):
+        assert key_in_table(*read_parquet(file, str(file))) is None
 
 
 def test_other_files_of_the_folder_stay_behind(run, tmp_path):

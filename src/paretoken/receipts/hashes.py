@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from paretoken.bench.receipt import RECEIPT, FileHash, LevelReceipt, RunReceipt, own_hash, sha256_of
+import orjson
+
+from paretoken.bench.receipt import RECEIPT, FileHash, LevelReceipt, RunReceipt, hash_of, own_hash, sha256_of
 from paretoken.errors import BadFile
 from paretoken.plain_files import read_bytes
 from paretoken.receipts.sealed_files import is_plain, run_file, run_paths
@@ -79,6 +81,18 @@ def check_hashes(run: Path, finished: Iterable[str]) -> HashCheck:
         faults=tuple(faults),
         without=without,
     )
+
+
+def sealed_files(run: Path, receipt: str) -> dict[str, FileHash]:
+    """Every file that the receipts of a run name, and its own receipt, by path; BadFile where that has another hash."""
+    content = read_bytes(run / RECEIPT)
+    if own_hash(content, run / RECEIPT) != (receipt, receipt):
+        raise BadFile(f"{run / RECEIPT} changed after the run was verified; try again once nothing writes to the run")
+    of_run = RunReceipt.from_json(orjson.loads(content), run / RECEIPT)
+    files = [hash_of(RECEIPT, content), *of_run.files, *of_run.levels]
+    for sealed in of_run.levels:
+        files += files_of_level(sealed, LevelReceipt.read(run_file(run, sealed.path, run / RECEIPT)))
+    return {file.path: file for file in files}
 
 
 def files_of_level(sealed: FileHash, receipt: LevelReceipt) -> list[FileHash]:
