@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import sys
 import tarfile
-import tracemalloc
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RUN, RunFolder
 from paretoken.errors import BadConfig, BadFile, CannotWrite
-from paretoken.plain_files import read_parquet
 from paretoken.receipts.archive import publish
-from paretoken.receipts.keys import key_in_table
-from paretoken.receipts.unpack import MOST_FILES, MOST_READ, _write, unpack_run
+from paretoken.receipts.unpack import unpack_run
 from paretoken.receipts.verify import verify_run
 from tests.support.runs import loaded
 from tests.support.sealed_runs import change_latency, edit, forge, keep_level, without_receipts
+from tests.support.tars import tar
 
 FORMS = (".tar.gz", ".zip")
 
@@ -138,49 +131,6 @@ def test_a_run_that_goes_on_after_it_was_verified_is_not_packed(run, tmp_path):
         publish(run, result, tmp_path / "a.zip")
 
 
-KEY = "sk-verysecretkey123"
-HIDING_PLACES = {
-    "texts": pl.Series("detail", [KEY]),
-    "lists": pl.Series("x", [["a", KEY]]),
-    "lists of lists": pl.Series("x", [[["a"], [KEY]]]),
-    "arrays": pl.Series("x", [["a", KEY]], dtype=pl.Array(pl.String, 2)),
-    "structs": pl.Series("x", [{"a": 1, "b": {"c": [KEY]}}]),
-    "categories": pl.Series("x", [KEY], dtype=pl.Categorical),
-    "enumerations": pl.Series("x", [KEY], dtype=pl.Enum([KEY])),
-    "bytes": pl.Series("x", [KEY.encode()]),
-    "lists of bytes": pl.Series("x", [[KEY.encode()]]),
-    "the name of a column": pl.Series(KEY, [1]),
-    "the name of a field": pl.Series("x", [{KEY: 1}]),
-}
-
-
-@pytest.mark.parametrize("place", HIDING_PLACES)
-def test_a_key_is_found_wherever_a_table_holds_it(tmp_path, place):
-    pl.DataFrame([HIDING_PLACES[place]]).write_parquet(tmp_path / "t.parquet")
-    where = key_in_table(*read_parquet(tmp_path / "t.parquet", "t"))
-    assert where and "verysecret" not in where
-
-
-@pytest.mark.parametrize("metadata", [{"note": KEY}, {KEY: "x"}, {"api_key": "hunter2"}])
-def test_a_key_is_found_in_the_metadata_of_a_table(tmp_path, metadata):
-    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "t.parquet", metadata=metadata)
-    where = key_in_table(*read_parquet(tmp_path / "t.parquet", "t"))
-    assert where and "verysecret" not in where and "hunter2" not in where
-
-
-def test_a_key_is_found_in_the_metadata_of_a_column(tmp_path):
-    arrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    field = arrow.field("x", arrow.int64(), metadata={"note": KEY})
-    parquet.write_table(arrow.table({"x": [1]}, schema=arrow.schema([field])), tmp_path / "t.parquet")
-    assert key_in_table(*read_parquet(tmp_path / "t.parquet", "t"))
-
-
-def test_the_tables_of_a_run_hold_no_key(sound):
-    for file in sound.rglob("*.parquet"):
-        assert key_in_table(*read_parquet(file, str(file))) is None
-
-
 def test_other_files_of_the_folder_stay_behind(run, tmp_path):
     (run / "secrets.txt").write_text("sk-verysecretkey123")
     publish(run, verify_run(run), tmp_path / "a.zip")
@@ -202,137 +152,6 @@ def test_mistakes_are_one_sentence(call, run):
 def test_zstandard_needs_a_newer_python(call, run):
     code, _, err = call(f"publish {run} --out a.tar.zst")
     assert code == 2 and "Python 3.14" in err
-
-
-def tar(*members: tuple[str, bytes, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
-    """A tar of (name, content, type)."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as tarred:
-        for name, content, kind in members:
-            info = tarfile.TarInfo(name)
-            info.size, info.type, info.linkname = len(content), kind, "/etc/passwd"
-            tarred.addfile(info, io.BytesIO(content))
-    return out.getvalue()
-
-
-def refused(tmp_path, content: bytes, words: str) -> None:
-    (tmp_path / "a").write_bytes(content)
-    (tmp_path / "out").mkdir()
-    with pytest.raises(BadFile, match=words):
-        unpack_run(tmp_path / "a", tmp_path / "out")
-    written = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
-    assert written <= {"a", "out"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["../evil", "/tmp/evil", "run/../../evil", "run/levels/0001/../../../evil", "run/notes.txt", "run\\run.json"],
-)
-def test_a_member_with_another_name_is_refused(tmp_path, name):
-    refused(tmp_path, tar((name, b"x", tarfile.REGTYPE)), "no file of a published run")
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
-def test_links_and_devices_are_refused(tmp_path, kind):
-    refused(tmp_path, tar(("run/run.json", b"", kind)), "link or device")
-
-
-def test_an_extended_header_is_refused_unread(tmp_path):
-    refused(tmp_path, tar((f"run/{'x' * 200}", b"", tarfile.REGTYPE), form=tarfile.PAX_FORMAT), "link or device")
-
-
-def test_a_bomb_is_refused_long_before_it_is_unpacked(tmp_path):
-    bomb = gzip.compress(tar(("run/run.json", bytes(80 << 20), tarfile.REGTYPE)))
-    refused(tmp_path, bomb, "far more than its size")
-
-
-def test_a_member_twice_is_refused(tmp_path):
-    refused(tmp_path, tar(*[("run/run.json", b"{}", tarfile.REGTYPE)] * 2), "twice")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"no archive",
-        b"\x1f\x8b\x08\x00broken",
-        b"PK\x03\x04broken",
-        tar(("run/run.json", b"x" * 2000, b"0"))[:900],
-    ],
-)
-def test_what_is_no_whole_archive_is_refused(tmp_path, content):
-    refused(tmp_path, content, "archive|holds no run")
-
-
-def test_a_link_in_a_zip_is_refused(tmp_path):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as zipped:
-        info = zipfile.ZipInfo("run/run.json")
-        info.external_attr = 0o120777 << 16
-        zipped.writestr(info, "/etc/passwd")
-    refused(tmp_path, out.getvalue(), "link or device")
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Every file is the device that is always full."""
-    opened = Path.open
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Path, "open", lambda _, *args, **options: opened(Path("/dev/full"), *args, **options))
-        yield
-
-
-def zipped_members(*names: str, kind: int = zipfile.ZIP_STORED, content: bytes = b"{}") -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", kind) as zipped:
-        for name in names:
-            zipped.writestr(name, content)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize("kind", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_a_zip_in_another_compression_is_refused_unread(tmp_path, monkeypatch, kind):
-    content = zipped_members("run/run.json", kind=kind)
-    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("opened"))
-    refused(tmp_path, content, "another compression")
-
-
-def test_a_zip_whose_dictionary_would_fill_the_memory_is_refused(tmp_path):
-    """An LZMA member states the size of its dictionary, here 1 GB, which is claimed before its first byte."""
-    content = bytearray(zipped_members("run/run.json", kind=zipfile.ZIP_LZMA, content=bytes(1 << 20)))
-    at = content.index(b"run/run.json") + len("run/run.json")
-    content[at + 5 : at + 9] = (1 << 30).to_bytes(4, "little")
-    tracemalloc.start()
-    refused(tmp_path, bytes(content), "another compression")
-    assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    tracemalloc.stop()
-
-
-def test_a_long_list_of_files_in_a_zip_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("paretoken.receipts.unpack.MOST_READ", 100_000)
-    content = zipped_members(*(f"run/{i:0100}" for i in range(1000)))
-    with monkeypatch.context() as patched:
-        patched.setattr(zipfile.ZipFile, "infolist", lambda *_: pytest.fail("listed"))
-        refused(tmp_path, content, "list of files that is far too long")
-
-
-def test_the_list_of_the_most_files_that_a_run_may_have_is_read(tmp_path):
-    assert MOST_FILES * (46 + len("run/levels/0001/requests.parquet") + 28) < MOST_READ
-
-
-@pytest.mark.parametrize("at", [-6, -2])
-@pytest.mark.parametrize("cut", [None, 200_000])
-def test_a_damaged_gzip_is_called_damaged(tmp_path, at, cut):
-    """Its checksum or its length is wrong, which shows at its end, or while a member is written."""
-    whole = tar(("run/run.json", bytes(400_000), tarfile.REGTYPE))
-    content = bytearray(gzip.compress(whole[:cut]))
-    content[at] ^= 1
-    refused(tmp_path, bytes(content) + (gzip.compress(whole[cut:]) if cut else b""), "damaged, truncated or encrypted")
-
-
-def test_a_full_disk_is_called_so(tmp_path):
-    with pytest.raises(CannotWrite, match="No space left on device; free some space"), full_disk():
-        _write(tmp_path / "run.json", iter([b"{}"]))
 
 
 def test_a_changed_run_in_an_archive_differs(call, run, tmp_path):
