@@ -87,18 +87,16 @@ def test_nothing_that_looks_like_a_key_is_published(run, tmp_path, change):
     assert not list(tmp_path.glob("*.zip*"))
 
 
-def test_a_link_in_a_run_is_not_followed(run, tmp_path):
-    result = verify_run(run)
+def test_a_link_in_a_run_is_not_followed(run, verified, tmp_path):
     (run / "points.parquet").rename(tmp_path / "p.parquet")
     (run / "points.parquet").symlink_to(tmp_path / "p.parquet")
     with pytest.raises(BadFile, match="a link"):
-        publish(run, result, tmp_path / "a.zip")
+        publish(run, verified, tmp_path / "a.zip")
 
 
-def test_a_run_that_is_being_measured_is_not_published(run, tmp_path):
-    result = verify_run(run)
+def test_a_run_that_is_being_measured_is_not_published(run, verified, tmp_path):
     with RunFolder(run).alone(), pytest.raises(BadConfig, match="is measuring into"):
-        publish(run, result, tmp_path / "a.zip")
+        publish(run, verified, tmp_path / "a.zip")
 
 
 def grown(file: Path) -> None:
@@ -113,22 +111,19 @@ def edited(file: Path) -> None:
     file.write_bytes(file.read_bytes().replace(b"1", b"2", 1))
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("change", [grown, shortened, edited])
+@pytest.mark.parametrize(("form", "change"), [(".zip", grown), (".tar.gz", shortened), (".tar.gz", edited)])
 @pytest.mark.parametrize("path", ["receipt.json", "levels/0001/receipt.json", "levels/0001/summary.json"])
-def test_a_file_that_changes_after_it_was_verified_is_not_packed(run, tmp_path, form, change, path):
-    result = verify_run(run)
+def test_a_file_that_changes_after_it_was_verified_is_not_packed(run, verified, tmp_path, form, change, path):
     change(run / path)
     with pytest.raises((BadFile, CannotWrite)):
-        publish(run, result, tmp_path / f"a{form}")
+        publish(run, verified, tmp_path / f"a{form}")
     assert not list(tmp_path.glob("*a.*"))
 
 
-def test_a_run_that_goes_on_after_it_was_verified_is_not_packed(run, tmp_path):
-    result = verify_run(run)
+def test_a_run_that_goes_on_after_it_was_verified_is_not_packed(run, verified, tmp_path):
     keep_level(RunFolder(run), loaded(1, 5.0), Closed(1))
     with pytest.raises(BadFile, match="changed after the run was verified"):
-        publish(run, result, tmp_path / "a.zip")
+        publish(run, verified, tmp_path / "a.zip")
 
 
 def test_other_files_of_the_folder_stay_behind(run, tmp_path):
