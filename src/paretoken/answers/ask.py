@@ -50,36 +50,36 @@ def asked(verb: str, question: Question) -> Asked:
 def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
     """The answer of a question with what a reader needs beside it."""
     answer = to_json(typed_answer)
-    origins, sources = _provenance(question, answer)
+    origins, sources = provenance(question, answer)
     return Asked(
         verb=verb,
         version=__version__,
         question=given_fields(question),
         answer=answer,
         origins=origins,
-        sources=tuple(dict.fromkeys(sources)),
+        sources=sources,
         command=command_of(verb, question),
     )
 
 
-def _provenance(question: Question, answer: Any) -> tuple[tuple[str, ...], list[str]]:
+def provenance(question: Question | None, answer: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The origins and the sources of an answer's figures. Values of settings have sources of their own, as origins."""
     from paretoken.points.schema import ORIGINS  # imported here since it loads polars
 
     texts = list(texts_at(answer, ORIGIN_KEYS))
     origins = tuple(origin for origin in ORIGINS if origin in texts)
     sources = [*texts_at(answer, SOURCE_KEYS), *(text for text in texts if text not in ORIGINS)]
-    if hasattr(question, "calibration"):
+    if question is not None and hasattr(question, "calibration"):
         calibration = question.calibration or f"shipped with paretoken {__version__}"
-        return origins or (PREDICTED,), [f"calibration {calibration}", *sources]
-    return origins, sources or _read_by(question)
+        return origins or (PREDICTED,), tuple(dict.fromkeys((f"calibration {calibration}", *sources)))
+    return origins, tuple(dict.fromkeys(sources or _read_by(question)))
 
 
-def _read_by(question: Question) -> list[str]:
+def _read_by(question: Question | None) -> list[str]:
     """The bundles and files of points, or the rental prices, that a question reads."""
     from paretoken.points.bundles import names
 
-    if not hasattr(question, "bundles"):
+    if question is None or not hasattr(question, "bundles"):
         shipped = getattr(question, "shipped_prices", False)
         return [f"rental prices shipped with paretoken {__version__}"] if shipped else []
     bundles = (question.bundles or names()) if getattr(question, "published", True) else ()

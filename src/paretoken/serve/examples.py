@@ -19,7 +19,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "explain-disaggregated": {**_POOLS, **_LAYOUT, "concurrency": 64},
     "fit": {"model": "llama-3-70b"},
     "frontier": {**_POINTS},
-    "history": {"model": "llama-3-70b"},
+    "history": {"model": "deepseek-r1"},
     "outlook": {"scenario": "mi355x-vs-b200"},
     "overview": {},
     "plan": {
@@ -39,5 +39,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "selfhost": {**_POINTS, "e2e_s": 15.0},
     "tco": {"accelerators": ["H200", "MI355X"]},
     "trends": {"accelerator": "H200"},
-    "validate": {"splits": ["random"]},
+    "validate": {"splits": ["random half"]},
 }
