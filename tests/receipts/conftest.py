@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from paretoken.receipts.verify import RunVerification, verify_run
 from tests.support.sealed_runs import sealed_run
 
 
@@ -14,6 +15,12 @@ from tests.support.sealed_runs import sealed_run
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three levels that nobody changes."""
     return sealed_run(tmp_path_factory.mktemp("sealed") / "run")
+
+
+@pytest.fixture(scope="session")
+def verified(sound: Path) -> RunVerification:
+    """The result for that run, and for a copy of it."""
+    return verify_run(sound)
 
 
 @pytest.fixture

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from paretoken.bench.plan import Closed
 from paretoken.bench.run_folder import RUN, RunFolder
-from paretoken.errors import BadConfig, BadFile
+from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.receipts.archive import publish
 from paretoken.receipts.unpack import unpack_run
 from paretoken.receipts.verify import verify_run
-from tests.support.sealed_runs import change_latency, edit, forge, without_receipts
+from tests.support.runs import loaded
+from tests.support.sealed_runs import change_latency, edit, forge, keep_level, without_receipts
+from tests.support.tars import tar
 
 FORMS = (".tar.gz", ".zip")
 
@@ -74,6 +76,7 @@ def test_only_a_verified_run_is_published(run, tmp_path, spoil):
         lambda m: m["run"].update(command="paretoken bench http://me:hunter2@h/v1"),
         lambda m: m.update(notes=["the key is sk-verysecretkey123"]),
         lambda m: m["config"].update(api_key="hunter2"),
+        lambda m: m.update({"sk-verysecretkey123": 1}),
     ],
 )
 def test_nothing_that_looks_like_a_key_is_published(run, tmp_path, change):
@@ -84,12 +87,43 @@ def test_nothing_that_looks_like_a_key_is_published(run, tmp_path, change):
     assert not list(tmp_path.glob("*.zip*"))
 
 
-def test_a_link_in_a_run_is_not_followed(run, tmp_path):
-    result = verify_run(run)
+def test_a_link_in_a_run_is_not_followed(run, verified, tmp_path):
     (run / "points.parquet").rename(tmp_path / "p.parquet")
     (run / "points.parquet").symlink_to(tmp_path / "p.parquet")
-    with pytest.raises(BadFile, match="is a link"):
-        publish(run, result, tmp_path / "a.zip")
+    with pytest.raises(BadFile, match="a link"):
+        publish(run, verified, tmp_path / "a.zip")
+
+
+def test_a_run_that_is_being_measured_is_not_published(run, verified, tmp_path):
+    with RunFolder(run).alone(), pytest.raises(BadConfig, match="is measuring into"):
+        publish(run, verified, tmp_path / "a.zip")
+
+
+def grown(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b" ")
+
+
+def shortened(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def edited(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"1", b"2", 1))
+
+
+@pytest.mark.parametrize(("form", "change"), [(".zip", grown), (".tar.gz", shortened), (".tar.gz", edited)])
+@pytest.mark.parametrize("path", ["receipt.json", "levels/0001/receipt.json", "levels/0001/summary.json"])
+def test_a_file_that_changes_after_it_was_verified_is_not_packed(run, verified, tmp_path, form, change, path):
+    change(run / path)
+    with pytest.raises((BadFile, CannotWrite)):
+        publish(run, verified, tmp_path / f"a{form}")
+    assert not list(tmp_path.glob("*a.*"))
+
+
+def test_a_run_that_goes_on_after_it_was_verified_is_not_packed(run, verified, tmp_path):
+    keep_level(RunFolder(run), loaded(1, 5.0), Closed(1))
+    with pytest.raises(BadFile, match="changed after the run was verified"):
+        publish(run, verified, tmp_path / "a.zip")
 
 
 def test_other_files_of_the_folder_stay_behind(run, tmp_path):
@@ -113,75 +147,6 @@ def test_mistakes_are_one_sentence(call, run):
 def test_zstandard_needs_a_newer_python(call, run):
     code, _, err = call(f"publish {run} --out a.tar.zst")
     assert code == 2 and "Python 3.14" in err
-
-
-def tar(*members: tuple[str, bytes, bytes], form: int = tarfile.USTAR_FORMAT) -> bytes:
-    """A tar of (name, content, type)."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as tarred:
-        for name, content, kind in members:
-            info = tarfile.TarInfo(name)
-            info.size, info.type, info.linkname = len(content), kind, "/etc/passwd"
-            tarred.addfile(info, io.BytesIO(content))
-    return out.getvalue()
-
-
-def refused(tmp_path, content: bytes, words: str) -> None:
-    (tmp_path / "a").write_bytes(content)
-    (tmp_path / "out").mkdir()
-    with pytest.raises(BadFile, match=words):
-        unpack_run(tmp_path / "a", tmp_path / "out")
-    written = {p.relative_to(tmp_path).parts[0] for p in tmp_path.rglob("*")}
-    assert written <= {"a", "out"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["../evil", "/tmp/evil", "run/../../evil", "run/levels/0001/../../../evil", "run/notes.txt", "run\\run.json"],
-)
-def test_a_member_with_another_name_is_refused(tmp_path, name):
-    refused(tmp_path, tar((name, b"x", tarfile.REGTYPE)), "no file of a published run")
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
-def test_links_and_devices_are_refused(tmp_path, kind):
-    refused(tmp_path, tar(("run/run.json", b"", kind)), "link or device")
-
-
-def test_an_extended_header_is_refused_unread(tmp_path):
-    refused(tmp_path, tar((f"run/{'x' * 200}", b"", tarfile.REGTYPE), form=tarfile.PAX_FORMAT), "link or device")
-
-
-def test_a_bomb_is_refused_long_before_it_is_unpacked(tmp_path):
-    bomb = gzip.compress(tar(("run/run.json", bytes(80 << 20), tarfile.REGTYPE)))
-    refused(tmp_path, bomb, "far more than its size")
-
-
-def test_a_member_twice_is_refused(tmp_path):
-    refused(tmp_path, tar(*[("run/run.json", b"{}", tarfile.REGTYPE)] * 2), "twice")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"no archive",
-        b"\x1f\x8b\x08\x00broken",
-        b"PK\x03\x04broken",
-        tar(("run/run.json", b"x" * 2000, b"0"))[:900],
-    ],
-)
-def test_what_is_no_whole_archive_is_refused(tmp_path, content):
-    refused(tmp_path, content, "archive|holds no run")
-
-
-def test_a_link_in_a_zip_is_refused(tmp_path):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as zipped:
-        info = zipfile.ZipInfo("run/run.json")
-        info.external_attr = 0o120777 << 16
-        zipped.writestr(info, "/etc/passwd")
-    refused(tmp_path, out.getvalue(), "link or device")
 
 
 def test_a_changed_run_in_an_archive_differs(call, run, tmp_path):

@@ -19,6 +19,7 @@ from paretoken.bench.run_folder import REQUESTS, SUMMARY, RunFolder
 from paretoken.bench.stats.level_summary import LevelTimes
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.summary import LevelContext, summarise
+from paretoken.receipts.verify import RunVerification
 from paretoken.slo import MEASURED, parse_slos
 from tests.support.runs import COLUMNS, METADATA, loaded, proof
 
@@ -111,3 +112,8 @@ def without_receipts(run: Path) -> None:
 
 def summary_of(run: Path, level: str = "0001") -> Path:
     return run / "levels" / level / SUMMARY
+
+
+def figures(result: RunVerification) -> set[str]:
+    """The figures that differ."""
+    return {d.figure for d in result.differences}

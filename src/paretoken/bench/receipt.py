@@ -21,11 +21,14 @@ from paretoken.bench.documents import RunFile, json_bytes, write_bytes
 from paretoken.bench.metadata import RunMetadata, ServerIdentity
 from paretoken.bench.receipt_writer import ReceiptWriter, receipt_writer
 from paretoken.errors import BadFile
+from paretoken.plain_files import read_bytes
 from paretoken.secret_names import without_secrets
 
 RECEIPT = "receipt.json"
 OF_LEVEL = ("requests.parquet", "summary.json", "telemetry.parquet", "telemetry.json")
-OF_RUN = ("run.json", "sessions.parquet", "points.parquet", "summary.json")
+GATE = "gate.json"
+"""The verdict of the accuracy gate, which may be attached after the run."""
+OF_RUN = ("run.json", "sessions.parquet", "points.parquet", "summary.json", GATE)
 _OWN_HASH, _END = b'"sha256": "', b'"\n}'
 
 
@@ -111,9 +114,29 @@ def write_run_receipt(run: Path, metadata: RunMetadata, levels: Sequence[str]) -
         levels=tuple(sealed),
         without=tuple(name for name, path in zip(levels, receipts, strict=True) if path not in paths),
     )
+    _write_with_own_hash(run / RECEIPT, receipt)
+
+
+def add_to_run_receipt(run: Path, names: Sequence[str]) -> None:
+    """Add files of a run that were written after its receipt; the hashes of the others stay.
+
+    A receipt that does not have its own hash stays as it is, so that its change stays visible.
+    """
+    file = run / RECEIPT
+    if not file.is_file():
+        return
+    stated, actual = own_hash(read_bytes(file), file)
+    if stated != actual:
+        return
+    receipt = RunReceipt.read(file)
+    others = tuple(sealed for sealed in receipt.files if sealed.path not in names)
+    _write_with_own_hash(file, replace(receipt, files=(*others, *file_hashes(run, names)), sha256=""))
+
+
+def _write_with_own_hash(file: Path, receipt: RunReceipt) -> None:
     content = json_bytes(receipt)
     digest = hashlib.sha256(content).hexdigest()
-    write_bytes(run / RECEIPT, content.removesuffix(_END) + digest.encode() + _END)
+    write_bytes(file, content.removesuffix(_END) + digest.encode() + _END)
 
 
 def own_hash(content: bytes, where: object) -> tuple[str, str]:

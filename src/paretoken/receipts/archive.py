@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import tarfile
 import zipfile
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from paretoken.bench.documents import json_bytes
-from paretoken.bench.receipt import sha256_of
-from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.lock import is_locked
+from paretoken.bench.receipt import RECEIPT, FileHash, sha256_of
+from paretoken.bench.run_folder import LOCK, RunFolder
 from paretoken.errors import BadConfig, BadFile, CannotWrite
 from paretoken.plain_files import read_bytes, read_parquet
 from paretoken.receipts.archive_form import (
@@ -27,14 +29,25 @@ from paretoken.receipts.archive_form import (
     suffix_of,
 )
 from paretoken.receipts.environment import environment, server_record
+from paretoken.receipts.hashes import sealed_files
 from paretoken.receipts.keys import key_in_json, key_in_table
-from paretoken.receipts.run_files import is_plain, run_paths
+from paretoken.receipts.sealed_files import is_plain, run_file
 from paretoken.receipts.verify import RunVerification
 
 _MODE = 0o644
 _LEVEL = 6
 """Of compression: most of an archive is Parquet, which is compressed already."""
-Content = bytes | Path
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A file of the run, packed only with the bytes that its receipt states."""
+
+    place: Path
+    sealed: FileHash
+
+
+Content = bytes | SealedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +62,15 @@ class PublishedRun:
 
 
 def publish(run: Path, result: RunVerification, out: Path, licence: str = "") -> PublishedRun:
-    """Pack a verified run. BadConfig where it is not verified, BadFile where a file of it looks like it holds a key."""
+    """Pack a verified run. BadConfig where it is not verified, or a process measures into it; BadFile where a file of
+    it looks like it holds a key, or is not what was verified.
+    """
     suffix = suffix_of(out)
+    if is_locked(run / LOCK):
+        raise BadConfig(f"a process is measuring into {run}; wait until it ends, then publish the run")
     if result.verdict != "verified" or result.hashes.receipt is None:
         raise BadConfig(f"{run} is not verified ({result.verdict}); see 'paretoken verify {run}'")
-    members = dict(sorted(_members(run, result, licence).items()))
+    members = dict(sorted(_members(run, result, result.hashes.receipt, licence).items()))
     for name, content in members.items():
         _check_no_key(name, content)
     partial = out.with_name(f".{out.name}.part")
@@ -62,7 +79,9 @@ def publish(run: Path, result: RunVerification, out: Path, licence: str = "") ->
         _PACKERS[suffix](partial, members)
         partial.replace(out)
     except OSError as e:
-        raise CannotWrite(f"{out} cannot be written: {e.strerror or e}") from e
+        raise CannotWrite(
+            f"{out} cannot be written: {e.strerror or e}; free some space, or choose another --out"
+        ) from e
     finally:
         partial.unlink(missing_ok=True)
     return PublishedRun(
@@ -74,14 +93,16 @@ def publish(run: Path, result: RunVerification, out: Path, licence: str = "") ->
     )
 
 
-def _members(run: Path, result: RunVerification, licence: str) -> dict[str, Content]:
-    """The files of the archive by name: those of the run as they are on disk, the others as bytes."""
-    paths = run_paths(run)
-    if link := next((path for path in paths if not is_plain(run, path)), None):
-        raise BadFile(f"{run / link} is a link; copy the file into the run")
+def _members(run: Path, result: RunVerification, receipt: str, licence: str) -> dict[str, Content]:
+    """The files of the archive by name: those that the receipts of the run name, the others as bytes."""
+    sealed = sealed_files(run, receipt)
+    if odd := next((path for path in sealed if not is_plain(run, path)), None):
+        raise BadFile(f"{run / odd} is missing or a link; copy the file into the run")
     folder = RunFolder(run)
     metadata, server = folder.metadata(), server_record(run)
-    members: dict[str, Content] = {f"{ROOT}/{path}": run / path for path in paths}
+    members: dict[str, Content] = {
+        f"{ROOT}/{path}": SealedFile(run_file(run, path, run / RECEIPT), file) for path, file in sealed.items()
+    }
     members[ENVIRONMENT] = json_bytes(environment(run, metadata, folder.levels()))
     members[README] = _readme(result, licence).encode()
     if server.job is not None:
@@ -104,7 +125,7 @@ Licence: {licence or "not stated; ask whoever published the run"}
 Verify it:     paretoken verify ARCHIVE
 How to repeat: paretoken reproduce ARCHIVE
 
-'verify' checks the hashes of all files of the run, and recomputes every figure from the request records.
+'verify' checks the hashes of all files of the run, and recomputes every figure from its records.
 It does not show who measured, or that the records are genuine.
 """
 
@@ -112,12 +133,14 @@ It does not show who measured, or that the records are genuine.
 def _check_no_key(name: str, content: Content) -> None:
     if name == README:
         return
-    if name.endswith(".parquet") and isinstance(content, Path):
-        found = key_in_table(read_parquet(content, str(content))[0])
+    if isinstance(content, bytes):
+        key = key_in_json(content)
+    elif name.endswith(".parquet"):
+        key = key_in_table(*read_parquet(content.place, str(content.place)))
     else:
-        found = key_in_json(content if isinstance(content, bytes) else read_bytes(content))
-    if found:
-        raise BadFile(f"{name} holds what looks like a key ({found}); a published run must hold none: remove it")
+        key = key_in_json(read_bytes(content.place))
+    if key:
+        raise BadFile(f"{name} holds what looks like a key ({key}); a published run must hold none: remove it")
 
 
 def _pack_zip(out: Path, members: dict[str, Content]) -> None:
@@ -161,8 +184,24 @@ def _opened(content: Content) -> Iterator[tuple[IO[bytes], int]]:
     if isinstance(content, bytes):
         yield io.BytesIO(content), len(content)
         return
-    with content.open("rb") as file:
-        yield file, content.stat().st_size
+    with _HashedFile(content.place) as file:
+        yield file, content.sealed.bytes
+        if file.read(1) or file.digest.hexdigest() != content.sealed.sha256:
+            raise BadFile(f"{content.place} changed after the run was verified; try again once nothing writes to it")
+
+
+class _HashedFile(io.FileIO):
+    """A file read once from its beginning; `digest` is of what was read."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(place)
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes."""
+        content = super().read(size) or b""
+        self.digest.update(content)
+        return content
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> None:

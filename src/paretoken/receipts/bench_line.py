@@ -18,7 +18,7 @@ _OPTIONS = {
 }
 """Of fields whose option has another name."""
 _LEARNED = ("urls", "refused", "tokens_per_word", "tokens_per_recorded_word")
-"""Fields that are no option: the first is the arguments, the others are found out before the load."""
+"""Fields that are no option: the first is the arguments, the others are learned before the load."""
 _LOADS = ("concurrency", "rate", "search", "repeat")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from paretoken.bench.documents import json_bytes
+from paretoken.receipts.figures import is_figure
 
 ROUNDING = 1e-9
 """The relative difference that other processors and versions of numpy may make in a sum of floats."""
@@ -28,25 +29,46 @@ class FigureDifference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How many figures were compared, and those that differ."""
+    """How many figures were recomputed, how many values are copies of recorded ones, and all that differ.
 
-    figures: int
-    differences: tuple[FigureDifference, ...]
+    Settings, labels and texts are compared, too, and not counted.
+    """
+
+    figures: int = 0
+    copies: int = 0
+    differences: tuple[FigureDifference, ...] = ()
 
     def __add__(self, other: Comparison) -> Comparison:
-        return Comparison(self.figures + other.figures, self.differences + other.differences)
+        return Comparison(
+            self.figures + other.figures, self.copies + other.copies, self.differences + other.differences
+        )
 
 
-NOTHING = Comparison(0, ())
+NOTHING = Comparison()
 
 
-def compared(where: str, recorded: object, recomputed: object, name: str = "") -> Comparison:
-    """Every value of two documents of one form, by its path; `name` is the path of the documents themselves."""
+def recomputed_values(
+    where: str, recorded: object, recomputed: object, counts: Callable[[str, object], bool] = is_figure
+) -> Comparison:
+    """Every value of two documents of one form; a figure is a value that `counts`, by its path and what it is."""
+    pairs = _pairs(recorded, recomputed)
+    figures = sum(counts(path, a) or counts(path, b) for path, a, b in pairs)
+    return Comparison(figures=figures, differences=tuple(_differences(where, pairs)))
+
+
+def copied_values(where: str, copy: object, original: object, name: str) -> Comparison:
+    """Every value of a copy and of its original, which is the `name` of the file `where`."""
+    pairs = _pairs(copy, original, name)
+    return Comparison(copies=len(pairs), differences=tuple(_differences(where, pairs)))
+
+
+def _pairs(recorded: object, recomputed: object, name: str = "") -> list[tuple[str, object, object]]:
     before, after = dict(_leaves(plain(recorded), name)), dict(_leaves(plain(recomputed), name))
-    paths = list(dict.fromkeys([*before, *after]))
-    pairs = [(path, before.get(path, MISSING), after.get(path, MISSING)) for path in paths]
-    different = (FigureDifference(where, path, a, b) for path, a, b in pairs if not same(a, b))
-    return Comparison(len(paths), tuple(different))
+    return [(path, before.get(path, MISSING), after.get(path, MISSING)) for path in dict.fromkeys([*before, *after])]
+
+
+def _differences(where: str, pairs: list[tuple[str, object, object]]) -> Iterator[FigureDifference]:
+    return (FigureDifference(where, path, a, b) for path, a, b in pairs if not same(a, b))
 
 
 def plain(value: object) -> object:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from paretoken.bench.receipt import RECEIPT, FileHash, LevelReceipt, RunReceipt, own_hash, sha256_of
+import orjson
+
+from paretoken.bench.receipt import RECEIPT, FileHash, LevelReceipt, RunReceipt, hash_of, own_hash, sha256_of
 from paretoken.errors import BadFile
 from paretoken.plain_files import read_bytes
-from paretoken.receipts.run_files import is_plain, run_file
+from paretoken.receipts.sealed_files import is_plain, run_file, run_paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +59,19 @@ def check_hashes(run: Path, finished: Iterable[str]) -> HashCheck:
     content = read_bytes(run / RECEIPT)
     stated, actual = own_hash(content, run / RECEIPT)
     receipt = RunReceipt.read(run / RECEIPT)
+    without = tuple(name for name in receipt.without if name in levels)
     faults = [FileFault(path=RECEIPT, fault="changed", recorded=stated, actual=actual)] if stated != actual else []
     listed = [*receipt.files, *receipt.levels]
     faults += _faults(run, listed, run / RECEIPT)
+    unread = {fault.path for fault in faults}
     tools: dict[str, None] = {}
-    for sealed in receipt.levels:
-        level = Path(sealed.path).parent
-        if any(fault.path == sealed.path for fault in faults):
-            continue
+    for sealed in (sealed for sealed in receipt.levels if sealed.path not in unread):
         of_level = LevelReceipt.read(run / sealed.path)
         tools[of_level.writer.tool] = None
-        inside = [FileHash(f"{level.as_posix()}/{f.path}", f.sha256, f.bytes) for f in of_level.files]
+        inside = files_of_level(sealed, of_level)
         faults += _faults(run, inside, run / sealed.path)
         listed += inside
-    named = {Path(sealed.path).parent.name for sealed in receipt.levels} | set(receipt.without)
-    faults += [FileFault(path=f"levels/{name}/{RECEIPT}", fault="not listed") for name in levels if name not in named]
+    faults += _not_listed(run, listed, [*unread, *(f"levels/{name}/{RECEIPT}" for name in without)])
     return HashCheck(
         receipt=actual,
         written=receipt.written,
@@ -79,8 +79,26 @@ def check_hashes(run: Path, finished: Iterable[str]) -> HashCheck:
         files=len(listed) + 1,
         bytes=len(content) + sum(file.bytes for file in listed),
         faults=tuple(faults),
-        without=tuple(name for name in receipt.without if name in levels),
+        without=without,
     )
+
+
+def sealed_files(run: Path, receipt: str) -> dict[str, FileHash]:
+    """Every file that the receipts of a run name, and its own receipt, by path; BadFile where that has another hash."""
+    content = read_bytes(run / RECEIPT)
+    if own_hash(content, run / RECEIPT) != (receipt, receipt):
+        raise BadFile(f"{run / RECEIPT} changed after the run was verified; try again once nothing writes to the run")
+    of_run = RunReceipt.from_json(orjson.loads(content), run / RECEIPT)
+    files = [hash_of(RECEIPT, content), *of_run.files, *of_run.levels]
+    for sealed in of_run.levels:
+        files += files_of_level(sealed, LevelReceipt.read(run_file(run, sealed.path, run / RECEIPT)))
+    return {file.path: file for file in files}
+
+
+def files_of_level(sealed: FileHash, receipt: LevelReceipt) -> list[FileHash]:
+    """The files of a level by their paths within the run; `sealed` is its receipt there."""
+    level = Path(sealed.path).parent.as_posix()
+    return [FileHash(f"{level}/{file.path}", file.sha256, file.bytes) for file in receipt.files]
 
 
 def level_receipt(run: Path, level: str) -> LevelReceipt | None:
@@ -103,3 +121,12 @@ def _faults(run: Path, listed: Iterable[FileHash], where: Path) -> Iterator[File
             yield FileFault(path=file.path, fault="changed", recorded=file.sha256, actual=f"{size:,} bytes")
         elif (actual := sha256_of(place)) != file.sha256:
             yield FileFault(path=file.path, fault="changed", recorded=file.sha256, actual=actual)
+
+
+def _not_listed(run: Path, listed: Iterable[FileHash], unread: Iterable[str]) -> Iterator[FileFault]:
+    """The files that a run has and no receipt lists, but for those of levels whose receipt is not there or not read."""
+    paths = {RECEIPT, *(file.path for file in listed)}
+    levels = {Path(path).parent for path in unread if Path(path).name == RECEIPT and path != RECEIPT}
+    for path in run_paths(run):
+        if path not in paths and Path(path).parent not in levels:
+            yield FileFault(path=path, fault="not listed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from paretoken.bench.config import BenchConfig
@@ -15,7 +16,8 @@ from paretoken.bench.stats.repeats import merged_points, repeated
 from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
 from paretoken.points.files import read_points
 from paretoken.points.schema import conform
-from paretoken.receipts.differences import NOTHING, Comparison, compared
+from paretoken.receipts.differences import NOTHING, Comparison, copied_values, recomputed_values
+from paretoken.receipts.figures import is_point_figure
 
 
 def check_run_files(
@@ -25,10 +27,16 @@ def check_run_files(
     return _check_sweep(run, recorded, recomputed, config) + _check_points(run, recomputed)
 
 
-def recomputes_answer(config: BenchConfig, answer: SearchAnswer | None) -> bool:
-    """Whether the answer of a run follows from its levels and its settings: why the climb
-    of a campaign ended does not."""
-    return answer is None or (config.search is not None and answer.get("kind") == config.search)
+def answer_as_recorded(run: Path, config: BenchConfig, summaries: Sequence[LevelSummary]) -> str | None:
+    """What of a run's answer had to be taken as recorded; None where all of it follows from the levels."""
+    if not (run / SUMMARY).is_file():
+        return None
+    answer = SweepSummary.read(run / SUMMARY).answer
+    if config.search is None:
+        return "why the climb of the campaign ended" if _is_end_of_climb(answer) else None
+    if answer is None and _expected_answer(config, None, summaries) is None:
+        return "that the search was cut: it has no answer, and its levels do not end it"
+    return None
 
 
 def _check_sweep(
@@ -37,24 +45,40 @@ def _check_sweep(
     if not (run / SUMMARY).is_file():
         return NOTHING
     sweep = SweepSummary.read(run / SUMMARY)
-    answer = sweep.answer
-    if answer is not None and recomputes_answer(config, answer):
-        answer = _answer(config, summaries, of_climb="doubts" not in answer)
-    whole = SweepSummary(levels=tuple(recorded), repeats=tuple(repeated(summaries)), answer=answer)
-    return compared(SUMMARY, sweep, whole)
+    before = {"repeats": sweep.repeats, "answer": sweep.answer}
+    after = {"repeats": repeated(summaries), "answer": _expected_answer(config, sweep.answer, summaries)}
+    return copied_values(SUMMARY, sweep.levels, recorded, "levels") + recomputed_values(SUMMARY, before, after)
 
 
-def _answer(config: BenchConfig, summaries: Sequence[LevelSummary], *, of_climb: bool) -> SearchAnswer | None:
-    """The answer of a search after these levels; that of the climb of `quick` has no doubts of its own."""
-    if of_climb:
-        return climb_answer({s.load.users or 0: s for s in summaries}, config.slo)
+def _expected_answer(
+    config: BenchConfig, answer: SearchAnswer | None, summaries: Sequence[LevelSummary]
+) -> SearchAnswer | None:
+    """The answer that a run should state: the settings decide which, whatever kind the recorded one claims.
+
+    Without a search there is none, but for why the climb of a campaign ended. A search that was cut has none yet.
+    The answer of `quick`, whose settings are those of a search, has no doubts of its own.
+    """
     search = search_of(config)
     if search is None:
-        return None
+        return answer if _is_end_of_climb(answer) else None
+    observed = _observed(config, summaries)
+    if answer is not None and config.search == "slo" and "doubts" not in answer:
+        return climb_answer({s.load.users or 0: s for s in observed}, config.slo)
     outcome = SearchOutcome(search, config.slo)
-    for summary in summaries:
+    for summary in observed:
         outcome.observe(int(summary.load.size) if search.whole else summary.load.size, summary)
-    return outcome.answer()
+    stopped = len(observed) < len(summaries)
+    return outcome.answer() if answer is not None or stopped or search.next_load() is None else None
+
+
+def _is_end_of_climb(answer: SearchAnswer | None) -> bool:
+    """Whether an answer only says why a climb ended: it has no load that anybody could compare."""
+    return answer is not None and set(answer) == {"kind", "ended"} and answer.get("kind") == "climb"
+
+
+def _observed(config: BenchConfig, summaries: Sequence[LevelSummary]) -> list[LevelSummary]:
+    """The levels that a search takes in: with `on_error` stop it ends at the first that failed."""
+    return list(takewhile(lambda s: not (s.failed and config.on_error == "stop"), summaries))
 
 
 def _check_points(run: Path, summaries: Sequence[LevelSummary]) -> Comparison:
@@ -62,4 +86,4 @@ def _check_points(run: Path, summaries: Sequence[LevelSummary]) -> Comparison:
         return NOTHING
     recorded = conform(read_points(run / POINTS, keep_going=True)[0])
     rows = [point for point in merged_points(summaries) if point["osl"] is not None]
-    return compared(POINTS, recorded.to_dicts(), points_frame(rows).to_dicts())
+    return recomputed_values(POINTS, recorded.to_dicts(), points_frame(rows).to_dicts(), is_point_figure)

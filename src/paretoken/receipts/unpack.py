@@ -6,6 +6,7 @@ Sizes are counted as bytes arrive, not read from a header, so that a small archi
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 import tarfile
 import zipfile
@@ -18,14 +19,17 @@ from typing import IO
 from paretoken.errors import BadFile, CannotWrite, quoted
 from paretoken.plural import counted
 from paretoken.receipts.archive_form import BESIDE, ROOT, open_zstd
-from paretoken.receipts.run_files import is_run_file
+from paretoken.receipts.sealed_files import is_run_file
 
 MOST_FILES = 20_000
 MOST_BYTES = 16 * 2**30
 MOST_RATIO = 200
 LEAST_BYTES = 64 * 2**20
 """What any archive may unpack to, however small it is."""
+MOST_READ = 4 * 2**20
+"""Of a zip at once; the list of MOST_FILES files of a run is shorter."""
 _BLOCK, _PIECE = 512, 1 << 18
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, struct.error)
 _NOT_READABLE = (NotImplementedError, RuntimeError)
@@ -69,15 +73,29 @@ def unpack_run(archive: Path, folder: Path) -> Path:
 
 
 def _write(place: Path, content: Iterator[bytes]) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
     if place.exists():
         raise BadFile(f"the archive holds {quoted(place.name)} twice; refused")
+    with _writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = place.open("wb", buffering=0)
+    with file:
+        for piece in content:  # what reading raises is of the archive, not of the disk
+            with _writing(place):
+                _write_all(file, piece)
+
+
+def _write_all(file: io.FileIO, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
     try:
-        with place.open("wb") as file:
-            for piece in content:
-                file.write(piece)
+        yield
     except OSError as e:
-        raise CannotWrite(f"{place.parent} cannot be written: {e.strerror}; free some space") from e
+        raise CannotWrite(f"{place.parent} cannot be written: {e.strerror or e}; free some space") from e
 
 
 def _checked(name: str, archive: Path) -> str:
@@ -88,12 +106,26 @@ def _checked(name: str, archive: Path) -> str:
     return name
 
 
+class _BoundedFile(io.FileIO):
+    """A file of which nobody reads more than MOST_READ bytes at once: a zip states itself how large its list is."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes; BadFile where more than MOST_READ are asked for."""
+        most = MOST_READ + 1 if size is None or size < 0 else size
+        content = super().read(most) if most <= MOST_READ + 1 else None
+        if content is None or len(content) > MOST_READ:
+            raise BadFile(f"{self.name} has a list of files that is far too long; refused")
+        return content
+
+
 def _zip_members(archive: Path, head: bytes, budget: _Budget) -> Iterator[tuple[str, Iterator[bytes]]]:
-    with zipfile.ZipFile(archive) as zipped:
+    with _BoundedFile(archive) as file, zipfile.ZipFile(file) as zipped:
         for info in zipped.infolist():
             budget.file()
             if info.is_dir() or (info.external_attr >> 28) not in (0, 8):
                 raise BadFile(f"{archive} holds {quoted(info.filename)}, a folder, link or device; refused")
+            if info.compress_type not in _COMPRESSIONS:  # others claim memory before the first byte
+                raise BadFile(f"{archive} holds {quoted(info.filename)} in another compression than Deflate; refused")
             with zipped.open(info) as member:
                 yield _checked(info.filename, archive), _pieces(member, budget)
 
@@ -111,6 +143,8 @@ def _tar_members(archive: Path, head: bytes, budget: _Budget) -> Iterator[tuple[
             for _ in content:  # what the reader left
                 pass
             _exactly(stream, -member.size % _BLOCK)
+        for _ in _pieces(stream, budget):  # to its end, where the checksum is
+            pass
 
 
 @contextmanager
@@ -141,7 +175,7 @@ def _sized(stream: IO[bytes] | gzip.GzipFile, size: int, budget: _Budget) -> Ite
         yield piece
 
 
-def _pieces(stream: IO[bytes], budget: _Budget) -> Iterator[bytes]:
+def _pieces(stream: IO[bytes] | gzip.GzipFile, budget: _Budget) -> Iterator[bytes]:
     while piece := stream.read(_PIECE):
         budget.take(len(piece))
         yield piece

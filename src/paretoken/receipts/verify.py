@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +14,13 @@ from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.run_folder import REQUESTS, RUN, SUMMARY, LevelOnDisk, RunFolder
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.bench.stats.sessions.table import read_traced
-from paretoken.bench.stats.sweep_summary import SearchAnswer, SweepSummary
 from paretoken.errors import BadFile
 from paretoken.foreign_text import one_line
-from paretoken.receipts.differences import NOTHING, FigureDifference, compared
+from paretoken.receipts.differences import NOTHING, FigureDifference, recomputed_values
 from paretoken.receipts.hashes import HashCheck, check_hashes, level_receipt
 from paretoken.receipts.recompute import RecordedSettings, recomputed
-from paretoken.receipts.run_figures import check_run_files, recomputes_answer
-from paretoken.receipts.run_files import level_names
+from paretoken.receipts.run_figures import answer_as_recorded, check_run_files
+from paretoken.receipts.sealed_files import level_names
 from paretoken.version import __version__
 
 Verdict = Literal["verified", "recomputed", "differs"]
@@ -32,12 +31,14 @@ Verdict = Literal["verified", "recomputed", "differs"]
 class RunVerification:
     """The result for one run. `summaries` are those that the records give, in the order of the levels.
 
+    `figures` are numbers that were recomputed, `copies` values of the run's summary that repeat those of its levels.
     `taken` says what had to be taken as recorded and `unread` what could not be recomputed at all.
     """
 
     run: str
     hashes: HashCheck
     figures: int
+    copies: int
     differences: tuple[FigureDifference, ...]
     taken: tuple[str, ...]
     unread: tuple[str, ...]
@@ -64,7 +65,7 @@ def verify_run(run: Path, name: str | None = None) -> RunVerification:
     if not names and not hashes.faults:
         raise BadFile(f"{name or run} has no finished level; finish it, then verify it again")
     settings = _settings(run, metadata)
-    comparison, unread = NOTHING, list[str]()
+    comparison, answer, unread = NOTHING, None, list[str]()
     recorded, summaries = list[LevelSummary](), list[LevelSummary]()
     for level in names:
         try:
@@ -76,10 +77,11 @@ def verify_run(run: Path, name: str | None = None) -> RunVerification:
             continue
         recorded.append(before)
         summaries.append(after)
-        comparison += compared(f"levels/{level}/{SUMMARY}", _figures(before), _figures(after))
+        comparison += recomputed_values(f"levels/{level}/{SUMMARY}", _figures(before), _figures(after))
     if not unread:
         try:
             comparison += check_run_files(run, recorded, summaries, settings.config)
+            answer = answer_as_recorded(run, settings.config, summaries)
         except BadFile as e:
             if not hashes.faults:
                 raise
@@ -88,8 +90,9 @@ def verify_run(run: Path, name: str | None = None) -> RunVerification:
         run=name or str(run),
         hashes=hashes,
         figures=comparison.figures,
+        copies=comparison.copies,
         differences=comparison.differences,
-        taken=tuple(_taken(run, recorded, settings.config, hashes)),
+        taken=tuple(_taken(run, recorded, answer, hashes)),
         unread=tuple(unread),
         recorded_by=tuple(dict.fromkeys(s.tool.version for s in recorded)),
         summaries=tuple(summaries),
@@ -121,7 +124,7 @@ _IMPOSSIBLE = (ArithmeticError, LookupError, ValueError, TypeError, pl.exception
 
 def _figures(summary: LevelSummary) -> dict[str, object]:
     """Every figure of a level but for what is taken as recorded."""
-    names = [name for name in summary.__dataclass_fields__ if name not in _AS_RECORDED]
+    names = [field.name for field in fields(summary) if field.name not in _AS_RECORDED]
     figures = {name: getattr(summary, name) for name in names}
     return figures | {"server": {"gauges": summary.server.gauges}} if summary.server else figures
 
@@ -129,8 +132,8 @@ def _figures(summary: LevelSummary) -> dict[str, object]:
 _AS_RECORDED = ("schema", "schema_version", "tool", "run", "columns", "stop", "fidelity", "fleet", "server")
 
 
-def _taken(run: Path, recorded: Sequence[LevelSummary], config: BenchConfig, hashes: HashCheck) -> Iterator[str]:
-    """What no record holds, so that the recorded value was used."""
+def _taken(run: Path, recorded: Sequence[LevelSummary], answer: str | None, hashes: HashCheck) -> Iterator[str]:
+    """What no record holds, so that the recorded value was used; `answer` is what that is of the run's answer."""
     yield "labels of the points (accelerator, engine, model, …), the planned load and its end: as the run states them"
     if any(s.fidelity for s in recorded):
         yield "the client's measurements of itself: its tallies are not kept"
@@ -141,12 +144,5 @@ def _taken(run: Path, recorded: Sequence[LevelSummary], config: BenchConfig, has
         yield "whether the prefix cache hit more than the workload repeats, in levels without a receipt"
     if any(run.glob("levels/*/telemetry.json")):
         yield "power and energy in telemetry.json"
-    if (run / SUMMARY).is_file() and not recomputes_answer(config, _answer_of(run)):
-        yield "why the climb of the campaign ended"
-
-
-def _answer_of(run: Path) -> SearchAnswer | None:
-    try:
-        return SweepSummary.read(run / SUMMARY).answer
-    except BadFile:
-        return None
+    if answer:
+        yield answer

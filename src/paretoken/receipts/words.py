@@ -10,14 +10,25 @@ from paretoken.receipts.verify import RunVerification
 
 
 def headline(result: RunVerification) -> str:
-    """One sentence: what was found."""
+    """One sentence: the verdict and what it rests on."""
     figures = counted(result.figures, "figure")
     if result.verdict == "differs":
-        files, differ = len(result.hashes.faults), len(result.differences)
-        return f"{result.run} DIFFERS: {counted(files, 'file')} changed, {differ:,} of {figures} not as recomputed"
+        files, values = len(result.hashes.faults), len(result.differences)
+        return (
+            f"{result.run} DIFFERS: {counted(files, 'file')} not as the receipts list them, "
+            f"{counted(values, 'value')} not as recomputed"
+        )
     if result.verdict == "verified":
-        return f"{result.run} is verified: {figures} recomputed from the request records, all as recorded"
-    return f"{result.run} is recomputed, not verified: {figures} follow from the records, but not every file has a hash"
+        return f"{result.run} is verified: {figures} recomputed from its records, all as recorded"
+    return f"{result.run} is recomputed, not verified: {figures} follow from its records, but not every file has a hash"
+
+
+def copy_words(result: RunVerification) -> str:
+    """What was compared without being recomputed."""
+    return (
+        f"also compared: settings and labels, and {counted(result.copies, 'value')} of summary.json "
+        "with the levels that it repeats"
+    )
 
 
 def hash_words(hashes: HashCheck) -> str:

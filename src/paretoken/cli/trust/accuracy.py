@@ -146,6 +146,7 @@ def gate(
     from paretoken.accuracy.gate import GatePlan, run_gate
     from paretoken.accuracy.gate_file import attach
     from paretoken.accuracy.reference import check_model
+    from paretoken.bench.receipt import GATE, add_to_run_receipt
 
     server = server_at(endpoint)
     plan = GatePlan(seed=seed_or_new(seed), n=n, tokens=tokens, items=items, tasks=split_names(tasks))
@@ -161,6 +162,7 @@ def gate(
     finally:
         if run:
             attach(out, run)
+            add_to_run_receipt(run, (GATE,))
 
 
 @command.command("attach")
@@ -176,6 +178,8 @@ def attach_(gate_file: Path, run: Path) -> None:
       paretoken accuracy attach gate.json runs/2026-11-24-101500
     """
     from paretoken.accuracy.gate_file import attach
+    from paretoken.bench.receipt import GATE, add_to_run_receipt
 
     attached = attach(gate_file, run)
+    add_to_run_receipt(run, (GATE,))
     echo(f"{run}: accuracy gate {attached.verdict}")

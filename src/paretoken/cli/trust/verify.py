@@ -62,7 +62,7 @@ def command(place: Path, mark: bool, as_json: bool) -> None:
 def _document(result: RunVerification, marked: int | None) -> dict[str, object]:
     from paretoken.bench.documents import to_json
 
-    names = ("run", "hashes", "figures", "differences", "taken", "unread", "recorded_by", "recomputed_by")
+    names = ("run", "hashes", "figures", "copies", "differences", "taken", "unread", "recorded_by", "recomputed_by")
     document: dict[str, object] = {"verdict": result.verdict}
     document |= {name: to_json(getattr(result, name)) for name in names}
     return document | ({} if marked is None else {"points_marked": marked})
@@ -72,11 +72,12 @@ def _show(result: RunVerification) -> None:
     from paretoken.cli.formats import form
     from paretoken.cli.output import console, print_table
     from paretoken.plural import counted
-    from paretoken.receipts.words import hash_words, headline, version_words
+    from paretoken.receipts.words import copy_words, hash_words, headline, version_words
 
     out = console()
     out.print(headline(result), style="bold")
     out.print(hash_words(result.hashes))
+    out.print(copy_words(result), style="dim")
     if faults := result.hashes.faults:
         of_files = [(f.path, f.fault, f.recorded[:16], f.actual[:16]) for f in faults]
         print_table("Files that differ", ("file", "what", "recorded", "now"), of_files)

@@ -8,12 +8,11 @@ from pathlib import Path
 from paretoken.bench.receipt import OF_LEVEL, OF_RUN, RECEIPT
 from paretoken.errors import BadFile, quoted
 
-GATE = "gate.json"
 _LEVEL = r"levels/[0-9]{4}/"
 _NAMES = re.compile(
     "|".join(
         (
-            *(re.escape(name) for name in (*OF_RUN, RECEIPT, GATE)),
+            *(re.escape(name) for name in (*OF_RUN, RECEIPT)),
             *(_LEVEL + re.escape(name) for name in (*OF_LEVEL, RECEIPT)),
         )
     )
