@@ -22,7 +22,7 @@ VERSION = 1
 class OverviewQuestion(Question):
     """Which series of CI coverage, and which verdicts."""
 
-    history: Annotated[Path | None, Field(description="Series of parity history; None for the shipped one")] = None
+    history: Annotated[Path | None, Field(description="Series of parity history; by default the shipped one")] = None
     gates: Annotated[tuple[Path, ...], Field(description="Verdicts of the accuracy gate")] = ()
 
 

@@ -39,5 +39,5 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "selfhost": {**_POINTS, "e2e_s": 15.0},
     "tco": {"accelerators": ["H200", "MI355X"]},
     "trends": {"accelerator": "H200"},
-    "validate": {"splits": ["random"]},
+    "validate": {"splits": ["random half"]},
 }
