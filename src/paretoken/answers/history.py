@@ -22,7 +22,7 @@ from paretoken.points.origins import of_origins
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryQuestion(StoredPointsQuestion):
-    """Which configurations, at each load or at one latency. None asks for all."""
+    """Which configurations, at each load or at one latency; by default all."""
 
     model: Annotated[str | None, Field(description="Model, by any name in the catalog")] = None
     accelerator: str | None = None

@@ -40,7 +40,7 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     ] = ()
     speculative: Annotated[str, Field(description="Speculative decoding: none, or a method, as in mtp:3")] = "none"
     acceptance_length: Annotated[
-        float | None, Field(description="Mean tokens that a step yields; by default the calibrated ones")
+        float | None, Field(description="Mean tokens that a step yields; by default as calibrated")
     ] = None
     settings: Annotated[EngineSettings, Field(description="Settings of the engines; their own if left out")] = DEFAULT
     points: Annotated[

@@ -49,6 +49,11 @@ class AnswerView:
         }
 
 
+def capitalized(head: str) -> str:
+    """A head as a page writes it; a unit such as `tok/s/GPU` keeps its small letters."""
+    return head if "/" in head.split()[0] else f"{head[:1].upper()}{head[1:]}"
+
+
 def cell(value: object) -> Shown:
     """A value as a cell: yes and no for truth, lists joined."""
     if value is None or isinstance(value, str):
