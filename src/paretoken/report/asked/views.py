@@ -17,7 +17,7 @@ VIEWS = {
     "cost": "frontiers:cost_view",
     "frontier": "frontiers:frontier_view",
     "outlook": "buyers:outlook_view",
-    "plan": "predictions:plan_view",
+    "plan": "fleets:plan_view",
     "predict": "predictions:predict_view",
     "rent": "money:rent_view",
     "rent-history": "money:rent_history_view",
