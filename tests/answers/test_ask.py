@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from paretoken.answers.ask import ask, asked_with, command_of, given_fields, verb_named
+from paretoken.answers.ask import ask, command_of, envelope_of, given_fields, verb_named
 from paretoken.answers.check import CheckAnswer, CheckQuestion
 from paretoken.answers.compare import CompareQuestion, compare
 from paretoken.answers.registry import VERBS
@@ -59,14 +59,14 @@ def test_a_break_even_rent_names_its_publishers_and_the_market():
 
 def test_a_check_is_read_from_its_runs():
     question = CheckQuestion(runs=(Path("new"),), baselines=(Path("old"),))
-    assert asked_with("check", question, CheckAnswer()).sources == ("new", "old")
+    assert envelope_of("check", question, CheckAnswer()).sources == ("new", "old")
 
 
 def test_a_validation_reads_its_own_points_alone():
     own, all_points = ValidateQuestion(points=(Path("own.csv"),)), ValidateQuestion()
     scores = Scoreboard(scores=[], groups=[], intervals=[], ranks={}, worst=[], noise={}, pools=[], pool_cells=[])
-    assert asked_with("validate", own, scores).sources == ("own.csv",)
-    assert asked_with("validate", all_points, scores).sources[0].startswith("bundle shipped: ")
+    assert envelope_of("validate", own, scores).sources == ("own.csv",)
+    assert envelope_of("validate", all_points, scores).sources[0].startswith("bundle shipped: ")
 
 
 def test_an_outlook_is_a_scenario_from_published_points():

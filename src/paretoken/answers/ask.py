@@ -23,7 +23,7 @@ SCENARIO = "scenario"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Envelope:
     """An answer with what a reader needs to trust and to repeat it.
 
     `origins` are those of its figures: measured, published, predicted, emulated, or a scenario; none where they are
@@ -39,22 +39,18 @@ class Asked:
     command: str
 
 
-def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Asked:
+def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Envelope:
     """Answer the question that JSON text or a mapping holds; UnknownName, BadConfig or another ParetokenError."""
     entry = verb_named(verb)
-    return asked(verb, question_from_json(entry.question, question))
+    typed_question = question_from_json(entry.question, question)
+    return envelope_of(verb, typed_question, entry.function(typed_question))
 
 
-def asked(verb: str, question: Question) -> Asked:
-    """Answer a question of a verb."""
-    return asked_with(verb, question, verb_named(verb).function(question))
-
-
-def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
+def envelope_of(verb: str, question: Question, typed_answer: object) -> Envelope:
     """The answer of a question with what a reader needs beside it."""
     answer = to_json(typed_answer)
     origins, sources = _provenance(question, answer)
-    return Asked(
+    return Envelope(
         verb=verb,
         version=__version__,
         question=given_fields(question),
