@@ -12,7 +12,7 @@ from paretoken.report.asked.view import AnswerView
 
 VIEWS = {
     "advise": "buyers:advise_view",
-    "breakeven": "money:breakeven_view",
+    "breakeven": "breakeven:breakeven_view",
     "compare": "frontiers:compare_view",
     "cost": "frontiers:cost_view",
     "frontier": "frontiers:frontier_view",
