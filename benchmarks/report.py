@@ -59,7 +59,7 @@ def main() -> None:
 
 def default_report(folder: Path) -> Path:
     from paretoken import load_study, run_study
-    from paretoken.report import render
+    from paretoken.report.html import render
 
     path = folder / "report.html"
     path.write_text(render(run_study(load_study())), encoding="utf-8")

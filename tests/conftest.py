@@ -87,17 +87,6 @@ SLOW_FILES = {
     "traffic/test_prometheus_server",
 }
 """Files whose tests start servers, clusters or processes, or compute for long: `make test-fast` leaves them out."""
-STUDY_FILES = {
-    "answers/test_study",
-    "report/test_money_browser",
-    "report/test_report",
-    "report/test_report_access",
-    "report/test_report_browser",
-    "report/test_report_firefox",
-    "report/test_report_layout",
-    "report/test_report_twin",
-}
-"""Files that share the default study: one worker computes it once."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,14 +99,52 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(os.environ["PARETOKEN_DATA"], ignore_errors=True)
 
 
+STUDY_FILES = {
+    "answers/test_study",
+    "report/test_brief",
+    "report/test_report",
+    "report/test_report_access",
+    "report/test_report_browser",
+    "report/test_report_firefox",
+    "report/test_report_layout",
+    "report/test_report_twin",
+}
+"""Files that share the default study: one worker computes it once."""
+
+
+def _group(node_id: str) -> str:
+    file = node_id.split("::", 1)[0].removeprefix("tests/").removesuffix(".py")
+    return "study" if file in STUDY_FILES else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of a file, which share fixtures, go to one worker. Marks of xdist_group would not: xdist 3.8 writes
+    them into node ids where pytest 9.2 no longer looks."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow; keep the tests of a file, which share fixtures, on one worker."""
-    root = Path(__file__).parent
+    """Mark what is slow, and put the longest groups first: workers take them in order, so that none is left at the
+    end."""
+    root, slow = Path(__file__).parent, set[str]()
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         file = item.path.relative_to(root).with_suffix("").as_posix()
-        if file in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        group = _group(item.nodeid)
+        if file in SLOW_FILES or SLOW_FIXTURES & fixtures:
             item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group("study" if file in STUDY_FILES else file))
+        groups.setdefault(group, []).append(item)
+        if item.get_closest_marker("slow"):
+            slow.add(group)
+    items[:] = [item for name in sorted(groups, key=lambda g: (g != "study", g not in slow)) for item in groups[name]]
 
 
 @pytest.fixture(autouse=True)

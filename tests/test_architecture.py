@@ -100,6 +100,13 @@ def dotted(file: Path, root: Path) -> str:
 
 
 @cache
+def nodes_of(name: str) -> tuple[ast.Import | ast.ImportFrom | ast.ClassDef, ...]:
+    """What a file imports and the classes that it defines."""
+    tree = ast.parse(modules()[name].read_text(encoding="utf-8"))
+    return tuple(n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom, ast.ClassDef)))
+
+
+@cache
 def imports_of(name: str) -> frozenset[str]:
     """The files that a file imports: lazily, for type checking or not. A name of a package is its own file if it is
     one, else the package's `__init__`."""
@@ -109,7 +116,7 @@ def imports_of(name: str) -> frozenset[str]:
     siblings = (
         {p.stem: f"{package}.{p.stem}" for p in file.parent.glob("*.py")} if package.startswith("benchmarks") else {}
     )
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes_of(name):
         if isinstance(node, ast.ImportFrom) and node.module in siblings:
             imported.add(siblings[node.module])
         elif isinstance(node, ast.ImportFrom):
@@ -206,7 +213,7 @@ def test_only_answers_joins_points_with_prices():
 def test_no_class_name_stands_for_two_things():
     homes = defaultdict(list)
     for name in (n for n in modules() if n.split(".")[0] == "paretoken"):
-        for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
+        for node in nodes_of(name):
             if isinstance(node, ast.ClassDef):
                 homes[node.name].append(name)
     twice = {c: files for c, files in homes.items() if len(files) > 1}

@@ -1,12 +1,21 @@
-"""Write the JSON schemas of every verb's question and answer to docs/schemas: `python tools/schemas.py`."""
+"""Write what is made from every verb's question and answer: `python tools/schemas.py`.
+
+Their JSON schemas go to docs/schemas, the forms of the web app and the tools of the MCP server to
+src/paretoken/serve/shipped: a server has them without loading any question.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import orjson
+
 from paretoken.answers.registry import VERBS, Verb
-from paretoken.answers.seam import json_schema
+from paretoken.answers.seam import json_schema, to_json
+from paretoken.serve.form_made import made_form
+from paretoken.serve.shipped import FOLDER as SHIPPED
+from paretoken.serve.tools import made_tools
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 
@@ -23,3 +32,7 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for name, verb in VERBS.items():
         (FOLDER / f"{name}.json").write_text(schema_text(verb), encoding="utf-8")
+    SHIPPED.mkdir(exist_ok=True)
+    forms = {name: to_json(made_form(name)) for name, verb in VERBS.items() if not verb.writes_files}
+    for name, content in (("forms", forms), ("tools", made_tools())):
+        (SHIPPED / f"{name}.json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")

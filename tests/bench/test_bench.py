@@ -52,7 +52,7 @@ def right_or_doubted(level: dict, figure: float, truth: float) -> None:
     assert doubted or figure == pytest.approx(truth, rel=0.1)
 
 
-def wait_for(condition, seconds: float = 20.0) -> None:
+def wait_for(condition, seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"

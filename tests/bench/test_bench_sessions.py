@@ -262,21 +262,21 @@ def test_sessions_of_a_workload_are_played(call, tmp_path, name):
     """Against an emulated engine with a prefix cache; waits are cut so that the run is short."""
     quick = AffineStepTime(1e-5, per_prompt_token_s=1e-8)
     limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
-    with emulated(step_time=quick, limits=limits, context=49_152, cache=CacheOptions()) as server:
+    with emulated(step_time=quick, limits=limits, context=40_960, cache=CacheOptions()) as server:
         url = f"http://127.0.0.1:{server.port}"
-        options = "--concurrency 8 --until 8sessions --idle-cap 0.001 --api completions --out run"
+        options = "--concurrency 3 --until 3sessions --idle-cap 0.001 --api completions --out run"
         code, _, err = call(f"bench {url} --workload {name} {options}")
     assert code == 0, err
-    assert "256 sessions drawn from the workload within a context of 49,152 tokens" in err
+    assert "256 sessions drawn from the workload within a context of 40,960 tokens" in err
     (point,) = pl.read_parquet(tmp_path / "run" / "points.parquet").iter_rows(named=True)
-    assert (point["origin"], point["sessions"]) == ("emulated", 8.0)
+    assert (point["origin"], point["sessions"]) == ("emulated", 3.0)
     assert re.fullmatch(rf"{name}#[0-9a-f]{{8}}", point["workload"])
     run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert (run["workload"], run["generator_version"]) == (point["workload"], GENERATOR_VERSION)
     assert 0 < point["cached_share"] <= point["possible_share"] + 1e-3
     traced = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
     assert traced["session"].n_unique() == 256
-    assert (traced["input_tokens"] + traced["output_tokens"]).max() <= 49_152
+    assert (traced["input_tokens"] + traced["output_tokens"]).max() <= 40_960
 
 
 @pytest.mark.slow

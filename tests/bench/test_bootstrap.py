@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 
 from paretoken.bench.plan import Closed
@@ -12,7 +13,8 @@ from paretoken.bench.stats.bootstrap import block_length, mean_interval, quantil
 from paretoken.bench.stats.intervals import intervals
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.steady import find_window, latency_mask
-from tests.support.levels import request, table
+from paretoken.bench.stats.summary import LevelContext, summarise
+from tests.support.levels import closed, request, table
 
 
 def ar1(rng, n, phi=0.8):
@@ -110,3 +112,26 @@ def test_the_interval_of_itl_knows_that_streams_share_their_steps():
         naive += abs(gaps.mean() - 0.010) <= 1.96 * gaps.std() / math.sqrt(len(gaps))
     assert covered >= 0.8 * trials
     assert naive <= 0.5 * trials
+
+
+def test_the_total_of_constant_lengths_is_as_precise_as_the_output():
+    """Prompts count at first tokens, in lumps; with one ratio of input to output they add no noise."""
+    frame = closed(8, 40.0, ttft=lambda rng, t: 0.2 * rng.lognormal(0, 0.2), stagger_s=0.13, seed=1)
+    summary = summarise(frame, Closed(8), LevelContext(columns={"model": "m", "isl": 100, "osl": 50}, config={}))
+    out, total = (summary.intervals[name] for name in ("output_tok_s", "total_tok_s"))
+    assert total.relative_half_width == pytest.approx(out.relative_half_width, rel=0.15)
+    assert total.value == pytest.approx(summary.throughput.window.total_tok_s)
+
+
+def test_the_interval_of_the_total_covers_its_truth():
+    """Prompts of random lengths: the mean over many runs lies in nearly all intervals."""
+    made = []
+    for seed in range(40):
+        frame = closed(8, 30.0, tpot=lambda rng, t: 0.02 * rng.lognormal(0, 0.05), stagger_s=0.13, seed=seed)
+        lengths = np.random.default_rng(seed).lognormal(6, 0.5, len(frame)).astype(int)
+        frame = frame.with_columns(input_tokens=pl.Series(lengths))
+        made.append(
+            summarise(frame, Closed(8), LevelContext(columns={"model": "m"}, config={})).intervals["total_tok_s"]
+        )
+    truth = np.mean([one.value for one in made])
+    assert np.mean([one.low <= truth <= one.high for one in made]) >= 0.85

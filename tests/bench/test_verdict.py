@@ -119,12 +119,14 @@ def test_the_report_of_a_search_that_could_not_judge_says_so(tmp_path):
 def test_a_settled_miss_is_wrong_in_less_than_one_case_of_twenty(name):
     """Of a level whose true share beyond the limit is just what the quantile allows."""
     q = QUANTILES[name]
+    slo = f"ttft_{name}=1s"
     for n in range(1, needed(q), max(1, needed(q) // 60)):
-        chances = [chance_of(beyond, n, 1 - q) for beyond in range(n + 1)]
-        assert chances == pytest.approx(list(stats.binom.sf([k - 1 for k in range(n + 1)], n, 1 - q)), abs=1e-9)
-        slo = f"ttft_{name}=1s"
-        settled = [k for k in range(1, n + 1) if not judged(1, (slo, False, k), tried=n).unsettled]
-        assert not settled or stats.binom.sf(settled[0] - 1, n, 1 - q) < 0.05
+        # All counts at which the chance changes, and some far beyond.
+        counts = sorted({*range(min(n, 60) + 1), *range(0, n + 1, max(1, n // 8)), n})
+        chances = [chance_of(beyond, n, 1 - q) for beyond in counts]
+        assert chances == pytest.approx(list(stats.binom.sf([k - 1 for k in counts], n, 1 - q)), abs=1e-9)
+        settled = next((k for k in range(1, n + 1) if not judged(1, (slo, False, k), tried=n).unsettled), None)
+        assert settled is None or stats.binom.sf(settled - 1, n, 1 - q) < 0.05
 
 
 def test_one_slow_request_of_seventeen_settles_no_p99():

@@ -101,7 +101,7 @@ def ladder(port: int, folder: Path) -> ShortLadder:
     config = BenchConfig(
         urls=(f"http://127.0.0.1:{port}",), engine="llamacpp", timeout_s=2.0, warmup_per_user=0, on_error="stop"
     )
-    pairs = [LengthPair(isl=n, osl=8, users=(1, 2), seconds=0.5) for n in (16, 32)]
+    pairs = [LengthPair(isl=n, osl=8, users=(1, 2), seconds=0.2) for n in (16, 32)]
     return begin_ladder(config, ApiKey(), load_catalog(), folder, pairs)
 
 

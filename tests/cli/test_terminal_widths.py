@@ -19,6 +19,7 @@ from paretoken.cli.main import SUMMARIES, main, paretoken
 from tests.support import campaign_files, shown_rows
 from tests.support.recorded_sessions import chain, growing, write_trace
 from tests.support.runs import ladder
+from tests.support.sealed_runs import sealed_run
 from tests.support.terminals import in_terminal
 
 WIDTHS = (80, 100, 120, 160)
@@ -82,6 +83,8 @@ VERBS = {
     "data verify": "data verify",
     "campaign run": "campaign run campaign.toml --dry-run",
     "check": "check run --baseline run",
+    "verify": "verify sealed",
+    "reproduce": "reproduce sealed",
     "import": "import mine.csv --out mine.parquet",
 }
 """A command line by verb, or by verb and what it shows."""
@@ -136,7 +139,7 @@ def test_a_verb_fits(name, printed, terminal, monkeypatch, tmp_path):
             assert e.code == 0, screen.text
     too_long = [line for line in screen.text.splitlines() if cell_len(line) > 80 and "paretoken " not in line]
     assert not too_long
-    assert printed or name == "check"
+    assert printed or name in ("check", "reproduce", "verify")
     for table, spare in tuple(printed):
         _check(table, spare, terminal)
 
@@ -222,4 +225,5 @@ def _files(folder) -> None:
     (folder / "campaign.toml").write_text(campaign_files.BASE)
     (folder / "mine.csv").write_text(MINE)
     ladder(folder / "run", (1, 4))
+    sealed_run(folder / "sealed")
     write_trace(folder, [chain(growing(3), name=str(i), begin_s=5.0 * i) for i in range(8)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from paretoken.points.files import write_points
 from paretoken.points.load import load_points
 from paretoken.points.schema import conform
 from paretoken.predict.calibration.band_fit import BandSample, fit_bands, half_widths, out_of_fold
-from paretoken.predict.calibration.bands import COVERAGES, KINDS, SIDES, BandModel, assumed_bands, log_bands
+from paretoken.predict.calibration.bands import COVERAGES, KINDS, SIDES, BandModel, Bands, assumed_bands, log_bands
 from paretoken.predict.calibration.coverage import Intervals, covered, group_coverage, nominal_coverage
 from paretoken.predict.calibration.file import read_calibration, shipped_calibration, write_calibration
 from paretoken.predict.calibration.make import calibrate
@@ -31,6 +32,7 @@ CHAT = Lengths(1024, 1024, 0.8)
 LLAMA = Deployment(accelerator="H200", model="llama-3-70b", precision="fp8", engine="vllm", gpus=4, tp=4)
 ENGINES, FOLDS, EACH, CELLS = ("calm", "wild"), 4, 1000, 100
 NORMAL = 1.645
+Folds = list[tuple[int, Bands]]
 
 
 def planted(calm: float = 0.05, wild: float = 0.10, new: float = 0.3, slower: float = 2.0) -> BandSample:
@@ -71,16 +73,22 @@ def test_planted_spreads_are_recovered():
     assert h[1, 0] > 1.3 * h[0, 0]
 
 
-def judged(s: BandSample) -> tuple[Intervals, pl.DataFrame]:
-    widths, reach = half_widths(s, out_of_fold(s))
+@pytest.fixture(scope="module")
+def bands() -> Folds:
+    """The bands of the planted sample, by the fold that they have not seen."""
+    return list(out_of_fold(planted()))
+
+
+def judged(s: BandSample, folds: Folds) -> tuple[Intervals, pl.DataFrame]:
+    widths, reach = half_widths(s, folds)
     engines = np.where(s.groups[:, 0] == 0, *ENGINES)
     names = {"accelerator": "X", "model": "Y", "source": "Z", "precision": "fp8", "date": "2026-01-01"}
     table = pl.DataFrame({"engine": engines}).with_columns(**{k: pl.lit(v) for k, v in names.items()})
     return Intervals(s, ("cell",) * FOLDS, widths, reach), table
 
 
-def test_every_group_is_covered_as_promised_by_bands_of_other_folds():
-    x, table = judged(planted())
+def test_every_group_is_covered_as_promised_by_bands_of_other_folds(bands):
+    x, table = judged(planted(), bands)
     groups = group_coverage(x, table)
     assert {g.group for g in groups if g.by == "engine"} == set(ENGINES)
     assert all(0.84 <= g.coverage <= 0.96 for g in groups)
@@ -90,19 +98,19 @@ def test_every_group_is_covered_as_promised_by_bands_of_other_folds():
         assert c.observed == pytest.approx(c.nominal, abs=0.07)
 
 
-def test_known_cases_have_narrow_intervals_beside_new_ones():
+def test_known_cases_have_narrow_intervals_beside_new_ones(bands):
     s = planted()
-    x, _ = judged(s)
+    x, _ = judged(s, bands)
     new = s.weights[:, KINDS.index("tp")] > 0
     known_width, new_width = (covered(x, 0, at)[1] for at in (~new, new))
     assert known_width < 1.8 < new_width
 
 
-def test_a_band_never_sees_its_own_fold():
+def test_a_band_never_sees_its_own_fold(bands):
     """The residuals of one fold made ten times as large: its own bands stay, those of the others do not."""
     s = planted()
     wider = replace(s, residual=np.where((s.fold == 0)[:, None], 10 * s.residual, s.residual))
-    before, after = (dict(out_of_fold(x)) for x in (s, wider))
+    before, after = dict(bands), dict(islice(out_of_fold(wider), 2))
     assert before[0] == after[0]
     assert before[1] != after[1]
 
@@ -312,7 +320,8 @@ def test_the_worst_cells_say_why():
     s = planted()
     weights = s.weights.copy()
     weights[:, KINDS.index("tp")] = 1
-    x, table = judged(replace(s, weights=weights))
+    new = replace(s, weights=weights)
+    x, table = judged(new, list(out_of_fold(new)))
     worst = worst_cells(x, table, np.ones(len(table), dtype=bool))
     assert [w.engine for w in worst] and all(w.reason.startswith("new tp") for w in worst)
     assert worst[0].factor >= worst[-1].factor > 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +14,7 @@ from paretoken.bench.config import BenchConfig
 from paretoken.bench.run_folder import RUN
 from paretoken.cli.main import paretoken
 from paretoken.receipts.bench_line import bench_words
+from tests.cli.test_init import OF_RUNS
 from tests.support.sealed_runs import edit
 
 POINT = "--model llama-3-70b --accelerator H200 --isl 1k --osl 1k --concurrency 64"
@@ -114,8 +115,14 @@ def test_the_words_of_a_configuration_say_what_it_says(**values):
             assert given_back[name] == getattr(config, field.name), name
 
 
+def test_what_a_run_found_out_is_no_option():
+    config = BenchConfig(urls=("http://h/v1",), concurrency="1")
+    learned = replace(config, refused=("seed",), tokens_per_word=1.25, tokens_per_recorded_word=1.5)
+    assert bench_words(learned) == bench_words(config)
+
+
 def test_every_setting_has_an_option():
-    values = {f.name for f in fields(BenchConfig)} - {"urls", "refused", "tokens_per_word"}
+    values = {f.name for f in fields(BenchConfig)} - {"urls", *OF_RUNS}
     params = paretoken.get_command(
         paretoken.make_context("paretoken", ["bench"], resilient_parsing=True), "bench"
     ).params

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paretoken.answers.study.result import StudyResult
-from paretoken.report import render
+from paretoken.report.html import render
 from tests.support.runs import conversations, ladder, rates, troubled
 from tests.support.session_levels import agent_run
 

@@ -17,8 +17,8 @@ from paretoken.answers.study.config import Study
 from paretoken.answers.study.run import run_study
 from paretoken.errors import NoData
 from paretoken.parity.history import shipped_history
-from paretoken.report import render
 from paretoken.report.coverage import LEFT, count_ticks, coverage_chart, reasons
+from paretoken.report.html import render
 from paretoken.report.run.about import facts
 from paretoken.report.run.answer import headline
 from paretoken.report.run.page import render_runs

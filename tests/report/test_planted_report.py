@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from paretoken.answers.study.result import Panel, StudyResult
-from paretoken.report import render
 from paretoken.report.contests import contests
+from paretoken.report.html import render
 from paretoken.report.payload import payload
 from paretoken.report.point_words import software_words
 from paretoken.report.rent_sources import rent_sources

@@ -10,7 +10,7 @@ import pytest
 from paretoken.answers.study.config import Predicted
 from paretoken.answers.study.pooled import PooledCell
 from paretoken.answers.study.result import StudyResult
-from paretoken.report import render
+from paretoken.report.html import render
 from tests.support.html_pages import section_of
 from tests.support.pages import watched
 from tests.support.planted import STEADY, curve, planted_study

@@ -16,8 +16,8 @@ from paretoken.answers.study.config import Study, load_study
 from paretoken.answers.study.result import StudyResult
 from paretoken.answers.study.run import run_study
 from paretoken.catalog.loader import load_catalog
-from paretoken.report import render
 from paretoken.report.contests import contests
+from paretoken.report.html import render
 from paretoken.report.money_data import _index
 from paretoken.report.numbers import money, more, percent, rounded, shown
 from paretoken.report.page import environment, island

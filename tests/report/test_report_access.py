@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from paretoken.report import render
+from paretoken.report.html import render
 from tests.support.axe import violations
 from tests.support.figures import FOUR, drawn
 from tests.support.html_pages import page_of

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from paretoken.answers.study.result import StudyResult
-from paretoken.report import render
+from paretoken.report.html import render
 from tests.support.figures import FOUR, At, at_links, choose, drawn, groups, plot
 from tests.support.pages import Open, watched
 from tests.support.planted import STEADY, curve, planted_study, times

@@ -19,7 +19,7 @@ from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.cli.measure.report import command
 from paretoken.errors import BadFile, CannotWrite, NoData
-from paretoken.report import render
+from paretoken.report.html import render
 from paretoken.report.page import write_page
 from paretoken.report.run.answer import headline
 from paretoken.report.run.payload import payload

@@ -14,7 +14,6 @@ from paretoken.answers.registry import VERBS
 from paretoken.errors import ParetokenError
 from paretoken.serve.app import create_app
 from paretoken.serve.settings import ServeSettings
-from tests.support.app_server import app_server
 from tests.support.axe import violations
 from tests.support.pages import until, watched
 
@@ -23,10 +22,9 @@ ANSWERED = "!document.getElementById('answer').hidden && !document.getElementByI
 LEAD = "document.querySelector('#lead .lead').textContent"
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    with app_server(tmp_path_factory.mktemp("runs")) as address:
-        yield address
+@pytest.fixture
+def app(server):
+    return server[0].rstrip("/")
 
 
 def link(question, verb="compare"):

@@ -10,7 +10,8 @@ from paretoken.answers.ask import ask
 from paretoken.answers.registry import VERBS
 from paretoken.answers.seam import json_schema
 from paretoken.errors import ParetokenError, UnknownName
-from paretoken.serve.form import NOT_HERE, field_of, form_of
+from paretoken.serve.form import field_of, form_of
+from paretoken.serve.form_made import NOT_HERE, made_form
 from paretoken.serve.questions import FIRST_QUESTIONS, MAIN, OTHERS
 
 ASKING = [name for name, verb in VERBS.items() if not verb.writes_files]
@@ -30,6 +31,7 @@ def test_every_question_has_a_form_with_all_its_fields(verb):
     assert set(schema.get("required", ())) <= {f.name for f in form.common}
     assert all(f.label and "_" not in f.label for f in fields(verb).values())
     assert set(FIRST_QUESTIONS.get(verb, {})) <= names
+    assert form == made_form(verb), "run tools/schemas.py"
 
 
 def test_every_verb_has_a_name():

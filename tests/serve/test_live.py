@@ -8,13 +8,13 @@ from array import array
 import pytest
 
 from paretoken.bench.client.counters import Progress
-from paretoken.bench.client.journal import EndedRequest, JournalWriter, ended_from
+from paretoken.bench.client.journal import JournalWriter, records_after
 from paretoken.bench.live_file import LIVE, LiveFile
 from paretoken.bench.lock import locked
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.stats.prometheus import MetricsReading
 from paretoken.errors import BadFile
-from paretoken.serve.live import RunWatch, campaign_picture, times_of, token_rates
+from paretoken.serve.live import LevelLatencies, RunWatch, campaign_picture, times_of, token_rates
 from tests.support.run_places import bare_campaign, bare_run
 
 MS = 1_000_000
@@ -55,24 +55,6 @@ def live(folder, seconds, **more):
         file.goes_on(progress(second, cpu_share=0.25, server=server, **more))
 
 
-def test_a_journal_is_read_on_where_it_was_left(tmp_path):
-    path = tmp_path / "requests-0.journal"
-    journal = write(path, (0, 1, 100, 300, 21))
-    first, at = ended_from(path, 0)
-    assert first == [EndedRequest(0, MS, 100 * MS, 300 * MS, 300 * MS, 21, 21, True)]
-    assert ended_from(path, at) == ([], at)
-    whole = path.read_bytes()
-    journal.close()
-    write(path, (0, 1, 100, 300, 21), (10, 11, 50, 90, 5)).close()
-    both = path.read_bytes()
-    path.write_bytes(both[:-3])  # torn, as while it is written
-    assert ended_from(path, at) == ([], at)
-    path.write_bytes(both)
-    second, end = ended_from(path, at)
-    assert [r.output_tokens for r in second] == [5]
-    assert end == len(both) > len(whole) == at
-
-
 @pytest.mark.parametrize("content", [b"", b"PTKJ", b"no journal at all", b"PTKJ\x01\x00\x02\x00{}" + b"\xff" * 40])
 def test_a_journal_that_is_none_holds_nothing_up(tmp_path, content):
     folder = bare_run(tmp_path / "run")
@@ -83,11 +65,24 @@ def test_a_journal_that_is_none_holds_nothing_up(tmp_path, content):
 
 
 def test_latencies_are_those_of_the_finished_requests(tmp_path):
-    end, late, ttft, tpot, e2e = times_of(EndedRequest(0, MS, 100 * MS, 300 * MS, 300 * MS, 21, 21, True))
-    assert (end, late, ttft, tpot, e2e) == pytest.approx((0.3, 0.001, 0.1, 0.01, 0.3))
-    failed = times_of(EndedRequest(0, MS, -1, -1, 300 * MS, -1, 0, False))
-    assert failed[:2] == (0.3, 0.001)
+    journal = write(tmp_path / "j", (0, 1, 100, 300, 21))
+    numbers = [0, 0, 0, -1, 0, 0, MS, -1, -1, -1, 300 * MS, 500, 8, 21, 8, -1, -1, -1, 0]
+    journal.append(numbers, ("error", "", ""), array("q"), array("i"))
+    journal.close()
+    answered, failed = times_of(next(records_after(tmp_path / "j", 0))[0])
+    assert answered == pytest.approx((0.3, 0.001, 0.1, 0.01, 0.3))
+    assert tuple(failed[:2]) == (0.3, 0.001)
     assert all(value != value for value in failed[2:])
+
+
+def test_a_journal_is_read_on_at_the_next_look(tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.serve.live.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("paretoken.bench.client.journal.BATCH", 1)
+    write(tmp_path / "a.journal", (0, 1, 100, 300, 21), (10, 11, 50, 90, 5)).close()
+    latencies = LevelLatencies()
+    for rows in (1, 2, 2):
+        latencies.read(tmp_path)
+        assert len(latencies.rows) == rows
 
 
 def test_the_picture_has_counts_latencies_and_both_sides_proof(tmp_path):

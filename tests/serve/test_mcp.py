@@ -16,7 +16,8 @@ from mcp.shared.exceptions import MCPError
 
 from paretoken.answers.registry import VERBS
 from paretoken.serve.examples import EXAMPLES
-from paretoken.serve.tools import LONGEST_ANSWER, tools, words_of
+from paretoken.serve.shipped import shipped
+from paretoken.serve.tools import LONGEST_ANSWER, made_tools, words_of
 from tests.support.serving import OFFLINE, serving
 
 
@@ -69,7 +70,8 @@ def test_a_large_answer_is_cut_in_the_text() -> None:
 
 
 def test_tools_are_described_in_short_schemas() -> None:
-    listed = {tool["name"]: tool for tool in orjson.loads(tools(b""))}
+    assert shipped("tools") == made_tools(), "run tools/schemas.py"
+    listed = {tool["name"]: tool for tool in shipped("tools")}
     fields = listed["predict"]["input_schema"]["properties"]
     assert fields["slo"]["type"] == "string" and "title" not in fields["slo"] and "out" not in fields
     assert "api_key_file" not in listed["plan"]["input_schema"]["properties"]

@@ -11,11 +11,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support.app_server import app_server
 from tests.support.axe import violations
 from tests.support.emulators import emulated
 from tests.support.pages import until, watched
 from tests.support.run_places import bare_campaign, hostile, point_table, two_runs
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
 DAYS = [f"2026-{month:02d}-15" for month in range(1, 13)]
@@ -43,7 +43,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def app(folder):
     """The app, once the folder is read: until then a list loads itself anew."""
-    with app_server(folder) as address:
+    with serving("serve", folder=folder) as (url, _):
+        address = url.rstrip("/")
         while json.loads(urlopen(f"{address}/api/v1/runs").read())["reading"]:
             time.sleep(0.1)
         yield address

@@ -8,7 +8,6 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,17 +22,11 @@ from paretoken.errors import BadConfig
 from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import MOST_WAITING, Lane
+from paretoken.serve.worker import MOST_MEMORY_BYTES
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
 TOKEN = "0123456789abcdef0123"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("runs")
-    with serving("serve", folder=folder) as (url, _):
-        yield url, folder
 
 
 def post(url: str, verb: str, question: object) -> tuple[int, dict]:
@@ -69,6 +62,12 @@ def test_a_question_about_a_file_of_the_folder_is_repeated_there(server):
         ("fit", [], 400, "FitQuestion: it must be an object, not []"),
         ("compare", {"model": "llama-3-70b", "points": ["/etc/passwd"]}, 400, "leads out of the served folder"),
         ("compare", EXAMPLES["compare"] | {"e2e_s": 0.001}, 422, "the nearest is B200"),
+        (
+            "predict",
+            EXAMPLES["predict"] | {"concurrency": [1] * 999},
+            400,
+            "concurrency has 999 values, more than this",
+        ),
         ("predict", EXAMPLES["predict"] | {"out": "x.csv"}, 400, "out writes a file"),
         ("plan", {"model": "m", "slo": "tpot=1s", "metrics": "http://127.0.0.1:1"}, 400, "does not fetch"),
         ("study", {}, 404, "unknown question 'study'"),
@@ -78,6 +77,13 @@ def test_what_cannot_be_answered_is_a_problem(server, verb, question, status, de
     got, problem = post(server[0], verb, question)
     assert got == status == problem["status"], problem
     assert detail in problem["detail"]
+
+
+def test_a_client_that_never_ends_its_header_is_left(server):
+    place = urlsplit(server[0])
+    with socket.create_connection((place.hostname, place.port), timeout=60) as slow:
+        slow.send(b"GET / HTTP/1.1\r\nHost: loc")
+        assert slow.recv(100) == b""
 
 
 def test_a_port_that_is_taken_and_an_open_address_are_one_sentence(tmp_path):
@@ -124,6 +130,10 @@ def end(payload: bytes) -> bytes:
     os._exit(3)
 
 
+def hoard(payload: bytes) -> bytes:
+    return bytes(int(payload))
+
+
 @pytest.fixture
 def importable(monkeypatch):
     """Lets workers import this file."""
@@ -144,6 +154,8 @@ def test_a_job_past_its_limit_ends_with_its_process(tmp_path, importable):
         assert await lane.run(PID, b"") != first
         with pytest.raises(HTTPException, match="ended; ask for less at once"):
             await lane.run(f"{__name__}:end", b"")
+        with pytest.raises(HTTPException, match="ended; ask for less at once"):
+            await lane.run(f"{__name__}:hoard", str(MOST_MEMORY_BYTES).encode())
         await lane.close()
 
     asyncio.run(whole())

@@ -23,6 +23,7 @@ import numpy as np
 BOS, VOCAB, HIDDEN = 256, 257, 24
 TOP_K = 20
 CONTEXT_KEPT = 1500
+STATES_KEPT = 64
 FAULTS = (
     "logit-noise",
     "kv-scale",
@@ -46,14 +47,25 @@ class Model:
         self.embed[BOS] *= 12  # a first token that later ones look at, as in trained models
         self.step = rng.normal(0, 0.6 / math.sqrt(HIDDEN), (HIDDEN, HIDDEN))
         self.out = rng.normal(0, 0.8, (2 * HIDDEN, VOCAB)) * scale
+        self._kept: dict[tuple[int, ...], np.ndarray] = {}
+
+    def states(self, ids: list[int]) -> np.ndarray:
+        """The state after each token, continued from the context without its last token where that is kept."""
+        x = self.embed[ids]
+        states = np.empty_like(x)
+        before = self._kept.pop(tuple(ids[:-1]), states[:0])
+        states[: len(before)] = before
+        state = before[-1] if len(before) else np.zeros(HIDDEN)
+        for i in range(len(before), len(x)):
+            state = states[i] = np.tanh(x[i] + self.step @ state)
+        if len(self._kept) > STATES_KEPT:
+            self._kept.clear()
+        self._kept[tuple(ids)] = states
+        return states
 
     def logits(self, ids: list[int], cache_scale: float, mean: np.ndarray | None, rows: slice) -> np.ndarray:
         """(tokens, VOCAB): row i is for the token after ids[i]. `mean` stands in for half of the running mean."""
-        x = self.embed[ids]
-        state, states = np.zeros(HIDDEN), np.empty_like(x)
-        for i, row in enumerate(x):
-            state = np.tanh(row + self.step @ state)
-            states[i] = state
+        x, states = self.embed[ids], self.states(ids)
         means = np.cumsum(x, axis=0) / np.arange(1, len(x) + 1)[:, None]
         if mean is not None:
             means = means * 0.5 + mean * 0.5
@@ -97,8 +109,14 @@ def logprobs_of(state: State, ids: list[int], *, decode: bool, together: bool, s
 
 
 def tops_of(row: np.ndarray) -> dict[int, float]:
-    best = np.argsort(row)[::-1][:TOP_K]
-    return {int(i): float(row[i]) for i in best}
+    return all_tops(row[None])[0]
+
+
+def all_tops(rows: np.ndarray) -> list[dict[int, float]]:
+    """The most probable tokens of each row, the best first."""
+    best = np.argsort(rows, axis=1)[:, ::-1][:, :TOP_K]
+    values = np.take_along_axis(rows, best, axis=1)
+    return [dict(zip(i, v, strict=True)) for i, v in zip(best.tolist(), values.tolist(), strict=True)]
 
 
 def generate(state: State, ids: list[int], n: int, stop: str | None, together: bool) -> tuple[list, list, list]:
@@ -140,7 +158,7 @@ def score(state: State, ids: list[int]) -> tuple[list, list]:
     stale = state.fault == "stale-prefix" and tuple(ids[:64]) in state.seen
     rows = logprobs_of(state, ids, decode=False, together=state.inside > 1, stale=stale)
     values = [None, *(float(rows[i - 1][ids[i]]) for i in range(1, len(ids)))]
-    tops = [{**tops_of(rows[i - 1]), ids[i]: values[i]} for i in range(1, len(ids))]
+    tops = [{**top, i: v} for top, i, v in zip(all_tops(rows[:-1]), ids[1:], values[1:], strict=True)]
     if state.fault == "nan":
         values[len(ids) // 2] = math.nan
     return values, [None, *tops]

@@ -49,29 +49,29 @@ def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Envelope:
 def envelope_of(verb: str, question: Question, typed_answer: object) -> Envelope:
     """The answer of a question with what a reader needs beside it."""
     answer = to_json(typed_answer)
-    origins, sources = _provenance(question, answer)
+    origins, sources = provenance(question, answer)
     return Envelope(
         verb=verb,
         version=__version__,
         question=given_fields(question),
         answer=answer,
         origins=origins,
-        sources=tuple(dict.fromkeys(sources)),
+        sources=sources,
         command=command_of(verb, question),
     )
 
 
-def _provenance(question: Question, answer: Any) -> tuple[tuple[str, ...], list[str]]:
+def provenance(question: Question | None, answer: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The origins and the sources of an answer's figures. What else a setting calls its origin is neither."""
     from paretoken.points.schema import ORIGINS  # imported here since it loads polars
 
     texts = set(texts_at(answer, ORIGIN_KEYS))
     origins = tuple(origin for origin in (*ORIGINS, SCENARIO) if origin in texts)
     sources = list(filter(None, texts_at(answer, SOURCE_KEYS)))
-    if hasattr(question, "calibration"):
+    if question is not None and hasattr(question, "calibration"):
         calibration = question.calibration or f"shipped with paretoken {__version__}"
-        return origins or (PREDICTED,), [f"calibration {calibration}", *sources]
-    return origins, sources or list(_read_by(question))
+        return origins or (PREDICTED,), tuple(dict.fromkeys((f"calibration {calibration}", *sources)))
+    return origins, tuple(dict.fromkeys(sources or ([] if question is None else _read_by(question))))
 
 
 def _read_by(question: Any) -> Iterator[str]:

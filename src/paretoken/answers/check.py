@@ -30,7 +30,10 @@ Curves = tuple[list[RunCurve], list[RunCurve]]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckQuestion(Question):
-    """New runs and the baseline: folders of runs or of campaigns; several of a side show the noise between runs."""
+    """Did performance regress between measured runs and a baseline, beyond the noise?
+
+    `runs` and `baselines` are folders of runs or of campaigns; several of a side show the noise between runs.
+    """
 
     runs: Annotated[tuple[Path, ...], Field(description="Folders of the new runs", min_length=1)]
     baselines: Annotated[tuple[Path, ...], Field(description="Folders of the baseline", min_length=1)]

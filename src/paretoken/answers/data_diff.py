@@ -29,7 +29,7 @@ from paretoken.points.selection import AXES, Axis
 
 @dataclass(frozen=True, kw_only=True)
 class DataDiffQuestion(Question):
-    """Two states of the data, and the study whose cells and latency marks are compared.
+    """Which verdicts of a study changed between two states of the data, `before` and `after`?
 
     A state is a bundle by name, a day (all bundles as of it), or a file of points.
     """

@@ -20,7 +20,10 @@ VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class OverviewQuestion(Question):
-    """Which series of CI coverage, and which verdicts."""
+    """How much of their accelerators do engines test in CI, and which accuracy gates passed?
+
+    `history` is a file with a series of CI coverage, `gates` are files with verdicts of the accuracy gate.
+    """
 
     history: Annotated[Path | None, Field(description="Series of parity history; by default the shipped one")] = None
     gates: Annotated[tuple[Path, ...], Field(description="Verdicts of the accuracy gate")] = ()

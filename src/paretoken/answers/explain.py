@@ -21,7 +21,10 @@ from paretoken.predict.rows import SOURCE
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainQuestion(DeploymentQuestion):
-    """Which prediction to break down."""
+    """Where does the predicted time of a deployment go, by prefill and decode, kernel, memory and network?
+
+    `accelerator`, `model`, `engine`, `tp` and `concurrency` say which deployment; `isl` and `osl` its requests.
+    """
 
     concurrency: Annotated[int, Field(description="Concurrent requests of a closed loop")] = 64
 

@@ -28,7 +28,7 @@ from paretoken.predict.settings import DEFAULT, EngineSettings
 
 @dataclass(frozen=True, kw_only=True)
 class FitQuestion(Question):
-    """The fewest GPUs of each accelerator that hold a model, and requests of a given length."""
+    """How many GPUs of each accelerator hold a model, with the KV cache of `users` requests of `isl` + `osl` tokens?"""
 
     model: Annotated[str, Field(description="Model: a name in the catalog, org/name, or a config.json")]
     accelerators: Annotated[tuple[str, ...], Field(description="Accelerators; none for all of the catalog")] = ()

@@ -22,7 +22,10 @@ from paretoken.points.origins import of_origins
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryQuestion(StoredPointsQuestion):
-    """Which configurations, at each load or at one latency; by default all."""
+    """How did the measured throughput of configurations change over dates, and when did it step up or down?
+
+    At each load, or at one latency: `e2e_s` or `interactivity`. Filters that are left out match all configurations.
+    """
 
     model: Annotated[str | None, Field(description="Model, by any name in the catalog")] = None
     accelerator: str | None = None

@@ -66,7 +66,7 @@ class OutlookAnswer(TypedAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class TrendsQuestion(StoredPointsQuestion):
-    """Show how the dated runs of each configuration moved."""
+    """How fast did the measured throughput of each configuration grow over its dated runs?"""
 
     accelerator: str | None = None
 

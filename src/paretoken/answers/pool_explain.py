@@ -21,7 +21,10 @@ from paretoken.predict.rows import SOURCE
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainPoolsQuestion(PooledQuestion):
-    """Which disaggregated prediction to break down."""
+    """Where does the predicted time of disaggregated serving go, in the prefill pool, the transfer and the decode pool?
+
+    `layout` states the workers of both pools, `concurrency` the load.
+    """
 
     layout: Annotated[str, Field(description=f"Workers of the prefill and the decode pool: {EXAMPLE}")]
     concurrency: Annotated[int, Field(description="Concurrent requests of a closed loop")] = 64

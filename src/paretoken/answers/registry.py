@@ -36,6 +36,11 @@ class Verb:
         return " ".join((self.question.__doc__ or "").split("\n\n")[0].split())
 
     @property
+    def answer_text(self) -> str:
+        """What the answer holds, likewise."""
+        return " ".join((self.answer.__doc__ or "").split("\n\n")[0].split())
+
+    @property
     def function(self) -> Callable[..., object]:
         return cast("Callable[..., object]", _loaded(self.function_path))
 

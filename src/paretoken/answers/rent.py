@@ -74,7 +74,7 @@ class MarketAnswer(TypedAnswer):
 
 @dataclass(frozen=True, kw_only=True)
 class RentHistoryQuestion(MarketQuestion):
-    """A chained price index of one accelerator by quarter."""
+    """How did the rent of one accelerator change, as a chained price index by quarter?"""
 
     accelerator: str
     term: str = "on-demand"

@@ -49,7 +49,7 @@ class MonteCarlo(Question):
 
 @dataclass(frozen=True, kw_only=True)
 class TcoQuestion(MarketQuestion, PricesQuestion):
-    """The cost of a GPU-hour to an operator, bottom up, with the parts of the answer that are wanted.
+    """What does a GPU-hour cost an operator: capital, power, data centre and staff, USD per GPU-hour?
 
     Your own price of an accelerator is its rent in `own_or_rent`.
     """

@@ -9,9 +9,9 @@ Every library for that loads on first use.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from paretoken.answers.ask import ORIGIN_KEYS, SOURCE_KEYS, command_of, texts_at
+from paretoken.answers.ask import command_of, provenance
 from paretoken.answers.plot import PlotAxes, drawn
 from paretoken.answers.registry import VERBS
 from paretoken.answers.rows import Row, flat_rows
@@ -106,10 +106,11 @@ class TypedAnswer:
         return getattr(self, "_asking", None)
 
     def _repr_html_(self) -> str:
-        plain: Any = to_json(self)
+        asking = self._asking_or_none()
+        origins, sources = provenance(asking.question if asking else None, to_json(self))
         notes = {
-            "Origin": ", ".join(dict.fromkeys(texts_at(plain, ORIGIN_KEYS))),
-            "Source": ", ".join(dict.fromkeys(texts_at(plain, SOURCE_KEYS))),
-            "Command": self.command if self._asking_or_none() else "",
+            "Origin": ", ".join(origins),
+            "Source": ", ".join(sources),
+            "Command": self.command if asking else "",
         }
         return page(self.sentence, self.rows_of_table(), self.SHOWN, notes)

@@ -23,7 +23,10 @@ MODELS = ("targets", "all")
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateQuestion(BundlesQuestion):
-    """Which points to hold out in turn, and which models to score."""
+    """How far are predictions from measured points that were held out of their calibration?
+
+    `splits` say by what points are held out: at random, by model, by accelerator. It takes minutes.
+    """
 
     points: Annotated[tuple[Path, ...], Field(description="Files of operating points; the shipped ones if empty")] = ()
     splits: Annotated[tuple[str, ...], Field(description="Splits to hold out points by; all if empty")] = ()

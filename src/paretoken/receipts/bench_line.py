@@ -17,7 +17,7 @@ _OPTIONS = {
     "timeout_s": "--timeout",
 }
 """Of fields whose option has another name."""
-_LEARNED = ("urls", "refused", "tokens_per_word")
+_LEARNED = ("urls", "refused", "tokens_per_word", "tokens_per_recorded_word")
 """Fields that are no option: the first is the arguments, the others are found out before the load."""
 _LOADS = ("concurrency", "rate", "search", "repeat")
 

@@ -21,6 +21,8 @@ from paretoken.report.modules import joined
 
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
+MOST_PLOTS = 4
+"""Charts of an answer that a page has room for."""
 
 
 def assemble(

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from paretoken.answers.ask import verb_named
 from paretoken.errors import UnknownName
-from paretoken.serve.asking import ENVELOPE, SLOW, job_of
+from paretoken.serve.jobs import ENVELOPE, SLOW, job_of
 from paretoken.serve.openapi import DOCUMENT, ROOT
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import workers_of

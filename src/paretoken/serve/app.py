@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -47,9 +45,5 @@ async def healthy(request: Request) -> Response:
 
 @asynccontextmanager
 async def _with_workers(app: Starlette) -> AsyncIterator[None]:
-    first_page = asyncio.create_task(run_in_threadpool(pages.warm_up))
-    try:
-        async with working(app.state.settings) as app.state.workers:
-            yield
-    finally:
-        await first_page
+    async with working(app.state.settings) as app.state.workers:
+        yield

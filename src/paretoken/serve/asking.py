@@ -14,18 +14,11 @@ from paretoken.answers.seam import Question, question_from_json, to_json
 from paretoken.report.asked.page import page_data, render_answer
 from paretoken.report.asked.view import AnswerView
 from paretoken.report.asked.views import view_of
+from paretoken.serve.bounds import bounded
 from paretoken.serve.confine import names_files, require_inside
 from paretoken.serve.questions import title_of
 
-SLOW = frozenset({"cache-worth", "data-diff", "plan", "predict-trace", "search-disaggregated", "validate"})
-"""Verbs whose answers may take minutes."""
-ENVELOPE, SHOWN, SAVED, WARM_UP = (f"{__name__}:{name}" for name in ("envelope", "shown", "saved", "warm_up"))
 WARM_QUESTION = b'compare\n{"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15.0}'
-
-
-def job_of(verb: str, question: bytes) -> bytes:
-    """What `envelope` takes."""
-    return verb.encode() + b"\n" + question
 
 
 def envelope(payload: bytes) -> bytes:
@@ -62,6 +55,7 @@ def _answered(payload: bytes) -> tuple[Envelope, object, Question]:
     folder, entry = Path.cwd().resolve(), verb_named(verb.decode())
     question = question_from_json(entry.question, text)
     require_inside(question, folder)
+    question = bounded(question)
     answer = entry.function(question)
     reply = envelope_of(verb.decode(), question, answer)
     if names_files(question, folder):

@@ -19,7 +19,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "explain-disaggregated": {**_POOLS, **_LAYOUT, "concurrency": 64},
     "fit": {"model": "llama-3-70b"},
     "frontier": {**_POINTS},
-    "history": {"model": "llama-3-70b"},
+    "history": {"model": "deepseek-r1"},
     "outlook": {"scenario": "mi355x-vs-b200"},
     "overview": {},
     "plan": {

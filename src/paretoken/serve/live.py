@@ -16,20 +16,24 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from paretoken.bench.client.fidelity import CPU_SHARE_LIMIT, SEND_LATENESS_LIMIT_S
-from paretoken.bench.client.journal import SUFFIX, EndedRequest, ended_from
+from paretoken.bench.client.journal import SUFFIX, records_after
 from paretoken.bench.live_file import LIVE, LiveRecord, Series
 from paretoken.bench.lock import is_locked
 from paretoken.bench.run_folder import LEVELS, LOCK, SUMMARY
 from paretoken.campaign.collect import CellProgress, status
 from paretoken.campaign.state import CampaignFolder
 from paretoken.errors import BadFile
+from paretoken.points.statuses import OK
 from paretoken.serve.run_files import is_measuring, require_no_links
 
 EVERY_S = 1.0
 MOST_LIVE_BYTES = 4_000_000
 MOST_JOURNALS = 256
+MOST_AT_ONCE = 20_000
+"""Requests of a journal that are read at once; the next look reads on."""
 MOST_REQUESTS = 200_000
 """Requests of a level whose latencies are kept: the last ones."""
 BINS = 60
@@ -55,9 +59,17 @@ class LevelLatencies:
             if path.is_symlink() or not path.is_file():
                 continue
             with suppress(BadFile):
-                ended, self.offsets[path.name] = ended_from(path, self.offsets.get(path.name, 0))
-                self.rows += map(times_of, ended)
+                self._read_on(path)
         del self.rows[:-MOST_REQUESTS]
+
+    def _read_on(self, path: Path) -> None:
+        taken = 0
+        for records, place in records_after(path, self.offsets.get(path.name, 0)):
+            self.offsets[path.name] = place
+            self.rows += map(tuple, times_of(records).tolist())
+            taken += records.height
+            if taken >= MOST_AT_ONCE:
+                return
 
     def picture(self) -> Picture:
         """Quantiles of all of them, the lateness of sending, and TTFT over the time of the level."""
@@ -74,19 +86,20 @@ class LevelLatencies:
         }
 
 
-def times_of(request: EndedRequest) -> tuple[float, float, float, float, float]:
-    """When a request ended, how late it was sent, TTFT, TPOT and E2E, all in s; NaN where it has none.
+def times_of(records: pl.DataFrame) -> Floats:
+    """When each request ended, how late it was sent, TTFT, TPOT and E2E, all in s; NaN where it has none.
 
     As `bench.stats.metrics` defines them; whether an answer was held back on the way is judged at the end of the level.
     """
-    due, nan = request.due_ns, float("nan")
-    late = (request.sent_ns - due) / 1e9 if request.sent_ns >= 0 else nan
-    if not request.ok or request.last_ns < 0:
-        return request.end_ns / 1e9, late, nan, nan, nan
-    ttft = (request.first_ns - due) / 1e9 if request.first_ns >= 0 else nan
-    e2e = (request.last_ns - due) / 1e9
-    tokens = request.output_tokens if request.output_tokens >= 0 else request.client_tokens
-    return request.end_ns / 1e9, late, ttft, (e2e - ttft) / (tokens - 1) if tokens > 1 else nan, e2e
+    due, sent, first, last, end = (records[f"{n}_ns"].to_numpy() for n in ("due", "sent", "first", "last", "end"))
+    stated, client = records["output_tokens"].to_numpy(), records["chunk_tokens"].list.sum().to_numpy()
+    tokens = np.where(stated >= 0, stated, client)
+    answered = (records["status"] == OK).to_numpy() & (last >= 0)
+    late = np.where(sent >= 0, (sent - due) / 1e9, np.nan)
+    ttft = np.where(answered & (first >= 0), (first - due) / 1e9, np.nan)
+    e2e = np.where(answered, (last - due) / 1e9, np.nan)
+    tpot = np.where(tokens > 1, (e2e - ttft) / np.maximum(tokens - 1, 1), np.nan)
+    return np.stack([end / 1e9, late, ttft, tpot, e2e], axis=1)
 
 
 class RunWatch:

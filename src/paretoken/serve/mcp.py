@@ -19,11 +19,12 @@ from starlette.exceptions import HTTPException
 
 from paretoken.answers.ask import verb_named
 from paretoken.errors import ParetokenError, UnknownName
-from paretoken.serve.asking import ENVELOPE, SLOW, job_of
 from paretoken.serve.guard import Guard
+from paretoken.serve.jobs import ENVELOPE, SLOW, job_of
 from paretoken.serve.running import config_of, listen, place_of
 from paretoken.serve.settings import ServeSettings
-from paretoken.serve.tools import TOOLS, words_of
+from paretoken.serve.shipped import shipped
+from paretoken.serve.tools import words_of
 from paretoken.serve.work import Workers, working
 from paretoken.version import __version__
 
@@ -36,14 +37,12 @@ READS = types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, destruc
 
 def mcp_server(workers: Workers) -> Server[Any]:
     """The server; the workers answer."""
-    made: list[types.Tool] = []
+    tools = [types.Tool(**tool, annotations=READS) for tool in shipped("tools")]
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        if not made:
-            made[:] = [types.Tool(**tool, annotations=READS) for tool in orjson.loads(await workers.run(TOOLS, b""))]
-        return types.ListToolsResult(tools=made)
+        return types.ListToolsResult(tools=tools)
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams

@@ -58,7 +58,7 @@ def document(payload: bytes) -> bytes:
                 "description": "Measure, predict and price LLM inference: each path answers one kind of question.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            "paths": {f"{ROOT}/": {"get": _LIST}, **paths},
+            "paths": {f"{ROOT}/": {"get": _LIST}, **listed_paths(), **paths},
             "components": {
                 "schemas": {**shared, "Problem": PROBLEM},
                 "responses": {status.name: _problem(words) for status, words in PROBLEMS.items()},
@@ -112,6 +112,50 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
+def listed_paths() -> dict[str, Any]:
+    """What the served folder holds, as the pages of runs show it."""
+    return {
+        f"{ROOT}/{path}": {
+            "get": {
+                "operationId": path.replace("/", "-"),
+                "summary": summary,
+                "parameters": [_parameter(name, words) for name, words in parameters.items()],
+                "responses": {
+                    "200": {"description": "What the page shows.", "content": _json({"type": "object"})},
+                    **_refused(PROBLEMS),
+                },
+            }
+        }
+        for path, (summary, parameters) in _LISTED.items()
+    }
+
+
+def _parameter(name: str, words: str) -> dict[str, Any]:
+    kind: dict[str, Any] = {"type": "string"}
+    several = {"type": "array", "items": kind, "minItems": 2, "maxItems": 2} if words == _TWO else kind
+    return {"name": name, "in": "query", "description": words, "required": name in _NEEDED, "schema": several}
+
+
+_ONE, _TWO = "Path of the run in the folder", "Paths of two runs; the first is the baseline"
+_NEEDED = ("run", "campaign")
+_NAMED = {name: f"Only of this {name}" for name in ("model", "accelerator", "engine", "precision", "workload")}
+_SORTED = {
+    **_NAMED,
+    "words": "Only where these words occur",
+    "sort": "Column to sort by",
+    "order": "up, else down",
+    "page": "Number of the page, from 1",
+}
+_LISTED: dict[str, tuple[str, dict[str, str]]] = {
+    "runs": ("List the runs of the folder.", _SORTED),
+    "points": ("List the operating points of the folder.", _SORTED),
+    "runs/open": ("Show one run: its levels and figures.", {"run": _ONE}),
+    "runs/compare": ("Compare two runs.", {"run": _TWO, "load": "1: at equal load"}),
+    "runs/history": ("Show the history of one configuration.", _NAMED),
+    "runs/campaign": ("Show the cells of a campaign.", {"campaign": "Path of the campaign in the folder"}),
+    "runs/watch": ("Show a run that measures now.", {"run": _ONE}),
+    "live": ("List the runs that measure now.", {}),
+}
 _VERB = {
     "type": "object",
     "required": ["name", "path", "text"],

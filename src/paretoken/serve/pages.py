@@ -6,18 +6,16 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from paretoken.answers.ask import verb_named
-from paretoken.answers.seam import json_schema
 from paretoken.errors import ParetokenError, UnknownName
-from paretoken.report.asked.page import MOST_PLOTS
-from paretoken.serve.asking import SAVED, SHOWN, SLOW, job_of
+from paretoken.report.page import MOST_PLOTS
 from paretoken.serve.form import field_of, form_of
 from paretoken.serve.frame import asset_mounts, framed
+from paretoken.serve.jobs import SAVED, SHOWN, SLOW, job_of
 from paretoken.serve.problems import PROBLEM_JSON, problem
 from paretoken.serve.questions import FIRST_QUESTIONS, MAIN, OTHERS, other_questions, title_of
 from paretoken.serve.settings import ServeSettings
@@ -38,16 +36,11 @@ def routes(settings: ServeSettings) -> list[BaseRoute]:
     ]
 
 
-def warm_up() -> None:
-    """Load what the first page needs."""
-    form_of(FIRST)
-
-
 async def page(request: Request) -> Response:
     """The form of a verb with its first question; the answer is asked by the page."""
     verb = request.path_params.get("verb", FIRST)
     try:
-        form = await run_in_threadpool(form_of, verb)
+        form = form_of(verb)
     except UnknownName as e:
         return problem(HTTPStatus.NOT_FOUND, str(e))
     return framed(
@@ -84,6 +77,6 @@ def _answering(job: str, media_type: str) -> Endpoint:
 
 def _at_field(verb: str, sentence: str) -> Response:
     """The problem with the field of the form that its sentence names; "" for none."""
-    names = list(json_schema(verb_named(verb).question)["properties"])
+    names = list(dict.fromkeys(f.name.partition(".")[0] for f in form_of(verb).fields))
     body = {"title": HTTPStatus.BAD_REQUEST.phrase, "detail": sentence, "field": field_of(sentence, names)}
     return Response(orjson.dumps(body), HTTPStatus.BAD_REQUEST, media_type=PROBLEM_JSON)

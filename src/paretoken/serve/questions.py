@@ -47,7 +47,6 @@ FIRST_QUESTIONS: dict[str, dict[str, Any]] = {
     "compare": {**_WIDEST, "e2e_s": 15.0},
     "cost": _WIDEST,
     "frontier": _WIDEST,
-    "history": {"model": "deepseek-r1"},
     "selfhost": {**_WIDEST, "interactivity": 40.0},
     "tco": {},
 }

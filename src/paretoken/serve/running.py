@@ -70,8 +70,11 @@ def config_of(app: ASGIApp) -> Config:
     """How uvicorn serves an app: quietly, to a bounded number of clients, with a bounded end."""
     from uvicorn import Config
 
+    from paretoken.serve.patience import PatientProtocol
+
     return Config(
         app,
+        http=PatientProtocol,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -11,7 +11,6 @@ from paretoken.answers.seam import json_schema
 from paretoken.serve.confine import WRITES
 from paretoken.serve.examples import EXAMPLES
 
-TOOLS = f"{__name__}:tools"
 LONGEST_ANSWER = 12_000
 """Characters of an answer in the text of a result; the structured content has all of it."""
 MOST_SOURCES = 8
@@ -20,14 +19,18 @@ _REFUSED = (WRITES, "api_key_file")
 _INTERVAL = ("_lo", "_hi")
 
 
-def tools(payload: bytes) -> bytes:
-    """The tools as JSON; a job of the workers, since it loads every question."""
-    return orjson.dumps([_tool(name, verb) for name, verb in VERBS.items() if not verb.writes_files])
+def made_tools() -> list[dict[str, Any]]:
+    """The tools, made from every question: what `shipped/tools.json` holds."""
+    return [_tool(name, verb) for name, verb in VERBS.items() if not verb.writes_files]
 
 
 def _tool(name: str, verb: Verb) -> dict[str, Any]:
     example = f" Example: {orjson.dumps(EXAMPLES[name]).decode()}" if name in EXAMPLES else ""
-    return {"name": name, "description": f"{verb.text}{example}", "input_schema": _short(json_schema(verb.question))}
+    return {
+        "name": name,
+        "description": f"{verb.text} Answer: {verb.answer_text}{example}",
+        "input_schema": _short(json_schema(verb.question)),
+    }
 
 
 def _short(schema: Any) -> Any:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from paretoken import errors
 from paretoken.errors import ParetokenError
-from paretoken.serve.asking import WARM_UP
+from paretoken.serve.jobs import WARM_UP
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.worker import DEFECT, LENGTH_BYTES, OK, frame, unframed
 

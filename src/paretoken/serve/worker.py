@@ -8,6 +8,7 @@ functions of this program, and ends the process to stop a job.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from typing import BinaryIO, cast
 from paretoken.errors import ParetokenError
 
 LENGTH_BYTES = 8
+MOST_MEMORY_BYTES = 8_000_000_000
+"""Memory of a worker. RLIMIT_DATA, since libraries reserve more addresses than they use."""
 OK, DEFECT = "ok", "defect"
 Job = Callable[[bytes], bytes]
 
@@ -46,6 +49,8 @@ def _done(name: str, payload: bytes) -> tuple[str, bytes]:
         return OK, _job(name)(payload)
     except ParetokenError as e:
         return type(e).__name__, str(e).encode()
+    except MemoryError:
+        raise  # ends the process, and with it what it holds
     except Exception:  # a defect of ours must not end the worker
         traceback.print_exc()
         return DEFECT, b""
@@ -56,9 +61,17 @@ def _job(name: str) -> Job:
     return cast("Job", getattr(import_module(module), function))
 
 
+def limit_memory(most_bytes: int) -> None:
+    """Let this process, and each that it starts, have so much memory of its own; what asks for more fails."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
 def main() -> None:
     """Work in the folder that the command names; what a library prints goes to standard error."""
     os.chdir(sys.argv[1])
+    limit_memory(MOST_MEMORY_BYTES)
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     work(sys.stdin.buffer, results)

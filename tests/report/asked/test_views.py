@@ -13,9 +13,10 @@ from paretoken.answers.seam import question_from_json
 from paretoken.cli.main import paretoken
 from paretoken.report.asked.generic import MOST_ROWS, tables_of
 from paretoken.report.asked.labels import head
-from paretoken.report.asked.page import MOST_PLOTS, render_answer
+from paretoken.report.asked.page import render_answer
 from paretoken.report.asked.views import VIEWS, view_of
-from paretoken.serve.asking import SLOW
+from paretoken.report.page import MOST_PLOTS
+from paretoken.serve.jobs import SLOW
 from paretoken.serve.questions import FIRST_QUESTIONS
 
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}

@@ -20,10 +20,9 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from paretoken.errors import BadFile, CannotWrite
-from paretoken.points.statuses import OK
 
 if TYPE_CHECKING:
     import polars as pl
@@ -167,63 +166,21 @@ def journal_meta(path: Path) -> dict[str, int]:
         return _head(file, path)
 
 
-class EndedRequest(NamedTuple):
-    """The times of one finished request, ns since the start of its level, -1 where they never came; its tokens."""
-
-    due_ns: int
-    sent_ns: int
-    first_ns: int
-    last_ns: int
-    end_ns: int
-    output_tokens: int
-    client_tokens: int
-    ok: bool
-
-
-def ended_from(path: Path, at: int, most_bytes: int = 8_000_000) -> tuple[list[EndedRequest], int]:
-    """The requests whose records begin at offset `at`, 0 for the first, and the offset to go on from.
-
-    For a journal that is being written: what is not whole yet is left for later, and at most about `most_bytes` are
-    read at once.
-    """
-    ended: list[EndedRequest] = []
-    with _opened(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size and not at:
-            _head(file, path)
-            at = file.tell()
-        file.seek(at)
-        until = min(size, at + most_bytes)
-        while at < until and len(head := file.read(_FRAME.size)) == _FRAME.size:
-            length, checksum = _FRAME.unpack(head)
-            payload = file.read(length) if length <= size - file.tell() else b""
-            if not payload or zlib.crc32(payload) != checksum or not _whole(payload):
-                break
-            ended.append(_ended(payload))
-            at = file.tell()
-    return ended, at
-
-
-def _ended(payload: bytes) -> EndedRequest:
-    record: dict[str, Any] = dict(zip((*_NUMBERS, *_TEXTS, *_LISTS), _record(payload), strict=True))
-    tokens, ok = int(record["chunk_tokens"].sum()), record["status"] == OK
-    return EndedRequest(**{name: record[name] for name in EndedRequest._fields[:6]}, client_tokens=tokens, ok=ok)
-
-
 def _places(path: Path, offset: int = 0) -> Iterator[tuple[int, int, int, int]]:
     """Offset and size of the payload of each whole frame, its due time and worker, up to the first damaged one.
 
     Frames before `offset`, the end of a frame, are left out.
     """
     with _opened(path) as file:
-        if not os.fstat(file.fileno()).st_size:
+        whole = os.fstat(file.fileno()).st_size
+        if not whole:
             return  # killed before its first byte
         _head(file, path)
         if offset:
             file.seek(offset)
         while len(head := file.read(_FRAME.size)) == _FRAME.size:
             size, checksum = _FRAME.unpack(head)
-            payload = file.read(size)
+            payload = file.read(size) if size <= whole - file.tell() else b""
             if len(payload) < size or zlib.crc32(payload) != checksum or not _whole(payload):
                 return
             numbers = dict(zip(_NUMBERS, _FIXED.unpack_from(payload), strict=True))

@@ -19,6 +19,8 @@ from paretoken.bench.stats.quantiles import supported
 from paretoken.plural import counted
 
 LEVEL = 0.95
+RESOLVED = 10
+"""Draws beyond a change below which their share is no p-value."""
 ERROR_RATE = ComparedFigure("error rate", lambda level: np.zeros(0), unit="share")
 
 
@@ -113,8 +115,12 @@ def _bootstrapped(
     change = vb / va - 1
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     # Tiny rounding differences of equal constants are no difference.
-    beyond = np.abs(drawn - change) >= abs(change) - 1e-12
-    p = (1 + int(beyond.sum())) / (len(drawn) + 1)
+    beyond = int((np.abs(drawn - change) >= abs(change) - 1e-12).sum())
+    spread = float(drawn.std())
+    p = (1 + beyond) / (len(drawn) + 1)
+    if beyond < RESOLVED and spread:
+        # Too few draws lie beyond the change to count them; many corrected comparisons need a p-value below 1/draws.
+        p = min(p, float(2 * stats.norm.sf(abs(change) / spread)))
     return RawDifference(
         figure=figure,
         load=load,
@@ -123,7 +129,7 @@ def _bootstrapped(
         low=float(low),
         high=float(high),
         p_value=p,
-        spread=float(drawn.std()),
+        spread=spread,
         basis="blocks within one run each",
     )
 

@@ -17,7 +17,7 @@ from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.precision import BINS
 from paretoken.bench.stats.quantiles import supported
 from paretoken.bench.stats.steady import Window, latency_mask
-from paretoken.bench.stats.throughput import input_rates, output_rates
+from paretoken.bench.stats.throughput import output_rates, smooth_input_rates
 
 REPLICATES = 4000
 
@@ -121,7 +121,7 @@ def _output(level: ComparedLevel) -> Floats:
 
 
 def _total(level: ComparedLevel) -> Floats:
-    rates: Floats = level.rates(output_rates) + level.rates(input_rates)
+    rates: Floats = level.rates(output_rates) + level.rates(smooth_input_rates)
     return rates
 
 

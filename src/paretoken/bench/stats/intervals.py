@@ -12,7 +12,7 @@ from paretoken.bench.stats.metrics import Samples
 from paretoken.bench.stats.precision import BINS, throughput_interval
 from paretoken.bench.stats.quantiles import supported
 from paretoken.bench.stats.steady import Window
-from paretoken.bench.stats.throughput import input_rates, inside, output_rates
+from paretoken.bench.stats.throughput import inside, output_rates, smooth_input_rates
 
 TAIL = 0.99
 
@@ -51,7 +51,7 @@ def _rates(
     samples: Samples, window: Window, rng: np.random.Generator
 ) -> Iterator[tuple[str, ConfidenceInterval | None]]:
     span = (window.start_ns, window.end_ns, BINS)
-    out, into = output_rates(samples, *span), input_rates(samples, *span)
+    out, into = output_rates(samples, *span), smooth_input_rates(samples, *span)
     counted = not samples.uncounted.any()
     yield "output_tok_s", throughput_interval(samples, window, rng) if counted else None
     yield "input_tok_s", mean_interval(into, rng)

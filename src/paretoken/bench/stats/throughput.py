@@ -137,6 +137,22 @@ def input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floa
     return binned(samples.first_ns[read], np.nan_to_num(samples.isl[read]), start_ns, end_ns, bins)
 
 
+def smooth_input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floats:
+    """Input tokens per second in equal bins, with the mean of `input_rates` and the course of the output.
+
+    Prompts counted at first tokens come in lumps, whose noise is that of the bins and not that of the rate. Here the
+    prompt of a request is spread over its output tokens, so that with one ratio of input to output the series is as
+    smooth as that of the output. Without output tokens it is that of `input_rates`.
+    """
+    lumps = input_rates(samples, start_ns, end_ns, bins)
+    osl = np.nan_to_num(samples.client_osl)
+    isl = np.where(samples.counted, np.nan_to_num(samples.isl), 0.0)
+    per_token = np.divide(isl, osl, out=np.zeros(len(isl)), where=osl > 0)
+    weights = samples.chunks.tokens * np.repeat(per_token, samples.chunks.lengths)
+    smooth = binned(samples.chunks.at_ns, weights, start_ns, end_ns, bins)
+    return smooth * (lumps.mean() / smooth.mean()) if smooth.any() else lumps
+
+
 def in_flight(samples: Samples, at_ns: Ints) -> Ints:
     """Requests due and not yet ended at each of the times, shape of `at_ns`."""
     begun = np.searchsorted(np.sort(samples.due_ns), at_ns, side="right")

@@ -39,9 +39,11 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Show the plan without starting anything.")
 @click.option("--slurm", is_flag=True, help="Submit Slurm jobs; --out must be on a shared file system.")
 @click.option("--kubernetes", is_flag=True, help="Run as Jobs of a Kubernetes cluster, through kubectl.")
-@click.option("--print", "show", is_flag=True, help="Print the manifests of --kubernetes without creating anything.")
+@click.option("--print", "print_", is_flag=True, help="Print the manifests of --kubernetes without creating anything.")
 @options.as_json
-def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, kubernetes: bool, show: bool, as_json: bool) -> None:
+def run(
+    file: Path, out: Path | None, dry_run: bool, slurm: bool, kubernetes: bool, print_: bool, as_json: bool
+) -> None:
     """Run the campaign in FILE on this machine, as Slurm jobs, or on Kubernetes.
 
     Every finished point is on disk at once. After Ctrl-C, a crash or kill -9, 'campaign resume'
@@ -57,7 +59,7 @@ def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, kubernetes: bo
     from paretoken.campaign.run import begin, plan_of
     from paretoken.cli.measure.campaign_view import show_plan
 
-    _check_places(slurm, kubernetes, show)
+    _check_places(slurm, kubernetes, print_)
     campaign, plan = plan_of(file)
     out = out or Path(campaign.name)
     if dry_run:
@@ -66,7 +68,7 @@ def run(file: Path, out: Path | None, dry_run: bool, slurm: bool, kubernetes: bo
     if kubernetes:
         from paretoken.campaign.kubernetes.run import check_kubernetes, manifests
 
-        if show:
+        if print_:
             echo_script(manifests(campaign, plan.jobs, out))
             return
         check_kubernetes(campaign, plan.jobs, out)

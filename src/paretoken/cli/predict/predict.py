@@ -118,7 +118,7 @@ def command(
     of_sessions = session_workload(deployment["workload"], deployment["catalog_folders"])
     require_sessions(replay, of_sessions)
     if replay["trace"] is not None or of_sessions:
-        loads = {"workload": of_sessions, "slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
+        loads: dict[str, Any] = {"workload": of_sessions, "slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
         loads |= _stated_users(concurrency) | ({"out": out} if out else {})
         _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
         return

@@ -8,11 +8,8 @@ from paretoken.answers.ask import Envelope
 from paretoken.answers.seam import to_json
 from paretoken.report.asked.labels import label_and_unit
 from paretoken.report.asked.view import AnswerView, cell
-from paretoken.report.page import assemble
+from paretoken.report.page import MOST_PLOTS, assemble
 from paretoken.significant import significant
-
-MOST_PLOTS = 4
-"""Charts of an answer that a page has room for."""
 
 
 def page_data(envelope: Envelope, view: AnswerView) -> dict[str, object]:

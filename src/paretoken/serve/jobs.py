@@ -1,0 +1,14 @@
+"""Names of the jobs that answer questions, for a server that leaves the work to its workers."""
+
+from __future__ import annotations
+
+SLOW = frozenset({"cache-worth", "data-diff", "plan", "predict-trace", "search-disaggregated", "validate"})
+"""Verbs whose answers may take minutes."""
+ASKING = "paretoken.serve.asking"
+"""Loaded by the workers alone: it imports every part of an answer."""
+ENVELOPE, SHOWN, SAVED, WARM_UP = (f"{ASKING}:{name}" for name in ("envelope", "shown", "saved", "warm_up"))
+
+
+def job_of(verb: str, question: bytes) -> bytes:
+    """What `envelope` takes."""
+    return verb.encode() + b"\n" + question
