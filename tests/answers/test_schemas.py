@@ -11,7 +11,7 @@ import pytest
 from paretoken.answers.breakeven import BreakevenQuestion, breakeven
 from paretoken.answers.compare import CompareQuestion, compare
 from paretoken.answers.registry import VERBS
-from paretoken.answers.seam import question_from_json, to_json
+from paretoken.answers.seam import json_schema, question_from_json, to_json
 from paretoken.errors import BadConfig
 
 ROOT = Path(__file__).parents[2]
@@ -60,3 +60,12 @@ def test_answers_are_plain_values():
 def test_a_wrong_key_or_value_is_named(change, says):
     with pytest.raises(BadConfig, match=says):
         question_from_json(CompareQuestion, {**CHAT, "e2e_s": 15, **change})
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_no_field_of_a_question_speaks_of_none(name):
+    """Web forms show these descriptions, and a form has no None."""
+    schema = json_schema(VERBS[name].question)
+    records = [schema, *schema.get("$defs", {}).values()]
+    texts = [f.get("description", "") for record in records for f in record.get("properties", {}).values()]
+    assert texts and not [text for text in texts if "None" in text]

@@ -35,7 +35,7 @@ usd_per_gpu_h = 4
 available = 2027-03-01
 source = "test"
 """
-START = ScenarioStart(engine="vllm", software="1", date=None, origin="published", tput_per_gpu=1.0, tp="8")
+START = ScenarioStart(engine="vllm", software="1", date=None, origin="published", source="a", tput_per_gpu=1.0, tp="8")
 
 
 def test_a_prediction_moves_with_its_interval(tmp_path):

@@ -22,9 +22,9 @@ def serving(*words: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[s
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
         assert process.stdout is not None
         try:
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found is not None, "the server said no address"
-            yield found[0].rstrip(";"), process
+            address = re.search(r"http://\S+", process.stdout.readline())
+            assert address is not None, "the server said no address"
+            yield address[0].rstrip(";"), process
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)

@@ -83,6 +83,8 @@ def changed_verdicts() -> None:
             tier="hyperscaler",
             compared=40,
             flipped=2,
+            origins=("published",),
+            sources=("inferencex-2026-07",),
             changes=tuple(changes),
         )
     )

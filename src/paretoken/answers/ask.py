@@ -14,17 +14,20 @@ from paretoken.answers.seam import Question, question_from_json, to_json
 from paretoken.errors import UnknownName
 from paretoken.version import __version__
 
-ORIGIN_KEYS = ("origin", "origins")
+ORIGIN_KEYS = ("origin", "origins", "origin_against")
 SOURCE_KEYS = ("source", "sources")
+FILES = ("points", "runs", "baselines")
+"""Fields of questions that name files of results."""
 PREDICTED = "predicted"
+SCENARIO = "scenario"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Envelope:
     """An answer with what a reader needs to trust and to repeat it.
 
-    `origins` are those of its figures: measured, published, predicted, emulated; none where they are computed from
-    list prices and other figures of its `sources` alone. `command` prints the same answer as JSON.
+    `origins` are those of its figures: measured, published, predicted, emulated, or a scenario; none where they are
+    computed from list prices and other figures of its `sources` alone. `command` prints the same answer as JSON.
     """
 
     verb: str
@@ -36,22 +39,18 @@ class Asked:
     command: str
 
 
-def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Asked:
+def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Envelope:
     """Answer the question that JSON text or a mapping holds; UnknownName, BadConfig or another ParetokenError."""
     entry = verb_named(verb)
-    return asked(verb, question_from_json(entry.question, question))
+    typed_question = question_from_json(entry.question, question)
+    return envelope_of(verb, typed_question, entry.function(typed_question))
 
 
-def asked(verb: str, question: Question) -> Asked:
-    """Answer a question of a verb."""
-    return asked_with(verb, question, verb_named(verb).function(question))
-
-
-def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
+def envelope_of(verb: str, question: Question, typed_answer: object) -> Envelope:
     """The answer of a question with what a reader needs beside it."""
     answer = to_json(typed_answer)
     origins, sources = provenance(question, answer)
-    return Asked(
+    return Envelope(
         verb=verb,
         version=__version__,
         question=given_fields(question),
@@ -63,27 +62,33 @@ def asked_with(verb: str, question: Question, typed_answer: object) -> Asked:
 
 
 def provenance(question: Question | None, answer: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The origins and the sources of an answer's figures. Values of settings have sources of their own, as origins."""
+    """The origins and the sources of an answer's figures. What else a setting calls its origin is neither."""
     from paretoken.points.schema import ORIGINS  # imported here since it loads polars
 
-    texts = list(texts_at(answer, ORIGIN_KEYS))
-    origins = tuple(origin for origin in ORIGINS if origin in texts)
-    sources = [*texts_at(answer, SOURCE_KEYS), *(text for text in texts if text not in ORIGINS)]
+    texts = set(texts_at(answer, ORIGIN_KEYS))
+    origins = tuple(origin for origin in (*ORIGINS, SCENARIO) if origin in texts)
+    sources = list(filter(None, texts_at(answer, SOURCE_KEYS)))
     if question is not None and hasattr(question, "calibration"):
         calibration = question.calibration or f"shipped with paretoken {__version__}"
         return origins or (PREDICTED,), tuple(dict.fromkeys((f"calibration {calibration}", *sources)))
-    return origins, tuple(dict.fromkeys(sources or _read_by(question)))
+    return origins, tuple(dict.fromkeys(sources or ([] if question is None else _read_by(question))))
 
 
-def _read_by(question: Question | None) -> list[str]:
-    """The bundles and files of points, or the rental prices, that a question reads."""
-    from paretoken.points.bundles import names
+def _read_by(question: Any) -> Iterator[str]:
+    """What a question reads: bundles of points with their sources, files, rental prices; else the catalog."""
+    from paretoken.points.bundles import chosen
 
-    if question is None or not hasattr(question, "bundles"):
-        shipped = getattr(question, "shipped_prices", False)
-        return [f"rental prices shipped with paretoken {__version__}"] if shipped else []
-    bundles = (question.bundles or names()) if getattr(question, "published", True) else ()
-    return [*bundles, *map(str, getattr(question, "points", ()))]
+    files = [str(path) for name in FILES for path in getattr(question, name, ())]
+    reads_points = hasattr(question, "bundles")
+    if reads_points and getattr(question, "published", question.bundles or not files):
+        yield from (f"bundle {b.name}: {', '.join(b.manifest.sources)}" for b in chosen(question.bundles))
+    yield from files
+    if getattr(question, "market", not reads_points) and hasattr(question, "shipped_prices"):
+        yield from map(str, question.price_folders)
+        if question.shipped_prices:
+            yield f"rental prices shipped with paretoken {__version__}"
+    elif not (reads_points or files):
+        yield f"catalog shipped with paretoken {__version__}"
 
 
 def verb_named(name: str) -> Verb:

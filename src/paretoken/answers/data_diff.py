@@ -13,6 +13,7 @@ from pydantic import Field
 
 from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving
 from paretoken.answers.points import Data
+from paretoken.answers.priced import PricedCandidate
 from paretoken.answers.seam import Question
 from paretoken.answers.study.config import DEFAULT, Study, load_study, resolved, with_ids
 from paretoken.answers.study.panels import cells
@@ -41,7 +42,10 @@ class DataDiffQuestion(Question):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataDiffAnswer(TypedAnswer):
-    """The verdicts that differ, flips first. `compared` counts those that both states have."""
+    """The verdicts that differ, flips first. `compared` counts those that both states have.
+
+    `origins` and `sources` are those of the points on either side.
+    """
 
     TABLE: ClassVar[str] = "changes"
     before: str
@@ -50,6 +54,8 @@ class DataDiffAnswer(TypedAnswer):
     tier: str
     compared: int
     flipped: int
+    origins: tuple[str, ...]
+    sources: tuple[str, ...]
     changes: tuple[VerdictChange, ...]
 
 
@@ -61,9 +67,11 @@ def data_diff(question: DataDiffQuestion) -> DataDiffAnswer:
     study = _study(question, sides, catalog)
     tier = study.tiers[0]
     compared, changes = 0, []
+    ranked: list[PricedCandidate] = []
     for cell in _cells(study, sides):
         answers = [_compare(cell, study, tier, data) for data in sides]
         compared += all(answers)
+        ranked += [candidate for answer in answers if answer for candidate in answer.candidates]
         if change := change_of(cell, answers):
             changes.append(change)
     if not compared and not changes:
@@ -75,6 +83,8 @@ def data_diff(question: DataDiffQuestion) -> DataDiffAnswer:
         tier=tier,
         compared=compared,
         flipped=sum(c.kind == "flipped" for c in changes),
+        origins=tuple(sorted({c.origin for c in ranked})),
+        sources=tuple(sorted({c.source for c in ranked})),
         changes=tuple(sorted(changes, key=lambda c: _ORDER.index(c.kind))),
     )
 

@@ -25,7 +25,7 @@ class OverviewQuestion(Question):
     `history` is a file with a series of CI coverage, `gates` are files with verdicts of the accuracy gate.
     """
 
-    history: Annotated[Path | None, Field(description="Series of parity history; None for the shipped one")] = None
+    history: Annotated[Path | None, Field(description="Series of parity history; by default the shipped one")] = None
     gates: Annotated[tuple[Path, ...], Field(description="Verdicts of the accuracy gate")] = ()
 
 

@@ -33,12 +33,12 @@ class FitQuestion(Question):
     model: Annotated[str, Field(description="Model: a name in the catalog, org/name, or a config.json")]
     accelerators: Annotated[tuple[str, ...], Field(description="Accelerators; none for all of the catalog")] = ()
     engine: Annotated[str, Field(description="Engine, by any name in the catalog")] = "vllm"
-    precision: Annotated[str | None, Field(description="Precision of the weights; None for the model's own")] = None
+    precision: Annotated[str | None, Field(description="Precision of the weights; by default the model's own")] = None
     isl: Annotated[int, Field(description="Input tokens of a request")] = 1024
     osl: Annotated[int, Field(description="Output tokens of a request")] = 1024
     users: Annotated[int, Field(description="Requests that the KV cache must hold at once", ge=1, le=MAX_USERS)] = 1
     dp_attention: Annotated[bool, Field(description="Attention data parallelism, one rank for each GPU")] = False
-    date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; None for the newest")] = None
+    date: Annotated[str | None, Field(description="Date of the engine, YYYY-MM-DD; by default the newest")] = None
     settings: Annotated[EngineSettings, Field(description="Settings of the engine; its own if left out")] = DEFAULT
     catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 

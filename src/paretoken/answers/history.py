@@ -24,7 +24,7 @@ from paretoken.points.origins import of_origins
 class HistoryQuestion(StoredPointsQuestion):
     """How did the measured throughput of configurations change over dates, and when did it step up or down?
 
-    At each load, or at one latency: `e2e_s` or `interactivity`. Filters that are None match all configurations.
+    At each load, or at one latency: `e2e_s` or `interactivity`. Filters that are left out match all configurations.
     """
 
     model: Annotated[str | None, Field(description="Model, by any name in the catalog")] = None

@@ -25,7 +25,9 @@ class MarketQuestion(Question):
 
     price_folders: Annotated[tuple[Path, ...], Field(description="Folders of your own rental prices")] = ()
     shipped_prices: Annotated[bool, Field(description="Use the shipped rental prices")] = True
-    at: Annotated[date | None, Field(description="The market of that day; of as_of, else of today, if None")] = None
+    at: Annotated[date | None, Field(description="The market of that day; by default that of as_of, else today's")] = (
+        None
+    )
     cost_of_capital: Annotated[
         float, Field(description="A year, 0.10 for 10 %: raises the level rent of what is paid upfront")
     ] = 0.0

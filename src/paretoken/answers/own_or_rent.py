@@ -27,16 +27,16 @@ class OwnOrRentTerms(Question):
     """Own, reserve or rent a GPU that is needed in a share of the hours, at the market's prices or at stated ones."""
 
     needed_share: Annotated[float, Field(description="Share of hours in which it is needed")] = 1.0
-    rent_usd: Annotated[float | None, Field(description="On-demand rent, USD per GPU-hour; the market's if None")] = (
-        None
-    )
+    rent_usd: Annotated[
+        float | None, Field(description="On-demand rent, USD per GPU-hour; by default the market's")
+    ] = None
     reserved_usd: Annotated[
         Mapping[str, float], Field(description="USD per GPU-hour by committed term, in place of the market's")
     ] = field(default_factory=dict)
     price_decline: Annotated[
-        float | None, Field(description="Fall of rents a year, 0.20 for 20 %; from the price history if None")
+        float | None, Field(description="Fall of rents a year, 0.20 for 20 %; by default from the price history")
     ] = None
-    months: Annotated[int | None, Field(description="Horizon; the owner's life if None")] = None
+    months: Annotated[int | None, Field(description="Horizon; by default the owner's life")] = None
     estimate_terms: Annotated[
         bool, Field(description="Estimate committed terms without a price from other accelerators' ratios")
     ] = False

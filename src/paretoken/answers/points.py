@@ -34,7 +34,9 @@ class PointsQuestion(StoredPointsQuestion):
     """
 
     model: Annotated[str, Field(description="Model, by any name in the catalog")]
-    precision: Annotated[str | None, Field(description="fp4, fp8, bf16, int4; None if the points have only one")] = None
+    precision: Annotated[
+        str | None, Field(description="fp4, fp8, bf16, int4; by default the only one of the points")
+    ] = None
     workload: Annotated[str | None, Field(description="Workload of the catalog, or ISL/OSL in tokens")] = None
     isl: Annotated[int | None, Field(description="Nominal input length, tokens", ge=1)] = None
     osl: Annotated[int | None, Field(description="Nominal output length, tokens", ge=1)] = None

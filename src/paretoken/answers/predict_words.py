@@ -21,8 +21,8 @@ def novelty_words(rows: Sequence[PredictedRow]) -> str:
         return "The calibration has data for this configuration."
     if len(set(by_size.values())) == 1:
         return f"New to the calibration: {next(iter(by_size.values()))}."
-    each = "; ".join(f"{size_heading(rows[0])} {size}: {kinds or 'nothing'}" for size, kinds in by_size.items())
-    return f"New to the calibration: {each}."
+    by_size_text = "; ".join(f"{size_heading(rows[0])} {size}: {kinds or 'nothing'}" for size, kinds in by_size.items())
+    return f"New to the calibration: {by_size_text}."
 
 
 def lengths_note(ratio: float) -> str:

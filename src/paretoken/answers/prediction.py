@@ -28,7 +28,7 @@ from paretoken.predict.topology import network_notes
 class CalibratedQuestion(Question):
     """A question that is answered with a calibration; None is the shipped one."""
 
-    calibration: Annotated[Path | None, Field(description="Calibration file; None for the shipped one")] = None
+    calibration: Annotated[Path | None, Field(description="Calibration file; by default the shipped one")] = None
     catalog: Annotated[tuple[Path, ...], Field(description="Folders that overlay the shipped catalog")] = ()
 
 

@@ -12,6 +12,7 @@ from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.plural import listed
 from paretoken.predict.calibration.file import shipped_calibration
+from paretoken.predict.rows import SOURCE
 from paretoken.prices.outlook.project import ScenarioState, by_day
 from paretoken.prices.outlook.scenario import Scenario
 
@@ -55,6 +56,7 @@ def _start(scenario: Scenario, accelerator: str, data: PredictionData) -> Scenar
         software="predicted",
         date=None,
         origin="predicted",
+        source=SOURCE,
         tput_per_gpu=best.total_tput_per_rented_gpu_tok_s,
         tp="",
         disaggregated=True,

@@ -33,6 +33,7 @@ class ScenarioStart:
     software: str
     date: str | None
     origin: str
+    source: str
     tput_per_gpu: float
     tp: str
     disaggregated: bool = False
@@ -49,6 +50,7 @@ def starts(candidates: Iterable[Candidate]) -> dict[str, ScenarioStart]:
             software=c.software,
             date=c.date,
             origin=c.origin,
+            source=c.source,
             tput_per_gpu=c.tput_per_gpu,
             tp=c.tp,
             disaggregated=bool(c.recommended["disaggregated"]),

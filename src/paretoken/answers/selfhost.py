@@ -51,7 +51,7 @@ class SelfhostQuestion(LatencyQuestion, MarketQuestion, PricesQuestion):
     """
 
     tco: Annotated[str | None, Field(description="TCO set; the newest if only the tier is given")] = None
-    tier: Annotated[str | None, Field(description="Tier of the TCO set; its first if None")] = None
+    tier: Annotated[str | None, Field(description="Tier of the TCO set; by default its first")] = None
     term: Annotated[str | None, Field(description="Rental term of the market")] = None
     rent_usd: Annotated[float | None, Field(description="One rent for every accelerator, USD per GPU-hour")] = None
     api_prices: Annotated[Path | None, Field(description="CSV of your own API list prices")] = None

@@ -40,11 +40,11 @@ class MonteCarlo(Question):
     seed: int = 1
     at_latency: Annotated[LatencyQuestion | None, Field(description="Where throughput is read")] = None
     throughput_spread: Annotated[
-        float | None, Field(description="Half width of the central 90 % of throughput; by origin if None")
+        float | None, Field(description="Half width of the central 90 % of throughput; by default that of the origin")
     ] = None
     serving_load: float = 1.0
     against: Annotated[str | None, Field(description="Also the rent at which each equals this accelerator")] = None
-    rent_usd: Annotated[float | None, Field(description="Rent of that accelerator; its owner's cost if None")] = None
+    rent_usd: Annotated[float | None, Field(description="Rent of that accelerator; by default its owner's cost")] = None
 
 
 @dataclass(frozen=True, kw_only=True)

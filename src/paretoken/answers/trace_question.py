@@ -50,7 +50,7 @@ class ReplayQuestion(ServedQuestion, PricesQuestion):
         Field(description="Find the most concurrent sessions within this SLO: ttft_p90=2s,tpot=50ms,session_p90=120s"),
     ] = None
     idle_cap_s: Annotated[
-        float | None, Field(description="Longest that a tool call or a wait lasts, s; None for as recorded", ge=0)
+        float | None, Field(description="Longest that a tool call or a wait lasts, s; by default as recorded", ge=0)
     ] = None
     replicas: Annotated[int, Field(description="Replicas of the deployment behind a router", ge=1)] = 1
     routing: Annotated[CacheRouting, Field(description="How the router chooses: prefix, least or round-robin")] = (

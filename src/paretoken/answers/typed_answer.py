@@ -35,7 +35,10 @@ class Asking:
     @property
     def verb(self) -> str:
         """The name of the verb in the registry."""
-        return next(name for name, v in VERBS.items() if self.function == f"paretoken.answers.{v.function_path}")
+        for name, verb in VERBS.items():
+            if self.function == f"paretoken.answers.{verb.function_path}":
+                return name
+        raise BadConfig(f"no command repeats this answer: {self.function} is not a question of 'paretoken ask'")
 
 
 class TypedAnswer:

@@ -77,6 +77,7 @@ class ThroughputTrend:
     """
 
     configuration: dict[str, object]
+    origins: tuple[str, ...]
     interactivity: float
     dates: tuple[date, ...]
     tput_per_gpu: tuple[float, ...]
@@ -157,6 +158,7 @@ def _trend(configuration: dict[str, object], rows: pl.DataFrame) -> ThroughputTr
     per_quarter, interval = _growth(dates, np.log(values))
     return ThroughputTrend(
         configuration=configuration,
+        origins=tuple(rows["origin"].unique().sort()),
         interactivity=1 / tpot,
         dates=tuple(dates),
         tput_per_gpu=tuple(map(float, values)),

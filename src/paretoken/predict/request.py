@@ -21,9 +21,9 @@ class DeploymentRequest:
     model: Annotated[str, Description("Model, by any name in the catalog, or org/name, a folder, or a config.json")]
     engine: Annotated[str, Description("Engine, by any name in the catalog")]
     precision: Annotated[
-        str | None, Description("Precision of the weights, in any engine's spelling; None for the model's own")
+        str | None, Description("Precision of the weights, in any engine's spelling; by default the model's own")
     ] = None
-    tp: Annotated[int | None, Description("Tensor-parallel size; None for every size that fits")] = None
+    tp: Annotated[int | None, Description("Tensor-parallel size; by default every size that fits")] = None
     pp: Annotated[int, Description("Pipeline stages of tp GPUs each")] = 1
     ep: Annotated[int, Description("Expert-parallel size")] = 1
     gpus: Annotated[int | None, Description("Total GPUs, if more than tp x pp")] = None
@@ -32,13 +32,15 @@ class DeploymentRequest:
         str, Description("Speculative decoding: none, or a method with the tokens drafted a step, as in mtp:3")
     ] = "none"
     speculative_tokens: Annotated[
-        int | None, Description("Tokens drafted a step; None for what recipes or the engine draft by default")
+        int | None, Description("Tokens drafted a step; by default what recipes or the engine draft")
     ] = None
     acceptance_length: Annotated[
-        float | None, Description("Mean tokens that a step yields, 1 to 1 + drafted; None for the calibrated length")
+        float | None, Description("Mean tokens that a step yields, 1 to 1 + drafted; by default the calibrated length")
     ] = None
     draft_model: Annotated[str, Description("Draft model: a name in the catalog, or its size, as in 1.5b")] = ""
-    date: Annotated[str | None, Description("Date of the engine, YYYY-MM-DD; None for the published period")] = None
+    date: Annotated[
+        str | None, Description("Date of the engine, YYYY-MM-DD; by default that of the published period")
+    ] = None
     settings: Annotated[EngineSettings, Description("Settings of the engine; its own defaults if left out")] = DEFAULT
 
 

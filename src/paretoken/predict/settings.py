@@ -39,7 +39,7 @@ OTHER_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Settings of a server; None is the engine's own default (see `engine_defaults`).
+    """Settings of a server; by default the engine's own (see `engine_defaults`).
 
     With attention data parallelism, the limits of one engine are those of one rank.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from paretoken.answers.ask import Asked, asked_with, verb_named
+from paretoken.answers.ask import Envelope, envelope_of, verb_named
 from paretoken.answers.seam import Question, question_from_json, to_json
 from paretoken.report.asked.page import page_data, render_answer
 from paretoken.report.asked.view import AnswerView
@@ -44,12 +44,12 @@ def warm_up(payload: bytes) -> bytes:
     return b""
 
 
-def _viewed(payload: bytes) -> tuple[Asked, AnswerView]:
+def _viewed(payload: bytes) -> tuple[Envelope, AnswerView]:
     reply, answer, question = _answered(payload)
     return reply, view_of(reply.verb, answer, question)
 
 
-def _answered(payload: bytes) -> tuple[Asked, object, Question]:
+def _answered(payload: bytes) -> tuple[Envelope, object, Question]:
     """The answer of a question about nothing outside the current folder; its command goes there if it names a file."""
     verb, _, text = payload.partition(b"\n")
     folder, entry = Path.cwd().resolve(), verb_named(verb.decode())
@@ -57,7 +57,7 @@ def _answered(payload: bytes) -> tuple[Asked, object, Question]:
     require_inside(question, folder)
     question = bounded(question)
     answer = entry.function(question)
-    reply = asked_with(verb.decode(), question, answer)
+    reply = envelope_of(verb.decode(), question, answer)
     if names_files(question, folder):
         reply = replace(reply, command=f"cd {shlex.quote(str(folder))} && {reply.command}")
     return reply, answer, question

@@ -90,7 +90,10 @@ def _envelope(name: str, answer: dict[str, Any]) -> dict[str, Any]:
         "version": {"type": "string", "description": "Version of paretoken"},
         "question": {"type": "object", "description": "The fields that differ from their defaults"},
         "answer": answer,
-        "origins": {**_TEXTS, "description": "Origins of the figures: measured, published, predicted, emulated"},
+        "origins": {
+            **_TEXTS,
+            "description": "Origins of the figures: measured, published, predicted, emulated, scenario",
+        },
         "sources": {**_TEXTS, "description": "Sources of the figures, in the order of the answer"},
         "command": {"type": "string", "description": "Shell command that prints the same answer"},
     }

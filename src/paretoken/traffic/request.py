@@ -34,29 +34,29 @@ class TrafficRequest:
         Description("Mean requests of a mix by hand, such as 2000/min; also /s, /h, /day"),
     ] = None
     served_model: Annotated[
-        str | None, Description("Model, by its name in the log or the metrics; None if there is only one")
+        str | None, Description("Model, by its name in the log or the metrics; may be empty if there is only one")
     ] = None
-    since: Annotated[str | None, Description("Period to read from the URL of Prometheus; 24h if None")] = None
-    step: Annotated[str | None, Description("Step of the queries to that URL; 60s if None")] = None
+    since: Annotated[str | None, Description("Period to read from the URL of Prometheus; by default 24h")] = None
+    step: Annotated[str | None, Description("Step of the queries to that URL; by default 60s")] = None
     api_key_file: Annotated[Path | None, Description("File with the key of Prometheus; else PARETOKEN_API_KEY")] = None
     isl: Annotated[str | None, Description("Input lengths of a mix, tokens, as in lognormal:1800:1.1")] = None
     osl: Annotated[str | None, Description("Output lengths of a mix, tokens, in the same forms")] = None
     day_curve: Annotated[
         str | None,
         Description(
-            "Hours of a mix: flat, office, consumer, campus, 24 numbers, or a CSV file hour,share; flat if None"
+            "Hours of a mix: flat, office, consumer, campus, 24 numbers, or a CSV file hour,share; by default flat"
         ),
     ] = None
     peaks: Annotated[tuple[str, ...], Description("Peaks of a mix on top of its curve, as in 3x@14:00/30m")] = ()
     burstiness: Annotated[
-        float | None, Description("Shape of the gamma gaps between arrivals of a mix; 1, for Poisson, if None")
+        float | None, Description("Shape of the gamma gaps between arrivals of a mix; by default 1, for Poisson")
     ] = None
     prefix_share: Annotated[
-        float | None, Description("Share of each prompt of a mix that is a shared prefix, below 1; 0 if None")
+        float | None, Description("Share of each prompt of a mix that is a shared prefix, below 1; by default 0")
     ] = None
-    prefixes: Annotated[int | None, Description("Number of distinct shared prefixes of a mix; 1 if None")] = None
+    prefixes: Annotated[int | None, Description("Number of distinct shared prefixes of a mix; by default 1")] = None
     requests_per_session: Annotated[
-        float | None, Description("Mean requests of a session of a mix; None for no sessions")
+        float | None, Description("Mean requests of a session of a mix; by default there are no sessions")
     ] = None
     growth: Annotated[float, Description("Factor on the requests of the source; hours and lengths stay the same")] = 1.0
     seed: Annotated[int, Description("Seed of all that is drawn")] = 0

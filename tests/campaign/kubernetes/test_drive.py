@@ -152,12 +152,12 @@ def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
     thread = Thread(target=driver.drive)
     thread.start()
     for _ in range(600):
-        if seen := ("done", None) in states(folder):
+        if finished := ("done", None) in states(folder):
             break
         time.sleep(0.05)
     stop.set()
     thread.join(30)
-    assert seen and not thread.is_alive()
+    assert finished and not thread.is_alive()
     assert states(folder) == [("done", None), ("interrupted", None)]
     assert calls(place)[-1][1:3] == ["delete", "pod"]
 

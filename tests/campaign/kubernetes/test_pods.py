@@ -25,7 +25,7 @@ UNSCHEDULABLE = {
 
 
 @pytest.mark.parametrize(
-    ("seen", "waited_s", "expected"),
+    ("pod_json", "waited_s", "expected"),
     [
         (None, 10, None),
         (None, 61, ("made no pod of the engine within 60 s", "pending", False)),
@@ -54,8 +54,8 @@ UNSCHEDULABLE = {
         ),
     ],
 )
-def test_why_a_pod_cannot_go_on(seen, waited_s, expected):
-    why = trouble(seen, "the engine", waited_s, 60, lambda: "x\nCUDA out of memory\n" if waited_s else "")
+def test_why_a_pod_cannot_go_on(pod_json, waited_s, expected):
+    why = trouble(pod_json, "the engine", waited_s, 60, lambda: "x\nCUDA out of memory\n" if waited_s else "")
     if expected is None:
         assert why is None
     else:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from paretoken.answers.ask import asked_with, verb_named
+from paretoken.answers.ask import envelope_of, verb_named
 from paretoken.answers.seam import question_from_json
 from paretoken.cli.main import paretoken
 from paretoken.report.asked.generic import MOST_ROWS, tables_of
@@ -16,7 +16,7 @@ from paretoken.report.asked.labels import head
 from paretoken.report.asked.page import render_answer
 from paretoken.report.asked.views import VIEWS, view_of
 from paretoken.report.page import MOST_PLOTS
-from paretoken.serve.asking import SLOW
+from paretoken.serve.jobs import SLOW
 from paretoken.serve.questions import FIRST_QUESTIONS
 
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
@@ -115,8 +115,8 @@ def test_a_prediction_is_drawn_with_its_interval(answered):
 
 def test_the_file_has_the_words_and_nothing_hostile(answered):
     question, answer, view = answered("compare")
-    asked = asked_with("compare", question, answer)
-    page = render_answer(asked, view, "</script><script>alert(1)</script>")
+    envelope = envelope_of("compare", question, answer)
+    page = render_answer(envelope, view, "</script><script>alert(1)</script>")
     assert "<script>alert" not in page
     assert page.count("<h1>") == 1
     assert "src=" not in page.replace("createElement", "").partition("<body>")[2].partition("<script")[0]

@@ -32,13 +32,15 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     ] = ()
     engines: Annotated[tuple[str, ...], Field(description="Engines; those with calibrated data if empty")] = ()
     precisions: Annotated[tuple[str, ...], Field(description="Precisions of weights; the model's own if empty")] = ()
-    tp: Annotated[int | None, Field(description="GPUs of a replica of one pool; every size that fits if None")] = None
+    tp: Annotated[int | None, Field(description="GPUs of a replica of one pool; by default every size that fits")] = (
+        None
+    )
     layouts: Annotated[
         tuple[str, ...], Field(description="Disaggregated layouts besides one pool, as in 1xDEP8+1xDEP8, or auto")
     ] = ()
     speculative: Annotated[str, Field(description="Speculative decoding: none, or a method, as in mtp:3")] = "none"
     acceptance_length: Annotated[
-        float | None, Field(description="Mean tokens that a step yields; calibrated if None")
+        float | None, Field(description="Mean tokens that a step yields; by default as calibrated")
     ] = None
     settings: Annotated[EngineSettings, Field(description="Settings of the engines; their own if left out")] = DEFAULT
     points: Annotated[
@@ -70,7 +72,7 @@ class PlanQuestion(TrafficRequest, PricesQuestion, MarketQuestion, CalibratedQue
     most_gpus: Annotated[int | None, Field(description="Most GPUs of a fleet", ge=1)] = None
     mw: Annotated[float | None, Field(description="Most utility power of a fleet, MW", gt=0)] = None
     requests_per_task: Annotated[
-        float | None, Field(description="Requests of a task; those of a session, or 1, if None", gt=0)
+        float | None, Field(description="Requests of a task; by default those of a session, or 1", gt=0)
     ] = None
     most_candidates: Annotated[int, Field(description="Deployments that are simulated", ge=1, le=500)] = 20
     coarse: Annotated[bool, Field(description="Answer from the closed form alone, without simulation")] = False

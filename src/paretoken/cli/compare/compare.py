@@ -15,28 +15,7 @@ if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion
     from paretoken.answers.priced import PricedCandidate
 
-COLUMNS = (
-    "accelerator",
-    "engine",
-    "release",
-    "tok/s/GPU",
-    "$/M",
-    "run as",
-    "$/M as run",
-    "$/GPU-h",
-    "$/M output",
-    "E2E s",
-    "tok/s/user",
-    "points",
-    "origin",
-    "source",
-    "E2E from",
-)
 SPARE = ("E2E from", "source", "points", "$/M output", "release", "tok/s/user", "$/GPU-h", "E2E s", "origin")
-NOTE = (
-    "tok/s/GPU and $/M are interpolated at the limit; 'run as' is the nearest run that meets it. "
-    "release: of the engine, or the month of the runs; a..b is a median over that period"
-)
 
 
 def _token_price(ctx: click.Context, param: click.Parameter, value: str | None) -> float | str | None:
@@ -126,6 +105,7 @@ def command(*, as_json: bool, **values: object) -> None:
 
 
 def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
+    from paretoken.answers.ranking_rows import RANKING_HEADS, RANKING_NOTE, ranking_row
     from paretoken.answers.verdict_words import newer_words, verdict_words
     from paretoken.cli.compare.sessions_view import print_sessions
     from paretoken.cli.compare.site_view import print_site
@@ -136,8 +116,8 @@ def _show(answer: CompareAnswer, head: str, question: CompareQuestion) -> None:
     out = console()
     if everyone:
         # Figures of sessions are not interpolated; their own table says so.
-        note = NOTE if answer.tokens_per_session is None else ""
-        print_table(title, COLUMNS, [_row(c) for c in everyone], note, SPARE)
+        note = RANKING_NOTE if answer.tokens_per_session is None else ""
+        print_table(title, RANKING_HEADS, [ranking_row(c) for c in everyone], note, SPARE)
         print_sessions(answer)
     else:
         out.print(f"{title}: no point meets the limit", style="bold")
@@ -158,25 +138,3 @@ def _notes(candidates: Iterable[PricedCandidate]) -> Iterator[str]:
     for c in candidates:
         if c.origin == "measured":
             yield from (f"{c.accelerator} {c.engine}: {point['notes']}" for point in c.around if point["notes"])
-
-
-def _row(c: PricedCandidate) -> tuple[object, ...]:
-    from paretoken.answers.verdict_words import run_words
-
-    return (
-        c.accelerator,
-        c.engine,
-        "–" if c.origin == "predicted" else c.software,
-        c.tput_per_gpu,
-        c.usd_per_mtok_total,
-        run_words(c),
-        c.usd_per_mtok_recommended,
-        c.usd_per_gpu_h,
-        c.usd_per_mtok_output,
-        c.e2e_s,
-        c.interactivity_tok_s,
-        c.n_points,
-        c.origin,
-        c.source,
-        c.e2e_basis,
-    )

@@ -118,14 +118,9 @@ def command(
     of_sessions = session_workload(deployment["workload"], deployment["catalog_folders"])
     require_sessions(replay, of_sessions)
     if replay["trace"] is not None or of_sessions:
-        loads = {
-            "workload": of_sessions,
-            "slo": slo,
-            "price_usd_per_gpu_h": price_usd_per_gpu_h,
-            **_stated_users(concurrency),
-        }
-        fields = replay_fields(replay, deployment, loads | ({"out": out} if out else {}))
-        _replay(fields, worth=replay["cache_worth"], as_json=as_json)
+        loads: dict[str, Any] = {"workload": of_sessions, "slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
+        loads |= _stated_users(concurrency) | ({"out": out} if out else {})
+        _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
         return
     disaggregated = disaggregated and disaggregated.strip()
     searched = (disaggregated or "").lower() == AUTO
@@ -140,8 +135,8 @@ def command(
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
         prices = (f"{name}={usd!r}" for name, usd in price_usd_per_gpu_h.items())
-        fields = pooled_fields(deployment, disaggregated) | {"slo": slo, "rents": (*rents, *prices)}
-        fields |= _stated_users(concurrency)
+        stated = {"slo": slo, "rents": (*rents, *prices), **_stated_users(concurrency)}
+        fields = pooled_fields(deployment, disaggregated) | stated
         if searched:
             _search(fields | {"top": top}, plot, as_json)
         else:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.answers.predict import (
-    DeploymentRow,
-    PredictAnswer,
-    PredictedRow,
-    PredictQuestion,
-    RateRow,
-    SloRow,
-    UnmetSloRow,
+from paretoken.answers.predict import DeploymentRow, PredictAnswer, PredictedRow, PredictQuestion, RateRow, UnmetSloRow
+from paretoken.answers.predict_rows import (
+    LOAD_HEADS,
+    OVERLOADED_NOTE,
+    RATE_HEADS,
+    SLO_HEADS,
+    SLO_NOTE,
+    load_row,
+    rate_row,
+    slo_row,
 )
 from paretoken.answers.predict_words import NOT_MEASURED, WHOLE_RUN, lengths_note, novelty_words, size_heading
 from paretoken.cli.cells import TableCell, interval
@@ -37,37 +39,8 @@ def _print_concurrency(rows: Sequence[PredictedRow]) -> None:
     first = rows[0]
     print_table(
         f"Predicted: {first.model} {first.precision} on {first.accelerator}, {first.engine}, {first.isl}/{first.osl}",
-        (
-            size_heading(first),
-            "concurrency",
-            "tok/s/GPU",
-            "90 %",
-            "TPOT ms",
-            "90 %",
-            "TTFT ms",
-            "90 %",
-            "TTFT mean ms",
-            "TTFT p99 ms",
-            "E2E s",
-            "tok/s/user",
-        ),
-        [
-            [
-                r.size,
-                int(r.concurrency),
-                r.total_tput_per_gpu_tok_s,
-                interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
-                r.median_tpot_ms,
-                interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
-                r.median_ttft_ms,
-                interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
-                r.mean_ttft_ms,
-                r.p99_ttft_ms,
-                r.median_e2el_ms and r.median_e2el_ms / 1e3,
-                r.median_tpot_ms and 1e3 / r.median_tpot_ms,
-            ]
-            for r in rows
-        ],
+        (size_heading(first), *LOAD_HEADS),
+        [[r.size, *(interval(*cell) if isinstance(cell, tuple) else cell for cell in load_row(r))] for r in rows],
         note=f"{NOT_MEASURED} {novelty_words(rows)} {lengths_note(first.length_range_ratio)}",
         spare=("TTFT mean ms", "TTFT p99 ms", "tok/s/user", "TTFT ms 90 %", "TPOT ms 90 %", "E2E s"),
     )
@@ -78,22 +51,14 @@ def _print_slo(rows: Sequence[UnmetSloRow], question: PredictQuestion) -> None:
         return
     print_table(
         f"Highest concurrency within {question.slo}",
-        (size_heading(rows[0]), "concurrency", "tok/s/GPU", "TPOT ms", "TTFT ms"),
-        [
-            [
-                r.size,
-                TableCell(f"{r.users:,} or more", (r.users,)) if r.or_more else r.users,
-                *(
-                    (r.total_tput_per_gpu_tok_s, r.median_tpot_ms, r.median_ttft_ms)
-                    if isinstance(r, SloRow)
-                    else (None, None, None)
-                ),
-            ]
-            for r in rows
-        ],
-        note=f"{NOT_MEASURED} Concurrency 0: one request alone misses the SLO. "
-        + lengths_note(question.length_range_ratio),
+        (size_heading(rows[0]), *SLO_HEADS),
+        [[r.size, _at_least(r), *slo_row(r)[1:]] for r in rows],
+        note=f"{NOT_MEASURED} {SLO_NOTE} {lengths_note(question.length_range_ratio)}",
     )
+
+
+def _at_least(r: UnmetSloRow) -> TableCell | int:
+    return TableCell(f"{r.users:,} or more", (r.users,)) if r.or_more else r.users
 
 
 def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
@@ -102,35 +67,10 @@ def _print_rate(rows: Sequence[RateRow], question: PredictQuestion) -> None:
     overloaded = any(r.overloaded for r in rows)
     print_table(
         f"Simulated: Poisson arrivals, {rows[0].rate_s:g} requests/s",
-        (
-            size_heading(rows[0]),
-            "tok/s/GPU",
-            "TTFT p50 ms",
-            "TTFT p99 ms",
-            "TPOT p50 ms",
-            "TPOT p99 ms",
-            "E2E p50 ms",
-            "requests",
-            "preemptions",
-            "load",
-        ),
-        [
-            [
-                r.size,
-                r.total_tput_per_gpu_tok_s,
-                r.p50_ttft_ms,
-                r.p99_ttft_ms,
-                r.p50_tpot_ms,
-                r.p99_tpot_ms,
-                r.p50_e2e_ms,
-                r.requests,
-                r.preemptions,
-                "overloaded" if r.overloaded else "ok",
-            ]
-            for r in rows
-        ],
+        (size_heading(rows[0]), *RATE_HEADS),
+        [[r.size, *rate_row(r)] for r in rows],
         note=NOT_MEASURED
-        + (" Overloaded: the queue keeps growing; TTFT and E2E grow with the run." if overloaded else "")
+        + (f" {OVERLOADED_NOTE}" if overloaded else "")
         + f" {lengths_note(question.length_range_ratio)}",
         spare=("requests", "preemptions"),
     )

@@ -15,23 +15,6 @@ from paretoken.plural import counted
 if TYPE_CHECKING:
     from paretoken.answers.cost import CostAnswer, CostPoint, CostQuestion
 
-COLUMNS = {
-    "tier": "tier",
-    "accelerator": "accelerator",
-    "engine": "engine",
-    "tp": "TP",
-    "concurrency": "concurrency",
-    "e2e_s": "E2E s",
-    "interactivity_tok_s": "tok/s/user",
-    "tput_per_gpu": "tok/s/GPU",
-    "usd_per_gpu_h": "$/GPU-h",
-    "usd_per_mtok_total": "$/M total",
-    "usd_per_mtok_output": "$/M output",
-    "usd_per_mtok_input": "$/M input",
-    "tok_s_per_mw": "tok/s/MW",
-    "joules_per_token": "J/token",
-    "origin": "origin",
-}
 WHOLE_HOUR = ("usd_per_mtok_output", "usd_per_mtok_input")
 SPLIT = {
     "split.prefill_share": "prefill share",
@@ -93,11 +76,12 @@ def command(*, as_json: bool, **values: object) -> None:
 
 
 def _show(answer: CostAnswer, of: CostQuestion) -> None:
+    from paretoken.answers.cost_rows import COST_HEADS
     from paretoken.cli.output import print_table
     from paretoken.prices.fleet import utility_power
 
     tariff = answer.tariffs[0]
-    columns = dict(COLUMNS)
+    columns = dict(COST_HEADS)
     if of.split:
         columns = {name: title for name, title in columns.items() if name not in WHOLE_HOUR} | SPLIT
     if of.grid_gco2_per_kwh:

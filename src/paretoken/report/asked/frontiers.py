@@ -7,36 +7,20 @@ from collections.abc import Iterator
 from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE, best_known
 from paretoken.answers.compare import CompareAnswer, CompareQuestion
 from paretoken.answers.cost import CostAnswer, CostQuestion
+from paretoken.answers.cost_rows import COST_HEADS
 from paretoken.answers.frontier import FrontierAnswer, FrontierQuestion
 from paretoken.answers.latency import selection
 from paretoken.answers.points import AxisQuestion, Data
-from paretoken.answers.priced import PricedCandidate
+from paretoken.answers.ranking_rows import RANKING_HEADS, RANKING_NOTE, ranking_row
 from paretoken.answers.seam import to_json
-from paretoken.answers.verdict_words import SAME_RANKING, newer_words, run_words, verdict_words
+from paretoken.answers.verdict_words import SAME_RANKING, newer_words, verdict_words
 from paretoken.plural import counted
 from paretoken.report.asked.curve_plots import THROUGHPUT, cost_figure, curve_plot
-from paretoken.report.asked.view import AnswerTable, AnswerView
+from paretoken.report.asked.view import AnswerTable, AnswerView, capitalized
 from paretoken.report.plot_page import Plot
 
-RANKING_NOTE = (
-    "tok/s/GPU and $/M tokens are interpolated at the limit; 'run as' is the nearest run that meets it. "
-    "Release: of the engine, or the month of the runs; a..b is a median over that period."
-)
-RANKING = (
-    "Accelerator",
-    "Engine",
-    "Release",
-    "tok/s/GPU",
-    "$/M tokens",
-    "Run as",
-    "$/M as run",
-    "$/GPU-h",
-    "E2E s",
-    "tok/s/user",
-    "Points",
-    "Origin",
-    "Source",
-)
+NOT_ON_A_PAGE = ("$/M output", "E2E from")
+_COLUMNS = [place for place, head in enumerate(RANKING_HEADS) if head not in NOT_ON_A_PAGE]
 
 
 def compare_view(answer: CompareAnswer, question: CompareQuestion) -> AnswerView:
@@ -92,25 +76,12 @@ def _notes(answer: CompareAnswer) -> Iterator[str]:
 
 def _ranking(name: str, answer: CompareAnswer) -> AnswerTable:
     title = f"{name.partition(':')[0]}: ranking" if name else "Ranking"
-    rows = tuple(_row(c) for c in (*answer.candidates, *answer.other_engines))
-    return AnswerTable(title=title, heads=RANKING, rows=rows, note=RANKING_NOTE)
-
-
-def _row(c: PricedCandidate) -> tuple[str | float | None, ...]:
-    return (
-        c.accelerator,
-        c.engine,
-        "–" if c.origin == "predicted" else c.software,
-        c.tput_per_gpu,
-        c.usd_per_mtok_total,
-        run_words(c),
-        c.usd_per_mtok_recommended,
-        c.usd_per_gpu_h,
-        c.e2e_s,
-        c.interactivity_tok_s,
-        c.n_points,
-        c.origin,
-        c.source,
+    rows = [ranking_row(c) for c in (*answer.candidates, *answer.other_engines)]
+    return AnswerTable(
+        title=title,
+        heads=tuple(capitalized(RANKING_HEADS[place]) for place in _COLUMNS),
+        rows=tuple(tuple(row[place] for place in _COLUMNS) for row in rows),
+        note=f"{RANKING_NOTE}.",
     )
 
 
@@ -160,23 +131,9 @@ POINT_HEADS = {
     "origin": "Origin",
     "source": "Source",
 }
-COST_HEADS = {
-    "tier": "Tier",
-    "accelerator": "Accelerator",
-    "engine": "Engine",
-    "tp": "TP",
-    "concurrency": "Concurrency",
-    "e2e_s": "E2E s",
-    "interactivity_tok_s": "tok/s/user",
-    "tput_per_gpu": "tok/s/GPU",
-    "usd_per_gpu_h": "$/GPU-h",
-    "usd_per_mtok_total": "$/M total",
-    "usd_per_mtok_output": "$/M output",
-    "usd_per_mtok_input": "$/M input",
-    "tok_s_per_mw": "tok/s/MW",
-    "joules_per_token": "J/token",
-    "origin": "Origin",
-}
+
+
+_COST_HEADS = {key: capitalized(head) for key, head in COST_HEADS.items()}
 
 
 def cost_view(answer: CostAnswer, question: CostQuestion) -> AnswerView:
@@ -190,7 +147,7 @@ def cost_view(answer: CostAnswer, question: CostQuestion) -> AnswerView:
         ),
         notes=(f"Power: {answer.tariffs[0].kw_basis}.",),
         plots=tuple(_axis_plot(question, t.usd_per_gpu_h, f"Cost of tokens, {t.name} ({t.price_set})") for t in tiers),
-        tables=(AnswerTable.of("Pareto points in money", COST_HEADS, to_json(answer)["points"]),),
+        tables=(AnswerTable.of("Pareto points in money", _COST_HEADS, to_json(answer)["points"]),),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from paretoken.answers.ask import Asked
+from paretoken.answers.ask import Envelope
 from paretoken.answers.seam import to_json
 from paretoken.report.asked.labels import label_and_unit
 from paretoken.report.asked.view import AnswerView, cell
@@ -12,28 +12,28 @@ from paretoken.report.page import MOST_PLOTS, assemble
 from paretoken.significant import significant
 
 
-def page_data(asked: Asked, view: AnswerView) -> dict[str, object]:
+def page_data(envelope: Envelope, view: AnswerView) -> dict[str, object]:
     """What `assets/asked/view.js` shows: the envelope and its view."""
-    return {"asked": to_json(asked), "view": view.to_json()}
+    return {"envelope": to_json(envelope), "view": view.to_json()}
 
 
-def render_answer(asked: Asked, view: AnswerView, title: str) -> str:
+def render_answer(envelope: Envelope, view: AnswerView, title: str) -> str:
     """The file. It loads nothing from anywhere."""
     return assemble(
         "asked/page.html.j2",
         ("report.css", "asked/asked.css"),
         "asked/main.js",
-        page_data(asked, view),
-        version=asked.version,
+        page_data(envelope, view),
+        version=envelope.version,
         title=title,
-        question=list(_stated(asked)),
+        question=list(_stated(envelope)),
         plots=min(len(view.plots), MOST_PLOTS),
     )
 
 
-def _stated(asked: Asked) -> Iterator[tuple[str, str]]:
+def _stated(envelope: Envelope) -> Iterator[tuple[str, str]]:
     """The fields that were stated, as a reader writes them."""
-    for name, value in asked.question.items():
+    for name, value in envelope.question.items():
         label, unit = label_and_unit(name)
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else cell(value)
         words = significant(text) if isinstance(text, int | float) else str(text)

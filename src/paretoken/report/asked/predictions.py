@@ -1,25 +1,38 @@
-"""`predict` and `plan` for a reader: figures with their 90 % interval, fleets with their bills."""
+"""`predict` for a reader: figures with their 90 % interval."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from paretoken.answers.plan.question import PlanQuestion
-from paretoken.answers.plan.result import PlanAnswer, PlanRow
-from paretoken.answers.plan.words import session_words
-from paretoken.answers.predict import PredictAnswer, PredictedRow, PredictQuestion, RateRow, SloRow, UnmetSloRow
+from paretoken.answers.predict import (
+    DeploymentRow,
+    PredictAnswer,
+    PredictedRow,
+    PredictQuestion,
+    RateRow,
+    UnmetSloRow,
+)
+from paretoken.answers.predict_rows import (
+    LOAD_HEADS,
+    OVERLOADED_NOTE,
+    RATE_HEADS,
+    SLO_HEADS,
+    SLO_NOTE,
+    Interval,
+    interactivity_tok_s,
+    load_row,
+    rate_row,
+    slo_row,
+)
 from paretoken.answers.predict_words import NOT_MEASURED, WHOLE_RUN, lengths_note, novelty_words, size_heading
-from paretoken.catalog.loader import load_catalog
 from paretoken.plural import counted
-from paretoken.report.asked.curve_plots import accelerator_style, log_range
-from paretoken.report.asked.marks import ValueRow, value_bars
-from paretoken.report.asked.view import AnswerTable, AnswerView, Shown
-from paretoken.report.numbers import money, rounded, shown
-from paretoken.report.plan.words import certainty
+from paretoken.report.asked.curve_plots import log_range
+from paretoken.report.asked.view import AnswerTable, AnswerView, Shown, capitalized, interval_ends
+from paretoken.report.numbers import rounded, shown
 from paretoken.report.plot_page import Plot, table, tone
 from paretoken.significant import significant
 
-HEADS = ("Concurrency", "tok/s/GPU", "90 %", "TPOT ms", "90 %", "TTFT ms", "90 %", "TTFT p99 ms", "E2E s", "tok/s/user")
+NOT_ON_A_PAGE = ("TTFT mean ms", "requests", "preemptions")
 
 
 def predict_view(answer: PredictAnswer, question: PredictQuestion) -> AnswerView:
@@ -39,7 +52,7 @@ def _of_steps(rows: Sequence[PredictedRow]) -> AnswerView:
     return AnswerView(
         lead=(
             f"Predicted: {name}: {_ends([r.total_tput_per_gpu_tok_s for r in rows])} tok/s/GPU and "
-            f"{_ends([_interactivity(r) for r in rows])} tok/s per user over "
+            f"{_ends([interactivity_tok_s(r) for r in rows])} tok/s per user over "
             f"{_ends([r.concurrency for r in rows])} concurrent requests.",
             f"{NOT_MEASURED} {novelty_words(rows)} {lengths_note(first.length_range_ratio)}",
         ),
@@ -48,36 +61,23 @@ def _of_steps(rows: Sequence[PredictedRow]) -> AnswerView:
         tables=(
             AnswerTable(
                 title="At each concurrency",
-                heads=(size_heading(first), *HEADS),
-                rows=tuple(_step(r) for r in rows),
+                heads=_heads(first, LOAD_HEADS),
+                rows=tuple((r.size, *_shown(LOAD_HEADS, load_row(r))) for r in rows),
                 note="Median figures of the steady part; 90 %: the interval of the prediction.",
             ),
         ),
     )
 
 
-def _step(r: PredictedRow) -> tuple[Shown, ...]:
-    return (
-        r.size,
-        r.concurrency,
-        r.total_tput_per_gpu_tok_s,
-        _interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi),
-        r.median_tpot_ms,
-        _interval(r.median_tpot_ms_lo, r.median_tpot_ms_hi),
-        r.median_ttft_ms,
-        _interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi),
-        r.p99_ttft_ms,
-        r.median_e2el_ms and r.median_e2el_ms / 1e3,
-        _interactivity(r),
-    )
+def _shown(heads: Sequence[str], cells: Sequence[float | str | Interval | None]) -> Iterator[Shown]:
+    """The cells that a page has room for, intervals as text."""
+    for head, cell in zip(heads, cells, strict=True):
+        if head not in NOT_ON_A_PAGE:
+            yield interval_ends(*cell) if isinstance(cell, tuple) else cell
 
 
-def _interactivity(r: PredictedRow) -> float | None:
-    return 1e3 / r.median_tpot_ms if r.median_tpot_ms else None
-
-
-def _interval(low: float | None, high: float | None) -> str | None:
-    return None if low is None or high is None else f"{shown(low)} – {shown(high)}"
+def _heads(row: DeploymentRow, heads: Sequence[str]) -> tuple[str, ...]:
+    return (size_heading(row), *(capitalized(head) for head in heads if head not in NOT_ON_A_PAGE))
 
 
 def _ends(values: Sequence[float | None]) -> str:
@@ -88,7 +88,7 @@ def _ends(values: Sequence[float | None]) -> str:
 
 def _throughput(rows: Sequence[PredictedRow], name: str) -> Plot:
     """Throughput per GPU over interactivity, a line for each size."""
-    points = [(r, x, y) for r in rows if (x := _interactivity(r)) and (y := r.total_tput_per_gpu_tok_s)]
+    points = [(r, x, y) for r in rows if (x := interactivity_tok_s(r)) and (y := r.total_tput_per_gpu_tok_s)]
     ends = [v for r, _, _ in points for v in (r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi) if v]
     return {
         "title": "Throughput per GPU over interactivity",
@@ -139,12 +139,12 @@ def _band(own: Sequence[tuple[PredictedRow, float, float]], figure: str) -> Iter
 
 
 def _about(r: PredictedRow, name: str) -> dict[str, object]:
-    tput = _interval(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi)
-    ttft = _interval(r.median_ttft_ms_lo, r.median_ttft_ms_hi)
+    tput = interval_ends(r.total_tput_per_gpu_tok_s_lo, r.total_tput_per_gpu_tok_s_hi)
+    ttft = interval_ends(r.median_ttft_ms_lo, r.median_ttft_ms_hi)
     rows = [
         f"{shown(r.total_tput_per_gpu_tok_s)} tok/s/GPU (90 %: {tput})",
         f"TTFT {shown(r.median_ttft_ms)} ms (90 %: {ttft})",
-        f"{shown(_interactivity(r))} tok/s per user",
+        f"{shown(interactivity_tok_s(r))} tok/s per user",
         NOT_MEASURED,
     ]
     return {"title": f"{name}, {counted(r.concurrency, 'concurrent request')}", "rows": rows}
@@ -159,21 +159,12 @@ def _of_slo(rows: Sequence[UnmetSloRow], question: PredictQuestion, notes: tuple
         tables=(
             AnswerTable(
                 title=f"Highest concurrency within {question.slo}",
-                heads=(size_heading(most), "Concurrency", "tok/s/GPU", "TPOT ms", "TTFT ms"),
-                rows=tuple((r.size, r.users, *_slo_figures(r)) for r in rows),
-                note="Concurrency 0: one request alone misses the SLO.",
+                heads=_heads(most, SLO_HEADS),
+                rows=tuple((r.size, *slo_row(r)) for r in rows),
+                note=SLO_NOTE,
             ),
         ),
     )
-
-
-def _slo_figures(r: UnmetSloRow) -> tuple[Shown, ...]:
-    if not isinstance(r, SloRow):
-        return (None, None, None)
-    return (r.total_tput_per_gpu_tok_s, r.median_tpot_ms, r.median_ttft_ms)
-
-
-RATE_HEADS = ("tok/s/GPU", "TTFT p50 ms", "TTFT p99 ms", "TPOT p50 ms", "TPOT p99 ms", "E2E p50 ms", "Load")
 
 
 def _of_rate(rows: Sequence[RateRow], notes: tuple[str, ...]) -> AnswerView:
@@ -185,89 +176,9 @@ def _of_rate(rows: Sequence[RateRow], notes: tuple[str, ...]) -> AnswerView:
         tables=(
             AnswerTable(
                 title="Each size at the rate",
-                heads=(size_heading(rows[0]), *RATE_HEADS),
-                rows=tuple(_rate(r) for r in rows),
-                note="Overloaded: the queue keeps growing; TTFT and E2E grow with the run.",
+                heads=_heads(rows[0], RATE_HEADS),
+                rows=tuple((r.size, *_shown(RATE_HEADS, rate_row(r))) for r in rows),
+                note=OVERLOADED_NOTE,
             ),
         ),
-    )
-
-
-def _rate(r: RateRow) -> tuple[Shown, ...]:
-    figures = (r.p50_ttft_ms, r.p99_ttft_ms, r.p50_tpot_ms, r.p99_tpot_ms, r.p50_e2e_ms)
-    return (r.size, r.total_tput_per_gpu_tok_s, *figures, "overloaded" if r.overloaded else "ok")
-
-
-FLEET_HEADS = (
-    "Fleet",
-    "GPUs",
-    "Replicas",
-    "$/day",
-    "90 %",
-    "Contract",
-    "$/M tokens",
-    "Meets the SLO",
-    "First to fail",
-    "Headroom",
-    "Origin",
-)
-
-
-def plan_view(answer: PlanAnswer, question: PlanQuestion) -> AnswerView:
-    """The decision, and every fleet by rising cost."""
-    rows = [r for r in answer.rows if r.bills]
-    sessions = [session_words(r.sessions) for r in answer.rows[:1] if r.sessions]
-    return AnswerView(
-        lead=(answer.headline, *sessions),
-        notes=(f"Limits: {question.slo}; availability: {answer.availability}.",),
-        plots=(_bills(rows),) if rows else (),
-        tables=(
-            AnswerTable(title="Fleets by rising cost", heads=FLEET_HEADS, rows=tuple(_fleet(r) for r in rows)),
-            AnswerTable(
-                title="Left out", heads=("Deployment", "Why"), rows=tuple((x.name, x.reason) for x in answer.left_out)
-            ),
-        ),
-    )
-
-
-def _fleet(r: PlanRow) -> tuple[Shown, ...]:
-    bill = r.bills[0]
-    low, high = bill.usd_per_day_90 or (None, None)
-    return (
-        r.name,
-        r.gpus,
-        f"{r.replicas:,}+{r.spares}",
-        bill.usd_per_day,
-        _interval(low, high),
-        bill.contract,
-        bill.usd_per_mtok,
-        certainty(r.probability),
-        r.first_to_fail,
-        f"×{r.headroom:.2f}",
-        r.origin,
-    )
-
-
-def _bills(rows: Sequence[PlanRow]) -> Plot:
-    catalog = load_catalog()
-
-    def row(r: PlanRow) -> ValueRow:
-        bill = r.bills[0]
-        low, high = bill.usd_per_day_90 or (None, None)
-        says = (f"{money(bill.usd_per_day)} a day, {bill.contract}", f"{r.gpus:,} GPUs", bill.basis)
-        return ValueRow(
-            name=f"{r.rank}. {r.accelerator}, {r.engine}",
-            value=bill.usd_per_day,
-            low=low,
-            high=high,
-            says=says,
-            style=accelerator_style(r.accelerator.split("+")[0], catalog),
-        )
-
-    return value_bars(
-        [row(r) for r in rows],
-        "$ a day",
-        prefix="$",
-        title="Cost of each fleet",
-        subtitle="Cheapest contract of each; lines: 90 % interval of price and prediction",
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
+from paretoken.report.numbers import shown
 from paretoken.report.plot_page import Plot
 
 Shown: TypeAlias = str | float | None
@@ -47,6 +48,16 @@ class AnswerView:
             "plots": [{"lines": [], "marks": [], **plot} for plot in self.plots],
             "tables": [asdict(table) for table in self.tables if table.rows],
         }
+
+
+def capitalized(head: str) -> str:
+    """A head as a page writes it; a unit such as `tok/s/GPU` keeps its small letters."""
+    return head if "/" in head.split()[0] else f"{head[:1].upper()}{head[1:]}"
+
+
+def interval_ends(low: float | None, high: float | None) -> str | None:
+    """The two ends of an interval, rounded; None if it lacks one."""
+    return None if low is None or high is None else f"{shown(low)} – {shown(high)}"
 
 
 def cell(value: object) -> Shown:

@@ -12,12 +12,12 @@ from paretoken.report.asked.view import AnswerView
 
 VIEWS = {
     "advise": "buyers:advise_view",
-    "breakeven": "money:breakeven_view",
+    "breakeven": "breakeven:breakeven_view",
     "compare": "frontiers:compare_view",
     "cost": "frontiers:cost_view",
     "frontier": "frontiers:frontier_view",
     "outlook": "buyers:outlook_view",
-    "plan": "predictions:plan_view",
+    "plan": "fleets:plan_view",
     "predict": "predictions:predict_view",
     "rent": "money:rent_view",
     "rent-history": "money:rent_history_view",

@@ -23,24 +23,24 @@ function plotAt(place) {
 /* Wires the parts of the page; call once. */
 export function wireView() {
   figures.forEach((id, place) => figure(id, () => plotAt(place)));
-  byId("copy-command").addEventListener("click", (event) => copied(event.target, shown.asked.command));
+  byId("copy-command").addEventListener("click", (event) => copied(event.target, shown.envelope.command));
   byId("save-json").addEventListener("click", () =>
-    save(`paretoken-${shown.asked.verb}.json`, "application/json", `${JSON.stringify(shown.asked, null, 2)}\n`),
+    save(`paretoken-${shown.envelope.verb}.json`, "application/json", `${JSON.stringify(shown.envelope, null, 2)}\n`),
   );
 }
 
-/* Shows {asked, view} in place of what was shown. */
+/* Shows {envelope, view} in place of what was shown. */
 export function showView(next) {
   shown = next;
-  const { asked, view } = shown;
+  const { envelope, view } = shown;
   byId("lead").replaceChildren(
     ...view.lead.map((text, i) => el("p", { class: i ? "follows" : "lead" }, text)),
   );
-  byId("evidence").textContent = evidence(asked);
+  byId("evidence").textContent = evidence(envelope);
   byId("tables").replaceChildren(...view.tables.flatMap(tableOf));
   list("notes", view.notes);
-  list("sources", asked.sources);
-  byId("command").textContent = asked.command;
+  list("sources", envelope.sources);
+  byId("command").textContent = envelope.command;
   const drawn = figures.filter((id, place) => {
     byId(id).hidden = place >= view.plots.length;
     return !byId(id).hidden;
