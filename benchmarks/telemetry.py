@@ -1,4 +1,4 @@
-"""What telemetry costs: `python benchmarks/telemetry.py [--rounds 3] [--users 64] [--seconds 5] [--spans 20000]`.
+"""What telemetry costs: `python -m benchmarks.telemetry [--rounds 3] [--users 64] [--seconds 5] [--spans 20000]`.
 
 First, one level of many requests is exported to a receiver that takes everything: spans per second, and CPU time of a
 span. Then the load client runs against the server of known pace, plain, with `--metrics-port` (collected every second),
@@ -23,10 +23,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import polars as pl
+from tests.support.span_sources import chat_source
 
 from paretoken.bench.run_folder import REQUESTS, RunFolder
 from paretoken.bench.telemetry.otel_watch import OtelWatch
-from paretoken.bench.telemetry.span_source import SpanSource, SpanTarget
 from paretoken.bench.truth.server import Pace, truth_server
 
 FIGURES = ("output tok/s", "TTFT p50 ms", "TPOT p50 ms", "read lag p99 ms", "CPU s of the client")
@@ -42,7 +42,9 @@ VARIANTS = {
 @contextmanager
 def receiver() -> Iterator[str]:
     """A collector that takes everything, in a process of its own; its URL."""
-    child = subprocess.Popen([sys.executable, __file__, "--receive"], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.telemetry", "--receive"], stdout=subprocess.PIPE, text=True
+    )
     try:
         yield child.stdout.readline().strip()
     finally:
@@ -149,7 +151,6 @@ def compare(args: argparse.Namespace) -> None:
 
 def export(requests: int) -> None:
     """Export one level that repeats the requests of a short run."""
-    target = SpanTarget(model="m", address="127.0.0.1", port=8000)
     with tempfile.TemporaryDirectory() as place, receiver() as collector:
         with truth_server(Pace(ttft_ms=2, itl_ms=1), log=Path(place) / "log") as server:
             line = f"bench {server.base_url} --prompt-unit words --isl 8 --osl 64 --concurrency 4 --until 200requests"
@@ -159,17 +160,7 @@ def export(requests: int) -> None:
         rows = level.requests()
         many = pl.concat([rows] * -(-requests // rows.height)).head(requests)
         many.write_parquet(level.folder / REQUESTS, row_group_size=1024)
-        source = SpanSource(
-            collector=collector,
-            run="r",
-            origin="measured",
-            operation="chat",
-            provider="openai",
-            stream=True,
-            modality="text",
-            targets=(target,),
-        )
-        with OtelWatch(source, finish_s=600) as watch:
+        with OtelWatch(chat_source(collector), finish_s=600) as watch:
             watch.begins(1, None, None, None)
             watch.ends(level)
     report = watch.report

@@ -16,6 +16,7 @@ import paretoken
 ROOT = Path(paretoken.__file__).parent
 TREE = Path(__file__).parents[1]
 ANYTHING = {
+    "access_rules",
     "day_curve",
     "emulated",
     "errors",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -19,6 +23,14 @@ class Histogram:
         self.buckets[bisect_left(self.bounds, value)] += times
         self.sum += value * times
         self.count += times
+
+    def observe_all(self, values: np.ndarray[Any, Any]) -> None:
+        """Take an array of values; NaN is no value."""
+        import numpy as np
+
+        numbers = values[~np.isnan(values)]
+        places = np.searchsorted(self.bounds, numbers, side="left")
+        self.add(np.bincount(places, minlength=len(self.buckets)).tolist(), float(numbers.sum()))
 
     def add(self, buckets: Sequence[int], total: float) -> None:
         """Take values that are counted in buckets of the same bounds; `total` is their sum."""

@@ -1,7 +1,9 @@
 """A kubectl for tests: a program on the PATH that keeps objects in a folder and runs the load's pod on this machine.
 
 It answers the commands that a campaign uses as the real one does: create, get, delete, logs, exec. `pods.json` of its
-folder says what the pods of each attempt are, and `measured-N` is what the load of attempt N leaves in its folder.
+folder says what the pods of each attempt are, and `measured-N` is what the load of attempt N leaves in its folder. A
+file `refuse` names a command to refuse, and how often where not always; `noise` is what every exec
+prints beside its output.
 """
 
 from __future__ import annotations
@@ -20,7 +22,16 @@ with (place / "calls").open("a") as calls:
 verb, rest = words[0], words[1:]
 attempt = len(list(place.glob("created-*")))
 command = "get-pods" if words[:2] == ["get", "pods"] else verb
-if (place / "refuse").exists() and command == (place / "refuse").read_text():
+if verb == "exec":
+    kinds = (".pushed", "push"), ("--newer-mtime", "pull-new"), ("tar cf", "pull-all"), ("", "look")
+    command = next(kind for sign, kind in kinds if sign in rest[-1])
+refuse = place / "refuse"
+refused, _, times = (refuse.read_text() if refuse.exists() else "").partition(" ")
+if refused == command:
+    if times == "1":
+        refuse.unlink()
+    elif times:
+        refuse.write_text(f"{{refused}} {{int(times) - 1}}")
     sys.exit(print("error: the server refuses", file=sys.stderr) or 1)
 if verb == "create":
     made = json.load(sys.stdin)
@@ -37,9 +48,13 @@ elif verb == "get" and rest[0] == "pods":
     of_attempt = script[min(attempt, len(script)) - 1]
     print(json.dumps({{"items": of_attempt[min(int(looks.read_text()), len(of_attempt)) - 1]}}))
 elif verb == "logs":
-    print((place / "log").read_text() if (place / "log").exists() else "", end="")
+    container = next(w.partition("=")[2] for w in rest if w.startswith("--container="))
+    logs = [log for log in (place / f"log-{{container}}", place / "log") if log.exists()]
+    print(logs[0].read_text() if logs else "", end="")
 elif verb == "exec":
     inside = str(place / "pod")
+    if (place / "noise").exists():
+        sys.stderr.write((place / "noise").read_text())
     code = subprocess.run(["sh", "-c", rest[-1].replace("/campaign", inside)]).returncode
     if ".pushed" in rest[-1] and (measured := place / f"measured-{{attempt}}").is_dir():
         subprocess.run(["cp", "-r", f"{{measured}}/.", inside], check=True)

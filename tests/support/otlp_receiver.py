@@ -50,14 +50,18 @@ def _plain(value) -> object:
 
 
 @contextmanager
-def otlp_receiver(status: int = 200) -> Iterator[OtlpReceiver]:
-    received = OtlpReceiver(status=status)
+def otlp_receiver(status: int = 200, most: int = 1_000_000) -> Iterator[OtlpReceiver]:
+    """A receiver that answers with a status, the first `most` requests only."""
+    received, over = OtlpReceiver(status=status), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.bodies.append(body)
             received.headers.append(dict(self.headers))
+            if len(received.bodies) > most:
+                over.wait(60)
+                return
             if received.status == 200:
                 received.take(self.path, body)
             self.send_response(received.status)
@@ -74,6 +78,7 @@ def otlp_receiver(status: int = 200) -> Iterator[OtlpReceiver]:
     try:
         yield received
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from paretoken.access_rules import is_loopback_host
 from paretoken.bench.secrets import MASK
 from paretoken.errors import BadConfig
 from paretoken.foreign_text import visible
@@ -69,8 +69,7 @@ def is_private(url: str) -> bool:
 def is_loopback(url: str) -> bool:
     """Whether a URL is of this machine."""
     try:
-        host = urlsplit(url.strip() if "://" in url else f"http://{url.strip()}").hostname or ""
-        return host == "localhost" or ip_address(host).is_loopback
+        return is_loopback_host(urlsplit(url.strip() if "://" in url else f"http://{url.strip()}").hostname or "")
     except ValueError:
         return False
 

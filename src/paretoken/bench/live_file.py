@@ -1,8 +1,8 @@
 """`live.json` of a run that is measuring: how far its level is, for whoever watches the folder.
 
-The process that watches the workers writes it, beside its place and moved in, at most once a second; the workers, which
-send the load, write nothing for it. It goes when the run ends. A run that was killed leaves it behind: its lock says
-whether it still measures.
+The process that watches the workers writes it, beside its place and moved in, at most once a second, from counters in
+shared memory. The workers write no file for it. It goes when the run ends. A run that was killed leaves it behind: its
+lock says whether it still measures.
 """
 
 from __future__ import annotations

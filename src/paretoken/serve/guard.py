@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from paretoken.access_rules import bearer_is, host_name
 from paretoken.errors import quoted
 from paretoken.serve.headers import HEADERS
 from paretoken.serve.problems import problem
@@ -77,8 +78,7 @@ def cookie_of(token: str) -> str:
 
 
 def _has_token(request: HTTPConnection, token: str) -> bool:
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    by_header = scheme.lower() == "bearer" and hmac.compare_digest(bearer.strip().encode(), token.encode())
+    by_header = bearer_is(request.headers.get("authorization", ""), token)
     cookie = request.cookies.get(COOKIE, "")
     return by_header or hmac.compare_digest(cookie.encode(), cookie_of(token).encode())
 
@@ -100,13 +100,8 @@ def _is_own_host(host: str, settings: ServeSettings) -> bool:
 
     A page that points its own name at this machine sends that name, which is none of these.
     """
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if "@" in host or "/" in host:
-        return False
-    return name in _own_names(settings) or _is_address(name)
+    name = host_name(host)
+    return bool(name) and (name in _own_names(settings) or _is_address(name))
 
 
 def _own_names(settings: ServeSettings) -> Iterator[str]:

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paretoken.access_rules import is_loopback_host
 from paretoken.errors import BadConfig
 from paretoken.plain_files import read_bytes
-from paretoken.serve.settings import ServeSettings, is_loopback_host
+from paretoken.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from paretoken.access_rules import is_loopback_host, short_token
 from paretoken.errors import BadConfig, quoted
 
 LOOPBACK_HOST, DEFAULT_PORT = "127.0.0.1", 8210
-SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +32,8 @@ class ServeSettings:
         if not self.folder.is_dir():
             raise BadConfig(f"{self.folder} is not a folder; name the folder of your runs")
         object.__setattr__(self, "folder", self.folder.resolve())
-        if self.token is not None and len(self.token) < SHORTEST_TOKEN:
-            raise BadConfig(f"the token has {len(self.token)} characters; use at least {SHORTEST_TOKEN}")
+        if self.token is not None and (short := short_token(self.token)):
+            raise BadConfig(short)
         if self.token is None and not is_loopback_host(self.host):
             raise BadConfig(
                 f"{self.host} is reachable by others; give a token with --token-file, or use {LOOPBACK_HOST}"
@@ -42,14 +41,6 @@ class ServeSettings:
         for origin in self.origins:
             if not _is_origin(origin):
                 raise BadConfig(f"{quoted(origin)} is no origin; write it as https://bench.example.org")
-
-
-def is_loopback_host(host: str) -> bool:
-    """Whether only this machine reaches a server at this host."""
-    try:
-        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_origin(text: str) -> bool:

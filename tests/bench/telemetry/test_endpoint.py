@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import ExitStack
 from http.client import HTTPConnection
 
 import pytest
 
-from paretoken.bench.telemetry.endpoint import check_place, metrics_endpoint
+from paretoken.bench.telemetry.endpoint import MOST_AT_ONCE, check_place, metrics_endpoint
 from paretoken.errors import BadConfig
 
-TOKEN = "a-token"
+TOKEN = "a-token-of-24-characters"
 
 
 def answer_of(url: str, path: str = "/metrics", **headers: str) -> tuple[int, str]:
     host, _, port = url.removeprefix("http://").partition("/")[0].rpartition(":")
-    connection = HTTPConnection(host, int(port), timeout=5)
+    connection = HTTPConnection(host.strip("[]"), int(port), timeout=5)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
@@ -32,7 +34,9 @@ def test_the_text_is_at_metrics_only():
         assert answer_of(url, "/")[0] == answer_of(url, "/../etc/passwd")[0] == 404
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Host": ""}])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}, {"Host": ""}, {"Host": "["}]
+)
 def test_a_page_of_another_site_gets_nothing(headers):
     with metrics_endpoint(lambda: "m 1\n", "127.0.0.1:0") as url:
         assert answer_of(url, **headers)[0] == 403
@@ -40,7 +44,8 @@ def test_a_page_of_another_site_gets_nothing(headers):
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"), [("", 401), ("Bearer wrong", 401), ("Bearer é", 401), (f"Bearer {TOKEN}", 200)]
+    ("sent", "status"),
+    [("", 401), ("Bearer wrong", 401), ("Bearer é", 401), (f"Bearer {TOKEN}", 200), (f"bearer  {TOKEN}", 200)],
 )
 def test_beyond_this_machine_it_needs_the_token(sent, status):
     with metrics_endpoint(lambda: "m 1\n", "0.0.0.0:0", TOKEN) as url:
@@ -55,6 +60,36 @@ def test_beyond_this_machine_it_needs_the_token(sent, status):
 def test_a_place_that_cannot_be_is_one_sentence(place):
     with pytest.raises(BadConfig, match="--metrics-port"):
         check_place(place)
+
+
+def test_a_short_token_and_a_bare_ipv6_address_are_refused():
+    with pytest.raises(BadConfig, match=r"PARETOKEN_METRICS_TOKEN.* has 5 characters; use at least 16"):
+        check_place("0.0.0.0:0", "short")
+    with pytest.raises(BadConfig, match=r"in brackets, such as \[::1\]:9464"):
+        check_place("::1:0")
+    with pytest.raises(BadConfig, match="set a token"):
+        check_place("[::]:0")
+
+
+def test_an_ipv6_address_answers():
+    with metrics_endpoint(lambda: "m 1\n", "[::1]:0") as url:
+        assert url.startswith("http://[::1]:") and answer_of(url) == (200, "m 1\n")
+
+
+@pytest.mark.parametrize("path", ["//[", "//[/metrics"])
+def test_an_odd_path_gets_an_answer(path):
+    with metrics_endpoint(lambda: "m 1\n", "0") as url:
+        assert answer_of(url, path)[0] == 404
+
+
+def test_connections_that_send_nothing_make_no_threads_without_end():
+    with metrics_endpoint(lambda: "m 1\n", "0") as url, ExitStack() as stack:
+        port, before = int(url.rpartition(":")[2].partition("/")[0]), threading.active_count()
+        for _ in range(3 * MOST_AT_ONCE):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as refused:
+            assert refused.recv(1) == b""  # taken in order, so all before it are taken
+        assert threading.active_count() - before <= MOST_AT_ONCE
 
 
 def test_a_taken_port_is_one_sentence():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import polars as pl
 import pytest
@@ -15,7 +17,6 @@ from paretoken.bench.client.journal import _NUMBERS, JournalWriter
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.stats.metrics import sample
-from paretoken.bench.telemetry.cpu_shares import CpuShares
 from paretoken.bench.telemetry.live_figures import PREFIX, LiveFigures
 from paretoken.bench.telemetry.request_sums import RequestSums
 from tests.support.runs import ladder
@@ -37,6 +38,7 @@ NOW = Progress(
     sending=True,
     sessions_begun=4,
     sessions_ended=1,
+    cpu_share=0.25,
 )
 
 
@@ -92,12 +94,12 @@ def test_the_state_is_that_of_the_level(run):
     text = samples_of(figures.text())
     state = {"level": 2, "levels": 3, "level_running": 1, "users": 4, "in_flight_requests": 3, "open_sessions": 3}
     assert {name: text[PREFIX + name] for name in state} == state
-    assert text[f"{PREFIX}received_tokens_total"] == 70
+    assert text[f"{PREFIX}received_tokens_total"] == 70 and text[f"{PREFIX}client_cpu_ratio"] == 0.25
     figures.ends(level)
     text = samples_of(figures.text())
     state = {"level_running": 0, "users": 0, "in_flight_requests": 0, "open_sessions": 0}
     assert {name: text[PREFIX + name] for name in state} == state
-    assert text[f"{PREFIX}received_tokens_total"] == text[f"{PREFIX}output_tokens_total"] > 70
+    assert text[f"{PREFIX}received_tokens_total"] == level.requests()["chunk_tokens"].list.sum().sum() > 70
     results = ("measured", "failed", "client_limited")
     assert sum(text[f'{PREFIX}levels_total{{result="{result}"}}'] for result in results) == 1
 
@@ -124,25 +126,30 @@ def test_a_busy_level_is_read_in_parts(run, tmp_path, monkeypatch):
     assert counts == [1024, 2048, rows.height, rows.height]
 
 
-def stat(proc: Path, pid: int, user: int, system: int) -> None:
-    (proc / str(pid)).mkdir(exist_ok=True)
-    fields = f"{pid} (a (odd) name) R" + " 0" * 10 + f" {user} {system}" + " 0" * 20
-    (proc / str(pid) / "stat").write_text(fields)
+def test_received_tokens_are_the_clients_whatever_the_server_counts(run, tmp_path):
+    (level,) = run.levels()
+    rows = level.requests().with_columns(output_tokens=pl.lit(10_000, dtype=pl.Int32))
+    (tmp_path / "levels" / "0001").mkdir(parents=True)
+    rows.write_parquet(tmp_path / "levels" / "0001" / "requests.parquet")
+    figures = LiveFigures(run, ABOUT)
+    figures.begins(1, Closed(4), 1, Stop(requests=200))
+    figures.goes_on(NOW)
+    figures.ends(replace(level, folder=tmp_path / "levels" / "0001"))
+    assert value(figures, "received_tokens_total") == rows["chunk_tokens"].list.sum().sum()
+    assert value(figures, "output_tokens_total") == 10_000 * rows.height
 
 
-def test_the_share_of_a_core_is_that_of_the_busiest(tmp_path, monkeypatch):
-    monkeypatch.setattr("os.sysconf", lambda name: 100)
-    at = iter([10.0, 11.0, 14.0, 18.0])
-    shares = CpuShares(clock=lambda: next(at), proc=tmp_path)
-    stat(tmp_path, 7, 100, 0)
-    stat(tmp_path, 8, 0, 0)
-    shares.see((7, 8))
-    assert shares.busiest is None
-    stat(tmp_path, 7, 150, 50)
-    shares.see((7, 8))
-    assert shares.busiest is None  # too soon
-    stat(tmp_path, 8, 100, 0)
-    shares.see((7, 8))
-    assert shares.busiest == pytest.approx(1.0 / 4)
-    shares.see((9,))
-    assert shares.busiest is None
+def test_a_page_does_not_wait_for_the_records_of_a_level(run, monkeypatch):
+    (level,) = run.levels()
+    figures = LiveFigures(run, ABOUT)
+    figures.begins(1, Closed(4), 1, Stop(requests=200))
+    pages = []
+
+    def reads(_: Path) -> None:
+        asking = Thread(target=lambda: pages.append(figures.text()), daemon=True)
+        asking.start()
+        asking.join(10)
+
+    monkeypatch.setattr("paretoken.bench.telemetry.live_figures._of_records", reads)
+    figures.ends(level)
+    assert len(pages) == 1

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +14,11 @@ import pytest
 
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.telemetry.otel_watch import OtelWatch
-from paretoken.bench.telemetry.span_source import SpanSource, SpanTarget
 from paretoken.bench.truth.server import Pace, truth_server
 from tests.support.otlp_receiver import otlp_receiver, values
 from tests.support.runs import ladder
 from tests.support.sessions import write_sessions
+from tests.support.span_sources import chat_source
 
 pytestmark = pytest.mark.slow
 KEY = "sk-very-secret-0123456789"
@@ -37,19 +38,6 @@ AGENT = [
 def server(tmp_path_factory):
     with truth_server(Pace(ttft_ms=20, itl_ms=4), log=tmp_path_factory.mktemp("truth") / "log") as server:
         yield server
-
-
-def source(url: str) -> SpanSource:
-    return SpanSource(
-        collector=url,
-        run="r",
-        origin="measured",
-        operation="chat",
-        provider="openai",
-        stream=True,
-        modality="text",
-        targets=(SpanTarget(model="m", address="10.0.0.7", port=8000),),
-    )
 
 
 def records(run: Path) -> list[dict]:
@@ -153,7 +141,7 @@ def test_failures_have_their_type_and_not_the_words_of_the_server(tmp_path):
         detail=pl.lit(SECRET),
     )
     changed.write_parquet(level.folder / "requests.parquet", row_group_size=1024)
-    with otlp_receiver() as received, OtelWatch(source(received.url)) as watch:
+    with otlp_receiver() as received, OtelWatch(chat_source(received.url)) as watch:
         watch.begins(1, None, None, None)
         watch.ends(level)
     assert watch.report.spans == changed.height + 1 and not watch.report.lost
@@ -170,7 +158,7 @@ def test_a_collector_that_fails_costs_one_warning(tmp_path, collector):
     (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
     with otlp_receiver(status=400) as received:
         url = received.url if collector == "refuses" else "http://127.0.0.1:9"
-        with OtelWatch(source(url)) as watch:
+        with OtelWatch(chat_source(url)) as watch:
             for number in (1, 2, 3):
                 watch.begins(number, None, None, None)
                 watch.ends(level)
@@ -182,16 +170,47 @@ def test_a_collector_that_fails_costs_one_warning(tmp_path, collector):
 
 def test_a_slow_collector_is_left_after_a_while(tmp_path):
     (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
-    with otlp_receiver() as received, OtelWatch(source(received.url), finish_s=0.01) as watch:
+    with otlp_receiver() as received, OtelWatch(chat_source(received.url), finish_s=0.01) as watch:
         watch.begins(1, None, None, None)
         watch.ends(level)
-    assert watch.report.lost and "too slow" in watch.report.sentence
+    assert watch.report.requests == level.summary.errors.requests and not watch.report.lost
+    assert "requests not confirmed, 0 spans exported: the collector was too slow" in watch.report.sentence
+
+
+def test_what_arrived_before_the_time_was_over_counts(tmp_path):
+    (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
+    with otlp_receiver(most=2) as received, OtelWatch(chat_source(received.url), finish_s=0.01) as watch:
+        for bodies in (2, 3):  # spans and metrics of the first level, and spans that nothing answers
+            watch.begins(1, None, None, None)
+            watch.ends(level)
+            for _ in range(600):
+                if len(received.bodies) == bodies:
+                    break
+                time.sleep(0.05)
+    requests = level.summary.errors.requests
+    assert (watch.report.spans, watch.report.requests) == (requests + 1, requests)
+    assert f"{requests} requests not confirmed, {requests + 1} spans exported: " in watch.report.sentence
+
+
+@pytest.mark.parametrize("damage", ["summary.json", "requests.parquet"])
+def test_a_level_that_cannot_be_read_is_counted(tmp_path, damage):
+    (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
+    (broken,) = RunFolder(ladder(tmp_path / "broken", (4,))).levels()
+    (broken.folder / damage).write_bytes(b"{")
+    with otlp_receiver() as received, OtelWatch(chat_source(received.url)) as watch:
+        for measured in (level, broken):
+            watch.begins(1, None, None, None)
+            watch.ends(measured)
+    report, requests = watch.report, level.summary.errors.requests
+    assert (report.spans, report.lost, report.requests, report.seconds > 0) == (requests + 1, 0, requests, True)
+    assert f"{requests} requests not confirmed, {requests + 1} spans exported: " in report.sentence
+    assert "metrics" not in report.sentence
 
 
 def test_a_collector_of_spans_only_gets_no_metrics(tmp_path, monkeypatch):
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     (level,) = RunFolder(ladder(tmp_path / "run", (1,))).levels()
-    with otlp_receiver() as received, OtelWatch(source(received.url)) as watch:
+    with otlp_receiver() as received, OtelWatch(chat_source(received.url)) as watch:
         watch.begins(1, None, None, None)
         watch.ends(level)
     assert not received.metrics and len(received.spans) == watch.report.spans > 1
@@ -200,7 +219,7 @@ def test_a_collector_of_spans_only_gets_no_metrics(tmp_path, monkeypatch):
 
 def test_levels_of_before_are_not_exported_again(tmp_path):
     (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
-    with OtelWatch(source("http://127.0.0.1:9")) as watch:
+    with OtelWatch(chat_source("http://127.0.0.1:9")) as watch:
         watch.ends(level)
     assert watch.report is None
 
@@ -233,4 +252,4 @@ def test_a_missing_package_is_one_sentence(call, monkeypatch):
 
 
 def test_the_source_holds_no_secret():
-    assert json.dumps(source("http://c:4318").to_json()).count("http") == 1
+    assert json.dumps(chat_source("http://c:4318").to_json()).count("http") == 1

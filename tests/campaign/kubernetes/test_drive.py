@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -14,7 +18,7 @@ import pytest
 
 from paretoken.campaign.collect import status
 from paretoken.campaign.config import load_campaign
-from paretoken.campaign.kubernetes import drive
+from paretoken.campaign.kubernetes import drive, kubectl
 from paretoken.campaign.kubernetes.drive import JobDriver
 from paretoken.campaign.kubernetes.kubectl import Kubectl, unpack
 from paretoken.campaign.kubernetes.manifests import job_objects
@@ -143,6 +147,86 @@ def test_a_lost_engine_costs_the_cell_that_was_measured(begun):
     assert (folder.of(job).folder / "server.1.log").exists() is (place / "log").exists()
 
 
+def test_a_dead_keeper_is_explained_by_its_own_log(begun):
+    folder, place = begun([BOTH, [BOTH[0], pod("load", load=RUNS, keeper=over(137))]])
+    (place / "log").write_text("CUDA out of memory\n")
+    (place / "log-keeper").write_text("sleep: killed\n")
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", "crash")] * 2
+    assert "the keeper container of the load ended unexpectedly (exit status 137); sleep: killed" in (
+        status(folder)[0].reason or ""
+    )
+
+
+def test_a_full_disk_here_keeps_no_gpu_there(begun, monkeypatch):
+    def full(_: str) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(drive, "visible_lines", full)
+    folder, place = begun([BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    (place / "log").write_text("ready\n")
+    with pytest.raises(OSError, match="No space"):
+        go_kubernetes(folder)
+    assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_results_that_do_not_come_at_once_are_fetched_again(begun):
+    folder, place = begun([BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    (place / "refuse").write_text("pull-all 2")
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2 and len(list(place.glob("created-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"), [("push", "did not reach the pod of the load"), ("pull-all", "could not be fetched within")]
+)
+def test_a_transfer_that_fails_costs_an_attempt_and_not_the_campaign(begun, monkeypatch, refused, words):
+    monkeypatch.setattr(drive, "LOST_S", 0.05)
+    folder, place = begun([BOTH, ENDED])
+    (place / "refuse").write_text(refused)
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", "transfer")] * 2
+    assert all(words in (row.reason or "") and row.attempts == 2 for row in status(folder))
+    assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_a_push_that_fails_once_is_tried_again(begun):
+    folder, place = begun([BOTH, ENDED])
+    for attempt in (1, 2):
+        measured(folder, place, attempt, _16_8="done", _32_16="done")
+    (place / "refuse").write_text("push 1")
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2 and len(list(place.glob("created-*"))) == 2
+
+
+def test_many_warnings_of_a_pod_block_no_transfer(begun, monkeypatch):
+    monkeypatch.setattr(kubectl, "STREAM_S", 10.0)
+    folder, place = begun([BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    (place / "noise").write_text("tar: file changed as we read it\n" * 20_000)
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2
+
+
+def test_a_pod_that_writes_elsewhere_is_not_waited_for(begun, tmp_path):
+    folder, place = begun([BOTH])
+    hostile = place / "hostile.tar"
+    with tarfile.open(hostile, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../x"), io.BytesIO())
+    waited = place / "waited"
+    program = tmp_path / "bin" / "kubectl"
+    program.write_text(
+        f"#!{sys.executable} -IS\nimport pathlib, sys, time\n"
+        f"sys.stdout.buffer.write(pathlib.Path({str(hostile)!r}).read_bytes())\nsys.stdout.flush()\n"
+        f"time.sleep(20)\npathlib.Path({str(waited)!r}).touch()\n"
+    )
+    with pytest.raises(BadFile, match="is outside jobs/a"):
+        Kubectl(folder.campaign().kubernetes).pull("load-1", "jobs/a", tmp_path, everything=True)
+    assert not waited.exists()
+
+
 def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
     folder, place = begun([BOTH])
     measured(folder, place, 1, _16_8="done", _32_16="running")
@@ -159,6 +243,26 @@ def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
     thread.join(30)
     assert finished and not thread.is_alive()
     assert states(folder) == [("done", None), ("interrupted", None)]
+    assert calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+@pytest.mark.slow
+def test_sigterm_deletes_everything(begun, tmp_path):
+    """A CI that is cancelled sends it."""
+    folder, place = begun([BOTH])
+    words = ("-m", "paretoken", "campaign", "resume", str(folder.folder), "--kubernetes")
+    with subprocess.Popen([sys.executable, "-P", *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as driver:
+        try:
+            for _ in range(600):
+                if (place / "pod/.pushed").exists():
+                    break
+                time.sleep(0.05)
+            driver.send_signal(signal.SIGTERM)
+            _, err = driver.communicate(timeout=60)
+        finally:
+            driver.kill()
+    assert (place / "pod/.pushed").exists() and driver.returncode == 130, err
+    assert "interrupted; resume with: paretoken campaign resume" in err and "Traceback" not in err
     assert calls(place)[-1][1:3] == ["delete", "pod"]
 
 

@@ -55,7 +55,7 @@ UNSCHEDULABLE = {
     ],
 )
 def test_why_a_pod_cannot_go_on(pod_json, waited_s, expected):
-    why = trouble(pod_json, "the engine", waited_s, 60, lambda: "x\nCUDA out of memory\n" if waited_s else "")
+    why = trouble(pod_json, "the engine", waited_s, 60, lambda _: "x\nCUDA out of memory\n" if waited_s else "")
     if expected is None:
         assert why is None
     else:

@@ -30,17 +30,20 @@ ROW = 32
     SESSIONS_ENDED,
     SESSIONS_FAILED,
     CPU_NS,
-) = range(17)
+    CPU_AT_NS,
+) = range(18)
 GO_NS, COMMAND = 0, 1
 RUN, DRAIN, CANCEL = range(3)
+CPU_WINDOW_NS = 2_000_000_000
+"""Time over which the use of a core is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """The state of a level now. Sums run from the start; a live view shows the change between two of them.
 
-    `pids` are the processes of its workers, `cpu_share` is that of the busiest worker's core since the start, and
-    `server` the latest reading of the servers' metrics, None where they have none.
+    `cpu_share` is that of the busiest worker's core over the last seconds, and `server` the latest reading of the
+    servers' metrics, None where they have none.
     """
 
     elapsed_s: float
@@ -58,7 +61,6 @@ class Progress:
     sessions_begun: int = 0
     sessions_ended: int = 0
     sessions_failed: int = 0
-    pids: tuple[int, ...] = ()
     cpu_share: float = 0.0
     server: MetricsReading | None = None
 
@@ -70,6 +72,8 @@ class LiveCounters:
         self.workers = workers
         self._map = mmap.mmap(-1, 8 * ROW * (workers + 1))
         self.cells = memoryview(self._map).cast("q")
+        self._cpu_before = [(0, 0)] * workers
+        self._cpu_shares = [0.0] * workers
 
     def row(self, worker: int) -> memoryview:
         """The cells of one worker."""
@@ -79,7 +83,7 @@ class LiveCounters:
         """One counter, summed over the workers."""
         return sum(self.cells[ROW * (w + 1) + cell] for w in range(self.workers))
 
-    def progress(self, now_ns: int, pids: tuple[int, ...] = ()) -> Progress:
+    def progress(self, now_ns: int) -> Progress:
         """What the workers have counted so far."""
         start = self.cells[GO_NS]
         elapsed_ns = max(0, now_ns - start) if start else 0
@@ -99,9 +103,22 @@ class LiveCounters:
             sessions_begun=self.total(SESSIONS_BEGUN),
             sessions_ended=self.total(SESSIONS_ENDED),
             sessions_failed=self.total(SESSIONS_FAILED),
-            pids=pids,
-            cpu_share=max(self.row(w)[CPU_NS] for w in range(self.workers)) / elapsed_ns if elapsed_ns else 0.0,
+            cpu_share=max(self._cpu_share(w, elapsed_ns) for w in range(self.workers)),
         )
+
+    def _cpu_share(self, worker: int, elapsed_ns: int) -> float:
+        """How much of its core a worker used over the last window; of the first one, so far. 0 once it has ended."""
+        row = self.row(worker)
+        at_ns, used_ns = row[CPU_AT_NS], row[CPU_NS]
+        if not at_ns or elapsed_ns - at_ns > CPU_WINDOW_NS:
+            return 0.0
+        before_ns, used_before_ns = self._cpu_before[worker]
+        took_ns = at_ns - before_ns
+        if took_ns >= CPU_WINDOW_NS or not before_ns:
+            self._cpu_shares[worker] = (used_ns - used_before_ns) / took_ns
+        if took_ns >= CPU_WINDOW_NS:
+            self._cpu_before[worker] = at_ns, used_ns
+        return self._cpu_shares[worker]
 
     def close(self) -> None:
         self.cells.release()

@@ -113,7 +113,7 @@ class LevelRun:
             now = time.monotonic()
             if self.on_progress is not None and now >= next_report and self.pids:
                 next_report = now + self.every_s
-                if self.on_progress(self.counters.progress(time.monotonic_ns(), tuple(self.pids))):
+                if self.on_progress(self.counters.progress(time.monotonic_ns())):
                     self.counters.cells[c.COMMAND] = max(self.counters.cells[c.COMMAND], c.DRAIN)
             time.sleep(0.01)
 

@@ -143,6 +143,7 @@ class LoadWorker:
             self._next_sweep = now + min(S // 4, job.timeout_ns // 4)
             self._care.sweep(now)
             state.cells[c.CPU_NS] = round((cpu_s() - self._used_s) * S)
+            state.cells[c.CPU_AT_NS] = now
 
     def _at_its_end(self, now: int) -> bool:
         """Whether the time, the tokens or the requests of the level are used up, which cuts sessions."""

@@ -6,21 +6,22 @@ is refused: a page of another site could otherwise read it under a name of its o
 
 from __future__ import annotations
 
-import hmac
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
+from paretoken.access_rules import bearer_is, host_name, is_loopback_host, short_token
 from paretoken.errors import BadConfig, quoted
 from paretoken.exposition import TEXT_FORMAT
 
 LOOPBACK = "127.0.0.1"
 TOKEN = "PARETOKEN_METRICS_TOKEN"  # noqa: S105 - the name of a variable
 SLOWEST_S = 5.0
+MOST_AT_ONCE = 16
+"""Connections that are answered at a time; one more is closed at once, whatever it would send."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -38,17 +39,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _answer(self) -> tuple[int, bytes]:
-        if "Origin" in self.headers or not _is_own_name(self.headers.get("Host", ""), bool(self.server.token)):
+        token = self.server.token
+        # With a token, any name will do: a page of another site does not have it.
+        if "Origin" in self.headers or not (token or is_loopback_host(host_name(self.headers.get("Host", "")))):
             return 403, b"not for pages of other sites\n"
-        if self.server.token and not self._may():
+        if token and not bearer_is(self.headers.get("Authorization", ""), token):
             return 401, b"send the token as Authorization: Bearer\n"
-        if urlsplit(self.path).path != "/metrics":
+        if self.path.partition("?")[0] != "/metrics":
             return 404, b"the figures are at /metrics\n"
         return 200, self.server.text().encode()
-
-    def _may(self) -> bool:
-        sent = self.headers.get("Authorization", "").encode("utf-8", "replace")
-        return hmac.compare_digest(sent, f"Bearer {self.server.token}".encode())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: stderr belongs to the benchmark."""
@@ -58,8 +57,22 @@ class _MetricsServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, address: tuple[str, int], text: Callable[[], str], token: str) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
         self.text, self.token = text, token
+        self._places = threading.Semaphore(MOST_AT_ONCE)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: a client that goes away is no trouble of the benchmark's."""
@@ -86,10 +99,12 @@ def metrics_endpoint(text: Callable[[], str], place: str, token: str = "") -> It
 
 def _bound(text: Callable[[], str], place: str, token: str) -> _MetricsServer:
     host, port = _address(place)
-    if not _is_loopback(host) and not token:
+    if not is_loopback_host(host) and not token:
         raise BadConfig(
             f"--metrics-port {place} can be reached by other machines; set a token in {TOKEN}, or leave out the host"
         )
+    if token and (short := short_token(token)):
+        raise BadConfig(f"{TOKEN} for --metrics-port: {short}")
     try:
         return _MetricsServer((host, port), text, token)
     except OSError as e:
@@ -97,19 +112,11 @@ def _bound(text: Callable[[], str], place: str, token: str) -> _MetricsServer:
 
 
 def _address(place: str) -> tuple[str, int]:
+    """The host, without the brackets of an IPv6 address, and the port."""
     host, _, port = place.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if ":" in bare and bare == host:
+        raise BadConfig(f"--metrics-port {quoted(place)}: put the IPv6 address in brackets, such as [::1]:9464")
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
         raise BadConfig(f"--metrics-port {quoted(place)} is not a port; give one such as 9464, or HOST:PORT")
-    return host.strip("[]") or LOOPBACK, int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_own_name(host: str, guarded: bool) -> bool:
-    """Whether a Host header names this machine; with a token any name will do."""
-    return guarded or _is_loopback(urlsplit(f"//{host}").hostname or "")
+    return bare or LOOPBACK, int(port)

@@ -12,10 +12,16 @@ from paretoken.plural import counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """`spans` arrived, within `seconds`, of which `cpu_s` were work; that `lost` arrived, nobody confirmed."""
+    """What one process exported, within `seconds`, `cpu_s` of them work.
+
+    The collector confirmed `spans`, and did not confirm `lost` others. `requests` are those that got no span, or whose
+    level was not exported to its end. `settled` are the requests of the levels that the process is done with.
+    """
 
     spans: int = 0
     lost: int = 0
+    requests: int = 0
+    settled: int = 0
     seconds: float = 0.0
     cpu_s: float = 0.0
     problem: str = ""
@@ -32,7 +38,8 @@ class ExportReport:
     @property
     def sentence(self) -> str:
         """One line for the user: what was exported, or a warning."""
-        if not self.lost and not self.problem:
+        if not self.lost and not self.requests and not self.problem:
             return f"OpenTelemetry: {counted(self.spans, 'span')} exported"
-        lost = f"{counted(self.lost, 'span')} not confirmed" if self.lost else "metrics not confirmed"
-        return f"warning: OpenTelemetry: {lost}, {self.spans:,} exported: {self.problem}"
+        counts = ((self.lost, "span"), (self.requests, "request"))
+        lost = " and ".join(counted(count, noun) for count, noun in counts if count) or "metrics"
+        return f"warning: OpenTelemetry: {lost} not confirmed, {counted(self.spans, 'span')} exported: {self.problem}"

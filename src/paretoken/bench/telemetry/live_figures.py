@@ -19,7 +19,6 @@ from paretoken.bench.client.journal import SUFFIX, records_after
 from paretoken.bench.plan import Load, LoadRecord, Stop, describe_load
 from paretoken.bench.run_folder import REQUESTS, LevelOnDisk, RunFolder
 from paretoken.bench.stats.metrics import sample
-from paretoken.bench.telemetry.cpu_shares import CpuShares
 from paretoken.bench.telemetry.request_sums import RequestSums, head, single
 from paretoken.errors import BadFile
 from paretoken.exposition import labels_of
@@ -43,7 +42,6 @@ class LiveFigures:
         self._load: LoadRecord | None = None
         self._progress: Progress | None = None
         self._places: dict[Path, int] = {}
-        self._cpu = CpuShares()
 
     def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
         with self._lock:
@@ -52,16 +50,15 @@ class LiveFigures:
 
     def goes_on(self, progress: Progress) -> None:
         self._progress = progress
-        self._cpu.see(progress.pids)
 
     def ends(self, level: LevelOnDisk) -> None:
         """Put the level's records into the place of what was read of its journals."""
         if self._load is None:
             return  # it was on disk when the run was continued
+        records = _of_records(level.folder / REQUESTS)  # before the lock: a page is not to wait for it
         with self._lock:
-            whole = _of_records(level.folder / REQUESTS) or self._level
-            received = self._progress.tokens if self._progress else 0
-            self._received_before += max(received, whole.output_tokens)
+            whole, arrived = records or (self._level, 0)
+            self._received_before += max(arrived, self._progress.tokens if self._progress else 0)
             self._before, self._level = self._before.plus(whole), RequestSums()
             self._load = self._progress = None
             self._places = {}
@@ -123,17 +120,22 @@ class LiveFigures:
             f"{PREFIX}client_cpu_ratio",
             "gauge",
             "Share of its core that the busiest process of the load used, over the last seconds.",
-            self._cpu.busiest if now else None,
+            now.cpu_share if now else None,
         )
 
 
-def _of_records(file: Path) -> RequestSums | None:
-    """The sums over the records of a level, read some at a time; None where they cannot be read."""
-    sums = RequestSums()
+def _of_records(file: Path) -> tuple[RequestSums, int] | None:
+    """The sums over the records of a level, and its tokens as the client counted them, read some at a time.
+
+    None where they cannot be read.
+    """
+    sums, arrived = RequestSums(), 0
     try:
         rows = pl.scan_parquet(file, glob=False)
         for start in range(0, rows.select(pl.len()).collect().item(), MOST_AT_ONCE):
-            sums.add(sample(rows.slice(start, MOST_AT_ONCE).collect()))
+            part = rows.slice(start, MOST_AT_ONCE).collect()
+            sums.add(sample(part))
+            arrived += int(part["chunk_tokens"].list.sum().sum())
     except (OSError, pl.exceptions.PolarsError):
         return None
-    return sums
+    return sums, arrived

@@ -1,7 +1,7 @@
-"""The process that exports finished levels: the source as the first line of its stdin, then a folder a line.
+"""The process that exports finished levels: the source as the first line of its stdin, then a level a line.
 
 It runs at the lowest priority. A collector that fails once is given up, so that nothing piles up: what follows is
-counted, not sent. Its stdout is one `ExportReport`.
+counted, not sent. Its stdout is one `ExportReport`, after SIGTERM too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import orjson
+import polars as pl
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import MetricExportResult
@@ -55,12 +56,20 @@ class LevelExport:
         self._spans = LevelSpans(provider.get_tracer(SCOPE, __version__), source)
         self._metrics = RunMetrics(source, resource, SCOPE)
         self._sink = OTLPMetricExporter(endpoint=f"{base}/v1/metrics" if base else None)
-        self._problem = ""
-        self._lost = 0
+        self._problem = self._unreadable = ""
+        self._requests = self._settled = 0
 
-    def export(self, level: LevelOnDisk) -> None:
-        """The spans of a level, then the metrics of the run so far."""
-        self._lost += self._spans.make(level)
+    def export(self, folder: Path, requests: int) -> None:
+        """The spans of a level, then the metrics of the run so far; a level that cannot be read is counted."""
+        try:
+            self._export(LevelOnDisk(folder, LevelSummary.read(folder / SUMMARY)))
+        except (ParetokenError, OSError, pl.exceptions.PolarsError) as e:
+            self._unreadable = self._unreadable or str(e)
+            self._requests += requests
+        self._settled += requests
+
+    def _export(self, level: LevelOnDisk) -> None:
+        self._requests += self._spans.make(level)
         self._batches.flush()
         if self._batches.problem or self._problem or os.environ.get("OTEL_METRICS_EXPORTER") == "none":
             return
@@ -69,30 +78,32 @@ class LevelExport:
 
     def report(self, seconds: float) -> ExportReport:
         """What came of it."""
-        beyond = f"a level exports {self._spans.MOST:,} requests at most" if self._lost else ""
+        beyond = f"a level exports {self._spans.MOST:,} requests at most" if self._requests else ""
         return ExportReport(
             spans=self._batches.exported,
-            lost=self._batches.lost + self._lost,
+            lost=self._batches.lost,
+            requests=self._requests,
+            settled=self._settled,
             seconds=seconds,
             cpu_s=time.process_time(),
-            problem=self._batches.problem or self._problem or beyond,
+            problem=self._batches.problem or self._unreadable or self._problem or beyond,
         )
 
 
+class Ended(BaseException):
+    """SIGTERM came: what is not exported by now is not exported."""
+
+
 def run(lines: Iterable[bytes]) -> ExportReport:
-    """Export the levels whose folders come line by line, after the source."""
+    """Export the levels that come line by line, as a folder and its number of requests, after the source."""
     began = time.monotonic()
     feed = iter(lines)
     export = LevelExport(as_type(SpanSource, orjson.loads(next(feed)), "the source of spans"))
-    broken = ""
-    for line in feed:
-        folder = Path(orjson.loads(line))
-        try:
-            export.export(LevelOnDisk(folder, LevelSummary.read(folder / SUMMARY)))
-        except ParetokenError as e:
-            broken = broken or str(e)
-    report = export.report(time.monotonic() - began)
-    return report if not broken or report.problem else ExportReport(spans=report.spans, problem=broken)
+    with suppress(Ended):
+        for line in feed:
+            folder, requests = orjson.loads(line)
+            export.export(Path(folder), requests)
+    return export.report(time.monotonic() - began)
 
 
 def why_dead(collector: str | None) -> str:
@@ -116,7 +127,13 @@ def _about(source: SpanSource) -> dict[str, str]:
     return {**named, SERVICE_VERSION: __version__, "paretoken.run": source.run, "paretoken.origin": source.origin}
 
 
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the report is still to be written
+    raise Ended
+
+
 def main() -> None:
+    signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the benchmark hears Ctrl-C and closes stdin
     with suppress(OSError):
         os.nice(LOWEST)

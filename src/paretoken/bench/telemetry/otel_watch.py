@@ -27,6 +27,8 @@ FINISH_S = 60.0
 """For what is left to export after the last level."""
 INTERRUPTED_S = 5.0
 """For the same where the run was interrupted or failed."""
+REPORT_S = 2.0
+"""For the report of an exporter that is ended."""
 
 
 class OtelWatch:
@@ -54,7 +56,7 @@ class OtelWatch:
             return  # it was on disk when the run was continued
         self._begun = False
         self._requests += level.summary.errors.requests
-        self._send(str(level.folder.resolve()))
+        self._send([str(level.folder.resolve()), level.summary.errors.requests])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -65,14 +67,11 @@ class OtelWatch:
         wait_s = self._finish_s if error is None else min(self._finish_s, INTERRUPTED_S)
         try:
             output, _ = process.communicate(timeout=wait_s)
-            report = ExportReport.of_json(output)
-            broken = report.problem and not (report.spans or report.lost)
-            self.report = replace(report, lost=self._requests) if broken else report
-        except (subprocess.TimeoutExpired, KeyboardInterrupt, OSError, ValueError):
-            process.kill()
-            process.communicate()
+            report = _report(output, "the exporter ended without a report")
+        except (subprocess.TimeoutExpired, KeyboardInterrupt, OSError):
             why = f"the collector was too slow: not all was exported within {wait_s:g} s of the last level"
-            self.report = ExportReport(lost=self._requests, problem=why)
+            report = replace(_report(_ended(process), why), problem=why)
+        self.report = replace(report, requests=report.requests + self._requests - report.settled)
 
     def _send(self, message: object) -> None:
         try:
@@ -84,6 +83,25 @@ class OtelWatch:
                 _write(pipe, message)
         except OSError:
             pass  # it ended; what it says at the end counts
+
+
+def _report(output: bytes, otherwise: str) -> ExportReport:
+    """The report of an exporting process; where it left none, one of nothing, with the reason."""
+    try:
+        return ExportReport.of_json(output)
+    except (ValueError, TypeError, KeyError):
+        return ExportReport(problem=otherwise)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bytes:
+    """End an exporter; the report of what it did until now, empty where it gives none."""
+    process.terminate()
+    try:
+        return process.communicate(timeout=REPORT_S)[0]
+    except (subprocess.TimeoutExpired, KeyboardInterrupt, OSError):
+        process.kill()
+        process.communicate()
+        return b""
 
 
 def _write(pipe: IO[bytes], message: object) -> None:

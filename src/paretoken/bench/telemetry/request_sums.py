@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paretoken.bench.stats.arrays import Floats
 from paretoken.bench.stats.metrics import Samples
 from paretoken.exposition import Histogram, labels_of
 
@@ -38,7 +37,7 @@ class RequestSums:
         self.output_tokens += round(float(np.nansum(samples.osl[samples.counted])))
         arrays = (samples.ttft_s, samples.tpot_s, samples.e2e_s, samples.lateness_s)
         for histogram, values in zip(self.histograms.values(), arrays, strict=True):
-            histogram.add(*_buckets(values, histogram.bounds))
+            histogram.observe_all(values)
 
     def plus(self, other: RequestSums) -> RequestSums:
         """The sums over the requests of both."""
@@ -74,10 +73,3 @@ def head(name: str, kind: str, what: str) -> tuple[str, str]:
 def single(name: str, kind: str, what: str, value: float | None) -> tuple[str, ...]:
     """A metric with one sample; nothing where its value is unknown."""
     return () if value is None else (*head(name, kind, what), f"{name} {value}")
-
-
-def _buckets(values: Floats, bounds: tuple[float, ...]) -> tuple[list[int], float]:
-    """How many values are in each bucket, and their sum; NaN is no value."""
-    numbers = values[~np.isnan(values)]
-    counts = np.bincount(np.searchsorted(bounds, numbers, side="left"), minlength=len(bounds) + 1)
-    return counts.tolist(), float(numbers.sum())

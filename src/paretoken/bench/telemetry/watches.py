@@ -15,16 +15,16 @@ from paretoken.bench.sweep import Watch
 class Watches:
     """Passes everything on to each of them, in order."""
 
-    each: Sequence[Watch]
+    watches: Sequence[Watch]
 
     def begins(self, number: int, load: Load, of: int | None, stop: Stop) -> None:
-        for watch in self.each:
+        for watch in self.watches:
             watch.begins(number, load, of, stop)
 
     def goes_on(self, progress: Progress) -> None:
-        for watch in self.each:
+        for watch in self.watches:
             watch.goes_on(progress)
 
     def ends(self, level: LevelOnDisk) -> None:
-        for watch in self.each:
+        for watch in self.watches:
             watch.ends(level)

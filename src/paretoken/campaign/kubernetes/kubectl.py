@@ -6,16 +6,18 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import SEEK_END
 from pathlib import Path
 from threading import Timer
 from typing import IO
 
 from paretoken.campaign.cluster_settings import KubernetesSettings
-from paretoken.campaign.kubernetes.manifests import FOLDER_AT, KEEPER, PUSHED, SEEN, selector
-from paretoken.campaign.kubernetes.pods import Pod, PodList
+from paretoken.campaign.kubernetes.manifests import FOLDER_AT, PUSHED, SEEN, selector
+from paretoken.campaign.kubernetes.pods import KEEPER, Pod, PodList
 from paretoken.engines.kubernetes.text import Manifest
 from paretoken.errors import BadConfig, BadFile, ParetokenError
 from paretoken.foreign_text import one_line
@@ -25,6 +27,8 @@ ANSWER_S = 120.0
 STREAM_S = 1800.0
 """Longest time of a transfer."""
 LOG_LINES = 5_000
+TAIL_BYTES = 4_096
+"""As much of the end of what kubectl prints as an error can need."""
 SLACK_S = 60
 """Files are named only once they are whole; one that was begun this long before counts as new."""
 
@@ -95,28 +99,34 @@ class Kubectl:
 
     @contextmanager
     def _streaming(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-        process = subprocess.Popen(  # noqa: S603, kubectl with words of ours
+        """kubectl with pipes; what it prints goes into a file, so that however much it is, nothing waits for it."""
+        with tempfile.TemporaryFile() as printed, self._begun(words, printed) as process:
+            late = Timer(STREAM_S, process.kill)
+            late.start()
+            try:
+                yield process
+                _finish(process)
+            except BaseException as e:
+                process.kill()  # first: the end of the block waits for it
+                process.wait()
+                with suppress(OSError):
+                    _close(process.stdin)
+                if not isinstance(e, (tarfile.TarError, OSError)):
+                    raise
+                raise ParetokenError(f"kubectl {words[0]} failed: {_end_of(printed) or one_line(str(e))}") from e
+            finally:
+                late.cancel()
+            if code := process.returncode:
+                raise ParetokenError(f"kubectl {words[0]} failed: {_end_of(printed) or f'exit status {code}'}")
+
+    def _begun(self, words: Sequence[str], printed: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603, kubectl with words of ours
             self._command(*words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=printed,
             start_new_session=True,
         )
-        late = Timer(STREAM_S, process.kill)
-        late.start()
-        with process:
-            try:
-                yield process
-                _close(process.stdin)
-                why = process.stderr.read() if process.stderr else b""
-            except (tarfile.TarError, OSError) as e:
-                process.kill()
-                why = process.stderr.read() if process.stderr else b""
-                raise ParetokenError(f"kubectl {words[0]} failed: {_said(why) or e}") from e
-            finally:
-                late.cancel()
-        if process.returncode:
-            raise ParetokenError(f"kubectl {words[0]} failed: {_said(why)}")
 
     def _run(self, *words: str, text: str | None = None, within_s: float = ANSWER_S) -> str:
         try:
@@ -171,5 +181,14 @@ def _close(stream: IO[bytes] | None) -> None:
         stream.close()
 
 
-def _said(error: bytes) -> str:
-    return one_line(error.decode("utf-8", "replace").strip())
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has ended, which it does once its input is over and its output is read."""
+    _close(process.stdin)
+    while process.stdout is not None and process.stdout.read(TAIL_BYTES):
+        pass
+    process.wait()
+
+
+def _end_of(printed: IO[bytes]) -> str:
+    printed.seek(max(0, printed.seek(0, SEEK_END) - TAIL_BYTES))
+    return one_line(printed.read().decode("utf-8", "replace").strip())

@@ -12,6 +12,7 @@ from paretoken.campaign.cluster_settings import KubernetesSettings
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import most_users
 from paretoken.campaign.kubernetes.attached import PORT
+from paretoken.campaign.kubernetes.pods import COMPONENT, ENGINE, KEEPER, LOAD
 from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.serve import has_random_weights, served
 from paretoken.catalog.loader import Catalog
@@ -26,7 +27,6 @@ PUSHED, SEEN = f"{FOLDER_AT}/.pushed", f"{FOLDER_AT}/.seen"
 ALONE_MINUTES = 15
 """How long the load goes on without its driver; then its Job fails, and the engine's goes with it."""
 KEPT_S = 300
-LOAD, ENGINE, KEEPER = "load", "engine", "keeper"
 _LONGEST_START = 30
 _Object = dict[str, Manifest]
 
@@ -51,11 +51,9 @@ def job_objects(campaign: Campaign, catalog: Catalog, job: CampaignJob, out: Pat
     check_pod(command)
     _check_node(campaign, catalog, job, command)
     files = (config_map(command, f"{name}-files"),) if command.files else ()
-    engine = (*files, _service(name), _engine(campaign.kubernetes, command, name))
     settings = campaign.kubernetes
-    return JobObjects(
-        name, _placed(settings, _load(settings, job, name)), tuple(_placed(settings, each) for each in engine)
-    )
+    engine = (*files, _service(name), _engine(settings, command, name))
+    return JobObjects(name, _placed(settings, _load(settings, job, name)), tuple(_placed(settings, o) for o in engine))
 
 
 def engine_command(campaign: Campaign, catalog: Catalog, job: CampaignJob) -> Command:
@@ -78,7 +76,7 @@ def name_of(campaign: Campaign, job: CampaignJob, out: Path) -> str:
 def selector(name: str, component: str = "") -> dict[str, str]:
     """The labels of a job's objects, or of one component."""
     own = {"app.kubernetes.io/name": "paretoken-campaign", "app.kubernetes.io/instance": name}
-    return own | ({"app.kubernetes.io/component": component} if component else {})
+    return own | ({COMPONENT: component} if component else {})
 
 
 def _check_node(campaign: Campaign, catalog: Catalog, job: CampaignJob, command: Command) -> None:
@@ -121,8 +119,10 @@ def _engine(settings: KubernetesSettings, command: Command, name: str) -> _Objec
     if nodes:
         spec["nodeSelector"] = {Quoted(key): Quoted(value) for key, value in nodes.items()}
     if settings.tolerations:
-        stated = [each.model_dump(exclude_defaults=True) for each in settings.tolerations]
-        spec["tolerations"] = [{key: Quoted(value) for key, value in each.items()} for each in stated]
+        spec["tolerations"] = [
+            {key: Quoted(value) for key, value in toleration.model_dump(exclude_defaults=True).items()}
+            for toleration in settings.tolerations
+        ]
     return _job(name, ENGINE, settings, spec)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from typing_extensions import TypedDict
 
@@ -12,6 +11,9 @@ from paretoken.engines.diagnose import KINDS, kind_of
 from paretoken.foreign_text import one_line
 
 COMPONENT = "app.kubernetes.io/component"
+LOAD, ENGINE, KEEPER = "load", "engine", "keeper"
+SERVER = "server"
+"""The container of the engine; those of the load are called LOAD and KEEPER."""
 _HOPELESS = {
     "ImagePullBackOff": "cannot pull the image",
     "ErrImageNeverPull": "does not have the image on its node",
@@ -23,25 +25,23 @@ _HOPELESS = {
 """Reasons for which a container waits that no further attempt mends."""
 
 
-class Waiting(TypedDict, total=False):
-    """Why a container waits."""
+class Cause(TypedDict, total=False):
+    """A word and a sentence of the cluster: why a container waits or ended, or a pod is as it is."""
 
     reason: str
     message: str
 
 
-class Terminated(TypedDict, total=False):
+class Terminated(Cause, total=False):
     """How a container ended."""
 
     exitCode: int
-    reason: str
-    message: str
 
 
 class ContainerState(TypedDict, total=False):
     """One of three states of a container."""
 
-    waiting: Waiting
+    waiting: Cause
     running: dict[str, object]
     terminated: Terminated
 
@@ -54,21 +54,17 @@ class ContainerStatus(TypedDict, total=False):
     state: ContainerState
 
 
-class PodCondition(TypedDict, total=False):
+class PodCondition(Cause, total=False):
     """A condition of a pod."""
 
     type: str
     status: str
-    reason: str
-    message: str
 
 
-class PodStatus(TypedDict, total=False):
+class PodStatus(Cause, total=False):
     """What the cluster says of a pod."""
 
     phase: str
-    reason: str
-    message: str
     conditions: list[PodCondition]
     containerStatuses: list[ContainerStatus]
 
@@ -122,19 +118,19 @@ def ended(pod: Pod | None, container: str) -> Terminated | None:
 
 
 def trouble(
-    pod: Pod | None, what: str, waited_s: float, within_s: float, log: Callable[[], str] = lambda: ""
+    pod: Pod | None, what: str, waited_s: float, within_s: float, log: Callable[[str], str] = lambda _: ""
 ) -> Trouble | None:
-    """Why the pod of `what` cannot go on; None while it may. `log` reads the end of its container's log."""
+    """Why the pod of `what` cannot go on; None while it may. `log` reads the end of a container's log."""
     late = waited_s > within_s
     if pod is None:
         return Trouble(f"the cluster made no pod of {what} within {within_s:g} s", "pending") if late else None
     status = pod["status"]
     for name, state in _states(pod):
-        waiting, over = state.get("waiting", Waiting()), state.get("terminated")
+        waiting, over = state.get("waiting", Cause()), state.get("terminated")
         if why := _HOPELESS.get(waiting.get("reason", "")):
             return Trouble(f"the pod of {what} {why}: {_words(waiting, name)}", "setup")
         if over is not None:
-            return _over(what, over, log())
+            return _over(what, name, over, log(name))
     if status.get("phase") == "Failed":
         return Trouble(f"the cluster ended the pod of {what}: {_words(status, 'no reason given')}", "evicted", True)
     if late and not runs(pod):
@@ -142,11 +138,13 @@ def trouble(
     return None
 
 
-def _over(what: str, over: Terminated, log: str) -> Trouble:
+def _over(what: str, container: str, over: Terminated, log: str) -> Trouble:
+    """Why a container ended. Only the engine's log has signs of what an engine can fail of."""
     code = over.get("exitCode", 0)
-    kind = "out of memory" if over.get("reason") == "OOMKilled" else kind_of(log, code)
+    kind = "out of memory" if over.get("reason") == "OOMKilled" else kind_of(log if container == SERVER else "", code)
     tail = one_line(" | ".join(log.strip().splitlines()[-6:]))
-    return Trouble(f"{what} {KINDS[kind]} (exit status {code})" + (f"; {tail}" if tail else ""), kind, True)
+    part = what if container in (SERVER, LOAD) else f"the {container} container of {what}"
+    return Trouble(f"{part} {KINDS[kind]} (exit status {code})" + (f"; {tail}" if tail else ""), kind, True)
 
 
 def _states(pod: Pod) -> Iterator[tuple[str, ContainerState]]:
@@ -160,9 +158,8 @@ def _why_pending(pod: Pod) -> str:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             return _words(condition, "no node takes it")
     waiting = (state["waiting"] for _, state in _states(pod) if "waiting" in state)
-    return _words(next(waiting, Waiting()), "no reason given")
+    return _words(next(waiting, Cause()), "no reason given")
 
 
-def _words(stated: Waiting | PodCondition | PodStatus, otherwise: str) -> str:
-    texts = cast("dict[str, str]", stated)
-    return one_line(texts.get("message") or texts.get("reason") or otherwise)
+def _words(cause: Cause, otherwise: str) -> str:
+    return one_line(cause.get("message") or cause.get("reason") or otherwise)

@@ -27,7 +27,7 @@ def manifests(campaign: Campaign, jobs: Sequence[CampaignJob], out: Path) -> str
     """All objects of a campaign as YAML. BadConfig for a job that no pod can run."""
     catalog = load_catalog(*campaign.catalog)
     made = [job_objects(campaign, catalog, job, out) for job in jobs]
-    return yaml_of([each for objects in made for each in (objects.load, *objects.engine)])
+    return yaml_of([created for objects in made for created in (objects.load, *objects.engine)])
 
 
 def check_kubernetes(campaign: Campaign, jobs: Sequence[CampaignJob], out: Path) -> None:

@@ -77,14 +77,14 @@ class Telemetry:
         from paretoken.bench.telemetry.watches import Watches
 
         with ExitStack() as stack:
-            each: list[Watch] = [view]
+            watches: list[Watch] = [view]
             if self.otel is not None:
                 exporter = _exporter(run, self.otel)
                 stack.callback(_say, exporter)
-                each.append(stack.enter_context(exporter))
+                watches.append(stack.enter_context(exporter))
             if self.metrics_port is not None:
-                each.append(stack.enter_context(_scraped(run, self.metrics_port)))
-            yield Watches(each)
+                watches.append(stack.enter_context(_scraped(run, self.metrics_port)))
+            yield Watches(watches)
 
 
 def _say(exporter: OtelWatch) -> None:
