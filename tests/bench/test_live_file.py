@@ -8,7 +8,7 @@ from paretoken.bench.client.counters import Progress
 from paretoken.bench.live_file import EVERY_S, LIVE, MOST_SAMPLES, LevelHistory, LiveFile, LiveRecord, live_file
 from paretoken.bench.lock import is_locked, locked
 from paretoken.bench.plan import Closed, Stop
-from paretoken.bench.stats.prometheus import MetricsReading
+from paretoken.bench.stats.metrics_reading import MetricsReading
 
 
 class Silent:

@@ -12,7 +12,7 @@ from paretoken.bench.client.journal import JournalWriter, read_journal, records_
 from paretoken.bench.live_file import LIVE, LiveFile
 from paretoken.bench.lock import locked
 from paretoken.bench.plan import Closed, Stop
-from paretoken.bench.stats.prometheus import MetricsReading
+from paretoken.bench.stats.metrics_reading import MetricsReading
 from paretoken.errors import BadFile
 from paretoken.serve.live import RunWatch, campaign_picture, token_rates
 from paretoken.serve.live_latencies import LevelLatencies, times_of

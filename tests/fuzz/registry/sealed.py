@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paretoken.bench.live_file import LIVE, LiveFile
 from paretoken.bench.plan import Closed, Stop
-from paretoken.bench.stats.prometheus import MetricsReading
+from paretoken.bench.stats.metrics_reading import MetricsReading
 from paretoken.receipts.archive import publish
 from paretoken.receipts.places import verified_at
 from paretoken.receipts.recipes import recipes_at

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from dataclasses import dataclass
 
-from paretoken.bench.stats.prometheus import MetricsReading
+from paretoken.bench.stats.metrics_reading import MetricsReading
 
 ROW = 32
 (

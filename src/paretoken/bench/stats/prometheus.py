@@ -35,6 +35,7 @@ from functools import cache
 from itertools import zip_longest
 from statistics import fmean
 
+from paretoken.bench.stats.metrics_reading import MetricsReading as MetricsReading
 from paretoken.catalog.engine_files import EngineMetrics, engine_files
 from paretoken.points.acceptance import MOST_TOKENS
 
@@ -61,39 +62,6 @@ MOST_COUNTED = 1e18
 """A count beyond this is none, and sums of it would end at infinity."""
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 _LABEL = re.compile(r'\s*([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"\s*,?\s*')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsReading:
-    """One reading of one server, or of several together; `at_s` is on the caller's clock."""
-
-    at_s: float = 0.0
-    engine: str | None = None
-    running: float | None = None
-    waiting: float | None = None
-    kv_cache_usage: float | None = None
-    batch_size: float | None = None
-    retracted: float | None = None
-    preemptions: float | None = None
-    prefix_cache_queries: float | None = None
-    prefix_cache_hits: float | None = None
-    cache_hit_rate: float | None = None
-    offload_queries: float | None = None
-    offload_hits: float | None = None
-    evicted_tokens: float | None = None
-    loaded_tokens: float | None = None
-    loaded_bytes: float | None = None
-    stored_bytes: float | None = None
-    prompt_tokens: float | None = None
-    generation_tokens: float | None = None
-    iteration_tokens: float | None = None
-    iterations: float | None = None
-    requests: float | None = None
-    drafts: float | None = None
-    drafted_tokens: float | None = None
-    accepted_tokens: float | None = None
-    acceptance_length: float | None = None
-    accepted_by_position: tuple[float, ...] = ()
 
 
 FIGURES = tuple(f.name for f in fields(MetricsReading) if f.name not in ("at_s", "engine", "accepted_by_position"))
