@@ -10,6 +10,7 @@ from paretoken.errors import NoData
 from paretoken.serve.app import create_app
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import Workers
+from tests.support.loops import run_apart
 from tests.support.run_places import bare_run
 
 
@@ -49,7 +50,7 @@ def asked_and_left(folder, path, method="POST", query=b""):
         await asyncio.wait_for(app({**scope, "scheme": "http", "server": ("localhost", 80)}, receive, send), 30)
         await asyncio.sleep(0)
 
-    asyncio.run(whole())
+    run_apart(whole)
     return workers, sent
 
 

@@ -18,6 +18,7 @@ from paretoken.answers.registry import VERBS
 from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.shipped import shipped
 from paretoken.serve.tools import LONGEST_ANSWER, made_tools, words_of
+from tests.support.loops import run_apart
 from tests.support.serving import OFFLINE, serving
 
 
@@ -26,7 +27,7 @@ def session(server: object, act: Callable[[Client], Awaitable[None]]) -> None:
         async with Client(server) as client:
             await act(client)
 
-    asyncio.run(asyncio.wait_for(whole(), 60))
+    run_apart(lambda: asyncio.wait_for(whole(), 60))
 
 
 async def questions(client: Client) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
@@ -12,6 +10,7 @@ from paretoken.serve.app import create_app
 from paretoken.serve.index import RunIndex
 from paretoken.serve.run_pages import API, PAGES, RunPages, island, link
 from paretoken.serve.settings import ServeSettings
+from tests.support.loops import run_apart
 from tests.support.run_places import MARKUP, bare_campaign, bare_run, hostile, point_table
 from tests.support.runs import ladder
 
@@ -138,7 +137,7 @@ def test_an_answer_about_a_campaign_is_kept_until_a_cell_changes(tmp_path, monke
 
     def answer():
         pages.index.refresh()
-        return asyncio.run(pages.job(None, "report", {"paths": ["matrix"]}, ["matrix"]))
+        return run_apart(lambda: pages.job(None, "report", {"paths": ["matrix"]}, ["matrix"]))
 
     assert (answer(), answer()) == (b"1", b"1")
     ladder(job.cell_folder(job.job.cells[0]), (1,))

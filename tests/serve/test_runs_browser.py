@@ -19,7 +19,7 @@ from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
 DAYS = [f"2026-{month:02d}-15" for month in range(1, 13)]
-STATE = "document.getElementById('state').textContent"
+STATE = "(document.getElementById('state')?.textContent ?? '')"
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import MOST_WAITING, Lane
 from paretoken.serve.worker import MOST_MEMORY_BYTES
+from tests.support.loops import run_apart
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -158,7 +159,7 @@ def test_a_job_past_its_limit_ends_with_its_process(tmp_path, importable):
             await lane.run(f"{__name__}:hoard", str(MOST_MEMORY_BYTES).encode())
         await lane.close()
 
-    asyncio.run(whole())
+    run_apart(whole)
 
 
 def test_more_jobs_than_may_wait_are_refused(tmp_path, importable):
@@ -175,4 +176,4 @@ def test_more_jobs_than_may_wait_are_refused(tmp_path, importable):
         await asyncio.gather(*running, return_exceptions=True)
         await lane.close()
 
-    asyncio.run(whole())
+    run_apart(whole)
