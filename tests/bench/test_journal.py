@@ -64,15 +64,16 @@ def test_what_is_no_journal_is_called_so(tmp_path):
             read_journal(path)
 
 
-def test_a_journal_that_grows_is_read_on_from_a_place(tmp_path, monkeypatch):
+def test_a_journal_that_grows_is_read_on_from_an_offset(tmp_path, monkeypatch):
     monkeypatch.setattr("paretoken.bench.client.journal.BATCH", 2)
     data = written(tmp_path / "whole", 5)
     (tmp_path / "j").write_bytes(b"")
     assert list(records_after(tmp_path / "j", 0)) == []
-    seen, place = [], 0
+    users, offset = [], 0
     for end in (25, len(data) // 2, len(data) - 1, len(data)):
         (tmp_path / "j").write_bytes(data[:end])
-        for rows, after in list(records_after(tmp_path / "j", place)):
+        for rows, after in list(records_after(tmp_path / "j", offset)):
             assert rows.height <= 2
-            seen, place = seen + rows["user"].to_list(), after
-    assert seen == list(range(5)) and place == len(data)
+            users += rows["user"].to_list()
+            offset = after
+    assert users == list(range(5)) and offset == len(data)

@@ -1,4 +1,4 @@
-"""Recipes: what is on record is printed, what is not is said, and every line is safe to paste."""
+"""Recipes: recorded facts are printed, missing ones are listed as unknown, and every line is safe to paste."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.run_folder import RUN
 from paretoken.cli.main import paretoken
-from paretoken.receipts.bench_line import bench_words
+from paretoken.receipts.bench_line import _OPTIONS, bench_words
 from tests.cli.test_init import OF_RUNS
 from tests.support.sealed_runs import edit
 
@@ -90,7 +90,7 @@ def test_a_hostile_run_cannot_break_out_of_its_script(call, run, tmp_path):
     assert not (tmp_path / "pwned").exists()
 
 
-def option_of(words: list[str]) -> dict[str, object]:
+def options_of(words: list[str]) -> dict[str, object]:
     """The values that `paretoken bench` takes from words."""
     command = paretoken.get_command(paretoken.make_context("paretoken", ["bench"], resilient_parsing=True), "bench")
     return command.make_context("bench", words[2:]).params
@@ -105,17 +105,16 @@ def option_of(words: list[str]) -> dict[str, object]:
     model=st.none() | st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1),
     seed=st.none() | st.integers(0, 2**40),
 )
-def test_the_words_of_a_configuration_say_what_it_says(**values):
+def test_the_words_of_a_configuration_give_its_values(**values):
     users = values.pop("users")
     config = BenchConfig(urls=("http://h/v1",), concurrency=str(users), ignore_eos=False, **values)
-    given_back = option_of(bench_words(config))
+    options = options_of(bench_words(config))
     for field in fields(config):
-        name = {"model": "model", "urls": "urls"}.get(field.name, field.name)
-        if name in given_back and name != "urls":
-            assert given_back[name] == getattr(config, field.name), name
+        if field.name in options and field.name != "urls":
+            assert options[field.name] == getattr(config, field.name), field.name
 
 
-def test_what_a_run_found_out_is_no_option():
+def test_what_a_run_learned_is_no_option():
     config = BenchConfig(urls=("http://h/v1",), concurrency="1")
     learned = replace(config, refused=("seed",), tokens_per_word=1.25, tokens_per_recorded_word=1.5)
     assert bench_words(learned) == bench_words(config)
@@ -127,7 +126,5 @@ def test_every_setting_has_an_option():
         paretoken.make_context("paretoken", ["bench"], resilient_parsing=True), "bench"
     ).params
     options = {option for param in params for option in (*param.opts, *param.secondary_opts)}
-    from paretoken.receipts.bench_line import _OPTIONS
-
     missing = {n for n in values if _OPTIONS.get(n, f"--{n.replace('_', '-')}") not in options}
     assert not missing

@@ -64,11 +64,11 @@ def test_levels_of_an_open_loop_are_steps_by_their_number(call, tmp_path, store)
         ("--mlflow http://me:pw@127.0.0.1:9", "keep keys out of the URI"),
         ("--mlflow http://[", "is no URI"),
         ("--mlflow ftp://127.0.0.1", "--mlflow ftp://127.0.0.1"),
-        ("--mlflow http://127.0.0.1:9", "MLflow at http://127.0.0.1:9"),
+        ("--mlflow http://127.0.0.1:9", "MLflow at http://127.0.0.1:9: nothing answers there"),
         ("--experiment x", "--experiment needs --mlflow"),
     ],
 )
-def test_a_bad_place_is_one_sentence(call, tmp_path, options, words):
+def test_an_unusable_address_is_one_sentence(call, tmp_path, options, words):
     ladder(tmp_path / "run", (1,))
     code, out, err = call(f"share run {options}")
     assert code == 2 and words in err and not out and err.startswith("error: ") and err.count("\n") == 1, err

@@ -33,7 +33,7 @@ _QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """Where the run is on the server."""
+    """The ids and the experiment that the server gave the run."""
 
     run_id: str
     experiment_id: str
@@ -41,9 +41,9 @@ class LoggedRun:
 
 
 def log_run(folder: RunFolder, uri: str, files: Mapping[str, str], experiment: str = EXPERIMENT) -> LoggedRun:
-    """Log the finished levels of a run, and files with these texts.
+    """Log the finished levels of a run, and `files`: texts by file name.
 
-    BadConfig for a URI that cannot be used or without the optional package, EndpointFailed where the server refuses.
+    BadConfig for an unusable URI or a missing optional package, EndpointFailed if the server fails or refuses.
     """
     summaries = [level.summary for level in folder.levels()]
     if not summaries:
@@ -56,9 +56,15 @@ def log_run(folder: RunFolder, uri: str, files: Mapping[str, str], experiment: s
     try:
         return _log(client, folder, summaries, files, experiment)
     except (MlflowException, OSError) as e:
-        refused = "Connection refused" in str(e) or "Max retries exceeded" in str(e)
-        why = "nothing answers there" if refused else one_line(str(e))
+        why = "nothing answers there" if _is_unreachable(e) else one_line(str(e))
         raise EndpointFailed(f"MLflow at {visible(uri)}: {why}; check the address and the server's log") from None
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether no server answered: MLflow raises its own error while it handles the one of its HTTP library."""
+    from requests.exceptions import ConnectionError, SSLError
+
+    return isinstance(error.__context__, ConnectionError) and not isinstance(error.__context__, SSLError)
 
 
 def _client(uri: str) -> MlflowClient:

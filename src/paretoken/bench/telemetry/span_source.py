@@ -1,4 +1,4 @@
-"""What the process that exports a run must know of it: where its requests went, and where the spans go."""
+"""The input of the process that exports a run: where its requests went, and where its spans go."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SpanTarget:
 class SpanSource:
     """A run as its spans describe it; `collector` is a base URL, None for that of the environment.
 
-    `provider` is that of the API's form. No key, prompt, answer or header is in it.
+    `provider` follows from the form of the API. It contains no key, prompt, answer or header.
     """
 
     collector: str | None
@@ -53,7 +53,7 @@ class SpanSource:
 
 
 def span_source(setup: Setup, run: str, collector: str | None) -> SpanSource:
-    """The source of a run's spans. BadConfig for a collector that is no URL."""
+    """The source of a run's spans. BadConfig for a collector that is not a URL."""
     return SpanSource(
         collector=checked_collector(collector),
         run=run,
@@ -67,15 +67,15 @@ def span_source(setup: Setup, run: str, collector: str | None) -> SpanSource:
 
 
 def checked_collector(url: str | None) -> str | None:
-    """The base URL of a collector; BadConfig where it is none or holds a secret, which belongs into the headers."""
+    """The base URL of a collector. BadConfig if it is not a URL, or contains a secret: secrets go into the headers."""
     if not url:
         return None
     try:
         parts = urlsplit(url)
-        named = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        named = False
-    if not named or not url.isprintable() or " " in url:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
         raise BadConfig(f"--otel {visible(url)!r} is not the URL of a collector; write it as http://127.0.0.1:4318")
     if parts.username or parts.password or any(is_secret(pair.partition("=")[0]) for pair in parts.query.split("&")):
         raise BadConfig("keep keys out of the URL of --otel; set OTEL_EXPORTER_OTLP_HEADERS")

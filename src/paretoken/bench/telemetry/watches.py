@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from paretoken.bench.client.counters import Progress
 from paretoken.bench.plan import Load, Stop
 from paretoken.bench.run_folder import LevelOnDisk
-from paretoken.bench.sweep import Watch
+from paretoken.bench.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
 class Watches:
-    """Passes everything on to each of them, in order."""
+    """Passes every call on to all of them, in order."""
 
     watches: Sequence[Watch]
 

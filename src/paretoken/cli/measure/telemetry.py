@@ -18,8 +18,8 @@ from paretoken.version import __version__
 
 if TYPE_CHECKING:
     from paretoken.bench.begin import Run
-    from paretoken.bench.sweep import Watch
     from paretoken.bench.telemetry.otel_watch import OtelWatch
+    from paretoken.bench.watch import Watch
 
 telemetry_options = options.stack(
     click.option(
