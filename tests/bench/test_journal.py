@@ -69,10 +69,10 @@ def test_a_journal_that_grows_is_read_on_from_a_place(tmp_path, monkeypatch):
     data = written(tmp_path / "whole", 5)
     (tmp_path / "j").write_bytes(b"")
     assert list(records_after(tmp_path / "j", 0)) == []
-    seen, place = [], 0
+    users, offset = [], 0
     for end in (25, len(data) // 2, len(data) - 1, len(data)):
         (tmp_path / "j").write_bytes(data[:end])
-        for rows, after in list(records_after(tmp_path / "j", place)):
+        for rows, after in list(records_after(tmp_path / "j", offset)):
             assert rows.height <= 2
-            seen, place = seen + rows["user"].to_list(), after
-    assert seen == list(range(5)) and place == len(data)
+            users, offset = users + rows["user"].to_list(), after
+    assert users == list(range(5)) and offset == len(data)

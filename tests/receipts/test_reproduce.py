@@ -1,4 +1,4 @@
-"""Recipes: what is on record is printed, what is not is said, and every line is safe to paste."""
+"""Recipes print what is recorded, name what is not, and every line is safe to paste."""
 
 from __future__ import annotations
 

@@ -76,9 +76,9 @@ def test_what_leads_out_is_refused(folder, verb, keys):
 
 @pytest.mark.parametrize("points", ["run/points.csv", "run", "inside/points.csv", "./run/../run/points.csv", "no.csv"])
 def test_what_is_inside_passes(folder, points):
-    asked = question("compare", model="llama-3-70b", workload="3k/700", slo="tpot_p99=50ms", points=[points])
-    require_inside(asked, folder)
-    assert names_files(asked, folder) == (points != "no.csv")
+    inside = question("compare", model="llama-3-70b", workload="3k/700", slo="tpot_p99=50ms", points=[points])
+    require_inside(inside, folder)
+    assert names_files(inside, folder) == (points != "no.csv")
 
 
 def test_an_absolute_path_inside_passes(folder):

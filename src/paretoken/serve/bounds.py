@@ -36,10 +36,10 @@ def bounded(question: Question) -> Question:
     for name, value in _numbers(to_json(question)):
         if (most := MOST.get(name)) is not None and value > most:
             raise BadConfig(f"{name} = {value:,} is more than this server computes, {most:,}; ask on the command line")
-    asked: Any = question
+    dataclass: Any = question
     workers = getattr(question, "workers", None)
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
-    return replace(asked, workers=min(workers, cores or 1)) if isinstance(workers, int) else question
+    return replace(dataclass, workers=min(workers, cores or 1)) if isinstance(workers, int) else question
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:

@@ -40,18 +40,18 @@ function linked() {
   return { ...Object.fromEntries(first), ...Object.fromEntries(kept) };
 }
 
-function keep(asked) {
-  keepLink(new URLSearchParams({ question: JSON.stringify(asked) }));
-  const carried = Object.fromEntries(Object.entries(asked).filter(([name]) => CARRIED.includes(name)));
+function keep(current) {
+  keepLink(new URLSearchParams({ question: JSON.stringify(current) }));
+  const carried = Object.fromEntries(Object.entries(current).filter(([name]) => CARRIED.includes(name)));
   const hash = new URLSearchParams({ carry: JSON.stringify(carried) });
   for (const link of document.querySelectorAll(".questions a")) link.hash = Object.keys(carried).length ? hash : "";
 }
 
-const post = (path, asked, signal) =>
+const post = (path, body, signal) =>
   fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(asked),
+    body: JSON.stringify(body),
     signal,
   });
 
@@ -67,18 +67,18 @@ async function problemOf(response) {
 async function ask(explicit = false) {
   running?.abort();
   const own = (running = new AbortController());
-  const asked = question();
+  const current = question();
   const begun = performance.now();
   const state = byId("state");
   state.textContent = "Asking …";
   byId("answer").classList.add("stale");
   let problem = null;
   try {
-    const response = await post(`/ask/${verb}`, asked, own.signal);
+    const response = await post(`/ask/${verb}`, current, own.signal);
     if (response.ok) {
       const next = await response.json();
       if (running !== own) return;
-      keep(asked);
+      keep(current);
       byId("answer").hidden = false;
       byId("waiting").hidden = true;
       showView(next);
