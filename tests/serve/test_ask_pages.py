@@ -97,8 +97,8 @@ def test_the_saved_file_shows_the_same_offline(browser, app, tmp_path):
         download.value.save_as(tmp_path / "answer.html")
         with page.expect_download() as download:
             page.click("#save-json")
-        asked = json.loads(download.value.path().read_bytes())
-    assert asked["answer"] == ask("compare", QUESTION).answer
+        saved = json.loads(download.value.path().read_bytes())
+    assert saved["answer"] == ask("compare", QUESTION).answer
     with watched(browser, tmp_path / "answer.html") as opened:
         page = opened(offline=True)
         assert (page.inner_text("#lead"), page.inner_text("#tables"), page.inner_text("#command")) == words
