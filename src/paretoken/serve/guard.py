@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paretoken.access_rules import bearer_is, host_name
 from paretoken.errors import quoted
 from paretoken.serve.headers import HEADERS
-from paretoken.serve.problems import problem
+from paretoken.serve.problems import opens_page, problem
 from paretoken.serve.settings import ServeSettings
 
 COOKIE = "paretoken_login"
@@ -67,7 +67,7 @@ class Guard:
             return problem(413, _too_large(self._settings.question_bytes))
         if self._settings.token is None or request.url.path in OPEN_PATHS or _has_token(request, self._settings.token):
             return None
-        if "text/html" in headers.get("accept", "") and request.scope["method"] == "GET":
+        if opens_page(request):
             return RedirectResponse(LOGIN, 303)
         return problem(401, "this server needs its token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
 

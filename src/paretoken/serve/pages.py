@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -42,7 +43,7 @@ async def page(request: Request) -> Response:
     try:
         form = form_of(verb)
     except UnknownName as e:
-        return problem(HTTPStatus.NOT_FOUND, str(e))
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
     return framed(
         "ask.html.j2",
         section="ask",

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from paretoken.errors import BadConfig, NoData, ParetokenError, quoted
 from paretoken.plural import counted
-from paretoken.serve.frame import framed
+from paretoken.serve.frame import framed, problem_page
 from paretoken.serve.index import RunIndex
 from paretoken.serve.leaving import result_for
 from paretoken.serve.run_lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
@@ -193,15 +193,14 @@ def page_routes(pages: RunPages) -> list[Route]:
 
 async def _page(pages: RunPages, path: str, title: str, answer: Answer, request: Request) -> Response:
     await pages.settle(lists=path in _LISTS)
-    shown = partial(framed, section="live" if path in _LIVE else "runs", link=link, island=island, filters=FILTERS)
+    section = "live" if path in _LIVE else "runs"
     template = f"runs/{path.strip('/').replace('/', '_')}.html.j2"
     try:
         content: dict[str, Any] = await answer(pages, request)
     except ParetokenError as e:
-        page = shown("runs/problem.html.j2", title="Not shown", sentence=str(e))
-        page.status_code = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
-        return page
-    page = shown(template, title=title, **content)
+        status = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
+        return problem_page(status, str(e), section=section)
+    page = framed(template, section=section, title=title, link=link, island=island, filters=FILTERS, **content)
     if content.get("reading"):
         page.headers["Refresh"] = "1"
     return page

@@ -32,9 +32,9 @@ def answered():
         if question is None and verb in kept:
             return kept[verb]
         entry = verb_named(verb)
-        made = question_from_json(entry.question, FIRST_QUESTIONS[verb] if question is None else question)
-        answer = entry.function(made)
-        result = (made, answer, view_of(verb, answer, made))
+        read = question_from_json(entry.question, FIRST_QUESTIONS[verb] if question is None else question)
+        answer = entry.function(read)
+        result = (read, answer, view_of(verb, answer, read))
         if question is None:
             kept[verb] = result
         return result

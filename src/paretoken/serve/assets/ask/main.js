@@ -40,18 +40,18 @@ function linked() {
   return { ...Object.fromEntries(first), ...Object.fromEntries(kept) };
 }
 
-function keep(current) {
-  keepLink(new URLSearchParams({ question: JSON.stringify(current) }));
-  const carried = Object.fromEntries(Object.entries(current).filter(([name]) => CARRIED.includes(name)));
+function keep(stated) {
+  keepLink(new URLSearchParams({ question: JSON.stringify(stated) }));
+  const carried = Object.fromEntries(Object.entries(stated).filter(([name]) => CARRIED.includes(name)));
   const hash = new URLSearchParams({ carry: JSON.stringify(carried) });
   for (const link of document.querySelectorAll(".questions a")) link.hash = Object.keys(carried).length ? hash : "";
 }
 
-const post = (path, body, signal) =>
+const post = (path, stated, signal) =>
   fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
+    body: JSON.stringify(stated),
     signal,
   });
 
@@ -67,18 +67,18 @@ async function problemOf(response) {
 async function ask(explicit = false) {
   running?.abort();
   const own = (running = new AbortController());
-  const current = question();
+  const stated = question();
   const begun = performance.now();
   const state = byId("state");
   state.textContent = "Asking …";
   byId("answer").classList.add("stale");
   let problem = null;
   try {
-    const response = await post(`/ask/${verb}`, current, own.signal);
+    const response = await post(`/ask/${verb}`, stated, own.signal);
     if (response.ok) {
       const next = await response.json();
       if (running !== own) return;
-      keep(current);
+      keep(stated);
       byId("answer").hidden = false;
       byId("waiting").hidden = true;
       showView(next);
