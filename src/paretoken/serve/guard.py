@@ -62,7 +62,9 @@ class Guard:
             if origin not in (f"{request.url.scheme}://{headers['host']}", *self._settings.origins):
                 return problem(403, f"the page of {quoted(origin)} may not ask this server; see --allow-origin")
         if "origin" not in headers and _is_of_another_page(request):
-            return problem(403, "a page of another site may link to this server, not ask it; open the address itself")
+            return problem(
+                403, "a page of another site may link to this server but not send it requests; open the address itself"
+            )
         if _length(headers) > self._settings.question_bytes:
             return problem(413, _too_large(self._settings.question_bytes))
         if self._settings.token is None or request.url.path in OPEN_PATHS or _has_token(request, self._settings.token):

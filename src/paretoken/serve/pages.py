@@ -38,7 +38,7 @@ def routes(settings: ServeSettings) -> list[BaseRoute]:
 
 
 async def page(request: Request) -> Response:
-    """The form of a verb with its first question; the answer is asked by the page."""
+    """The form of a verb with its first question; its script asks for the answer."""
     verb = request.path_params.get("verb", FIRST)
     try:
         form = form_of(verb)

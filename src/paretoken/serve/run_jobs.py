@@ -6,7 +6,7 @@ hold up a worker; it does not end the server. Tables of points are read by the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
@@ -187,6 +187,3 @@ def _summary(file: Path) -> LevelSummary:
 
 def _payload_table(payload: bytes) -> Table:
     return cast("Table", orjson.loads(payload))
-
-
-JOBS: Mapping[str, Callable[[bytes], bytes]] = {f.__name__: f for f in (opened, report, compared, followed, cells)}
