@@ -58,6 +58,9 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra engine --extra dev --generate-hashes --no-header \
 	  --no-emit-index-url --constraint requirements.lock --constraint requirements-build.lock pyproject.toml \
 	  -o requirements-dev.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra serve --extra mcp --extra otel --extra tokenizer \
+	  --generate-hashes --no-header --no-emit-index-url --constraint requirements-dev.lock pyproject.toml \
+	  -o deploy/requirements.lock
 
 # Build, check and test the wheel: `make release`, then tag.
 release: $(VENV)/.dev

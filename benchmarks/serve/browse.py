@@ -112,7 +112,7 @@ def served(root: Path) -> Iterator[int]:
         thread.join()
 
 
-def asked(port: int, path: str) -> tuple[float, bytes]:
+def timed_get(port: int, path: str) -> tuple[float, bytes]:
     """How long an answer took, s, and its body."""
     connection = HTTPConnection("127.0.0.1", port, timeout=120)
     started = time.perf_counter()
@@ -129,7 +129,7 @@ def asked(port: int, path: str) -> tuple[float, bytes]:
 def time_to_read(port: int) -> float:
     """Seconds from the first question until every place is in the list."""
     started = time.perf_counter()
-    while json.loads(asked(port, "/api/v1/runs")[1])["reading"]:
+    while json.loads(timed_get(port, "/api/v1/runs")[1])["reading"]:
         time.sleep(0.05)
     return time.perf_counter() - started
 
@@ -139,7 +139,7 @@ def time_to_see(port: int, root: Path) -> float:
     source = next(root.glob("2026-01/run-*"))
     shutil.copytree(source, root / "new-run")
     started = time.perf_counter()
-    while json.loads(asked(port, "/api/v1/runs?words=new-run")[1])["total"] == 0:
+    while json.loads(timed_get(port, "/api/v1/runs?words=new-run")[1])["total"] == 0:
         time.sleep(0.02)
     return time.perf_counter() - started
 
@@ -181,9 +181,9 @@ def main() -> None:
     try:
         with served(root) as port:
             print(f"folder read: {time_to_read(port):.2f} s")
-            asked(port, "/runs/open?run=sample")  # the workers have started
+            timed_get(port, "/runs/open?run=sample")  # the workers have started
             for name, addresses in questions(root).items():
-                times = [asked(port, a)[0] for a in addresses * (1 if name.endswith("first time") else REPEATS)]
+                times = [timed_get(port, a)[0] for a in addresses * (1 if name.endswith("first time") else REPEATS)]
                 print(f"{name:38} median {median(times) * 1e3:7.1f} ms   slowest {max(times) * 1e3:7.1f} ms")
             print(f"a new run is in the list after {time_to_see(port, root):.2f} s")
     finally:

@@ -287,8 +287,8 @@ def test_no_prompt_finds_more_than_is_possible(call, tmp_path):
         before = {"continues": str(n - 1)} if n else {}
         question = {"role": "user", "content": " ".join(f"remark {i} of part {n}" for i in range(60))}
         answer = {"role": "assistant", "content": f"noted {n} " * 15}
-        said = {"messages": [question], "answer": answer, "output_tokens": 30}
-        steps["text"].append({"id": str(n), "call": said | before})
+        texts = {"messages": [question], "answer": answer, "output_tokens": 30}
+        steps["text"].append({"id": str(n), "call": texts | before})
         steps["words"].append({"id": str(n), "call": {"input_tokens": 1000 + 400 * n, "output_tokens": 20} | before})
     write_sessions(tmp_path / "mixed.jsonl", steps)
     quick = AffineStepTime(1e-4, per_prompt_token_s=1e-8)

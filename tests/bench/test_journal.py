@@ -74,6 +74,5 @@ def test_a_journal_that_grows_is_read_on_from_an_offset(tmp_path, monkeypatch):
         (tmp_path / "j").write_bytes(data[:end])
         for rows, after in list(records_after(tmp_path / "j", offset)):
             assert rows.height <= 2
-            users += rows["user"].to_list()
-            offset = after
+            users, offset = users + rows["user"].to_list(), after
     assert users == list(range(5)) and offset == len(data)

@@ -4,29 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from paretoken.bench.client.counters import Progress
 from paretoken.bench.live_file import EVERY_S, LIVE, MOST_SAMPLES, LevelHistory, LiveFile, LiveRecord, live_file
 from paretoken.bench.lock import is_locked, locked
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.stats.metrics_reading import MetricsReading
-
-
-class Silent:
-    """An observer that counts its calls."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def begins(self, *_: object) -> None:
-        self.calls += 1
-
-    goes_on = ends = begins
-
-
-def progress(at_s: float, **more: object) -> Progress:
-    counted = {"sent": 9, "finished": 5, "ok": 5, "errors": 0, "tokens": round(100 * at_s)}
-    sums = {"ttft_sum_s": 0.5, "ttft_count": 5, "tpot_sum_s": 0.05, "tpot_count": 5}
-    return Progress(elapsed_s=at_s, running=4, sending=True, **(counted | sums | more))
+from tests.support.live_levels import Silent, progress
 
 
 def test_holds_the_level_its_load_and_what_was_counted(tmp_path):

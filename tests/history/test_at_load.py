@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from scipy import stats
 
 from paretoken.bench.plan import Closed
-from paretoken.bench.stats.figures import compared_level
+from paretoken.bench.stats.differences import RawDifference
+from paretoken.bench.stats.figures import FIGURES, compared_level
 from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.errors import BadConfig, NoData
@@ -89,6 +91,19 @@ def test_the_visible_difference_is_seen_about_four_times_in_five():
         found = compare([run(100 + seed)], [run(200 + seed, tpot=0.02 * (1 + visible))], seed=seed)
         seen += next(d for d in found.differences if d.figure == "median TPOT").significant
     assert 8 <= seen <= 15
+
+
+def test_the_noise_of_a_difference_is_that_of_its_own_distribution():
+    """Bootstrapped medians between two modes are far from normal, and few repeats have Student's tails."""
+    drawn = np.random.default_rng(3).standard_t(2, 4000)
+    about = {"figure": FIGURES[0], "load": ("closed", 4.0), "a": 1.0, "b": 1.2, "low": 0.0, "high": 0.4, "p_value": 1.0}
+    alpha = 0.05 / 24
+    heavy = RawDifference(**about, spread=float(drawn.std()), deviations=np.abs(drawn), basis="blocks")
+    exceeded = float(np.mean(np.abs(drawn) > heavy.noise(alpha)))
+    assert exceeded == pytest.approx(alpha, abs=1 / 4000)
+    normal, repeats = (RawDifference(**about, spread=0.1, freedom=n, basis="") for n in (math.inf, 4))
+    assert normal.noise(alpha) == pytest.approx(0.1 * stats.norm.ppf(1 - alpha / 2))
+    assert repeats.noise(alpha) == pytest.approx(0.1 * stats.t.ppf(1 - alpha / 2, 4)) and repeats.noise(alpha) > 0.5
 
 
 def test_repeats_use_the_spread_between_runs():

@@ -1,4 +1,4 @@
-"""Recipes: recorded facts are printed, missing ones are listed as unknown, and every line is safe to paste."""
+"""Recipes print what is recorded, name what is not, and every line is safe to paste."""
 
 from __future__ import annotations
 

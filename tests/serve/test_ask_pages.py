@@ -53,6 +53,27 @@ def test_no_page_of_a_verb_that_is_none(tmp_path):
     assert client.get("/assets/..%2fpages.py").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("/nothing<b>", 404, "There is nothing at '/nothing<b>'; start at /."),
+        ("/ask/compar", 404, "Unknown question 'compar'"),
+        ("/runs/report", 400, "0 runs named; a report shows 1 to 8."),
+    ],
+)
+def test_a_browser_gets_a_page_and_a_program_gets_problem_details(tmp_path, address, status, sentence):
+    client = TestClient(create_app(ServeSettings(folder=tmp_path)), base_url="http://localhost")
+    reply = client.get(address, headers={"Accept": "text/html,*/*;q=0.8"})
+    page = BeautifulSoup(reply.text, "html.parser")
+    assert reply.status_code == status and page.select_one("[role=alert]").text.startswith(sentence)
+    assert [link["href"] for link in page.select("header nav a")] == ["/", "/runs", "/live"]
+    assert reply.headers["content-security-policy"].startswith("default-src 'none'")
+    problem = client.get(address)
+    assert problem.status_code == status and problem.json()["detail"][1:].startswith(sentence[1:].rstrip("."))
+    browsed = client.get("/api/v1/nothing/more", headers={"Accept": "text/html"})
+    assert browsed.headers["content-type"] == "application/problem+json"
+
+
 @pytest.mark.slow
 def test_a_change_of_the_form_changes_the_answer_and_its_link(browser, app):
     with watched(browser, app) as opened:
@@ -97,8 +118,8 @@ def test_the_saved_file_shows_the_same_offline(browser, app, tmp_path):
         download.value.save_as(tmp_path / "answer.html")
         with page.expect_download() as download:
             page.click("#save-json")
-        asked = json.loads(download.value.path().read_bytes())
-    assert asked["answer"] == ask("compare", QUESTION).answer
+        saved = json.loads(download.value.path().read_bytes())
+    assert saved["answer"] == ask("compare", QUESTION).answer
     with watched(browser, tmp_path / "answer.html") as opened:
         page = opened(offline=True)
         assert (page.inner_text("#lead"), page.inner_text("#tables"), page.inner_text("#command")) == words

@@ -76,9 +76,9 @@ def test_what_leads_out_is_refused(folder, verb, keys):
 
 @pytest.mark.parametrize("points", ["run/points.csv", "run", "inside/points.csv", "./run/../run/points.csv", "no.csv"])
 def test_what_is_inside_passes(folder, points):
-    asked = question("compare", model="llama-3-70b", workload="3k/700", slo="tpot_p99=50ms", points=[points])
-    require_inside(asked, folder)
-    assert names_files(asked, folder) == (points != "no.csv")
+    compared = question("compare", model="llama-3-70b", workload="3k/700", slo="tpot_p99=50ms", points=[points])
+    require_inside(compared, folder)
+    assert names_files(compared, folder) == (points != "no.csv")
 
 
 def test_an_absolute_path_inside_passes(folder):
@@ -112,7 +112,7 @@ def test_no_file_is_written(folder, verb):
         require_inside(question(verb, **keys, **more.get(verb, {}), concurrency=[1], out="points.csv"), folder)
 
 
-def test_no_server_is_asked(folder):
+def test_an_address_is_refused(folder):
     with pytest.raises(BadConfig, match="is an address, which this server does not fetch"):
         require_inside(question("plan", model="m", slo="tpot=1s", metrics="http://127.0.0.1:9090"), folder)
 

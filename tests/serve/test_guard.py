@@ -147,8 +147,8 @@ def test_only_json_is_a_question(tmp_path):
         ({"host": "0.0.0.0"}, "0.0.0.0 is reachable by others; give a token"),
         ({"host": "bench.example.org"}, "give a token with --token-file"),
         ({"token": "short"}, "the token has 5 characters; use at least 16"),
-        ({"origins": ("bench.example.org",)}, "is no origin"),
-        ({"origins": ("https://a/b",)}, "is no origin"),
+        ({"origins": ("bench.example.org",)}, "is not an origin"),
+        ({"origins": ("https://a/b",)}, "is not an origin"),
     ],
 )
 def test_settings_that_are_not_safe_are_refused(tmp_path, settings, words):

@@ -84,7 +84,7 @@ def test_filters_sorting_and_pages_are_the_servers(index):
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"sort": "model; DROP TABLE runs"}, "no column 'model; DROP TABLE runs' sorts"),
+        ({"sort": "model; DROP TABLE runs"}, "no column 'model; DROP TABLE runs' to sort by"),
         ({"page": "0"}, "page is '0'"),
         ({"page": "9" * 30}, "page is"),
         ({"words": "x" * 300}, "words has more than 200 characters"),
@@ -206,7 +206,7 @@ def test_a_run_without_a_row_is_one_sentence(tmp_path):
     bare_run(tmp_path / "one")
     index.refresh()
     index.rows("DELETE FROM runs")
-    with pytest.raises(NoData, match="was removed while you asked"):
+    with pytest.raises(NoData, match="was removed in the meantime"):
         run_row(index, "one")
     index.close()
 

@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 
 from paretoken.serve.app import create_app
 from paretoken.serve.index import RunIndex
-from paretoken.serve.run_pages import API, PAGES, RunPages, island, link
+from paretoken.serve.openapi import ROOT
+from paretoken.serve.run_pages import PAGES, RunPages, island, link
 from paretoken.serve.settings import ServeSettings
 from tests.support.loops import run_apart
 from tests.support.run_places import MARKUP, bare_campaign, bare_run, hostile, point_table
@@ -32,13 +33,13 @@ def client(tmp_path_factory):
     )
     # Without its lifespan: no worker starts, so what needs one is not asked here.
     client = TestClient(create_app(ServeSettings(folder=root / "runs")), base_url="http://localhost")
-    while client.get(f"{API}/runs").json()["reading"]:
+    while client.get(f"{ROOT}/runs").json()["reading"]:
         pass
     return client
 
 
 def test_the_list_is_a_page_and_json(client):
-    rows = client.get(f"{API}/runs", params={"words": "sound"}).json()["rows"]
+    rows = client.get(f"{ROOT}/runs", params={"words": "sound"}).json()["rows"]
     assert [row["path"] for row in rows] == ["sound"]
     page = BeautifulSoup(client.get("/runs?words=sound").text, "html.parser")
     assert page.select_one("tbody th a")["href"] == "/runs/open?run=sound"
@@ -68,7 +69,7 @@ def test_names_are_text_and_nothing_is_inline(client, path):
 @pytest.mark.parametrize(
     ("address", "status", "sentence"),
     [
-        ("/runs?sort=nothing", 400, "No column 'nothing' sorts"),
+        ("/runs?sort=nothing", 400, "There is no column 'nothing' to sort by"),
         ("/runs/open", 400, "Name one run; 0 are named"),
         ("/runs/open?run=../outside", 404, "The folder holds no run '../outside'"),
         ("/runs/open?run=link", 404, "The folder holds no run 'link'"),
@@ -85,7 +86,7 @@ def test_a_wrong_address_is_one_sentence(client, address, status, sentence):
     assert reply.status_code == status
     alert = BeautifulSoup(reply.text, "html.parser").select_one("[role=alert]")
     assert alert.text.startswith(sentence)
-    plain = client.get(API + address)
+    plain = client.get(ROOT + address)
     assert plain.status_code == (422 if status == 404 else 400)  # as the API has it: asked rightly, no answer
     assert plain.json()["detail"][1:].startswith(sentence[1:40])
 
@@ -109,10 +110,10 @@ def test_a_new_run_is_seen_without_a_restart(client, tmp_path):
     root = client.app.state.settings.folder
     bare_run(root / "brand-new")
     for _ in range(400):  # the folder is looked at every two seconds
-        if client.get(f"{API}/runs?words=brand-new").json()["total"]:
+        if client.get(f"{ROOT}/runs?words=brand-new").json()["total"]:
             break
         client.get("/live")
-    assert client.get(f"{API}/runs?words=brand-new").json()["total"] == 1
+    assert client.get(f"{ROOT}/runs?words=brand-new").json()["total"] == 1
 
 
 def test_an_island_ends_no_script():

@@ -14,7 +14,7 @@ from paretoken.answers.latency import ids, selection
 from paretoken.answers.market import Market, MarketQuestion
 from paretoken.answers.market_terms import MarketTerm, market_terms
 from paretoken.answers.own_prices import PricesQuestion
-from paretoken.answers.plot import LATENCY_COLUMN, LATENCY_LABEL, PlotAxes
+from paretoken.answers.plot import LATENCY_COLUMN, PlotAxes, over_latency
 from paretoken.answers.points import AxisQuestion, Data
 from paretoken.answers.rent_curve import NEVER, BreakevenPoint, rent_curve
 from paretoken.answers.rows import Row, flat_rows
@@ -138,13 +138,8 @@ class BreakevenAnswer(TypedAnswer):
         ]
 
     def plot_axes(self) -> PlotAxes:
-        return PlotAxes(
-            label="{term}" if self.terms else "{accelerator} against {against}",
-            x=LATENCY_COLUMN[self.axis],
-            x_label=LATENCY_LABEL[self.axis],
-            y="break_even_usd_per_gpu_h",
-            y_label="Break-even rent (USD per GPU-hour)",
-        )
+        label = "{term}" if self.terms else "{accelerator} against {against}"
+        return over_latency(self.axis, "break_even_usd_per_gpu_h", "Break-even rent (USD per GPU-hour)", label)
 
 
 @takes(BreakevenQuestion)

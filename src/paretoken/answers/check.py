@@ -21,7 +21,7 @@ from paretoken.history.at_latency import ThroughputChange, changes, shares_laten
 from paretoken.history.at_load import Difference as Difference
 from paretoken.history.at_load import RunComparison
 from paretoken.history.compare_runs import compare_runs
-from paretoken.history.judgement import ALLOWED_DROP
+from paretoken.history.judgement import ALLOWED_DROP, conclusion
 from paretoken.history.run_curves import RunCurve, read_curves, why_none
 
 Curves = tuple[list[RunCurve], list[RunCurve]]
@@ -71,6 +71,11 @@ class CheckAnswer(TypedAnswer):
     def comparisons(self) -> int:
         """How many things were compared: figures, and levels of the new run that leave none to compare."""
         return len(self.changes) + (self.comparison.compared if self.comparison else 0)
+
+    @property
+    def conclusion(self) -> str:
+        """`1 of 3 comparisons regressed`."""
+        return conclusion(len(self.regressions), self.comparisons)
 
 
 @takes(CheckQuestion)

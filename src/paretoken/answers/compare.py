@@ -149,7 +149,7 @@ class CompareAnswer(TypedAnswer):
 
     @property
     def sentence(self) -> str:
-        """`At most 15 s end to end, B200 has the cheapest tokens, +55% over H200 (clear)`, or why nobody has."""
+        """`At most 15 s end to end, B200 has the cheapest tokens, +55% over H200 (clear)`, or why no verdict."""
         limits = f"{self.limits[:1].upper()}{self.limits[1:]}"
         if self.winner is None:
             return f"{limits}, no verdict: {self.withheld or 'no candidate has a price'}"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from paretoken.answers.frontier import frontier_curves
 from paretoken.answers.own_prices import PricesQuestion
-from paretoken.answers.plot import LATENCY_COLUMN, LATENCY_LABEL, PlotAxes
+from paretoken.answers.plot import PlotAxes, over_latency
 from paretoken.answers.points import AxisQuestion, Data
 from paretoken.answers.takes import takes
 from paretoken.answers.token_split import TokenSplit, splittable, token_split
@@ -99,13 +99,8 @@ class CostAnswer(TypedAnswer):
     def plot_axes(self) -> PlotAxes | None:
         if not self.points:
             return None
-        axis = self.points[0].axis
-        return PlotAxes(
-            label="{accelerator} {engine} {tier}",
-            x=LATENCY_COLUMN[axis],
-            x_label=LATENCY_LABEL[axis],
-            y="usd_per_mtok_total",
-            y_label="Cost (USD per million tokens)",
+        return over_latency(
+            self.points[0].axis, "usd_per_mtok_total", "Cost (USD per million tokens)", "{accelerator} {engine} {tier}"
         )
 
 

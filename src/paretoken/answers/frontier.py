@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 from paretoken.answers.latency import selection
-from paretoken.answers.plot import LATENCY_COLUMN, LATENCY_LABEL, PlotAxes
+from paretoken.answers.plot import PlotAxes, over_latency
 from paretoken.answers.points import AxisQuestion, Data, PointsQuestion
 from paretoken.answers.takes import takes
 from paretoken.answers.typed_answer import TypedAnswer
@@ -88,13 +88,8 @@ class FrontierAnswer(TypedAnswer):
     def plot_axes(self) -> PlotAxes | None:
         if not self.points:
             return None
-        axis = self.points[0].axis
-        return PlotAxes(
-            label="{accelerator} {engine} {software}",
-            x=LATENCY_COLUMN[axis],
-            x_label=LATENCY_LABEL[axis],
-            y="tput_per_gpu_tok_s",
-            y_label="Throughput (tok/s/GPU)",
+        return over_latency(
+            self.points[0].axis, "tput_per_gpu_tok_s", "Throughput (tok/s/GPU)", "{accelerator} {engine} {software}"
         )
 
 

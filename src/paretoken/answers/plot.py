@@ -62,7 +62,12 @@ class PlotAxes:
 
 
 LATENCY_COLUMN: dict[Axis, str] = {"e2e": "e2e_s", "interactivity": "interactivity_tok_s"}
-LATENCY_LABEL: dict[Axis, str] = {"e2e": "E2E latency (s)", "interactivity": "Interactivity (tok/s/user)"}
+_LATENCY_LABEL: dict[Axis, str] = {"e2e": "E2E latency (s)", "interactivity": "Interactivity (tok/s/user)"}
+
+
+def over_latency(axis: Axis, y: str, y_label: str, label: str) -> PlotAxes:
+    """The columns of a plot over the latency of an axis."""
+    return PlotAxes(label=label, x=LATENCY_COLUMN[axis], x_label=_LATENCY_LABEL[axis], y=y, y_label=y_label)
 
 
 def drawn(rows: Sequence[Row], axes: PlotAxes, title: str, ax: Axes | None = None) -> Axes:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from paretoken.bench.plan import load_name
 from paretoken.bench.stats.differences import ERROR_RATE, LEVEL, RawDifference, holm, raw_differences, scarce_figures
@@ -257,11 +256,11 @@ def _by_load(levels: Sequence[ComparedLevel]) -> Levels:
 def _corrected(raw: Sequence[RawDifference]) -> tuple[Difference, ...]:
     """The differences with Holm's correction over all of them."""
     values = holm(np.array([r.p_value for r in raw]))
-    z = float(stats.norm.ppf(1 - (1 - LEVEL) / 2 / len(raw))) + POWER_Z
-    return tuple(_judged(one, float(p), z) for one, p in zip(raw, values, strict=True))
+    alpha = (1 - LEVEL) / len(raw)
+    return tuple(_judged(one, float(p), alpha) for one, p in zip(raw, values, strict=True))
 
 
-def _judged(raw: RawDifference, p: float, z: float) -> Difference:
+def _judged(raw: RawDifference, p: float, alpha: float) -> Difference:
     significant, better = p < 1 - LEVEL, bool((raw.change > 0) == raw.figure.higher_is_better)
     return Difference(
         figure=raw.figure.name,
@@ -276,6 +275,6 @@ def _judged(raw: RawDifference, p: float, z: float) -> Difference:
         significant=significant,
         better=better,
         verdict=("better" if better else "worse") if significant else "no difference",
-        visible=z * raw.spread,
+        visible=raw.noise(alpha) + POWER_Z * raw.spread,
         basis=raw.basis,
     )

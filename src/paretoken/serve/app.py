@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from paretoken.serve import api, login, pages, runs
+from paretoken.serve.error_handlers import HANDLERS
 from paretoken.serve.guard import Guard
-from paretoken.serve.problems import HANDLERS
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.work import working
 

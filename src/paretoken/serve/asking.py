@@ -16,6 +16,7 @@ from paretoken.report.asked.view import AnswerView
 from paretoken.report.asked.views import view_of
 from paretoken.serve.bounds import bounded
 from paretoken.serve.confine import names_files, require_inside
+from paretoken.serve.jobs import RUN_JOBS
 from paretoken.serve.questions import title_of
 
 WARM_QUESTION = b'compare\n{"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15.0}'
@@ -38,9 +39,9 @@ def saved(payload: bytes) -> bytes:
 
 
 def warm_up(payload: bytes) -> bytes:
-    """Load what most questions need: one of them is asked."""
+    """Load what most questions need, by answering one."""
     shown(WARM_QUESTION)
-    import_module("paretoken.serve.run_jobs")
+    import_module(RUN_JOBS)
     return b""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from paretoken.answers.seam import Question, to_json
 from paretoken.errors import BadConfig
@@ -36,10 +36,9 @@ def bounded(question: Question) -> Question:
     for name, value in _numbers(to_json(question)):
         if (most := MOST.get(name)) is not None and value > most:
             raise BadConfig(f"{name} = {value:,} is more than this server computes, {most:,}; ask on the command line")
-    asked: Any = question
     workers = getattr(question, "workers", None)
     cores = os.process_cpu_count() if hasattr(os, "process_cpu_count") else len(os.sched_getaffinity(0))
-    return replace(asked, workers=min(workers, cores or 1)) if isinstance(workers, int) else question
+    return replace(cast("Any", question), workers=min(workers, cores or 1)) if isinstance(workers, int) else question
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:

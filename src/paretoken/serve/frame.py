@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,16 @@ def framed(template: str, *, section: str, title: str, **context: object) -> HTM
     """A page of the app: a template that extends `frame.html.j2`, in one of the SECTIONS."""
     page = _environment().get_template(template)
     return HTMLResponse(page.render(sections=SECTIONS, section=section, title=title, version=__version__, **context))
+
+
+def problem_page(
+    status: int, sentence: str, headers: Mapping[str, str] | None = None, *, section: str = ""
+) -> HTMLResponse:
+    """A page that says in one sentence why there is nothing else to show."""
+    page = framed("problem.html.j2", section=section, title="Not shown", sentence=sentence)
+    page.status_code = status
+    page.headers.update(headers or {})
+    return page
 
 
 @cache

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from paretoken.access_rules import bearer_is, host_name
 from paretoken.errors import quoted
 from paretoken.serve.headers import HEADERS
-from paretoken.serve.problems import problem
+from paretoken.serve.problems import opens_page, problem
 from paretoken.serve.settings import ServeSettings
 
 COOKIE = "paretoken_login"
@@ -62,12 +62,14 @@ class Guard:
             if origin not in (f"{request.url.scheme}://{headers['host']}", *self._settings.origins):
                 return problem(403, f"the page of {quoted(origin)} may not ask this server; see --allow-origin")
         if "origin" not in headers and _is_of_another_page(request):
-            return problem(403, "a page of another site may link to this server, not ask it; open the address itself")
+            return problem(
+                403, "a page of another site may link to this server but not send it requests; open the address itself"
+            )
         if _length(headers) > self._settings.question_bytes:
             return problem(413, _too_large(self._settings.question_bytes))
         if self._settings.token is None or request.url.path in OPEN_PATHS or _has_token(request, self._settings.token):
             return None
-        if "text/html" in headers.get("accept", "") and request.scope["method"] == "GET":
+        if opens_page(request):
             return RedirectResponse(LOGIN, 303)
         return problem(401, "this server needs its token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
 

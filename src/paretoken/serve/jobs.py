@@ -1,4 +1,4 @@
-"""Names of the jobs that answer questions, for a server that leaves the work to its workers."""
+"""Names of the jobs that answer questions or open runs, for a server that leaves the work to its workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ SLOW = frozenset({"cache-worth", "data-diff", "plan", "predict-trace", "search-d
 """Verbs whose answers may take minutes."""
 ASKING = "paretoken.serve.asking"
 """Loaded by the workers alone: it imports every part of an answer."""
+RUN_JOBS = "paretoken.serve.run_jobs"
+"""Loaded by the workers alone, too."""
 ENVELOPE, SHOWN, SAVED, WARM_UP = (f"{ASKING}:{name}" for name in ("envelope", "shown", "saved", "warm_up"))
+OPENED, REPORT, COMPARED, FOLLOWED, CELLS = (
+    f"{RUN_JOBS}:{name}" for name in ("opened", "report", "compared", "followed", "cells")
+)
 
 
 def job_of(verb: str, question: bytes) -> bytes:

@@ -39,8 +39,8 @@ class LevelLatencies:
 
     def read(self, folder: Path) -> None:
         """Take what the journals of a level hold beyond what was read; all of it where they were begun anew."""
-        found = sorted(folder.glob(f"*{SUFFIX}"))[:MOST_JOURNALS]
-        journals = [path for path in found if not path.is_symlink() and path.is_file()]
+        files = sorted(folder.glob(f"*{SUFFIX}"))[:MOST_JOURNALS]
+        journals = [path for path in files if not path.is_symlink() and path.is_file()]
         if any(map(self._is_new, journals)):
             self.offsets, self.heads, self.rows = {}, {}, []
         for path in journals:

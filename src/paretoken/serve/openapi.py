@@ -19,10 +19,10 @@ REFERENCE = "#/components/schemas/{model}"
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 PROBLEMS = {
     HTTPStatus.BAD_REQUEST: "The question cannot be used: the detail says why and what to do.",
-    HTTPStatus.UNAUTHORIZED: "The server has a token, and the request none, or another one.",
-    HTTPStatus.FORBIDDEN: "The page of another origin asked.",
+    HTTPStatus.UNAUTHORIZED: "The request lacks the token of the server, or has another.",
+    HTTPStatus.FORBIDDEN: "A page of another origin sent the request.",
     HTTPStatus.NOT_FOUND: "No such verb or path.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "No such method here.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "The path does not take this method.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The question is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The question is not sent as application/json.",
     HTTPStatus.MISDIRECTED_REQUEST: "The Host header names another server.",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -37,12 +38,12 @@ def routes(settings: ServeSettings) -> list[BaseRoute]:
 
 
 async def page(request: Request) -> Response:
-    """The form of a verb with its first question; the answer is asked by the page."""
+    """The form of a verb with its first question; its script asks for the answer."""
     verb = request.path_params.get("verb", FIRST)
     try:
         form = form_of(verb)
     except UnknownName as e:
-        return problem(HTTPStatus.NOT_FOUND, str(e))
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
     return framed(
         "ask.html.j2",
         section="ask",

@@ -5,12 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import orjson
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from paretoken.errors import NoData, ParetokenError
-from paretoken.serve.headers import HEADERS
+from paretoken.errors import NoData
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -22,27 +20,16 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None, *, 
     return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
 
 
-async def of_http(request: Request, error: Exception) -> Response:
-    """The problem of an HTTPException: an unknown path, a wrong method, a body that is too large."""
-    if not isinstance(error, HTTPException):
-        raise error
-    return problem(error.status_code, error.detail, dict(error.headers or {}))
-
-
 def of_error(error: Exception, field: str | None = None) -> Response:
     """The problem of a mistake that the user can mend."""
-    no_data = isinstance(error, NoData)
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY if no_data else HTTPStatus.BAD_REQUEST, str(error), field=field)
+    return problem(status_of(error), str(error), field=field)
 
 
-async def of_user(request: Request, error: Exception) -> Response:
-    """The same, for any route."""
-    return of_error(error)
+def status_of(error: Exception) -> HTTPStatus:
+    """422 where no data answers, else 400."""
+    return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, NoData) else HTTPStatus.BAD_REQUEST
 
 
-async def of_program(request: Request, error: Exception) -> Response:
-    """The problem of a defect: no traceback leaves the server."""
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its standard error says where", HEADERS)
-
-
-HANDLERS = {HTTPException: of_http, ParetokenError: of_user, Exception: of_program}
+def opens_page(request: HTTPConnection) -> bool:
+    """Whether a browser opens an address, rather than a program that reads it."""
+    return "text/html" in request.headers.get("accept", "") and request.scope["method"] == "GET"

@@ -6,7 +6,7 @@ hold up a worker; it does not end the server. Tables of points are read by the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import cast
@@ -23,7 +23,6 @@ from paretoken.campaign.collect import status
 from paretoken.campaign.state import CampaignFolder
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadFile, NoData
-from paretoken.history.judgement import conclusion
 from paretoken.history.series import FEWEST_DATES
 from paretoken.plural import counted
 from paretoken.report.run import about, answer, proof, tables
@@ -123,7 +122,7 @@ def compared(payload: bytes) -> bytes:
             "questions": list(questions(runs)),
             "differences": [asdict(row) for row in differences(runs)],
             "absent": absent,
-            "verdict": conclusion(len(checked.regressions), checked.comparisons) if checked else "",
+            "verdict": checked.conclusion if checked else "",
             "regressed": bool(checked and checked.regressions),
             "regressions": list(checked.regressions) if checked else [],
             "why_at_load": checked.why_at_load if checked else None,
@@ -188,6 +187,3 @@ def _summary(file: Path) -> LevelSummary:
 
 def _payload_table(payload: bytes) -> Table:
     return cast("Table", orjson.loads(payload))
-
-
-JOBS: Mapping[str, Callable[[bytes], bytes]] = {f.__name__: f for f in (opened, report, compared, followed, cells)}

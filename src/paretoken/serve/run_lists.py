@@ -104,12 +104,12 @@ class ListAnswer:
 
 
 def list_question(table: ListedTable, params: Mapping[str, str]) -> ListQuestion:
-    """The question in the parameters of an address; BadConfig for a value that none can have."""
+    """The question in the parameters of an address; BadConfig for an impossible value."""
     if long := next((name for name, value in params.items() if len(value) > LONGEST_VALUE), ""):
         raise BadConfig(f"{visible(long[:40])} has more than {LONGEST_VALUE} characters; write less")
     sort = params.get("sort", "") or table.default
     if sort not in table.sorts:
-        raise BadConfig(f"no column {quoted(sort)} sorts; use one of {', '.join(table.sorts)}")
+        raise BadConfig(f"there is no column {quoted(sort)} to sort by; use one of {', '.join(table.sorts)}")
     page = params.get("page", "1") or "1"
     if not (page.isascii() and page.isdigit() and len(page) < 8 and int(page)):
         raise BadConfig(f"page is {quoted(page)}; use 1 or more")

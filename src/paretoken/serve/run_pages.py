@@ -19,14 +19,15 @@ from starlette.routing import Route
 
 from paretoken.errors import BadConfig, NoData, ParetokenError, quoted
 from paretoken.plural import counted
-from paretoken.serve.frame import framed
+from paretoken.serve.frame import framed, problem_page
 from paretoken.serve.index import RunIndex
+from paretoken.serve.jobs import CELLS, COMPARED, FOLLOWED, OPENED, REPORT
 from paretoken.serve.leaving import result_for
+from paretoken.serve.openapi import ROOT
 from paretoken.serve.run_lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
 from paretoken.serve.run_points import COLUMNS
 from paretoken.serve.work import workers_of
 
-API = "/api/v1"
 PATIENCE_S = 0.1
 """A walk through the folder that takes no longer is waited for, so that a new run is seen at once."""
 FIRST_S = 30.0
@@ -75,7 +76,7 @@ class RunPages:
         return answer
 
     async def _worker(self, request: Request, name: str, payload: bytes, *, slow: bool = False) -> bytes:
-        return await result_for(request, f"paretoken.serve.run_jobs:{name}", payload, slow=slow)
+        return await result_for(request, name, payload, slow=slow)
 
 
 async def list_of(table: ListedTable, pages: RunPages, request: Request) -> dict[str, object]:
@@ -103,7 +104,7 @@ async def run_of(pages: RunPages, request: Request) -> dict[str, object]:
     answer: dict[str, object] = {"run": row, "measuring": row["measuring"], "error": row["error"], "absent": ""}
     page = list_question(RUNS, {"page": request.query_params.get("page", "")}).page
     try:
-        opened = orjson.loads(await pages.job(request, "opened", {"path": path, "page": page}, [path]))
+        opened = orjson.loads(await pages.job(request, OPENED, {"path": path, "page": page}, [path]))
     except NoData as e:
         return answer | {"opened": None, "absent": str(e)}
     except ParetokenError as e:
@@ -121,7 +122,7 @@ async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
     at_load = bool(request.query_params.get("load"))
     question = {"a": paths[0], "b": paths[1], "at_load": at_load}
     rows = [run_row(pages.index, path) for path in paths]
-    return {"runs": rows, **orjson.loads(await pages.job(request, "compared", question, paths, slow=at_load))}
+    return {"runs": rows, **orjson.loads(await pages.job(request, COMPARED, question, paths, slow=at_load))}
 
 
 async def history_of(pages: RunPages, request: Request) -> dict[str, object]:
@@ -140,7 +141,7 @@ async def _history(pages: RunPages, request: Request, filters: Mapping[str, str]
         raise NoData("no point of the folder has this configuration; leave out a filter")
     answer: dict[str, object] = {"points": len(rows), "runs": _by_run(rows)}
     payload = orjson.dumps({"points": [{c.name: row[c.name] for c in COLUMNS} for row in rows]})
-    result = await workers_of(request).run("paretoken.serve.run_jobs:followed", payload)
+    result = await workers_of(request).run(FOLLOWED, payload)
     return orjson.dumps(answer | orjson.loads(result))
 
 
@@ -149,7 +150,7 @@ async def campaign_of(pages: RunPages, request: Request) -> dict[str, object]:
     path = _one(request, "campaign")
     pages.index.place(path, "campaign")
     payload = orjson.dumps({"path": path})
-    answer = orjson.loads(await workers_of(request).run("paretoken.serve.run_jobs:cells", payload))
+    answer = orjson.loads(await workers_of(request).run(CELLS, payload))
     runs = {row["path"] for row in pages.index.tables("SELECT path FROM runs WHERE campaign = ?", [path])}
     for cell in answer["cells"]:
         cell["run"] = cell["folder"] if cell["folder"] in runs else ""
@@ -187,21 +188,20 @@ _LIVE = ("/live", "/runs/watch")
 def page_routes(pages: RunPages) -> list[Route]:
     """The routes of pages, of their JSON, of reports and of the files that the pages load."""
     html = [Route(path, partial(_page, pages, path, title, answer)) for path, title, answer in PAGES]
-    plain = [Route(API + path, partial(_json, pages, path, answer)) for path, _, answer in PAGES]
+    plain = [Route(ROOT + path, partial(_json, pages, path, answer)) for path, _, answer in PAGES]
     return [*html, *plain, Route("/runs/report", partial(_report, pages))]
 
 
 async def _page(pages: RunPages, path: str, title: str, answer: Answer, request: Request) -> Response:
     await pages.settle(lists=path in _LISTS)
-    shown = partial(framed, section="live" if path in _LIVE else "runs", link=link, island=island, filters=FILTERS)
+    section = "live" if path in _LIVE else "runs"
     template = f"runs/{path.strip('/').replace('/', '_')}.html.j2"
     try:
         content: dict[str, Any] = await answer(pages, request)
     except ParetokenError as e:
-        page = shown("runs/problem.html.j2", title="Not shown", sentence=str(e))
-        page.status_code = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
-        return page
-    page = shown(template, title=title, **content)
+        status = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
+        return problem_page(status, str(e), section=section)
+    page = framed(template, section=section, title=title, link=link, island=island, filters=FILTERS, **content)
     if content.get("reading"):
         page.headers["Refresh"] = "1"
     return page
@@ -220,7 +220,7 @@ async def _report(pages: RunPages, request: Request) -> Response:
     paths = request.query_params.getlist("run")
     if not 0 < len(paths) <= 8:
         raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
-    page = await pages.job(request, "report", {"paths": paths}, paths, slow=True)
+    page = await pages.job(request, REPORT, {"paths": paths}, paths, slow=True)
     return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
@@ -247,7 +247,7 @@ def run_row(index: RunIndex, path: str) -> dict[str, object]:
     place = index.place(path)
     rows = index.tables("SELECT * FROM runs WHERE path = ?", [place.path])
     if not rows:
-        raise NoData(f"the run {quoted(path)} was removed while you asked; choose one of the list")
+        raise NoData(f"the run {quoted(path)} was removed in the meantime; choose another from the list")
     return rows[0]
 
 

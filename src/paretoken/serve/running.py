@@ -33,7 +33,7 @@ def serve(settings: ServeSettings, say: Callable[[str], None]) -> None:
         raise BadConfig(f"'paretoken serve' needs {e.name}; pip install 'paretoken[serve]'") from e
     listening = listen(settings.host, settings.port)
     config = config_of(create_app(settings))
-    who = "this machine alone" if is_loopback_host(settings.host) else "whoever has the token"
+    who = "this machine only" if is_loopback_host(settings.host) else "clients with the token"
     say(f"{settings.folder} at {place_of(settings.host, listening)} for {who}; Ctrl-C stops it")
     with listening, suppress(KeyboardInterrupt):
         uvicorn.Server(config).run([listening])

@@ -14,7 +14,7 @@ LOOPBACK_HOST, DEFAULT_PORT = "127.0.0.1", 8210
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """Checked settings. BadConfig for a folder that is none, a short token, an origin that is none, and for an
+    """Checked settings. BadConfig for a folder that does not exist, a short token, a malformed origin, and an
     address beyond this machine without a token.
 
     `origins` are addresses of pages beside the server's own, such as `https://bench.example.org` of a reverse proxy.
@@ -40,7 +40,7 @@ class ServeSettings:
             )
         for origin in self.origins:
             if not _is_origin(origin):
-                raise BadConfig(f"{quoted(origin)} is no origin; write it as https://bench.example.org")
+                raise BadConfig(f"{quoted(origin)} is not an origin; write it as https://bench.example.org")
 
 
 def _is_origin(text: str) -> bool:

@@ -62,7 +62,7 @@ def _job(name: str) -> Job:
 
 
 def limit_memory(most_bytes: int) -> None:
-    """Let this process, and each that it starts, have so much memory of its own; what asks for more fails."""
+    """Limit the memory of this process and of each process that it starts; a larger allocation fails."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))

@@ -16,9 +16,9 @@ from paretoken.receipts.verify import verify_run
 from paretoken.serve.live import level_picture, live_record
 from paretoken.serve.run_files import run_places
 from paretoken.serve.run_rows import row_of
-from tests.bench.test_live_file import Silent, progress
 from tests.fuzz.reader import Files, FuzzedReader
 from tests.fuzz.registry.runs import files_below
+from tests.support.live_levels import Silent, progress
 from tests.support.sealed_runs import sealed_run
 
 ARCHIVES = ("run.zip", "run.tar.gz")

@@ -32,9 +32,9 @@ def answered():
         if question is None and verb in kept:
             return kept[verb]
         entry = verb_named(verb)
-        asked = question_from_json(entry.question, FIRST_QUESTIONS[verb] if question is None else question)
-        answer = entry.function(asked)
-        result = (asked, answer, view_of(verb, answer, asked))
+        read = question_from_json(entry.question, FIRST_QUESTIONS[verb] if question is None else question)
+        answer = entry.function(read)
+        result = (read, answer, view_of(verb, answer, read))
         if question is None:
             kept[verb] = result
         return result

@@ -19,14 +19,16 @@ from paretoken.bench.stats.quantiles import supported
 from paretoken.plural import counted
 
 LEVEL = 0.95
-RESOLVED = 10
-"""Draws beyond a change below which their share is no p-value."""
 ERROR_RATE = ComparedFigure("error rate", lambda level: np.zeros(0), unit="share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawDifference:
-    """A difference before correction; `spread` is the standard error of the change."""
+    """A difference before correction; `spread` is the standard error of the change.
+
+    `deviations` are the distances of bootstrapped changes from the change, shape (draws,); None without a bootstrap.
+    `freedom` are the degrees of freedom of a spread between repeats.
+    """
 
     figure: ComparedFigure
     load: tuple[str, float]
@@ -37,10 +39,18 @@ class RawDifference:
     p_value: float
     spread: float
     basis: str
+    deviations: Floats | None = None
+    freedom: float = math.inf
 
     @property
     def change(self) -> float:
         return self.b - self.a if self.figure is ERROR_RATE else self.b / self.a - 1
+
+    def noise(self, alpha: float) -> float:
+        """The change that equal runs exceed with a probability of `alpha`, to either side."""
+        if self.deviations is None:
+            return float(stats.t.ppf(1 - alpha / 2, self.freedom)) * self.spread
+        return float(np.quantile(self.deviations, 1 - alpha))
 
 
 def raw_differences(
@@ -115,12 +125,8 @@ def _bootstrapped(
     change = vb / va - 1
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     # Tiny rounding differences of equal constants are no difference.
-    beyond = int((np.abs(drawn - change) >= abs(change) - 1e-12).sum())
-    spread = float(drawn.std())
-    p = (1 + beyond) / (len(drawn) + 1)
-    if beyond < RESOLVED and spread:
-        # Too few draws lie beyond the change to count them; many corrected comparisons need a p-value below 1/draws.
-        p = min(p, float(2 * stats.norm.sf(abs(change) / spread)))
+    deviations = np.abs(drawn - change)
+    p = (1 + int((deviations >= abs(change) - 1e-12).sum())) / (len(drawn) + 1)
     return RawDifference(
         figure=figure,
         load=load,
@@ -129,7 +135,8 @@ def _bootstrapped(
         low=float(low),
         high=float(high),
         p_value=p,
-        spread=spread,
+        spread=float(drawn.std()),
+        deviations=deviations,
         basis="blocks within one run each",
     )
 
@@ -144,6 +151,7 @@ def _between_runs(figure: ComparedFigure, load: tuple[str, float], a: Floats, b:
     variance = next(v for v in variances if v is not None)
     va, vb = ((variance if v is None else v) / len(x) for v, x in zip(variances, (la, lb), strict=True))
     step, spread = lb.mean() - la.mean(), math.sqrt(va + vb)
+    freedom = math.inf
     if spread == 0:
         p, half = (1.0 if step == 0 else 0.0), 0.0
     else:
@@ -161,6 +169,7 @@ def _between_runs(figure: ComparedFigure, load: tuple[str, float], a: Floats, b:
         high=math.expm1(step + half),
         p_value=p,
         spread=spread,
+        freedom=freedom,
         basis=basis,
     )
 

@@ -67,7 +67,7 @@ def span_source(setup: Setup, run: str, collector: str | None) -> SpanSource:
 
 
 def checked_collector(url: str | None) -> str | None:
-    """The base URL of a collector. BadConfig if it is not a URL, or contains a secret: secrets go into the headers."""
+    """The base URL of a collector; BadConfig if it is not a URL, or contains a secret: those go into the headers."""
     if not url:
         return None
     try:

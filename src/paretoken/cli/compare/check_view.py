@@ -10,7 +10,7 @@ from paretoken.cli.cells import TableCell, share, share_interval
 from paretoken.cli.formats import PrintedTable, markdown_of, names_of
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.foreign_text import markdown_text
-from paretoken.history.judgement import conclusion, verdict
+from paretoken.history.judgement import verdict
 
 if TYPE_CHECKING:
     from paretoken.answers.check import CheckAnswer, CheckQuestion
@@ -47,7 +47,7 @@ def show_check(answer: CheckAnswer, question: CheckQuestion, as_json: bool) -> N
         console().print(
             regression if regression.startswith(verdict(True)) else f"{verdict(True)}: {regression}", style="bold"
         )
-    echo(conclusion(len(answer.regressions), answer.comparisons))
+    echo(answer.conclusion)
 
 
 def leave_on_regression(answer: CheckAnswer) -> None:
@@ -59,7 +59,7 @@ def leave_on_regression(answer: CheckAnswer) -> None:
 def gate_on_regression(answer: CheckAnswer) -> None:
     """The same for a gate, with a line on stderr that says why it fails."""
     if answer.regressions:
-        echo(f"gate: {conclusion(len(answer.regressions), answer.comparisons)}", err=True)
+        echo(f"gate: {answer.conclusion}", err=True)
     leave_on_regression(answer)
 
 
@@ -115,7 +115,7 @@ def summary(answer: CheckAnswer) -> str:
     """The verdict, every regression and every comparison in Markdown, for a comment on a change."""
     worse = len(answer.regressions)
     listed = "\n".join(f"- {markdown_text(regression)}" for regression in answer.regressions)
-    parts = [f"{MARK}\n### {verdict(bool(worse))}: {conclusion(worse, answer.comparisons)}"]
+    parts = [f"{MARK}\n### {verdict(bool(worse))}: {answer.conclusion}"]
     parts += [listed] if listed else []
     comparison = answer.comparison
     tables = _change_tables(answer.changes) if comparison is None else _load_tables(comparison)

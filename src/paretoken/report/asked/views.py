@@ -13,6 +13,7 @@ from paretoken.report.asked.view import AnswerView
 VIEWS = {
     "advise": "buyers:advise_view",
     "breakeven": "breakeven:breakeven_view",
+    "check": "checks:check_view",
     "compare": "frontiers:compare_view",
     "cost": "frontiers:cost_view",
     "frontier": "frontiers:frontier_view",

@@ -55,9 +55,13 @@ def change(a: MeasuredRun, b: MeasuredRun) -> RunChange:
         answer = check(CheckQuestion(baselines=folders[0], runs=folders[1], at="load", force=True))
     except (NoData, BadFile) as e:
         return RunChange(absent=str(e))
-    compared = answer.comparison.differences if answer.comparison else ()
-    rows = tuple(_row(one) for one in compared)
+    rows = change_rows(answer.comparison.differences if answer.comparison else ())
     return RunChange(_lead(rows), rows)
+
+
+def change_rows(differences: Sequence[Difference]) -> tuple[ChangeRow, ...]:
+    """The differences of a comparison at equal load for a reader."""
+    return tuple(_row(one) for one in differences)
 
 
 def _lead(rows: Sequence[ChangeRow]) -> str:
@@ -79,7 +83,7 @@ def _lead(rows: Sequence[ChangeRow]) -> str:
 def _row(one: Difference) -> ChangeRow:
     errors = one.figure == ERRORS
     unit, scale = ("%", 100.0) if errors else UNITS.get(one.figure.split()[-1], ("", 1.0))
-    change, low, high = (_percent(x, errors) for x in (one.change, one.low, one.high))
+    change, low, high = (percent_change(x, points=errors) for x in (one.change, one.low, one.high))
     return ChangeRow(
         load=load_name(*one.load),
         name=f"{one.figure[:1].upper()}{one.figure[1:]}",
@@ -98,5 +102,6 @@ def _verdict(one: Difference, errors: bool) -> str:
     return "within noise" if errors else f"within noise (a change of {one.visible:.0%} would show)"
 
 
-def _percent(value: float, points: bool) -> str:
+def percent_change(value: float, *, points: bool = False) -> str:
+    """A change as signed percent, or as percentage points."""
     return f"{value * 100:+.1f}\u00a0{'points' if points else '%'}".replace("-", "−")

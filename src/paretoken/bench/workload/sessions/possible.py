@@ -79,8 +79,9 @@ class PossibleHits:
     ) -> Ints:
         """Tokens of each request (n,): of call `call` in pass `again`, due then, and with its first token at `until`.
 
-        Whole blocks, and less than the prompt: its last token is always computed. With a `scale` other than 1, the
-        server counts so many tokens for one of the trace; the same share of its prompt is then rounded up, as a bound.
+        Whole blocks, and less than the prompt: its last token is always computed. The server counts
+        `scale` tokens for each token of the trace; where that is not 1, the hits are the same share of its prompt,
+        rounded up, which makes them an upper bound.
         """
         common = np.zeros(len(call), np.int64)
         for one in np.unique(again):

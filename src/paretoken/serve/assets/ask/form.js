@@ -54,15 +54,15 @@ function valueOf(input) {
 
 /* The question: only what differs from its defaults. */
 export function question() {
-  const asked = {};
+  const stated = {};
   for (const input of inputs) {
     const value = valueOf(input);
     if (value === undefined) continue;
     const [outer, inner] = input.dataset.name.split(".");
-    if (inner) (asked[outer] ||= {})[inner] = value;
-    else asked[outer] = value;
+    if (inner) (stated[outer] ||= {})[inner] = value;
+    else stated[outer] = value;
   }
-  return asked;
+  return stated;
 }
 
 const textOf = (value, kind) => {
@@ -94,10 +94,10 @@ function putChoice(input, text) {
 }
 
 /* Puts a question into the form; fields that it does not have get their defaults. */
-export function fillForm(asked) {
+export function fillForm(stated) {
   for (const input of inputs) {
     const [outer, inner] = input.dataset.name.split(".");
-    put(input, inner ? asked[outer]?.[inner] : asked[outer]);
+    put(input, inner ? stated[outer]?.[inner] : stated[outer]);
   }
   const folded = byId("more");
   if (folded) folded.open ||= inputs.some((input) => folded.contains(input) && valueOf(input) !== undefined);

@@ -40,18 +40,18 @@ function linked() {
   return { ...Object.fromEntries(first), ...Object.fromEntries(kept) };
 }
 
-function keep(asked) {
-  keepLink(new URLSearchParams({ question: JSON.stringify(asked) }));
-  const carried = Object.fromEntries(Object.entries(asked).filter(([name]) => CARRIED.includes(name)));
+function keep(stated) {
+  keepLink(new URLSearchParams({ question: JSON.stringify(stated) }));
+  const carried = Object.fromEntries(Object.entries(stated).filter(([name]) => CARRIED.includes(name)));
   const hash = new URLSearchParams({ carry: JSON.stringify(carried) });
   for (const link of document.querySelectorAll(".questions a")) link.hash = Object.keys(carried).length ? hash : "";
 }
 
-const post = (path, asked, signal) =>
+const post = (path, stated, signal) =>
   fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(asked),
+    body: JSON.stringify(stated),
     signal,
   });
 
@@ -67,18 +67,18 @@ async function problemOf(response) {
 async function ask(explicit = false) {
   running?.abort();
   const own = (running = new AbortController());
-  const asked = question();
+  const stated = question();
   const begun = performance.now();
   const state = byId("state");
   state.textContent = "Asking …";
   byId("answer").classList.add("stale");
   let problem = null;
   try {
-    const response = await post(`/ask/${verb}`, asked, own.signal);
+    const response = await post(`/ask/${verb}`, stated, own.signal);
     if (response.ok) {
       const next = await response.json();
       if (running !== own) return;
-      keep(asked);
+      keep(stated);
       byId("answer").hidden = false;
       byId("waiting").hidden = true;
       showView(next);
