@@ -7,9 +7,10 @@ from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from paretoken.serve.app import create_app
+from paretoken.serve.frame import island, link
 from paretoken.serve.index import RunIndex
 from paretoken.serve.openapi import ROOT
-from paretoken.serve.run_pages import PAGES, RunPages, island, link
+from paretoken.serve.run_pages import PAGES, RunPages
 from paretoken.serve.settings import ServeSettings
 from tests.support.loops import run_apart
 from tests.support.run_places import MARKUP, bare_campaign, bare_run, hostile, point_table

@@ -44,18 +44,16 @@ async def page(request: Request) -> Response:
         form = form_of(verb)
     except UnknownName as e:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(e)) from e
-    return framed(
-        "ask.html.j2",
-        section="ask",
-        title=title_of(verb),
-        form=form,
-        example=orjson.dumps(FIRST_QUESTIONS.get(verb, {})).decode(),
-        asks=verb in FIRST_QUESTIONS and verb not in SLOW,
-        main_questions=tuple(MAIN.items()),
-        other_questions=other_questions(),
-        other_title=OTHERS.get(verb),
-        most_plots=MOST_PLOTS,
-    )
+    content = {
+        "form": form,
+        "example": orjson.dumps(FIRST_QUESTIONS.get(verb, {})).decode(),
+        "asks": verb in FIRST_QUESTIONS and verb not in SLOW,
+        "main_questions": tuple(MAIN.items()),
+        "other_questions": other_questions(),
+        "other_title": OTHERS.get(verb),
+        "most_plots": MOST_PLOTS,
+    }
+    return framed("ask.html.j2", content, section="ask", title=title_of(verb))
 
 
 def _answering(job: str, media_type: str) -> Endpoint:

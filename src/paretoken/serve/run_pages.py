@@ -8,11 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlencode
 
 import orjson
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -197,11 +194,11 @@ async def _page(pages: RunPages, path: str, title: str, answer: Answer, request:
     section = "live" if path in _LIVE else "runs"
     template = f"runs/{path.strip('/').replace('/', '_')}.html.j2"
     try:
-        content: dict[str, Any] = await answer(pages, request)
+        content = await answer(pages, request)
     except ParetokenError as e:
         status = HTTPStatus.NOT_FOUND if isinstance(e, NoData) else HTTPStatus.BAD_REQUEST
         return problem_page(status, str(e), section=section)
-    page = framed(template, section=section, title=title, link=link, island=island, filters=FILTERS, **content)
+    page = framed(template, content, section=section, title=title)
     if content.get("reading"):
         page.headers["Refresh"] = "1"
     return page
@@ -222,17 +219,6 @@ async def _report(pages: RunPages, request: Request) -> Response:
         raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
     page = await pages.job(request, REPORT, {"paths": paths}, paths, slow=True)
     return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
-
-
-def link(path: str, **params: object) -> str:
-    """An address with its parameters; those that are empty are left out."""
-    pairs = [(name, str(value)) for name, value in params.items() if value not in ("", None)]
-    return f"{path}?{urlencode(pairs)}" if pairs else path
-
-
-def island(value: object) -> Markup:
-    """A value as JSON in which no character can end a script tag."""
-    return Markup(orjson.dumps(value).decode().replace("<", "\\u003c"))  # noqa: S704
 
 
 def _one(request: Request, name: str) -> str:
