@@ -98,6 +98,13 @@ def test_readme_commands_run(line, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_note_on_options_of_other_tools_is_the_one_that_bench_prints():
+    page = (ROOT / "docs" / "migrate.md").read_text(encoding="utf-8")
+    ((line, note),) = re.findall(r"^\$ paretoken bench (.*)\nnote: (.*)$", page, re.MULTILINE)
+    bench = paretoken_group.get_command(click.Context(paretoken_group), "bench")
+    assert respelled("bench", bench, shlex.split(line))[1] == note
+
+
 def test_schema_page_is_current():
     sys.path.insert(0, str(ROOT / "tools"))
     try:
