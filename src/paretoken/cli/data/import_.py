@@ -53,7 +53,7 @@ overrides = options.stack(
             f"--{name}",
             _COLUMNS.get(name, name.replace("-", "_")),
             type=kind,
-            help=f"{text}, if the file does not state it.",
+            help=f"{text}.",
         )
         for name, (kind, text) in _OVERRIDES.items()
     )
