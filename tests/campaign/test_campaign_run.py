@@ -69,7 +69,7 @@ def finished(out: Path) -> dict[Path, str]:
 
 RUN = """
 import sys
-from paretoken.campaign import PointTimer, supervise
+from paretoken.campaign import supervise
 from paretoken.cli.main import main
 worker = sys.argv[1]
 supervise.worker_command = lambda out, number: [sys.executable, worker, str(out), str(number)]
