@@ -77,7 +77,7 @@ MAY_IMPORT = {
         "traffic",
     },
     "receipts": {"catalog", "points", "bench", "engines", "sessions"},
-    "serve": {"catalog", "points", "bench", "campaign", "history", "answers", "report", "receipts"},
+    "serve": {"catalog", "points", "bench", "campaign", "history", "answers", "report"},
     "start": {"catalog", "bench", "engines", "prices", "answers", "campaign"},
     "cli": None,
 }

@@ -21,8 +21,8 @@ from paretoken.answers.seam import to_json
 from paretoken.errors import BadConfig
 from paretoken.serve.examples import EXAMPLES
 from paretoken.serve.settings import ServeSettings
-from paretoken.serve.work import MOST_WAITING, Lane
-from paretoken.serve.worker import MOST_MEMORY_BYTES
+from paretoken.serve.workers.lanes import MOST_WAITING, Lane
+from paretoken.serve.workers.process import MOST_MEMORY_BYTES
 from tests.support.loops import run_apart
 from tests.support.serving import serving
 
