@@ -98,6 +98,17 @@ def test_one_session_at_once_on_the_curve_is_alone():
     assert [p.rate_s for p in curve.points] == sorted(p.rate_s for p in curve.points)
 
 
+def test_the_batch_of_a_point_is_what_its_sessions_decode_at_once():
+    """By hand for one session; two that end together are never more than two."""
+    calls, _, alone_s = session_by_hand()
+    recorded = [chain(growing(3), name=str(i), begin_s=60.0 * i, call_s=0.1) for i in range(20)]
+    one = replays_of(recorded, parse_slos("ttft_p99=100s")).curve().points[0]
+    assert one.batch == pytest.approx(sum(0.02 * (outputs - 1) for _, outputs in calls) / alone_s)
+    short = [chain(growing(1), name=str(i), begin_s=60.0 * i, call_s=0.1) for i in range(2)]
+    batches = [point.batch for point in replays_of(short, parse_slos("ttft_p99=100s")).curve().points]
+    assert 0 < batches[0] < 1 < batches[1] < 2
+
+
 def test_a_faster_replay_is_that_of_sessions_that_begin_sooner():
     """Also after a replay of the same sessions at their own pace."""
     recorded = [chain(growing(3), name=str(i), begin_s=7.0 * i, call_s=0.1) for i in range(20)]

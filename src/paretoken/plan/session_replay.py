@@ -16,7 +16,6 @@ from paretoken.plan.hours import FEWEST_REPLICAS
 from paretoken.plan.latencies import Latencies, meets, needs_itl
 from paretoken.plan.load_curve import LoadCurve, LoadPoint
 from paretoken.plan.replica import Replica
-from paretoken.predict.simulated import in_service
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.pools import Worker
 from paretoken.predict.simulation.replicas import simulate_replicas
@@ -134,17 +133,19 @@ class SessionReplays:
 
     def _point(self, users: int) -> LoadPoint:
         """A replica under `users` sessions at once. By Little's law, calls per second are those of that many sessions
-        over the mean time of one; the end of the run, when users have none left, does not change that."""
+        over the mean time of one, and the batch is these times the mean time from first to last token of a call; the
+        end of the run, when users have none left, does not change that."""
         sessions = self._sessions(WHOLE_PERIOD)
         calls = sum(len(session.calls) for session in sessions)
         count = min(max(POINT_SESSIONS * users, ceil(len(sessions) * POINT_CALLS / calls)), len(sessions))
         load = replace(self._load(WHOLE_PERIOD, count), users=users, begin_s=None)
         run = simulate(self.worker.step_time, self.worker.limits, load, self.replica.serving, self.cache)
         mean_s = max(float(session_times(run, load).session_s.mean()), 1e-9)
+        rate_s = users / mean_s * len(run.due_s) / count
         return LoadPoint(
-            rate_s=users / mean_s * len(run.due_s) / count,
+            rate_s=rate_s,
             figures=Latencies.of(run, itl=needs_itl(self.slos)).figures(),
-            batch=in_service(run),
+            batch=rate_s * float((run.last_s - run.first_s).mean()),
             stable=True,
             requests=len(run.due_s),
         )
