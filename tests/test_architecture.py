@@ -76,8 +76,8 @@ MAY_IMPORT = {
         "sessions",
         "traffic",
     },
-    "receipts": {"catalog", "points", "bench", "engines"},
-    "serve": {"catalog", "points", "bench", "campaign", "history", "answers", "report", "receipts"},
+    "receipts": {"catalog", "points", "bench", "engines", "sessions"},
+    "serve": {"catalog", "points", "bench", "campaign", "history", "answers", "report"},
     "start": {"catalog", "bench", "engines", "prices", "answers", "campaign"},
     "cli": None,
 }

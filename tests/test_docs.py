@@ -17,6 +17,7 @@ from paretoken.cli.main import paretoken as paretoken_group
 from paretoken.cli.spellings import respelled
 from paretoken.cli.start.init import file_kind
 from paretoken.prices.market.book import shipped_prices
+from tests.test_architecture import ANYTHING, MAY_IMPORT
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -103,3 +104,22 @@ def test_schema_page_is_current():
     finally:
         sys.path.pop(0)
     assert (ROOT / "docs" / "schema.md").read_text(encoding="utf-8") == page()
+
+
+def test_the_page_of_the_architecture_has_the_table_of_rooms():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| ([\w, –]+) \|$", page, re.MULTILINE)
+    rooms = {room: set(imports.split(", ")) - {"–"} for room, imports in rows}
+    assert rooms == {room: {"everything"} if room == "cli" else imports for room, imports in MAY_IMPORT.items()}
+    assert not [f"{name}.py" for name in ANYTHING - {"__version__"} if f"`{name}.py`" not in page]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/predict.md", "docs/simulation.md"])
+def test_every_file_that_a_page_names_exists(page):
+    """From the root or the package; words in capitals are placeholders."""
+    named = re.findall(r"`((?:\w+/)+[\w.]+\.(?:py|toml|js|j2))`", (ROOT / page).read_text(encoding="utf-8"))
+    named = [path for path in named if not re.search(r"NAME|VERB|DIR", path)]
+    package = ROOT / "src" / "paretoken"
+    assets = package / "report" / "assets"
+    bases = (ROOT, ROOT / "src", package, package / "predict", assets, assets / "study")
+    assert named and not [path for path in named if not any((base / path).exists() for base in bases)]

@@ -13,9 +13,9 @@ import orjson
 
 from paretoken.answers.registry import VERBS, Verb
 from paretoken.answers.seam import json_schema, to_json
-from paretoken.serve.form_made import made_form
+from paretoken.serve.agents.tools import made_tools
+from paretoken.serve.ask.form_made import made_form
 from paretoken.serve.shipped import FOLDER as SHIPPED
-from paretoken.serve.tools import made_tools
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 

@@ -79,5 +79,6 @@ def test_an_interrupt_keeps_the_deployments_that_are_done(tmp_path, monkeypatch)
         session_set("rag", CELLS, CATALOG, kept=kept, on_progress=interrupt)
     assert len(list(kept.folder.iterdir())) == 2
     left = []
-    made = session_set("rag", CELLS, CATALOG, kept=kept, on_progress=lambda done, of: left.append(of))
-    assert left == [len(made.deployments) - 2] * (len(made.deployments) - 2)
+    made = session_set("rag", CELLS, CATALOG, kept=kept, on_progress=lambda done, of: left.append((done, of)))
+    missing = len(made.deployments) - 2
+    assert left == [(done, missing) for done in range(missing + 1)]

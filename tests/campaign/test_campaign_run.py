@@ -19,7 +19,7 @@ import pytest
 from paretoken.campaign.collect import INTERRUPTED, collect, status
 from paretoken.campaign.run import begin, go, reopen
 from paretoken.campaign.state import CampaignFolder, locked
-from paretoken.campaign.supervise import supervise
+from paretoken.campaign.supervise import PointTimer, supervise
 from paretoken.engines.command import CONTEXT_BESIDE
 from paretoken.engines.ports import free_port
 from paretoken.errors import BadConfig, BadFile, CannotWrite
@@ -294,7 +294,33 @@ class TestFailures:
         reopen(folder.folder)
         assert {r.status for r in status(folder)} == {"failed"}
         reopen(folder.folder, retry_failed=True)
-        assert {r.status for r in status(folder)} == {"pending"}
+        assert {(r.status, r.kind, r.attempts) for r in status(folder)} == {("pending", None, 0)}
+
+    def test_a_crash_costs_the_cell_that_is_measured(self, tmp_path):
+        folder = begin(write(tmp_path, TINY.replace("exclude", "# ")), tmp_path / "out", here=False)
+        job = folder.of(folder.jobs()[0])
+        first, second = job.job.cells
+        job.note_cell(first, status="running")
+        job.begin_attempt()
+        job.count_failure("no start", "worker", retries=2)
+        job.note_cell(second, status="running")
+        job.count_failure("crash", "worker", retries=2)
+        assert [len(job.cell(cell)["attempts"]) for cell in (first, second)] == [1, 2]
+
+    def test_a_point_is_timed_here_whatever_the_clock_of_its_worker(self, tmp_path):
+        folder, now = begin(write(tmp_path), tmp_path / "out", here=False), 100.0
+        job = folder.of(folder.jobs()[0])
+        timer = PointTimer(10.0, lambda: now)
+        for since_unix_s in (0.0, 1e12):
+            point = {"number": 1, "of": 1, "users": 1, "rate": None, "since_unix_s": since_unix_s}
+            job.note_cell(job.job.cells[0], status="running", point=point)
+            assert timer.overdue(job) is None
+            now += 9.0
+            assert timer.overdue(job) is None
+        now += 2.0
+        assert timer.overdue(job) == "a point took longer than point_timeout_s = 10 s"
+        job.note_cell(job.job.cells[0], point=None)
+        assert timer.overdue(job) is None
 
 
 class TestMistakes:

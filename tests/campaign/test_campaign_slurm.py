@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -71,6 +72,36 @@ class TestScripts:
             assert f"#SBATCH {line}" in lines
         assert "module load cuda" in lines
         assert lines[-1].endswith(f'campaign job {tmp_path / "out"} "$SLURM_ARRAY_TASK_ID"')
+
+    def test_names_with_blanks_and_signs_stay_whole(self, tmp_path):
+        """sbatch splits its lines at blanks, ends them at #, and replaces % in the path of the log."""
+        asked = self.asked(tmp_path, '[slurm]\ngres = "gpu:{model}:{gpus}"\n').model_copy(update={"name": "a b/c #1"})
+        script = array_script(asked, tmp_path / "my 5% runs", arrays(JOBS)[0])
+        options = [shlex.split(line[8:], comments=True) for line in script.splitlines() if line.startswith("#SBATCH")]
+        assert all(len(words) == 1 for words in options)
+        words = [word for (word,) in options]
+        assert "--job-name=a-b-c-1-h200-4" in words and "--gres=gpu:{model}:4" in words
+        assert f"--output={tmp_path}/my 5%% runs/slurm/%x-%a.log" in words
+
+    @pytest.mark.parametrize(
+        ("script", "match"),
+        [
+            ("echo queued", "sbatch printed no job number: 'queued'"),
+            ("echo 'site: hello'; echo '17;cluster'", None),
+            ("echo 'caf\\351' >&2; exit 1", "sbatch failed: caf"),
+        ],
+    )
+    def test_what_sbatch_prints(self, tmp_path, monkeypatch, script, match):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/sbatch").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin/sbatch").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+        folder = begin(write(tmp_path), tmp_path / "out", here=False)
+        if match is None:
+            assert submit(folder) == {"cpu-0": 17, "collect": 17}
+        else:
+            with pytest.raises(ParetokenError, match=match):
+                submit(folder)
 
     def test_on_a_cpu_no_gpu_is_asked_for(self, tmp_path):
         assert "gres" not in array_script(self.asked(tmp_path), tmp_path, SlurmArray("CPU", 0, (JOBS[3],)))

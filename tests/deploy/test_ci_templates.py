@@ -20,6 +20,7 @@ from tests.support.runs import ladder, slower
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / "deploy" / "github" / "action.yml"
 GITLAB = ROOT / "deploy" / "gitlab" / "check.yml"
+EXAMPLES = ROOT / "docs" / "regression.md"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
@@ -64,9 +65,9 @@ def test_the_template_has_the_schema_of_gitlab(tmp_path):
         valid("vendor.gitlab-ci", tmp_path / f"{name}.json")
 
 
-@pytest.mark.parametrize("file", [ACTION, *WORKFLOWS], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [ACTION, *WORKFLOWS, EXAMPLES], ids=lambda file: file.name)
 def test_actions_of_others_are_pinned_by_commit(file):
-    uses = re.findall(r"uses: (\S+)(.*)", file.read_text())
+    uses = re.findall(r"uses: (?!OWNER)(\S+)(.*)", file.read_text())
     assert uses and all(re.search(r"@[0-9a-f]{40}$", action) and "# v" in rest for action, rest in uses)
 
 

@@ -22,7 +22,6 @@ from paretoken.frontier import (
     curves,
     no_data,
     one_per_load,
-    pair_crossovers,
     pareto,
     segments,
 )
@@ -203,7 +202,6 @@ def test_crossover_is_where_the_lines_meet():
     (crossing,) = crossovers(field)
     assert crossing.latency_s == pytest.approx(1 + 10 / 3, rel=1e-6)
     assert (crossing.ahead_below, crossing.ahead_above) == ("H200", "B200")
-    assert pair_crossovers(field, "B200", "H200")[0].latency_s == pytest.approx(crossing.latency_s)
     first, second = segments(field)
     assert (first.winner, second.winner) == ("H200", "B200")
     assert first.margin_max == pytest.approx(100 / 90 - 1)

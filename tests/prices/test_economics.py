@@ -12,7 +12,6 @@ from paretoken.errors import BadConfig, UnknownName
 from paretoken.frontier import candidates, curve_grid
 from paretoken.prices import (
     break_even_rent,
-    energy_usd_per_mtok,
     joules_per_token,
     split_usd_per_mtok,
     tariff,
@@ -38,8 +37,6 @@ def test_worked_cases(rent, tput, load, cost):
 def test_energy():
     assert tok_s_per_mw(1000, 1.25) == 800_000
     assert joules_per_token(1000, 1.25) == pytest.approx(1.25)
-    assert energy_usd_per_mtok(3.6, 0.10) == pytest.approx(0.10)
-    assert energy_usd_per_mtok(joules_per_token(500, 1.37), 0.087) == pytest.approx(1e6 / 500 / 3600 * 1.37 * 0.087)
 
 
 @given(money, speed, speed, st.floats(1, 10))

@@ -35,11 +35,6 @@ def token(text: object = "a", finish: object = None, **more: object) -> dict:
     return {"choices": [{"index": 0, "text": text, "delta": {"content": text}, "finish_reason": finish}], **more}
 
 
-def with_(**more: object) -> dict:
-    """A token whose choice has more fields."""
-    return {"choices": [token()["choices"][0] | more]}
-
-
 def usage(**counts: object) -> dict:
     return {"choices": [], "usage": {"prompt_tokens": 4, "completion_tokens": TOKENS, "total_tokens": 8} | counts}
 
@@ -239,12 +234,6 @@ def sends(data: bytes, then: Callable[[socket.socket], None] = hang_up) -> Calla
         then(sock)
 
     return act
-
-
-def half_close(sock: socket.socket) -> None:
-    sock.shutdown(socket.SHUT_WR)
-    time.sleep(1)
-    raise Gone
 
 
 def stays_silent(sock: socket.socket) -> None:

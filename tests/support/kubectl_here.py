@@ -23,7 +23,7 @@ verb, rest = words[0], words[1:]
 attempt = len(list(place.glob("created-*")))
 command = "get-pods" if words[:2] == ["get", "pods"] else verb
 if verb == "exec":
-    kinds = (".pushed", "push"), ("--newer-mtime", "pull-new"), ("tar cf", "pull-all"), ("", "look")
+    kinds = ("tar xmf", "push"), ("*.journal", "pull-new"), ("tar cf", "pull-all"), ("", "heartbeat")
     command = next(kind for sign, kind in kinds if sign in rest[-1])
 refuse = place / "refuse"
 refused, _, times = (refuse.read_text() if refuse.exists() else "").partition(" ")
@@ -50,13 +50,13 @@ elif verb == "get" and rest[0] == "pods":
 elif verb == "logs":
     container = next(w.partition("=")[2] for w in rest if w.startswith("--container="))
     logs = [log for log in (place / f"log-{{container}}", place / "log") if log.exists()]
-    print(logs[0].read_text() if logs else "", end="")
+    sys.stdout.buffer.write(logs[0].read_bytes() if logs else b"")
 elif verb == "exec":
     inside = str(place / "pod")
     if (place / "noise").exists():
         sys.stderr.write((place / "noise").read_text())
     code = subprocess.run(["sh", "-c", rest[-1].replace("/campaign", inside)]).returncode
-    if ".pushed" in rest[-1] and (measured := place / f"measured-{{attempt}}").is_dir():
+    if command == "push" and (measured := place / f"measured-{{attempt}}").is_dir():
         subprocess.run(["cp", "-r", f"{{measured}}/.", inside], check=True)
     sys.exit(code)
 """

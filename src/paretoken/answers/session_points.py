@@ -147,6 +147,8 @@ def _simulated(
         if kept:
             kept.write(keys[job], points)
 
+    if on_progress and missing:
+        on_progress(0, len(missing))
     map_all(_climbed, missing, processes=processes, progress=on_progress, on_result=take)
     return points_of
 

@@ -52,6 +52,8 @@ SET_BY_MATRIX = {
     "repeat",
 }
 """Settings of a benchmark that the matrix gives."""
+BENCH_FILES = ("trace", "cafile")
+"""Settings of a benchmark that are paths of files."""
 MOST_REPEATS = 1_000
 MOST_CONDITIONS = 1_000
 AxisValue = str | int | bool
@@ -293,5 +295,7 @@ def _with_paths(folder: Path, campaign: Campaign) -> Campaign:
             "models": models,
             "recipes": {k: folder / v for k, v in campaign.recipes.items()},
             "catalog": [folder / c for c in campaign.catalog],
+            "bench": campaign.bench
+            | {key: resolved(str(campaign.bench[key])) for key in BENCH_FILES if campaign.bench.get(key)},
         }
     )

@@ -10,7 +10,7 @@ from paretoken.campaign.config import Campaign, load_campaign
 from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
 from paretoken.campaign.plan import Plan, check_room, make_plan
-from paretoken.campaign.state import FAILED, PENDING, CampaignFolder
+from paretoken.campaign.state import PENDING, CampaignFolder
 from paretoken.campaign.supervise import supervise
 from paretoken.catalog.loader import load_catalog
 from paretoken.engines.ports import port_taken
@@ -71,7 +71,6 @@ def reopen(out: Path, *, retry_failed: bool = False) -> CampaignFolder:
     if retry_failed:
         for job in folder.jobs():
             job_folder = folder.of(job)
-            for cell in job.cells:
-                if job_folder.cell(cell)["status"] == FAILED:
-                    job_folder.note_cell(cell, status=PENDING, attempts=[], reason=None)
+            for cell in job_folder.failed_cells():
+                job_folder.note_cell(cell, status=PENDING, attempts=[], reason=None, kind=None)
     return folder

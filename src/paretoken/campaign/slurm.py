@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +16,14 @@ from pathlib import Path
 from typing_extensions import TypedDict
 
 from paretoken.bench.run_folder import write_json
+from paretoken.campaign.commands import output_of
 from paretoken.campaign.config import Campaign
+from paretoken.campaign.matrix import slugged
 from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.state import CampaignFolder
 from paretoken.engines.recipes import CPU
 from paretoken.errors import BadConfig, ParetokenError
+from paretoken.foreign_text import one_line
 from paretoken.plain_files import as_type, read_json
 
 SUBMITTED = "submitted.json"
@@ -97,26 +99,24 @@ def array_script(campaign: Campaign, out: Path, array: SlurmArray) -> str:
     most = f"%{settings.most_at_once}" if settings.most_at_once else ""
     options = [
         f"--array={numbers}{most}",
-        f"--output={(out / 'slurm').resolve()}/%x-%a.log",
+        _log_option(out, "%x-%a.log"),
         "--open-mode=append",
         *(["--requeue"] if settings.requeue else ["--no-requeue"]),
-        *([f"--gres={settings.gres.format(gpus=array.gpus)}"] if array.gpus else []),
+        *([f"--gres={settings.gres.replace('{gpus}', str(array.gpus))}"] if array.gpus else []),
         *([f"--time={settings.time}"] if settings.time else []),
     ]
     run = [sys.executable, "-P", "-m", "paretoken", "campaign", "job", str(out.resolve())]
-    return _script(
-        campaign, array.accelerator, f"{campaign.name}-{array.name}", options, run, ' "$SLURM_ARRAY_TASK_ID"'
-    )
+    return _script(campaign, array.accelerator, array.name, options, run, ' "$SLURM_ARRAY_TASK_ID"')
 
 
 def collect_script(campaign: Campaign, out: Path, after: Sequence[int]) -> str:
     """The batch script that writes points.parquet once all arrays have ended, killed tasks included."""
     options = [
         f"--dependency=afterany:{':'.join(map(str, after))}",
-        f"--output={(out / 'slurm').resolve()}/collect.log",
+        _log_option(out, "collect.log"),
     ]
     run = [sys.executable, "-P", "-m", "paretoken", "campaign", "collect", str(out.resolve())]
-    return _script(campaign, "", f"{campaign.name}-collect", options, run)
+    return _script(campaign, "", "collect", options, run)
 
 
 def states(folder: CampaignFolder) -> dict[int, str]:
@@ -126,13 +126,19 @@ def states(folder: CampaignFolder) -> dict[int, str]:
         return {}
     ids = {entry["id"] for entry in arrays}
     form = "%F|%K|%T|%r"
-    listed = _run(["squeue", "--noheader", "--array", f"--format={form}"])
+    listed = output_of(["squeue", "--noheader", "--array", f"--format={form}"], "squeue")
     by_number = {}
     for line in listed.splitlines():
-        job_id, task, state, why = line.split("|", 3)
-        if task.isdigit() and int(job_id) in ids:
+        job_id, task, state, why = [*line.split("|", 3), "", "", ""][:4]
+        if task.isdigit() and job_id.isdigit() and int(job_id) in ids:
             by_number[int(task)] = state if why in ("None", "") else f"{state} ({why})"
     return by_number
+
+
+def _log_option(out: Path, name: str) -> str:
+    """The option for the log, with its quotes: sbatch splits its lines at blanks, and replaces % in the path."""
+    folder = str((out / "slurm").resolve()).replace("%", "%%")
+    return shlex.quote(f"--output={folder}/{name}")
 
 
 def _script(
@@ -141,7 +147,7 @@ def _script(
     settings = campaign.slurm
     partition = settings.partition.get(accelerator, "") if isinstance(settings.partition, dict) else settings.partition
     lines = [
-        f"--job-name={name}",
+        f"--job-name={slugged(f'{campaign.name}-{name}')}",
         "--nodes=1",
         "--ntasks=1",
         *([f"--partition={partition}"] if partition else []),
@@ -173,15 +179,12 @@ def submitted(scripts: Path) -> list[SubmittedArray]:
 
 
 def _sbatch(script: Path) -> int:
-    return int(_run(["sbatch", "--parsable", str(script)]).strip().split(";")[0])
-
-
-def _run(command: list[str]) -> str:
-    """The output of a Slurm command; ParetokenError with its own message if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
-    if done.returncode:
-        raise ParetokenError(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+    """Submit a batch script; the job's number, which sbatch prints last, before the name of a cluster."""
+    printed = output_of(["sbatch", "--parsable", str(script)], "sbatch")
+    number = printed.strip().rpartition("\n")[2].split(";")[0]
+    if not number.isdecimal():
+        raise ParetokenError(f"sbatch printed no job number: {one_line(printed)!r}; is it another program?")
+    return int(number)
 
 
 def _require(program: str, what_to_do: str) -> None:

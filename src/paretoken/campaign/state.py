@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired
+from uuid import uuid4
 
 from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, with_config
 from typing_extensions import TypedDict
@@ -99,6 +100,7 @@ class CampaignRecord(TypedDict):
     """campaign.json."""
 
     schema_version: NotRequired[int]
+    id: NotRequired[str]
     file: str
     digest: str
     campaign: dict[str, object]
@@ -124,6 +126,7 @@ class CampaignFolder:
             "schema": "paretoken.campaign",
             "schema_version": VERSION,
             "tool": __version__,
+            "id": uuid4().hex,
             "file": str(file.resolve()),
             "digest": campaign.digest(),
             "campaign": campaign.model_dump(mode="json"),
@@ -154,6 +157,11 @@ class CampaignFolder:
             return Campaign.model_validate(self.record()["campaign"])
         except ValidationError as e:
             raise BadFile(f"{self.folder / CAMPAIGN}: campaign: {explain(e, list(Campaign.model_fields))}") from e
+
+    def identity(self) -> str:
+        """What no other campaign has, on any machine: its id, or the path of a folder that is older than ids."""
+        record = self.record()
+        return record.get("id") or f"{self.folder.resolve()} {record['digest']}"
 
     def refresh(self, campaign: Campaign) -> None:
         """Take over settings that the digest does not cover: where on a cluster the campaign runs."""
@@ -225,7 +233,29 @@ class JobFolder:
 
     def open_cells(self) -> list[MatrixCell]:
         """Cells that are neither done nor failed for good."""
-        return [cell for cell in self.job.cells if self.cell(cell)["status"] in (PENDING, RUNNING)]
+        return self._cells(PENDING, RUNNING)
+
+    def failed_cells(self) -> list[MatrixCell]:
+        """Cells that failed for good."""
+        return self._cells(FAILED)
+
+    def _cells(self, *statuses: str) -> list[MatrixCell]:
+        return [cell for cell in self.job.cells if self.cell(cell)["status"] in statuses]
+
+    def begin_attempt(self) -> None:
+        """No open cell is measured now, whatever a worker noted that was killed, perhaps days ago."""
+        for cell in self.open_cells():
+            self.note_cell(cell, status=PENDING, point=None)
+
+    def count_failure(self, reason: str, kind: str, retries: int) -> None:
+        """Count an attempt that failed: of the cell that was measured, or of every open cell where none was."""
+        for cell in self._cells(RUNNING) or self.open_cells():
+            self.failed(cell, reason, kind, retries)
+            self.note_cell(cell, point=None)
+
+    def next_log(self, name: str) -> Path:
+        """Where the next log of that name goes."""
+        return self.folder / f"{name}.{len(list(self.folder.glob(f'{name}.*.log'))) + 1}.log"
 
     def running_now(self) -> bool:
         """Whether a process works on the job."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from paretoken.campaign.matrix import MatrixCell
-from paretoken.campaign.state import FAILED, CampaignFolder, JobFolder, now
+from paretoken.campaign.state import FAILED, CampaignFolder, JobFolder, PointNow, now
 from paretoken.engines.process import ServerProcess
 from paretoken.errors import BadConfig
 
@@ -19,33 +19,51 @@ FREE_WITHIN_S = 45.0
 TAIL_LINES = 6
 
 
+@dataclass(slots=True)
+class PointTimer:
+    """How long a job has been at its point, by the clock of this machine: that of its worker may be another one."""
+
+    timeout_s: float
+    clock: Callable[[], float] = time.monotonic
+    point: PointNow | None = field(default=None, init=False)
+    since_s: float = field(default=0.0, init=False)
+
+    def overdue(self, job: JobFolder) -> str | None:
+        """Why the point of the job has failed, if it takes too long."""
+        point = next((point for cell in job.job.cells if (point := job.cell(cell).get("point"))), None)
+        if point != self.point:
+            self.point, self.since_s = point, self.clock()
+        if point is None or self.clock() - self.since_s <= self.timeout_s:
+            return None
+        return f"a point took longer than point_timeout_s = {self.timeout_s:g} s"
+
+
 def supervise(
     folder: CampaignFolder,
     number: int,
     on_progress: Callable[[], None] = lambda: None,
     *,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Run a job with as many workers, one after another, as it takes. Afterwards none of its cells is open."""
-    job = folder.of(folder.job(number))
-    timeout_s, retries = folder.campaign().run.point_timeout_s, folder.campaign().run.retries
+    job, run = folder.of(folder.job(number)), folder.campaign().run
     _wait_until_free(job, clock, sleep)
-    while open_cells := job.open_cells():
-        for cell in open_cells:  # left by a killed worker, perhaps days ago
-            job.note_cell(cell, point=None)
-        log = job.folder / f"worker.{len(list(job.folder.glob('worker.*.log'))) + 1}.log"
-        worker = ServerProcess(f"the worker of {job.job.slug}", worker_command(folder.folder, number), log)
+    while job.open_cells():
+        job.begin_attempt()
+        command = worker_command(folder.folder, number)
+        worker = ServerProcess(f"the worker of {job.job.slug}", command, job.next_log("worker"))
         worker.start()
+        crash = None
         try:
-            late = _watch(job, worker, timeout_s, on_progress, clock, sleep)
+            late = _watch(job, worker, PointTimer(run.point_timeout_s, clock), on_progress, sleep)
             if late is None and (worker.ended or job.open_cells()):
-                _crashed(job, worker, retries)
+                crash = f"the worker exited with status {worker.ended}; {worker.tail(TAIL_LINES)}"
         finally:
             worker.stop(STOP_WITHIN_S)
-        if late is not None:
-            job.failed(late, f"a point took longer than point_timeout_s = {timeout_s:g} s", "timeout", retries)
-    if any(job.cell(cell)["status"] == FAILED for cell in job.job.cells):
+        if failure := late or crash:
+            job.count_failure(failure, "timeout" if late else "worker", run.retries)
+    if job.failed_cells():
         job.note(status=FAILED, ended=now())
 
 
@@ -65,34 +83,15 @@ def worker_command(out: Path, number: int) -> list[str]:
 def _watch(
     job: JobFolder,
     worker: ServerProcess,
-    timeout_s: float,
+    timer: PointTimer,
     on_progress: Callable[[], None],
-    clock: Callable[[], float],
     sleep: Callable[[float], None],
-) -> MatrixCell | None:
-    """Wait until the worker ends; returns the cell whose point is overdue, if there is one."""
+) -> str | None:
+    """Wait until the worker ends, or its point is overdue: why, in words."""
     while worker.ended is None:
-        if late := overdue(job, timeout_s, clock()):
+        if late := timer.overdue(job):
             return late
         on_progress()
         sleep(POLL_S)
     on_progress()
     return None
-
-
-def overdue(job: JobFolder, timeout_s: float, now_s: float) -> MatrixCell | None:
-    """The cell whose point takes longer than `timeout_s`, if there is one."""
-    for cell in job.job.cells:
-        point = job.cell(cell).get("point")
-        if point and now_s - point["since_unix_s"] > timeout_s:
-            return cell
-    return None
-
-
-def _crashed(job: JobFolder, worker: ServerProcess, retries: int) -> None:
-    """Record a failed attempt of the cell that a crashed worker measured, or of every open cell."""
-    open_cells = job.open_cells()
-    at = [cell for cell in open_cells if job.cell(cell).get("point")] or open_cells
-    for cell in at:
-        job.failed(cell, f"the worker exited with status {worker.ended}; {worker.tail(TAIL_LINES)}", "worker", retries)
-        job.note_cell(cell, point=None)

@@ -55,8 +55,7 @@ def work(out: Path, number: int, engine: str = "") -> None:
         job.note(status=RUNNING)
         while job.open_cells():
             worker.serve_once()
-        failed = any(job.cell(cell)["status"] == FAILED for cell in job.job.cells)
-        job.note(status=FAILED if failed else DONE, ended=now())
+        job.note(status=FAILED if job.failed_cells() else DONE, ended=now())
 
 
 class JobWorker:
@@ -67,17 +66,16 @@ class JobWorker:
 
     def serve_once(self) -> None:
         """Start one server and measure cells while it lives; each call uses up an attempt of at least one cell."""
-        retries = self.campaign.run.retries
         try:
             sampler = Sampler(open_sources(), self.campaign.run.telemetry_s)
             with self._server() as server, sampler:
                 self._started(server, sampler)
                 for cell in self.job.open_cells():
                     self._cell(cell, server, sampler)
-        except EngineAway:  # the driver sees why, and counts it
-            raise
         except EngineFailed as e:
-            self._server_lost(e, retries)
+            self._server_lost(e)
+            if isinstance(e, EngineAway):  # its driver counts it
+                raise
         except ParetokenError as e:  # not installed, no port, a wrong answer: a second try would fail alike
             for cell in self.job.open_cells():
                 self.job.failed(cell, str(e), "setup", 0)
@@ -125,20 +123,21 @@ class JobWorker:
             self.job.failed(cell, str(e), e.kind, self.campaign.run.retries)
             raise CountedLoss(str(e), e.kind) from e
         except ParetokenError as e:
-            if self.engine:
-                server.check(answers=True)
-            self.job.failed(cell, str(e), "error", self.campaign.run.retries)
             try:
                 server.check(answers=True)
+            except EngineAway:
+                raise
             except EngineFailed as dead:
+                self.job.failed(cell, str(e), "error", self.campaign.run.retries)
                 raise CountedLoss(str(dead), dead.kind) from dead
+            self.job.failed(cell, str(e), "error", self.campaign.run.retries)
 
-    def _server_lost(self, e: EngineFailed, retries: int) -> None:
-        """Record a failed start as an attempt of every open cell; a server lost later is already counted."""
+    def _server_lost(self, e: EngineFailed) -> None:
+        """Record a failed start as an attempt of every open cell, unless it is counted already or by the driver."""
         self.job.note(starts=[*self.job.status()["starts"], {"at": now(), "kind": e.kind, "failed": str(e)}])
-        if not isinstance(e, CountedLoss):
+        if not isinstance(e, CountedLoss | EngineAway):
             for cell in self.job.open_cells():
-                self.job.failed(cell, str(e), e.kind, retries)
+                self.job.failed(cell, str(e), e.kind, self.campaign.run.retries)
 
 
 class CountedLoss(EngineFailed):

@@ -28,7 +28,7 @@ def told_on_stderr(title: str) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def bar_on_stderr(title: str, unit: str, *, after_s: float = SHORT_S) -> Iterator[Callable[[int, int], None]]:
-    """A function that takes how many are done, of how many; a bar shows it from `after_s` on, and goes at the end."""
+    """A function that takes how many are done, of how many; a bar shows it from `after_s` after its first call on."""
     if not sys.stderr.isatty():
         yield lambda done, of: None
         return
@@ -47,10 +47,16 @@ def bar_on_stderr(title: str, unit: str, *, after_s: float = SHORT_S) -> Iterato
     task = bar.add_task(title, total=None)
     timer = Timer(after_s, bar.start)
     timer.daemon = True
-    timer.start()
+
+    def show(done: int, of: int) -> None:
+        bar.update(task, completed=done, total=of)
+        if timer.ident is None:
+            timer.start()
+
     try:
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield show
     finally:
-        timer.cancel()
-        timer.join()
+        if timer.ident is not None:
+            timer.cancel()
+            timer.join()
         bar.stop()

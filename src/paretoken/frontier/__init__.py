@@ -20,7 +20,6 @@ from paretoken.frontier.verdict import (
     confidence,
     crossovers,
     curve_grid,
-    pair_crossovers,
     segments,
     verdict_at,
 )
@@ -46,7 +45,6 @@ __all__ = [
     "from_axis",
     "no_data",
     "one_per_load",
-    "pair_crossovers",
     "pareto",
     "segments",
     "to_axis",

@@ -175,16 +175,6 @@ def crossovers(grid: CurveGrid) -> list[Crossover]:
     return crossed
 
 
-def pair_crossovers(grid: CurveGrid, one: str, other: str) -> list[Crossover]:
-    """Every latency at which the sign of value(one) − value(other) changes."""
-    if one not in grid.names or other not in grid.names:
-        return []
-    a, b = grid.names.index(one), grid.names.index(other)
-    sign = np.sign(grid.value[a] - grid.value[b])
-    changes = np.flatnonzero((sign[:-1] * sign[1:]) < 0)
-    return [Crossover(_root(grid, a, b, int(i)), *((one, other) if sign[i] > 0 else (other, one))) for i in changes]
-
-
 def leaders(curves: Iterable[Curve], latency_s: float) -> dict[str, Leader]:
     """The best curve of each accelerator that meets the limit."""
     best: dict[str, Leader] = {}

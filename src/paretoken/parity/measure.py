@@ -10,8 +10,6 @@ from itertools import chain
 from paretoken.parity.rows import AMD, NVIDIA, Scan, StepRow
 
 TOTAL = "all"
-BY = ("area", "subject")
-"""What `coverage` can be split by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import polars as pl
 
-REQUESTS_VERSION = 1
-
 REQUEST_SCHEMA: dict[str, pl.DataType] = {
     "index": pl.Int64(),  # in order of due time within the load level
     "worker": pl.Int32(),  # process that sent it

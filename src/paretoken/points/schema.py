@@ -226,11 +226,6 @@ CONFIGURATION = tuple(c.name for c in _configuration() if c.name not in ("engine
 CONFIGURATION_AT_LENGTHS = (*CONFIGURATION, "workload", "isl", "osl")
 
 
-def empty() -> pl.DataFrame:
-    """A table of no rows with every stored column."""
-    return pl.DataFrame(schema={c.name: c.dtype for c in STORED})
-
-
 def conform(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with every stored column, in order and of its type; absent ones are null.
 

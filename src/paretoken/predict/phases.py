@@ -21,7 +21,7 @@ from paretoken.predict.calibration.runs import stated_kv_dtype, stated_version
 from paretoken.predict.configure import case
 from paretoken.predict.deployment import Case, Deployment, Lengths
 from paretoken.predict.explain import Explanation, TimeShare, explain_case
-from paretoken.predict.pools.explain import PoolExplanation, explain_pools
+from paretoken.predict.pools.explain import explain_pools
 from paretoken.predict.pools.rows import laid_out, pooled_cases
 from paretoken.predict.published_settings import published_settings
 from paretoken.predict.settings import EngineSettings
@@ -51,12 +51,6 @@ def shares_of(explanation: Explanation) -> PhaseShares:
     decodes = case.lengths.osl > 1
     share = min(case.concurrency / explanation.e2e_s * prompt_s, 1.0) if decodes else 1.0
     return PhaseShares(share, _kv_share(parts) if decodes else None, PREDICTED_TIME)
-
-
-def shares_of_pools(explanation: PoolExplanation) -> PhaseShares:
-    """The shares of two pools: their GPUs."""
-    pools = explanation.case.pools
-    return _by_gpus(pools.prefill_gpus, pools.decode_gpus, _kv_share(explanation.parts))
 
 
 def shares_of_point(point: Mapping[str, Any], catalog: Catalog) -> PhaseShares:

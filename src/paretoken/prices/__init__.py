@@ -2,7 +2,6 @@
 
 from paretoken.prices.cost import (
     break_even_rent,
-    energy_usd_per_mtok,
     joules_per_token,
     split_usd_per_mtok,
     tok_s_per_mw,
@@ -13,7 +12,6 @@ from paretoken.prices.tariff import Tariff, tariff, tariffs, with_prices
 __all__ = [
     "Tariff",
     "break_even_rent",
-    "energy_usd_per_mtok",
     "joules_per_token",
     "split_usd_per_mtok",
     "tariff",

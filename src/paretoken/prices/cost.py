@@ -132,8 +132,3 @@ def gco2_per_mtok(joules_per_token: float, grid_gco2_per_kwh: float) -> float:
     Use the energy at the utility's meter. 4.1844 J/token at 400 g/kWh: 464.9.
     """
     return joules_per_token / 3.6 * grid_gco2_per_kwh
-
-
-def energy_usd_per_mtok(joules_per_token: float, usd_per_kwh: float) -> float:
-    """Cost of the energy alone of a million tokens, USD."""
-    return joules_per_token * usd_per_kwh / 3.6

@@ -31,7 +31,6 @@ LINE_STEP = 1.01
 """The same between its corners. Less is no gain of interactivity, but may cost most of the throughput."""
 
 Predicted = PooledRow | AggregatedRow
-Place = tuple[float, float]
 Scale = Callable[[float], float]
 
 

@@ -11,18 +11,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from paretoken.serve import api, login, pages, runs
-from paretoken.serve.error_handlers import HANDLERS
-from paretoken.serve.guard import Guard
+from paretoken.serve.access.guard import Guard
+from paretoken.serve.access.login import login_routes
+from paretoken.serve.api.routes import api_routes
+from paretoken.serve.ask.pages import ask_routes
+from paretoken.serve.runs.routes import run_routes
 from paretoken.serve.settings import ServeSettings
-from paretoken.serve.work import working
+from paretoken.serve.web.error_handlers import HANDLERS
+from paretoken.serve.workers.lanes import working
 
-PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (
-    api.routes,
-    login.routes,
-    pages.routes,
-    runs.routes,
-)
+PARTS: tuple[Callable[[ServeSettings], Sequence[BaseRoute]], ...] = (api_routes, login_routes, ask_routes, run_routes)
 """Each takes the settings and returns its routes."""
 
 

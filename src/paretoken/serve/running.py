@@ -71,7 +71,7 @@ def config_of(app: ASGIApp) -> Config:
     """How uvicorn serves an app: quietly, to a bounded number of clients, with a bounded end."""
     from uvicorn import Config
 
-    from paretoken.serve.patience import PatientProtocol
+    from paretoken.serve.access.patience import PatientProtocol
 
     return Config(
         app,

@@ -45,6 +45,8 @@ def test_an_engine_that_never_answers_is_not_counted_here(folder, monkeypatch):
         work(folder.folder, 1, "127.0.0.1")
     (job,) = folder.jobs()
     assert statuses(folder) == ["pending"] * 2 and not folder.of(job).cell(job.cells[0])["attempts"]
+    (start,) = folder.of(job).status()["starts"]
+    assert (start["kind"], start["failed"]) == ("slow start", "Emulator was not ready after 5 s")
 
 
 def test_an_engine_that_is_lost_is_not_counted_here(folder, monkeypatch):

@@ -27,7 +27,7 @@ from paretoken.campaign.kubernetes.run import check_kubernetes, go_kubernetes
 from paretoken.campaign.run import begin, plan_of, reopen
 from paretoken.campaign.state import CampaignFolder
 from paretoken.catalog.loader import load_catalog
-from paretoken.errors import BadConfig, BadFile, ParetokenError
+from paretoken.errors import BadConfig, BadFile, CannotWrite, ParetokenError
 from tests.support import kubectl_here
 from tests.support.kubectl_here import RUNS, over, pod, waits
 
@@ -137,6 +137,134 @@ def test_failures_are_counted_with_their_reason(begun, pods, kind, tries, words)
     assert calls(place)[-1][1:3] == ["delete", "pod"]
 
 
+EVICTED = pod("load", load=over(137), keeper=over(137))
+EVICTED["status"] |= {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}
+
+
+@pytest.mark.parametrize(
+    ("load", "kind", "words"),
+    [
+        (EVICTED, "evicted", "the cluster ended the pod of the load: low on memory"),
+        (pod("load", load=over(137, "OOMKilled"), keeper=RUNS), "out of memory", "the load ran out of host memory"),
+    ],
+)
+def test_a_load_that_the_cluster_ends_says_why(begun, load, kind, words):
+    """Of an evicted one nothing can be fetched: there is no wait for it."""
+    folder, _ = begun([BOTH, [BOTH[0], load]], text=TEXT + "[run]\nretries = 0\n")
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", kind)] * 2
+    assert words in (status(folder)[0].reason or "")
+
+
+def test_an_engine_that_is_never_ready_is_a_slow_start_with_its_log(begun):
+    folder, place = begun([BOTH, [BOTH[0], pod("load", load=over(2), keeper=RUNS)]], text=TEXT + "[run]\nretries = 0\n")
+    (job,) = folder.jobs()
+    job_file = place / f"measured-1/jobs/{job.slug}/job.json"
+    job_file.parent.mkdir(parents=True)
+    start = {"kind": "slow start", "failed": "Emulator was not ready after 5 s"}
+    job_file.write_text(json.dumps({"status": "running", "starts": [start]}))
+    (place / "log-server").write_text("loading weights\n")
+    go_kubernetes(folder)
+    assert states(folder) == [("failed", "slow start")] * 2
+    assert status(folder)[0].reason == "Emulator was not ready after 5 s; loading weights"
+
+
+def test_a_log_may_have_any_bytes(begun):
+    folder, place = begun([BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    (place / "log-server").write_bytes(b"caf\xe9\n")
+    go_kubernetes(folder)
+    (job,) = folder.jobs()
+    assert states(folder) == [("done", None)] * 2
+    assert (folder.of(job).folder / "server.1.log").read_text() == "caf\ufffd\n"
+
+
+def test_what_a_killed_driver_left_is_fetched_before_it_is_deleted(begun):
+    folder, place = begun([BOTH, ENDED])
+    (place / "pod/.pushed").touch()
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    (place / "measured-1/jobs").rename(place / "pod/jobs")
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2
+    assert not list(place.glob("created-*")) and calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_a_cell_that_another_driver_measured_is_not_charged(begun):
+    """Its status is left from a driver that was killed: an engine that does not start costs all open cells."""
+    folder, place = begun([[pod("engine", server=over(1)), BOTH[1]]], [BOTH, ENDED])
+    measured(folder, place, 2, _16_8="done", _32_16="done")
+    (job,) = folder.jobs()
+    folder.of(job).note_cell(job.cells[0], status="running")
+    (place / "log").write_text("CUDA out of memory\n")
+    attempts = []
+    driver = JobDriver(folder, folder.of(job), *prepared(folder), Event())
+    driver.job = folder.of(job)
+    count = type(driver.job).count_failure
+
+    def counted(self, *words):
+        count(self, *words)
+        attempts.extend(len(self.cell(cell)["attempts"]) for cell in job.cells)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(driver.job), "count_failure", counted)
+        driver.drive()
+    assert attempts == [1, 1]
+
+
+def test_objects_are_deleted_once_the_cluster_answers_again(begun, monkeypatch):
+    folder, place = begun([BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    delete, refused = Kubectl.delete, iter([False, True, True])
+
+    def delete_later(self, name):
+        if next(refused, False):
+            raise ParetokenError("no route to host")
+        delete(self, name)
+
+    monkeypatch.setattr(Kubectl, "delete", delete_later)
+    go_kubernetes(folder)
+    assert states(folder) == [("done", None)] * 2 and calls(place)[-1][1:3] == ["delete", "pod"]
+
+
+def test_an_interruption_ends_a_transfer(begun, tmp_path):
+    folder, _ = begun([BOTH])
+    after = tmp_path / "after"
+    (tmp_path / "bin" / "kubectl").write_text(
+        f"#!{sys.executable} -IS\nimport pathlib, time\ntime.sleep(60)\npathlib.Path({str(after)!r}).touch()\n"
+    )
+    stop = Event()
+    stop.set()
+    with pytest.raises(ParetokenError, match="the transfer was interrupted"):
+        Kubectl(folder.campaign().kubernetes).push("load-1", lambda tar: None, stop)
+    assert not after.exists()
+
+
+def test_a_transfer_that_takes_too_long_says_so(begun, tmp_path, monkeypatch):
+    monkeypatch.setattr(kubectl, "STREAM_S", 0.1)
+    monkeypatch.setattr(kubectl, "STOP_S", 0.05)
+    folder, _ = begun([BOTH])
+    (tmp_path / "bin" / "kubectl").write_text(f"#!{sys.executable} -IS\nimport time\ntime.sleep(60)\n")
+    with pytest.raises(ParetokenError, match=r"or took longer than 0\.1 s"):
+        Kubectl(folder.campaign().kubernetes).pull("load-1", "jobs/a", tmp_path)
+
+
+def test_only_what_is_new_is_fetched_by_the_clock_of_the_pod(begun, tmp_path):
+    folder, place = begun([BOTH])
+    inside = place / "pod/jobs/a"
+    inside.mkdir(parents=True)
+    now_s = time.time()
+    for name, age_s in {"pushed": 5_000, "old": 200, "new": 20, "new.journal": 20}.items():
+        (inside / name).write_text(name)
+        os.utime(inside / name, (now_s - age_s, now_s - age_s))
+    (place / "pod/.pushed").touch()
+    os.utime(place / "pod/.pushed", (now_s - 3_000, now_s - 3_000))
+    client = Kubectl(folder.campaign().kubernetes)
+    client.pull("load-1", "jobs/a", tmp_path / "part", newest_s=75.0)
+    client.pull("load-1", "jobs/a", tmp_path / "all")
+    assert {p.name for p in (tmp_path / "part/jobs/a").iterdir()} == {"new"}
+    assert {p.name for p in (tmp_path / "all/jobs/a").iterdir()} == {"old", "new", "new.journal"}
+
+
 def test_a_lost_engine_costs_the_cell_that_was_measured(begun):
     folder, place = begun([BOTH, [pod("engine", server=over(1)), BOTH[1]]], [BOTH, ENDED])
     measured(folder, place, 1, _16_8="running")
@@ -223,16 +351,21 @@ def test_a_pod_that_writes_elsewhere_is_not_waited_for(begun, tmp_path):
         f"time.sleep(20)\npathlib.Path({str(waited)!r}).touch()\n"
     )
     with pytest.raises(BadFile, match="is outside jobs/a"):
-        Kubectl(folder.campaign().kubernetes).pull("load-1", "jobs/a", tmp_path, everything=True)
+        Kubectl(folder.campaign().kubernetes).pull("load-1", "jobs/a", tmp_path)
     assert not waited.exists()
+
+
+def prepared(folder: CampaignFolder):
+    """The objects of its only job, and the commands for its cluster."""
+    campaign, (job,) = folder.campaign(), folder.jobs()
+    return job_objects(campaign, load_catalog(), job, folder.identity()), Kubectl(campaign.kubernetes)
 
 
 def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
     folder, place = begun([BOTH])
     measured(folder, place, 1, _16_8="done", _32_16="running")
-    campaign, (job,) = folder.campaign(), folder.jobs()
-    stop, objects = Event(), job_objects(campaign, load_catalog(), job, folder.folder)
-    driver = JobDriver(folder, folder.of(job), objects, Kubectl(campaign.kubernetes), stop)
+    (job,), stop = folder.jobs(), Event()
+    driver = JobDriver(folder, folder.of(job), *prepared(folder), stop)
     thread = Thread(target=driver.drive)
     thread.start()
     for _ in range(600):
@@ -275,14 +408,14 @@ def test_a_cluster_that_refuses_is_quoted(begun):
 
 
 def test_a_point_that_takes_too_long_costs_an_attempt(begun):
-    folder, place = begun([BOTH], text=TEXT + "[run]\npoint_timeout_s = 5\nretries = 0\n")
+    folder, place = begun([BOTH], text=TEXT + "[run]\npoint_timeout_s = 0.3\nretries = 0\n")
     measured(folder, place, 1, _16_8="running", _32_16="done")
     cell = next(place.glob("measured-1/jobs/*/16-8/cell.json"))
     point = {"number": 1, "of": 1, "users": 1, "rate": None, "since_unix_s": 0.0}
     cell.write_text(json.dumps({"status": "running", "attempts": [], "point": point}))
     go_kubernetes(folder)
     assert states(folder) == [("failed", "timeout"), ("done", None)]
-    assert "longer than point_timeout_s = 5 s" in (status(folder)[0].reason or "")
+    assert "longer than point_timeout_s = 0.3 s" in (status(folder)[0].reason or "")
 
 
 def test_a_cluster_that_is_away_for_long_ends_the_campaign(begun, monkeypatch):
@@ -309,8 +442,18 @@ def test_without_kubectl(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     campaign, plan = plan_of(tmp_path / "c.toml")
     with pytest.raises(BadConfig, match="kubectl is not on the PATH"):
-        check_kubernetes(campaign, plan.jobs, tmp_path / "out")
+        check_kubernetes(campaign, plan.jobs)
     assert load_campaign(tmp_path / "c.toml").kubernetes.namespace == "bench"
+
+
+def sent(folder: CampaignFolder) -> dict[str, bytes]:
+    """What the parcel of its only job holds, by name; only files have content."""
+    (job,), content = folder.jobs(), io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w|") as tar:
+        pack(tar, folder, folder.of(job))
+    content.seek(0)
+    with tarfile.open(fileobj=content) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar if member.isreg()}
 
 
 def test_no_weights_logs_or_locks_are_sent(begun):
@@ -320,14 +463,47 @@ def test_no_weights_logs_or_locks_are_sent(begun):
     for name in ("server.1.log", ".lock", "16-8/levels/0001/summary.json"):
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
         (inside / name).write_text("{}")
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w|") as tar:
-        pack(tar, folder, folder.of(job))
-    content.seek(0)
-    with tarfile.open(fileobj=content) as tar:
-        names = tar.getnames()
+    names = list(sent(folder))
     assert f"jobs/{job.slug}/16-8/levels/0001/summary.json" in names and "campaign.json" in names
     assert not [n for n in names if n.endswith((".log", ".lock"))]
+
+
+def test_files_behind_links_are_sent_with_their_content(begun, tmp_path):
+    """As the tokenizers in the cache of the hub are."""
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "blob").write_text('{"a": 1}')
+    (tmp_path / "hub" / "tokenizer.json").symlink_to("../blob")
+    folder, _ = begun([BOTH], text=TEXT.replace('"tokenizer.json"', '"hub"'))
+    assert b'{"a": 1}' in sent(folder).values()
+
+
+def test_a_trace_beside_the_campaign_file_is_sent(begun, tmp_path):
+    (tmp_path / "trace.jsonl").write_text("{}\n")
+    folder, _ = begun([BOTH], text=TEXT.replace("[bench]", '[bench]\ntrace = "trace.jsonl"'))
+    members = sent(folder)
+    trace = json.loads(members["campaign.json"])["campaign"]["bench"]["trace"]
+    assert members[trace.removeprefix("/campaign/")] == b"{}\n"
+
+
+def test_two_campaigns_of_one_file_and_path_have_their_own_objects(begun, tmp_path):
+    """Two machines of a CI run the same file in folders of the same name, on one cluster."""
+    folder, _ = begun([BOTH])
+    names = {prepared(folder)[0].name}
+    assert prepared(CampaignFolder(folder.folder))[0].name in names
+    folder.folder.rename(tmp_path / "kept")
+    names.add(prepared(begin(tmp_path / "c.toml", tmp_path / "out", here=False))[0].name)
+    assert len(names) == 2 and prepared(CampaignFolder(tmp_path / "kept"))[0].name in names
+
+
+def test_a_full_disk_here_is_named(tmp_path):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("jobs/a/x/y"), io.BytesIO())
+    content.seek(0)
+    (tmp_path / "jobs/a").mkdir(parents=True)
+    (tmp_path / "jobs/a/x").touch()
+    with pytest.raises(CannotWrite, match="jobs/a/x/y is not writable"), tarfile.open(fileobj=content) as tar:
+        unpack(tar, "jobs/a", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "jobs/a/../../x", "other/x"])

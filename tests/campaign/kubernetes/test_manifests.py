@@ -27,7 +27,7 @@ VERSIONS = ("1.29", "1.37")
 
 
 def made(tmp_path: Path, text: str = ON_CLUSTER) -> list[dict]:
-    return read(manifests(campaign(tmp_path, text), plan(tmp_path, text).jobs, tmp_path / "out"))
+    return read(manifests(campaign(tmp_path, text), plan(tmp_path, text).jobs))
 
 
 def read(text: str) -> list[dict]:
@@ -56,7 +56,24 @@ def test_every_object_is_valid_and_each_job_has_its_own(tmp_path):
     assert len(set(names)) == len(names)
     engine, service = jobs_of(documents, "engine")[0], next(d for d in documents if d["kind"] == "Service")
     assert engine["spec"]["template"]["metadata"]["labels"] == service["spec"]["selector"]
-    assert "&" not in manifests(campaign(tmp_path, ON_CLUSTER), plan(tmp_path, ON_CLUSTER).jobs, tmp_path)
+    assert "&" not in manifests(campaign(tmp_path, ON_CLUSTER), plan(tmp_path, ON_CLUSTER).jobs)
+
+
+def test_all_objects_of_a_job_are_deleted_by_its_label(tmp_path):
+    """A ConfigMap that stays would stop the next attempt, which creates it again."""
+    documents = made(tmp_path, ON_CLUSTER.replace('["vllm", "sglang"]', '["trtllm"]').replace(', "MI300X"', ""))
+    check(documents)
+    assert {d["kind"] for d in documents} == {"Job", "Service", "ConfigMap"}
+    for document in documents:
+        labels = document["metadata"]["labels"]
+        assert document["metadata"]["name"].startswith(labels["app.kubernetes.io/instance"])
+        assert labels["app.kubernetes.io/name"] == "paretoken-campaign"
+
+
+def test_no_probe_disturbs_the_engine(tmp_path):
+    """Under load a probe may fail: its Service would then refuse requests that are measured."""
+    for job in jobs_of(made(tmp_path), "engine"):
+        assert not [key for key in pod_of(job)["containers"][0] if key.endswith("Probe")]
 
 
 def test_gpus_image_and_weights_follow_the_recipe(tmp_path):
@@ -119,17 +136,17 @@ SERVING = ServingConfig(accelerator="CPU", engine="vllm", model="m", precision="
 @example("日本", 5_000, "a")
 @example("-" * 80, 1, "/")
 @example("9" * 80, 5_000, "x")
-def test_names_are_labels_whatever_the_campaign_is_called(name, number, folder):
+def test_names_are_labels_whatever_the_campaign_is_called(name, number, identity):
     of = Campaign(name=name, matrix=CampaignMatrix(), models={"m": ModelWeights(path="a/b")})
-    made_name = name_of(of, CampaignJob(number, SERVING, ("chat",), 1), Path("out") / folder.replace("\0", ""))
+    made_name = name_of(of, CampaignJob(number, SERVING, ("chat",), 1), identity)
     for whole in (made_name, f"{made_name}-engine", f"{made_name}-load", f"{made_name}-files"):
         assert LABEL.fullmatch(whole), whole
 
 
 @given(st.lists(st.tuples(st.integers(1, 9_999), st.sampled_from(["a", "b"])), min_size=2, unique=True))
-def test_names_of_different_jobs_and_folders_differ(jobs):
+def test_names_of_different_jobs_and_campaigns_differ(jobs):
     of = Campaign(name="x" * 60, matrix=CampaignMatrix())
-    names = {name_of(of, CampaignJob(n, SERVING, ("chat",), 1), Path(out)) for n, out in jobs}
+    names = {name_of(of, CampaignJob(n, SERVING, ("chat",), 1), identity) for n, identity in jobs}
     assert len(names) == len(jobs)
 
 
@@ -144,7 +161,7 @@ def test_hostile_settings_stay_texts(nodes, namespace, image):
         engines={"vllm": {"image": "registry/vllm:1"}},
     )
     job = CampaignJob(1, ServingConfig(**{**SERVING_FIELDS, "accelerator": "H200"}), ("chat",), 1)
-    documents = read(manifests(of, [job], Path("out")))
+    documents = read(manifests(of, [job]))
     assert [d["kind"] for d in documents] == ["Job", "Service", "Job"]
     assert {d["metadata"]["namespace"] for d in documents} == {namespace}
     assert pod_of(documents[2]).get("nodeSelector", {}) == nodes
@@ -173,4 +190,4 @@ SERVING_FIELDS = {
 )
 def test_what_no_pod_can_run(tmp_path, text, match):
     with pytest.raises(BadConfig, match=match):
-        manifests(campaign(tmp_path, text), plan(tmp_path, text).jobs, tmp_path)
+        manifests(campaign(tmp_path, text), plan(tmp_path, text).jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paretoken.campaign.kubernetes.pods import ended, of_component, runs, trouble
+from paretoken.campaign.kubernetes.pods import ended, late, of_component, runs, trouble
 from tests.support.kubectl_here import RUNS, over, pod, waits
 
 PENDING = {"phase": "Pending"}
@@ -23,39 +23,35 @@ UNSCHEDULABLE = {
     },
 }
 
+_LOW = {"phase": "Failed", "reason": "Evicted", "message": "low on ephemeral-storage"}
+EVICTED = {"metadata": {}, "status": _LOW}
+EVICTED_RUNNING = {"metadata": {}, "status": pod("engine", server=over(137))["status"] | _LOW}
+"""Newer clusters list the containers, too, which they killed."""
+
 
 @pytest.mark.parametrize(
-    ("pod_json", "waited_s", "expected"),
+    ("pod_json", "expected"),
     [
-        (None, 10, None),
-        (None, 61, ("made no pod of the engine within 60 s", "pending", False)),
-        (UNSCHEDULABLE, 10, None),
-        (UNSCHEDULABLE, 61, ("does not run after 60 s: 0/4 nodes are available: 4 Insufficient", "pending", False)),
-        (pod("engine", server=waits("ContainerCreating"), **PENDING), 10, None),
-        (pod("engine", server=waits("ContainerCreating"), **PENDING), 61, ("ContainerCreating", "pending", False)),
-        (pod("engine", server=waits("ErrImagePull", "no such host"), **PENDING), 10, None),
+        (UNSCHEDULABLE, None),
+        (pod("engine", server=waits("ContainerCreating"), **PENDING), None),
+        (pod("engine", server=waits("ErrImagePull", "no such host"), **PENDING), None),
         (
             pod("engine", server=waits("ImagePullBackOff", 'Back-off pulling image "x:1"'), **PENDING),
-            1,
             ('the pod of the engine cannot pull the image: Back-off pulling image "x:1"', "setup", False),
         ),
         (
             pod("engine", server=waits("CreateContainerConfigError", 'secret "a" not found'), **PENDING),
-            1,
             ('lacks a Secret or a ConfigMap: secret "a" not found', "setup", False),
         ),
-        (pod("engine", server=RUNS), 999, None),
-        (pod("engine", server=over(137, "OOMKilled"), phase="Failed"), 1, ("host memory", "out of memory", True)),
-        (pod("engine", server=over(1), phase="Failed"), 1, ("ran out of GPU memory", "out of GPU memory", True)),
-        (
-            {"metadata": {}, "status": {"phase": "Failed", "reason": "Evicted", "message": "low on ephemeral-storage"}},
-            1,
-            ("ended the pod of the engine: low on ephemeral-storage", "evicted", True),
-        ),
+        (pod("engine", server=RUNS), None),
+        (pod("engine", server=over(137, "OOMKilled"), phase="Failed"), ("host memory", "out of memory", True)),
+        (pod("engine", server=over(1), phase="Failed"), ("ran out of GPU memory", "out of GPU memory", True)),
+        (EVICTED, ("ended the pod of the engine: low on ephemeral-storage", "evicted", True)),
+        (EVICTED_RUNNING, ("ended the pod of the engine: low on ephemeral-storage", "evicted", True)),
     ],
 )
-def test_why_a_pod_cannot_go_on(pod_json, waited_s, expected):
-    why = trouble(pod_json, "the engine", waited_s, 60, lambda _: "x\nCUDA out of memory\n" if waited_s else "")
+def test_why_a_pod_cannot_go_on(pod_json, expected):
+    why = trouble(pod_json, "engine", lambda _: "x\nCUDA out of memory\n")
     if expected is None:
         assert why is None
     else:
@@ -63,8 +59,35 @@ def test_why_a_pod_cannot_go_on(pod_json, waited_s, expected):
         assert "\n" not in why.reason
 
 
+@pytest.mark.parametrize(
+    ("container", "words", "kind"),
+    [
+        (over(137, "OOMKilled"), "the load ran out of host memory (exit status 137); x | CUDA", "out of memory"),
+        (over(2), "the load exited with status 2; x | CUDA", "worker"),
+    ],
+)
+def test_why_the_load_ended(container, words, kind):
+    why = trouble(pod("load", load=container, keeper=RUNS), "load", lambda _: "x\nCUDA out of memory\n")
+    assert why and words in why.reason and why.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("pod_json", "words"),
+    [
+        (None, "created no pod of the engine within 60 s"),
+        (UNSCHEDULABLE, "does not run after 60 s: 0/4 nodes are available: 4 Insufficient"),
+        (pod("engine", server=waits("ContainerCreating"), **PENDING), "ContainerCreating"),
+        (pod("engine", server=RUNS), None),
+    ],
+)
+def test_why_a_pod_is_late(pod_json, words):
+    why = late(pod_json, "engine", 60)
+    assert (why is None) == (words is None)
+    assert why is None or (words in why.reason and (why.kind, why.may_help) == ("pending", False))
+
+
 def test_the_words_of_a_cluster_are_inert():
-    why = trouble(pod("engine", server=waits("InvalidImageName", "\x1b[31m" + "x" * 900)), "the engine", 0, 60)
+    why = trouble(pod("engine", server=waits("InvalidImageName", "\x1b[31m" + "x" * 900)), "engine", lambda _: "")
     assert why and "\x1b" not in why.reason and len(why.reason) < 500
 
 

@@ -13,9 +13,9 @@ from paretoken.receipts.archive import publish
 from paretoken.receipts.places import verified_at
 from paretoken.receipts.recipes import recipes_at
 from paretoken.receipts.verify import verify_run
-from paretoken.serve.live import level_picture, live_record
-from paretoken.serve.run_files import run_places
-from paretoken.serve.run_rows import row_of
+from paretoken.serve.runs.files import run_places
+from paretoken.serve.runs.live import level_picture, live_record
+from paretoken.serve.runs.rows import row_of
 from tests.fuzz.reader import Files, FuzzedReader
 from tests.fuzz.registry.runs import files_below
 from tests.support.live_levels import Silent, progress

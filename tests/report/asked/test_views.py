@@ -16,8 +16,8 @@ from paretoken.report.asked.labels import head
 from paretoken.report.asked.page import render_answer
 from paretoken.report.asked.views import VIEWS, view_of
 from paretoken.report.page import MOST_PLOTS
-from paretoken.serve.jobs import SLOW
-from paretoken.serve.questions import FIRST_QUESTIONS
+from paretoken.serve.ask.questions import FIRST_QUESTIONS
+from paretoken.serve.workers.job_names import SLOW
 
 POINTS = {"model": "deepseek-r1", "precision": "fp8", "workload": "chat"}
 OPTIONS = ["--model", "deepseek-r1", "--precision", "fp8", "--workload", "chat"]

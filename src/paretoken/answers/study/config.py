@@ -37,6 +37,11 @@ class ServingFilter:
     serving: Serving
     speculative: Speculative
 
+    @property
+    def word(self) -> str:
+        """plain or best known, as a cell of a table says."""
+        return self.short.removesuffix(" serving").lower()
+
 
 SERVING_FILTERS = {
     s.name: s

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from paretoken.errors import BadConfig
 
-Balance = Literal["round_robin", "weighted", "least_outstanding"]
 Choose = Callable[[Sequence[int]], int]
 """Running requests per endpoint in, the index of the endpoint out."""
 

@@ -25,13 +25,12 @@ ROW = 32
     TPOT_NS,
     TPOT_COUNT,
     DONE_SENDING,
-    PHASE,
     SESSIONS_BEGUN,
     SESSIONS_ENDED,
     SESSIONS_FAILED,
     CPU_NS,
     CPU_AT_NS,
-) = range(18)
+) = range(17)
 GO_NS, COMMAND = 0, 1
 RUN, DRAIN, CANCEL = range(3)
 CPU_WINDOW_NS = 2_000_000_000

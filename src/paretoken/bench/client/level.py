@@ -67,7 +67,6 @@ class LevelRun:
         self.start_unix_s = start_unix_s
         self.pids: dict[int, int] = {}
         self.t0_unix_s = 0.0
-        self.sending_ns = 0
 
     def run(self) -> LevelResult:
         before = _host_cpu()

@@ -45,11 +45,6 @@ class Tokenizer:
         """Entries, added tokens included."""
         return self._inner.get_vocab_size(with_added_tokens=True)
 
-    @property
-    def added_per_prompt(self) -> int:
-        """Special tokens that encoding a plain prompt adds, such as one BOS."""
-        return self._inner.num_special_tokens_to_add(False)
-
     def plain_ids(self) -> npt.NDArray[np.int64]:
         """Every id that is not an added or special token, rising, int64: safe to send and unable to end a turn."""
         added = self._inner.get_added_tokens_decoder()

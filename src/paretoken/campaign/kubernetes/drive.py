@@ -13,26 +13,51 @@ from typing import cast
 from paretoken.campaign.kubernetes.kubectl import Kubectl
 from paretoken.campaign.kubernetes.manifests import ALONE_MINUTES, JobObjects
 from paretoken.campaign.kubernetes.parcel import pack
-from paretoken.campaign.kubernetes.pods import ENGINE, LOAD, SERVER, Pod, Trouble, ended, of_component, runs, trouble
-from paretoken.campaign.state import FAILED, JOBS, LOCK, RUNNING, CampaignFolder, JobFolder, locked, now
-from paretoken.campaign.supervise import overdue
+from paretoken.campaign.kubernetes.pods import (
+    COMPONENTS,
+    ENGINE,
+    KEEPER,
+    LOAD,
+    SERVER,
+    Pod,
+    Trouble,
+    ended,
+    gone,
+    late,
+    of_component,
+    pod_name,
+    runs,
+    tail_of,
+    trouble,
+)
+from paretoken.campaign.state import FAILED, JOBS, LOCK, CampaignFolder, JobFolder, locked, now
+from paretoken.campaign.supervise import PointTimer
 from paretoken.engines.kubernetes.text import Manifest
-from paretoken.errors import BadConfig, BadFile, ParetokenError
+from paretoken.errors import BadConfig, BadFile, CannotWrite, ParetokenError
 from paretoken.foreign_text import visible_lines
 
 LOOK_S = 2.0
 PULL_S = 15.0
 SETTLE_S = 20.0
-"""How long the cluster may take to say of an engine that it has ended."""
+"""How long the cluster may take to show that an engine has ended."""
 LOST_S = 300.0
 """How long the cluster may not answer before the campaign ends, and may not send the results before they are lost."""
-LOOK_ALONE_S = ALONE_MINUTES * 60 / 3
-"""How often the load hears of its driver while nothing is fetched: two of these may fail."""
-PARTS = ((ENGINE, "the engine"), (LOAD, "the load"))
+HEARTBEAT_S = ALONE_MINUTES * 60 / 3
+"""Time between heartbeats of the driver while nothing is fetched: two of them may fail."""
+SLACK_S = 60.0
+"""Files get their names once they are whole; one that was begun this long before a transfer counts as new."""
 
 
 class Stopped(Exception):
     """The campaign is interrupted."""
+
+
+class AttemptFailed(Exception):
+    """The engine or the load ended too early."""
+
+    def __init__(self, why: Trouble) -> None:
+        super().__init__(why.reason)
+        self.why = why
 
 
 @dataclass(slots=True)
@@ -45,8 +70,9 @@ class JobDriver:
     kubectl: Kubectl
     stop: Event
     clock: Callable[[], float] = time.monotonic
-    wall_clock: Callable[[], float] = time.time
     answered_s: float = field(default=0.0, init=False)
+    pulled_s: float | None = field(default=None, init=False)
+    """When the last transfer began after which everything was here; None before the first of an attempt."""
 
     def drive(self) -> None:
         """Run the job to its end, or until `stop` is set. Its objects are deleted however it ends."""
@@ -54,111 +80,133 @@ class JobDriver:
             if not acquired:
                 raise BadConfig(f"another process is working on {self.job.folder}; wait for it, or stop it")
             with suppress(Stopped):
+                self._clear()
                 while self.job.open_cells():
-                    if failure := self._attempt():
-                        self._count(failure)
-                failed = any(self.job.cell(cell)["status"] == FAILED for cell in self.job.job.cells)
-                self.job.note(**({"status": FAILED, "ended": now()} if failed else {}))
+                    try:
+                        self._attempt()
+                    except AttemptFailed as e:
+                        retries = self.folder.campaign().run.retries if e.why.may_help else 0
+                        self.job.count_failure(e.why.reason, e.why.kind, retries)
+                if self.job.failed_cells():
+                    self.job.note(status=FAILED, ended=now())
 
-    def _attempt(self) -> Trouble | None:
-        """One life of the engine; why it ended too early."""
-        self.answered_s = self.clock()
-        for cell in self.job.open_cells():  # left by a driver that was killed, perhaps days ago
-            self.job.note_cell(cell, point=None)
+    def _clear(self) -> None:
+        """Delete what a killed driver left on the cluster, and fetch first what its load has measured meanwhile."""
+        with suppress(ParetokenError):
+            if load := of_component(self.kubectl.pods(self.objects.name), LOAD):
+                self._pull(load)
+        self.kubectl.delete(self.objects.name)
+
+    def _attempt(self) -> None:
+        """One life of the engine. AttemptFailed where it ends too early."""
+        self.answered_s, self.pulled_s = self.clock(), None
+        self.job.begin_attempt()
+        starts = len(self.job.status()["starts"])
         with self._on_cluster():
-            if failure := self._until_both_run():
-                return failure
-            load = self._pod(LOAD)
-            try:
-                self.kubectl.push(load, lambda tar: pack(tar, self.folder, self.job))
-            except ParetokenError as e:
-                return Trouble(f"the campaign did not reach the pod of the load: {e}", "transfer", True)
-            return self._until_load_ends(load)
+            self._push(self._until_both_run())
+            self._until_load_ends()
+            if self.job.open_cells():
+                self._raise_why(starts)
 
     @contextmanager
     def _on_cluster(self) -> Iterator[None]:
         """The objects of the job: created, at the end looked at once more, and deleted."""
         if self.stop.is_set():
             raise Stopped
-        self.kubectl.delete(self.objects.name)  # what a driver left that was killed
         try:
             self._create()
             yield
         finally:
             try:
                 with suppress(ParetokenError):
-                    self._keep_logs()
-                    self._pull(self._pod(LOAD), everything=False)
+                    self._fetch_last()
             finally:  # a full disk here keeps no GPU there
-                self.kubectl.delete(self.objects.name)
+                self._delete()
 
     def _create(self) -> None:
         """The load first: it owns the rest, which the cluster deletes with it should this machine be gone."""
         uid = self.kubectl.create(self.objects.load)
         owner: Manifest = {"apiVersion": "batch/v1", "kind": "Job", "name": f"{self.objects.name}-{LOAD}", "uid": uid}
-        for made in self.objects.engine:
-            metadata = cast("dict[str, Manifest]", made["metadata"])
-            self.kubectl.create({**made, "metadata": {**metadata, "ownerReferences": [owner]}})
+        for manifest in self.objects.engine:
+            metadata = cast("dict[str, Manifest]", manifest["metadata"])
+            self.kubectl.create({**manifest, "metadata": {**metadata, "ownerReferences": [owner]}})
 
-    def _until_both_run(self) -> Trouble | None:
-        began_s, within_s = self.clock(), self.kubectl.settings.pending_within_s
-        looked_s = began_s
+    def _delete(self) -> None:
+        """Delete the objects of the job: again and again while the cluster is away, once after an interruption."""
+        until_s = self.clock() + LOST_S
+        while True:
+            try:
+                self.kubectl.delete(self.objects.name)
+            except ParetokenError:
+                if self.clock() > until_s or self.stop.wait(LOOK_S):
+                    raise
+            else:
+                return
+
+    def _until_both_run(self) -> Pod:
+        """The pod of the load, once it and that of the engine run."""
+        began_s = beat_s = self.clock()
+        within_s = self.kubectl.settings.pending_within_s
         while True:
             pods = self._pods()
-            if runs(of_component(pods, LOAD)) and self.clock() - looked_s > LOOK_ALONE_S:
+            load = of_component(pods, LOAD)
+            if load and runs(load) and self.clock() - beat_s > HEARTBEAT_S:
                 with suppress(ParetokenError):
-                    self.kubectl.look(self._pod(LOAD))
-                looked_s = self.clock()
-            for component, what in PARTS:
+                    self.kubectl.heartbeat(pod_name(load))
+                beat_s = self.clock()
+            for component in COMPONENTS:
                 pod = of_component(pods, component)
-                if why := trouble(pod, what, self.clock() - began_s, within_s, partial(self._log, component)):
-                    return why
-            if all(runs(of_component(pods, component)) for component, _ in PARTS):
-                return None
+                self._check(pod, component)
+                if self.clock() - began_s > within_s and (why := late(pod, component, within_s)):
+                    raise AttemptFailed(why)
+            if load and runs(load) and runs(of_component(pods, ENGINE)):
+                return load
 
-    def _until_load_ends(self, load: str) -> Trouble | None:
-        """Fetch what is new from time to time; why the load, or the engine under it, ended too early."""
-        timeout_s, pulled_s = self.folder.campaign().run.point_timeout_s, self.clock()
+    def _until_load_ends(self) -> None:
+        """Fetch what is new from time to time, and everything once the load has ended, well or not."""
+        timer = PointTimer(self.folder.campaign().run.point_timeout_s, self.clock)
+        next_s = self.clock() + PULL_S
         while True:
             pods = self._pods()
-            if over := ended(of_component(pods, LOAD), LOAD):
-                if lost := self._pull_all(load):
-                    return lost
-                code = over.get("exitCode", 0)
-                return self._why_ended(code) if code or self.job.open_cells() else None
-            for component, what in PARTS:
-                if why := self._lost(pods, component, what):
-                    return why
-            if self.clock() - pulled_s > PULL_S:
+            load = of_component(pods, LOAD)
+            if load and ended(load, LOAD) and not ended(load, KEEPER):
+                self._pull_all(load)
+                return
+            for component in COMPONENTS:
+                self._check_running(pods, component)
+            if load and self.clock() > next_s:
                 with suppress(ParetokenError):  # the next one fetches what this one did not
-                    self._pull(load, everything=False)
-                pulled_s = self.clock()
-            if overdue(self.job, timeout_s, self.wall_clock()):
-                return Trouble(f"a point took longer than point_timeout_s = {timeout_s:g} s", "timeout", True)
+                    self._pull(load)
+                next_s = self.clock() + PULL_S
+            if overdue := timer.overdue(self.job):
+                raise AttemptFailed(Trouble(overdue, "timeout", True))
 
-    def _lost(self, pods: list[Pod], component: str, what: str) -> Trouble | None:
-        pod = of_component(pods, component)
-        if pod is None:
-            return Trouble(f"the pod of {what} is gone; its node may have failed", "evicted", True)
-        return trouble(pod, what, 0.0, LOST_S, partial(self._log, component))
+    def _raise_why(self, starts: int) -> None:
+        """AttemptFailed: the engine ended, which the cluster may show later; or it did not answer; or the load failed.
 
-    def _why_ended(self, code: int) -> Trouble:
-        """Why the load ended early: its engine did, of which the cluster may say so a little later, or itself."""
+        `starts` is the number of starts that the job had before this attempt.
+        """
         until_s = self.clock() + SETTLE_S
         while self.clock() < until_s:
-            if why := self._lost(self._pods(), ENGINE, "the engine"):
-                return why
-        tail = " | ".join(self._log(LOAD, LOAD).strip().splitlines()[-2:])
-        return Trouble(f"the load exited with status {code}; {tail}", "worker", True)
+            self._check_running(self._pods(), ENGINE)
+        pods = self._pods()
+        for start in self.job.status()["starts"][starts:]:
+            if "failed" in start:
+                reason = f"{start['failed']}{tail_of(self._log(of_component(pods, ENGINE), SERVER))}"
+                raise AttemptFailed(Trouble(reason, str(start["kind"]), True))
+        self._check_running(pods, LOAD)
 
-    def _count(self, failure: Trouble) -> None:
-        """Count an attempt of the cell that was measured, or of every open cell."""
-        open_cells = self.job.open_cells()
-        measured = [cell for cell in open_cells if failure.may_help and self.job.cell(cell)["status"] == RUNNING]
-        retries = self.folder.campaign().run.retries if failure.may_help else 0
-        for cell in measured or open_cells:
-            self.job.failed(cell, failure.reason, failure.kind, retries)
-            self.job.note_cell(cell, point=None)
+    def _check_running(self, pods: list[Pod], component: str) -> None:
+        """AttemptFailed if the pod of a component, which ran, is gone or cannot go on."""
+        pod = of_component(pods, component)
+        if pod is None:
+            raise AttemptFailed(gone(component))
+        self._check(pod, component)
+
+    def _check(self, pod: Pod | None, component: str) -> None:
+        """AttemptFailed if a pod cannot go on."""
+        if pod and (why := trouble(pod, component, partial(self._log, pod))):
+            raise AttemptFailed(why)
 
     def _pods(self) -> list[Pod]:
         """The pods of the job, after a pause. Stopped when the campaign is interrupted."""
@@ -174,39 +222,54 @@ class JobDriver:
             self.answered_s = self.clock()
             return pods
 
-    def _pod(self, component: str) -> str:
-        pod = of_component(self.kubectl.pods(self.objects.name), component)
-        if pod is None:
-            raise ParetokenError(f"the cluster has no pod of {self.objects.name}-{component} any more; resume later")
-        return pod["metadata"].get("name", "")
+    def _push(self, load: Pod) -> None:
+        """Send the job, which the load waits for."""
+        try:
+            self.kubectl.push(pod_name(load), partial(pack, folder=self.folder, job=self.job), self.stop)
+        except ParetokenError as e:
+            if self.stop.is_set():
+                raise Stopped from e
+            reason = f"the campaign did not reach the pod of the load: {e}"
+            raise AttemptFailed(Trouble(reason, "transfer", True)) from e
 
-    def _pull(self, load: str, *, everything: bool) -> None:
-        self.kubectl.pull(load, f"{JOBS}/{self.job.job.slug}", self.folder.folder, everything=everything)
+    def _pull(self, load: Pod, *, everything: bool = False) -> None:
+        """Fetch what is new in the load's pod, or everything that it wrote."""
+        began_s = self.clock()
+        newest_s = None if everything or self.pulled_s is None else began_s - self.pulled_s + SLACK_S
+        self.kubectl.pull(pod_name(load), f"{JOBS}/{self.job.job.slug}", self.folder.folder, newest_s=newest_s)
+        self.pulled_s = began_s
 
-    def _pull_all(self, load: str) -> Trouble | None:
-        """Fetch all results, again and again while the cluster does not send them; why they are lost."""
+    def _pull_all(self, load: Pod) -> None:
+        """Fetch everything, again and again while the cluster does not send it. AttemptFailed where it is lost."""
         until_s = self.clock() + LOST_S
         while True:
             try:
                 self._pull(load, everything=True)
-                return None
             except BadFile:
                 raise  # what it sends does not get better
             except ParetokenError as e:
                 if self.clock() > until_s:
-                    return Trouble(f"the results could not be fetched within {LOST_S:g} s: {e}", "transfer", True)
-            if of_component(self._pods(), LOAD) is None:
-                return Trouble("the pod of the load is gone, and its last results with it", "evicted", True)
+                    if isinstance(e, CannotWrite):  # another attempt would end here, too
+                        raise
+                    reason = f"the results could not be fetched within {LOST_S:g} s: {e}"
+                    raise AttemptFailed(Trouble(reason, "transfer", True)) from e
+            else:
+                return
+            pods = self._pods()
+            if ended(of_component(pods, LOAD), KEEPER) or of_component(pods, LOAD) is None:
+                self._check_running(pods, LOAD)
 
-    def _log(self, component: str, container: str) -> str:
-        """The end of the log of a container; empty where the cluster has none."""
-        try:
-            return self.kubectl.log(self._pod(component), container)
-        except ParetokenError:
-            return ""
-
-    def _keep_logs(self) -> None:
+    def _fetch_last(self) -> None:
+        """The logs, and what is new since the last transfer."""
+        pods = self.kubectl.pods(self.objects.name)
         for component, container, name in ((ENGINE, SERVER, "server"), (LOAD, LOAD, "worker")):
-            if log := self._log(component, container):
-                number = len(list(self.job.folder.glob(f"{name}.*.log"))) + 1
-                (self.job.folder / f"{name}.{number}.log").write_text(visible_lines(log), encoding="utf-8")
+            if log := self._log(of_component(pods, component), container):
+                self.job.next_log(name).write_text(visible_lines(log), encoding="utf-8")
+        if load := of_component(pods, LOAD):
+            self._pull(load)
+
+    def _log(self, pod: Pod | None, container: str) -> str:
+        """The end of the log of a container; empty where the cluster has none."""
+        with suppress(ParetokenError):
+            return self.kubectl.log(pod_name(pod), container) if pod else ""
+        return ""

@@ -7,30 +7,32 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import SEEK_END
+from math import ceil
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 from typing import IO
 
 from paretoken.campaign.cluster_settings import KubernetesSettings
-from paretoken.campaign.kubernetes.manifests import FOLDER_AT, PUSHED, SEEN, selector
+from paretoken.campaign.commands import output_of
+from paretoken.campaign.kubernetes.manifests import FOLDER_AT, HEARTBEAT, PUSHED, selector
 from paretoken.campaign.kubernetes.pods import KEEPER, Pod, PodList
 from paretoken.engines.kubernetes.text import Manifest
-from paretoken.errors import BadConfig, BadFile, ParetokenError
+from paretoken.errors import BadConfig, BadFile, CannotWrite, ParetokenError
 from paretoken.foreign_text import one_line
 from paretoken.plain_files import as_type
 
-ANSWER_S = 120.0
 STREAM_S = 1800.0
 """Longest time of a transfer."""
+STOP_S = 0.5
+"""How soon a transfer ends after an interruption."""
 LOG_LINES = 5_000
 TAIL_BYTES = 4_096
 """As much of the end of what kubectl prints as an error can need."""
-SLACK_S = 60
-"""Files are named only once they are whole; one that was begun this long before counts as new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,15 @@ class Kubectl:
     settings: KubernetesSettings
 
     def check(self) -> None:
-        """BadConfig without kubectl, ParetokenError where it reaches no cluster or may not make Jobs in it."""
+        """BadConfig without kubectl, ParetokenError where it reaches no cluster or may not list Jobs in it."""
         if shutil.which("kubectl") is None:
             raise BadConfig("kubectl is not on the PATH; install it, or run the campaign here without --kubernetes")
         self._run("get", "jobs", "--output=name", "--selector=app.kubernetes.io/name=paretoken-campaign")
 
-    def create(self, made: Manifest) -> str:
+    def create(self, manifest: Manifest) -> str:
         """Create an object; its uid."""
-        return self._run("create", "--filename=-", "--output=jsonpath={.metadata.uid}", text=json.dumps(made)).strip()
+        words = ("create", "--filename=-", "--output=jsonpath={.metadata.uid}")
+        return self._run(*words, text=json.dumps(manifest)).strip()
 
     def pods(self, name: str) -> list[Pod]:
         """The pods of a job."""
@@ -58,51 +61,54 @@ class Kubectl:
             raise BadFile(f"kubectl get pods printed no JSON: {one_line(listed)!r}; is it another program?") from e
 
     def delete(self, name: str) -> None:
-        """Delete all objects of a job; its pods, of which the cluster then makes no further one, may take longer."""
+        """Delete all objects of a job. Its pods may take longer to end; the cluster creates no more of them."""
         label = f"--selector={_label(name)}"
         self._run("delete", "job,service,configmap", label)
         self._run("delete", "pod", label, "--wait=false")
 
     def log(self, pod: str, container: str) -> str:
-        """The end of a container's log; empty where the cluster has none."""
-        try:
-            return self._run("logs", pod, f"--container={container}", f"--tail={LOG_LINES}")
-        except ParetokenError:
-            return ""
+        """The end of a container's log."""
+        return self._run("logs", pod, f"--container={container}", f"--tail={LOG_LINES}")
 
-    def look(self, pod: str) -> None:
-        """Say to the load's pod that its driver is there, as every `pull` does."""
-        self._run("exec", pod, f"--container={KEEPER}", "--", "touch", SEEN)
+    def heartbeat(self, pod: str) -> None:
+        """Show the load's pod that its driver is there, as every `pull` does."""
+        self._run("exec", pod, f"--container={KEEPER}", "--", "touch", HEARTBEAT)
 
-    def push(self, pod: str, write: Callable[[tarfile.TarFile], None]) -> None:
-        """Put files into the campaign's folder of a pod; the load starts once they are all there."""
-        script = f"tar xf - -C {FOLDER_AT} && cd {FOLDER_AT} && touch .then {PUSHED}"
+    def push(self, pod: str, write: Callable[[tarfile.TarFile], None], stop: Event) -> None:
+        """Put files into the campaign's folder of a pod, until `stop` is set; the load starts once all have arrived."""
+        script = f"tar xmf - -C {FOLDER_AT} && touch {PUSHED}"
         with (
-            self._streaming("exec", "--stdin", pod, f"--container={KEEPER}", "--", "sh", "-c", script) as process,
+            self._streaming(("exec", "--stdin", *_shell(pod, script)), stop) as process,
             tarfile.open(fileobj=process.stdin, mode="w|") as tar,
         ):
             write(tar)
 
-    def pull(self, pod: str, inside: str, into: Path, *, everything: bool) -> None:
-        """Fetch the folder `inside` of a pod's campaign into `into`, or what is new in it; each file arrives whole."""
-        new = "" if everything else f"--newer-mtime={FOLDER_AT}/.then --exclude='*.journal'"
+    def pull(self, pod: str, inside: str, into: Path, *, newest_s: float | None = None) -> None:
+        """Fetch what the load wrote into the folder `inside` of its campaign; each file arrives whole in `into`.
+
+        With `newest_s` only what it wrote in so many last seconds, without journals: no clock of the pod is compared.
+        """
+        new = PUSHED if newest_s is None else f"'{ceil(newest_s)} seconds ago' --exclude='*.journal'"
         script = (
-            f"cd {FOLDER_AT} && touch {SEEN} && mkdir -p {inside} && touch -d '{SLACK_S} seconds ago' .next && "
-            f"tar cf - --sort=name --exclude='.*' --exclude=warm-up {new} {inside}; "
-            "code=$?; mv .next .then; [ $code -lt 2 ]"  # 1 is a file that grew while it was read
+            f"cd {FOLDER_AT} && touch {HEARTBEAT} && mkdir -p {inside} && "
+            f"tar cf - --sort=name --exclude='.*' --exclude=warm-up --newer-mtime={new} {inside}; "
+            "[ $? -lt 2 ]"  # 1 is a file that grew while it was read
         )
         with (
-            self._streaming("exec", pod, f"--container={KEEPER}", "--", "sh", "-c", script) as process,
+            self._streaming(("exec", *_shell(pod, script)), Event()) as process,
             tarfile.open(fileobj=process.stdout, mode="r|") as tar,
         ):
             unpack(tar, inside, into)
 
     @contextmanager
-    def _streaming(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-        """kubectl with pipes; what it prints goes into a file, so that however much it is, nothing waits for it."""
+    def _streaming(self, words: Sequence[str], stop: Event) -> Iterator[subprocess.Popen[bytes]]:
+        """kubectl with pipes, killed after STREAM_S or once `stop` is set.
+
+        What it prints goes into a file: however much it is, no pipe fills up.
+        """
         with tempfile.TemporaryFile() as printed, self._begun(words, printed) as process:
-            late = Timer(STREAM_S, process.kill)
-            late.start()
+            over, killed = Event(), Event()
+            Thread(target=_kill_late, args=(process, over, stop, killed), daemon=True).start()
             try:
                 yield process
                 _finish(process)
@@ -113,11 +119,11 @@ class Kubectl:
                     _close(process.stdin)
                 if not isinstance(e, (tarfile.TarError, OSError)):
                     raise
-                raise ParetokenError(f"kubectl {words[0]} failed: {_end_of(printed) or one_line(str(e))}") from e
+                raise ParetokenError(f"kubectl {words[0]} failed: {_why(killed, printed, one_line(str(e)))}") from e
             finally:
-                late.cancel()
+                over.set()
             if code := process.returncode:
-                raise ParetokenError(f"kubectl {words[0]} failed: {_end_of(printed) or f'exit status {code}'}")
+                raise ParetokenError(f"kubectl {words[0]} failed: {_why(killed, printed, f'exit status {code}')}")
 
     def _begun(self, words: Sequence[str], printed: IO[bytes]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603, kubectl with words of ours
@@ -128,22 +134,8 @@ class Kubectl:
             start_new_session=True,
         )
 
-    def _run(self, *words: str, text: str | None = None, within_s: float = ANSWER_S) -> str:
-        try:
-            done = subprocess.run(  # noqa: S603, kubectl with words of ours
-                self._command(*words),
-                input=text,
-                capture_output=True,
-                text=True,
-                timeout=within_s,
-                check=False,
-                start_new_session=True,  # Ctrl-C is for us: the Jobs must still be deleted
-            )
-        except subprocess.TimeoutExpired as e:
-            raise ParetokenError(f"kubectl {words[0]} did not answer within {within_s:g} s; check the cluster") from e
-        if done.returncode:
-            raise ParetokenError(f"kubectl {words[0]} failed: {one_line(done.stderr.strip() or done.stdout.strip())}")
-        return done.stdout
+    def _run(self, *words: str, text: str | None = None) -> str:
+        return output_of(self._command(*words), f"kubectl {words[0]}", text)
 
     def _command(self, *words: str) -> list[str]:
         context = [f"--context={self.settings.context}"] if self.settings.context else []
@@ -154,7 +146,7 @@ class Kubectl:
 def unpack(tar: tarfile.TarFile, inside: str, into: Path) -> None:
     """Put the files of a stream that lie in the folder `inside` into `into`, each moved in when it is whole.
 
-    BadFile for a member outside that folder. Links and devices are left out.
+    BadFile for a member outside that folder, CannotWrite where `into` takes no more. Links and devices are left out.
     """
     arriving = into / inside / ".arriving"
     for member in tar:
@@ -164,12 +156,30 @@ def unpack(tar: tarfile.TarFile, inside: str, into: Path) -> None:
         source = tar.extractfile(member) if member.isfile() else None
         if source is None:
             continue
-        place = into / member.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with arriving.open("wb") as file:
-            shutil.copyfileobj(source, file)
-        arriving.replace(place)
+        target = into / member.name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with arriving.open("wb") as file:
+                shutil.copyfileobj(source, file)
+            arriving.replace(target)
+        except OSError as e:
+            raise CannotWrite(f"{target} is not writable: {e.strerror}; free some space, or check its folder") from e
     arriving.unlink(missing_ok=True)
+
+
+def _kill_late(process: subprocess.Popen[bytes], over: Event, stop: Event, killed: Event) -> None:
+    """Kill the process of a transfer that is not over in time, or is interrupted."""
+    until_s = time.monotonic() + STREAM_S
+    while not over.wait(STOP_S):
+        if stop.is_set() or time.monotonic() > until_s:
+            killed.set()
+            process.kill()
+            return
+
+
+def _shell(pod: str, script: str) -> tuple[str, ...]:
+    """The words after `kubectl exec` for a script in the keeper of the load's pod."""
+    return (pod, f"--container={KEEPER}", "--", "sh", "-c", script)
 
 
 def _label(name: str) -> str:
@@ -189,6 +199,9 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _end_of(printed: IO[bytes]) -> str:
+def _why(killed: Event, printed: IO[bytes], otherwise: str) -> str:
+    """Why a transfer failed: it was killed, what kubectl printed last, or `otherwise`."""
+    if killed.is_set():
+        return f"the transfer was interrupted, or took longer than {STREAM_S:g} s"
     printed.seek(max(0, printed.seek(0, SEEK_END) - TAIL_BYTES))
-    return one_line(printed.read().decode("utf-8", "replace").strip())
+    return one_line(printed.read().decode("utf-8", "replace").strip()) or otherwise

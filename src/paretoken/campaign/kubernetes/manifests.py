@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import cast
 
 from paretoken.campaign.cluster_settings import KubernetesSettings
 from paretoken.campaign.config import Campaign
@@ -22,11 +22,12 @@ from paretoken.engines.kubernetes.text import Manifest, Quoted
 from paretoken.errors import BadConfig
 
 FOLDER_AT = "/campaign"
-PUSHED, SEEN = f"{FOLDER_AT}/.pushed", f"{FOLDER_AT}/.seen"
-"""Files in the load's pod: whether the campaign has arrived, and when its driver last looked."""
+PUSHED, HEARTBEAT = f"{FOLDER_AT}/.pushed", f"{FOLDER_AT}/.heartbeat"
+"""Files in the load's pod: whether the campaign has arrived, and when its driver was last there."""
 ALONE_MINUTES = 15
 """How long the load goes on without its driver; then its Job fails, and the engine's goes with it."""
 KEPT_S = 300
+"""How long the cluster keeps a Job that has ended."""
 _LONGEST_START = 30
 _Object = dict[str, Manifest]
 
@@ -40,20 +41,21 @@ class JobObjects:
     engine: tuple[_Object, ...]
 
 
-def job_objects(campaign: Campaign, catalog: Catalog, job: CampaignJob, out: Path) -> JobObjects:
-    """The objects of a job of the campaign in the folder `out`; BadConfig for an engine that no pod can run."""
+def job_objects(campaign: Campaign, catalog: Catalog, job: CampaignJob, identity: str) -> JobObjects:
+    """The objects of a job of the campaign of that identity; BadConfig for an engine that no pod can run."""
     if not campaign.kubernetes.image:
         raise BadConfig(
             f"campaign {campaign.name!r} names no image of paretoken; build deploy/Dockerfile, push it to where the "
             "cluster pulls from, and give image = … in [kubernetes]"
         )
-    name, command = name_of(campaign, job, out), engine_command(campaign, catalog, job)
+    name, command = name_of(campaign, job, identity), engine_command(campaign, catalog, job)
     check_pod(command)
     _check_node(campaign, catalog, job, command)
     files = (config_map(command, f"{name}-files"),) if command.files else ()
     settings = campaign.kubernetes
-    engine = (*files, _service(name), _engine(settings, command, name))
-    return JobObjects(name, _placed(settings, _load(settings, job, name)), tuple(_placed(settings, o) for o in engine))
+    objects = (_load(settings, job, name), *files, _service(name), _engine(settings, command, name))
+    load, *engine = (_placed(settings, name, manifest) for manifest in objects)
+    return JobObjects(name, load, tuple(engine))
 
 
 def engine_command(campaign: Campaign, catalog: Catalog, job: CampaignJob) -> Command:
@@ -66,10 +68,10 @@ def engine_command(campaign: Campaign, catalog: Catalog, job: CampaignJob) -> Co
     return served(campaign, catalog, job.cells, most_users(campaign), PORT, host="0.0.0.0")  # noqa: S104, a pod's own
 
 
-def name_of(campaign: Campaign, job: CampaignJob, out: Path) -> str:
-    """A label of RFC 1123, at most 50 characters, of its own for every job of every campaign folder."""
+def name_of(campaign: Campaign, job: CampaignJob, identity: str) -> str:
+    """A label of RFC 1123, at most 50 characters, of its own for every job of every identity."""
     start = re.sub(r"[^a-z0-9]+", "-", campaign.name.lower())[:_LONGEST_START].strip("-")
-    key = f"{out.resolve()}\n{campaign.digest()}\n{job.slug}"
+    key = f"{identity}\n{job.slug}"
     return "-".join(filter(None, ("pt", start, str(job.number), hashlib.sha256(key.encode()).hexdigest()[:10])))
 
 
@@ -90,11 +92,11 @@ def _check_node(campaign: Campaign, catalog: Catalog, job: CampaignJob, command:
         )
 
 
-def _placed(settings: KubernetesSettings, made: _Object) -> _Object:
-    """The object in the namespace of the settings."""
-    metadata = made["metadata"]
+def _placed(settings: KubernetesSettings, name: str, manifest: _Object) -> _Object:
+    """The object in the namespace of the settings, with the labels by which all of a job are deleted."""
+    metadata = cast("_Object", manifest["metadata"])
     space: _Object = {"namespace": Quoted(settings.namespace)} if settings.namespace else {}
-    return {**made, "metadata": {**metadata, **space}} if isinstance(metadata, dict) else made
+    return {**manifest, "metadata": {"labels": {**selector(name)}, **metadata, **space}}
 
 
 def _job(name: str, component: str, settings: KubernetesSettings, spec: _Object) -> _Object:
@@ -114,9 +116,9 @@ def _job(name: str, component: str, settings: KubernetesSettings, spec: _Object)
 
 
 def _engine(settings: KubernetesSettings, command: Command, name: str) -> _Object:
-    spec = pod(command, PodSources(f"{name}-files", settings.env_secret, settings.cache_claim))
-    nodes = _nodes(settings.node_selector, command.accelerator)
-    if nodes:
+    """The engine without probes: its worker sees whether it answers, and a probe under load would disturb it."""
+    spec = pod(command, PodSources(f"{name}-files", settings.env_secret, settings.cache_claim), probes=False)
+    if nodes := _nodes(settings.node_selector, command.accelerator):
         spec["nodeSelector"] = {Quoted(key): Quoted(value) for key, value in nodes.items()}
     if settings.tolerations:
         spec["tolerations"] = [
@@ -126,10 +128,11 @@ def _engine(settings: KubernetesSettings, command: Command, name: str) -> _Objec
     return _job(name, ENGINE, settings, spec)
 
 
-def _nodes(stated: Mapping[str, str | dict[str, str]], accelerator: str) -> dict[str, str]:
-    """The labels that hold for every cell, and those of the accelerator."""
-    own = stated.get(accelerator)
-    return {k: v for k, v in stated.items() if isinstance(v, str)} | (own if isinstance(own, dict) else {})
+def _nodes(node_selector: Mapping[str, str | dict[str, str]], accelerator: str) -> dict[str, str]:
+    """The labels of the nodes for every cell, and those for the accelerator."""
+    own = node_selector.get(accelerator)
+    shared = {label: value for label, value in node_selector.items() if isinstance(value, str)}
+    return shared | (own if isinstance(own, dict) else {})
 
 
 def _service(name: str) -> _Object:
@@ -148,7 +151,7 @@ def _load(settings: KubernetesSettings, job: CampaignJob, name: str) -> _Object:
     """Two containers on one folder: the worker, and one that keeps the folder until its results are collected."""
     wait = f"until [ -e {PUSHED} ]; do sleep 0.2; done"
     work = f"exec paretoken campaign work {FOLDER_AT} {job.number} --engine {name}"
-    keep = f"touch {SEEN}; exec sleep {settings.deadline_s}"
+    keep = f"touch {HEARTBEAT}; exec sleep {settings.deadline_s}"
     cpus: _Object = {"requests": {"cpu": Quoted(settings.load_cpus)}}
     return _job(
         name,
@@ -174,7 +177,7 @@ def _load(settings: KubernetesSettings, job: CampaignJob, name: str) -> _Object:
 
 
 def _container(settings: KubernetesSettings, name: str, script: str) -> _Object:
-    alone = f'[ -n "$(find {SEEN} -mmin -{ALONE_MINUTES})" ]'
+    alone = f'[ -n "$(find {HEARTBEAT} -mmin -{ALONE_MINUTES})" ]'
     return {
         "name": name,
         "image": Quoted(settings.image),

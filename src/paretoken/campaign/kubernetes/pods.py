@@ -1,4 +1,4 @@
-"""What the pods of a job say of themselves: whether they run, and in one sentence why they cannot go on."""
+"""The pods of a job as kubectl lists them: whether they run, and in one sentence why they cannot go on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from paretoken.foreign_text import one_line
 COMPONENT = "app.kubernetes.io/component"
 LOAD, ENGINE, KEEPER = "load", "engine", "keeper"
 SERVER = "server"
-"""The container of the engine; those of the load are called LOAD and KEEPER."""
+"""The container of the engine; those of the load are LOAD and KEEPER."""
+COMPONENTS = {ENGINE: "the engine", LOAD: "the load"}
+"""The pods of a job, and how messages call them."""
+TAIL_LINES = 6
 _HOPELESS = {
     "ImagePullBackOff": "cannot pull the image",
     "ErrImageNeverPull": "does not have the image on its node",
@@ -26,7 +29,7 @@ _HOPELESS = {
 
 
 class Cause(TypedDict, total=False):
-    """A word and a sentence of the cluster: why a container waits or ended, or a pod is as it is."""
+    """Why a container waits or has ended, or a pod is in its phase: a word and a sentence."""
 
     reason: str
     message: str
@@ -39,7 +42,7 @@ class Terminated(Cause, total=False):
 
 
 class ContainerState(TypedDict, total=False):
-    """One of three states of a container."""
+    """The state of a container: one of three keys."""
 
     waiting: Cause
     running: dict[str, object]
@@ -50,7 +53,6 @@ class ContainerStatus(TypedDict, total=False):
     """A container of a pod."""
 
     name: str
-    image: str
     state: ContainerState
 
 
@@ -62,7 +64,7 @@ class PodCondition(Cause, total=False):
 
 
 class PodStatus(Cause, total=False):
-    """What the cluster says of a pod."""
+    """The status of a pod."""
 
     phase: str
     conditions: list[PodCondition]
@@ -70,7 +72,7 @@ class PodStatus(Cause, total=False):
 
 
 class PodMetadata(TypedDict, total=False):
-    """The name and the labels of a pod; one that is being deleted has the time of it."""
+    """The metadata of a pod; only one that is being deleted has a `deletionTimestamp`."""
 
     name: str
     labels: dict[str, str]
@@ -78,14 +80,14 @@ class PodMetadata(TypedDict, total=False):
 
 
 class Pod(TypedDict):
-    """A pod as kubectl prints it, as far as it is read here."""
+    """A pod, as far as it is read here."""
 
     metadata: PodMetadata
     status: PodStatus
 
 
 class PodList(TypedDict):
-    """The pods of a job."""
+    """The answer of `kubectl get pods`."""
 
     items: list[Pod]
 
@@ -100,9 +102,13 @@ class Trouble:
 
 
 def of_component(pods: Sequence[Pod], component: str) -> Pod | None:
-    """The pod of a component; None before the cluster has made it, and after it is gone."""
+    """The pod of a component; None before the cluster has created it, and while it is being deleted."""
     labelled = (pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT) == component)
     return next((pod for pod in labelled if "deletionTimestamp" not in pod["metadata"]), None)
+
+
+def pod_name(pod: Pod) -> str:
+    return pod["metadata"].get("name", "")
 
 
 def runs(pod: Pod | None) -> bool:
@@ -117,34 +123,52 @@ def ended(pod: Pod | None, container: str) -> Terminated | None:
     return states.get(container, ContainerState()).get("terminated")
 
 
-def trouble(
-    pod: Pod | None, what: str, waited_s: float, within_s: float, log: Callable[[str], str] = lambda _: ""
-) -> Trouble | None:
-    """Why the pod of `what` cannot go on; None while it may. `log` reads the end of a container's log."""
-    late = waited_s > within_s
-    if pod is None:
-        return Trouble(f"the cluster made no pod of {what} within {within_s:g} s", "pending") if late else None
-    status = pod["status"]
+def trouble(pod: Pod, component: str, log: Callable[[str], str]) -> Trouble | None:
+    """Why the pod of a component cannot go on; None while it can. `log` reads the end of a container's log."""
+    what, status = COMPONENTS[component], pod["status"]
+    if status.get("phase") == "Failed" and (status.get("reason") or not status.get("containerStatuses")):
+        return Trouble(f"the cluster ended the pod of {what}: {_words(status, 'no reason given')}", "evicted", True)
     for name, state in _states(pod):
-        waiting, over = state.get("waiting", Cause()), state.get("terminated")
+        waiting = state.get("waiting", Cause())
         if why := _HOPELESS.get(waiting.get("reason", "")):
             return Trouble(f"the pod of {what} {why}: {_words(waiting, name)}", "setup")
-        if over is not None:
+        if (over := state.get("terminated")) is not None:
             return _over(what, name, over, log(name))
-    if status.get("phase") == "Failed":
-        return Trouble(f"the cluster ended the pod of {what}: {_words(status, 'no reason given')}", "evicted", True)
-    if late and not runs(pod):
-        return Trouble(f"the pod of {what} does not run after {within_s:g} s: {_why_pending(pod)}", "pending")
     return None
 
 
+def gone(component: str) -> Trouble:
+    """That the pod of a component, which ran, is no longer there."""
+    return Trouble(f"the pod of {COMPONENTS[component]} is gone; its node may have failed", "evicted", True)
+
+
+def late(pod: Pod | None, component: str, within_s: float) -> Trouble | None:
+    """Why the pod of a component does not run, which it should after `within_s`; None where it does."""
+    what = COMPONENTS[component]
+    if pod is None:
+        return Trouble(f"the cluster created no pod of {what} within {within_s:g} s", "pending")
+    if runs(pod):
+        return None
+    return Trouble(f"the pod of {what} does not run after {within_s:g} s: {_why_pending(pod)}", "pending")
+
+
+def tail_of(log: str) -> str:
+    """The last lines of a log, to follow a sentence."""
+    lines = one_line(" | ".join(log.strip().splitlines()[-TAIL_LINES:]))
+    return lines and f"; {lines}"
+
+
 def _over(what: str, container: str, over: Terminated, log: str) -> Trouble:
-    """Why a container ended. Only the engine's log has signs of what an engine can fail of."""
+    """Why a container ended. Only the log of the engine is searched for the signs of its failures."""
     code = over.get("exitCode", 0)
-    kind = "out of memory" if over.get("reason") == "OOMKilled" else kind_of(log if container == SERVER else "", code)
-    tail = one_line(" | ".join(log.strip().splitlines()[-6:]))
+    if over.get("reason") == "OOMKilled":
+        kind = "out of memory"
+    elif container == LOAD:
+        return Trouble(f"{what} exited with status {code}{tail_of(log)}", "worker", True)
+    else:
+        kind = kind_of(log if container == SERVER else "", code)
     part = what if container in (SERVER, LOAD) else f"the {container} container of {what}"
-    return Trouble(f"{part} {KINDS[kind]} (exit status {code})" + (f"; {tail}" if tail else ""), kind, True)
+    return Trouble(f"{part} {KINDS[kind]} (exit status {code}){tail_of(log)}", kind, True)
 
 
 def _states(pod: Pod) -> Iterator[tuple[str, ContainerState]]:

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from threading import Event
 
 from paretoken.campaign.collect import collect
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.kubernetes.drive import JobDriver
 from paretoken.campaign.kubernetes.kubectl import Kubectl
-from paretoken.campaign.kubernetes.manifests import job_objects
+from paretoken.campaign.kubernetes.manifests import JobObjects, job_objects
 from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.run import OnProgress
 from paretoken.campaign.state import CampaignFolder
@@ -23,16 +22,15 @@ from paretoken.engines.kubernetes.text import yaml_of
 SHOW_S = 0.5
 
 
-def manifests(campaign: Campaign, jobs: Sequence[CampaignJob], out: Path) -> str:
+def manifests(campaign: Campaign, jobs: Sequence[CampaignJob]) -> str:
     """All objects of a campaign as YAML. BadConfig for a job that no pod can run."""
-    catalog = load_catalog(*campaign.catalog)
-    made = [job_objects(campaign, catalog, job, out) for job in jobs]
-    return yaml_of([created for objects in made for created in (objects.load, *objects.engine)])
+    of_jobs = _objects(campaign, jobs, campaign.digest())
+    return yaml_of([manifest for objects in of_jobs for manifest in (objects.load, *objects.engine)])
 
 
-def check_kubernetes(campaign: Campaign, jobs: Sequence[CampaignJob], out: Path) -> None:
+def check_kubernetes(campaign: Campaign, jobs: Sequence[CampaignJob]) -> None:
     """BadConfig for a job that no pod can run, ParetokenError without a cluster; nothing is created."""
-    manifests(campaign, jobs, out)
+    _objects(campaign, jobs, campaign.digest())
     Kubectl(campaign.kubernetes).check()
 
 
@@ -42,12 +40,12 @@ def go_kubernetes(folder: CampaignFolder, on_progress: OnProgress = lambda _: No
     However it ends, the objects that it created are deleted, and the points that were finished are here.
     """
     campaign, left = folder.campaign(), [job for job in folder.jobs() if folder.of(job).open_cells()]
-    check_kubernetes(campaign, left, folder.folder)
-    catalog, kubectl, stop = load_catalog(*campaign.catalog), Kubectl(campaign.kubernetes), Event()
+    kubectl, stop = Kubectl(campaign.kubernetes), Event()
     drivers = [
-        JobDriver(folder, folder.of(job), job_objects(campaign, catalog, job, folder.folder), kubectl, stop)
-        for job in left
+        JobDriver(folder, folder.of(job), objects, kubectl, stop)
+        for job, objects in zip(left, _objects(campaign, left, folder.identity()), strict=True)
     ]
+    kubectl.check()
     with folder.running_alone():
         try:
             with ThreadPoolExecutor(campaign.kubernetes.most_at_once) as pool:
@@ -57,20 +55,24 @@ def go_kubernetes(folder: CampaignFolder, on_progress: OnProgress = lambda _: No
     return points
 
 
+def _objects(campaign: Campaign, jobs: Sequence[CampaignJob], identity: str) -> list[JobObjects]:
+    catalog = load_catalog(*campaign.catalog)
+    return [job_objects(campaign, catalog, job, identity) for job in jobs]
+
+
 def _drive(
     pool: ThreadPoolExecutor, drivers: Sequence[JobDriver], stop: Event, on_progress: Callable[[], None]
 ) -> None:
     """Drive all jobs; the first error, or Ctrl-C, stops them, and the pool waits until they have cleaned up."""
-    running = [pool.submit(driver.drive) for driver in drivers]
     try:
+        running = [pool.submit(driver.drive) for driver in drivers]
         while not all(job.done() for job in running) and not any(job.done() and job.exception() for job in running):
             on_progress()
             time.sleep(SHOW_S)
         on_progress()
     finally:
         stop.set()
-        for job in running:
-            job.cancel()
+        pool.shutdown(wait=False, cancel_futures=True)
     for job in running:
         if not job.cancelled():
             job.result()

@@ -126,8 +126,7 @@ def _show_table(result: StudyResult) -> None:
     from paretoken.cli.output import console, print_table
 
     price = result.tariffs[0]
-    heads = {"like-for-like": "plain", "everything": "best known"}
-    bounds = [heads[name] for name in SERVING_FILTERS if name in result.study.scenarios]
+    bounds = [s.word for s in SERVING_FILTERS.values() if s.name in result.study.scenarios]
     print_table(
         f"{result.study.title or result.study.name}: cheapest tokens by end-to-end latency limit, "
         f"{price.name} ({price.price_set})",

@@ -99,11 +99,13 @@ def show_diff(answer: DataDiffAnswer) -> None:
 
 
 def _row(c: VerdictChange) -> tuple[object, ...]:
+    from paretoken.answers.study.config import SERVING_FILTERS
+
     unit = "s" if c.axis == "e2e" else "tok/s/user"
     return (
         f"{c.model} {c.precision or ''}",
         f"{c.isl}/{c.osl}",
-        c.scenario,
+        SERVING_FILTERS[c.scenario].word,
         f"{c.value:g} {unit}",
         c.kind,
         _winner(c.before),

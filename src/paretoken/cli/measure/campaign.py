@@ -69,9 +69,9 @@ def run(
         from paretoken.campaign.kubernetes.run import check_kubernetes, manifests
 
         if print_:
-            echo_script(manifests(campaign, plan.jobs, out))
+            echo_script(manifests(campaign, plan.jobs))
             return
-        check_kubernetes(campaign, plan.jobs, out)
+        check_kubernetes(campaign, plan.jobs)
     folder = begin(file, out, here=not (slurm or kubernetes))
     _submit(folder, as_json) if slurm else _go(folder, as_json, kubernetes)
 

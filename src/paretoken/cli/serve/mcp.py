@@ -40,7 +40,7 @@ def command(
     from paretoken.serve.settings import ServeSettings
 
     try:
-        from paretoken.serve.mcp import over_http, over_stdio
+        from paretoken.serve.agents.mcp import over_http, over_stdio
     except ImportError as e:
         raise BadConfig(f"'paretoken mcp' needs {e.name}; pip install 'paretoken[mcp]'") from e
     token = token_of(token_file, os.environ) if http else None

@@ -49,14 +49,14 @@ def check_pod(command: Command) -> None:
         raise BadConfig(f"Kubernetes takes no file {wrong!r} in a ConfigMap; use letters, digits, '_', '.' and '-'")
 
 
-def pod(command: Command, sources: PodSources) -> dict[str, Manifest]:
+def pod(command: Command, sources: PodSources, *, probes: bool = True) -> dict[str, Manifest]:
     mounts = list(_mounts(command, sources))
     return {
         # Links of a Service named vllm would set VLLM_PORT, which vLLM reads.
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": ceil(command.grace_s),
-        "containers": [_container(command, sources, [mount for mount, _ in mounts])],
+        "containers": [_container(command, sources, [mount for mount, _ in mounts], probes=probes)],
         "volumes": [volume for _, volume in mounts],
     }
 
@@ -67,7 +67,7 @@ def config_map(command: Command, name: str) -> dict[str, Manifest]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
-def _container(command: Command, sources: PodSources, mounts: list[Manifest]) -> Manifest:
+def _container(command: Command, sources: PodSources, mounts: list[Manifest], *, probes: bool) -> Manifest:
     gpus = command.all_gpus
     made: dict[str, Manifest] = {
         "name": "server",
@@ -77,7 +77,7 @@ def _container(command: Command, sources: PodSources, mounts: list[Manifest]) ->
         "env": list(_environment(command, sources)),
         "ports": [{"name": "http", "containerPort": command.port}],
         **({"workingDir": FILES_AT} if command.files else {}),
-        **_probes(command),
+        **(_probes(command) if probes else {}),
         "volumeMounts": mounts,
     }
     if gpus:

@@ -25,13 +25,6 @@ class Energy:
     counter_j: float | None = None
     problem: str = ""
 
-    @property
-    def disagreement(self) -> float | None:
-        """Relative difference of the integral from the device's count."""
-        if self.joules is None or not self.counter_j:
-            return None
-        return self.joules / self.counter_j - 1
-
 
 def integrate(
     at_s: Sequence[float] | Floats,

@@ -1,0 +1,1 @@
+"""Who may ask, which files a question may read, and how much it may compute."""

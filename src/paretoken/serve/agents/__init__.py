@@ -1,0 +1,1 @@
+"""The MCP server: every question as the tool of an agent."""

@@ -1,0 +1,1 @@
+"""The pages that browse, compare and watch the runs of a folder."""

@@ -1,0 +1,1 @@
+"""What all pages share: their frame, their files, and what they show where something fails."""
