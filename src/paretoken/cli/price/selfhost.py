@@ -113,7 +113,8 @@ def command(*, as_json: bool, **values: object) -> None:
                          --workload 8k/1k --interactivity 40 \\
                          --requests-per-day 2000000 --tiers
     """
-    from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+    from paretoken.answers.selfhost import selfhost
+    from paretoken.answers.selfhost_question import SelfhostQuestion
     from paretoken.cli.output import print_json
     from paretoken.cli.price.selfhost_tables import print_selfhost
 
