@@ -41,7 +41,7 @@ T = TypeVar("T")
     "--tco",
     "operator",
     type=click.Choice(["hyperscaler", "neocloud", "enterprise"]),
-    help="Compare with what both cost this operator, who owns them (--tco is the older name).",
+    help="Compare with this operator's cost of owning both (--tco is the older name).",
 )
 @click.option(
     "--set", "sets", multiple=True, metavar="FILE", help="With --operator: your own cost figures (repeatable)."
