@@ -223,8 +223,8 @@ ROWS = "document.querySelectorAll('#points-table tbody tr').length"
 def test_points_can_be_filtered_and_sorted(open_report: Open) -> None:
     page = open_report()
     page.click("#points summary")
-    rows = page.locator("#points-table tbody tr")
-    everything = rows.count()
+    until(page, f"0 < {ROWS}")
+    everything = page.evaluate(ROWS)
     page.fill("#points-filter", "mi355x vllm")
     until(page, f"0 < {ROWS} && {ROWS} < {everything}")
     page.fill("#points-filter", "")
