@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.campaign.config import AXES, load_campaign
+from paretoken.campaign.config import AXES
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, cells
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile, UnknownName
