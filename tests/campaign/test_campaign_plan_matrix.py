@@ -112,6 +112,7 @@ class TestFile:
                     ('[slurm]\nlines = ["--export=ALL,DB_PASS=abc"]', "DB_PASS holds a secret"),
                 )
             ),
+            ("[bench]", '[bench]\nheaders = ["Authorization: Bearer abc"]', BadConfig, "Authorization holds a secret"),
             ("[bench]", '[bench]\nextra_body = \'{"password": "abc"}\'', BadConfig, "password holds a secret"),
             ('concurrency = "1:8:x2"', 'concurrency = "1"\nrate = "2"', BadConfig, "not both"),
         ],

@@ -85,8 +85,9 @@ def _check_secrets(campaign: Campaign, path: Path) -> None:
         *campaign.slurm.lines,
     ]
     fields = {"set": [override.set for override in overrides], "bench": campaign.bench}
-    extra_body = str(campaign.bench.get("extra_body") or "")
-    if name := secret_in_words(words) or secret_in_fields(fields) or secret_in_words([extra_body]):
+    values = (value if isinstance(value, list) else [value] for value in campaign.bench.values())
+    texts = [str(text) for value in values for text in value]  # headers, among others
+    if name := secret_in_words(words) or secret_in_fields(fields) or secret_in_words(texts):
         raise BadConfig(
             f"campaign {path}: {name} holds a secret, and the folder may be shared; set it in the environment, "
             "which engines inherit"
