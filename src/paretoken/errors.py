@@ -32,14 +32,22 @@ _COMPARED = 200
 
 
 class ParetokenError(Exception):
-    """A mistake that the user can mend; its text is one clear sentence, cut in the middle where it is very long."""
+    """A mistake that the user can mend; its text is one clear sentence, cut in the middle where it is very long.
+
+    `on_command_line` is the same sentence with options of the command line, where the text names fields of a question.
+    """
 
     LONGEST: ClassVar[int] = 1_500
 
     def __init__(self, message: str = "") -> None:
         over = len(message) > self.LONGEST
         text = f"{message[: self.LONGEST - 300]} … {message[-290:]}" if over else message
-        super().__init__("\n".join(visible(line.replace("\t", " ")) for line in text.split("\n")))
+        self.on_command_line = "\n".join(visible(line.replace("\t", " ")) for line in text.split("\n"))
+        super().__init__(self.on_command_line)
+
+    def reword(self, sentence: str) -> None:
+        """Give the text other words; `on_command_line` keeps its own."""
+        self.args = (sentence,)
 
 
 class UnknownName(ParetokenError):

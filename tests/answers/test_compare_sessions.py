@@ -142,7 +142,7 @@ def test_other_verbs_refuse_in_one_sentence(ask, question):
 
 
 def test_lengths_beside_sessions_are_refused():
-    with pytest.raises(BadConfig, match=r"give --workload, or --isl and --osl, not both"):
+    with pytest.raises(BadConfig, match=r"give 'workload', or 'isl' and 'osl', not both"):
         compare(CompareQuestion(model="llama-3-70b", precision="fp8", workload="rag", isl=1024, osl=1024, e2e_s=9))
 
 

@@ -31,7 +31,7 @@ def test_points_without_an_accelerator_are_one_sentence(catalog):
     priced = cost(question, Data(catalog, prepared(row(**FIGURES))))
     assert {p.accelerator for p in priced.points} == {"H200"}
     unknown = Data(catalog, prepared(row(accelerator="unknown", **FIGURES)))
-    with pytest.raises(NoData, match=r"no price for the accelerator of these points \(unknown\).*--accelerator"):
+    with pytest.raises(NoData, match=r"no price for the accelerator of these points \(unknown\).*'accelerator"):
         cost(question, unknown)
     own = cost(CostQuestion(**ASKED, price_usd_per_gpu_h={"unknown": 1.8}), unknown).points
     assert [p.usd_per_mtok_total for p in own] == pytest.approx([1.0] * len(own))

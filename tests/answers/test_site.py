@@ -103,7 +103,7 @@ def test_a_site_that_cannot_be_is_one_sentence(ask, question, words):
 def test_a_model_without_an_api_needs_a_stated_price(catalog):
     rows = [{**r, "model": "my-model"} for r in points(H200=1000.0)]
     question = CompareQuestion(**LIMIT | {"model": "my-model"}, token_price="api")
-    with pytest.raises(NoData, match=r"no API price for my-model; give --token-price"):
+    with pytest.raises(NoData, match=r"no API price for my-model; give 'token_price'"):
         compare(question, Data(catalog, prepared(*rows)))
 
 

@@ -24,7 +24,7 @@ def test_loads_rise_from_one_and_enclose_the_capacity(contexts):
     assert loads[0] == 1 and loads[-1] <= MOST_USERS
     assert all(low < high <= 4 * low + 2 for low, high in pairwise(loads))
     full = min(max(FULL * contexts, 1.0), MOST_USERS)
-    assert any(full / 1.5 <= n <= full * 1.1 for n in loads)
+    assert any(full / 1.5 - 0.5 <= n <= full * 1.1 + 0.5 for n in loads)  # sessions are whole
 
 
 def test_later_sessions_do_not_depend_on_how_they_were_drawn():

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from paretoken.answers.study.result import StudyResult
 from paretoken.report.html import render
 from tests.support.figures import FOUR, At, at_links, choose, drawn, groups, plot
-from tests.support.pages import Open, watched
+from tests.support.pages import Open, until, watched
 from tests.support.planted import STEADY, curve, planted_study, times
 
 pytestmark = pytest.mark.browser
@@ -217,14 +217,18 @@ def test_a_figure_leaves_home_with_its_texts(open_report: Open) -> None:
     assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 20_000
 
 
+ROWS = "document.querySelectorAll('#points-table tbody tr').length"
+
+
 def test_points_can_be_filtered_and_sorted(open_report: Open) -> None:
     page = open_report()
     page.click("#points summary")
-    rows = page.locator("#points-table tbody tr")
-    everything = rows.count()
+    until(page, f"0 < {ROWS}")
+    everything = page.evaluate(ROWS)
     page.fill("#points-filter", "mi355x vllm")
-    assert 0 < rows.count() < everything
+    until(page, f"0 < {ROWS} && {ROWS} < {everything}")
     page.fill("#points-filter", "")
+    until(page, f"{ROWS} === {everything}")
     page.click("#points-table th >> text=tok/s/user")
     column = page.locator("#points-table tbody td:nth-child(6)").all_inner_texts()
     values = [float(v.replace(",", "")) for v in column if v != "–"]

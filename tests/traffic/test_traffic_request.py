@@ -46,7 +46,7 @@ def test_the_same_request_gives_the_same_traffic():
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (TrafficRequest(), "no traffic: give --log FILE"),
+        (TrafficRequest(), "no traffic: give --log, --metrics"),
         (replace(MIX, metrics="m.json"), "--metrics and --rate are sources"),
         (replace(MIX, log=Path("l.csv"), metrics="m.json"), "--log and --metrics and --rate"),
         (TrafficRequest(metrics="m.json", isl="5"), "--isl belongs to a mix by --rate, not to --metrics"),

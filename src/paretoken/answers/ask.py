@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
+from paretoken.answers.field_names import answer_in_fields
 from paretoken.answers.registry import VERBS, Verb
 from paretoken.answers.seam import Question, question_from_json, to_json
-from paretoken.errors import UnknownName
+from paretoken.errors import ParetokenError, UnknownName
 from paretoken.version import __version__
 
 ORIGIN_KEYS = ("origin", "origins", "origin_against")
@@ -43,12 +44,17 @@ def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Envelope:
     """Answer the question that JSON text or a mapping holds; UnknownName, BadConfig or another ParetokenError."""
     entry = verb_named(verb)
     typed_question = question_from_json(entry.question, question)
-    return envelope_of(verb, typed_question, entry.function(typed_question))
+    try:
+        typed_answer = entry.function(typed_question)
+    except ParetokenError as e:
+        e.on_command_line = str(e)  # a question in JSON has fields there, too
+        raise
+    return envelope_of(verb, typed_question, typed_answer)
 
 
 def envelope_of(verb: str, question: Question, typed_answer: object) -> Envelope:
-    """The answer of a question with what a reader needs beside it."""
-    answer = to_json(typed_answer)
+    """The answer of a question with what a reader needs beside it; its sentences name fields of the question."""
+    answer = answer_in_fields(to_json(typed_answer), type(question))
     origins, sources = provenance(question, answer)
     return Envelope(
         verb=verb,

@@ -72,7 +72,8 @@ class LatencyQuestion(PointsQuestion):
         if more:
             return LatencyLimit("e2e", None, inf, _agreed(more))
         raise BadConfig(
-            "no latency limit is given; give --e2e S (at most), --interactivity X (at least), or --ttft p50=1s"
+            "no latency limit is given; give --e2e (at most, in seconds), --interactivity (at least, in tokens per "
+            "second) or --ttft, such as p50=1s"
         )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
 
+from paretoken.answers.field_names import in_fields
 from paretoken.answers.seam import Question, question_from_json
 from paretoken.answers.typed_answer import Asking, TypedAnswer
+from paretoken.errors import ParetokenError
 
 Q = TypeVar("Q", bound=Question)
 Q_contra = TypeVar("Q_contra", bound=Question, contravariant=True)
@@ -31,16 +33,21 @@ def takes(
 ) -> Callable[[Callable[Concatenate[Q, More], A]], QuestionFunction[Q, Fields, More, A]]:
     """Let a verb's function also take the fields of its question: BadConfig names a key that is unknown or wrong.
 
-    A type checker reads the fields from the class of the question.
+    Its errors name fields of the question, and options where a command line prints them. A type checker reads the
+    fields from the class of the question.
     """
 
     def decorated(function: Callable[..., A]) -> QuestionFunction[Q, Fields, More, A]:
         @wraps(function)
         def answered(*args: Any, **kwargs: Any) -> A:
-            if args:
-                return _with_question(function(*args, **kwargs), function, args, kwargs)
-            question = question_from_json(cast("type[Q]", kind), kwargs)
-            return _with_question(function(question), function, (question,), {})
+            if not args:
+                args, kwargs = (question_from_json(cast("type[Q]", kind), kwargs),), {}
+            try:
+                answer = function(*args, **kwargs)
+            except ParetokenError as e:
+                e.reword(in_fields(str(e), type(args[0])))
+                raise
+            return _with_question(answer, function, args, kwargs)
 
         return cast("QuestionFunction[Q, Fields, More, A]", answered)
 

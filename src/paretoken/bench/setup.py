@@ -274,6 +274,10 @@ def _session_workload(config: BenchConfig, catalog: Catalog | None) -> SessionWo
     workload = (catalog or _catalog()).session_workload(config.workload) if config.workload else None
     if workload is not None and (config.trace or config.turns or config.arrivals == "trace"):
         raise BadConfig(f"--workload {config.workload} has sessions of its own; leave out --trace and --turns")
+    if workload is None:
+        for option, value in (("--sessions", config.sessions), ("--session-seed", config.session_seed)):
+            if value:
+                raise BadConfig(f"{option} needs a --workload of sessions, such as agent-code")
     if workload is None and not config.trace:
         if config.idle_cap_s is not None:
             raise BadConfig(NO_WAITS)
@@ -358,7 +362,14 @@ def _label(
     if sessions is None or workload is None:
         return None if sessions is None else trace_label(sessions)
     key = (catalog or _catalog()).any_workload_id(config.workload or "")
-    return workload_label(key, workload, server.max_context, sessions.longest_tokens)
+    return workload_label(
+        key,
+        workload,
+        server.max_context,
+        sessions.longest_tokens,
+        sessions=config.sessions,
+        seed=config.session_seed,
+    )
 
 
 def _nominal(length: Length) -> int:

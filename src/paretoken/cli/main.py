@@ -164,7 +164,7 @@ def main() -> None:
     try:
         paretoken(standalone_mode=False)
     except ParetokenError as e:
-        _exit(f"error: {e}", EXIT_USER_ERROR)
+        _exit(f"error: {e.on_command_line}", EXIT_USER_ERROR)
     except NoArgsIsHelpError as e:
         _exit(e.format_message(), EXIT_USER_ERROR)
     except click.NoSuchOption as e:

@@ -176,7 +176,8 @@ def compare(
 ) -> RunComparison:
     """B against A at every load both have. BadConfig if checked metadata differ, unless `force`."""
     if not a or not b:
-        raise NoData(f"{'B, the new run' if a else 'A, the baseline'}, has no finished level; finish it with --resume")
+        run = "B, the new run" if a else "A, the baseline"
+        raise NoData(f"{run}, has no finished level; finish it with 'paretoken bench --resume'")
     keys = differing(a[0].summary, b[0].summary)
     if keys and not force:
         raise BadConfig(f"the runs are not comparable: {'; '.join(keys)}; add --force to compare them anyway")

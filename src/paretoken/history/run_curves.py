@@ -46,7 +46,7 @@ def why_none(places: Sequence[Path], axis: Axis) -> str:
     levels = [level.summary for place in places for p in run_folders(place) for level in RunFolder(p).levels()]
     if axis == "interactivity" and levels and all(s.in_one_piece for s in levels):
         return f"answers arrive in one piece in {where}, so there is no interactivity; measure the server directly"
-    return f"no level is long enough for an interval in {where}; measure longer (--until 60s)"
+    return f"no level is long enough for an interval in {where}; measure longer, as with 'paretoken bench --until 60s'"
 
 
 def _curve(run: RunFolder, axis: Axis) -> RunCurve | None:

@@ -97,7 +97,7 @@ def read_traffic(request: TrafficRequest) -> Traffic:
 def _require_one_source(request: TrafficRequest) -> None:
     named = [f"--{name}" for name in _SOURCES if getattr(request, name) is not None]
     if not named:
-        raise BadConfig("no traffic: give --log FILE, --metrics FILE or URL, or --rate with --isl and --osl")
+        raise BadConfig("no traffic: give --log, --metrics, or --rate with --isl and --osl")
     if len(named) > 1:
         raise BadConfig(f"{' and '.join(named)} are sources of traffic each; give one of them")
     unset = {f.name: f.default for f in fields(request)}

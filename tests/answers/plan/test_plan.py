@@ -94,7 +94,7 @@ class TestPlan:
             answer(slo=" , ")
         with pytest.raises(NoData, match="no fleet meets tpot=1ms"):
             answer(slo="tpot=1ms")
-        with pytest.raises(NoData, match="H200 has no price under 5-year; add --price H200=USD"):
+        with pytest.raises(NoData, match="H200 has no price under 5-year; add 'price_usd_per_gpu_h' H200=USD"):
             answer(contracts=("5-year",))
 
     def test_json_has_numbers_where_its_schema_does(self, answer):

@@ -10,7 +10,7 @@ from paretoken.answers.ask import ask
 from paretoken.answers.registry import VERBS
 from paretoken.answers.seam import json_schema
 from paretoken.errors import ParetokenError, UnknownName
-from paretoken.serve.ask.form import field_of, form_of
+from paretoken.serve.ask.form import field_of, form_of, in_labels
 from paretoken.serve.ask.form_made import NOT_HERE, made_form
 from paretoken.serve.ask.questions import FIRST_QUESTIONS, MAIN, OTHERS
 
@@ -82,3 +82,12 @@ def test_an_error_is_shown_at_its_field(verb, question, field):
 @given(st.text(max_size=200), st.lists(st.sampled_from(["model", "e2e_s", "at", "slo"]), unique=True))
 def test_a_field_of_an_error_is_one_of_the_form(sentence, names):
     assert field_of(sentence, names) in {"", *names} or "Question: " in sentence or "key '" in sentence
+
+
+def test_a_form_shows_its_labels_for_the_keys_of_an_error():
+    sentence = "choose one with 'precision', or add 'suspicious': true; 'nothing' stays"
+    assert (
+        in_labels(sentence, form_of("compare"))
+        == "choose one with “Precision”, or add “Suspicious” true; 'nothing' stays"
+    )
+    assert in_labels("lower 'settings.max_num_seqs'", form_of("predict")).startswith("lower “Max")

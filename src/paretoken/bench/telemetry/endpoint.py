@@ -55,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _MetricsServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 4 * MOST_AT_ONCE
 
     def __init__(self, address: tuple[str, int], text: Callable[[], str], token: str) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

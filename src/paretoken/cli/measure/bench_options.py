@@ -121,6 +121,20 @@ _WORKLOAD = (
         "up (agent-code, agent-research, chat-multi-turn, rag).",
     ),
     click.option(
+        "--sessions",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With a --workload of sessions: how many are played, over and over.  [default: 256]",
+    ),
+    click.option(
+        "--session-seed",
+        type=click.IntRange(0),
+        metavar="N",
+        default=0,
+        show_default=True,
+        help="With a --workload of sessions: seed of their draws, as --seed of predict.",
+    ),
+    click.option(
         "--isl",
         default="1024",
         show_default=True,

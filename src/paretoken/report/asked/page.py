@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from paretoken.answers.ask import Envelope
+from paretoken.answers.ask import Envelope, verb_named
+from paretoken.answers.field_names import answer_in_fields
 from paretoken.answers.seam import to_json
 from paretoken.report.asked.labels import label_and_unit
 from paretoken.report.asked.view import AnswerView, cell
@@ -13,8 +14,9 @@ from paretoken.significant import significant
 
 
 def page_data(envelope: Envelope, view: AnswerView) -> dict[str, object]:
-    """What `assets/asked/view.js` shows: the envelope and its view."""
-    return {"envelope": to_json(envelope), "view": view.to_json()}
+    """What `assets/asked/view.js` shows: the envelope and its view, whose sentences name fields of the question."""
+    shown = answer_in_fields(view.to_json(), verb_named(envelope.verb).question)
+    return {"envelope": to_json(envelope), "view": shown}
 
 
 def render_answer(envelope: Envelope, view: AnswerView, title: str) -> str:

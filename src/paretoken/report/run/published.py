@@ -56,7 +56,9 @@ def published_beside(run: MeasuredRun) -> PublishedBeside:
     try:
         by_axis = {axis: frontiers(_question(run, AXES[axis])).points for axis in AXES}
     except ParetokenError as e:
-        return PublishedBeside(command=command, absent=f"No published points to draw behind the run: {e}")
+        return PublishedBeside(
+            command=command, absent=f"No published points to draw behind the run: {e.on_command_line}"
+        )
     return PublishedBeside(curves=tuple(_curves(by_axis)), command=command)
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from paretoken.answers.ask import verb_named
+from paretoken.answers.field_names import field_for
 from paretoken.report.asked.labels import label_and_unit
 from paretoken.serve.shipped import shipped
-
-SPELLINGS = {"e2e": "e2e_s", "rent": "rent_usd", "price": "price_usd_per_gpu_h", "accelerator": "accelerators"}
-SPELLINGS |= {"engine": "engines", "term": "terms", "tier": "tiers", "origin": "origins", "source": "sources"}
-"""Options whose fields have another name, where the question has no field of the option's own name."""
 
 IN_SENTENCES = {"e2e latency": "e2e_s", "the price of ": "price_usd_per_gpu_h"}
 """What sentences of errors call a field, where that is not its label."""
@@ -74,20 +71,29 @@ def _of_plain(rows: list[dict[str, Any]]) -> tuple[FormField, ...]:
 
 _FIRST = (re.compile(r"^\w+Question: ([\w.]+) = "), re.compile(r"(?:the|unknown) key '([\w.]+)'"))
 _UNKNOWN = re.compile(r"^unknown ([a-z]+)")
-_OPTION = re.compile(r"--([a-z0-9-]+)")
+_KEY = re.compile(r"'([a-z][\w.]*)'(: true|: false)?")
 
 
 def field_of(sentence: str, names: list[str]) -> str:
-    """The field, of these, that an error names by its key, as unknown, by an option, or by its label; else ""."""
+    """The field, of these, that an error names by its key, as unknown, or by its label; else ""."""
     for pattern in _FIRST:
         if match := pattern.search(sentence):
             return match[1].partition(".")[0]
-    words = [m[1] for m in _UNKNOWN.finditer(sentence)] + [m[1].replace("-", "_") for m in _OPTION.finditer(sentence)]
-    for word in words:
-        for name in (word, SPELLINGS.get(word, ""), f"{word}_s"):
-            if name in names:
+    for pattern in (_UNKNOWN, _KEY):
+        for match in pattern.finditer(sentence):
+            if name := field_for(match[1].partition(".")[0], names):
                 return name
     text = sentence.lower()
     labels = {label_and_unit(name)[0].lower(): name for name in names} | IN_SENTENCES
     by_place = sorted((text.find(label), name) for label, name in labels.items() if label in text and name in names)
     return by_place[0][1] if by_place else ""
+
+
+def in_labels(sentence: str, form: QuestionForm) -> str:
+    """The sentence of an error with the labels of a form for the keys of JSON: `choose one with “Precision”`."""
+    labels = {f.name: f.label for f in form.fields}
+
+    def labelled(key: re.Match[str]) -> str:
+        return f"“{labels[key[1]]}”{(key[2] or '').replace(':', '')}" if key[1] in labels else key[0]
+
+    return _KEY.sub(labelled, sentence)

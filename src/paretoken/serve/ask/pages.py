@@ -14,11 +14,11 @@ from starlette.routing import BaseRoute, Route
 from paretoken.answers.ask import verb_named
 from paretoken.errors import ParetokenError, UnknownName
 from paretoken.report.page import MOST_PLOTS
-from paretoken.serve.ask.form import field_of, form_of
+from paretoken.serve.ask.form import field_of, form_of, in_labels
 from paretoken.serve.ask.questions import FIRST_QUESTIONS, MAIN, OTHERS, other_questions, title_of
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.web.frame import asset_mounts, framed
-from paretoken.serve.web.problems import of_error, problem
+from paretoken.serve.web.problems import problem, status_of
 from paretoken.serve.workers.job_names import SAVED, SHOWN, SLOW, job_of
 from paretoken.serve.workers.leaving import result_for
 
@@ -68,12 +68,14 @@ def _answering(job: str, media_type: str) -> Endpoint:
         try:
             result = await result_for(request, job, payload, slow=verb in SLOW)
         except ParetokenError as e:
-            return of_error(e, field=_field(verb, str(e)))
+            return _refused(verb, e)
         return Response(result, media_type=media_type)
 
     return answer
 
 
-def _field(verb: str, sentence: str) -> str:
-    """The field of the form that a sentence names; "" for none."""
-    return field_of(sentence, list(dict.fromkeys(f.name.partition(".")[0] for f in form_of(verb).fields)))
+def _refused(verb: str, error: ParetokenError) -> Response:
+    """The problem of a question, in the words of its form; `field` is the one that it names, "" for none."""
+    form, sentence = form_of(verb), str(error)
+    field = field_of(sentence, list(dict.fromkeys(f.name.partition(".")[0] for f in form.fields)))
+    return problem(status_of(error), in_labels(sentence, form), field=field)

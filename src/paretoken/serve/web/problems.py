@@ -20,11 +20,6 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None, *, 
     return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_JSON)
 
 
-def of_error(error: Exception, field: str | None = None) -> Response:
-    """The problem of a mistake that the user can mend."""
-    return problem(status_of(error), str(error), field=field)
-
-
 def status_of(error: Exception) -> HTTPStatus:
     """422 where no data answers, else 400."""
     return HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, NoData) else HTTPStatus.BAD_REQUEST
