@@ -437,6 +437,12 @@ def test_settings_of_the_cluster_may_change_before_resuming(begun, tmp_path):
         reopen(folder.folder)
 
 
+def test_no_file_is_named_where_nothing_was_measured(begun, call):
+    folder, _ = begun([BOTH, [BOTH[1]]], text=TEXT + "[run]\nretries = 0\n")
+    code, out, _ = call(f"campaign resume {folder.folder} --kubernetes")
+    assert code == 1 and out.endswith("\nno points\n") and "points.parquet" not in out
+
+
 def test_without_kubectl(tmp_path, monkeypatch):
     (tmp_path / "emulator.toml").write_text(RECIPE)
     (tmp_path / "c.toml").write_text(TEXT)
