@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
+from paretoken.answers.deployment_row import DeploymentRow, deployment_fields
+from paretoken.answers.predict import write_operating_points
 from paretoken.answers.prediction import PredictionData
 from paretoken.answers.rows import Row
 from paretoken.answers.takes import takes

@@ -189,14 +189,14 @@ which = stack(
         type=click.Choice(["single-node", "any"]),
         default="single-node",
         show_default=True,
-        help="any: include disaggregated and multi-node serving, and no answer for plain serving beside it.",
+        help="any: include disaggregated and multi-node serving, without a separate answer for plain serving.",
     ),
     click.option(
         "--speculative",
         type=click.Choice(["none", "any"]),
         default="none",
         show_default=True,
-        help="any: include speculative decoding, and no answer for plain serving beside it.",
+        help="any: include speculative decoding, without a separate answer for plain serving.",
     ),
     click.option("--include-suspicious", "suspicious", is_flag=True, help="Include points flagged as suspicious."),
     click.option(

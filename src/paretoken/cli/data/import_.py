@@ -20,8 +20,8 @@ _OVERRIDES: dict[
     "engine-version": (str, "Version of the engine"),
     "tp": (int, "Tensor-parallel size"),
     "ep": (int, "Expert-parallel size"),
-    "speculative": (str, "Speculative decoding: none, mtp, eagle, …"),
-    "speculative-tokens": (int, "Tokens drafted a step"),
+    "speculative": (str, "Speculative decoding, such as none, mtp or eagle"),
+    "speculative-tokens": (int, "Drafted tokens per step"),
     "acceptance": (options.Finite(1), "Tokens that a verification step emits"),
     "kv-cache-dtype": (str, "Data type of the KV cache, such as fp8"),
     "isl": (names.TOKENS, "Nominal input length in tokens"),
@@ -53,7 +53,7 @@ overrides = options.stack(
             f"--{name}",
             _COLUMNS.get(name, name.replace("-", "_")),
             type=kind,
-            help=f"{text}, if the file does not state it.",
+            help=f"{text}.",
         )
         for name, (kind, text) in _OVERRIDES.items()
     )

@@ -108,9 +108,9 @@ deployment = stack(
         metavar="METHOD[:TOKENS]",
         default="none",
         show_default=True,
-        help="Speculative decoding, with the tokens drafted a step: mtp:3, eagle3, ngram, draft_model, medusa, dspark.",
+        help="Speculative decoding and drafted tokens per step: mtp:3, eagle3, ngram, draft_model, medusa, dspark.",
     ),
-    click.option("--speculative-tokens", type=int, help="Tokens drafted a step, if not in --speculative."),
+    click.option("--speculative-tokens", type=int, help="Drafted tokens per step, if not in --speculative."),
     click.option(
         "--acceptance",
         "acceptance_length",

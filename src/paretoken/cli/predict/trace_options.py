@@ -38,7 +38,7 @@ trace_options = stack(
         "idle_cap_s",
         type=Finite(0),
         metavar="S",
-        help="With sessions: longest that a tool call or a wait lasts.",
+        help="With sessions: maximum duration of a tool call or a wait.",
     ),
     click.option(
         "--replicas",
