@@ -60,12 +60,12 @@ def distance(reference: ScoredSample, candidate: ScoredSample, noise_nats: float
     )
 
 
-def means(distances: Sequence[Distance], seed: int = 0, level: float = LEVEL) -> Means:
+def means(distances: Sequence[Distance]) -> Means:
     """The distances of several prompts together."""
     n = [d.tokens for d in distances]
 
     def mean(sums: Sequence[float]) -> MeanInterval:
-        return mean_over_prompts(sums, n, np.random.default_rng(seed), level)
+        return mean_over_prompts(sums, n, np.random.default_rng(0), LEVEL)
 
     return Means(
         k3=mean([d.k3_sum for d in distances]),

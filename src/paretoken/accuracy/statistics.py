@@ -121,25 +121,25 @@ def mcnemar(lost: int, won: int) -> float:
     return 1.0 if lost + won == 0 else float(scipy.stats.binomtest(lost, lost + won, 0.5).pvalue)
 
 
-def visible_drop(n: int, churn: float, alpha: float = 1 - LEVEL) -> float:
+def visible_drop(n: int, churn: float) -> float:
     """The smallest drop in the share of right answers that McNemar's exact test sees four times in five.
 
     `churn` is the share of items that change without any drop, half of them either way. 1 if n is too small for any.
     """
     low, high = 0.0, 1.0 - churn
-    if high <= 0 or _power(n, churn, high, alpha) < POWER:
+    if high <= 0 or _power(n, churn, high) < POWER:
         return 1.0
     while high - low > 1e-4:
         middle = (low + high) / 2
-        low, high = (low, middle) if _power(n, churn, middle, alpha) >= POWER else (middle, high)
+        low, high = (low, middle) if _power(n, churn, middle) >= POWER else (middle, high)
     return high
 
 
-def _power(n: int, churn: float, drop: float, alpha: float) -> float:
+def _power(n: int, churn: float, drop: float) -> float:
     """Chance of a significant loss where `churn + drop` of the items change, `churn / 2 + drop` for the worse."""
     changed = np.arange(n + 1)
     weight = scipy.stats.binom.pmf(changed, n, min(churn + drop, 1.0))
     worse = (churn / 2 + drop) / (churn + drop)
     # Significant with at least this many losses among those changed.
-    needed = scipy.stats.binom.isf(alpha / 2, changed, 0.5) + 1
+    needed = scipy.stats.binom.isf((1 - LEVEL) / 2, changed, 0.5) + 1
     return float(np.sum(weight * scipy.stats.binom.sf(needed - 1, changed, worse)))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from paretoken.campaign.collect import collect
 from paretoken.campaign.config import Campaign
-from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
 from paretoken.campaign.load import load_campaign
 from paretoken.campaign.plan import Plan, check_room, make_plan
@@ -20,10 +19,10 @@ from paretoken.errors import BadConfig
 OnProgress = Callable[[CampaignFolder], None]
 
 
-def plan_of(file: Path, estimate: Estimate | None = None) -> tuple[Campaign, Plan]:
+def plan_of(file: Path) -> tuple[Campaign, Plan]:
     """The campaign in a file and its plan; nothing is started and nothing is written."""
     campaign = load_campaign(file)
-    return campaign, make_plan(campaign, load_catalog(*campaign.catalog), estimate)
+    return campaign, make_plan(campaign, load_catalog(*campaign.catalog))
 
 
 def begin(file: Path, out: Path, *, here: bool = True) -> CampaignFolder:

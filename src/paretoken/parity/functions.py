@@ -115,16 +115,16 @@ def _mark(node: ast.expr, scope: Scope, depth: int = 0) -> Skip:
     if last == "skip" and ("mark" in name or "unittest" in name):
         return True
     if last == "skipif" and call:
-        return _any(call, scope, "condition")
+        return _any(call, scope)
     if name in ("unittest.skipIf", "skipIf") and call:
-        return _any(call, scope, "condition", positional=1)
+        return _any(call, scope, positional=1)
     if name in ("unittest.skipUnless", "skipUnless") and call:
-        return _not(_any(call, scope, "condition", positional=1))
+        return _not(_any(call, scope, positional=1))
     return _named(name, scope, depth) if name and "." not in name and depth < 4 else False
 
 
-def _any(call: ast.Call, scope: Scope, keyword: str, positional: int | None = None) -> Skip:
-    conditions = [*call.args[:positional], *(k.value for k in call.keywords if k.arg == keyword)]
+def _any(call: ast.Call, scope: Scope, positional: int | None = None) -> Skip:
+    conditions = [*call.args[:positional], *(k.value for k in call.keywords if k.arg == "condition")]
     values = [truth(_unquoted(c), scope) for c in conditions]
     return True if True in values else None if None in values or not values else False
 

@@ -11,9 +11,9 @@ from paretoken.errors import NoData
 from paretoken.plural import counted
 
 
-def last_day(column: str = "date") -> pl.Expr:
+def last_day() -> pl.Expr:
     """The last day of a row's runs: of a period its end, of a month or a year its last day; null where not dated."""
-    end = pl.col(column).str.split("..").list.last().str.slice(0, 10)
+    end = pl.col("date").str.split("..").list.last().str.slice(0, 10)
     days = {10: end, 7: end + "-01", 4: end + "-12-01"}
     first = pl.coalesce(pl.when(end.str.len_chars() == n).then(day) for n, day in days.items())
     day = first.str.to_date("%Y-%m-%d", strict=False)

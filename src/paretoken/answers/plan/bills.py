@@ -41,9 +41,9 @@ class Bills:
     draws: Floats
 
 
-def normals(name: str, n: int = DRAWS) -> Floats:
+def normals(name: str) -> Floats:
     """Standard normal draws of a stream, the same for the same name."""
-    return np.random.default_rng(crc32(name.encode())).standard_normal(n)
+    return np.random.default_rng(crc32(name.encode())).standard_normal(DRAWS)
 
 
 def bills_of(need: FleetNeed, prices: Sequence[GpuPrice], work: DayOfWork, size_factors: Floats) -> Bills:

@@ -76,9 +76,7 @@ def _clip(length: int, n: int) -> int:
     return max(1, math.ceil(n / MAX_BLOCKS), min(length, n // 5))
 
 
-def mean_replicates(
-    values: Floats | Mask, rng: np.random.Generator, replicates: int = REPLICATES, block: int | None = None
-) -> Floats:
+def mean_replicates(values: Floats | Mask, rng: np.random.Generator, replicates: int = REPLICATES) -> Floats:
     """Bootstrapped means around the mean of the values, shape (replicates,).
 
     Widened by the quantile of Student's t over the normal one for the number of blocks, since the spread
@@ -87,7 +85,7 @@ def mean_replicates(
     centre = float(values.mean(dtype=float))
     values = batched(values)
     n = len(values)
-    length = block or block_length(values)
+    length = block_length(values)
     blocks = max(round(n / length), 2)
     sums = np.concatenate([values, values[: length - 1]]).cumsum()
     sums[length:] = sums[length:] - sums[:-length]
@@ -129,22 +127,20 @@ def _at(ranked: Floats, q: Floats) -> Floats:
     return between
 
 
-def mean_interval(values: Floats, rng: np.random.Generator, *, level: float = LEVEL) -> ConfidenceInterval | None:
+def mean_interval(values: Floats, rng: np.random.Generator) -> ConfidenceInterval | None:
     """The interval of the mean of values in order of time; None for fewer than 8."""
     values = _without_nan(values)
     if len(values) < MIN_SAMPLES:
         return None
-    return _interval(float(values.mean(dtype=float)), mean_replicates(values, rng), values, level)
+    return _interval(float(values.mean(dtype=float)), mean_replicates(values, rng), values)
 
 
-def quantile_interval(
-    values: Floats, q: float, rng: np.random.Generator, *, level: float = LEVEL
-) -> ConfidenceInterval | None:
+def quantile_interval(values: Floats, q: float, rng: np.random.Generator) -> ConfidenceInterval | None:
     """The interval of a quantile of values in order of time; None for fewer than 8."""
     values = _without_nan(values)
     if len(values) < MIN_SAMPLES:
         return None
-    return _interval(float(np.quantile(values, q)), quantile_replicates(values, q, rng), values, level)
+    return _interval(float(np.quantile(values, q)), quantile_replicates(values, q, rng), values)
 
 
 def _without_nan(values: Floats) -> Floats:
@@ -152,6 +148,6 @@ def _without_nan(values: Floats) -> Floats:
     return values[~missing] if missing.any() else values
 
 
-def _interval(value: float, drawn: Floats, values: Floats, level: float) -> ConfidenceInterval:
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return ConfidenceInterval(value, float(low), float(high), level, len(values))
+def _interval(value: float, drawn: Floats, values: Floats) -> ConfidenceInterval:
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return ConfidenceInterval(value, float(low), float(high), LEVEL, len(values))

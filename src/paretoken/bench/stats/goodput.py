@@ -202,10 +202,11 @@ def chance_of(least: int, n: int, share: float) -> float:
     return 1 - fewer
 
 
-def wilson(good: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a share, 95 % by default; (0, 1) for none."""
+def wilson(good: int, n: int) -> tuple[float, float]:
+    """Wilson's score interval of a share, 95 %; (0, 1) for none."""
     if n == 0:
         return 0.0, 1.0
+    z = 1.959964  # the 97.5 % quantile of the normal distribution
     share, spread = good / n, z * z / n
     centre = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))

@@ -67,7 +67,7 @@ def statements(text: str, variables: dict[str, str] | None = None) -> Iterator[l
             reader.word, reader.array = None, True
             reader.at += 1
         elif char == "#" and reader.word is None:
-            reader.at = _find(reader.text, "\n", reader.at)
+            reader.at = _line_end(reader.text, reader.at)
         elif char in _OPERATORS:
             if not _redirects(reader, char) and (words := reader.statement()):
                 yield words
@@ -89,7 +89,7 @@ def _redirects(reader: _ShellText, char: str) -> bool:
     reader.end_word()
     reader.kept = len(reader.words) if reader.kept is None else reader.kept
     if here := _HERE.match(text, at):
-        start = _find(text, "\n", at)
+        start = _line_end(text, at)
         end = re.compile(rf"\n[ \t]*{here[1]}[ \t]*(?=\n|$)").search(text, start)
         reader.text = text[:start] + (text[end.end() :] if end else "")
         reader.at = here.end() - 1
@@ -167,6 +167,6 @@ def _end_quote(text: str, quote: str, start: int) -> int:
     return end
 
 
-def _find(text: str, char: str, start: int) -> int:
-    end = text.find(char, start)
+def _line_end(text: str, start: int) -> int:
+    end = text.find("\n", start)
     return len(text) if end < 0 else end

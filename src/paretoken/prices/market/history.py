@@ -40,13 +40,11 @@ class Period:
     from_mix: float | None = None
 
 
-def index_of(
-    book: pl.DataFrame, accelerator: str, term: str = "on-demand", forms: Sequence[str] = SERVED
-) -> list[Period]:
+def index_of(book: pl.DataFrame, accelerator: str, term: str = "on-demand") -> list[Period]:
     """The index of an accelerator by quarter. A chain ends at its last quarter's median; a gap begins another."""
     periods: list[Period] = []
     before: dict[str, float] = {}
-    for name, (rows, prices) in _provider_medians(book, accelerator, term, forms).items():
+    for name, (rows, prices) in _provider_medians(book, accelerator, term).items():
         periods.append(_period(name, rows, prices, before))
         before = prices if len(prices) >= FEWEST else before
     return _chained(periods)
@@ -57,11 +55,10 @@ def basket(
     accelerator: str,
     providers: Sequence[str],
     term: str = "on-demand",
-    forms: Sequence[str] = SERVED,
 ) -> list[tuple[str, float | None]]:
     """The geometric mean price of a fixed set of providers by quarter; None where one of them has no price."""
     means: list[tuple[str, float | None]] = []
-    for name, (_, prices) in _provider_medians(book, accelerator, term, forms).items():
+    for name, (_, prices) in _provider_medians(book, accelerator, term).items():
         complete = bool(providers) and all(p in prices for p in providers)
         mean = exp(sum(log(prices[p]) for p in providers) / len(providers)) if complete else None
         means.append((name, mean))
@@ -104,15 +101,13 @@ def _chained(periods: Sequence[Period]) -> list[Period]:
     return chained[::-1]
 
 
-def _provider_medians(
-    book: pl.DataFrame, accelerator: str, term: str, forms: Sequence[str]
-) -> dict[str, tuple[int, dict[str, float]]]:
+def _provider_medians(book: pl.DataFrame, accelerator: str, term: str) -> dict[str, tuple[int, dict[str, float]]]:
     """(rows, price by provider) of every quarter, in order: the median on its latest day there, as in a cell."""
     rows = book.filter(
         pl.col("counts")
         & (pl.col("accelerator") == accelerator)
         & (pl.col("term") == term)
-        & pl.col("form").is_in(list(forms))
+        & pl.col("form").is_in(list(SERVED))
     ).with_columns(period=pl.format("{} Q{}", pl.col("date").dt.year(), pl.col("date").dt.quarter()))
     latest = pl.col("usd_per_gpu_h").filter(pl.col("date") == pl.col("date").max())
     each = rows.group_by("period", "provider").agg(latest.median(), pl.len()).sort("period", "provider")

@@ -38,15 +38,15 @@ def requests(path: Path) -> Iterator[tuple[TraceRow, TraceRequest]]:
                 input_tokens=_tokens(row, "input_length"),
                 output_tokens=_tokens(row, "output_length"),
                 blocks=blocks_of(row, "hash_ids"),
-                prompt=text_of(row, _TEXTS),
+                prompt=text_of(row),
                 session=str(row.values.get("session_id") or ""),
             ),
         )
 
 
-def text_of(row: TraceRow, names: tuple[str, ...]) -> str | None:
-    """The text of the first of these fields that the row has."""
-    text = next((row.values[name] for name in names if row.values.get(name) is not None), None)
+def text_of(row: TraceRow) -> str | None:
+    """The text of the first of `_TEXTS` that the row has."""
+    text = next((row.values[name] for name in _TEXTS if row.values.get(name) is not None), None)
     if text is not None and not isinstance(text, str):
         raise row.bad(f"{str(text)[:40]!r} is not text")
     return text
@@ -54,4 +54,4 @@ def text_of(row: TraceRow, names: tuple[str, ...]) -> str | None:
 
 def _tokens(row: TraceRow, name: str) -> int | None:
     """A length; None where the row has text instead."""
-    return None if row.values.get(name) is None and text_of(row, _TEXTS) is not None else row.tokens(name)
+    return None if row.values.get(name) is None and text_of(row) is not None else row.tokens(name)
