@@ -76,7 +76,7 @@ MAY_IMPORT = {
         "sessions",
         "traffic",
     },
-    "receipts": {"catalog", "points", "bench", "engines"},
+    "receipts": {"catalog", "points", "bench", "engines", "sessions"},
     "serve": {"catalog", "points", "bench", "campaign", "history", "answers", "report"},
     "start": {"catalog", "bench", "engines", "prices", "answers", "campaign"},
     "cli": None,

@@ -16,6 +16,7 @@ from paretoken.cli.main import main
 from paretoken.cli.main import paretoken as paretoken_group
 from paretoken.cli.spellings import respelled
 from paretoken.cli.start.init import file_kind
+from paretoken.points.importers import formats
 from paretoken.prices.market.book import shipped_prices
 from tests.test_architecture import ANYTHING, MAY_IMPORT
 
@@ -97,6 +98,13 @@ def test_readme_commands_run(line, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_note_on_options_of_other_tools_is_the_one_that_bench_prints():
+    page = (ROOT / "docs" / "migrate.md").read_text(encoding="utf-8")
+    ((line, note),) = re.findall(r"^\$ paretoken bench (.*)\nnote: (.*)$", page, re.MULTILINE)
+    bench = paretoken_group.get_command(click.Context(paretoken_group), "bench")
+    assert respelled("bench", bench, shlex.split(line))[1] == note
+
+
 def test_schema_page_is_current():
     sys.path.insert(0, str(ROOT / "tools"))
     try:
@@ -123,3 +131,12 @@ def test_every_file_that_a_page_names_exists(page):
     assets = package / "report" / "assets"
     bases = (ROOT, ROOT / "src", package, package / "predict", assets, assets / "study")
     assert named and not [path for path in named if not any((base / path).exists() for base in bases)]
+
+
+def test_the_page_of_the_points_names_every_format():
+    page = (ROOT / "docs" / "points.md").read_text(encoding="utf-8")
+    assert not [name for name in formats() if f"\n| {name} |" not in page]
+
+
+def test_the_readme_counts_the_formats():
+    assert f"`vllm bench`, AIPerf, GuideLLM, InferenceX and {len(formats()) - 4} other formats" in README

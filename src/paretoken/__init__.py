@@ -47,7 +47,8 @@ if TYPE_CHECKING:
         rental_market,
     )
     from paretoken.answers.seam import json_schema, question_from_json, to_json
-    from paretoken.answers.selfhost import SelfhostAnswer, SelfhostQuestion, selfhost
+    from paretoken.answers.selfhost import SelfhostAnswer, selfhost
+    from paretoken.answers.selfhost_question import SelfhostQuestion
     from paretoken.answers.study.config import Study, load_study
     from paretoken.answers.study.outputs import write_study
     from paretoken.answers.study.result import StudyResult
@@ -98,7 +99,8 @@ _MODULES = {
         "rental_market",
     ),
     "answers.seam": ("json_schema", "question_from_json", "to_json"),
-    "answers.selfhost": ("SelfhostAnswer", "SelfhostQuestion", "selfhost"),
+    "answers.selfhost": ("SelfhostAnswer", "selfhost"),
+    "answers.selfhost_question": ("SelfhostQuestion",),
     "answers.study.config": ("Study", "load_study"),
     "answers.study.outputs": ("write_study",),
     "answers.study.result": ("StudyResult",),

@@ -18,7 +18,8 @@ from paretoken.answers.rent import (
     rental_market,
 )
 from paretoken.answers.seam import json_schema, question_from_json, to_json
-from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+from paretoken.answers.selfhost import selfhost
+from paretoken.answers.selfhost_question import SelfhostQuestion
 from paretoken.answers.tco import TcoQuestion, tco
 from paretoken.errors import BadConfig
 

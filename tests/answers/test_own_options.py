@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from paretoken.answers.points import Data
-from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+from paretoken.answers.selfhost import selfhost
+from paretoken.answers.selfhost_question import SelfhostQuestion
 from paretoken.prices import usd_per_mtok
 from tests.support.points import prepared
 from tests.support.served import CHAT, curve

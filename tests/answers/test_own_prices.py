@@ -14,7 +14,8 @@ from paretoken.answers.cost import CostQuestion, cost
 from paretoken.answers.outlook import OutlookQuestion, outlook
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.points import Data
-from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+from paretoken.answers.selfhost import selfhost
+from paretoken.answers.selfhost_question import SelfhostQuestion
 from paretoken.answers.study.config import Study, with_ids
 from paretoken.answers.tco import OwnOrRentTerms, TcoQuestion, tco
 from paretoken.errors import BadConfig, UnknownName

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from paretoken.answers.ask import ask
 from paretoken.answers.calibrate import CalibrateAnswer, CalibrateQuestion, calibrate
 from paretoken.answers.explain import ExplainAnswer, ExplainQuestion, explain
 from paretoken.answers.predict import PredictAnswer, PredictQuestion, predict
@@ -44,6 +45,27 @@ def test_a_rate_and_an_slo_are_questions_too():
     )
     assert met["users"] > 0 and met["median_tpot_ms"] <= 20
     assert missed["users"] == 0 and "median_tpot_ms" not in missed
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"concurrency": []}, "'concurrency' is empty; give at least one level"),
+        ({"rate": 2, "slo": "tpot=50ms"}, "'rate' and 'slo' cannot be combined"),
+        ({"rate": 2, "out": "points.csv"}, "'out' takes operating points at 'concurrency'; leave out 'rate'"),
+        ({"slo": "tpot=50ms", "out": "points.csv"}, "leave out 'slo'"),
+    ],
+)
+def test_a_prediction_has_one_load(fields, why, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadConfig, match=why):
+        ask("predict", json.dumps({**LLAMA, "tp": 8, **fields}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_layout_needs_a_load():
+    with pytest.raises(BadConfig, match="'concurrency' is empty"):
+        ask("predict-disaggregated", {**LLAMA, "layout": "1xTP4+1xTP4", "concurrency": []})
 
 
 def test_without_a_tp_every_size_that_fits_is_answered():

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paretoken.answers.points import Data
-from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+from paretoken.answers.selfhost import selfhost
+from paretoken.answers.selfhost_question import SelfhostQuestion
 from paretoken.errors import BadConfig, NoData
 from paretoken.prices import usd_per_mtok
 from paretoken.prices.api_price import own_price

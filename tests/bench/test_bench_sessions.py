@@ -10,10 +10,12 @@ import pytest
 
 from paretoken.bench.run_folder import RunFolder
 from paretoken.bench.truth.server import Pace, truth_server
+from paretoken.catalog.loader import load_catalog
 from paretoken.predict.simulation.cache.options import CacheOptions
 from paretoken.predict.simulation.limits import SchedulerLimits
 from paretoken.predict.steptime import AffineStepTime
-from paretoken.sessions.label import GENERATOR_VERSION, name_in
+from paretoken.sessions.generate import generated
+from paretoken.sessions.label import GENERATOR_VERSION, name_in, workload_label
 from tests.support.emulators import emulated
 from tests.support.odd_server import odd_server
 from tests.support.session_predictions import simulate_here
@@ -142,6 +144,53 @@ def test_sessions_are_played_again_after_a_resume(call, tmp_path):
     )
 
 
+def test_a_trace_that_changed_is_not_continued(call, tmp_path):
+    write_sessions(tmp_path / "agents.jsonl", {"one": AGENT})
+    with truth_server(Pace(ttft_ms=5, itl_ms=1), log=tmp_path / "log") as server:
+        line = f"bench {server.base_url} --api chat --trace agents.jsonl --concurrency 1,2 --until 2sessions --out run"
+        assert call(line)[0] == 0
+        (RunFolder(tmp_path / "run").level_folder(2) / "summary.json").unlink()
+        write_sessions(tmp_path / "agents.jsonl", {"one": AGENT[:1]})
+        code, _, err = call("bench --resume run --force")
+    assert code == 2 and "run plays agents#" in err and "begin a new run with --out" in err
+
+
+def test_the_draws_of_a_workload_are_chosen_and_recorded(call, tmp_path):
+    quick = AffineStepTime(1e-5, per_prompt_token_s=1e-8)
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
+    with emulated(step_time=quick, limits=limits, context=40_960, cache=CacheOptions()) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        options = "--concurrency 2,3 --until 4sessions --idle-cap 0.001 --api completions --out run"
+        code, _, err = call(f"bench {url} --workload rag --sessions 3 --session-seed 5 {options}")
+        assert code == 0, err
+        assert "3 sessions drawn from the workload with seed 5 within" in err
+        run = RunFolder(tmp_path / "run")
+        table = pl.read_parquet(tmp_path / "run" / "sessions.parquet")
+        workload = load_catalog().session_workloads["rag"]
+        drawn = generated(workload, 3, 5, context_tokens=40_960)
+        calls = [call for session in drawn for call in session.calls.values()]
+        assert table["input_tokens"].drop_nulls().to_list() == [call.input_tokens for call in calls]
+        longest = max(session.longest_tokens for session in drawn)
+        label = workload_label("rag", workload, 40_960, longest, sessions=3, seed=5)
+        assert run.metadata().workload == label != workload_label("rag", workload, 40_960, longest)
+        points = pl.read_parquet(tmp_path / "run" / "points.parquet")
+        assert points["workload"].to_list() == [label] * 2
+        assert {"sessions": 3, "session_seed": 5}.items() <= run.levels()[0].summary.config.items()
+        (run.level_folder(2) / "summary.json").unlink()
+        code, _, err = call("bench --resume run")
+    assert code == 0, err
+    assert pl.read_parquet(tmp_path / "run" / "points.parquet")["workload"].to_list() == [label] * 2
+
+
+def test_draws_need_a_workload_of_sessions(call):
+    for option, name in (("--sessions 4", "--sessions"), ("--session-seed 4", "--session-seed")):
+        for load in ("", "--workload chat"):
+            code, _, err = call(f"bench http://127.0.0.1:1 {load} {option}")
+            assert code == 2 and f"{name} needs a --workload of sessions" in err
+    code, _, err = call("bench http://127.0.0.1:1 --workload rag --sessions 10001")
+    assert code == 2 and "--sessions is 10,001; use 1 to 10,000" in err
+
+
 @pytest.mark.parametrize("adapters", ["", "lora-a,lora-b"])
 def test_calls_go_to_the_models_that_they_name_if_the_server_lists_them(call, tmp_path, adapters):
     """Not if the endpoint of a request decides its model."""
@@ -267,7 +316,7 @@ def test_sessions_of_a_workload_are_played(call, tmp_path, name):
         options = "--concurrency 3 --until 3sessions --idle-cap 0.001 --api completions --out run"
         code, _, err = call(f"bench {url} --workload {name} {options}")
     assert code == 0, err
-    assert "256 sessions drawn from the workload within a context of 40,960 tokens" in err
+    assert "256 sessions drawn from the workload with seed 0 within a context of 40,960 tokens" in err
     (point,) = pl.read_parquet(tmp_path / "run" / "points.parquet").iter_rows(named=True)
     assert (point["origin"], point["sessions"]) == ("emulated", 3.0)
     assert re.fullmatch(rf"{name}#[0-9a-f]{{8}}", point["workload"])

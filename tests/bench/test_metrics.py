@@ -13,7 +13,15 @@ from paretoken.bench.stats.chunks import Chunks
 from paretoken.bench.stats.latency import latency
 from paretoken.bench.stats.metrics import sample
 from paretoken.bench.stats.quantiles import describe, inverse, needed, supported
-from paretoken.bench.stats.throughput import in_flight, mean_in_flight, throughput, whole_run
+from paretoken.bench.stats.throughput import (
+    in_flight,
+    input_rates,
+    mean_in_flight,
+    output_rates,
+    smooth_input_rates,
+    throughput,
+    whole_run,
+)
 from paretoken.points.requests import conform_requests, empty_requests
 from tests.support.levels import MS, S, closed, request, table
 
@@ -115,6 +123,43 @@ def test_throughput_counts_tokens_where_they_arrive_and_never_twice():
     assert sum(p.output_tokens for p in parts) == whole.output_tokens == samples.osl.sum()
     assert sum(p.input_tokens for p in parts) == whole.input_tokens == 100 * len(samples)
     assert sum(p.requests for p in parts) == len(samples)
+
+
+def test_prompts_are_spread_over_the_tokens_of_their_own_answers(monkeypatch):
+    """One answer has a token in each chunk and the other four, so the client counts too few of them."""
+    slow = request(0, [(1 + k) * S for k in range(8)], input_tokens=80)
+    packed = request(0, [(9 + k) * S for k in range(8)], [1] * 8, input_tokens=80, output_tokens=32)
+    failed = request(0, [2 * S], status="http_5xx")
+    samples = sample(table([slow, packed, failed]))
+    rates = smooth_input_rates(samples, 0, 16 * S, 16)
+    assert rates == pytest.approx(np.full(16, 10.0))
+    assert output_rates(samples, 0, 16 * S, 16) == pytest.approx([1.0] * 8 + [4.0] * 8)
+    monkeypatch.setattr("paretoken.bench.stats.throughput._BLOCK", 3)
+    assert smooth_input_rates(samples, 0, 16 * S, 16) == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("block", [1, 7, 100_000])
+def test_the_blocks_of_arrivals_do_not_change_the_rates(monkeypatch, block):
+    rng = np.random.default_rng(3)
+    rows = []
+    for n in range(40):
+        arrivals = sorted(rng.integers(0, 60 * S, rng.integers(0, 9)).tolist())
+        status = "ok" if arrivals and n % 5 else "http_5xx"
+        rows.append(request(0, arrivals, input_tokens=int(rng.integers(1, 500)), status=status))
+    samples = sample(table(rows))
+    per_token = np.where(samples.osl > 0, samples.isl / np.maximum(samples.osl, 1), 0.0)
+    weights = samples.chunks.tokens * np.repeat(per_token, samples.chunks.lengths)
+    inside = (samples.chunks.at_ns > 5 * S) & (samples.chunks.at_ns <= 55 * S)
+    amounts = np.histogram(samples.chunks.at_ns[inside] - 1, np.linspace(5 * S, 55 * S, 11), weights=weights[inside])[0]
+    expected = amounts / amounts.mean() * input_rates(samples, 5 * S, 55 * S, 10).mean()
+    monkeypatch.setattr("paretoken.bench.stats.throughput._BLOCK", block)
+    assert smooth_input_rates(samples, 5 * S, 55 * S, 10) == pytest.approx(expected)
+
+
+def test_embeddings_have_only_the_prompts_themselves():
+    rows = [request(0, [], planned_output=0, output_tokens=-1, last_ns=k * S, first_ns=-1) for k in range(1, 9)]
+    samples = sample(table(rows))
+    assert smooth_input_rates(samples, 0, 8 * S, 8) == pytest.approx(np.full(8, 100.0))
 
 
 def test_the_whole_run_is_first_start_to_last_end_of_complete_answers():

@@ -16,7 +16,7 @@ from paretoken.predict.first_token import START, START_S
 from paretoken.predict.load import kv_slots
 from paretoken.predict.predictor import predict_cases
 from paretoken.predict.serving import served
-from paretoken.predict.simulated import simulate_users
+from paretoken.predict.simulated import in_service, simulate_users
 from paretoken.predict.simulation.run import simulate
 from paretoken.predict.simulation.sources import closed_loop
 from paretoken.predict.steady import steady
@@ -67,3 +67,13 @@ def test_step_times_are_affine_in_the_context_and_grow_with_the_batch():
     assert step.step(32, 50_000, 0, 0.0) == pytest.approx(a + b * 50_000)
     assert step.decode(64)[0] >= a
     assert step.step(32, 50_000, 1024, 1024**2 / 2) > step.step(32, 50_000, 0, 0.0)
+
+
+def test_a_run_that_ends_at_once_has_its_throughput_since_it_began():
+    """One request alone, of many output tokens and of one."""
+    for lengths in (Lengths(1000, 100), Lengths(10, 1)):
+        one = simulate_users(LLAMA, lengths, 1, requests=1)
+        tokens, seconds = one.run.input_tokens[0] + one.run.output_tokens[0], one.run.e2e_s[0]
+        assert one.total_tput_per_gpu == pytest.approx(tokens / seconds / LLAMA.gpus)
+        decodes_s = one.run.last_s[0] - one.run.first_s[0]
+        assert in_service(one.run) == pytest.approx(decodes_s / seconds)

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.run_folder import RUN
 from paretoken.cli.main import paretoken
+from paretoken.points.schema import STORED
 from paretoken.receipts.bench_line import _OPTIONS, bench_words
+from paretoken.receipts.of_point import recipe_of_point
 from tests.cli.test_init import OF_RUNS
 from tests.support.sealed_runs import edit
 
@@ -104,6 +106,8 @@ def options_of(words: list[str]) -> dict[str, object]:
     slo=st.sampled_from(["", "ttft_p99=2s"]),
     model=st.none() | st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1),
     seed=st.none() | st.integers(0, 2**40),
+    sessions=st.none() | st.integers(1, 10_000),
+    session_seed=st.integers(0, 2**40),
 )
 def test_the_words_of_a_configuration_give_its_values(**values):
     users = values.pop("users")
@@ -112,6 +116,16 @@ def test_the_words_of_a_configuration_give_its_values(**values):
     for field in fields(config):
         if field.name in options and field.name != "urls":
             assert options[field.name] == getattr(config, field.name), field.name
+
+
+def test_a_point_of_sessions_gives_the_workload_without_its_hash_or_lengths():
+    stated = {"workload": "rag#12345678", "sessions": 4.0, "isl": 3000, "osl": 90, "n_gpus": 4, "tp": 4}
+    names = {"origin": "measured", "accelerator": "H200", "model": "llama-3-70b", "engine": "vllm", "precision": "fp8"}
+    point = dict.fromkeys(column.name for column in STORED) | stated | names
+    recipe = recipe_of_point(point)
+    options = options_of(list(recipe.bench))
+    assert (options["workload"], options["concurrency"], options["osl"]) == ("rag", "4", None)
+    assert "--isl" not in recipe.bench and any("rag#12345678" in what for what in recipe.unknown)
 
 
 def test_what_a_run_learned_is_no_option():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paretoken.answers.study.result import Panel, StudyResult
+from paretoken.answers.study.result import StudyResult
 from paretoken.report.contests import contests
 from paretoken.report.html import render
 from paretoken.report.payload import payload
@@ -27,10 +27,6 @@ Plant = Callable[..., StudyResult]
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
     return partial(planted_study, tmp_path / "points.parquet")
-
-
-def the_panel(result: StudyResult) -> Panel:
-    return result.panels[0]
 
 
 def marked(result: StudyResult, e2e_s: float, scenario: int = 0):

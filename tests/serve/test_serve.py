@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shlex
 import socket
 import subprocess
@@ -14,16 +12,10 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from starlette.exceptions import HTTPException
 
 from paretoken.answers.ask import ask
 from paretoken.answers.seam import to_json
-from paretoken.errors import BadConfig
 from paretoken.serve.examples import EXAMPLES
-from paretoken.serve.settings import ServeSettings
-from paretoken.serve.workers.lanes import MOST_WAITING, Lane
-from paretoken.serve.workers.process import MOST_MEMORY_BYTES
-from tests.support.loops import run_apart
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.slow
@@ -109,71 +101,3 @@ def test_it_leaves_no_process_behind(tmp_path):
 
 def children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-SLEEP, PID = f"{__name__}:sleep", f"{__name__}:pid"
-
-
-def sleep(payload: bytes) -> bytes:
-    subprocess.run(["sleep", payload.decode()], check=True)
-    return b""
-
-
-def pid(payload: bytes) -> bytes:
-    return str(os.getpid()).encode()
-
-
-def fail(payload: bytes) -> bytes:
-    raise BadConfig(payload.decode())
-
-
-def end(payload: bytes) -> bytes:
-    os._exit(3)
-
-
-def hoard(payload: bytes) -> bytes:
-    return bytes(int(payload))
-
-
-@pytest.fixture
-def importable(monkeypatch):
-    """Lets workers import this file."""
-    tree = Path(__file__).parents[2]
-    monkeypatch.setenv("PYTHONPATH", f"{tree}:{tree / 'src'}")
-
-
-def test_a_job_past_its_limit_ends_with_its_process(tmp_path, importable):
-    async def whole() -> None:
-        lane = Lane(ServeSettings(folder=tmp_path, limit_s=4.0), 1)
-        first = await lane.run(PID, b"")
-        assert await lane.run(PID, b"") == first
-        with pytest.raises(BadConfig, match=r"^a sentence$"):
-            await lane.run(f"{__name__}:fail", b"a sentence")
-        with pytest.raises(HTTPException, match="takes longer than 4 s"):
-            await lane.run(SLEEP, b"60")
-        assert not Path(f"/proc/{first.decode()}").exists()
-        assert await lane.run(PID, b"") != first
-        with pytest.raises(HTTPException, match="ended; ask for less at once"):
-            await lane.run(f"{__name__}:end", b"")
-        with pytest.raises(HTTPException, match="ended; ask for less at once"):
-            await lane.run(f"{__name__}:hoard", str(MOST_MEMORY_BYTES).encode())
-        await lane.close()
-
-    run_apart(whole)
-
-
-def test_more_jobs_than_may_wait_are_refused(tmp_path, importable):
-    async def whole() -> None:
-        lane = Lane(ServeSettings(folder=tmp_path), 1)
-        running = [asyncio.create_task(lane.run(SLEEP, b"60")) for _ in range(MOST_WAITING + 1)]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        with pytest.raises(HTTPException) as refused:
-            await lane.run(PID, b"")
-        assert refused.value.status_code == 503 and refused.value.headers == {"Retry-After": "5"}
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await lane.close()
-
-    run_apart(whole)

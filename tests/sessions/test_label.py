@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from paretoken.catalog.loader import load_catalog
+from paretoken.predict.session_ladder import sampled
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import SessionTrace
-from paretoken.sessions.label import name_in, trace_label, workload_label
+from paretoken.sessions.label import SAMPLE_SESSIONS, name_in, trace_label, workload_label
 
 CATALOG = load_catalog()
 RAG = CATALOG.session_workloads["rag"]
@@ -42,6 +43,25 @@ def test_a_context_counts_where_it_is_filled():
     assert workload_label("rag", RAG, 131_072, 6_000) == label
     cut = {workload_label("rag", RAG, context, context - 10) for context in (8_192, 16_384)}
     assert len(cut | {label}) == 3
+
+
+def test_other_draws_have_another_label():
+    label = workload_label("rag", RAG)
+    assert workload_label("rag", RAG, sessions=SAMPLE_SESSIONS, seed=0) == label
+    others = {
+        workload_label("rag", RAG, sessions=n, seed=seed) for n, seed in ((100, 0), (100, 1), (None, 1), (None, 2))
+    }
+    assert len(others | {label}) == 5
+    assert workload_label("rag", RAG, sessions=SAMPLE_SESSIONS, seed=1) == workload_label("rag", RAG, seed=1)
+
+
+def test_predictions_and_runs_name_the_same_draws_alike():
+    """The longest of the sessions that are played decides whether the context cuts them, not that of others."""
+    sample = sampled(RAG, 16_384, seed=3)
+    for sessions in (None, 1, 40, 300):
+        drawn = generated(RAG, sessions or SAMPLE_SESSIONS, 3, context_tokens=16_384)
+        longest = max(session.longest_tokens for session in drawn)
+        assert sample.label("rag", sessions) == workload_label("rag", RAG, 16_384, longest, sessions=sessions, seed=3)
 
 
 def test_a_file_of_the_name_of_a_workload_is_not_that_workload():

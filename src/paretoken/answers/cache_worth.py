@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypedDict
 
-from paretoken.answers.predict import DeploymentRow, deployment_fields
+from paretoken.answers.deployment_row import DeploymentRow, deployment_fields
 from paretoken.answers.prediction import PredictionData
 from paretoken.answers.rows import Row
 from paretoken.answers.takes import takes

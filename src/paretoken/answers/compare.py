@@ -10,8 +10,10 @@ from pydantic import Field
 
 from paretoken.answers.bounds import asks_both, best_known
 from paretoken.answers.candidate_session import with_sessions_priced
+from paretoken.answers.firmness import firmness
 from paretoken.answers.kept_points import KeptPoints
 from paretoken.answers.latency import LatencyLimit, LatencyQuestion, nothing_within, selection
+from paretoken.answers.newer_releases import NewerRelease, newer_releases
 from paretoken.answers.own_prices import PricesQuestion
 from paretoken.answers.plot import PlotAxes
 from paretoken.answers.points import Data
@@ -24,7 +26,7 @@ from paretoken.errors import BadConfig, NoData
 from paretoken.frontier.compare import Candidate, no_data
 from paretoken.frontier.compare import candidates as at_limit
 from paretoken.frontier.consistency import is_stale
-from paretoken.frontier.curve import Curve, CurvePoint
+from paretoken.frontier.curve import Curve
 from paretoken.frontier.verdict import verdict_at
 from paretoken.plan.parallel import Progress
 from paretoken.points.selection import Axis, Selection
@@ -68,19 +70,6 @@ class CompareQuestion(LatencyQuestion, PricesQuestion, SiteQuestion):
         SiteQuestion.check(self)
         if self.rank_by == "profit" and self.token_price is None:
             raise BadConfig("profit needs a price of tokens; give --token-price USD per million, or --token-price api")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewerRelease:
-    """A software state newer than that of the curve, with too few loads or no stated throughput for its own curve."""
-
-    accelerator: str
-    engine: str
-    origin: str
-    software: str
-    date: str | None
-    instead_of: str
-    points: tuple[CurvePoint, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +224,7 @@ def compare_serving(question: CompareQuestion, data: Data, *, beside: CompareQue
         other_engines=with_sessions_priced(ranking.other_engines, chosen, data, question.catalog),
         winner=verdict.winner if verdict and not verdict.withheld else None,
         margin=verdict.margin if verdict else None,
-        confidence=verdict.confidence if verdict else None,
-        fragile=verdict.fragile if verdict else None,
-        data_end=verdict.data_end if verdict and not data.sessions else None,
-        withheld=verdict.withheld if verdict else None,
-        acceptance=verdict.acceptance if verdict else None,
-        days_apart=verdict.days_apart if verdict else None,
+        **firmness(verdict, data_end=not data.sessions),
         throughput_winner=ranking.throughput_winner,
         throughput_margin=ranking.throughput_margin,
         newer_releases=newer_releases(data, chosen, axis),
@@ -276,24 +260,6 @@ def _best_of_engine(candidates: Sequence[Candidate]) -> list[Candidate]:
     for c in ranked:
         best.setdefault((c.accelerator, c.engine, c.origin), c)
     return list(best.values())
-
-
-def newer_releases(data: Data, chosen: Selection, axis: Axis) -> tuple[NewerRelease, ...]:
-    """The newer states of each engine that have points on the axis, by accelerator and engine."""
-    current = {(c.accelerator, c.engine, c.origin): c.software for c in data.curves(chosen, axis)}
-    return tuple(
-        NewerRelease(
-            accelerator=c.accelerator,
-            engine=c.engine,
-            origin=c.origin,
-            software=c.software,
-            date=c.date,
-            instead_of=current[c.accelerator, c.engine, c.origin],
-            points=tuple(c.rows),
-        )
-        for c in data.newer_curves(chosen, axis)
-        if current.get((c.accelerator, c.engine, c.origin), c.software) != c.software
-    )
 
 
 def _fleets(ranked: tuple[PricedCandidate, ...], question: CompareQuestion, site: Site) -> dict[str, PowerLimitedFleet]:

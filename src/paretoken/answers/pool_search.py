@@ -25,10 +25,12 @@ from paretoken.answers.prediction import PredictionData, SettingValue, prepared
 from paretoken.answers.rows import Row
 from paretoken.answers.takes import takes
 from paretoken.answers.typed_answer import TypedAnswer
+from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig, NoData
 from paretoken.plural import counted
 from paretoken.predict.acceptance import SpeculationInForce
 from paretoken.predict.configure import check_count
+from paretoken.predict.deployment import Deployment
 from paretoken.predict.pools.candidates import LOADS, SearchSpace
 from paretoken.predict.pools.layout import PooledCase, decoding, prefilling, worker_kind
 from paretoken.predict.pools.measured import measured_workers
@@ -73,6 +75,19 @@ class PoolSearchQuestion(PooledQuestion):
         if self.slo is not None and not self.slo.strip(", "):
             return super().limits()
         return median_limits(self.slo_in_force())
+
+    def searched_gpus(self) -> int:
+        """The number of GPUs to divide between the pools; BadConfig if it is missing or out of bounds."""
+        gpus = self.gpus or 0
+        if not 2 <= gpus <= MOST_GPUS:
+            raise BadConfig(f"--gpus is {gpus or 'missing'}; a search needs at least 2 GPUs and at most {MOST_GPUS:,}")
+        return gpus
+
+    def check(self) -> None:
+        """BadConfig also for a concurrency that cannot be."""
+        super().check()
+        for users in self.concurrency:
+            check_count("concurrency", users)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,34 +145,11 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
     """Search the layouts of a question; NoData, with the nearest, if none meets the SLO."""
     question, data = prepared(question, data)
     question.check()
-    gpus, limits = question.gpus or 0, question.limits()
-    if not 2 <= gpus <= MOST_GPUS:
-        raise BadConfig(f"--gpus is {gpus or 'missing'}; a search needs at least 2 GPUs and at most {MOST_GPUS:,}")
-    for users in question.concurrency:
-        check_count("concurrency", users)
+    gpus, limits, lengths = question.searched_gpus(), question.limits(), question.lengths
     chosen, one = question.worker([question.accelerator], data.catalog)
-    lengths, rents = question.lengths, question.rent_of([one.accelerator], data.catalog)
+    rents = question.rent_of([one.accelerator], data.catalog)
     measured = measured_workers(one.model, one.accelerator)
-    prefill, decode = (
-        worker_kinds(
-            prefilling(one) if first else decoding(one),
-            gpus,
-            lengths,
-            data.catalog,
-            prefill=first,
-            engine=chosen.engine,
-            measured=of_pool,
-        )
-        for first, of_pool in zip((True, False), measured, strict=True)
-    )
-    space = SearchSpace(
-        engine=chosen.engine,
-        prefill=prefill,
-        decode=decode,
-        gpus=gpus,
-        lengths=lengths,
-        loads=tuple(sorted(set(question.concurrency))) or LOADS,
-    )
+    space = _space(question, chosen.engine, one, measured, data.catalog)
     search = search_pools(space, limits, calibration=data.calibration, catalog=data.catalog)
     best = search.best(question.top)
     if not best:
@@ -180,6 +172,19 @@ def search_disaggregated(question: PoolSearchQuestion, data: PredictionData | No
         no_aggregated=why_not,
         **pools_in_force(cases[0].pools, chosen.note, question.settings, data),
     )
+
+
+def _space(
+    question: PoolSearchQuestion, engine: str, one: Deployment, measured: Sequence[Collection[str]], catalog: Catalog
+) -> SearchSpace:
+    """The workers of each pool, and the loads, from which layouts are made; `one` is a worker of one GPU."""
+    gpus, lengths = question.searched_gpus(), question.lengths
+    prefill, decode = (
+        worker_kinds(d, gpus, lengths, catalog, prefill=first, engine=engine, measured=of_pool)
+        for first, d, of_pool in zip((True, False), (prefilling(one), decoding(one)), measured, strict=True)
+    )
+    loads = tuple(sorted(set(question.concurrency))) or LOADS
+    return SearchSpace(engine=engine, prefill=prefill, decode=decode, gpus=gpus, lengths=lengths, loads=loads)
 
 
 def _ranked(case: PooledCase, row: PooledRow, gpus: int, measured: Sequence[Collection[str]]) -> RankedLayout:

@@ -20,6 +20,7 @@ from paretoken.answers.prediction import (
     assumptions,
     network_assumptions,
     prepared,
+    require_loads,
     setting_values,
 )
 from paretoken.answers.rows import Row
@@ -165,6 +166,7 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
     """Predict a disaggregated layout; NoData if even one user misses the SLO."""
     question, data = prepared(question, data)
     pools, note = question.pools(question.layout, data.catalog)
+    require_loads(question.concurrency)
     users = question.concurrency if question.slo is None else (_highest(question, pools, data),)
     cases = [pooled_case(pools, question.lengths, n, catalog=data.catalog) for n in users]
     pools = cases[0].pools

@@ -5,32 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, TypedDict
+from typing import Annotated, ClassVar
 
 import polars as pl
 from pydantic import Field
 
+from paretoken.answers.deployment_row import DeploymentRow, deployment_fields
 from paretoken.answers.plot import PlotAxes
 from paretoken.answers.predicted_figures import PredictedLoad, ThroughputAndTtft, TpotAndE2e
-from paretoken.answers.prediction import (
-    DeploymentQuestion,
-    PredictionData,
-    SettingValue,
-    assumptions,
-    network_assumptions,
-    prepared,
-    setting_values,
-)
+from paretoken.answers.prediction import DeploymentQuestion, PredictionData, prepared, require_loads
 from paretoken.answers.rows import Row
 from paretoken.answers.takes import takes
 from paretoken.answers.typed_answer import TypedAnswer
 from paretoken.csv_cells import with_quoted_cells
-from paretoken.errors import CannotWrite
+from paretoken.errors import BadConfig, CannotWrite
 from paretoken.plural import counted, quantity
 from paretoken.points.files import write_points
-from paretoken.predict.acceptance import SpeculationInForce, speculation_in_force
 from paretoken.predict.configure import Replicas, case, ladder
-from paretoken.predict.deployment import Deployment
 from paretoken.predict.predictor import Predictions, predict_cases
 from paretoken.predict.rows import SOURCE, new_kinds, predicted_points, result_rows
 from paretoken.predict.settings import EngineSettings
@@ -60,36 +51,14 @@ class PredictQuestion(DeploymentQuestion):
     rate: Annotated[float | None, Field(description="Requests per second, Poisson arrivals, simulated")] = None
     out: Annotated[Path | None, Field(description="Write the operating points: .parquet or .csv")] = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class DeploymentRow:
-    """Which deployment a row is about; `n_gpus` are those of all replicas.
-
-    `settings` are those of its engine in force; `speculation` says how it drafts, None if it does not. `assumed` lists
-    what was assumed about its model, its drafts, and a network between nodes.
-    """
-
-    accelerator: str
-    n_gpus: int
-    model: str
-    precision: str
-    engine: str
-    tp: int
-    ep: int
-    pp: int
-    replicas: int
-    settings: dict[str, SettingValue]
-    speculation: SpeculationInForce | None
-    assumed: tuple[str, ...]
-
-    @property
-    def size(self) -> str:
-        """GPUs as a table shows them: TP, or TP x PP, with the replicas or attention groups."""
-        gpus = self.n_gpus // self.replicas
-        size = str(gpus) if self.pp == 1 else f"{gpus // self.pp}x{self.pp}"
-        if self.replicas > 1:
-            return f"{size}, {self.replicas} replicas"
-        return size if gpus // self.pp // self.tp == 1 else f"{self.tp} of {size} GPUs"
+    def check(self) -> None:
+        """BadConfig for no load, for two, and for operating points of a load that is not a concurrency."""
+        if self.rate is not None and self.slo is not None:
+            raise BadConfig("--rate and --slo cannot be combined; use one of them")
+        if self.out and (self.rate is not None or self.slo is not None):
+            other = "--slo" if self.rate is None else "--rate"
+            raise BadConfig(f"--out takes operating points at --concurrency; leave out {other}")
+        require_loads(self.concurrency)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +165,7 @@ def _total_tput(row: DeploymentRow) -> float:
 @takes(PredictQuestion)
 def predict(question: PredictQuestion, data: PredictionData | None = None) -> PredictAnswer:
     """Predict the deployments of a question."""
+    question.check()
     question, data = prepared(question, data)
     deployments = question.deployments(data.catalog)
     if question.rate is not None:
@@ -268,46 +238,6 @@ def _at_rate(
             mean_ttft_ms=load.mean_ttft_s * 1e3,
             **quantiles,
         )
-
-
-class DeploymentFields(TypedDict):
-    """The fields of a `DeploymentRow`."""
-
-    accelerator: str
-    n_gpus: int
-    model: str
-    precision: str
-    engine: str
-    tp: int
-    ep: int
-    pp: int
-    replicas: int
-    settings: dict[str, SettingValue]
-    speculation: SpeculationInForce | None
-    assumed: tuple[str, ...]
-
-
-def deployment_fields(d: Deployment, replicas: int, stated: EngineSettings, data: PredictionData) -> DeploymentFields:
-    """The deployment of a row, with the settings in force."""
-    speculation = speculation_in_force(d, data.calibration, data.catalog)
-    return {
-        "accelerator": d.accelerator,
-        "n_gpus": d.gpus * replicas,
-        "model": d.model,
-        "precision": d.precision,
-        "engine": d.engine,
-        "tp": d.tp,
-        "ep": d.ep,
-        "pp": d.pp,
-        "replicas": replicas,
-        "settings": setting_values(d, stated, data.catalog),
-        "speculation": speculation,
-        "assumed": (
-            *assumptions(data.catalog.models[d.model]),
-            *(speculation.notes if speculation else ()),
-            *network_assumptions(d, data.catalog),
-        ),
-    }
 
 
 def write_operating_points(points: pl.DataFrame, target: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from paretoken.answers.predict import DeploymentRow, deployment_fields, write_operating_points
+from paretoken.answers.deployment_row import DeploymentRow, deployment_fields
+from paretoken.answers.predict import write_operating_points
 from paretoken.answers.prediction import PredictionData
 from paretoken.answers.rows import Row
 from paretoken.answers.takes import takes
@@ -105,7 +106,7 @@ def predict_trace(
             points += [_point(setting, outcome, data) for outcome in outcomes if outcome and outcome.users]
     if question.out:
         sample = workload_sample(question, data)
-        label = sample.label(question.load_name) if sample else trace_label(trace)
+        label = sample.label(question.load_name, question.sessions) if sample else trace_label(trace)
         write_operating_points(session_points(points, label, data.catalog), question.out)
     if any(isinstance(row, ReplayRow) for row in rows):
         notes.append(INTERVALS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.answers.predict import DeploymentRow, PredictedRow
+from paretoken.answers.deployment_row import DeploymentRow
+from paretoken.answers.predict import PredictedRow
 from paretoken.predict.rows import kinds_text
 
 NOT_MEASURED = "Predicted, not measured."

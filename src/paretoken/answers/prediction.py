@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,6 +14,7 @@ from paretoken.catalog.entries import Model
 from paretoken.catalog.hf.lookup import catalog_with_model
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.catalog.names import agreed_precision
+from paretoken.errors import BadConfig
 from paretoken.predict.calibration.file import Calibration, read_calibration, shipped_calibration
 from paretoken.predict.calibration.levels import MIDDLE_AGE_DAYS
 from paretoken.predict.capacity import context_parallel_counts
@@ -96,6 +98,12 @@ def assumptions(model: Model) -> tuple[str, ...]:
     age = f"its release date is unknown; assumed: engines have supported it for {MIDDLE_AGE_DAYS} days"
     ignored = (f"{key} in config.json is unknown and was ignored" for key in model.unknown)
     return tuple(f"{model.name}: {line}" for line in (*model.assumed, *(() if model.date else (age,)), *ignored))
+
+
+def require_loads(concurrency: Sequence[int]) -> None:
+    """BadConfig for a closed loop without any level."""
+    if not concurrency:
+        raise BadConfig("--concurrency is empty; give at least one level, such as 16")
 
 
 @dataclass(frozen=True, eq=False)

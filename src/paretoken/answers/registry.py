@@ -79,7 +79,7 @@ VERBS: dict[str, Verb] = {
     "search-disaggregated": Verb(
         "pool_search:PoolSearchQuestion", "pool_search:PoolSearchAnswer", "pool_search:search_disaggregated"
     ),
-    "selfhost": Verb("selfhost:SelfhostQuestion", "selfhost:SelfhostAnswer", "selfhost:selfhost"),
+    "selfhost": Verb("selfhost_question:SelfhostQuestion", "selfhost:SelfhostAnswer", "selfhost:selfhost"),
     "study": Verb("study.config:Study", "study.result:StudyResult", "study.run:run_study", writes_files=True),
     "tco": Verb("tco:TcoQuestion", "tco:TcoAnswer", "tco:tco"),
     "trends": Verb("outlook:TrendsQuestion", "outlook:TrendsAnswer", "outlook:trends"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from paretoken.answers.compare import CompareAnswer, NewerRelease
+from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.doubts import doubts
+from paretoken.answers.newer_releases import NewerRelease
 from paretoken.answers.priced import PricedCandidate
 from paretoken.frontier.compare import number_text, size_title
 from paretoken.plural import quantity

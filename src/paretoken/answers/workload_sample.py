@@ -5,8 +5,9 @@ from __future__ import annotations
 from paretoken.answers.prediction import PredictionData
 from paretoken.answers.trace_question import ReplayQuestion
 from paretoken.errors import BadConfig
-from paretoken.predict.session_ladder import SAMPLE_SESSIONS, SampledWorkload, sampled
+from paretoken.predict.session_ladder import SampledWorkload, sampled
 from paretoken.sessions.graph import SessionTrace
+from paretoken.sessions.label import SAMPLE_SESSIONS
 
 
 def workload_sample(question: ReplayQuestion, data: PredictionData) -> SampledWorkload | None:

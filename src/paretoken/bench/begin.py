@@ -102,6 +102,11 @@ def resume(
         raise BadConfig(
             f"{place} holds {metadata.origin} levels, but the server now is {setup.origin}; begin a new run with --out"
         )
+    if metadata.workload and setup.workload != metadata.workload:
+        raise BadConfig(
+            f"{place} plays {metadata.workload}, but its sessions now are {setup.workload}, as the trace, the catalog "
+            "or the server's context has changed; begin a new run with --out"
+        )
     changes = setup.changes(metadata)
     if changes and not force:
         raise BadConfig(f"the server has changed since {place} began: {'; '.join(changes)}; add --force to continue")

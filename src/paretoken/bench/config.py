@@ -11,6 +11,8 @@ from paretoken.errors import BadConfig
 from paretoken.plain_files import as_type
 
 OSL = "1024"
+MOST_SESSIONS = 10_000
+"""Sessions drawn from a workload: up to 0.4 MB of memory each."""
 NO_ANSWERS = "--answers server needs prompts that hold earlier answers; add --turns or --trace FILE"
 NO_WAITS = "--idle-cap shortens the waits of sessions; add --trace FILE, or --workload agent-code"
 """Errors for options that only sessions have, also where a named workload turns out to have none."""
@@ -23,6 +25,8 @@ class BenchConfig:
     `refused` are the request features that the server does not take (`trial.FEATURES`), found before the load,
     `tokens_per_word` what it counts for our words and `tokens_per_recorded_word` for those of a trace. Without `osl`,
     answers have OSL tokens, or those of the trace.
+    `sessions` are drawn from a workload of sessions with `session_seed`, by default SAMPLE_SESSIONS; `seed` is of their
+    words and of everything else.
     """
 
     urls: tuple[str, ...]
@@ -40,6 +44,8 @@ class BenchConfig:
     vocab_size: int | None = None
     prompt_unit: Literal["tokens", "words"] = "tokens"
     workload: str | None = None
+    sessions: int | None = None
+    session_seed: int = 0
     isl: str = "1024"
     osl: str | None = None
     prefix_share: float = 0.0
@@ -107,14 +113,17 @@ class BenchConfig:
             raise BadConfig("--adapters sets the share of each adapter; leave out --balance least_outstanding")
         if self.images and (self.turns or self.trace):
             raise BadConfig("--images goes with prompts of one message; leave out --turns and --trace")
+        if self.sessions is not None and not 1 <= self.sessions <= MOST_SESSIONS:
+            raise BadConfig(f"--sessions is {self.sessions:,}; use 1 to {MOST_SESSIONS:,}")
         if self.batch < 1:
             raise BadConfig(f"--batch is {self.batch}; use 1 or more")
         if self.gpus < 1:
             raise BadConfig(f"--gpus is {self.gpus}; use 1 or more")
         if self.repeat < 1:
             raise BadConfig(f"--repeat is {self.repeat}; use 1 or more")
-        if self.seed is not None and self.seed < 0:
-            raise BadConfig(f"--seed {self.seed} is negative; use 0 or more")
+        for option, seed in (("--seed", self.seed or 0), ("--session-seed", self.session_seed)):
+            if seed < 0:
+                raise BadConfig(f"{option} {seed} is negative; use 0 or more")
         if not 0 <= self.max_error_rate <= 1:
             raise BadConfig(f"--max-error-rate {self.max_error_rate:g} must be between 0 and 1")
         if self.search == "slo" and not self.slo:

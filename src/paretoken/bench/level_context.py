@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.stats.level_summary import ErrorSummary
 
@@ -25,11 +27,15 @@ _COMPARED = (
 )
 
 
+_COMPARED_IF_STATED = ("answers", "sessions", "session_seed", "trace_speed", "images", "batch", "adapters")
+"""Settings that levels of earlier versions lack: a level states them where they are not the default."""
+
+
 def compared_settings(config: BenchConfig) -> dict[str, object]:
     """The settings that must be equal for two runs to be compared."""
-    settings = {k: v for k, v in config.as_dict().items() if k in _COMPARED} | {"osl": config.osl or OSL}
-    # Runs before there was a choice had the answers of the trace.
-    return settings | ({"answers": config.answers} if config.answers != "trace" else {})
+    values = config.as_dict()
+    stated = [f.name for f in fields(config) if f.name in _COMPARED_IF_STATED and values[f.name] != f.default]
+    return {name: values[name] for name in (*_COMPARED, *stated)} | {"osl": config.osl or OSL}
 
 
 def why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | None) -> str:

@@ -149,7 +149,7 @@ def plan_prompts(
     maker, notes = prompt_maker(config, server, bodies)
     plan = PromptPlan(maker, seed)
     if workload is not None:
-        return _of_sessions(config, plan, bodies, generated_trace(workload, server.max_context), notes)
+        return _of_sessions(config, plan, bodies, generated_trace(config, workload, server.max_context), notes)
     sessions = session_trace(config)
     if sessions is not None:
         lengths, more = session_lengths(config, maker, shape, server, bodies.model, sessions)

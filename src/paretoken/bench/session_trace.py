@@ -22,14 +22,13 @@ from paretoken.foreign_text import visible
 from paretoken.plural import counted
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import NO_STEP, Call, SessionTrace, Step
+from paretoken.sessions.label import SAMPLE_SESSIONS
 from paretoken.sessions.read import is_session_file, read_sessions
 
 MOST_MODELS, LONGEST_NAME = 5, 100
 """Of models that a note names, and characters of a name."""
 SAMPLED = 50
 """Sessions whose texts show how many tokens a word has."""
-GENERATED, GENERATED_SEED = 256, 0
-"""Sessions of a workload of the catalog, the first ones that predictions simulate."""
 
 
 def session_trace(config: BenchConfig) -> SessionTrace | None:
@@ -50,11 +49,12 @@ def _read(file: str, changed_ns: int, keep_going: bool) -> SessionTrace | None:
     return read_sessions(file, keep_going=keep_going) if is_session_file(file) else None
 
 
-def generated_trace(workload: SessionWorkload, context: int | None) -> SessionTrace:
+def generated_trace(config: BenchConfig, workload: SessionWorkload, context: int | None) -> SessionTrace:
     """Sessions of a workload of the catalog that a server's context has room for. BadConfig where it has none."""
-    sessions = generated(workload, GENERATED, GENERATED_SEED, context_tokens=context)
+    count, seed = config.sessions or SAMPLE_SESSIONS, config.session_seed
+    sessions = generated(workload, count, seed, context_tokens=context)
     within = "" if context is None else f" within a context of {context:,} tokens"
-    rule = f"{GENERATED} sessions drawn from the workload{within}, with made-up text"
+    rule = f"{counted(count, 'session')} drawn from the workload with seed {seed}{within}, with made-up text"
     return SessionTrace(file=workload.name, form="generated", rule=rule, sessions=tuple(sessions))
 
 

@@ -20,7 +20,7 @@ from paretoken.errors import EXIT_USER_ERROR, ParetokenError, nearest
 
 GROUPS: dict[str, dict[str, str]] = {
     "Start": {
-        "doctor": "Say what this machine can measure, and what to install.",
+        "doctor": "Show what this machine can measure, and what to install.",
         "init": "Write a commented study, campaign, cost, plan or configuration file.",
         "completion": "Print shell completion for bash, zsh or fish.",
     },

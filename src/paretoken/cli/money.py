@@ -13,6 +13,7 @@ import rich_click as click
 from click.globals import get_current_context
 
 from paretoken.answers.currency import USD, Currency
+from paretoken.cli.cells import TableCell, figure
 
 KEY = "paretoken.currency"
 LONGEST_CODE = 5
@@ -33,6 +34,11 @@ def number_of(usd: float, spec: str = ".2f") -> str:
 def amount(usd: float, spec: str = ".2f") -> str:
     """An amount in the currency with its code: `2.39 EUR`."""
     return currency().amount(usd, spec)
+
+
+def money_figure(usd: float | None, spec: str) -> TableCell | None:
+    """An amount in the currency as a cell of a table, in its own format."""
+    return figure(currency().of(usd), spec)
 
 
 def take_code(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

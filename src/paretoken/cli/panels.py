@@ -11,7 +11,8 @@ _MEASURE = {
     "Server": "--model --api --api-key-file --header --query --max-tokens-field --url --weight --balance --cafile "
     "--insecure --timeout --stream --dialect --vocab-size --tokenizer --adapters --extra-body",
     "Workload": "--workload --isl --osl --prompt-unit --prefix-share --prefixes --images --batch --turns --trace "
-    "--trace-speed --answers --idle-cap --keep-going --ignore-eos --min-tokens --temperature --seed",
+    "--sessions --session-seed --trace-speed --answers --idle-cap --keep-going --ignore-eos --min-tokens "
+    "--temperature --seed",
     "Load": "--yes --minutes --concurrency --rate --arrivals --think --until --warmup-per-user --repeat --search --slo "
     "--max-error-rate --on-error",
     "Client": "--workers --nodes --ray",

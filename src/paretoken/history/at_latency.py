@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from paretoken.errors import NoData
 from paretoken.frontier import Axis, from_axis
+from paretoken.frontier.pchip import Pchip
 from paretoken.history.judgement import ALLOWED_DROP, FALSE_ALARMS, verdict
 from paretoken.history.run_curves import CONFIGURATION, Configuration, Floats, RunCurve
 
@@ -108,7 +108,7 @@ def curve(latency_s: Floats, tok_s: Floats, at_s: float) -> float:
     x, y = _frontier(latency_s, tok_s)
     if not x[0] <= at_s <= x[-1]:
         return float("nan")
-    return float(PchipInterpolator(x, y)(at_s)) if len(x) > 1 else float(y[0])
+    return Pchip.through(x.tolist(), y.tolist()).at(at_s)
 
 
 def _quick(latency_s: Floats, tok_s: Floats, at_s: float) -> float:

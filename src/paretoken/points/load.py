@@ -20,7 +20,6 @@ from paretoken.points.as_of import nothing_until, rows_until
 from paretoken.points.bundles import SHIPPED, Bundle, chosen, rows_of
 from paretoken.points.check import contradictions
 from paretoken.points.files import own_reader, point_files, read_bytes
-from paretoken.points.importers import read_foreign
 from paretoken.points.ladders import as_ladders
 from paretoken.points.naming import Values, checked_values, filled
 from paretoken.points.published import prepare, published_points
@@ -117,6 +116,8 @@ def _import(file: Path, catalog: Catalog, values: Values, keep_going: bool) -> t
     data = b"" if file.is_dir() else read_bytes(file)
     own = own_reader(data)
     if own is None:
+        from paretoken.points.importers import read_foreign  # a module for each format, which only a foreign file needs
+
         return read_foreign(file, data, catalog, values, keep_going=keep_going)
     points, errors = own(data, str(file), keep_going)
     points = filled(with_receipts(points), str(file), catalog, values)

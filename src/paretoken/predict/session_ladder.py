@@ -24,7 +24,7 @@ from paretoken.predict.traces.load import load_of, mean_call
 from paretoken.predict.traces.server import TraceServer, trace_server
 from paretoken.sessions.generate import generated
 from paretoken.sessions.graph import Session
-from paretoken.sessions.label import workload_label
+from paretoken.sessions.label import SAMPLE_SESSIONS, workload_label
 
 MOST_USERS = 1024
 """Most sessions at once of a load."""
@@ -41,8 +41,6 @@ COSTLY = 3.0
 """It ends at a load that fills the cache, where the engine would work this many times as long without hits."""
 FEW = 16
 """Not by `COSTLY` with fewer sessions: they fill the cache very unequally, and take little time to simulate."""
-SAMPLE_SESSIONS = 256
-"""Sessions that give a workload its mean lengths and its tokens per session."""
 SEED = 0
 
 
@@ -57,9 +55,10 @@ class SampledWorkload:
     longest_tokens: int
     tokens_per_session: float
 
-    def label(self, key: str) -> str:
-        """Its name in operating points."""
-        return workload_label(key, self.workload, self.context_tokens, self.longest_tokens)
+    def label(self, key: str, sessions: int | None = None) -> str:
+        """Its name in operating points; `sessions` where a number of them is played, and no more."""
+        longest = self.longest_tokens if sessions is None else max(s.longest_tokens for s in self.sessions(sessions))
+        return workload_label(key, self.workload, self.context_tokens, longest, sessions=sessions, seed=self.seed)
 
     def sessions(self, count: int) -> list[Session]:
         """The first sessions, the same for every deployment."""

@@ -31,6 +31,8 @@ GROWTH, HOPELESS = 0.01, 0.05
 """Seconds that answers come later, for each second of arrivals, above which a load is too much; or plainly so."""
 CLIENT_S = 0.0005
 """From the end of one answer to the user's next request, as of a client that does not dawdle."""
+AT_ONCE_S = 1e-9
+"""Ends that are closer together count as one."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -142,9 +144,9 @@ def summarise(run: SimulationResult, gpus: int) -> SimulatedLoad:
     """The figures of a run's steady part: quantiles, and throughput between its first end and its last."""
     counted = _steady(run)
     metrics = {"ttft": run.ttft_s[counted], "tpot": run.tpot_s[counted], "e2e": run.e2e_s[counted]}
-    ends = np.sort(run.last_s)[counted]
-    inside = (run.last_s > ends[0]) & (run.last_s <= ends[-1])
-    span = max(ends[-1] - ends[0], 1e-9) * gpus
+    start_s, stop_s = _steady_span(run)
+    inside = (run.last_s > start_s) & (run.last_s <= stop_s)
+    span = max(stop_s - start_s, AT_ONCE_S) * gpus
     return SimulatedLoad(
         run=run,
         quantiles={k: {q: _quantile(v, at) for q, at in QUANTILES.items()} for k, v in metrics.items()},
@@ -157,9 +159,8 @@ def summarise(run: SimulationResult, gpus: int) -> SimulatedLoad:
 
 def in_service(run: SimulationResult) -> float:
     """Mean number of requests between their first and last token, by Little's law over the steady part."""
-    counted = _steady(run)
-    ends = np.sort(run.last_s)[counted]
-    return float((run.last_s - run.first_s)[counted].sum() / max(ends[-1] - ends[0], 1e-9))
+    start_s, stop_s = _steady_span(run)
+    return float((run.last_s - run.first_s)[_steady(run)].sum() / max(stop_s - start_s, AT_ONCE_S))
 
 
 def growth_of(run: SimulationResult) -> float:
@@ -167,6 +168,13 @@ def growth_of(run: SimulationResult) -> float:
     counted = _steady(run)
     due, ends = run.due_s[counted], np.sort(run.last_s)[counted]
     return float((ends[-1] - ends[0]) / max(due[-1] - due[0], 1e-9) - 1)
+
+
+def _steady_span(run: SimulationResult) -> tuple[float, float]:
+    """The first and the last end of the steady part, s; where all end at once, from when the first request was due."""
+    ends = np.sort(run.last_s)[_steady(run)]
+    start_s, stop_s = float(ends[0]), float(ends[-1])
+    return (start_s, stop_s) if stop_s - start_s > AT_ONCE_S else (float(run.due_s.min()), stop_s)
 
 
 def _steady(run: SimulationResult) -> slice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from paretoken.points.schema import STORED
 from paretoken.receipts.bench_line import bench_words
 from paretoken.receipts.launches import launch_of, other_version
 from paretoken.receipts.recipe import ReproductionRecipe, ServerLaunch
+from paretoken.sessions.label import name_in
 
 HERE = "http://127.0.0.1:8000/v1"
 _SIGNS = 12
@@ -64,11 +66,10 @@ def recipe_of_point(point: Mapping[str, Any]) -> ReproductionRecipe:
 def _config(point: Mapping[str, Any]) -> BenchConfig:
     rate = point.get("request_rate")
     users = point.get("sessions") or point.get("concurrency")
-    return BenchConfig(
+    label = point.get("workload")
+    config = BenchConfig(
         urls=(HERE,),
-        workload=point.get("workload"),
-        isl=str(point["isl"]),
-        osl=str(point["osl"]),
+        workload=name_in(label) if label else None,
         rate=f"{rate:g}" if rate else None,
         concurrency=str(max(1, round(users))) if users and not rate else None,
         gpus=point.get("n_gpus") or 1,
@@ -82,6 +83,7 @@ def _config(point: Mapping[str, Any]) -> BenchConfig:
         draft_model=point.get("draft_model"),
         kv_cache_dtype=point.get("kv_cache_dtype"),
     )
+    return config if label else replace(config, isl=str(point["isl"]), osl=str(point["osl"]))
 
 
 def _unknown(launch: ServerLaunch, point: Mapping[str, Any]) -> Iterator[str]:
@@ -92,6 +94,8 @@ def _unknown(launch: ServerLaunch, point: Mapping[str, Any]) -> Iterator[str]:
         yield "the options that the source started its server with, beyond the columns above"
     if other := other_version(launch, point):
         yield other
+    if label := point.get("workload"):
+        yield f"whether your run plays the same sessions: its points must carry the workload {label}"
     if point["origin"] == "predicted":
         yield "whether it can be measured at all: the point is predicted"
     version = point.get("engine_version")

@@ -17,11 +17,6 @@ from paretoken.receipts.places import runs_at
 from paretoken.receipts.recipe import ReproductionRecipe
 
 
-def is_place(path: Path) -> bool:
-    """Whether a text names something on disk."""
-    return path.exists()
-
-
 def recipes_at(place: Path) -> list[ReproductionRecipe]:
     """The recipes of a run, of each run of a campaign, of a level, or of an archive."""
     place = Path(place)

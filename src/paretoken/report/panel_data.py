@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from paretoken.answers.compare import NewerRelease
+from paretoken.answers.newer_releases import NewerRelease
 from paretoken.answers.study.result import FrontierVerdict, Panel
 from paretoken.frontier.compare import TP_COLUMNS, from_axis, tp_label
 from paretoken.frontier.pareto import CURVE_KEY

@@ -12,6 +12,8 @@ from paretoken.sessions.graph import SessionTrace
 
 GENERATOR_VERSION = 1
 """Rises with every change after which `generate` draws other sessions from the same entry."""
+SAMPLE_SESSIONS = 256
+"""First sessions of a workload that represent it: `bench` plays them, and predictions take their means."""
 FULL = 0.75
 """Share of a context above which the longest call shows that it cuts sessions short."""
 _HASH_CHARACTERS = 8
@@ -19,15 +21,24 @@ _PROSE = ("name", "task", "date", "aliases", "mean", "notes")
 
 
 def workload_label(
-    key: str, workload: SessionWorkload, context_tokens: int | None = None, longest_tokens: int = 0
+    key: str,
+    workload: SessionWorkload,
+    context_tokens: int | None = None,
+    longest_tokens: int = 0,
+    *,
+    sessions: int | None = None,
+    seed: int = 0,
 ) -> str:
     """`agent-code#1a2b3c4d`: a workload of the catalog, with a hash of its figures and of how they are drawn.
 
     The context counts where the longest of the first sessions takes more than `FULL` of it: it cuts others short.
+    Another number of `sessions` than `SAMPLE_SESSIONS` counts, and another seed than 0.
     """
     cut = context_tokens if context_tokens and longest_tokens > FULL * context_tokens else None
-    figures = json.dumps([GENERATOR_VERSION, cut, _figures(workload.model_dump(mode="json"))], sort_keys=True)
-    return _labelled(key, figures.encode())
+    content = [GENERATOR_VERSION, cut, _figures(workload.model_dump(mode="json"))]
+    if seed or sessions not in (None, SAMPLE_SESSIONS):
+        content += [seed, sessions or SAMPLE_SESSIONS]
+    return _labelled(key, json.dumps(content, sort_keys=True).encode())
 
 
 def trace_label(trace: SessionTrace) -> str:

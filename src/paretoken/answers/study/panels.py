@@ -7,10 +7,11 @@ from itertools import product
 
 import polars as pl
 
-from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving, newer_releases
+from paretoken.answers.compare import CompareAnswer, CompareQuestion, compare_serving
 from paretoken.answers.cost import CostPoint, CostQuestion, costs
 from paretoken.answers.frontier import FrontierPoint, FrontierQuestion, frontiers
 from paretoken.answers.latency import selection
+from paretoken.answers.newer_releases import newer_releases
 from paretoken.answers.points import Data, PointsFields, PointsQuestion
 from paretoken.answers.rent_curve import BreakevenPoint, rent_curve
 from paretoken.answers.study.config import SERVING_FILTERS, ServingFilter, Study

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from paretoken.answers.compare import CompareAnswer, NewerRelease
+from paretoken.answers.compare import CompareAnswer
 from paretoken.answers.cost import CostPoint
 from paretoken.answers.ecosystem import OverviewAnswer
 from paretoken.answers.frontier import FrontierPoint
+from paretoken.answers.newer_releases import NewerRelease
 from paretoken.answers.rent_curve import BreakevenPoint
 from paretoken.answers.study.config import ServingFilter, Study
 from paretoken.answers.study.economy import Economy

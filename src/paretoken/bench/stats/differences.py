@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from paretoken.bench.stats.arrays import Floats
 from paretoken.bench.stats.figures import FIGURES, ComparedFigure, ComparedLevel
@@ -49,7 +49,7 @@ class RawDifference:
     def noise(self, alpha: float) -> float:
         """The change that equal runs exceed with a probability of `alpha`, to either side."""
         if self.deviations is None:
-            return float(stats.t.ppf(1 - alpha / 2, self.freedom)) * self.spread
+            return float(stdtrit(self.freedom, 1 - alpha / 2)) * self.spread
         return float(np.quantile(self.deviations, 1 - alpha))
 
 
@@ -78,6 +78,8 @@ def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLev
     n_a, n_b = (sum(e.requests for e in side) for side in (errors_a, errors_b))
     if not bad_a + bad_b or not n_a or not n_b:
         return None
+    from scipy import stats  # half a second that a comparison without errors is spared
+
     share_a, share_b, both = bad_a / n_a, bad_b / n_b, (bad_a + bad_b) / (n_a + n_b)
     (low_a, high_a), (low_b, high_b) = wilson(bad_a, n_a), wilson(bad_b, n_b)
     low = share_b - share_a - math.hypot(share_b - low_b, high_a - share_a)
@@ -117,11 +119,16 @@ def _difference(
 def _bootstrapped(
     figure: ComparedFigure, load: tuple[str, float], a: ComparedLevel, b: ComparedLevel, rng: np.random.Generator
 ) -> RawDifference | None:
-    """One run each: the spread of B*/A* − 1 over bootstrapped pairs, centred on what was seen."""
+    """One run each: the spread of B*/A* − 1 over bootstrapped pairs, centred on what was seen.
+
+    None where A is so noisy that its change has no upper bound.
+    """
     va, vb = figure.value(a), figure.value(b)
     if not va or not vb:
         return None
-    drawn = figure.replicates(b, rng) / figure.replicates(a, rng) - 1
+    drawn = _drawn_changes(figure.replicates(a, rng), figure.replicates(b, rng))
+    if drawn is None:
+        return None
     change = vb / va - 1
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     # Tiny rounding differences of equal constants are no difference.
@@ -141,6 +148,19 @@ def _bootstrapped(
     )
 
 
+def _drawn_changes(a: Floats, b: Floats) -> Floats | None:
+    """B*/A* − 1 of each pair of replicates, at least −1; None if too many A* are 0 or less to bound it from above.
+
+    The replicates of a mean of few blocks are widened, so some may be negative although no rate is.
+    """
+    bounded = a > 0
+    if 1 - bounded.mean() >= (1 - LEVEL) / 2:
+        return None
+    changes = np.maximum(b, 0.0) / np.where(bounded, a, 1.0) - 1
+    changes[~bounded] = changes[bounded].max()
+    return changes
+
+
 def _between_runs(figure: ComparedFigure, load: tuple[str, float], a: Floats, b: Floats) -> RawDifference:
     """Repeats: t on the logarithms, whose difference is that of the ratio.
 
@@ -157,8 +177,8 @@ def _between_runs(figure: ComparedFigure, load: tuple[str, float], a: Floats, b:
     else:
         single = min(len(la), len(lb)) == 1
         freedom = max(len(la), len(lb)) - 1 if single else _welch_freedom(va, len(la), vb, len(lb))
-        p = float(2 * stats.t.sf(abs(step) / spread, freedom))
-        half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * spread
+        p = float(2 * stdtr(freedom, -abs(step) / spread))
+        half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * spread
     basis = f"{len(a)} against {len(b)} repeats"
     return RawDifference(
         figure=figure,

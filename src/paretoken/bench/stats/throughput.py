@@ -8,6 +8,7 @@ end is inside, so that two spans that touch share nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,27 +115,34 @@ def whole_run(samples: Samples, n_gpus: int = 1) -> SpanThroughput:
     )
 
 
-def binned(at_ns: Ints, weights: Floats | Ints | None, start_ns: int, end_ns: int, bins: int) -> Floats:
-    """Amounts per second in equal bins of (start, end], shape (bins,)."""
+def binned(
+    at_ns: Ints, weights_of: Callable[[slice], Floats | Ints] | None, start_ns: int, end_ns: int, bins: int
+) -> Floats:
+    """Amounts per second in equal bins of (start, end], shape (bins,): the weights of the times, or else their number.
+
+    `weights_of` gives those of a slice. Arrivals are counted some at a time: millions at once would be copied several
+    times over.
+    """
     amounts = np.zeros(bins)
-    for k in range(0, len(at_ns), _BLOCK):  # millions of arrivals at once would be copied several times over
-        at = at_ns[k : k + _BLOCK]
+    for k in range(0, len(at_ns), _BLOCK):
+        block = slice(k, min(k + _BLOCK, len(at_ns)))
+        at = at_ns[block]
         chosen = inside(at, start_ns, end_ns)
-        place = np.minimum((at[chosen] - start_ns - 1) * bins // max(end_ns - start_ns, 1), bins - 1)
-        picked = None if weights is None else weights[k : k + _BLOCK][chosen]
-        amounts += np.bincount(place, weights=picked, minlength=bins)
+        number = np.minimum((at[chosen] - start_ns - 1) * bins // max(end_ns - start_ns, 1), bins - 1)
+        weights = weights_of(block)[chosen] if weights_of else None
+        amounts += np.bincount(number, weights=weights, minlength=bins)
     return amounts / ((end_ns - start_ns) * NS / bins)
 
 
 def output_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floats:
     """Output tokens per second in equal bins."""
-    return binned(samples.chunks.at_ns, samples.chunks.tokens, start_ns, end_ns, bins)
+    return binned(samples.chunks.at_ns, samples.chunks.tokens.__getitem__, start_ns, end_ns, bins)
 
 
 def input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floats:
     """Input tokens per second in equal bins, at first tokens."""
     read = samples.counted & (samples.first_ns >= 0)
-    return binned(samples.first_ns[read], np.nan_to_num(samples.isl[read]), start_ns, end_ns, bins)
+    return binned(samples.first_ns[read], np.nan_to_num(samples.isl[read]).__getitem__, start_ns, end_ns, bins)
 
 
 def smooth_input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) -> Floats:
@@ -144,12 +152,19 @@ def smooth_input_rates(samples: Samples, start_ns: int, end_ns: int, bins: int) 
     prompt of a request is spread over its output tokens, so that with one ratio of input to output the series is as
     smooth as that of the output. Without output tokens it is that of `input_rates`.
     """
-    lumps = input_rates(samples, start_ns, end_ns, bins)
-    osl = np.nan_to_num(samples.client_osl)
-    isl = np.where(samples.counted, np.nan_to_num(samples.isl), 0.0)
-    per_token = np.divide(isl, osl, out=np.zeros(len(isl)), where=osl > 0)
-    weights = samples.chunks.tokens * np.repeat(per_token, samples.chunks.lengths)
-    smooth = binned(samples.chunks.at_ns, weights, start_ns, end_ns, bins)
+    lumps, chunks = input_rates(samples, start_ns, end_ns, bins), samples.chunks
+    osl, isl = np.nan_to_num(samples.osl), np.nan_to_num(samples.isl)  # the chunks of a request sum up to its OSL
+    per_token, ends = np.divide(isl, osl, out=np.zeros(len(isl)), where=osl > 0), np.cumsum(chunks.lengths)
+
+    def prompt_tokens(block: slice) -> Floats:
+        """Of each chunk of a block: the share of its request's prompt."""
+        first, last = np.searchsorted(ends, (block.start, block.stop), side="right")
+        requests = slice(first, last + 1)
+        begun, ended = (np.clip(at[requests], block.start, block.stop) for at in (ends - chunks.lengths, ends))
+        shares: Floats = chunks.tokens[block] * np.repeat(per_token[requests], ended - begun)
+        return shares
+
+    smooth = binned(chunks.at_ns, prompt_tokens, start_ns, end_ns, bins)
     return smooth * (lumps.mean() / smooth.mean()) if smooth.any() else lumps
 
 

@@ -26,8 +26,8 @@ from paretoken.cli import options
     type=click.Choice(["auto", "latency", "load"]),
     default="auto",
     show_default=True,
-    help="Compare throughput at equal latency, or every figure at equal load; auto: at equal load where the runs "
-    "share no latency, such as one level a side.",
+    help="Compare throughput at equal latency, or every figure at equal load; auto: at equal load if the runs "
+    "share no latency, such as with one level on each side.",
 )
 @click.option(
     "--e2e", "e2e_s", multiple=True, type=options.Finite(0, min_open=True), help="E2E latency, s (repeatable)."

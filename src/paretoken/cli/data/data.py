@@ -51,7 +51,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name", type=BUNDLE)
 @options.as_json
 def show_(name: str, as_json: bool) -> None:
-    """Show where a bundle comes from, and what it holds by source, model, accelerator and engine.
+    """Show the origin of a bundle, and its rows by source, model, accelerator and engine.
 
     \b
     Example:

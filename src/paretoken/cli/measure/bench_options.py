@@ -69,7 +69,7 @@ _ENDPOINT = (
         type=options.Finite(0, min_open=True),
         default=600.0,
         show_default=True,
-        help="Most seconds for the headers, for each token of a stream, and for a whole answer without --stream.",
+        help="Limit in seconds: for the headers, for each token of a stream, and for a whole answer without --stream.",
     ),
     click.option(
         "--balance",
@@ -119,6 +119,20 @@ _WORKLOAD = (
         type=WORKLOAD,
         help="Workload of the catalog instead of --isl and --osl: lengths (chat, 4k/1k, …), or sessions that are made "
         "up (agent-code, agent-research, chat-multi-turn, rag).",
+    ),
+    click.option(
+        "--sessions",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With a --workload of sessions: how many are played, over and over.  [default: 256]",
+    ),
+    click.option(
+        "--session-seed",
+        type=click.IntRange(0),
+        metavar="N",
+        default=0,
+        show_default=True,
+        help="With a --workload of sessions: seed of their draws, as --seed of predict.",
     ),
     click.option(
         "--isl",
@@ -276,7 +290,7 @@ _RECORDED = (
     click.option("--tp", type=click.IntRange(1), help="Tensor-parallel size to record."),
     click.option("--engine", type=ENGINE, help="Engine to record; auto-detected by default."),
     click.option("--speculative", metavar="METHOD", help="Speculative decoding to record: none, mtp, eagle, …"),
-    click.option("--speculative-tokens", type=click.IntRange(1), help="Tokens drafted a step, to record."),
+    click.option("--speculative-tokens", type=click.IntRange(1), help="Drafted tokens per step, to record."),
     click.option("--draft-model", metavar="NAME", help="Draft model to record."),
     click.option("--kv-cache-dtype", metavar="TYPE", help="Data type of the KV cache to record, such as fp8."),
     click.option(

@@ -59,7 +59,7 @@ LIMITS = {
     type=options.Finite(0.05, 600),
     default=3.0,
     show_default=True,
-    help="Most minutes of load; it ends as soon as it can answer.",
+    help="Maximum minutes of load; it ends as soon as it has the answer.",
 )
 @click.option("--out", type=Path, metavar="DIR", help="Keep the run in this folder.")
 @options.json_only
@@ -73,7 +73,7 @@ def command(
     as_json: bool,
     **settings: object,
 ) -> None:
-    """Find a server on this machine, load it for one to three minutes, and say what limits it.
+    """Find a server on this machine, load it for one to three minutes, and show what limits it.
 
     Checks the usual ports: 8000 (vLLM, TensorRT-LLM), 30000 (SGLang), 8080 (llama.cpp),
     11434 (Ollama), 1234 (LM Studio). Asks before it sends load. Users double until the

@@ -32,7 +32,9 @@ rent = click.option(
     metavar="USD",
     help="Price tokens at this rent of every GPU, USD per GPU-hour; --price GB200=3.50 states that of one.",
 )
-top = click.option("--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Layouts to name.")
+top = click.option(
+    "--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Number of layouts to show."
+)
 
 
 def require_pool_options(layout: str | None) -> None:

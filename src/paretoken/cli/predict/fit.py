@@ -29,7 +29,7 @@ _HEADERS = ("accelerator", "GPUs", "TP x PP", "memory GiB", *_MEMORY, "KV tokens
 @click.option(
     "--concurrency",
     "users",
-    type=int,
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     help="Requests that the KV cache must hold at once.",

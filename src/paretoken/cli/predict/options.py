@@ -9,8 +9,9 @@ import rich_click as click
 from click.globals import get_current_context
 from click.types import ParamType
 
+from paretoken.cli.context import given, stated
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, TOKENS
-from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack, stated, workload
+from paretoken.cli.options import Decorator, Finite, catalog_folders, stack, workload
 from paretoken.errors import BadConfig, quoted
 from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
 from paretoken.predict.settings import (
@@ -108,9 +109,9 @@ deployment = stack(
         metavar="METHOD[:TOKENS]",
         default="none",
         show_default=True,
-        help="Speculative decoding, with the tokens drafted a step: mtp:3, eagle3, ngram, draft_model, medusa, dspark.",
+        help="Speculative decoding and drafted tokens per step: mtp:3, eagle3, ngram, draft_model, medusa, dspark.",
     ),
-    click.option("--speculative-tokens", type=int, help="Tokens drafted a step, if not in --speculative."),
+    click.option("--speculative-tokens", type=int, help="Drafted tokens per step, if not in --speculative."),
     click.option(
         "--acceptance",
         "acceptance_length",
@@ -168,6 +169,25 @@ def nominal_lengths(default: int | None = None) -> Decorator:
 
 
 lengths = stack(nominal_lengths(), length_range_ratio)
+
+
+def cache_tiers(condition: str, each: str = "") -> Decorator:
+    """The options of the tiers below the KV cache of the GPUs; their help begins with `condition`."""
+    return stack(
+        *(
+            click.option(
+                f"--{name}-cache",
+                f"{name}_cache_gb",
+                type=Finite(0),
+                default=0.0,
+                metavar="GB",
+                help=f"{condition}: {where} for the KV cache{each}.",
+            )
+            for name, where in (("host", "host memory"), ("ssd", "SSD"))
+        )
+    )
+
+
 calibration = click.option(
     "--calibration", type=click.Path(path_type=Path), help="Calibration file (default: the shipped one)."
 )

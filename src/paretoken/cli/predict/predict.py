@@ -123,8 +123,7 @@ def command(
         _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
         return
     disaggregated = disaggregated and disaggregated.strip()
-    searched = (disaggregated or "").lower() == AUTO
-    _require_one_question(searched=searched)
+    _require_one_question(searched=(disaggregated or "").lower() == AUTO)
     require_pool_options(disaggregated)
     if plot and disaggregated is None:
         raise BadConfig("--plot draws disaggregated serving; add --disaggregated")
@@ -135,15 +134,20 @@ def command(
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
     if disaggregated is not None:
         prices = (f"{name}={usd!r}" for name, usd in price_usd_per_gpu_h.items())
-        stated = {"slo": slo, "rents": (*rents, *prices), **_stated_users(concurrency)}
-        fields = pooled_fields(deployment, disaggregated) | stated
-        if searched:
-            _search(fields | {"top": top}, plot, as_json)
-        else:
-            _predict_layout(fields | {"layout": disaggregated, "out": out}, plot, as_json)
+        load = {"slo": slo, "rents": (*rents, *prices), **_stated_users(concurrency)}
+        _predict_pools(pooled_fields(deployment, disaggregated) | load, disaggregated, top, out, plot, as_json)
         return
     fields = {"concurrency": _users(concurrency), "rate": rate, "slo": slo, "out": out}
     _predict(options.question_fields(deployment) | fields, as_json)
+
+
+def _predict_pools(
+    fields: dict[str, Any], layout: str, top: int, out: Path | None, plot: Path | None, as_json: bool
+) -> None:
+    if layout.lower() == AUTO:
+        _search(fields | {"top": top}, plot, as_json)
+    else:
+        _predict_layout(fields | {"layout": layout, "out": out}, plot, as_json)
 
 
 def _predict(fields: dict[str, Any], as_json: bool) -> None:
@@ -211,7 +215,7 @@ def _search(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
     from paretoken.answers.pool_frontiers import search_frontiers
     from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
     from paretoken.cli.predict.notes import print_answer
-    from paretoken.cli.predict.pool_tables import print_pool_search
+    from paretoken.cli.predict.pool_search_tables import print_pool_search
 
     question = PoolSearchQuestion(**fields)
     answer = search_disaggregated(question)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paretoken.answers.predict import DeploymentRow, PredictAnswer, PredictedRow, PredictQuestion, RateRow, UnmetSloRow
+from paretoken.answers.deployment_row import DeploymentRow
+from paretoken.answers.predict import PredictAnswer, PredictedRow, PredictQuestion, RateRow, UnmetSloRow
 from paretoken.answers.predict_rows import (
     LOAD_HEADS,
     OVERLOADED_NOTE,

@@ -38,7 +38,7 @@ trace_options = stack(
         "idle_cap_s",
         type=Finite(0),
         metavar="S",
-        help="With sessions: longest that a tool call or a wait lasts.",
+        help="With sessions: maximum duration of a tool call or a wait.",
     ),
     click.option(
         "--replicas",
@@ -54,22 +54,7 @@ trace_options = stack(
         show_default=True,
         help="With --replicas: how requests are routed.",
     ),
-    click.option(
-        "--host-cache",
-        "host_cache_gb",
-        type=Finite(0),
-        default=0.0,
-        metavar="GB",
-        help="With sessions: host memory for the KV cache, for each replica.",
-    ),
-    click.option(
-        "--ssd-cache",
-        "ssd_cache_gb",
-        type=Finite(0),
-        default=0.0,
-        metavar="GB",
-        help="With sessions: SSD for the KV cache, for each replica.",
-    ),
+    options.cache_tiers("With sessions", ", for each replica"),
     click.option("--no-prefix-cache", is_flag=True, help="With sessions: compute every prompt in full."),
     click.option(
         "--cache-worth",

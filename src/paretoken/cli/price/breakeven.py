@@ -10,10 +10,10 @@ import rich_click as click
 
 from paretoken.answers.currency import USD
 from paretoken.cli import options
-from paretoken.cli.cells import TableCell, figure
-from paretoken.cli.money import currency, number_of
+from paretoken.cli.asking import question
+from paretoken.cli.cells import TableCell
+from paretoken.cli.money import currency, money_figure, number_of
 from paretoken.cli.names import ACCELERATOR
-from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint
@@ -41,7 +41,7 @@ T = TypeVar("T")
     "--tco",
     "operator",
     type=click.Choice(["hyperscaler", "neocloud", "enterprise"]),
-    help="Compare with what both cost this operator, who owns them (--tco is the older name).",
+    help="Compare with this operator's cost of owning both (--tco is the older name).",
 )
 @click.option(
     "--set", "sets", multiple=True, metavar="FILE", help="With --operator: your own cost figures (repeatable)."
@@ -146,7 +146,7 @@ def _show_rents(answer: BreakevenAnswer) -> None:
 
 def _saving(point: PricedBreakevenPoint) -> TableCell | None:
     usd = point.break_even_usd_per_gpu_h - point.cost_usd_per_gpu_h
-    return None if point.withheld else figure(currency().of(usd), "+.3f")
+    return None if point.withheld else money_figure(usd, "+.3f")
 
 
 def _show_market(answer: BreakevenAnswer) -> None:

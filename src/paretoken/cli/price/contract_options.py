@@ -59,7 +59,9 @@ CONTRACT_OPTIONS = {
 
 contracts = options.stack(
     click.option(
-        "--or-rent", is_flag=True, help="Compare owning, committing and renting by the hour, and show where it turns."
+        "--or-rent",
+        is_flag=True,
+        help="Compare owning, committing and renting by the hour, and show the turning points.",
     ),
     click.option(
         "--needed",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from paretoken.answers.own_or_rent import OwnOrRentRow
-from paretoken.cli.cells import TableCell, figure
-from paretoken.cli.money import currency
+from paretoken.cli.cells import TableCell
+from paretoken.cli.money import currency, money_figure
 from paretoken.cli.output import console, percent, print_table
 from paretoken.plural import counted
 from paretoken.prices.contracts import ContractChoice, ContractCost
@@ -39,11 +39,11 @@ def _contracts(row: OwnOrRentRow, choice: ContractChoice) -> None:
             (
                 cost.contract.name,
                 cost.contract.usd_per_gpu_h,
-                figure(currency().of(cost.usd_per_needed_gpu_h), ".4f"),
-                figure(currency().of(cost.present_value_usd), ",.0f"),
+                money_figure(cost.usd_per_needed_gpu_h, ".4f"),
+                money_figure(cost.present_value_usd, ",.0f"),
                 cost.committed_months,
                 _turning_share(cost),
-                figure(currency().of(cost.turns_at_on_demand_usd), ".2f"),
+                money_figure(cost.turns_at_on_demand_usd, ".2f"),
             )
             for cost in choice.costs
         ],

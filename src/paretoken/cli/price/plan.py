@@ -73,7 +73,7 @@ from paretoken.plural import counted
     "split_tokens",
     type=click.IntRange(1),
     metavar="TOKENS",
-    help="Serve longer requests in a fleet of their own.",
+    help="Serve longer requests in a separate fleet.",
 )
 @click.option("--no-prefix-cache", is_flag=True, help="Compute every prompt in full.")
 @click.option(
@@ -107,8 +107,8 @@ from paretoken.plural import counted
     show_default=True,
     help="Size fleets so that the SLO is met with this probability; 0.5 is the prediction itself.",
 )
-@click.option("--max-gpus", "most_gpus", type=click.IntRange(1), help="Most GPUs of a fleet.")
-@click.option("--mw", type=options.Finite(0, min_open=True), help="Most utility power of a fleet, in MW.")
+@click.option("--max-gpus", "most_gpus", type=click.IntRange(1), help="Maximum number of GPUs of a fleet.")
+@click.option("--mw", type=options.Finite(0, min_open=True), help="Maximum utility power of a fleet, in MW.")
 @click.option(
     "--task",
     "requests_per_task",
@@ -122,11 +122,13 @@ from paretoken.plural import counted
     type=click.IntRange(1, 500),
     default=20,
     show_default=True,
-    help="Most deployments to simulate.",
+    help="Maximum number of deployments to simulate.",
 )
 @click.option("--coarse", is_flag=True, help="Answer within seconds from the closed form, without simulation.")
 @click.option("--replay", is_flag=True, help="Replay the whole period with the cheapest fleet; takes minutes.")
-@click.option("--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Most fleets to show.")
+@click.option(
+    "--top", type=click.IntRange(1, 100), default=10, show_default=True, help="Maximum number of fleets to show."
+)
 @options.market
 @calibration
 @options.catalog_folders
@@ -153,8 +155,8 @@ def command(*, out: Path | None, as_json: bool, catalog_folders: tuple[Path, ...
     from paretoken.answers.plan.question import PlanQuestion
     from paretoken.answers.plan.run import plan
     from paretoken.answers.study.outputs import check_out
+    from paretoken.cli.asking import question
     from paretoken.cli.output import print_json
-    from paretoken.cli.price.asking import question
     from paretoken.cli.price.plan_tables import print_plan
     from paretoken.cli.progress import told_on_stderr
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from paretoken.answers.plan.result import Bill, PlanAnswer, PlanRow
 from paretoken.answers.plan.words import headline, session_words
-from paretoken.cli.cells import TableCell, figure, number, share
-from paretoken.cli.money import currency
+from paretoken.cli.cells import TableCell, number, share
+from paretoken.cli.money import currency, money_figure
 from paretoken.cli.output import console, echo_commands, print_table
 from paretoken.plural import counted
 from paretoken.report.plan.words import (
@@ -137,7 +137,7 @@ def _bills(row: PlanRow) -> None:
         [
             (
                 b.contract,
-                figure(currency().of(b.usd_per_gpu_h), ".2f"),
+                money_figure(b.usd_per_gpu_h, ".2f"),
                 b.gpu_hours_per_day,
                 _day(b.usd_per_day),
                 _interval(b),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from paretoken.answers.rent import FlaggedPricesAnswer, MarketAnswer, RentAnswer, RentHistoryAnswer
 from paretoken.answers.rent_book import RentBookAnswer
-from paretoken.cli.cells import TableCell, figure, interval, share
-from paretoken.cli.money import currency
+from paretoken.cli.cells import TableCell, interval, share
+from paretoken.cli.money import currency, money_figure
 from paretoken.cli.output import console, echo, print_json, print_table
 from paretoken.plural import counted
 from paretoken.prices.market.cells import MarketCell
@@ -73,7 +73,7 @@ def accelerator(answer: RentAnswer, as_json: bool) -> None:
             f"\nTerm structure of {answer.accelerator}, {currency().code} per GPU-hour",
             ("term", "rent", "forward rent from the previous term", "basis"),
             [
-                (f.term, currency().of(f.rent_usd), figure(currency().of(f.forward_usd), ".2f"), f.basis)
+                (f.term, currency().of(f.rent_usd), money_figure(f.forward_usd, ".2f"), f.basis)
                 for f in answer.forward_rents
             ],
             units=_units(),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.asking import question
 from paretoken.cli.names import TCO_SET
-from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.day_curve import DayCurve
@@ -54,12 +54,12 @@ def _share(name: str, what: str) -> options.Decorator:
 @click.option(
     "--tiers", is_flag=True, help="Show every name and tier of each provider (default: its cheapest for the task)."
 )
-@_share("--cached-share", "Share of the task's input that a prefix cache holds, on both sides.")
+@_share("--cached-share", "Share of the task's input in a prefix cache, on both sides.")
 @click.option(
     "--own-cached-share",
     type=options.Finite(),
     metavar="SHARE",
-    help="Share that your own cache holds (default: --cached-share; 0: no hits).",
+    help="Share in your own cache (default: --cached-share; 0: no hits).",
 )
 @_share("--cache-write-share", "Share of the input that the API bills as cache writes.")
 @_share(
@@ -113,7 +113,8 @@ def command(*, as_json: bool, **values: object) -> None:
                          --workload 8k/1k --interactivity 40 \\
                          --requests-per-day 2000000 --tiers
     """
-    from paretoken.answers.selfhost import SelfhostQuestion, selfhost
+    from paretoken.answers.selfhost import selfhost
+    from paretoken.answers.selfhost_question import SelfhostQuestion
     from paretoken.cli.output import print_json
     from paretoken.cli.price.selfhost_tables import print_selfhost
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from paretoken.cli.cells import TableCell, figure
-from paretoken.cli.money import amount, currency, number_of
+from paretoken.cli.money import amount, currency, money_figure, number_of
 from paretoken.cli.output import console, print_table
 from paretoken.plural import quantity
 from paretoken.prices.owner.statement import CostLine, OwnerStatement
@@ -42,7 +41,7 @@ def print_statement(operator: str, statement: OwnerStatement) -> None:
             (
                 y.year,
                 y.months,
-                *(_money(usd, ",.0f") for usd in (y.written_off_usd, y.tax_saved_usd, y.book_value_usd)),
+                *(money_figure(usd, ",.0f") for usd in (y.written_off_usd, y.tax_saved_usd, y.book_value_usd)),
             )
             for y in s.write_off
         ],
@@ -63,12 +62,8 @@ def _rows(s: OwnerStatement) -> Iterator[tuple[object, ...]]:
 def _row(title: str, lines: list[CostLine] | tuple[CostLine, ...]) -> tuple[object, ...]:
     return (
         title,
-        _money(sum(x.usd_per_gpu_h for x in lines), ".4f"),
-        _money(sum(x.usd_per_gpu_year for x in lines), ",.0f"),
-        _money(sum(x.usd_per_server_year for x in lines), ",.0f"),
-        _money(sum(x.usd_per_mw_year for x in lines), ",.0f"),
+        money_figure(sum(x.usd_per_gpu_h for x in lines), ".4f"),
+        money_figure(sum(x.usd_per_gpu_year for x in lines), ",.0f"),
+        money_figure(sum(x.usd_per_server_year for x in lines), ",.0f"),
+        money_figure(sum(x.usd_per_mw_year for x in lines), ",.0f"),
     )
-
-
-def _money(usd: float, spec: str) -> TableCell | None:
-    return figure(currency().of(usd), spec)

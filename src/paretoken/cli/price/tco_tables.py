@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paretoken.answers.tco import CostExplanation, TcoAnswer
-from paretoken.cli.cells import TableCell, alone, figure, share
-from paretoken.cli.money import amount, currency, number_of
+from paretoken.cli.cells import alone, figure, share
+from paretoken.cli.money import amount, currency, money_figure, number_of
 from paretoken.cli.output import console, print_json, print_table
 from paretoken.cli.price.contract_tables import own_or_rent
 from paretoken.cli.price.statement_tables import print_statement
@@ -49,10 +49,10 @@ def _costs(answer: TcoAnswer) -> None:
         [
             (
                 c.accelerator,
-                *(_money(c.components[k], ".4f") for k in used),
-                _money(c.usd_per_gpu_h, ".4f"),
-                _money(c.straight_line_usd_per_gpu_h, ".4f"),
-                _money(c.capital_usd, ",.0f"),
+                *(money_figure(c.components[k], ".4f") for k in used),
+                money_figure(c.usd_per_gpu_h, ".4f"),
+                money_figure(c.straight_line_usd_per_gpu_h, ".4f"),
+                money_figure(c.capital_usd, ",.0f"),
                 c.capital_from,
             )
             for c in answer.costs
@@ -98,9 +98,9 @@ def _tornado(swings_of: Mapping[str, Sequence[Swing]], costs: Mapping[str, float
                     s.name,
                     alone(s.low),
                     alone(s.high),
-                    _money(s.at_low, ".3f"),
-                    _money(s.at_high, ".3f"),
-                    _money(s.swing, ".3f"),
+                    money_figure(s.at_low, ".3f"),
+                    money_figure(s.at_high, ".3f"),
+                    money_figure(s.swing, ".3f"),
                     _bar(s, low, high, base),
                     s.source,
                 )
@@ -166,9 +166,9 @@ def _point(answer: CostUncertainty) -> None:
         [
             (
                 accelerator,
-                _money(place.usd_per_gpu_h, ".4f"),
+                money_figure(place.usd_per_gpu_h, ".4f"),
                 share(place.below, ".0%"),
-                _money(place.median_less_point_usd, "+.4f"),
+                money_figure(place.median_less_point_usd, "+.4f"),
                 ", ".join(
                     f"{s.name} {number_of(s.median_shift_usd, '+.3f')} ({s.above_value:.0%} above)"
                     for s in place.one_sided[:SHIFTS]
@@ -179,8 +179,3 @@ def _point(answer: CostUncertainty) -> None:
         ],
         "the figure of a range is what it moves the median by; above: share of its draws above the input's value",
     )
-
-
-def _money(usd: float, spec: str) -> TableCell | None:
-    """An amount in the currency of the command, in its own format."""
-    return figure(currency().of(usd), spec)

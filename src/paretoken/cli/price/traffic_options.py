@@ -76,9 +76,7 @@ traffic_options = options.stack(
         metavar="FACTOR",
         help="Plan for this many times the requests of the source.",
     ),
-    click.option(
-        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all requests that are drawn."
-    ),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all drawn requests."),
 )
 
 mix_workload = click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from paretoken.cli.output import echo, print_json
+from paretoken.cli.output import print_json, print_table
 from paretoken.errors import BadConfig
 
 LONGEST_QUESTION = 1_000_000
@@ -51,9 +51,8 @@ def command(verb: str | None, question: str | None, schema: bool, envelope: bool
 def _list_verbs() -> None:
     from paretoken.answers.registry import VERBS
 
-    for name, verb in VERBS.items():
-        if not verb.writes_files:
-            echo(f"{name:24}{verb.text}")
+    rows = [(name, verb.text) for name, verb in VERBS.items() if not verb.writes_files]
+    print_table("Questions", ("verb", "question"), rows)
 
 
 def _text(question: str) -> bytes:

@@ -9,8 +9,10 @@ import rich_click as click
 from paretoken.cli.options import stack
 
 listening = stack(
-    click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; others need a token."),
-    click.option("--port", default=8210, show_default=True, type=click.IntRange(0, 65_535), help="Port to listen at."),
+    click.option(
+        "--host", default="127.0.0.1", show_default=True, help="Address to listen on; any other needs a token."
+    ),
+    click.option("--port", default=8210, show_default=True, type=click.IntRange(0, 65_535), help="Port to listen on."),
     click.option("--token-file", type=Path, metavar="FILE", help="File with the token that every request needs."),
     click.option(
         "--allow-origin",

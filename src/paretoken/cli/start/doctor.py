@@ -21,7 +21,7 @@ STYLES = {"ok": "green", "note": "yellow", "missing": "bold red"}
 @click.option("--strict", is_flag=True, help="Exit with code 1 if something that measuring needs is missing.")
 @options.json_only
 def command(strict: bool, as_json: bool) -> None:
-    """Say what this machine can measure and what it cannot, with a remedy for each.
+    """Show what this machine can and cannot measure, with a remedy for each problem.
 
     Takes about two seconds, in which it measures a server with known timing on this machine. Starts no engine,
     sends nothing over the network, and shows no key.

@@ -45,10 +45,10 @@ def command(what: str | None, files: tuple[Path, ...], as_script: bool, as_json:
     from paretoken.cli.output import echo_script, print_json
     from paretoken.receipts.of_point import recipe_of_point
     from paretoken.receipts.recipe import script
-    from paretoken.receipts.recipes import chosen_points, is_place, recipes_at
+    from paretoken.receipts.recipes import chosen_points, recipes_at
 
     values = {k: v for k, v in chosen.items() if v is not None}
-    if what is not None and is_place(Path(what)):
+    if what is not None and Path(what).exists():
         _refuse(bool(files or values), "options choose points, and a run was given; leave them out")
         recipes = recipes_at(Path(what))
         _refuse(as_script and len(recipes) > 1, "a script repeats one run; give the folder of one")

@@ -178,9 +178,7 @@ def compare_(
     "--lm-eval", "harness", help="Also run these lm-eval tasks, such as gsm8k (pip install 'paretoken[lm-eval]')."
 )
 @click.option("--lm-eval-samples", type=Path, help="Folder with the lm-eval samples of the reference.")
-@click.option(
-    "--keep", type=Path, default=Path("lm-eval"), show_default=True, help="Folder to keep the lm-eval samples in."
-)
+@click.option("--keep", type=Path, default=Path("lm-eval"), show_default=True, help="Folder for the lm-eval samples.")
 @same_model_option
 @verdict_options
 def task(

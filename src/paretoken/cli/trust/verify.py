@@ -23,7 +23,7 @@ DIFFERS = 1
 @click.option(
     "--mark",
     is_flag=True,
-    help="Mark the points of a verified run: wherever they are read on this machine, they carry its receipt.",
+    help="Mark the points of a verified run with its receipt, on this machine.",
 )
 @options.as_json
 def command(place: Path, mark: bool, as_json: bool) -> None:

@@ -8,14 +8,17 @@ vendor, with or without speculative decoding, or over all of them where these ar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paretoken.catalog.loader import Catalog
 from paretoken.predict.arrays import Floats, Mask
-from paretoken.predict.calibration.validate import HeldOut
 from paretoken.predict.pools.layout import PooledCase
 from paretoken.predict.pools.splits import SPLITS, cell, configuration, vendor
+
+if TYPE_CHECKING:  # it loads scipy.sparse, which only a fit needs
+    from paretoken.predict.calibration.validate import HeldOut
 
 ENDS = (0.05, 0.95)
 FEWEST = 60

@@ -82,7 +82,7 @@ def simulate(
 ) -> CostDraws:
     """n draws of the cost of every accelerator."""
     if n < 1:
-        raise BadConfig(f"{n} draws cannot be made; give --monte-carlo 1 or more")
+        raise BadConfig(f"{n} draws cannot be made; give 1 or more")
     hour: dict[str, FloatArray] = {}
     drawn: dict[str, dict[str, FloatArray]] = {}
     for inputs in inputs_of_all:

@@ -10,7 +10,8 @@ from paretoken.answers.bounds import BEST_KNOWN_TITLE, PLAIN_TITLE
 from paretoken.answers.buyers import Advice, Choice
 from paretoken.answers.doubts import doubts
 from paretoken.answers.outlook import OutlookAnswer, OutlookQuestion
-from paretoken.answers.selfhost import SelfhostAnswer, SelfhostQuestion
+from paretoken.answers.selfhost import SelfhostAnswer
+from paretoken.answers.selfhost_question import SelfhostQuestion
 from paretoken.answers.selfhost_words import (
     BEST_KNOWN,
     PLAIN,

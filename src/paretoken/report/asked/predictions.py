@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from paretoken.answers.deployment_row import DeploymentRow
 from paretoken.answers.predict import (
-    DeploymentRow,
     PredictAnswer,
     PredictedRow,
     PredictQuestion,

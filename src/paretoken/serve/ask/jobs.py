@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import orjson
@@ -17,7 +16,6 @@ from paretoken.report.asked.views import view_of
 from paretoken.serve.access.bounds import bounded
 from paretoken.serve.access.confine import names_files, require_inside
 from paretoken.serve.ask.questions import title_of
-from paretoken.serve.workers.job_names import RUN_JOBS
 
 WARM_QUESTION = b'compare\n{"model": "llama-3-70b", "precision": "fp8", "workload": "chat", "e2e_s": 15.0}'
 
@@ -38,10 +36,16 @@ def saved(payload: bytes) -> bytes:
     return render_answer(reply, view, title_of(reply.verb)).encode()
 
 
-def warm_up(payload: bytes) -> bytes:
-    """Load what most questions need, by answering one."""
+def load(payload: bytes) -> bytes:
+    """Load the code of a question; that of most others is the same."""
+    verb, _, _ = WARM_QUESTION.partition(b"\n")
+    _ = verb_named(verb.decode()).function
+    return b""
+
+
+def answer_one(payload: bytes) -> bytes:
+    """Load the catalog and the points, by answering a question."""
     shown(WARM_QUESTION)
-    import_module(RUN_JOBS)
     return b""
 
 

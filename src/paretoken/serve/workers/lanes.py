@@ -16,8 +16,8 @@ from starlette.requests import Request
 
 from paretoken import errors
 from paretoken.errors import ParetokenError
-from paretoken.serve.settings import ServeSettings
-from paretoken.serve.workers.job_names import WARM_UP
+from paretoken.serve.settings import ServeSettings, require_folder
+from paretoken.serve.workers.job_names import ANSWER_ONE, LOAD, LOAD_RUNS
 from paretoken.serve.workers.process import DEFECT, LENGTH_BYTES, OK, frame, unframed
 
 QUICK_WORKERS, SLOW_WORKERS = 2, 2
@@ -33,11 +33,16 @@ class Lane:
         self._free: asyncio.Queue[Process | None] = asyncio.Queue()
         self._running: set[Process] = set()
         self._waiting = 0
+        self.add(workers)
+
+    def add(self, workers: int) -> None:
+        """Let more workers take jobs; each starts with its first."""
         for _ in range(workers):
             self._free.put_nowait(None)
 
     async def run(self, job: str, payload: bytes) -> bytes:
         """The result of a job; the ParetokenError that it raised, or HTTPException where it has to wait or stop."""
+        require_folder(self._settings.folder)
         if self._waiting >= MOST_WAITING:
             raise HTTPException(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -100,9 +105,9 @@ class Workers:
     """A lane for questions that take a second, and one for those that may take minutes."""
 
     def __init__(self, settings: ServeSettings) -> None:
-        self._quick = Lane(settings, QUICK_WORKERS)
+        self._quick = Lane(settings, 1)
         self._slow = Lane(settings, SLOW_WORKERS)
-        self._warming: set[asyncio.Task[bytes]] = set()
+        self._warming: asyncio.Task[None] | None = None
 
     async def run(self, job: str, payload: bytes, *, slow: bool = False) -> bytes:
         """The result of `module:function`, which takes and gives bytes, in a worker process in the served folder."""
@@ -110,13 +115,27 @@ class Workers:
 
     def warm_up(self) -> None:
         """Start the quick workers and load what most questions need, without waiting."""
-        self._warming = {asyncio.create_task(self._quick.run(WARM_UP, b"")) for _ in range(QUICK_WORKERS)}
+        self._warming = asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        """Load in steps, one worker after the other: a question that comes meanwhile waits for one step at most.
+
+        The second worker starts when the first has loaded its code, so that they do not share the cores before.
+        """
+        try:
+            await self._quick.run(LOAD, b"")
+        finally:
+            self._quick.add(QUICK_WORKERS - 1)
+        for step in (ANSWER_ONE, LOAD_RUNS):
+            for _ in range(QUICK_WORKERS):  # free workers take turns
+                await asyncio.sleep(0)  # a question that waits comes first
+                await self._quick.run(step, b"")
 
     async def close(self) -> None:
         """End every process; nothing is left behind."""
-        for task in self._warming:
-            task.cancel()
-        await asyncio.gather(*self._warming, return_exceptions=True)
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.gather(self._warming, return_exceptions=True)
         await self._quick.close()
         await self._slow.close()
 
