@@ -17,7 +17,7 @@ from paretoken.bench.stats.summary import LevelContext, summarise
 from paretoken.bench.stats.warnings import LevelWarning
 from paretoken.errors import BadConfig, NoData
 from paretoken.history.at_load import compare, differing, holm
-from tests.support.levels import closed
+from tests.support.levels import MS, S, closed, request, table
 from tests.support.runs import proof
 
 COLUMNS = {"model": "m", "isl": 100, "osl": 50}
@@ -195,6 +195,12 @@ def test_loads_are_matched_and_the_rest_is_named():
         compare([], [run(1)])
 
 
+def test_a_length_that_differs_is_named_once():
+    """As the option states it, not again as the column of the points."""
+    a, b = (replace(run(1, config={"isl": isl}).summary, columns={"isl": int(isl)}) for isl in ("128", "1024"))
+    assert differing(a, b) == ["config.isl: '128' in A, '1024' in B"]
+
+
 def test_runs_of_another_configuration_are_refused_unless_asked():
     a, b = run(1), run(2, config={"workload": "summarisation", "api": {"stream": True}})
     keys = differing(a.summary, b.summary)
@@ -232,3 +238,26 @@ def test_answers_in_one_piece_are_a_regression_where_they_were_not_before():
     assert compare([whole(level) for level in a], [whole(level) for level in b]).hidden == ()
     assert compare([whole(level) for level in a], b).hidden == ()
     assert compare(a[:1], [b[0], whole(b[1])]).hidden == ()
+
+
+def level_of(rows, users=1):
+    frame = table(rows)
+    return compared_level(frame, summarise(frame, Closed(users), LevelContext(columns={"model": "m"})))
+
+
+def test_a_change_is_at_least_minus_one_and_none_without_an_upper_bound():
+    """A single request fills few of the bins, so that most drawn rates of the baseline are 0 or less."""
+    one = level_of([request(0, [100 * MS, 200 * MS, 300 * MS], user=0)])
+    with pytest.raises(NoData, match="no load with enough requests"):
+        compare([one], [one])
+    steady = level_of([request(k * S, [k * S + 100 * MS, k * S + 900 * MS], user=0) for k in range(40)])
+    (output,) = (d for d in compare([steady], [one]).differences if d.figure == "output throughput")
+    assert output.low >= -1
+
+
+def test_no_throughput_is_compared_where_nobody_counted_the_output():
+    rows = [
+        request(k * S, [k * S + 100 * MS], user=0, output_tokens=-1, planned_output=50, first_ns=-1) for k in range(40)
+    ]
+    level = level_of(rows)
+    assert {d.figure for d in compare([level], [level]).differences} == {"median E2E"}

@@ -15,29 +15,26 @@ from paretoken.bench.adapters import adapter_endpoints, adapter_note, parse_adap
 from paretoken.bench.cache_block import CacheBlock, cache_block
 from paretoken.bench.config import NO_ANSWERS, NO_WAITS, OSL, BenchConfig
 from paretoken.bench.keys import header_fields
-from paretoken.bench.labels import UNSTATED
 from paretoken.bench.level_loads import OPEN_SECONDS, LevelLoads
 from paretoken.bench.metadata import Origin, RunMetadata, RunOrigin, ServerIdentity
 from paretoken.bench.plan import Api, Closed, Endpoint, Load, Open, Stop
+from paretoken.bench.point_columns import point_columns, sessions_label
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.prompting import SourceOf, plan_prompts
 from paretoken.bench.server_config import configured, reported
 from paretoken.bench.session_trace import needs_chat
-from paretoken.bench.stats.scrape import Scraper, fetch
+from paretoken.bench.setup_notes import emulated_servers, unlike_models, unstated_drafting
 from paretoken.bench.workload.arrivals import Ramp
 from paretoken.bench.workload.ladder import Until, UserRamp, parse_until
 from paretoken.bench.workload.length_text import parse_length
-from paretoken.bench.workload.lengths import Length, RequestLengths, of_workload
+from paretoken.bench.workload.lengths import RequestLengths, of_workload
 from paretoken.bench.workload.prompts import fresh_seed
 from paretoken.bench.workload.sessions.possible import PossibleHits
 from paretoken.bench.workload.traces.request import Trace
-from paretoken.catalog.names import precision_of
-from paretoken.emulated import EMULATED, unmarked
 from paretoken.errors import BadConfig
-from paretoken.foreign_text import visible
 from paretoken.plural import counted
 from paretoken.sessions.graph import SessionTrace
-from paretoken.sessions.label import GENERATOR_VERSION, trace_label, workload_label
+from paretoken.sessions.label import GENERATOR_VERSION
 from paretoken.slo import MEASURED, SESSION, Slo, parse_slos
 
 if TYPE_CHECKING:
@@ -153,22 +150,21 @@ def prepare(
     out where `try_first` is false and the servers list their models. Names are those of the catalog, by default the
     shipped one.
     """
+    catalog = catalog or _catalog()
     slos, until = _slos(config), parse_until(config.until) if config.until else Until()
     workload = _session_workload(config, catalog)
     shape = _shape(config, catalog)
     access = Access.of(config, api_key)
     servers = tuple(access.probe(url, config) for url in config.urls)
-    weights = config.weights or (1.0,) * len(servers)
-    if len(weights) != len(servers):
-        raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
+    weights = _weights(config, servers)
     models = [server.model(config.model) for server in servers]
     if config.api == "auto" and needs_chat(config) and not any(server.api for server in servers):
         config = replace(config, api="chat")
     seed = fresh_seed() if config.seed is None else config.seed
     config, servers, bodies, trial_notes = learned(config, servers, models, access, seed, try_first)
     adapters = parse_adapters(config.adapters) if config.adapters else ()
-    endpoints = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
-    endpoints = adapter_endpoints(servers, weights, adapters) if adapters else endpoints
+    plain = tuple(Endpoint(s.base_url, m, w, s.query) for s, m, w in zip(servers, models, weights, strict=True))
+    endpoints = adapter_endpoints(servers, weights, adapters) if adapters else plain
     columns = reported(servers[0].base_url, config.dialect or servers[0].dialect, access.reader())
     configuration = configured(columns, config.stated_configuration, servers[0].base_url)
     _check_context(servers[0], shape)
@@ -185,11 +181,11 @@ def prepare(
         source_of=prompts.source_of,
         counts_itself=prompts.counts_itself,
         implied_hit_rate=prompts.hit_rate,
-        columns=partial(_columns, config, catalog, servers, models[0], shape, configuration),
+        columns=partial(point_columns, config, catalog, servers, models[0], shape, configuration),
         notes=(
-            *_emulated(servers),
-            *_unlike(servers, models),
-            *_unstated(config, configuration, servers, access),
+            *emulated_servers(servers),
+            *unlike_models(servers, models),
+            *unstated_drafting(config, configuration, servers, access),
             *trial_notes,
             *([adapter_note(adapters)] if adapters else ()),
             *prompts.notes,
@@ -197,20 +193,13 @@ def prepare(
         ),
         trace=prompts.trace,
         sessions=prompts.sessions,
-        workload=_label(config, catalog, workload, servers[0], prompts.sessions),
+        workload=sessions_label(config, catalog, workload, servers[0], prompts.sessions),
         possible=prompts.possible,
         block=block,
         api_key=api_key,
         headers=header_fields(config.headers),
     )
     return replace(setup, notes=(*setup.notes, *_cut(setup)))
-
-
-def _shared_models(servers: Sequence[ProbedServer], endpoints: Sequence[Endpoint]) -> frozenset[str]:
-    """The models that every server lists; none where the endpoint of a request decides its model."""
-    if len({endpoint.model for endpoint in endpoints}) > 1:
-        return frozenset()
-    return frozenset.intersection(*(frozenset(server.models) for server in servers))
 
 
 def _cut(setup: Setup) -> list[str]:
@@ -227,38 +216,19 @@ def _cut(setup: Setup) -> list[str]:
     return [f"the trace is cut by {limit} after {sent:,} of {counted(total, what)}; set --until to send more"]
 
 
-def _unlike(servers: Sequence[ProbedServer], models: Sequence[str]) -> list[str]:
-    """The note that servers which share a load serve different models."""
-    if len(set(models)) < 2:
-        return []
-    pairs = ", ".join(f"{visible(m)} at {s.base_url}" for s, m in zip(servers, models, strict=True))
-    return [f"the servers serve different models: {pairs}"]
+def _weights(config: BenchConfig, servers: Sequence[ProbedServer]) -> tuple[float, ...]:
+    """The share of each server, equal by default."""
+    weights = config.weights or (1.0,) * len(servers)
+    if len(weights) != len(servers):
+        raise BadConfig(f"{len(weights)} --weight for {len(servers)} URLs; use one for each")
+    return weights
 
 
-def _emulated(servers: Sequence[ProbedServer]) -> list[str]:
-    """The note that a run's figures are emulated."""
-    urls = [server.base_url for server in servers if server.emulated]
-    if not urls:
-        return []
-    return [
-        f"{', '.join(urls)} is emulated: the points get origin {EMULATED} and enter no comparison "
-        f"without --origin {EMULATED}"
-    ]
-
-
-def _unstated(
-    config: BenchConfig, configuration: Mapping[str, object], servers: Sequence[ProbedServer], access: Access
-) -> list[str]:
-    """The note that points meant for comparison do not state their speculative decoding."""
-    if config.accelerator in UNSTATED or "speculative" in configuration:
-        return []
-    reading = Scraper([s.base_url for s in servers], fetch=partial(fetch, tls=access.tls)).read()
-    if reading and (reading.drafts or reading.acceptance_length):
-        return ["the server's counters show that it drafts tokens; state how: --speculative METHOD"]
-    return [
-        "the server does not say whether it drafts tokens, so comparisons of plain serving leave these points out; "
-        "state it: --speculative none, or the method"
-    ]
+def _shared_models(servers: Sequence[ProbedServer], endpoints: Sequence[Endpoint]) -> frozenset[str]:
+    """The models that every server lists; none where the endpoint of a request decides its model."""
+    if len({endpoint.model for endpoint in endpoints}) > 1:
+        return frozenset()
+    return frozenset.intersection(*(frozenset(server.models) for server in servers))
 
 
 def _slos(config: BenchConfig) -> tuple[Slo, ...]:
@@ -269,9 +239,9 @@ def _slos(config: BenchConfig) -> tuple[Slo, ...]:
     return slos
 
 
-def _session_workload(config: BenchConfig, catalog: Catalog | None) -> SessionWorkload | None:
+def _session_workload(config: BenchConfig, catalog: Catalog) -> SessionWorkload | None:
     """The workload of sessions that the run plays. BadConfig for settings that only sessions have, without any."""
-    workload = (catalog or _catalog()).session_workload(config.workload) if config.workload else None
+    workload = catalog.session_workload(config.workload) if config.workload else None
     if workload is not None and (config.trace or config.turns or config.arrivals == "trace"):
         raise BadConfig(f"--workload {config.workload} has sessions of its own; leave out --trace and --turns")
     if workload is None:
@@ -294,9 +264,8 @@ def _check_sessions_judged(slos: Sequence[Slo], *, of_sessions: bool) -> None:
         )
 
 
-def _shape(config: BenchConfig, catalog: Catalog | None) -> RequestLengths:
+def _shape(config: BenchConfig, catalog: Catalog) -> RequestLengths:
     """The lengths of single requests."""
-    catalog = catalog or _catalog()
     if config.workload and catalog.session_workload(config.workload) is None:
         return of_workload(catalog.workload(config.workload))
     return RequestLengths(parse_length(config.isl), parse_length(config.osl or OSL))
@@ -315,64 +284,3 @@ def _catalog() -> Catalog:
     from paretoken.catalog.loader import load_catalog
 
     return load_catalog()
-
-
-def _columns(
-    config: BenchConfig,
-    catalog: Catalog | None,
-    servers: Sequence[ProbedServer],
-    model: str,
-    shape: RequestLengths,
-    configuration: Mapping[str, object],
-) -> dict[str, object]:
-    """The columns of the operating points that the run itself knows."""
-    catalog, server = catalog or _catalog(), servers[0]
-    model_name = config.catalog_model or unmarked(model)
-    engine = config.engine or (config.dialect or server.dialect)
-    columns: dict[str, object] = {
-        "origin": EMULATED if any(s.emulated for s in servers) else "measured",
-        "accelerator": catalog.accelerators.id_of(config.accelerator)
-        if config.accelerator in catalog.accelerators
-        else config.accelerator,
-        "model": catalog.models.id_of(model_name) if model_name in catalog.models else model_name,
-        "model_variant": model,
-        "precision": config.precision or precision_of(config.catalog_model or model),
-        "engine": catalog.engines.id_of(engine) if engine in catalog.engines else engine,
-        "engine_version": server.version,
-        "tp": config.tp,
-        "date": time.strftime("%Y-%m-%d"),
-        "disaggregated": False,
-        "multinode": False,
-        **configuration,
-    }
-    of_sessions = config.workload and catalog.session_workload(config.workload) is not None
-    if not config.trace and not of_sessions:
-        columns |= {"isl": _nominal(shape.isl)} | ({} if config.api == "embeddings" else {"osl": _nominal(shape.osl)})
-    return {k: v for k, v in columns.items() if v is not None}
-
-
-def _label(
-    config: BenchConfig,
-    catalog: Catalog | None,
-    workload: SessionWorkload | None,
-    server: ProbedServer,
-    sessions: SessionTrace | None,
-) -> str | None:
-    """The name and hash of the sessions in operating points; None where the run has none."""
-    if sessions is None or workload is None:
-        return None if sessions is None else trace_label(sessions)
-    key = (catalog or _catalog()).any_workload_id(config.workload or "")
-    return workload_label(
-        key,
-        workload,
-        server.max_context,
-        sessions.longest_tokens,
-        sessions=config.sessions,
-        seed=config.session_seed,
-    )
-
-
-def _nominal(length: Length) -> int:
-    """The nominal length: of a uniform ratio its upper end, as InferenceX names it; else the mean."""
-    nominal: int | None = getattr(length, "nominal", None)
-    return nominal or round(length.mean)

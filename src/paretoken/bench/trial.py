@@ -17,6 +17,7 @@ from itertools import product
 from paretoken.bench.apis import PATHS, TAKE_IDS, api_headers
 from paretoken.bench.plan import Api
 from paretoken.bench.probe import failure, refuse
+from paretoken.bench.refusal_text import names_field, refusal_text
 from paretoken.bench.server_url import server_url
 from paretoken.bench.workload.bodies import Bodies
 from paretoken.errors import BadConfig
@@ -219,22 +220,22 @@ class Trial:
         self._base, self.bodies = base, replace(self.bodies, api=place.api or self.bodies.api)
 
     def _is_chat_only(self, answer: SmallAnswer) -> bool:
-        says_chat = _CHAT.search(_telling(answer)) is not None
+        says_chat = _CHAT.search(refusal_text(answer)) is not None
         return answer.status in _REFUSED and self.bodies.api == "completions" and "chat" in self.apis and says_chat
 
     def _refuse_images(self, answer: SmallAnswer) -> None:
         """BadConfig where the model takes no images."""
-        if self.bodies.images is not None and _IMAGE.search(_telling(answer)):
+        if self.bodies.images is not None and _IMAGE.search(refusal_text(answer)):
             raise BadConfig(f"{self._base} takes no images ({answer.words()}); serve a vision model, or drop --images")
 
     def _amend(self, answer: SmallAnswer) -> bool:
         """Change what the refusal names; whether there was anything to change."""
-        text = _telling(answer)
+        text = refusal_text(answer)
         if answer.status in _REFUSED:
             if self._amend_max_tokens(text):
                 return True
             sent = _names(adapted(self.bodies, self.refused))
-            named = [f for f in FEATURES if f in sent and f not in self.bodies.extra and _names_field(text, f)]
+            named = [f for f in FEATURES if f in sent and f not in self.bodies.extra and names_field(text, f)]
             if "include_usage" in text and "stream_options" in sent and not named:
                 named = ["stream_options"]
             if "continuous_usage_stats" in named and "stream_options" in named:
@@ -252,7 +253,7 @@ class Trial:
     def _amend_max_tokens(self, text: str) -> bool:
         """Use the other field that limits the output, or ask for more tokens, if the refusal names that field."""
         name = self.bodies.limit_field
-        if not _names_field(text, name):
+        if not names_field(text, name):
             return False
         if _TOO_FEW.search(text) and self.tokens == _FEW:
             self.tokens = _SOME
@@ -311,24 +312,3 @@ def _names(bodies: Bodies) -> set[str]:
     fields = bodies.shared(1)
     options = fields.get("stream_options")
     return fields.keys() & FEATURES.keys() | (options.keys() & FEATURES.keys() if isinstance(options, dict) else set())
-
-
-def _names_field(text: str, name: str) -> bool:
-    return re.search(rf"(?<![a-z_]){name}(?![a-z_])", text) is not None
-
-
-def _telling(answer: SmallAnswer) -> str:
-    """The words of a refusal without the request that some servers hand back in it."""
-    try:
-        return "\n".join(_texts(answer.json()))
-    except ValueError:
-        return answer.body[:4096].decode("utf-8", "replace")
-
-
-def _texts(value: object, depth: int = 0) -> list[str]:
-    if isinstance(value, str):
-        return [value[:2000]]
-    if depth > 6 or not isinstance(value, (dict, list)):
-        return []
-    inside = [v for k, v in value.items() if k not in ("input", "body", "ctx")] if isinstance(value, dict) else value
-    return [text for part in inside[:50] for text in _texts(part, depth + 1)]

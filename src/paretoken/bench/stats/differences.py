@@ -119,11 +119,16 @@ def _difference(
 def _bootstrapped(
     figure: ComparedFigure, load: tuple[str, float], a: ComparedLevel, b: ComparedLevel, rng: np.random.Generator
 ) -> RawDifference | None:
-    """One run each: the spread of B*/A* − 1 over bootstrapped pairs, centred on what was seen."""
+    """One run each: the spread of B*/A* − 1 over bootstrapped pairs, centred on what was seen.
+
+    None where A is so noisy that its change has no upper bound.
+    """
     va, vb = figure.value(a), figure.value(b)
     if not va or not vb:
         return None
-    drawn = figure.replicates(b, rng) / figure.replicates(a, rng) - 1
+    drawn = _drawn_changes(figure.replicates(a, rng), figure.replicates(b, rng))
+    if drawn is None:
+        return None
     change = vb / va - 1
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     # Tiny rounding differences of equal constants are no difference.
@@ -141,6 +146,19 @@ def _bootstrapped(
         deviations=deviations,
         basis="blocks within one run each",
     )
+
+
+def _drawn_changes(a: Floats, b: Floats) -> Floats | None:
+    """B*/A* − 1 of each pair of replicates, at least −1; None if too many A* are 0 or less to bound it from above.
+
+    The replicates of a mean of few blocks are widened, so some may be negative although no rate is.
+    """
+    bounded = a > 0
+    if 1 - bounded.mean() >= (1 - LEVEL) / 2:
+        return None
+    changes = np.maximum(b, 0.0) / np.where(bounded, a, 1.0) - 1
+    changes[~bounded] = changes[bounded].max()
+    return changes
 
 
 def _between_runs(figure: ComparedFigure, load: tuple[str, float], a: Floats, b: Floats) -> RawDifference:

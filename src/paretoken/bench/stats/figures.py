@@ -42,7 +42,8 @@ class ComparedLevel:
         return latency_mask(self.samples, self.window, self.load) & self.samples.ok
 
     def rates(self, which: Callable[[Samples, int, int, int], Floats]) -> Floats:
-        if not self.window.seconds:  # nothing succeeded
+        """Tokens per second in bins of the window; none where nothing succeeded, or output tokens are unknown."""
+        if not self.window.seconds or self.samples.uncounted.any():
             return np.zeros(0)
         return which(self.samples, self.window.start_ns, self.window.end_ns, BINS)
 

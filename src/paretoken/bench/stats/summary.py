@@ -34,6 +34,7 @@ from paretoken.bench.stats.level_summary import (
 )
 from paretoken.bench.stats.metrics import Samples, sample
 from paretoken.bench.stats.point import operating_point
+from paretoken.bench.stats.record_warnings import record_warnings
 from paretoken.bench.stats.scrape import ServerMetrics
 from paretoken.bench.stats.sessions.judged import JudgedSessions
 from paretoken.bench.stats.sessions.measured import MeasuredSession, measured_sessions
@@ -126,15 +127,24 @@ def summarise_samples(
         fidelity=fidelity,
         warnings=(),
     )
-    full_length = context.config.get("ignore_eos", True) is not False
+    level_warnings, fidelity = _judged(summary, samples, chosen, window, context)
+    summary = replace(summary, warnings=level_warnings, fidelity=fidelity)
+    return replace(summary, point=operating_point(summary))
+
+
+def _judged(
+    summary: LevelSummary, samples: Samples, chosen: Mask, window: Window, context: LevelContext
+) -> tuple[tuple[warnings.LevelWarning, ...], Fidelity | None]:
+    """The warnings of a level, and the client's measurements, whose verdict depends on them."""
+    fidelity = summary.fidelity
     of_records = tuple(
-        warnings.record_warnings(
+        record_warnings(
             samples,
             chosen,
             window,
             summary.errors.by_status,
             context.thresholds,
-            ignore_eos=full_length,
+            ignore_eos=context.config.get("ignore_eos", True) is not False,
             stream=context.config.get("stream", True) is not False,
         )
     )
@@ -146,12 +156,11 @@ def summarise_samples(
             context.beyond_context, context.beyond_context + len(context.traced), context.context_tokens
         ),
         *warnings.client_warnings(fidelity),
-        *warnings.server_warnings(server, _implied_hit_rate(context, sessions), context.thresholds),
+        *warnings.server_warnings(summary.server, _implied_hit_rate(context, summary.sessions), context.thresholds),
         *warnings.speculation_warnings(summary.speculation, context.columns),
         *warnings.quantile_warnings(summary.latency.by_metric),
     )
-    summary = replace(summary, warnings=level_warnings, fidelity=fidelity)
-    return replace(summary, point=operating_point(summary))
+    return level_warnings, fidelity
 
 
 def _sessions(
