@@ -2,7 +2,8 @@
 
     python benchmarks/serve/latency.py
 
-Prints one line a case: median of five runs, s. The command line starts a process for each question.
+Prints one line a case: median of five runs, s, and the memory of the server with its workers. The command line starts a
+process for each question.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection
+from pathlib import Path
 
 from mcp import Client, StdioServerParameters
 
@@ -66,6 +68,14 @@ def opened(folder: str) -> tuple[subprocess.Popen[bytes], int, float]:
     raise RuntimeError("the server does not open")
 
 
+def memory_mb(pid: int) -> float:
+    """Memory of a process and its children, MB: what they share with others counts in proportion (PSS)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    own = next(int(line.split()[1]) * 1024 / 1e6 for line in rollup.splitlines() if line.startswith("Pss:"))
+    return own + sum(memory_mb(int(child)) for child in children)
+
+
 def over_http(folder: str) -> None:
     starts = []
     for _ in range(RUNS):
@@ -83,6 +93,7 @@ def over_http(folder: str) -> None:
             for _ in range(4):  # both workers load what the verb needs
                 post(port, verb)
             print(f"{f'HTTP: {verb}':40} {median_s(lambda v=verb: post(port, v)):8.3f}")
+        print(f"{'memory of the server and two workers, MB':40} {memory_mb(server.pid):8.0f}")
         print(f"{f'HTTP: {SLOW_VERB}, once':40} {median_s(lambda: post(port, SLOW_VERB), runs=1):8.3f}")
     finally:
         server.terminate()

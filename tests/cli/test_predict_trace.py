@@ -124,7 +124,7 @@ def test_a_workload_of_fixed_lengths_is_its_lengths(run):
     [
         (("--workload", "rag", "--isl", "1024"), "--workload rag states the lengths and what prompts share"),
         (("--workload", "rag", "--rate", "2"), "--workload rag cannot be combined with --rate"),
-        (("--workload", "rag", "--keep-going"), "keep_going leaves out sessions of a trace"),
+        (("--workload", "rag", "--keep-going"), "--keep-going leaves out sessions of a trace"),
         (("--workload", "chat", "--sessions", "3"), "--sessions needs a --workload of sessions, such as agent-code"),
         (("--workload", "chat", "--host-cache", "3"), "--host-cache needs --trace, or a --workload of sessions"),
         (("--workload", "agent-cod"), "did you mean agent-code"),

@@ -46,7 +46,7 @@ class PredictTraceQuestion(ReplayQuestion):
         """BadConfig also for operating points without a concurrency."""
         super().check()
         if self.out and not self.concurrency:
-            raise BadConfig("out takes operating points at a concurrency; state the concurrent sessions")
+            raise BadConfig("--out takes operating points at a --concurrency; state the concurrent sessions")
 
 
 @dataclass(frozen=True, kw_only=True)

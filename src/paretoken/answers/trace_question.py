@@ -89,7 +89,7 @@ class ReplayQuestion(ServedQuestion, PricesQuestion):
         check_count("replicas", self.replicas)
         if self.concurrency and self.slo is not None:
             raise BadConfig(
-                "concurrency and slo exclude each other; state the concurrent sessions, or an SLO to find them"
+                "--concurrency and --slo exclude each other; state the concurrent sessions, or an SLO to find them"
             )
         if not self.prefix_cache and (self.host_cache_gb or self.ssd_cache_gb):
             raise BadConfig("host and SSD caches are tiers of the prefix cache; leave them out, or leave the cache on")
@@ -101,10 +101,10 @@ class ReplayQuestion(ServedQuestion, PricesQuestion):
             raise BadConfig("state a trace, or a workload of sessions such as agent-code, and not both")
         if self.workload is not None:
             if self.keep_going:
-                raise BadConfig("keep_going leaves out sessions of a trace, and a workload has none; leave it out")
+                raise BadConfig("--keep-going leaves out sessions of a trace, and a workload has none; leave it out")
             if self.sessions is not None:
                 check_count("sessions", self.sessions)
             return
         stray = [name for name, value in (("sessions", self.sessions), ("seed", self.seed)) if value]
         if stray:
-            raise BadConfig(f"{stray[0]} is for a workload of sessions, and this is a trace; leave it out")
+            raise BadConfig(f"--{stray[0]} is for a workload of sessions, and this is a trace; leave it out")

@@ -116,7 +116,10 @@ export function showProblem(problem, go) {
   const place = input ? byId(`${input.id}-error`) : below;
   place.textContent = problem.detail;
   place.hidden = false;
-  if (!input) return;
+  if (!input) {
+    place.scrollIntoView({ block: "nearest" });
+    return;
+  }
   input.setAttribute("aria-invalid", "true");
   for (let node = input.closest("details"); node; node = node.parentElement.closest("details")) node.open = true;
   if (go) input.focus();
