@@ -8,7 +8,7 @@ import pytest
 from paretoken.answers.compare import CompareQuestion, compare
 from paretoken.answers.points import Data
 from paretoken.answers.study.config import Predicted, Study, with_ids
-from paretoken.campaign.config import load_campaign
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.matrix import cells
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig

@@ -10,8 +10,8 @@ import pytest
 from paretoken.bench.config import BenchConfig
 from paretoken.bench.probe import ProbedServer
 from paretoken.bench.setup import prepare
-from paretoken.campaign.config import load_campaign
 from paretoken.campaign.estimate import RuleEstimate
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, cells
 from paretoken.campaign.plan import make_plan
 from paretoken.campaign.state import CampaignFolder
@@ -25,6 +25,7 @@ OWN = '[mine]\nname = "Mine"\nisl = 100\nosl = 20\ntask = "chat"\nsource = "me"\
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        ('name = "base"', 'name = ""', "name = ''"),
         ("[models", "include = [{ accelerator = 5 }]\n[models", r"matrix\.include\.0\.accelerator = 5"),
         ("[models", "include = [{ tp = 0 }]\n[models", r"matrix\.include\.0\.tp = 0"),
         ("[models", 'include = [{ tp = "2" }]\n[models', r"matrix\.include\.0\.tp = '2'"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paretoken.campaign.config import AXES, load_campaign
+from paretoken.campaign.config import AXES
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.matrix import MatrixCell, ServingConfig, cells
 from paretoken.catalog.loader import load_catalog
 from paretoken.errors import BadConfig, BadFile, UnknownName
@@ -111,6 +112,7 @@ class TestFile:
                     ('[slurm]\nlines = ["--export=ALL,DB_PASS=abc"]', "DB_PASS holds a secret"),
                 )
             ),
+            ("[bench]", '[bench]\nheaders = ["Authorization: Bearer abc"]', BadConfig, "Authorization holds a secret"),
             ("[bench]", '[bench]\nextra_body = \'{"password": "abc"}\'', BadConfig, "password holds a secret"),
             ('concurrency = "1:8:x2"', 'concurrency = "1"\nrate = "2"', BadConfig, "not both"),
         ],

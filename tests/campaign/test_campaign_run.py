@@ -385,6 +385,9 @@ class TestMistakes:
         code, out, _ = call(f"campaign run {write(tmp_path)} --dry-run --json")
         found = orjson.loads(out)
         assert code == 0 and found["points"] == 9 and len(found["jobs"]) == 2
+        assert call(f"campaign run {write(tmp_path)} --dry-run")[1].endswith(
+            "\n2 server starts, 9 points, no time estimate\n"
+        )
         assert not (tmp_path / "tiny").exists()
 
 

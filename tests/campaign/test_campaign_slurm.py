@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from paretoken.campaign.collect import status
-from paretoken.campaign.config import load_campaign
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.plan import CampaignJob
 from paretoken.campaign.run import begin
 from paretoken.campaign.slurm import SlurmArray, array_script, arrays, collect_script, states, submit

@@ -12,7 +12,8 @@ import rich_click as click
 
 from paretoken.answers.study.config import Study, load_study
 from paretoken.bench.config import BenchConfig
-from paretoken.campaign.config import SET_BY_MATRIX, Campaign, CampaignMatrix, RunSettings, SlurmSettings, load_campaign
+from paretoken.campaign.config import SET_BY_MATRIX, Campaign, CampaignMatrix, RunSettings, SlurmSettings
+from paretoken.campaign.load import load_campaign
 from paretoken.catalog.entries import TcoSet, Tier
 from paretoken.catalog.loader import load_catalog
 from paretoken.cli import option_keys

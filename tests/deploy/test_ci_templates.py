@@ -10,6 +10,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
@@ -134,8 +135,10 @@ class Notes(BaseHTTPRequestHandler):
         return json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
 
     def do_GET(self):
-        assert self.path.startswith("/projects/7/merge_requests/3/notes?")
-        self._answer(self.notes)
+        place, _, query = self.path.partition("?")
+        assert place == "/projects/7/merge_requests/3/notes"
+        size, page = (int(parse_qs(query)[name][0]) for name in ("per_page", "page"))
+        self._answer(self.notes[size * (page - 1) : size * page])
 
     def do_POST(self):
         self.notes.append({"id": len(self.notes) + 1, "body": self._body()})
@@ -157,7 +160,7 @@ def test_the_gitlab_job_leaves_reports_and_one_comment(runs, tools, tmp_path):
     venv.mkdir(parents=True)
     (venv / "paretoken").symlink_to(tools / "paretoken")
     (venv / "python").symlink_to(sys.executable)
-    notes = type("OneMergeRequest", (Notes,), {"notes": [{"id": 1, "body": "a review"}]})
+    notes = type("OneMergeRequest", (Notes,), {"notes": [{"id": n, "body": "a review"} for n in range(1, 151)]})
     server = ThreadingHTTPServer(("127.0.0.1", 0), notes)
     Thread(target=server.serve_forever, daemon=True).start()
     environment = {
@@ -183,7 +186,7 @@ def test_the_gitlab_job_leaves_reports_and_one_comment(runs, tools, tmp_path):
     finally:
         server.shutdown()
         server.server_close()
-    assert [n["body"].splitlines()[0] for n in notes.notes] == ["a review", MARK]
+    assert [n["body"].splitlines()[0] for n in notes.notes] == ["a review"] * 150 + [MARK]
     assert "could not be written" not in done.stdout
     for file in (body["artifacts"]["reports"]["junit"], body["artifacts"]["reports"]["codequality"], "check.md"):
         assert (tmp_path / file).stat().st_size

@@ -195,6 +195,12 @@ def test_loads_are_matched_and_the_rest_is_named():
         compare([], [run(1)])
 
 
+def test_a_length_that_differs_is_named_once():
+    """As the option states it, not again as the column of the points."""
+    a, b = (replace(run(1, config={"isl": isl}).summary, columns={"isl": int(isl)}) for isl in ("128", "1024"))
+    assert differing(a, b) == ["config.isl: '128' in A, '1024' in B"]
+
+
 def test_runs_of_another_configuration_are_refused_unless_asked():
     a, b = run(1), run(2, config={"workload": "summarisation", "api": {"stream": True}})
     keys = differing(a.summary, b.summary)

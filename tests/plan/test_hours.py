@@ -9,7 +9,8 @@ import pytest
 
 from paretoken.errors import BadConfig
 from paretoken.plan.autoscale import by_hour, foresight, reactive, whole_fixed, without_one
-from paretoken.plan.hours import FleetScale, FleetSizer, first_that
+from paretoken.plan.fleet_size import FleetScale
+from paretoken.plan.hours import FleetSizer, first_that
 from paretoken.plan.latencies import ratios
 from paretoken.plan.lengths import split_by_length
 from paretoken.plan.load_curve import load_curve

@@ -11,7 +11,7 @@ import pytest
 
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.coarse import CoarseCapacity
-from paretoken.plan.hours import FleetScale, FleetSize, HourGroup
+from paretoken.plan.fleet_size import FleetScale, FleetSize, HourGroup
 from paretoken.plan.need import coarse_need, need_of
 from paretoken.predict.deployment import Deployment
 from paretoken.traffic.traffic import Traffic

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from paretoken.plan.hours import FleetCheck, FleetSize, HourGroup
+from paretoken.plan.fleet_size import FleetCheck, FleetSize, HourGroup
 from paretoken.plan.load_curve import LoadCurve, LoadPoint
 from paretoken.plan.sizes import fleet_scales, size_factors
 from paretoken.plan.uncertainty import E2E, TPOT, TTFT, LatencyError

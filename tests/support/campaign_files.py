@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paretoken.campaign.config import Campaign, load_campaign
+from paretoken.campaign.config import Campaign
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.plan import make_plan
 from paretoken.catalog.loader import load_catalog
 

@@ -48,15 +48,15 @@ def check_here(
         check_installed(command)
         if command.vendor == CPU:
             continue
-        there = gpus(command.vendor)
-        if not there:
+        installed = gpus(command.vendor)
+        if not installed:
             raise BadConfig(
                 f"the campaign needs {cell.serving.accelerator} and this machine has no {command.vendor} GPU; "
                 "run it on a machine with one, or submit it with --slurm"
             )
-        if command.gpus > there:
+        if command.gpus > installed:
             raise BadConfig(
-                f"{cell.serving.slug} needs {counted(command.gpus, 'GPU')} and this machine has {there}; "
+                f"{cell.serving.slug} needs {counted(command.gpus, 'GPU')} and this machine has {installed}; "
                 "lower tp, or submit it with --slurm"
             )
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from paretoken.campaign.collect import collect
-from paretoken.campaign.config import Campaign, load_campaign
+from paretoken.campaign.config import Campaign
 from paretoken.campaign.estimate import Estimate
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.plan import Plan, check_room, make_plan
 from paretoken.campaign.state import PENDING, CampaignFolder
 from paretoken.campaign.supervise import supervise

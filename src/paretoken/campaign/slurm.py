@@ -156,7 +156,7 @@ def _script(
         *settings.lines,
     ]
     if broken := next((line for line in lines if "\n" in line or "\r" in line), None):
-        raise BadConfig(f"{broken!r} holds a line break, which ends an #SBATCH line; remove it from the campaign file")
+        raise BadConfig(f"{broken!r} has a line break, which ends an #SBATCH line; remove it from the campaign file")
     head = "".join(f"#SBATCH {line}\n" for line in lines)
     return (
         "#!/bin/bash\n"

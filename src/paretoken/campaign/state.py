@@ -6,7 +6,7 @@
     OUT/jobs/0001-…/chat-1k-1k/         the run folder of a cell (see docs/bench.md), and cell.json
     OUT/points.parquet                  the operating points of all cells
 
-Files are written beside their place and moved in. Locks are the kernel's: they end with their process.
+Files are written under another name and renamed. Locks are the kernel's: they end with their process.
 """
 
 from __future__ import annotations

@@ -118,16 +118,16 @@ def _energy(samples: pl.DataFrame, device: str, span_s: tuple[float, float], int
     )
 
 
-def _all_gpus(each: list[Energy], amounts: SpanThroughput) -> dict[str, object]:
-    problem = next((e.problem for e in each if e.problem), "")
+def _all_gpus(energies: list[Energy], amounts: SpanThroughput) -> dict[str, object]:
+    problem = next((energy.problem for energy in energies if energy.problem), "")
     if problem:
         return {"problem": problem}
-    joules = sum(e.joules or 0.0 for e in each)
-    counters = [e.counter_j for e in each if e.counter_j is not None]
-    count = sum(counters) if len(counters) == len(each) else None
+    joules = sum(energy.joules or 0.0 for energy in energies)
+    counters = [energy.counter_j for energy in energies if energy.counter_j is not None]
+    count = sum(counters) if len(counters) == len(energies) else None
     return {
         "joules": joules,
-        "mean_power_w_per_gpu": sum(e.mean_power_w or 0.0 for e in each) / len(each),
+        "mean_power_w_per_gpu": sum(energy.mean_power_w or 0.0 for energy in energies) / len(energies),
         "counter_joules": count,
         "disagreement": joules / count - 1 if count else None,
         **_per_token(joules, amounts),

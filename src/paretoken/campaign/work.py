@@ -42,7 +42,7 @@ WAIT_FOR_LOCK_S = 5.0
 def work(out: Path, number: int, engine: str = "") -> None:
     """Run a job to its end: afterwards every cell is done, or failed with a reason.
 
-    `engine` is the host of one that a cluster has started: EngineAway once it answers no more, which is not counted.
+    `engine` is the host of one that a cluster started. EngineAway once that no longer answers; its driver counts it.
     """
     signal.signal(signal.SIGTERM, _end)
     campaign_folder = CampaignFolder(out)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
-from click.core import ParameterSource
-from click.globals import get_current_context
 
+from paretoken.cli.context import today
 from paretoken.cli.formats import FORMATS, take_format, take_json, take_wide
 from paretoken.cli.money import take_code, take_rate
 from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, TOKENS, WORKLOAD
-from paretoken.errors import BadConfig
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -292,28 +290,3 @@ grid = click.option(
     metavar="G",
     help="Carbon of your grid, g CO2 per kWh: also show g CO2 per million tokens.",
 )
-
-
-def iso_day(text: str | None) -> str | None:
-    """The value of --date as YYYY-MM-DD; BadConfig if it is not a date."""
-    try:
-        return date.fromisoformat(text).isoformat() if text else None
-    except ValueError as e:
-        raise BadConfig(f"--date is {text!r}; write it as 2026-05-01") from e
-
-
-def given(name: str) -> bool:
-    """Whether an option of the running command is on its command line."""
-    source = get_current_context().get_parameter_source(name)
-    return source is ParameterSource.COMMANDLINE
-
-
-def stated(name: str) -> bool:
-    """Whether an option of the running command is typed, or set by the environment or a configuration file."""
-    sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
-    return get_current_context().get_parameter_source(name) in sources
-
-
-def today() -> date:
-    """The day the command is called, in local time."""
-    return datetime.now().astimezone().date()

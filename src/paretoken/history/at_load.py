@@ -145,13 +145,10 @@ class RunComparison:
 
 
 def differing(a: LevelSummary, b: LevelSummary) -> list[str]:
-    """Checked metadata in which two summaries differ, with both values."""
+    """Checked metadata in which two summaries differ, with both values; a column that a setting implies is left out."""
     left, right = _checked(a), _checked(b)
-    return [
-        f"{key}: {left.get(key)!r} in A, {right.get(key)!r} in B"
-        for key in sorted(left.keys() | right.keys())
-        if left.get(key) != right.get(key)
-    ]
+    keys = sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))
+    return [f"{key}: {left.get(key)!r} in A, {right.get(key)!r} in B" for key in keys if f"config.{key}" not in keys]
 
 
 def _checked(summary: LevelSummary) -> dict[str, object]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from paretoken.plan.fleet_run import FleetRun
-from paretoken.plan.hours import FleetSize, FleetSizer
+from paretoken.plan.fleet_size import FleetSize
+from paretoken.plan.hours import FleetSizer
 from paretoken.plan.latencies import ratios
 from paretoken.plan.replay import replay
 from paretoken.plan.staffing import ReactiveScaling, Staffing, StaffSchedule, fixed

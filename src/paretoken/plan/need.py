@@ -9,7 +9,7 @@ import numpy as np
 
 from paretoken.plan.candidate import FleetCandidate
 from paretoken.plan.coarse import CoarseCapacity
-from paretoken.plan.hours import FleetScale
+from paretoken.plan.fleet_size import FleetScale
 from paretoken.plan.sample import hour_rates_s
 from paretoken.plan.sized import SizedFleet
 from paretoken.plan.staffing import hourly

@@ -12,7 +12,8 @@ from paretoken.catalog.loader import Catalog
 from paretoken.errors import BadConfig
 from paretoken.plan.autoscale import StaffedFleet, by_hour, foresight, reactive, whole_fixed, without_one
 from paretoken.plan.candidate import FleetCandidate
-from paretoken.plan.hours import WHOLE, FleetSize, FleetSizer
+from paretoken.plan.fleet_size import FleetSize
+from paretoken.plan.hours import WHOLE, FleetSizer
 from paretoken.plan.latencies import meets
 from paretoken.plan.load_curve import LoadCurve, load_curve
 from paretoken.plan.replica import Replica, replica_of, servable

@@ -8,7 +8,7 @@ from math import isfinite
 
 import numpy as np
 
-from paretoken.plan.hours import FleetSize
+from paretoken.plan.fleet_size import FleetSize
 from paretoken.plan.load_curve import LoadCurve
 from paretoken.plan.uncertainty import TPOT, TTFT, LatencyError
 from paretoken.predict.arrays import Floats

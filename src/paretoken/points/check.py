@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import polars as pl
 
 from paretoken.errors import BadFile, BadRows, RowError, nearest
@@ -12,6 +15,10 @@ from paretoken.points.unstated import NONE
 ROUNDED = 0.005
 """Tokens a step: sources state acceptance lengths with two decimals."""
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+_NOT_OF = {"int": "is not a whole number", "float": "is not a number", "bool": "is neither true nor false"}
+_TEXTS = (pl.String, pl.Categorical, pl.Enum)
+_RAW = "raw "
+"""Before the name of a column: its values as they were read."""
 
 
 def checked(frame: pl.DataFrame, file: str, *, keep_going: bool = False) -> tuple[pl.DataFrame, list[RowError]]:
@@ -21,13 +28,10 @@ def checked(frame: pl.DataFrame, file: str, *, keep_going: bool = False) -> tupl
     `keep_going`, BadRows if any value is wrong; with it, only the rows at fault are left out.
     """
     check_header(frame.columns, file)
-    raw = {name: frame[name] for name in frame.columns if not BY_NAME[name].derived}
-    typed = {name: _cast(series, BY_NAME[name]) for name, series in raw.items()}
-    errors: list[RowError] = []
-    for name, column in typed.items():
-        errors += _faults(BY_NAME[name], raw[name], column, file)
-    table = conform(pl.DataFrame(typed))
-    errors += contradictions(table, file)
+    raw = frame.select(name for name in frame.columns if not BY_NAME[name].derived)
+    typed = raw.with_columns(_typed(BY_NAME[name], dtype) for name, dtype in raw.schema.items())
+    table = conform(typed)
+    errors = _faults(raw, typed, file) + contradictions(table, file)
     errors.sort(key=lambda e: e.row)
     if errors and not keep_going:
         raise BadRows(errors)
@@ -73,49 +77,54 @@ def contradictions(table: pl.DataFrame, file: str) -> list[RowError]:
     ]
 
 
-def _cast(series: pl.Series, column: Column) -> pl.Series:
-    if series.dtype == column.dtype:
-        return series
-    if series.dtype == pl.String:
-        text = series.str.strip_chars()
-        text = text.set(text == "", None)
-        if column.kind == "bool":
-            low = text.str.to_lowercase()
-            frame = pl.DataFrame({"t": low})
-            return (
-                frame.select(pl.when(pl.col("t").is_in(_TRUE)).then(True).when(pl.col("t").is_in(_FALSE)).then(False))
-                .to_series()
-                .alias(series.name)
-            )
-        return text.cast(column.dtype, strict=False)
-    try:
-        return series.cast(column.dtype, strict=False)
-    except pl.exceptions.PolarsError:  # lists and structures have no cast at all
-        return pl.Series(series.name, [None] * len(series), column.dtype)
+def _typed(column: Column, dtype: pl.DataType) -> pl.Expr:
+    """The values of a column in its type, null where they have none in it."""
+    value = pl.col(column.name)
+    if dtype == column.dtype:
+        return value
+    if dtype in _TEXTS and column.kind != "str":
+        text = value.cast(pl.String).str.strip_chars()
+        if column.kind != "bool":
+            return text.cast(column.dtype, strict=False)
+        word = text.str.to_lowercase()
+        return pl.when(word.is_in(_TRUE)).then(True).when(word.is_in(_FALSE)).then(False).alias(column.name)
+    if column.kind == "str":
+        fits = not dtype.is_nested() and dtype not in (pl.Object, pl.Binary, pl.Duration)
+    else:
+        fits = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    return (value if fits else pl.lit(None).alias(column.name)).cast(column.dtype, strict=False)
 
 
-def _faults(column: Column, raw: pl.Series, typed: pl.Series, file: str) -> list[RowError]:
-    """Every value of one column that breaks its type or its rule, as errors with the row counted from 1."""
-    filled = raw.is_not_null()
-    if raw.dtype == pl.String:
-        filled &= raw.str.strip_chars() != ""
-    faults: list[tuple[pl.Series, str]] = []
-    if column.required:
-        faults.append((~filled, "is empty; every operating point needs it"))
-    words = {"int": "is not a whole number", "float": "is not a number", "bool": "is neither true nor false"}
-    faults.append((filled & typed.is_null(), words.get(column.kind, "is not text")))
-    if column.kind == "float":
-        faults.append(((~typed.is_finite()).fill_null(False), "is not a finite number"))
-    if column.rule == "positive":
-        faults.append(((typed <= 0).fill_null(False), "must be above 0"))
-    elif column.rule == "nonnegative":
-        faults.append(((typed < 0).fill_null(False), "must not be negative"))
-    elif isinstance(column.rule, tuple):
-        allowed = list(column.rule)
-        faults.append(((~typed.is_in(allowed)).fill_null(False), f"is none of {', '.join(allowed)}"))
+def _faults(raw: pl.DataFrame, typed: pl.DataFrame, file: str) -> list[RowError]:
+    """Every value that breaks its type or its rule, as errors with the row counted from 1."""
+    both = typed.with_columns(raw[name].alias(_RAW + name) for name in raw.columns)
+    # Most columns of most tables are empty.
+    columns = [c for c in raw if BY_NAME[c.name].required or c.null_count() < len(c)]
+    rules = [(c.name, wrong, why) for c in columns for wrong, why in _rules(BY_NAME[c.name], c.dtype)]
+    broken = both.select(wrong.any().alias(str(i)) for i, (_, wrong, _) in enumerate(rules)).row(0)
     errors = []
-    for mask, why in faults:
-        for i in mask.arg_true():
-            value = raw[i]
-            errors.append(RowError(file, i + 1, column.name, "" if value is None else str(value), why))
+    for name, wrong, why in itertools.compress(rules, broken):
+        for i in both.select(pl.arg_where(wrong)).to_series():
+            value = raw[name][i]
+            errors.append(RowError(file, i + 1, name, "" if value is None else str(value), why))
     return errors
+
+
+def _rules(column: Column, dtype: pl.DataType) -> Iterator[tuple[pl.Expr, str]]:
+    """What is wrong in a column, and why; `dtype` is the type of its raw values."""
+    raw, typed = pl.col(_RAW + column.name), pl.col(column.name)
+    is_filled = raw.is_not_null()
+    if dtype in _TEXTS:
+        is_filled &= raw.cast(pl.String).str.strip_chars() != ""
+    if column.required:
+        yield ~is_filled, "is empty; every operating point needs it"
+    unlike = typed.is_null() | (raw != typed) if column.kind == "int" and dtype.is_float() else typed.is_null()
+    yield is_filled & unlike, _NOT_OF.get(column.kind, "is not text")
+    if column.kind == "float":
+        yield ~typed.is_finite(), "is not a finite number"
+    if column.rule == "positive":
+        yield typed <= 0, "must be above 0"
+    elif column.rule == "nonnegative":
+        yield typed < 0, "must not be negative"
+    elif isinstance(column.rule, tuple):
+        yield ~typed.is_in(column.rule), f"is none of {', '.join(column.rule)}"

@@ -39,7 +39,7 @@ def assemble(
     It loads nothing. `charts` says whether its code draws charts.
     """
     return (
-        environment()
+        _own_environment()
         .get_template(template)
         .render(
             css=Markup("\n".join(asset(name) for name in sheets)),  # noqa: S704
@@ -80,6 +80,12 @@ def environment() -> Environment:
         shown=numbers.shown, percent=numbers.percent, more=numbers.more, money=numbers.money, signed=numbers.signed
     )
     return env
+
+
+@cache
+def _own_environment() -> Environment:
+    """The environment of whole pages, which keeps each template that it has compiled."""
+    return environment()
 
 
 @cache

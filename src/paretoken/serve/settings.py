@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from paretoken.access_rules import is_loopback_host, short_token
-from paretoken.errors import BadConfig, quoted
+from paretoken.errors import BadConfig, NoData, quoted
 
 LOOPBACK_HOST, DEFAULT_PORT = "127.0.0.1", 8210
 
@@ -41,6 +41,12 @@ class ServeSettings:
         for origin in self.origins:
             if not _is_origin(origin):
                 raise BadConfig(f"{quoted(origin)} is not an origin; write it as https://bench.example.org")
+
+
+def require_folder(folder: Path) -> None:
+    """NoData where the served folder is gone: it was removed, or its disk."""
+    if not folder.is_dir():
+        raise NoData(f"the served folder {folder} was removed; start the server again with a folder that exists")
 
 
 def _is_origin(text: str) -> bool:

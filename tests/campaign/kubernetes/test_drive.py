@@ -17,13 +17,13 @@ from threading import Event, Thread
 import pytest
 
 from paretoken.campaign.collect import status
-from paretoken.campaign.config import load_campaign
 from paretoken.campaign.kubernetes import drive, kubectl
 from paretoken.campaign.kubernetes.drive import JobDriver
 from paretoken.campaign.kubernetes.kubectl import Kubectl, unpack
 from paretoken.campaign.kubernetes.manifests import job_objects
 from paretoken.campaign.kubernetes.parcel import pack
 from paretoken.campaign.kubernetes.run import check_kubernetes, go_kubernetes
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.run import begin, plan_of, reopen
 from paretoken.campaign.state import CampaignFolder
 from paretoken.catalog.loader import load_catalog
@@ -128,8 +128,9 @@ def test_what_the_load_measured_comes_back_and_nothing_is_left(begun):
         ([BOTH[1]], "evicted", 2, "the pod of the engine is gone"),
     ],
 )
-def test_failures_are_counted_with_their_reason(begun, pods, kind, tries, words):
-    folder, place = begun([BOTH, pods])
+@pytest.mark.parametrize("before", [BOTH, [BOTH[0], pod("load", load=waits("ContainerCreating"))]])
+def test_failures_are_counted_with_their_reason(begun, before, pods, kind, tries, words):
+    folder, place = begun([before, pods])
     (place / "log").write_text("CUDA out of memory\n")
     go_kubernetes(folder)
     assert states(folder) == [("failed", kind)] * 2
@@ -434,6 +435,12 @@ def test_settings_of_the_cluster_may_change_before_resuming(begun, tmp_path):
     (tmp_path / "c.toml").write_text(TEXT.replace("4 requests", "5 requests"))
     with pytest.raises(BadConfig, match="has changed since"):
         reopen(folder.folder)
+
+
+def test_no_file_is_named_where_nothing_was_measured(begun, call):
+    folder, _ = begun([BOTH, [BOTH[1]]], text=TEXT + "[run]\nretries = 0\n")
+    code, out, _ = call(f"campaign resume {folder.folder} --kubernetes")
+    assert code == 1 and out.endswith("\nno points\n") and "points.parquet" not in out
 
 
 def test_without_kubectl(tmp_path, monkeypatch):

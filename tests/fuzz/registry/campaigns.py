@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 
 from paretoken.campaign.collect import collect, status
-from paretoken.campaign.config import load_campaign
 from paretoken.campaign.estimate import RuleEstimate
+from paretoken.campaign.load import load_campaign
 from paretoken.campaign.plan import make_plan
 from paretoken.campaign.slurm import submitted
 from paretoken.campaign.state import CampaignFolder

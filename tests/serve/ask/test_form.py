@@ -50,6 +50,12 @@ def test_a_field_says_what_its_schema_says():
     assert fields("predict")["settings.max_num_seqs"].kind == "integer"
 
 
+def test_a_check_offers_what_its_error_advises():
+    sentence = "the runs are not comparable: isl differs; add 'force': true to compare them anyway"
+    assert field_of(sentence, list(fields("check"))) == "force"
+    assert fields("check")["force"].kind == "flag"
+
+
 def test_a_form_of_no_verb_is_refused():
     with pytest.raises(UnknownName):
         form_of("compar")

@@ -6,6 +6,8 @@ import time
 from array import array
 
 import pytest
+from bs4 import BeautifulSoup
+from starlette.testclient import TestClient
 
 from paretoken.bench.client.counters import Progress
 from paretoken.bench.client.journal import JournalWriter, read_journal, records_after
@@ -14,8 +16,13 @@ from paretoken.bench.lock import locked
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.stats.metrics_reading import MetricsReading
 from paretoken.errors import BadFile
+from paretoken.serve.api.openapi import ROOT
+from paretoken.serve.app import create_app
+from paretoken.serve.runs.index import RunIndex
 from paretoken.serve.runs.live import RunWatch, campaign_picture, token_rates
 from paretoken.serve.runs.live_latencies import LevelLatencies, times_of
+from paretoken.serve.runs.watches import RunWatches, live_rows
+from paretoken.serve.settings import ServeSettings
 from tests.support.run_places import bare_campaign, bare_run
 
 MS = 1_000_000
@@ -205,3 +212,45 @@ def test_a_live_file_that_is_a_link_is_not_followed(tmp_path):
     live(outside, 1)
     (folder / LIVE).symlink_to(outside / LIVE)
     assert RunWatch(folder).picture()["state"] == "ended"
+
+
+def test_the_list_of_runs_that_measure_shows_their_level(tmp_path):
+    live(bare_run(tmp_path / "one"), 5)
+    bare_run(tmp_path / "over")
+    (tmp_path / "one" / "levels" / "0001").mkdir()
+    write(tmp_path / "one" / "levels" / "0001" / "requests-0.journal", (0, 1, 100, 300, 21)).close()
+    client = TestClient(create_app(ServeSettings(folder=tmp_path)), base_url="http://localhost")
+    ((row,),) = client.get(f"{ROOT}/live").json().values()
+    now = row["now"]
+    assert (row["path"], now["number"], now["of"], now["load"], now["elapsed_s"]) == ("one", 1, 2, "4 users", 5.0)
+    assert (now["seconds"], now["running"], now["finished"], now["errors"]) == (30.0, 4, 5, 0)
+    assert (now["output_tok_s"], now["ttft_p50_s"]) == (pytest.approx(100.0), pytest.approx(0.1))
+    page = BeautifulSoup(client.get("/live").text, "html.parser")
+    cells = [cell.text.strip() for cell in page.select("#going tbody td")]
+    assert cells[1:] == ["1 of 2", "4 users", "5 of 30 s", "4", "5", "0", "100.0", "100", "–"]
+
+
+def test_runs_beyond_the_first_are_listed_without_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.serve.runs.watches.MOST_READ", 1)
+    for name in ("a", "b"):
+        live(bare_run(tmp_path / name), 2)
+    index = RunIndex(tmp_path)
+    index.refresh()
+    first, second = live_rows(index, RunWatches(index))
+    index.close()
+    assert first["now"]["load"] == "4 users"
+    assert set(second["now"].values()) == {None}
+
+
+def test_readers_of_runs_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.serve.runs.watches.MOST_WATCHED", 1)
+    for name in ("a", "b"):
+        bare_run(tmp_path / name)
+    index = RunIndex(tmp_path)
+    index.refresh()
+    watches = RunWatches(index)
+    first = watches.of("a")
+    assert watches.of("a") is first
+    watches.of("b")
+    assert list(watches.watches) == ["b"]
+    index.close()

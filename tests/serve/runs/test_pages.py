@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
@@ -10,6 +12,7 @@ from paretoken.serve.api.openapi import ROOT
 from paretoken.serve.app import create_app
 from paretoken.serve.runs.index import RunIndex
 from paretoken.serve.runs.pages import PAGES, RunPages
+from paretoken.serve.runs.watches import RunWatches
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.web.frame import island, link
 from tests.support.loops import run_apart
@@ -128,7 +131,8 @@ def test_a_link_leaves_out_what_is_empty():
 def test_an_answer_about_a_campaign_is_kept_until_a_cell_changes(tmp_path, monkeypatch):
     campaign = bare_campaign(tmp_path / "matrix")
     job = campaign.of(campaign.jobs()[0])
-    pages = RunPages(RunIndex(tmp_path))
+    index = RunIndex(tmp_path)
+    pages = RunPages(index, RunWatches(index))
     made = []
 
     async def made_now(self, request, name, payload, *, slow=False):
@@ -145,3 +149,15 @@ def test_an_answer_about_a_campaign_is_kept_until_a_cell_changes(tmp_path, monke
     ladder(job.cell_folder(job.job.cells[0]), (1,))
     assert (answer(), answer()) == (b"2", b"2")
     pages.index.close()
+
+
+@pytest.mark.parametrize("path", ["/runs", "/points", "/live", "/runs/open?run=one", "/runs/report?run=one"])
+def test_a_folder_that_was_removed_is_one_sentence(tmp_path, path):
+    folder = tmp_path / "served"
+    bare_run(folder / "one")
+    gone = TestClient(create_app(ServeSettings(folder=folder)), base_url="http://localhost")
+    shutil.rmtree(folder)
+    reply = gone.get(path, headers={"accept": "text/html"})
+    alert = BeautifulSoup(reply.text, "html.parser").select_one("[role=alert]")
+    assert reply.status_code == 422
+    assert alert.text == f"The served folder {folder} was removed; start the server again with a folder that exists."

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.exceptions import HTTPException
 
-from paretoken.errors import BadConfig
+from paretoken.errors import BadConfig, NoData
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.workers.job_names import ANSWER_ONE, ENVELOPE, LOAD, LOAD_RUNS
 from paretoken.serve.workers.lanes import MOST_WAITING, QUICK_WORKERS, Lane, Workers
@@ -139,3 +139,11 @@ def test_every_quick_worker_loads_all_that_most_need(tmp_path, jobs):
     run_apart(whole)
     for step in steps:
         assert len({id(process) for job, process in jobs if job == step}) == QUICK_WORKERS
+
+
+def test_no_job_begins_in_a_folder_that_was_removed(tmp_path, jobs):
+    workers = Workers(ServeSettings(folder=tmp_path))
+    tmp_path.rmdir()
+    with pytest.raises(NoData, match="was removed; start the server again"):
+        run_apart(lambda: workers.run(ENVELOPE, b""))
+    assert jobs == []

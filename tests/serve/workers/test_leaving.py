@@ -11,7 +11,7 @@ from paretoken.serve.app import create_app
 from paretoken.serve.settings import ServeSettings
 from paretoken.serve.workers.lanes import Workers
 from tests.support.loops import run_apart
-from tests.support.run_places import bare_run
+from tests.support.runs import ladder
 
 
 class EndlessWorkers(Workers):
@@ -60,10 +60,17 @@ def test_a_slow_job_ends_with_its_client(tmp_path, path):
     assert workers.stopped
 
 
-def test_a_report_ends_with_its_browser(tmp_path):
-    bare_run(tmp_path / "one")
+def test_a_report_of_many_levels_ends_with_its_browser(tmp_path, monkeypatch):
+    monkeypatch.setattr("paretoken.serve.runs.pages.QUICK_LEVELS", 0)
+    ladder(tmp_path / "one", (1,))
     workers, _ = asked_and_left(tmp_path, "/runs/report", "GET", b"run=one")
     assert workers.stopped
+
+
+def test_a_small_report_takes_a_worker_that_has_loaded(tmp_path):
+    ladder(tmp_path / "one", (1,))
+    workers, _ = asked_and_left(tmp_path, "/runs/report", "GET", b"run=one")
+    assert not workers.stopped
 
 
 @pytest.mark.parametrize("path", ["/api/v1/compare", "/ask/compare", "/ask/compare/file"])

@@ -147,6 +147,7 @@ class JobDriver:
         """The pod of the load, once it and that of the engine run."""
         began_s = beat_s = self.clock()
         within_s = self.kubectl.settings.pending_within_s
+        created: set[str] = set()
         while True:
             pods = self._pods()
             load = of_component(pods, LOAD)
@@ -156,7 +157,9 @@ class JobDriver:
                 beat_s = self.clock()
             for component in COMPONENTS:
                 pod = of_component(pods, component)
-                self._check(pod, component)
+                created |= {component} if pod else set()
+                if component in created:
+                    self._check_running(pods, component)
                 if self.clock() - began_s > within_s and (why := late(pod, component, within_s)):
                     raise AttemptFailed(why)
             if load and runs(load) and runs(of_component(pods, ENGINE)):
@@ -197,15 +200,9 @@ class JobDriver:
         self._check_running(pods, LOAD)
 
     def _check_running(self, pods: list[Pod], component: str) -> None:
-        """AttemptFailed if the pod of a component, which ran, is gone or cannot go on."""
+        """AttemptFailed if the pod of a component, which was there, is gone or cannot go on."""
         pod = of_component(pods, component)
-        if pod is None:
-            raise AttemptFailed(gone(component))
-        self._check(pod, component)
-
-    def _check(self, pod: Pod | None, component: str) -> None:
-        """AttemptFailed if a pod cannot go on."""
-        if pod and (why := trouble(pod, component, partial(self._log, pod))):
+        if why := trouble(pod, component, partial(self._log, pod)) if pod else gone(component):
             raise AttemptFailed(why)
 
     def _pods(self) -> list[Pod]:
@@ -231,13 +228,14 @@ class JobDriver:
                 raise Stopped from e
             reason = f"the campaign did not reach the pod of the load: {e}"
             raise AttemptFailed(Trouble(reason, "transfer", True)) from e
+        self.answered_s = self.clock()
 
     def _pull(self, load: Pod, *, everything: bool = False) -> None:
         """Fetch what is new in the load's pod, or everything that it wrote."""
         began_s = self.clock()
         newest_s = None if everything or self.pulled_s is None else began_s - self.pulled_s + SLACK_S
         self.kubectl.pull(pod_name(load), f"{JOBS}/{self.job.job.slug}", self.folder.folder, newest_s=newest_s)
-        self.pulled_s = began_s
+        self.pulled_s, self.answered_s = began_s, self.clock()
 
     def _pull_all(self, load: Pod) -> None:
         """Fetch everything, again and again while the cluster does not send it. AttemptFailed where it is lost."""

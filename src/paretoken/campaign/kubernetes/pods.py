@@ -138,7 +138,7 @@ def trouble(pod: Pod, component: str, log: Callable[[str], str]) -> Trouble | No
 
 
 def gone(component: str) -> Trouble:
-    """That the pod of a component, which ran, is no longer there."""
+    """That the pod of a component, which was there, is gone."""
     return Trouble(f"the pod of {COMPONENTS[component]} is gone; its node may have failed", "evicted", True)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.price.asking import question
+from paretoken.cli.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.compare import CompareAnswer, CompareQuestion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from paretoken.cli import options
-from paretoken.cli.price.asking import question
+from paretoken.cli.asking import question
 
 COLUMNS = {
     "accelerator": "accelerator",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from paretoken.cli import names, options
 from paretoken.plural import counted
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _OVERRIDES: dict[
     str, tuple[type | names.CatalogName | names.PrecisionName | names.TokenCount | options.Finite, str]
@@ -111,11 +115,10 @@ def command(
                         --workload chat --e2e 10
     """
     from paretoken.catalog.loader import load_catalog
-    from paretoken.cli.output import console, echo, print_json, print_table
+    from paretoken.cli.output import echo, print_json
     from paretoken.errors import BadConfig
     from paretoken.points.files import write_points
     from paretoken.points.load import import_files
-    from paretoken.points.unstated import UNKNOWN
 
     if out.suffix.lower() in (".csv", ".json", ".jsonl"):
         raise BadConfig(f"--out writes Parquet, but {out} is named otherwise; use a name such as points.parquet")
@@ -124,10 +127,16 @@ def command(
     write_points(points, out)
     for error in errors:
         echo(f"skipped: {error}", err=True)
-    flagged = points.drop_nulls("suspicious")
     if as_json:
         print_json({"out": str(out), "points": points.to_dicts(), "errors": [str(e) for e in errors]})
         return
+    _print(points, out)
+
+
+def _print(points: pl.DataFrame, out: Path) -> None:
+    from paretoken.cli.output import console, print_table
+    from paretoken.points.unstated import UNKNOWN
+
     print_table(counted(points.height, "point"), COLUMNS, points.select(COLUMNS).iter_rows())
     if unsaid := points.filter(points["speculation"] == UNKNOWN).height:
         console().print(
@@ -137,6 +146,7 @@ def command(
         )
     if verified := points["receipt"].count():
         console().print(f"{counted(verified, 'point')} with a receipt that was verified on this machine")
+    flagged = points.drop_nulls("suspicious")
     if flagged.height:
         rules = ", ".join(sorted(flagged["suspicious"].unique()))
         console().print(

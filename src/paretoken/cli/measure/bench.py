@@ -13,7 +13,7 @@ import rich_click as click
 from click.core import ParameterSource
 from click.globals import get_current_context
 
-from paretoken.cli import options
+from paretoken.cli import context, options
 from paretoken.cli.measure.bench_options import config_options, out_folder, read_api_key
 from paretoken.cli.measure.nodes import measure_from_nodes, node_options
 from paretoken.cli.measure.telemetry import Telemetry, telemetry_options
@@ -112,7 +112,7 @@ def command(
     from paretoken.bench.embedded import embedded_setup
     from paretoken.bench.keys import read_headers
 
-    chosen = {name: value for name, value in settings.items() if options.stated(name)}
+    chosen = {name: value for name, value in settings.items() if context.stated(name)}
     with nullcontext() if urls else embedded_setup(chosen) as embedded:
         if embedded:
             run = begin.begin_with(embedded, out, export_form=export_form)

@@ -126,7 +126,7 @@ def collect(folder: Path) -> None:
     from paretoken.campaign.collect import collect as collect_points
     from paretoken.campaign.state import CampaignFolder
 
-    echo(f"{counted(collect_points(CampaignFolder(folder)), 'point')}: {folder / 'points.parquet'}")
+    echo(_points_line(folder, collect_points(CampaignFolder(folder))))
 
 
 @command.command("job", hidden=True)
@@ -188,6 +188,11 @@ def _go(folder: CampaignFolder, as_json: bool, kubernetes: bool) -> None:
         raise
     show_status(folder, as_json)
     if not as_json:
-        echo(f"{counted(points, 'point')}: {folder.folder / 'points.parquet'} (paretoken frontier … --points FILE)")
+        echo(_points_line(folder.folder, points) + (" (paretoken frontier … --points FILE)" if points else ""))
     if any(cell.status == "failed" for cell in progress(folder)):
         raise SystemExit(1)
+
+
+def _points_line(folder: Path, points: int) -> str:
+    """How many points a campaign has, and the file with them: without points there is none."""
+    return f"{counted(points, 'point')}: {folder / 'points.parquet'}" if points else "no points"

@@ -44,12 +44,11 @@ def show_plan(campaign: Campaign, plan: Plan, as_json: bool) -> None:
     print_table(campaign.title or campaign.name, (*COLUMNS[:6], "workloads", "repeat"), rows)
     for cell, why in plan.infeasible:
         echo(f"cannot run: {cell.serving.slug} {cell.workload}: {why}")
-    estimate = f"{plan.seconds / 60:,.1f} min of measuring" if plan.seconds else "no time estimate"
     untimed = f", {counted(plan.untimed, 'point')} without an estimate" if plan.untimed else ""
-    echo(
-        f"{counted(len(plan.jobs), 'server start')}, {counted(plan.points, 'point')}, {estimate}{untimed}; "
-        "startup time not included"
+    estimate = (
+        f"{plan.seconds / 60:,.1f} min of measuring without startup{untimed}" if plan.seconds else "no time estimate"
     )
+    echo(f"{counted(len(plan.jobs), 'server start')}, {counted(plan.points, 'point')}, {estimate}")
 
 
 def show_status(folder: CampaignFolder, as_json: bool) -> None:

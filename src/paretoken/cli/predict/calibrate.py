@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from click.globals import get_current_context
 
+from paretoken.cli.context import given
 from paretoken.cli.measure.bench_options import api, api_key_file, header, query
-from paretoken.cli.options import Finite, as_json, bundles, given
+from paretoken.cli.options import Finite, as_json, bundles
 from paretoken.cli.predict import options
 from paretoken.cli.predict.calibrate_url import CalibrateUrlOptions, calibrate_from_url
 from paretoken.errors import BadConfig
@@ -56,26 +58,7 @@ if TYPE_CHECKING:
 @bundles
 @as_json
 def command(
-    points: tuple[Path, ...],
-    published: bool,
-    on_top: bool,
-    out: Path | None,
-    show: str | None,
-    no_validation: bool,
-    workers: int,
-    url: str | None,
-    concurrency: str,
-    minutes: float,
-    runs: Path | None,
-    served_model: str | None,
-    api: str,
-    api_key_file: Path | None,
-    headers: tuple[str, ...],
-    query: tuple[str, ...],
-    bundles: tuple[str, ...],
-    as_of: date | None,
-    as_json: bool,
-    **deployment: Any,
+    points: tuple[Path, ...], out: Path | None, show: str | None, url: str | None, as_json: bool, **values: Any
 ) -> None:
     """Fit the predictor to POINTS, files of operating points in any known format.
 
@@ -106,20 +89,14 @@ def command(
         raise BadConfig("--out is missing; name the calibration file to write, or use --show to print one")
     if url is not None:
         _refuse_beside_url(points)
-        url_options = CalibrateUrlOptions(
-            url=url,
-            concurrency=concurrency,
-            minutes=minutes,
-            runs=runs,
-            served_model=served_model,
-            api=api,
-            api_key_file=api_key_file,
-            headers=headers,
-            query=query,
-            out=out,
-        )
-        calibrate_from_url(url_options, options.question_fields({**deployment, "calibration": None}), as_json)
+        own = {f.name: values[f.name] for f in fields(CalibrateUrlOptions) if f.name in values}
+        deployment = options.question_fields({**values, "calibration": None})
+        calibrate_from_url(CalibrateUrlOptions(url=url, out=out, **own), deployment, as_json)
         return
+    _calibrate(points, out, values, as_json)
+
+
+def _calibrate(points: tuple[Path, ...], out: Path, values: Mapping[str, Any], as_json: bool) -> None:
     from paretoken.answers.calibrate import CalibrateQuestion, calibrate
     from paretoken.answers.seam import to_json
     from paretoken.cli.output import print_json
@@ -127,14 +104,10 @@ def command(
 
     question = CalibrateQuestion(
         points=points,
-        published=published,
-        on_top=on_top,
         out=out,
-        cross_validation=not no_validation,
-        workers=workers,
-        bundles=bundles,
-        as_of=as_of,
-        catalog=deployment["catalog_folders"],
+        cross_validation=not values["no_validation"],
+        catalog=values["catalog_folders"],
+        **{name: values[name] for name in ("published", "on_top", "workers", "bundles", "as_of")},
     )
     with told_on_stderr("calibrating") as on_progress:
         answer = calibrate(question, on_progress=on_progress)

@@ -37,16 +37,7 @@ TIERS = ("--host-cache", "--ssd-cache")
 DESCRIBED = ("--decode-ms", "--per-seq-ms", "--per-context-us", "--prefill-tok-s")
 cache = stack(
     click.option("--prefix-cache", is_flag=True, help="Emulate the prefix cache of the engine."),
-    click.option(
-        "--host-cache",
-        type=Finite(0),
-        default=0.0,
-        metavar="GB",
-        help="With --prefix-cache: size of a tier in host memory.",
-    ),
-    click.option(
-        "--ssd-cache", type=Finite(0), default=0.0, metavar="GB", help="With --prefix-cache: size of a tier on SSD."
-    ),
+    options.cache_tiers("With --prefix-cache"),
 )
 server = stack(
     click.option("--name", help="Model name in requests."),
@@ -187,7 +178,7 @@ def _predicted(values: dict[str, Any]) -> EmulatedEngine:
     engine = predicted(deployment, question.lengths, calibration=data.calibration, catalog=data.catalog)
     if not values["prefix_cache"]:
         return engine
-    sizes = {"host_gb": values["host_cache"], "ssd_gb": values["ssd_cache"]}
+    sizes = {"host_gb": values["host_cache_gb"], "ssd_gb": values["ssd_cache_gb"]}
     return replace(engine, cache=prefix_cache(deployment, data.catalog, **sizes))
 
 

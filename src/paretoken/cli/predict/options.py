@@ -9,8 +9,9 @@ import rich_click as click
 from click.globals import get_current_context
 from click.types import ParamType
 
+from paretoken.cli.context import given, stated
 from paretoken.cli.names import ACCELERATOR, ENGINE, MODEL, PRECISION, TOKENS
-from paretoken.cli.options import Decorator, Finite, catalog_folders, given, stack, stated, workload
+from paretoken.cli.options import Decorator, Finite, catalog_folders, stack, workload
 from paretoken.errors import BadConfig, quoted
 from paretoken.predict.request import FIELDS, LENGTH_RANGE_RATIO, SETTINGS, nested
 from paretoken.predict.settings import (
@@ -168,6 +169,25 @@ def nominal_lengths(default: int | None = None) -> Decorator:
 
 
 lengths = stack(nominal_lengths(), length_range_ratio)
+
+
+def cache_tiers(condition: str, each: str = "") -> Decorator:
+    """The options of the tiers below the KV cache of the GPUs; their help begins with `condition`."""
+    return stack(
+        *(
+            click.option(
+                f"--{name}-cache",
+                f"{name}_cache_gb",
+                type=Finite(0),
+                default=0.0,
+                metavar="GB",
+                help=f"{condition}: {where} for the KV cache{each}.",
+            )
+            for name, where in (("host", "host memory"), ("ssd", "SSD"))
+        )
+    )
+
+
 calibration = click.option(
     "--calibration", type=click.Path(path_type=Path), help="Calibration file (default: the shipped one)."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,20 +68,7 @@ if TYPE_CHECKING:
 @options.calibration
 @currency
 @as_json
-def command(
-    disaggregated: str | None,
-    concurrency: str,
-    rate: float | None,
-    slo: str | None,
-    source: Path | None,
-    out: Path | None,
-    plot: Path | None,
-    price_usd_per_gpu_h: dict[str, float],
-    rents: tuple[str, ...],
-    top: int,
-    as_json: bool,
-    **deployment: Any,
-) -> None:
+def command(**values: Any) -> None:
     """Predict throughput and latency of a model on accelerators, with 90 % intervals.
 
     \b
@@ -114,36 +102,62 @@ def command(
                         --workload agent-code --concurrency 8,16,32
       paretoken predict --in configs.csv --out predictions.csv
     """
-    replay = taken(deployment)
-    of_sessions = session_workload(deployment["workload"], deployment["catalog_folders"])
+    replay = taken(values)
+    run = PredictRun(**{f.name: values.pop(f.name) for f in fields(PredictRun)})
+    of_sessions = session_workload(values["workload"], values["catalog_folders"])
     require_sessions(replay, of_sessions)
-    if replay["trace"] is not None or of_sessions:
-        loads: dict[str, Any] = {"workload": of_sessions, "slo": slo, "price_usd_per_gpu_h": price_usd_per_gpu_h}
-        loads |= _stated_users(concurrency) | ({"out": out} if out else {})
-        _replay(replay_fields(replay, deployment, loads), worth=replay["cache_worth"], as_json=as_json)
+    if replay["trace"] is None and not of_sessions:
+        _predict_requests(run, values)
         return
-    disaggregated = disaggregated and disaggregated.strip()
-    searched = (disaggregated or "").lower() == AUTO
-    _require_one_question(searched=searched)
-    require_pool_options(disaggregated)
-    if plot and disaggregated is None:
+    loads: dict[str, Any] = {"workload": of_sessions, "slo": run.slo, "price_usd_per_gpu_h": run.price_usd_per_gpu_h}
+    loads |= _stated_users(run.concurrency) | ({"out": run.out} if run.out else {})
+    _replay(replay_fields(replay, values, loads), worth=replay["cache_worth"], as_json=run.as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictRun:
+    """The options of the load, of prices, and of what is read and written."""
+
+    disaggregated: str | None
+    concurrency: str
+    rate: float | None
+    slo: str | None
+    source: Path | None
+    out: Path | None
+    plot: Path | None
+    price_usd_per_gpu_h: dict[str, float]
+    rents: tuple[str, ...]
+    top: int
+    as_json: bool
+
+
+def _predict_requests(run: PredictRun, deployment: dict[str, Any]) -> None:
+    """Predict single requests: of a file, of a layout, or of one pool."""
+    layout = run.disaggregated and run.disaggregated.strip()
+    _require_one_question(searched=(layout or "").lower() == AUTO)
+    require_pool_options(layout)
+    if run.plot and layout is None:
         raise BadConfig("--plot draws disaggregated serving; add --disaggregated")
-    if source:
-        _predict_rows(source, out, deployment, as_json)
+    if run.source:
+        _predict_rows(run.source, run.out, deployment, run.as_json)
         return
-    if out and not deployment["accelerator"] and disaggregated is None:
+    if run.out and not deployment["accelerator"] and layout is None:
         raise BadConfig("--out needs a deployment (--accelerator, --model, …) or --in FILE")
-    if disaggregated is not None:
-        prices = (f"{name}={usd!r}" for name, usd in price_usd_per_gpu_h.items())
-        stated = {"slo": slo, "rents": (*rents, *prices), **_stated_users(concurrency)}
-        fields = pooled_fields(deployment, disaggregated) | stated
-        if searched:
-            _search(fields | {"top": top}, plot, as_json)
-        else:
-            _predict_layout(fields | {"layout": disaggregated, "out": out}, plot, as_json)
+    if layout is not None:
+        _predict_pools(run, layout, deployment)
         return
-    fields = {"concurrency": _users(concurrency), "rate": rate, "slo": slo, "out": out}
-    _predict(options.question_fields(deployment) | fields, as_json)
+    load = {"concurrency": _users(run.concurrency), "rate": run.rate, "slo": run.slo, "out": run.out}
+    _predict(options.question_fields(deployment) | load, run.as_json)
+
+
+def _predict_pools(run: PredictRun, layout: str, deployment: dict[str, Any]) -> None:
+    prices = (f"{name}={usd!r}" for name, usd in run.price_usd_per_gpu_h.items())
+    load = {"slo": run.slo, "rents": (*run.rents, *prices), **_stated_users(run.concurrency)}
+    pooled = pooled_fields(deployment, layout) | load
+    if layout.lower() == AUTO:
+        _search(pooled | {"top": run.top}, run.plot, run.as_json)
+    else:
+        _predict_layout(pooled | {"layout": layout, "out": run.out}, run.plot, run.as_json)
 
 
 def _predict(fields: dict[str, Any], as_json: bool) -> None:
@@ -211,7 +225,7 @@ def _search(fields: dict[str, Any], plot: Path | None, as_json: bool) -> None:
     from paretoken.answers.pool_frontiers import search_frontiers
     from paretoken.answers.pool_search import PoolSearchQuestion, search_disaggregated
     from paretoken.cli.predict.notes import print_answer
-    from paretoken.cli.predict.pool_tables import print_pool_search
+    from paretoken.cli.predict.pool_search_tables import print_pool_search
 
     question = PoolSearchQuestion(**fields)
     answer = search_disaggregated(question)

@@ -54,22 +54,7 @@ trace_options = stack(
         show_default=True,
         help="With --replicas: how requests are routed.",
     ),
-    click.option(
-        "--host-cache",
-        "host_cache_gb",
-        type=Finite(0),
-        default=0.0,
-        metavar="GB",
-        help="With sessions: host memory for the KV cache, for each replica.",
-    ),
-    click.option(
-        "--ssd-cache",
-        "ssd_cache_gb",
-        type=Finite(0),
-        default=0.0,
-        metavar="GB",
-        help="With sessions: SSD for the KV cache, for each replica.",
-    ),
+    options.cache_tiers("With sessions", ", for each replica"),
     click.option("--no-prefix-cache", is_flag=True, help="With sessions: compute every prompt in full."),
     click.option(
         "--cache-worth",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from paretoken.cli.asking import question
 from paretoken.cli.options import as_json, bundles, catalog_folders
 from paretoken.cli.predict.options import FileToWrite
 
@@ -31,18 +31,7 @@ if TYPE_CHECKING:
 @bundles
 @catalog_folders
 @as_json
-def command(
-    points: tuple[Path, ...],
-    splits: tuple[str, ...],
-    models: str,
-    by: tuple[str, ...],
-    plot: Path | None,
-    workers: int,
-    bundles: tuple[str, ...],
-    as_of: date | None,
-    catalog_folders: tuple[Path, ...],
-    as_json: bool,
-) -> None:
+def command(by: tuple[str, ...], plot: Path | None, as_json: bool, **values: object) -> None:
     """Cross-validate: refit without part of the points, predict that part, report the error.
 
     POINTS are files of operating points; those of all bundles by default. Scores of aggregated serving cover closed
@@ -69,17 +58,8 @@ def command(
     from paretoken.cli.output import print_json
     from paretoken.cli.progress import told_on_stderr
 
-    question = ValidateQuestion(
-        points=points,
-        splits=splits,
-        models=models,
-        workers=workers,
-        bundles=bundles,
-        as_of=as_of,
-        catalog=catalog_folders,
-    )
     with told_on_stderr("validating") as on_progress:
-        answer = validate(question, on_progress=on_progress)
+        answer = validate(question(ValidateQuestion, values), on_progress=on_progress)
     if as_json:
         print_json(to_json(answer))
     else:

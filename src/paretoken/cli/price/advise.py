@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.asking import question
 from paretoken.cli.cells import share
 from paretoken.cli.money import amount, currency
-from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.advise import AdviseAnswer

@@ -10,10 +10,10 @@ import rich_click as click
 
 from paretoken.answers.currency import USD
 from paretoken.cli import options
+from paretoken.cli.asking import question
 from paretoken.cli.cells import TableCell
 from paretoken.cli.money import currency, money_figure, number_of
 from paretoken.cli.names import ACCELERATOR
-from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.breakeven import BreakevenAnswer, PricedBreakevenPoint

@@ -10,9 +10,9 @@ import rich_click as click
 
 from paretoken.answers.doubts import doubts
 from paretoken.cli import options
+from paretoken.cli.asking import question
 from paretoken.cli.cells import TableCell, figure, number, share
 from paretoken.cli.names import ACCELERATOR
-from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.answers.outlook import OutlookAnswer, TrendsAnswer

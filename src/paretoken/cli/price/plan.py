@@ -155,8 +155,8 @@ def command(*, out: Path | None, as_json: bool, catalog_folders: tuple[Path, ...
     from paretoken.answers.plan.question import PlanQuestion
     from paretoken.answers.plan.run import plan
     from paretoken.answers.study.outputs import check_out
+    from paretoken.cli.asking import question
     from paretoken.cli.output import print_json
-    from paretoken.cli.price.asking import question
     from paretoken.cli.price.plan_tables import print_plan
     from paretoken.cli.progress import told_on_stderr
 

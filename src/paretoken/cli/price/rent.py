@@ -6,9 +6,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from paretoken.cli import options
+from paretoken.cli import context, options
+from paretoken.cli.asking import question
 from paretoken.cli.names import ACCELERATOR
-from paretoken.cli.price.asking import question
 
 FOLDER = Path("rental-prices")
 into = click.option(
@@ -114,8 +114,8 @@ def import_(*, as_json: bool, **values: object) -> None:
     from paretoken.answers.rent_book import RentImportQuestion, rent_import
     from paretoken.cli.price.rent_tables import added
 
-    day = options.iso_day(str(values["day"])) if values["day"] else None
-    added(rent_import(question(RentImportQuestion, values | {"today": options.today(), "day": day})), as_json)
+    day = context.iso_day(str(values["day"])) if values["day"] else None
+    added(rent_import(question(RentImportQuestion, values | {"today": context.today(), "day": day})), as_json)
 
 
 @command.command("fetch")
@@ -134,4 +134,4 @@ def fetch(*, as_json: bool, **values: object) -> None:
     from paretoken.answers.rent_book import RentFetchQuestion, rent_fetch
     from paretoken.cli.price.rent_tables import added
 
-    added(rent_fetch(question(RentFetchQuestion, values | {"today": options.today()})), as_json)
+    added(rent_fetch(question(RentFetchQuestion, values | {"today": context.today()})), as_json)

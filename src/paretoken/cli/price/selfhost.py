@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from paretoken.cli import options
+from paretoken.cli.asking import question
 from paretoken.cli.names import TCO_SET
-from paretoken.cli.price.asking import question
 
 if TYPE_CHECKING:
     from paretoken.day_curve import DayCurve

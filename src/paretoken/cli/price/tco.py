@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from paretoken.cli import options
+from paretoken.cli import context, options
+from paretoken.cli.asking import question
 from paretoken.cli.names import ACCELERATOR
-from paretoken.cli.price.asking import question
 from paretoken.cli.price.contract_options import CONTRACT_OPTIONS, contracts
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _refuse_contract_options(values: Mapping[str, object]) -> None:
     if values["rent_usd"] is not None and not values["against"]:
         raise BadConfig("--rent is compared with nothing; add --or-rent, or --monte-carlo and --against")
     for name, option in CONTRACT_OPTIONS.items():
-        if options.given(name):
+        if context.given(name):
             raise BadConfig(f"{option} belongs to own, reserve or rent; add --or-rent")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from paretoken.cli import options
+from paretoken.cli import context, options
 from paretoken.cli.cells import share
 from paretoken.cli.progress import told_on_stderr
 from paretoken.cli.trust.parity_tables import changes, show_entries, show_names, show_remarks, show_table
@@ -56,7 +56,7 @@ def scan_(
     from paretoken.parity.scan import scan
 
     with told_on_stderr(f"Reading {tree}"):
-        scanned = scan(engine, tree, policy=policy, date=options.iso_day(date), commit=commit)
+        scanned = scan(engine, tree, policy=policy, date=context.iso_day(date), commit=commit)
     write_scan(scanned, out)
     show_table(
         scanned, measure_coverage(scanned), as_json, f"Written to {out}. Show it with: paretoken parity table {out}"

@@ -147,28 +147,9 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     `date` is a single day or null. A table without a column `pp` holds no pipelines.
     """
     stages = pl.col("pp").fill_null(1) if "pp" in points.columns else pl.lit(1)
-    in_step = (
-        (pl.col("origin") == "published")
-        & pl.col("n_gpus").is_not_null()
-        & (pl.col("mean_osl") == pl.col("osl"))
-        & ~is_offline()
-    )
-    in_catalog = pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models))
     rows = (
         with_requests(points, catalog)
-        .filter(
-            in_catalog,
-            pl.col("engine").is_in(list(catalog.engines)),
-            ((pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null())
-            | is_offline(),
-            pl.col("suspicious").is_null(),
-            of_single_requests(),
-            of_origins(),
-            ~in_step.fill_null(False),
-            speculation_stated(catalog),
-            ~pl.col("disaggregated").fill_null(False),
-            ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
-        )
+        .filter(_row_rules(catalog))
         .with_columns(
             precision=pl.when(pl.col("model").str.starts_with("gpt-oss") & (pl.col("precision") == "fp8"))
             .then(pl.lit("fp4"))
@@ -192,6 +173,29 @@ def single_runs(points: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     rows = rows.filter(~pl.col("_row").is_in(_falling(rows).implode()))
     rows = rows.filter(~(little_e2e_s() > STALLED * stated_e2e_s()).fill_null(False))
     return best_stated(rows).drop("_row")
+
+
+def _row_rules(catalog: Catalog) -> list[pl.Expr]:
+    """What a single row must meet; rules that compare rows come later."""
+    closed = (pl.col("load_kind") == "closed") & (pl.col("concurrency") >= 1) & pl.col("central_tpot_s").is_not_null()
+    in_step = (
+        (pl.col("origin") == "published")
+        & pl.col("n_gpus").is_not_null()
+        & (pl.col("mean_osl") == pl.col("osl"))
+        & ~is_offline()
+    )
+    return [
+        pl.col("accelerator").is_in(list(catalog.accelerators)) & pl.col("model").is_in(list(catalog.models)),
+        pl.col("engine").is_in(list(catalog.engines)),
+        closed | is_offline(),
+        pl.col("suspicious").is_null(),
+        of_single_requests(),
+        of_origins(),
+        ~in_step.fill_null(False),
+        speculation_stated(catalog),
+        ~pl.col("disaggregated").fill_null(False),
+        ~pl.coalesce("multinode", (pl.col("n_gpus") > 8).fill_null(False)),
+    ]
 
 
 def _falling(rows: pl.DataFrame) -> pl.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from paretoken.predict.simulation.result import SimulationResult, Timeline
+from paretoken.predict.simulation.result import SimulationResult
 from paretoken.predict.steptime import StepTime
 
 
@@ -33,9 +33,8 @@ class MeteredStep:
 
 def busy_s(run: SimulationResult) -> float:
     """Seconds in which engines run a step, all of them together."""
-    total = 0.0
-    for engine in run.engines:
-        steps = Timeline.of(engine)
-        more = steps.more_s * (steps.moves * (steps.moves - 1) // 2)
-        total += float((steps.first_s * steps.moves.clip(min=1) + more).sum())
-    return total
+    return sum(
+        first_s * max(moves, 1) + more_s * (moves * (moves - 1) // 2)
+        for engine in run.engines
+        for _, moves, first_s, more_s, *_ in engine.segments
+    )

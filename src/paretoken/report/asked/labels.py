@@ -40,6 +40,7 @@ _WHOLE = {
     "published": "Published points",
     "points": "Your own points",
     "catalog": "Catalog folders",
+    "force": "Compare despite different settings",
     "grid_gco2_per_kwh": "Carbon of the grid",
     "n_gpus": "GPUs",
     "n_points": "Points",

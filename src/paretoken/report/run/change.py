@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from paretoken.answers.check import CheckQuestion, Difference, check
+from paretoken.answers.check import CheckAnswer, CheckQuestion, Difference, check
 from paretoken.bench.plan import load_name
 from paretoken.errors import BadFile, NoData
 from paretoken.plural import counted
@@ -55,6 +55,11 @@ def change(a: MeasuredRun, b: MeasuredRun) -> RunChange:
         answer = check(CheckQuestion(baselines=folders[0], runs=folders[1], at="load", force=True))
     except (NoData, BadFile) as e:
         return RunChange(absent=str(e))
+    return change_of(answer)
+
+
+def change_of(answer: CheckAnswer) -> RunChange:
+    """What a check at equal load found."""
     rows = change_rows(answer.comparison.differences if answer.comparison else ())
     return RunChange(_lead(rows), rows)
 

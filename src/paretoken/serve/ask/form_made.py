@@ -19,7 +19,7 @@ COMMON = (*_WHAT, *_WITHIN, *_PRICED, "runs", "baselines", "log", "before", "aft
 """Fields that a form shows first, in this order; required ones are always among them."""
 LENGTHS = ("isl", "osl")
 """Not common where a workload says the same."""
-NOT_HERE = ("out", "api_key_file", "workers", "force")
+NOT_HERE = ("out", "api_key_file", "workers")
 """Fields that write files, or that only a command line has a use for."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -16,7 +16,7 @@ from typing import Literal
 
 from paretoken.bench.live_file import LIVE
 from paretoken.bench.lock import is_locked
-from paretoken.bench.run_folder import LOCK, POINTS, RUN, SUMMARY
+from paretoken.bench.run_folder import LEVELS, LOCK, POINTS, REQUESTS, RUN, SUMMARY
 from paretoken.campaign.state import CAMPAIGN
 from paretoken.errors import BadFile
 from paretoken.foreign_text import visible
@@ -81,6 +81,13 @@ def require_no_links(folder: Path, deep: int = 2) -> None:
                 )
             if below and entry.is_dir(follow_symlinks=False):
                 open_.append((entry.path, below - 1))
+
+
+def measured_size(folders: Iterable[Path]) -> tuple[int, int]:
+    """How many finished levels runs have, and the size of their requests in bytes."""
+    levels = [place.parent for folder in folders for place in folder.glob(f"{LEVELS}/[0-9]*/{SUMMARY}")]
+    sizes = [(level / REQUESTS).lstat().st_size for level in levels if (level / REQUESTS).is_file()]
+    return len(levels), sum(sizes)
 
 
 def _listed(folder: str) -> tuple[dict[str, os.DirEntry[str]], list[str]]:

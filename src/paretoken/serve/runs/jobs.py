@@ -17,7 +17,7 @@ from paretoken.answers.check import CheckAnswer, CheckQuestion, check
 from paretoken.answers.history import HistoryQuestion, history
 from paretoken.answers.points import Data
 from paretoken.answers.seam import to_json
-from paretoken.bench.run_folder import LEVELS, REQUESTS, SUMMARY, LevelOnDisk, RunFolder, run_folders
+from paretoken.bench.run_folder import LEVELS, SUMMARY, LevelOnDisk, RunFolder, run_folders
 from paretoken.bench.stats.level_summary import LevelSummary
 from paretoken.campaign.collect import status
 from paretoken.campaign.state import CampaignFolder
@@ -26,14 +26,14 @@ from paretoken.errors import BadFile, NoData
 from paretoken.history.series import FEWEST_DATES
 from paretoken.plural import counted
 from paretoken.report.run import about, answer, proof, tables
-from paretoken.report.run.change import change
+from paretoken.report.run.change import RunChange, change, change_of
 from paretoken.report.run.differences import differences, questions
 from paretoken.report.run.figures import interactivity, per_gpu
 from paretoken.report.run.grades import GRADES
 from paretoken.report.run.page import render_runs
 from paretoken.report.run.reading import MeasuredRun, read_runs
 from paretoken.report.run.warnings import by_grade, warnings_of
-from paretoken.serve.runs.files import require_no_links
+from paretoken.serve.runs.files import measured_size, require_no_links
 
 LEVELS_SHOWN = 50
 """Levels of a page."""
@@ -103,11 +103,10 @@ def report(payload: bytes) -> bytes:
         folders = [f for f in folders if any(f.glob(f"{LEVELS}/*/{SUMMARY}"))]
     for folder in folders:
         require_no_links(folder)
-    levels = [place.parent for folder in folders for place in folder.glob(f"{LEVELS}/[0-9]*/{SUMMARY}")]
-    sizes = sum((place / REQUESTS).stat().st_size for place in levels if (place / REQUESTS).is_file())
-    if len(levels) > MOST_REPORTED or sizes > MOST_REPORTED_BYTES:
+    levels, size_bytes = measured_size(folders)
+    if levels > MOST_REPORTED or size_bytes > MOST_REPORTED_BYTES:
         raise NoData(
-            f"{counted(len(levels), 'level')}, {sizes / 1e6:,.0f} MB of requests, are too much for a page here; run: "
+            f"{counted(levels, 'level')}, {size_bytes / 1e6:,.0f} MB of requests, are too much for a page here; run: "
             f"paretoken report {' '.join(map(str, paths))}"
         )
     return render_runs(read_runs(folders)).encode()
@@ -121,7 +120,7 @@ def compared(payload: bytes) -> bytes:
         require_no_links(folder)
     runs = read_runs([a, b])
     checked, absent = _checked(a, b)
-    side_by_side = change(*runs) if question.get("at_load") else None
+    side_by_side = _side_by_side(runs, checked, wanted=bool(question.get("at_load")))
     return orjson.dumps(
         {
             "questions": list(questions(runs)),
@@ -135,6 +134,13 @@ def compared(payload: bytes) -> bytes:
             "at_load": None if side_by_side is None else to_json(side_by_side),
         }
     )
+
+
+def _side_by_side(runs: Sequence[MeasuredRun], checked: CheckAnswer | None, *, wanted: bool) -> RunChange | None:
+    """The figures at equal load: those of the verdict where it compares at equal load, else computed if wanted."""
+    if checked is not None and checked.comparison is not None:
+        return change_of(checked)
+    return change(*runs) if wanted else None
 
 
 def _checked(a: Path, b: Path) -> tuple[CheckAnswer | None, str]:

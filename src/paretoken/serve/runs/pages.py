@@ -17,9 +17,12 @@ from starlette.routing import Route
 from paretoken.errors import BadConfig, NoData, ParetokenError, quoted
 from paretoken.plural import counted
 from paretoken.serve.api.openapi import ROOT
+from paretoken.serve.runs.files import measured_size
 from paretoken.serve.runs.index import RunIndex
 from paretoken.serve.runs.lists import FILTERS, LENGTHS, POINTS, RUNS, ListedTable, list_answer, list_question
 from paretoken.serve.runs.points import COLUMNS
+from paretoken.serve.runs.watches import RunWatches, live_rows
+from paretoken.serve.settings import require_folder
 from paretoken.serve.web.frame import framed, problem_page
 from paretoken.serve.workers.job_names import CELLS, COMPARED, FOLLOWED, OPENED, REPORT
 from paretoken.serve.workers.lanes import workers_of
@@ -29,6 +32,8 @@ PATIENCE_S = 0.1
 """A walk through the folder that takes no longer is waited for, so that a new run is seen at once."""
 FIRST_S = 30.0
 MOST_KEPT, MOST_KEPT_BYTES = 64, 64_000_000
+QUICK_LEVELS, QUICK_BYTES = 20, 4_000_000
+"""Levels and bytes of requests of runs that are read as quickly as a question is answered, in about a second."""
 MOST_FOLLOWED = 5_000
 """Points that a history takes."""
 REPORT_POLICY = (
@@ -44,13 +49,15 @@ class RunPages:
     """The index of the served folder, and the answers of workers that are kept until the files change."""
 
     index: RunIndex
+    watches: RunWatches
     kept: OrderedDict[object, bytes] = field(default_factory=OrderedDict)
 
     async def settle(self, *, lists: bool) -> None:
         """Have the folder looked at again, and wait a moment for it.
 
-        What is not a list waits longer for the first walk: a list says how far it is.
+        What is not a list waits longer for the first walk: a list says how far it is. NoData without the folder.
         """
+        require_folder(self.index.root)
         self.index.refresh_soon()
         await asyncio.to_thread(self.index.wait, PATIENCE_S if lists or self.index.complete else FIRST_S)
 
@@ -61,6 +68,13 @@ class RunPages:
         payload = orjson.dumps(question)
         key = name, payload, tuple(self.index.states_of(path) for path in paths)
         return await self.once(key, lambda: self._worker(request, name, payload, slow=slow))
+
+    async def takes_long(self, paths: Sequence[str]) -> bool:
+        """Whether reading every request of runs is left to the workers for what may take minutes."""
+        states = [own for path in paths for own in self.index.states_of(path)]
+        folders = [self.index.root / own.path for own in states if own.kind == "run"]
+        levels, size_bytes = await asyncio.to_thread(measured_size, folders)
+        return levels > QUICK_LEVELS or size_bytes > QUICK_BYTES
 
     async def once(self, key: object, make: Callable[[], Awaitable[bytes]]) -> bytes:
         """What was made for a key, else what is made now."""
@@ -119,7 +133,8 @@ async def comparison_of(pages: RunPages, request: Request) -> dict[str, object]:
     at_load = bool(request.query_params.get("load"))
     question = {"a": paths[0], "b": paths[1], "at_load": at_load}
     rows = [run_row(pages.index, path) for path in paths]
-    return {"runs": rows, **orjson.loads(await pages.job(request, COMPARED, question, paths, slow=at_load))}
+    slow = at_load and await pages.takes_long(paths)
+    return {"runs": rows, **orjson.loads(await pages.job(request, COMPARED, question, paths, slow=slow))}
 
 
 async def history_of(pages: RunPages, request: Request) -> dict[str, object]:
@@ -162,9 +177,8 @@ async def watched(pages: RunPages, request: Request) -> dict[str, object]:
 
 
 async def measured_now(pages: RunPages, request: Request) -> dict[str, object]:
-    """The runs that a process measures into now."""
-    rows = pages.index.tables("SELECT * FROM runs WHERE measuring ORDER BY started DESC, path LIMIT 200")
-    return {"runs": rows}
+    """The runs that a process measures into now, each with its level."""
+    return {"runs": await asyncio.to_thread(live_rows, pages.index, pages.watches)}
 
 
 PAGES: tuple[tuple[str, str, Answer], ...] = (
@@ -217,7 +231,8 @@ async def _report(pages: RunPages, request: Request) -> Response:
     paths = request.query_params.getlist("run")
     if not 0 < len(paths) <= 8:
         raise BadConfig(f"{counted(len(paths), 'run')} named; a report shows 1 to 8")
-    page = await pages.job(request, REPORT, {"paths": paths}, paths, slow=True)
+    slow = await pages.takes_long(paths)
+    page = await pages.job(request, REPORT, {"paths": paths}, paths, slow=slow)
     return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_POLICY})
 
 

@@ -47,9 +47,11 @@ class LateRoutes(BaseRoute):
         from paretoken.serve.runs.index import RunIndex
         from paretoken.serve.runs.pages import RunPages, page_routes
         from paretoken.serve.runs.streams import live_routes
+        from paretoken.serve.runs.watches import RunWatches
 
-        pages = RunPages(RunIndex(self._settings.folder))
-        return Router([*page_routes(pages), *live_routes(pages.index)])
+        index = RunIndex(self._settings.folder)
+        watches = RunWatches(index)
+        return Router([*page_routes(RunPages(index, watches)), *live_routes(watches)])
 
 
 def run_routes(settings: ServeSettings) -> list[BaseRoute]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
@@ -18,15 +18,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from paretoken.errors import BadConfig, ParetokenError
-from paretoken.serve.runs.index import RunIndex
-from paretoken.serve.runs.live import EVERY_S, Picture, RunWatch, campaign_picture
+from paretoken.serve.runs.live import EVERY_S, Picture, campaign_picture
+from paretoken.serve.runs.watches import RunWatches
 
 MOST_STREAMS = 32
 
 
-def live_routes(index: RunIndex) -> list[Route]:
+def live_routes(watches: RunWatches) -> list[Route]:
     """The streams of runs and of campaigns."""
-    streams = Streams(index)
+    streams = Streams(watches)
     return [
         Route("/runs/live", partial(_run_stream, streams)),
         Route("/runs/campaign/live", partial(_campaign_stream, streams)),
@@ -35,11 +35,10 @@ def live_routes(index: RunIndex) -> list[Route]:
 
 @dataclass(slots=True)
 class Streams:
-    """Who watches what: a bounded number, with one reader for each run."""
+    """The open streams: a bounded number."""
 
-    index: RunIndex
+    watches: RunWatches
     open: int = 0
-    watches: dict[str, RunWatch] = field(default_factory=dict)
 
     async def events(self, request: Request, picture: Callable[[], Picture]) -> AsyncIterator[bytes]:
         """The picture once a second, until it is over or nobody listens."""
@@ -75,17 +74,14 @@ def _read_picture(picture: Callable[[], Picture]) -> Picture:
 
 
 async def _run_stream(streams: Streams, request: Request) -> Response:
-    path = _named(request, "run")
-    folder = streams.index.root / streams.index.place(path).path
-    if len(streams.watches) > 4 * MOST_STREAMS and not streams.open:
-        streams.watches.clear()
-    watch = streams.watches.setdefault(path, RunWatch(folder))
+    watch = streams.watches.of(_named(request, "run"))
     return streams.response(request, watch.picture)
 
 
 async def _campaign_stream(streams: Streams, request: Request) -> Response:
     path = _named(request, "campaign")
-    folder = streams.index.root / streams.index.place(path, "campaign").path
+    index = streams.watches.index
+    folder = index.root / index.place(path, "campaign").path
     return streams.response(request, partial(campaign_picture, folder))
 
 

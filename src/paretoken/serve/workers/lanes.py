@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from paretoken import errors
 from paretoken.errors import ParetokenError
-from paretoken.serve.settings import ServeSettings
+from paretoken.serve.settings import ServeSettings, require_folder
 from paretoken.serve.workers.job_names import ANSWER_ONE, LOAD, LOAD_RUNS
 from paretoken.serve.workers.process import DEFECT, LENGTH_BYTES, OK, frame, unframed
 
@@ -42,6 +42,7 @@ class Lane:
 
     async def run(self, job: str, payload: bytes) -> bytes:
         """The result of a job; the ParetokenError that it raised, or HTTPException where it has to wait or stop."""
+        require_folder(self._settings.folder)
         if self._waiting >= MOST_WAITING:
             raise HTTPException(
                 HTTPStatus.SERVICE_UNAVAILABLE,

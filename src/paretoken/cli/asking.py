@@ -1,11 +1,11 @@
-"""The options of a money verb as the question that they ask."""
+"""The options of a verb as the question that they ask."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from paretoken.cli import options
+from paretoken.cli import context
 
 if TYPE_CHECKING:
     from paretoken.answers.seam import Q
@@ -24,7 +24,7 @@ def question(kind: type[Q], values: Mapping[str, object]) -> Q:
     named = {RENAMED.get(name, name): value for name, value in values.items() if name not in NEGATED}
     named |= {NEGATED[name]: not value for name, value in values.items() if name in NEGATED}
     if "at" in named:
-        day = options.today()
+        day = context.today()
         named["at"] = day_of(str(named["at"]), day) if named["at"] else named.get("as_of") or day
     names = {f.name for f in fields(kind)}
     return question_from_json(kind, {name: value for name, value in named.items() if name in names})

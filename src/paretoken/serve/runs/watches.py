@@ -1,0 +1,47 @@
+"""The runs that measure now: one reader for each, and what the list of them shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from paretoken.serve.runs.index import RunIndex
+from paretoken.serve.runs.live import Picture, RunWatch
+
+MOST_WATCHED = 128
+"""Readers that are kept; the oldest goes."""
+MOST_LISTED, MOST_READ = 200, 16
+"""Runs of the list, and those of them whose files are read."""
+AS_THEY_ARE = ("state", "number", "of", "load", "elapsed_s", "seconds", "running", "finished", "errors", "output_tok_s")
+
+
+@dataclass(slots=True)
+class RunWatches:
+    """One reader for each run, whoever watches it."""
+
+    index: RunIndex
+    watches: dict[str, RunWatch] = field(default_factory=dict)
+
+    def of(self, path: str) -> RunWatch:
+        """The reader of a run; NoData for what is not in the index."""
+        folder = self.index.root / self.index.place(path).path
+        while path not in self.watches and len(self.watches) >= MOST_WATCHED:
+            del self.watches[next(iter(self.watches))]
+        return self.watches.setdefault(path, RunWatch(folder))
+
+
+def live_rows(index: RunIndex, watches: RunWatches) -> list[dict[str, object]]:
+    """The runs that measure now, the newest first, each with `now`, its level; beyond MOST_READ without its figures."""
+    query = f"SELECT * FROM runs WHERE measuring ORDER BY started DESC, path LIMIT {MOST_LISTED}"  # noqa: S608
+    rows = index.tables(query)
+    return [
+        {**row, "now": level_now(watches.of(str(row["path"])).picture() if place < MOST_READ else {})}
+        for place, row in enumerate(rows)
+    ]
+
+
+def level_now(picture: Picture) -> dict[str, object]:
+    """What the list shows of a level: its load, its progress and its figures so far; None where there is none."""
+    p50, *_ = cast("Sequence[float | None]", picture.get("ttft_s", (None,)))
+    return {name: picture.get(name) for name in AS_THEY_ARE} | {"ttft_p50_s": p50}
