@@ -50,6 +50,13 @@ def answers_by_prompt(ask):
     return 200, body.encode(), {"content-type": "text/event-stream"}
 
 
+def quick_engine():
+    """An emulated engine with a prefix cache and a context of 40,960 tokens, whose steps take 10 µs and more."""
+    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
+    step_time = AffineStepTime(1e-5, per_prompt_token_s=1e-8)
+    return emulated(step_time=step_time, limits=limits, context=40_960, cache=CacheOptions())
+
+
 @pytest.mark.parametrize("answers", ["trace", "server"])
 def test_later_prompts_hold_the_answers_asked_for(call, tmp_path, answers):
     write_sessions(tmp_path / "agents.jsonl", {"one": AGENT})
@@ -156,9 +163,7 @@ def test_a_trace_that_changed_is_not_continued(call, tmp_path):
 
 
 def test_the_draws_of_a_workload_are_chosen_and_recorded(call, tmp_path):
-    quick = AffineStepTime(1e-5, per_prompt_token_s=1e-8)
-    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
-    with emulated(step_time=quick, limits=limits, context=40_960, cache=CacheOptions()) as server:
+    with quick_engine() as server:
         url = f"http://127.0.0.1:{server.port}"
         options = "--concurrency 2,3 --until 4sessions --idle-cap 0.001 --api completions --out run"
         code, _, err = call(f"bench {url} --workload rag --sessions 3 --session-seed 5 {options}")
@@ -309,9 +314,7 @@ def test_conversations_take_a_rate(call, tmp_path):
 @pytest.mark.parametrize("name", ["agent-code", "agent-research", "chat-multi-turn", "rag"])
 def test_sessions_of_a_workload_are_played(call, tmp_path, name):
     """Against an emulated engine with a prefix cache; waits are cut so that the run is short."""
-    quick = AffineStepTime(1e-5, per_prompt_token_s=1e-8)
-    limits = SchedulerLimits(max_num_seqs=64, max_batched_tokens=131_072, kv_blocks=1_000_000)
-    with emulated(step_time=quick, limits=limits, context=40_960, cache=CacheOptions()) as server:
+    with quick_engine() as server:
         url = f"http://127.0.0.1:{server.port}"
         options = "--concurrency 3 --until 3sessions --idle-cap 0.001 --api completions --out run"
         code, _, err = call(f"bench {url} --workload {name} {options}")

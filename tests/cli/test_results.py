@@ -178,3 +178,13 @@ def test_what_is_wrong_with_a_level_is_in_its_line(tmp_path, shown):
 def test_which_level_is_shown_in_full(levels, answer, place, why):
     best = level_in_full([summary(users, tok_s, met=met) for users, tok_s, met in levels], answer)
     assert (best and best.place, best and best.why) == (place, why)
+
+
+def test_without_output_tokens_the_level_in_full_has_the_most_requests_per_second():
+    levels = []
+    for users, requests_s in ((1, 10.0), (2, 30.0), (4, 20.0)):
+        level = summary(users, 0.0, met=False)
+        window = replace(level.throughput.window, requests_s=requests_s)
+        levels.append(replace(level, throughput=replace(level.throughput, window=window)))
+    best = level_in_full(levels)
+    assert best is not None and (best.place, best.why) == (1, "the most requests per second")

@@ -59,11 +59,11 @@ def learned(
     """The configuration and the servers as a trial request found them, the bodies to send, and notes."""
     apis = _apis(config, servers)
     bodies = replace(request_bodies(config, servers[0], models[0], apis[0]), image_seed=seed)
-    refused, notes, places = config.refused, list[str](), list[str]()
+    refused, notes, bases = config.refused, list[str](), list[str]()
     ratio, of_recorded = config.tokens_per_word, config.tokens_per_recorded_word
     for server, model in zip(servers, models, strict=True):
         if server.listed and not try_first:
-            places.append(server.base_url)
+            bases.append(server.base_url)
             continue
         trial = Trial(
             bases=(server.base_url, *server.other_bases),
@@ -82,14 +82,14 @@ def learned(
             field_is_free=config.max_tokens_field == "auto",
             refused=list(refused),
         ).run()
-        places.append(trial.base_url)
+        bases.append(trial.base_url)
         refused, ratio = trial.refused, ratio or trial.tokens_per_word
         of_recorded = of_recorded or trial.tokens_per_recorded_word
         bodies, apis = replace(trial.bodies, model=models[0]), (trial.bodies.api,)
         notes += trial.notes
     if try_first:
         notes.append("each server got a request for one token before the load, to see what it takes")
-    servers = tuple(replace(s, base_url=base) for s, base in zip(servers, places, strict=True))
+    servers = tuple(replace(s, base_url=base) for s, base in zip(servers, bases, strict=True))
     stated, learned = config.max_tokens_field, bodies.max_tokens_field
     name = stated if stated != "auto" or learned == "max_tokens" else learned
     _check_embeddings(bodies.api, config)

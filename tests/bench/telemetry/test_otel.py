@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from paretoken.bench.run_folder import RunFolder
+from paretoken.bench.documents import write_json
+from paretoken.bench.run_folder import SUMMARY, RunFolder
 from paretoken.bench.telemetry.otel_watch import OtelWatch
 from paretoken.bench.truth.server import Pace, truth_server
 from tests.support.otlp_receiver import otlp_receiver, values
@@ -151,6 +153,19 @@ def test_failures_have_their_type_and_not_the_words_of_the_server(tmp_path):
     assert not any(SECRET.encode() in body for body in received.bodies)
     duration = received.metrics["gen_ai.client.inference.duration"].histogram.data_points
     assert {values(p.attributes).get("error.type"): p.count for p in duration}["503"] == 2
+
+
+@pytest.mark.parametrize("tok_s", [None, 812.5])
+def test_an_unknown_throughput_is_left_out_of_the_span_of_a_level(tmp_path, tok_s):
+    (level,) = RunFolder(ladder(tmp_path / "run", (4,))).levels()
+    throughput = level.summary.throughput
+    window = replace(throughput.window, output_tok_s=tok_s)
+    write_json(level.folder / SUMMARY, replace(level.summary, throughput=replace(throughput, window=window)))
+    with otlp_receiver() as received, OtelWatch(chat_source(received.url)) as watch:
+        watch.begins(1, None, None, None)
+        watch.ends(level)
+    (span,) = received.named("level")
+    assert values(span.attributes).get("paretoken.output_tokens_per_second") == tok_s
 
 
 @pytest.mark.parametrize("collector", ["dead", "refuses"])

@@ -21,7 +21,8 @@ class LevelInFull:
 def level_in_full(summaries: Sequence[LevelSummary], answer: SearchAnswer | None = None) -> LevelInFull | None:
     """The answer of a search, else the highest load within the SLOs, else the highest output throughput.
 
-    None without a level that counts, and where the loads were repeated: one repeat stands for no other.
+    Without output tokens, as of embeddings, the requests per second decide. None without a level that counts, and where
+    loads were repeated, since one repeat does not represent the others.
     """
     counted = [(i, s) for i, s in enumerate(summaries) if not s.failed]
     if len({s.load.name for _, s in counted}) < len(counted) or not counted:
@@ -34,10 +35,12 @@ def level_in_full(summaries: Sequence[LevelSummary], answer: SearchAnswer | None
             return LevelInFull(named[-1], "the answer of the search")
     within = [(s.verdict == "met", s.load.size, i) for i, s in counted if s.meets_slos]
     if within:
-        place = max(within)[2]
-        return LevelInFull(place, "the highest load within the SLOs" + _doubt(summaries[place]))
-    place, _ = max(counted, key=lambda level: level[1].throughput.window.output_tok_s or 0.0)
-    return LevelInFull(place, "the highest output throughput")
+        number = max(within)[2]
+        return LevelInFull(number, "the highest load within the SLOs" + _doubt(summaries[number]))
+    windows = [(i, s.throughput.window) for i, s in counted]
+    if any(window.output_tok_s for _, window in windows):
+        return LevelInFull(max(windows, key=lambda w: w[1].output_tok_s or 0.0)[0], "the highest output throughput")
+    return LevelInFull(max(windows, key=lambda w: w[1].requests_s or 0.0)[0], "the most requests per second")
 
 
 def _doubt(summary: LevelSummary) -> str:

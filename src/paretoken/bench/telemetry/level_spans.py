@@ -72,10 +72,11 @@ class LevelSpans:
                 "paretoken.load": s.load.name,
                 "paretoken.requests": s.errors.requests,
                 "paretoken.failed_requests": s.errors.failed,
-                "paretoken.output_tokens_per_second": s.throughput.window.output_tok_s or 0.0,
                 "paretoken.client_limited": s.client_limited,
             },
         )
+        if (output_tok_s := s.throughput.window.output_tok_s) is not None:
+            span.set_attribute("paretoken.output_tokens_per_second", output_tok_s)
         if s.failed:
             span.set_status(Status(StatusCode.ERROR, s.failed))
         span.end(at.unix_ns(round((s.run.elapsed_s or 0.0) * 1e9)))

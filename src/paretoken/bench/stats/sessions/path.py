@@ -44,23 +44,23 @@ def critical_path(played: MeasuredSession) -> tuple[PathPiece, ...]:
 
 def _backwards(played: MeasuredSession) -> Iterator[PathPiece]:
     steps, start, at = played.traced.session.steps, played.begins_ns, played.ends_ns
-    place: int | None = played.end_ns.index(at)
-    while place is not None and at > start:
+    step: int | None = played.end_ns.index(at)
+    while step is not None and at > start:
         # A clock read twice may place a step a little before the end of the one that it waits for.
-        begin = min(max(played.begin_ns[place], start), at)
-        yield from _pieces(played, place, begin, at)
-        before = max(steps[place].after, key=lambda parent: (played.end_ns[parent], -parent), default=None)
+        begin = min(max(played.begin_ns[step], start), at)
+        yield from _pieces(played, step, begin, at)
+        before = max(steps[step].after, key=lambda parent: (played.end_ns[parent], -parent), default=None)
         ended = start if before is None else min(max(played.end_ns[before], start), begin)
-        yield PathPiece("wait", place, ended, begin)
-        place, at = before, ended
+        yield PathPiece("wait", step, ended, begin)
+        step, at = before, ended
 
 
-def _pieces(played: MeasuredSession, place: int, begin: int, end: int) -> Iterator[PathPiece]:
-    if played.traced.session.steps[place].call is None:
-        yield PathPiece("tool", place, begin, end)
-    elif played.first_ns[place] == NEVER:
-        yield PathPiece("unsplit", place, begin, end)
+def _pieces(played: MeasuredSession, step: int, begin: int, end: int) -> Iterator[PathPiece]:
+    if played.traced.session.steps[step].call is None:
+        yield PathPiece("tool", step, begin, end)
+    elif played.first_ns[step] == NEVER:
+        yield PathPiece("unsplit", step, begin, end)
     else:
-        first = min(max(played.first_ns[place], begin), end)
-        yield PathPiece("decode", place, first, end)
-        yield PathPiece("ttft", place, begin, first)
+        first = min(max(played.first_ns[step], begin), end)
+        yield PathPiece("decode", step, first, end)
+        yield PathPiece("ttft", step, begin, first)
