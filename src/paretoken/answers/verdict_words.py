@@ -53,9 +53,9 @@ def newer_words(releases: Iterable[NewerRelease]) -> Iterator[str]:
         best = max(n.points, key=lambda point: point["tput_per_gpu"])
         loads = sorted({point["concurrency"] for point in n.points if point["concurrency"]})
         yield (
-            f"newer, not ranked: {n.accelerator} {n.engine} {n.software}, Pareto points at "
+            f"newer release, not ranked: {n.accelerator} {n.engine} {n.software}, Pareto points at "
             f"{', '.join(f'{load:g}' for load in loads)} users, up to {number_text(best['tput_per_gpu'])} tok/s/GPU; "
-            f"ranked is {n.instead_of}"
+            f"{n.instead_of} is ranked instead"
         )
 
 
