@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from paretoken.bench.documents import to_json, write_json
+from paretoken.bench.level_context import why_failed
 from paretoken.bench.metadata import RunMetadata
 from paretoken.bench.plan import Closed, Open
 from paretoken.bench.stats.level_summary import LevelSummary, LevelTimes
@@ -205,6 +206,17 @@ def test_requests_cut_at_the_end_are_no_errors():
     summary = summarise(table(rows), Closed(8), ABOUT)
     assert (summary.errors.failed, summary.errors.by_status) == (0, {"cancelled": 1})
     assert "the end of the window cut off 1 request, so" in text_of(summary, "cut")
+
+
+def test_requests_cut_at_the_end_do_not_dilute_the_error_rate():
+    failed = [request(k * S, [], status="http_5xx", output_tokens=-1, user=k, end_ns=k * S + 1) for k in range(10)]
+    cut = [request(29 * S, [30 * S], status="cancelled", output_tokens=-1, user=k) for k in range(200)]
+    ended = closed(8, 30.0).to_dicts()[:10] + failed
+    summary = summarise(table(ended + cut), Closed(200), ABOUT)
+    assert (summary.errors.requests, summary.errors.ok, summary.errors.failed) == (220, 10, 10)
+    assert summary.errors.rate == summary.point["error_rate"] == 0.5
+    assert "10 of 20 ended requests failed (50.0%)" in text_of(summary, "errors")
+    assert why_failed(summary.errors, 0.05, None).startswith("50.0% of the requests that ended failed")
 
 
 def test_a_level_where_all_failed_is_still_told():

@@ -88,7 +88,9 @@ def learned(
         bodies, apis = replace(trial.bodies, model=models[0]), (trial.bodies.api,)
         notes += trial.notes
     if try_first:
-        notes.append("each server got a request for one token before the load, to learn which API and fields it accepts")
+        notes.append(
+            "each server got a request for one token before the load, to learn which API and fields it accepts"
+        )
     servers = tuple(replace(s, base_url=base) for s, base in zip(servers, bases, strict=True))
     stated, learned = config.max_tokens_field, bodies.max_tokens_field
     name = stated if stated != "auto" or learned == "max_tokens" else learned

@@ -43,5 +43,5 @@ def why_failed(errors: ErrorSummary, max_error_rate: float, seconds: float | Non
     if not errors.requests:
         return "no request was due" + (f" within {seconds:g} s" if seconds else "")
     if errors.rate > max_error_rate:
-        return f"{errors.rate:.1%} of requests failed, more than --max-error-rate {max_error_rate:.1%}"
+        return f"{errors.rate:.1%} of the requests that ended failed, more than --max-error-rate {max_error_rate:.1%}"
     return "" if errors.ok else f"no request of {errors.requests} was answered completely"

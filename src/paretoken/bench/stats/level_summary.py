@@ -99,7 +99,10 @@ class MeanLengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSummary:
-    """Failures by status, with the text of the first of each; `cancelled` requests are ours and no failures."""
+    """Failures by status, with the text of the first of each.
+
+    `rate` is the share of failures among the requests that ended; those that the client cancelled did not.
+    """
 
     requests: int
     ok: int

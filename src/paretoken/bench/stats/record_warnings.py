@@ -30,10 +30,13 @@ def record_warnings(
     ok = samples.ok & chosen
     if not window.steady:
         yield LevelWarning("no_steady_state", window.reason)
-    total, failed = len(samples), sum(n for status, n in errors.items() if status != "cancelled")
+    failed = sum(n for status, n in errors.items() if status != "cancelled")
+    total = int(samples.ok.sum()) + failed
     if failed > thresholds.errors * total:
         kinds = ", ".join(f"{n} {status}" for status, n in errors.items() if status != "cancelled")
-        yield LevelWarning("errors", f"{failed} of {counted(total, 'request')} failed ({failed / total:.1%}): {kinds}")
+        yield LevelWarning(
+            "errors", f"{failed} of {counted(total, 'ended request')} failed ({failed / total:.1%}): {kinds}"
+        )
     ran = (samples.due_ns <= window.end_ns) & (samples.end_ns > window.start_ns)
     cut = int((ran & (samples.status == "cancelled")).sum())
     if cut:

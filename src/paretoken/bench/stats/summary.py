@@ -263,13 +263,14 @@ def error_counts(samples: Samples) -> dict[str, int]:
 def _errors(samples: Samples, outcomes: pl.DataFrame) -> ErrorSummary:
     errors = error_counts(samples)
     failed = sum(n for status, n in errors.items() if status != "cancelled")
+    ok = int(samples.ok.sum())
     bad = outcomes.filter(pl.col("status").is_in(list(errors))).sort("due_ns")
     details = bad.group_by("status", maintain_order=True).agg(pl.col("detail").drop_nulls().first())
     return ErrorSummary(
         requests=len(samples),
-        ok=int(samples.ok.sum()),
+        ok=ok,
         failed=failed,
-        rate=failed / len(samples) if len(samples) else 0.0,
+        rate=failed / (ok + failed) if ok + failed else 0.0,
         by_status=errors,
         detail=dict(details.rows()),
     )

@@ -248,7 +248,7 @@ _MEASUREMENT = (
         type=options.Finite(0, 1),
         default=0.05,
         show_default=True,
-        help="Fail a level above this share of failed requests.",
+        help="Fail a level above this share of failures among the requests that ended.",
     ),
     click.option(
         "--on-error",
