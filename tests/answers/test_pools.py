@@ -110,7 +110,7 @@ def test_operating_points_have_the_layout_in_the_columns_of_the_schema(tmp_path)
         ({"layout": "1xTP3+1xTP8"}, BadConfig, "tp 3 does not divide the 128 attention heads"),
         ({"layout": "1xTP1+1xTP8"}, BadConfig, "does not fit 1 x GB200"),
         ({"layout": "1xTP4@nothing+1xTP8"}, UnknownName, "unknown accelerator"),
-        ({"gpus": 40}, BadConfig, "has 48 GPUs, more than --gpus 40"),
+        ({"gpus": 40}, BadConfig, "has 48 GPUs, more than 'gpus' 40"),
         ({"tp": 4}, BadConfig, "tp is stated beside a disaggregated layout"),
         ({"dp_attention": True}, BadConfig, "dp_attention is stated"),
         ({"osl": 1}, BadConfig, "osl is 1"),
@@ -269,8 +269,8 @@ def test_stated_loads_are_the_only_ones():
 @pytest.mark.parametrize(
     ("changed", "kind", "words"),
     [
-        ({"gpus": None}, BadConfig, "--gpus is missing"),
-        ({"gpus": 1}, BadConfig, "--gpus is 1; a search needs at least 2"),
+        ({"gpus": None}, BadConfig, "'gpus' is missing"),
+        ({"gpus": 1}, BadConfig, "'gpus' is 1; a search needs at least 2"),
         ({"gpus": 10**6}, BadConfig, "at most 1,152"),
         ({"gpus": 3}, BadConfig, "no layout has at most 3 GPUs"),
         ({"slo": "ttft=1ms"}, NoData, "no layout of at most 16 GPUs meets ttft=1ms; the nearest is"),

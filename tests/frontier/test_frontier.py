@@ -248,5 +248,5 @@ def test_points_that_do_not_say_their_precision_can_be_asked_without_one(catalog
     question = FrontierQuestion(model="llama-3-70b", isl=1024, osl=1024)
     answer = frontiers(question, Data(catalog, points))
     assert [p.accelerator for p in answer.points] == ["H200", "H200"]
-    with pytest.raises(BadConfig, match="leave --precision out"):
+    with pytest.raises(BadConfig, match="leave 'precision' out"):
         frontiers(replace(question, precision="fp8"), Data(catalog, points))
