@@ -138,6 +138,14 @@ def failing(seed, every):
     return compared_level(records, replace(summary, failed="too many" if every < 20 else None))
 
 
+def test_requests_cut_at_the_end_dilute_no_compared_error_rate():
+    sound, bad = run(1), failing(2, 3)
+    cut = replace(bad.summary.errors, requests=20 * bad.summary.errors.requests)
+    found = compare([sound], [replace(bad, summary=replace(bad.summary, errors=cut))])
+    rate = next(d for d in found.differences if d.figure == "error rate")
+    assert rate.b == pytest.approx(1 / 3, abs=0.01)
+
+
 def test_errors_are_compared_and_named():
     sound, bad = run(1), failing(2, 3)
     found = compare([sound], [bad])

@@ -72,10 +72,10 @@ def scarce_figures(a: list[ComparedLevel], b: list[ComparedLevel]) -> dict[tuple
 
 
 def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLevel]) -> RawDifference | None:
-    """The shares of failed requests, all repeats together: Fisher's exact test, Newcombe's interval."""
+    """Failures among the requests that ended, all repeats together: Fisher's exact test, Newcombe's interval."""
     errors_a, errors_b = ([level.summary.errors for level in side] for side in (a, b))
     bad_a, bad_b = (sum(e.failed for e in side) for side in (errors_a, errors_b))
-    n_a, n_b = (sum(e.requests for e in side) for side in (errors_a, errors_b))
+    n_a, n_b = (sum(e.ok + e.failed for e in side) for side in (errors_a, errors_b))
     if not bad_a + bad_b or not n_a or not n_b:
         return None
     from scipy import stats  # half a second that a comparison without errors is spared

@@ -44,7 +44,7 @@ def _lines(s: LevelSummary) -> Iterator[tuple[str, str]]:
     window, whole, errors = s.throughput.window, s.throughput.whole_run, s.errors
     elapsed_s = s.run.elapsed_s or whole.seconds
     yield "Duration", f"{shown(elapsed_s)} s, of which {shown(s.window.seconds)} s in the steady window"
-    failed = f", {errors.failed:,} failed ({errors.rate:.1%})" if errors.failed else ", none failed"
+    failed = f", {errors.failed:,} failed ({errors.rate:.1%} of those that ended)" if errors.failed else ", none failed"
     yield "Requests", f"{errors.requests:,}, of which {s.window.requests:,} in the window{failed}"
     yield "Requests/s", shown(window.requests_s, 4)
     half = half_width(s)
