@@ -261,6 +261,21 @@ def test_a_run_that_went_away_leaves_the_list_of_the_others(tmp_path, monkeypatc
     assert set(rows["a"].values()) == {None} and rows["b"]["load"] == "4 users"
 
 
+def test_the_list_lets_the_readers_of_ended_runs_go(tmp_path):
+    for name in ("a", "b"):
+        live(bare_run(tmp_path / name), 2)
+    index = RunIndex(tmp_path)
+    index.refresh()
+    watches = RunWatches(index)
+    live_rows(index, watches)
+    assert sorted(watches.watches) == ["a", "b"]
+    (tmp_path / "a" / LIVE).unlink()
+    index.refresh()
+    live_rows(index, watches)
+    index.close()
+    assert list(watches.watches) == ["b"]
+
+
 def test_readers_of_runs_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("paretoken.serve.runs.watches.MOST_WATCHED", 1)
     for name in ("a", "b"):

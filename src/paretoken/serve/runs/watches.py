@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -34,11 +34,17 @@ class RunWatches:
                 del self.watches[next(iter(self.watches))]
             return self.watches.setdefault(path, RunWatch(folder))
 
+    def forget_all_but(self, paths: Collection[str]) -> None:
+        """Let the readers of other runs go, with the latencies that they keep; a stream goes on with its own."""
+        with self._lock:
+            self.watches = {path: watch for path, watch in self.watches.items() if path in paths}
+
 
 def live_rows(index: RunIndex, watches: RunWatches) -> list[dict[str, object]]:
     """The runs that measure now, the newest first, each with `now`, its level; beyond MOST_READ without its figures."""
     query = f"SELECT * FROM runs WHERE measuring ORDER BY started DESC, path LIMIT {MOST_LISTED}"  # noqa: S608
     rows = index.tables(query)
+    watches.forget_all_but({str(row["path"]) for row in rows})
     return [
         {**row, "now": level_now(_picture(watches, str(row["path"])) if place < MOST_READ else {})}
         for place, row in enumerate(rows)
