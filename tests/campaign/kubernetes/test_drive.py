@@ -191,6 +191,18 @@ def test_what_a_killed_driver_left_is_fetched_before_it_is_deleted(begun):
     assert not list(place.glob("created-*")) and calls(place)[-1][1:3] == ["delete", "pod"]
 
 
+def test_what_a_killed_driver_left_stays_if_it_cannot_be_written_here(begun, monkeypatch):
+    def full(*_, **__) -> None:
+        raise CannotWrite("jobs is not writable; free some space")
+
+    monkeypatch.setattr(Kubectl, "pull", full)
+    folder, place = begun([BOTH, ENDED])
+    (place / "pod/.pushed").touch()
+    with pytest.raises(CannotWrite, match="free some space"):
+        go_kubernetes(folder)
+    assert not any(call[1] == "delete" for call in calls(place))
+
+
 def test_a_cell_that_another_driver_measured_is_not_charged(begun):
     """Its status is left from a driver that was killed: an engine that does not start costs all open cells."""
     folder, place = begun([[pod("engine", server=over(1)), BOTH[1]]], [BOTH, ENDED])

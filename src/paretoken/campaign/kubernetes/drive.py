@@ -90,9 +90,13 @@ class JobDriver:
 
     def _clear(self) -> None:
         """Delete what a killed driver left on the cluster, and fetch first what its load has measured meanwhile."""
-        with suppress(ParetokenError):
+        try:
             if load := of_component(self.kubectl.pods(self.objects.name), LOAD):
                 self._pull(load)
+        except CannotWrite:
+            raise  # the cluster has the only copy
+        except ParetokenError:
+            pass  # such as a pod that has ended: there is nothing to fetch from it
         self.kubectl.delete(self.objects.name)
 
     def _attempt(self) -> None:
