@@ -150,7 +150,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _the_day_of_the_data(monkeypatch):
     """Commands that ask for today's market get a day on which the shipped prices are not yet out of date."""
-    monkeypatch.setattr("paretoken.cli.options.today", lambda: date(2026, 11, 24))
+    monkeypatch.setattr("paretoken.cli.context.today", lambda: date(2026, 11, 24))
 
 
 @pytest.fixture(scope="session")

@@ -58,10 +58,35 @@ def test_every_option_is_the_field_that_its_command_fills():
         ("tco", "--reserved 1-year has no hours", "'own_or_rent.reserved_usd' 1-year has no hours"),
         ("predict", "leave out --dp-size of sglang", "leave out --dp-size of sglang"),
         ("fit", "a-b--model, ---model and --models", "a-b--model, ---model and --models"),
+        (
+            "predict-trace",
+            "keep the good rows with 'paretoken import --keep-going', or --keep-going",
+            "keep the good rows with 'paretoken import --keep-going', or 'keep_going': true",
+        ),
+        ("tco", "'paretoken tco --explain' shows every figure", "'paretoken tco --explain' shows every figure"),
+        ("predict", "run paretoken bench --rate 2; leave out --rate", "run paretoken bench --rate 2; leave out 'rate'"),
     ],
 )
 def test_options_become_fields_as_json_has_them(verb, sentence, words):
     assert in_fields(sentence, VERBS[verb].question) == words
+
+
+def test_python_has_flags_as_keywords():
+    sentence = "drop --no-published, add --include-suspicious or --precision; --enforce-eager"
+    assert in_fields(sentence, VERBS["compare"].question, python=True) == (
+        "drop published=False, add suspicious=True or 'precision'; --enforce-eager"
+    )
+    assert in_fields(sentence, VERBS["predict"].question, python=True).endswith("; settings.enforce_eager=True")
+
+
+def test_a_question_in_json_hears_of_json_and_one_in_python_of_python():
+    question = {"accelerator": "MI300X", "against": "H200", **QUESTION}
+    with pytest.raises(ParetokenError, match="'market': true or 'operator'") as refused:
+        ask("breakeven", question)
+    assert refused.value.on_command_line == str(refused.value)
+    with pytest.raises(ParetokenError, match="market=True or 'operator'") as refused:
+        paretoken.breakeven(**question)
+    assert "--market or --operator" in refused.value.on_command_line
 
 
 def test_commands_in_an_answer_stay():

@@ -108,7 +108,7 @@ def test_the_market_and_an_owner_take_own_prices(data):
     [
         ({"rent_usd": 2.0, **own(H200=3.0)}, "'rent_usd' and 'price_usd_per_gpu_h' both state the rent of H200"),
         (own(MI300X=3.0), "the rent of H200 is missing"),
-        ({}, "give 'rent_usd', 'price_usd_per_gpu_h' H200=USD, 'market': true or 'operator'"),
+        ({}, "give 'rent_usd', 'price_usd_per_gpu_h' H200=USD, market=True or 'operator'"),
     ],
 )
 def test_a_break_even_needs_one_rent(data, question, words):

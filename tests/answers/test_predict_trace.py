@@ -149,7 +149,7 @@ def test_lengths_are_estimated_from_texts_and_sessions_without_any_left_out():
     answer = predict_trace(question_of(concurrency=(1,)), trace=trace_of([texts]))
     assert answer.rows[0].prompt_tokens == 100 and answer.rows[0].output_tokens == 7
     assert "lengths of 1 call estimated from their text at 4 characters a token" in answer.notes[0]
-    with pytest.raises(BadFile, match="or leave their sessions out with 'keep_going': true"):
+    with pytest.raises(BadFile, match="or leave their sessions out with keep_going=True"):
         predict_trace(question_of(concurrency=(1,)), trace=trace_of([texts, silent]))
     kept = predict_trace(question_of(concurrency=(1,), keep_going=True), trace=trace_of([texts, silent]))
     assert kept.rows[0].sessions == 1 and any("a call without lengths" in note for note in kept.notes)

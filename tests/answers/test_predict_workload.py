@@ -73,7 +73,7 @@ def test_a_shorter_context_makes_shorter_sessions():
         ({"workload": "chat"}, "chat is a workload of fixed lengths, not of sessions; ask predict with isl 1024"),
         ({"trace": "a.jsonl"}, "state a trace, or a workload of sessions"),
         ({"workload": None}, "state a trace, or a workload of sessions"),
-        ({"keep_going": True}, "'keep_going': true leaves out sessions of a trace"),
+        ({"keep_going": True}, "keep_going=True leaves out sessions of a trace"),
         ({"workload": None, "trace": "a.jsonl", "sessions": 4}, "'sessions' is for a workload of sessions"),
         ({"workload": None, "trace": "a.jsonl", "seed": 4}, "'seed' is for a workload of sessions"),
         ({"sessions": 0}, "sessions is 0; it must be at least 1"),

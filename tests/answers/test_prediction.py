@@ -68,6 +68,17 @@ def test_a_layout_needs_a_load():
         ask("predict-disaggregated", {**LLAMA, "layout": "1xTP4+1xTP4", "concurrency": []})
 
 
+@pytest.mark.parametrize(
+    ("verb", "fields"),
+    [
+        ("predict", {"tp": 8, "slo": "tpot=50ms"}),
+        ("predict-disaggregated", {"layout": "1xTP4+1xTP4", "slo": "tpot=50ms"}),
+    ],
+)
+def test_an_slo_needs_no_concurrency(verb, fields):
+    assert len(ask(verb, {**LLAMA, **fields, "concurrency": []}).answer["rows"]) == 1
+
+
 def test_without_a_tp_every_size_that_fits_is_answered():
     assert {r.tp for r in predict(PredictQuestion(**LLAMA, concurrency=(1,))).rows} == {1, 2, 4, 8}
 

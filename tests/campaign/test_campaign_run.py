@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from paretoken.campaign.collect import INTERRUPTED, collect, status
+from paretoken.campaign.config import Campaign
 from paretoken.campaign.run import begin, go, reopen
 from paretoken.campaign.state import CampaignFolder, locked
 from paretoken.campaign.supervise import PointTimer, supervise
@@ -321,6 +322,37 @@ class TestFailures:
         assert timer.overdue(job) == "a point took longer than point_timeout_s = 10 s"
         job.note_cell(job.job.cells[0], point=None)
         assert timer.overdue(job) is None
+
+    def test_a_point_in_which_its_cell_failed_is_over(self, tmp_path):
+        """The other cells of the job are measured for longer than a point may take."""
+        folder, now = begin(write(tmp_path, TINY.replace("exclude", "# ")), tmp_path / "out", here=False), 100.0
+        job = folder.of(folder.jobs()[0])
+        first, second = job.job.cells
+        timer, point = PointTimer(10.0, lambda: now), {"number": 1, "of": 1, "users": 1, "rate": None}
+        job.note_cell(first, status="running", point=point | {"since_unix_s": 0.0})
+        assert timer.overdue(job) is None
+        job.failed(first, "no answer", "error", 0)
+        assert job.cell(first)["point"] is None
+        job.note_cell(first, point=point | {"since_unix_s": 0.0})  # as an earlier version leaves it
+        for since_unix_s in (8.0, 16.0):
+            job.note_cell(second, status="running", point=point | {"since_unix_s": since_unix_s})
+            now += 8.0
+            assert timer.overdue(job) is None
+
+    def test_a_campaign_begun_with_a_relative_trace_goes_on(self, tmp_path):
+        """Earlier versions kept its path as it was in the file."""
+        (tmp_path / "trace.jsonl").write_text("{}\n")
+        file = write(tmp_path, TINY.replace("[bench]", '[bench]\ntrace = "trace.jsonl"'))
+        folder = begin(file, tmp_path / "out", here=False)
+        record = json.loads((folder.folder / "campaign.json").read_text())
+        record["campaign"]["bench"]["trace"] = "trace.jsonl"
+        earlier = Campaign.model_validate(record["campaign"])
+        (folder.folder / "campaign.json").write_text(json.dumps(record | {"digest": earlier.digest()}))
+        for _ in range(2):
+            assert reopen(folder.folder).campaign().bench["trace"] == str(tmp_path.resolve() / "trace.jsonl")
+        file.write_text(file.read_text().replace("12 requests", "13 requests"))
+        with pytest.raises(BadConfig, match="has changed since"):
+            reopen(folder.folder)
 
 
 class TestMistakes:

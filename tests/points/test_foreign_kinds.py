@@ -111,7 +111,7 @@ class TestFailures:
         write_points(import_files([bad], catalog=catalog, values=values)[0], alone)
         for ask, kind in ((frontiers, FrontierQuestion), (compare, CompareQuestion)):
             more = {"e2e_s": 10} if kind is CompareQuestion else {}
-            with pytest.raises(NoData, match=r"1 point flagged \(errors\); add 'suspicious': true"):
+            with pytest.raises(NoData, match=r"1 point flagged \(errors\); add suspicious=True"):
                 ask(kind(**{**question, "points": (alone,)}, **more))
         assert frontiers(FrontierQuestion(**{**question, "points": (alone,)}, suspicious=True)).points
 

@@ -118,14 +118,24 @@ def test_the_words_of_a_configuration_give_its_values(**values):
             assert options[field.name] == getattr(config, field.name), field.name
 
 
-def test_a_point_of_sessions_gives_the_workload_without_its_hash_or_lengths():
-    stated = {"workload": "rag#12345678", "sessions": 4.0, "isl": 3000, "osl": 90, "n_gpus": 4, "tp": 4}
+def point_of_sessions(label: str) -> dict[str, object]:
+    stated = {"workload": label, "sessions": 4.0, "isl": 3000, "osl": 90, "n_gpus": 4, "tp": 4}
     names = {"origin": "measured", "accelerator": "H200", "model": "llama-3-70b", "engine": "vllm", "precision": "fp8"}
-    point = dict.fromkeys(column.name for column in STORED) | stated | names
-    recipe = recipe_of_point(point)
+    return dict.fromkeys(column.name for column in STORED) | stated | names
+
+
+def test_a_point_of_sessions_gives_the_workload_without_its_hash_or_lengths():
+    recipe = recipe_of_point(point_of_sessions("rag#12345678"))
     options = options_of(list(recipe.bench))
     assert (options["workload"], options["concurrency"], options["osl"]) == ("rag", "4", None)
     assert "--isl" not in recipe.bench and any("rag#12345678" in what for what in recipe.unknown)
+
+
+def test_a_point_of_a_trace_asks_for_its_file():
+    recipe = recipe_of_point(point_of_sessions("coding#12345678"))
+    options = options_of(list(recipe.bench))
+    assert (options["workload"], options["trace"], options["concurrency"]) == (None, "coding", "4")
+    assert any("coding#12345678, which the catalog does not have" in what for what in recipe.unknown)
 
 
 def test_what_a_run_learned_is_no_option():

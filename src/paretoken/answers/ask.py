@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from paretoken.answers.field_names import answer_in_fields
+from paretoken.answers.field_names import answer_in_fields, in_fields
 from paretoken.answers.registry import VERBS, Verb
 from paretoken.answers.seam import Question, question_from_json, to_json
 from paretoken.errors import ParetokenError, UnknownName
@@ -44,12 +44,17 @@ def ask(verb: str, question: bytes | str | Mapping[str, object]) -> Envelope:
     """Answer the question that JSON text or a mapping holds; UnknownName, BadConfig or another ParetokenError."""
     entry = verb_named(verb)
     typed_question = question_from_json(entry.question, question)
+    return envelope_of(verb, typed_question, answer_of(entry, typed_question))
+
+
+def answer_of(entry: Verb, question: Question) -> object:
+    """The typed answer of a question that was asked in JSON; its errors name fields as JSON has them."""
     try:
-        typed_answer = entry.function(typed_question)
+        return entry.function(question)
     except ParetokenError as e:
+        e.reword(in_fields(e.on_command_line, type(question)))
         e.on_command_line = str(e)  # a question in JSON has fields there, too
         raise
-    return envelope_of(verb, typed_question, typed_answer)
 
 
 def envelope_of(verb: str, question: Question, typed_answer: object) -> Envelope:

@@ -1,7 +1,8 @@
 """Options of the command line in a sentence, as the fields of a question: for JSON, a form, an agent and Python.
 
 What is wrong with a question is found in many rooms, and their sentences name options: `choose one with --precision`.
-A reader of JSON sees `choose one with 'precision'`, and of a flag `add 'suspicious': true`.
+A reader of JSON sees `choose one with 'precision'`, and of a flag `add 'suspicious': true`, in Python
+`add suspicious=True`.
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ OTHER_NAMES = {
 """Fields of options that have neither the name of their field nor its singular."""
 COMMAND = "paretoken "
 """What a command in an answer begins with; its options are those to type."""
-_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
+_OPTION = re.compile(r"\bparetoken [a-z][^'`;]*|(?<![\w-])--([a-z][a-z0-9-]*)")
+"""A command in a sentence, up to the quote or the semicolon that ends it, or the name of an option elsewhere."""
 
 
-def in_fields(sentence: str, kind: type[object]) -> str:
-    """The sentence with the fields of this kind of question for its options; options that are no field stay."""
+def in_fields(sentence: str, kind: type[object], *, python: bool = False) -> str:
+    """The sentence with the fields of this kind of question for its options; flags as JSON or Python has them.
+
+    Options that are no field stay, as do those of a command in the sentence: `'paretoken import --keep-going'`.
+    """
     if "--" not in sentence:
         return sentence
-    return _OPTION.sub(lambda option: _written(option[1].replace("-", "_"), kind) or option[0], sentence)
+    return _OPTION.sub(lambda m: (m[1] and _written(m[1].replace("-", "_"), kind, python=python)) or m[0], sentence)
 
 
 def answer_in_fields(value: Any, kind: type[object]) -> Any:
@@ -68,15 +73,16 @@ def field_for(word: str, names: Collection[str]) -> str:
     return next((name for name in spellings if name in names), "")
 
 
-def _written(option: str, kind: type[object]) -> str:
-    """The field of an option as JSON has it, a flag with its value; "" for an option that is no field."""
+def _written(option: str, kind: type[object], *, python: bool) -> str:
+    """The field of an option as JSON or Python has it, a flag with its value; "" for an option that is no field."""
     if kind not in _TYPES:
         _TYPES[kind] = dict(_fields(kind))
-    for word, value in ((option, "true"), (option.removeprefix("no_"), "false")):
+    for word, value in ((option, True), (option.removeprefix("no_"), False)):
         for prefix, types in _TYPES[kind].items():
             if name := field_for(word, types):
-                flag = f": {value}" if types[name] is bool else ""
-                return f"'{prefix}{name}'{flag}"
+                if types[name] is not bool:
+                    return f"'{prefix}{name}'"
+                return f"{prefix}{name}={value}" if python else f"'{prefix}{name}': {str(value).lower()}"
     return ""
 
 

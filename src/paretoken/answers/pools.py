@@ -166,7 +166,8 @@ def predict_disaggregated(question: PoolsQuestion, data: PredictionData | None =
     """Predict a disaggregated layout; NoData if even one user misses the SLO."""
     question, data = prepared(question, data)
     pools, note = question.pools(question.layout, data.catalog)
-    require_loads(question.concurrency)
+    if question.slo is None:
+        require_loads(question.concurrency)
     users = question.concurrency if question.slo is None else (_highest(question, pools, data),)
     cases = [pooled_case(pools, question.lengths, n, catalog=data.catalog) for n in users]
     pools = cases[0].pools

@@ -58,7 +58,8 @@ class PredictQuestion(DeploymentQuestion):
         if self.out and (self.rate is not None or self.slo is not None):
             other = "--slo" if self.rate is None else "--rate"
             raise BadConfig(f"--out takes operating points at --concurrency; leave out {other}")
-        require_loads(self.concurrency)
+        if self.rate is None and self.slo is None:
+            require_loads(self.concurrency)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,8 +33,8 @@ def takes(
 ) -> Callable[[Callable[Concatenate[Q, More], A]], QuestionFunction[Q, Fields, More, A]]:
     """Let a verb's function also take the fields of its question: BadConfig names a key that is unknown or wrong.
 
-    Its errors name fields of the question, and options where a command line prints them. A type checker reads the
-    fields from the class of the question.
+    Its errors name fields of the question as Python has them, and options where a command line prints them. A type
+    checker reads the fields from the class of the question.
     """
 
     def decorated(function: Callable[..., A]) -> QuestionFunction[Q, Fields, More, A]:
@@ -45,7 +45,7 @@ def takes(
             try:
                 answer = function(*args, **kwargs)
             except ParetokenError as e:
-                e.reword(in_fields(str(e), type(args[0])))
+                e.reword(in_fields(str(e), type(args[0]), python=True))
                 raise
             return _with_question(answer, function, args, kwargs)
 

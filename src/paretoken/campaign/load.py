@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -114,11 +115,7 @@ def _keys_at(error: ValidationError) -> list[str]:
 
 def _with_paths(folder: Path, campaign: Campaign) -> Campaign:
     """The campaign with its relative paths made absolute."""
-
-    def resolved(path: str) -> str:
-        """A path that exists in the folder is made absolute; a hub name or an absolute path stays."""
-        return str(folder / path) if path and (folder / path).exists() else path
-
+    resolved = partial(_resolved, folder)
     models = {
         name: m.model_copy(
             update={
@@ -133,7 +130,17 @@ def _with_paths(folder: Path, campaign: Campaign) -> Campaign:
             "models": models,
             "recipes": {k: folder / v for k, v in campaign.recipes.items()},
             "catalog": [folder / c for c in campaign.catalog],
-            "bench": campaign.bench
-            | {key: resolved(str(campaign.bench[key])) for key in BENCH_FILES if campaign.bench.get(key)},
+            "bench": with_bench_files(folder, campaign).bench,
         }
     )
+
+
+def with_bench_files(folder: Path, campaign: Campaign) -> Campaign:
+    """The campaign with the relative paths of [bench] made absolute."""
+    files = {key: _resolved(folder, str(campaign.bench[key])) for key in BENCH_FILES if campaign.bench.get(key)}
+    return campaign.model_copy(update={"bench": campaign.bench | files})
+
+
+def _resolved(folder: Path, path: str) -> str:
+    """A path that exists in the folder is made absolute; a hub name or an absolute path stays."""
+    return str(folder / path) if path and (folder / path).exists() else path

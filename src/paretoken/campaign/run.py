@@ -8,7 +8,7 @@ from pathlib import Path
 from paretoken.campaign.collect import collect
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.feasible import check_here, nvidia_or_amd
-from paretoken.campaign.load import load_campaign
+from paretoken.campaign.load import load_campaign, with_bench_files
 from paretoken.campaign.plan import Plan, check_room, make_plan
 from paretoken.campaign.state import PENDING, CampaignFolder
 from paretoken.campaign.supervise import supervise
@@ -63,7 +63,8 @@ def reopen(out: Path, *, retry_failed: bool = False) -> CampaignFolder:
     file = Path(record["file"])
     if file.is_file():
         campaign = load_campaign(file)
-        if campaign.digest() != record["digest"]:
+        begun = with_bench_files(file.parent.resolve(), folder.campaign())  # earlier versions left them relative
+        if campaign.digest() not in (record["digest"], begun.digest()):
             raise BadConfig(
                 f"{file} has changed since {out} began; undo the change, or run the new campaign with another --out"
             )

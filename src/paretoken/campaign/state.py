@@ -25,7 +25,7 @@ from typing_extensions import TypedDict
 from paretoken import __version__
 from paretoken.bench.lock import is_locked
 from paretoken.bench.lock import locked as locked
-from paretoken.bench.run_folder import write_json
+from paretoken.bench.run_folder import SUMMARY, write_json
 from paretoken.campaign.config import Campaign
 from paretoken.campaign.matrix import MatrixCell, ServingConfig
 from paretoken.campaign.plan import CampaignJob, Plan
@@ -35,6 +35,8 @@ from paretoken.plain_files import as_type, read_json
 
 VERSION = 1
 CAMPAIGN, JOBS, JOB, CELL, POINTS, LOCK = "campaign.json", "jobs", "job.json", "cell.json", "points.parquet", ".lock"
+LOST = "summary.lost.json"
+"""The summary of a level whose server died, in the folder to which that level is moved."""
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
 Status = Literal["pending", "running", "done", "failed"]
 _KEEPS_ALL = with_config(ConfigDict(extra="allow"))
@@ -161,11 +163,11 @@ class CampaignFolder:
     def identity(self) -> str:
         """What no other campaign has, on any machine: its id, or the path of a folder that is older than ids."""
         record = self.record()
-        return record.get("id") or f"{self.folder.resolve()} {record['digest']}"
+        return record.get("id") or f"{self.folder.resolve()}\n{record['digest']}"
 
     def refresh(self, campaign: Campaign) -> None:
-        """Take over settings that the digest does not cover: where on a cluster the campaign runs."""
-        if campaign.kubernetes != self.campaign().kubernetes:
+        """Take over what may differ in the same campaign: where on a cluster it runs, and paths made absolute."""
+        if campaign != self.campaign():
             write_json(self.folder / CAMPAIGN, {**self.record(), "campaign": campaign.model_dump(mode="json")})
 
     def jobs(self) -> list[CampaignJob]:
@@ -229,7 +231,8 @@ class JobFolder:
         """Record a failed attempt of a cell. After the first and `retries` more the cell stays failed."""
         attempts = [*self.cell(cell)["attempts"], {"at": now(), "kind": kind, "reason": reason}]
         over = len(attempts) > retries
-        self.note_cell(cell, status=FAILED if over else PENDING, attempts=attempts, reason=reason, kind=kind)
+        status = FAILED if over else PENDING
+        self.note_cell(cell, status=status, attempts=attempts, reason=reason, kind=kind, point=None)
 
     def open_cells(self) -> list[MatrixCell]:
         """Cells that are neither done nor failed for good."""
@@ -242,6 +245,10 @@ class JobFolder:
     def _cells(self, *statuses: str) -> list[MatrixCell]:
         return [cell for cell in self.job.cells if self.cell(cell)["status"] in statuses]
 
+    def point(self) -> PointNow | None:
+        """The point that is measured now; None between points."""
+        return next((point for cell in self._cells(RUNNING) if (point := self.cell(cell).get("point"))), None)
+
     def begin_attempt(self) -> None:
         """No open cell is measured now, whatever a worker noted that was killed, perhaps days ago."""
         for cell in self.open_cells():
@@ -251,7 +258,13 @@ class JobFolder:
         """Count an attempt that failed: of the cell that was measured, or of every open cell where none was."""
         for cell in self._cells(RUNNING) or self.open_cells():
             self.failed(cell, reason, kind, retries)
-            self.note_cell(cell, point=None)
+
+    def forget_lost_levels(self) -> None:
+        """Remove summaries that came here before the load moved their levels aside: these are measured again."""
+        for lost in self.folder.glob(f"*/levels/*/{LOST}"):
+            summary = lost.parent.with_name(lost.parent.name.partition(".")[0]) / SUMMARY
+            if summary.is_file() and summary.read_bytes() == lost.read_bytes():
+                summary.unlink()
 
     def next_log(self, name: str) -> Path:
         """Where the next log of that name goes."""

@@ -30,7 +30,7 @@ class PointTimer:
 
     def overdue(self, job: JobFolder) -> str | None:
         """Why the point of the job has failed, if it takes too long."""
-        point = next((point for cell in job.job.cells if (point := job.cell(cell).get("point"))), None)
+        point = job.point()
         if point != self.point:
             self.point, self.since_s = point, self.clock()
         if point is None or self.clock() - self.since_s <= self.timeout_s:

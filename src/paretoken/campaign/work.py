@@ -23,7 +23,7 @@ from paretoken.campaign.kubernetes.attached import PORT, Attached, EngineAway
 from paretoken.campaign.matrix import MatrixCell
 from paretoken.campaign.probing import accuracy_probe, warm_up
 from paretoken.campaign.serve import has_random_weights, served, tokenizer_of
-from paretoken.campaign.state import DONE, FAILED, LOCK, RUNNING, CampaignFolder, JobFolder, PointNow, locked, now
+from paretoken.campaign.state import DONE, FAILED, LOCK, LOST, RUNNING, CampaignFolder, JobFolder, PointNow, locked, now
 from paretoken.campaign.telemetry import FIGURES, keep_telemetry
 from paretoken.catalog.loader import Catalog, load_catalog
 from paretoken.engines.command import Command
@@ -228,7 +228,7 @@ def _blame(server: Launched, run: RunFolder, level: LevelOnDisk) -> None:
     try:
         server.check(answers=True)
     except EngineFailed:
-        (level.folder / SUMMARY).rename(level.folder / "summary.lost.json")  # else it would count as finished
+        (level.folder / SUMMARY).rename(level.folder / LOST)  # else it would count as finished
         run.clear(int(level.folder.name))
         run.refresh()
         raise

@@ -10,7 +10,7 @@ from typing import Any
 
 import rich_click as click
 
-from paretoken.cli.context import today
+from paretoken.cli import context
 from paretoken.cli.formats import FORMATS, take_format, take_json, take_wide
 from paretoken.cli.money import take_code, take_rate
 from paretoken.cli.names import ACCELERATOR, BUNDLE, ENGINE, MODEL, PRECISION, TCO_SET, TOKENS, WORKLOAD
@@ -52,7 +52,7 @@ def _day(ctx: click.Context, param: click.Parameter, value: str | None) -> date 
         day = date.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a day; write it as 2026-05-01.", ctx, param) from None
-    if day > today():
+    if day > context.today():
         raise click.BadParameter(f"{day} is in the future; give a day up to today.", ctx, param)
     return day
 

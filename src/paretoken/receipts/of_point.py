@@ -11,6 +11,7 @@ import orjson
 import polars as pl
 
 from paretoken.bench.config import BenchConfig
+from paretoken.catalog.loader import load_catalog
 from paretoken.errors import UnknownName
 from paretoken.points.schema import STORED
 from paretoken.receipts.bench_line import bench_words
@@ -69,7 +70,8 @@ def _config(point: Mapping[str, Any]) -> BenchConfig:
     label = point.get("workload")
     config = BenchConfig(
         urls=(HERE,),
-        workload=name_in(label) if label else None,
+        workload=name_in(label) if label and not _is_foreign(label) else None,
+        trace=name_in(label) if label and _is_foreign(label) else None,
         rate=f"{rate:g}" if rate else None,
         concurrency=str(max(1, round(users))) if users and not rate else None,
         gpus=point.get("n_gpus") or 1,
@@ -86,6 +88,11 @@ def _config(point: Mapping[str, Any]) -> BenchConfig:
     return config if label else replace(config, isl=str(point["isl"]), osl=str(point["osl"]))
 
 
+def _is_foreign(label: str) -> bool:
+    """Whether the sessions of a label are not in the catalog: those of a trace, or of a catalog of the source."""
+    return name_in(label) not in load_catalog().session_workloads
+
+
 def _unknown(launch: ServerLaunch, point: Mapping[str, Any]) -> Iterator[str]:
     """What the source does not state."""
     if launch.basis == "unknown":
@@ -94,7 +101,9 @@ def _unknown(launch: ServerLaunch, point: Mapping[str, Any]) -> Iterator[str]:
         yield "the options that the source started its server with, beyond the columns above"
     if other := other_version(launch, point):
         yield other
-    if label := point.get("workload"):
+    if (label := point.get("workload")) and _is_foreign(label):
+        yield f"the sessions {label}, which the catalog does not have: give their file after --trace"
+    if label:
         yield f"whether your run plays the same sessions: its points must carry the workload {label}"
     if point["origin"] == "predicted":
         yield "whether it can be measured at all: the point is predicted"

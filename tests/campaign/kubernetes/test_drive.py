@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -266,6 +267,77 @@ def test_only_what_is_new_is_fetched_by_the_clock_of_the_pod(begun, tmp_path):
     assert {p.name for p in (tmp_path / "all/jobs/a").iterdir()} == {"old", "new", "new.journal"}
 
 
+def test_a_long_transfer_has_heartbeats(begun, tmp_path, monkeypatch):
+    """The load ends without them, and a transfer may take longer than it waits."""
+    monkeypatch.setattr(kubectl, "HEARTBEAT_S", 0.05)
+    folder, _ = begun([BOTH])
+    beats, program = tmp_path / "beats", tmp_path / "bin" / "kubectl"
+    program.write_text(
+        f"#!{sys.executable} -IS\nimport os, pathlib, sys, tarfile, time\nbeats = pathlib.Path({str(beats)!r})\n"
+        "if sys.argv[-2] == 'touch':\n    sys.exit(beats.touch())\n"
+        "while not beats.exists():\n    time.sleep(0.01)\n"
+        "if '--stdin' in sys.argv:\n    sys.exit(not sys.stdin.buffer.read())\n"
+        "tarfile.open(fileobj=sys.stdout.buffer, mode='w|').close()\n"
+    )
+    monkeypatch.setattr(kubectl, "STREAM_S", 20.0)
+    client = Kubectl(folder.campaign().kubernetes)
+    client.pull("load-1", "jobs/a", tmp_path)
+    beats.unlink()
+    client.push("load-1", lambda tar: None, Event())
+    assert beats.exists()
+
+
+def test_what_the_load_wrote_while_this_machine_slept_is_new(begun, monkeypatch):
+    folder, _ = begun([BOTH])
+    (job,), windows, at = folder.jobs(), [], {"clock": 0.0, "wall": 0.0}
+    monkeypatch.setattr(Kubectl, "pull", lambda *_, newest_s=None: windows.append(newest_s))
+    driver = JobDriver(
+        folder, folder.of(job), *prepared(folder), Event(), lambda: at["clock"], wall_clock=lambda: at["wall"]
+    )
+    for clock, wall in ((0.0, 0.0), (20.0, 600.0), (40.0, 0.0)):
+        at |= {"clock": clock, "wall": wall}
+        driver._pull(BOTH[1])
+    driver._pull(BOTH[1], everything=True)
+    assert windows == [None, 660.0, 80.0, None]
+
+
+def test_a_long_transfer_that_fails_is_no_silence_of_the_cluster(begun, monkeypatch):
+    """One list that fails after it does not end the campaign."""
+    monkeypatch.setattr(drive, "PULL_S", -1.0)
+    folder, place = begun([BOTH, BOTH, ENDED])
+    measured(folder, place, 1, _16_8="done", _32_16="done")
+    (job,), pull, at_s = folder.jobs(), Kubectl.pull, [0.0]
+
+    def slow_then_cut(self, *words, newest_s=None):
+        if list(place.glob("created-*")) and not (place / "cut").exists():
+            (place / "cut").touch()
+            (place / "refuse").write_text("get-pods 1")
+            at_s[0] += drive.LOST_S + 1
+            raise ParetokenError("connection reset")
+        pull(self, *words, newest_s=newest_s)
+
+    monkeypatch.setattr(Kubectl, "pull", slow_then_cut)
+    JobDriver(folder, folder.of(job), *prepared(folder), Event(), lambda: at_s[0], lambda: at_s[0]).drive()
+    assert (place / "cut").exists() and states(folder) == [("done", None)] * 2
+
+
+def test_a_level_that_was_fetched_before_its_engine_was_missed_is_measured_again(begun):
+    """The load writes the summary of a failed level, and moves it aside once the engine has not answered."""
+    folder, place = begun([BOTH, ENDED], [BOTH, ENDED])
+    (job,) = folder.jobs()
+    here = folder.of(job).folder / "16-8/levels"
+    for name in ("0001", "0002"):
+        (here / name).mkdir(parents=True)
+        (here / name / "summary.json").write_text(name)
+    aside = place / f"measured-1/jobs/{job.slug}/16-8/levels/0002.cut1"
+    aside.mkdir(parents=True)
+    (aside / "summary.lost.json").write_text("0002")
+    measured(folder, place, 2, _16_8="done", _32_16="done")
+    JobDriver(folder, folder.of(job), *prepared(folder), Event()).drive()
+    assert [(here / name / "summary.json").exists() for name in ("0001", "0002")] == [True, False]
+    assert (here / "0002.cut1/summary.lost.json").exists()
+
+
 def test_a_lost_engine_costs_the_cell_that_was_measured(begun):
     folder, place = begun([BOTH, [pod("engine", server=over(1)), BOTH[1]]], [BOTH, ENDED])
     measured(folder, place, 1, _16_8="running")
@@ -500,6 +572,16 @@ def test_two_campaigns_of_one_file_and_path_have_their_own_objects(begun, tmp_pa
     folder.folder.rename(tmp_path / "kept")
     names.add(prepared(begin(tmp_path / "c.toml", tmp_path / "out", here=False))[0].name)
     assert len(names) == 2 and prepared(CampaignFolder(tmp_path / "kept"))[0].name in names
+
+
+def test_objects_of_a_campaign_that_an_earlier_version_began_are_found(begun):
+    folder, _ = begun([BOTH])
+    record = json.loads((folder.folder / "campaign.json").read_text())
+    del record["id"]
+    (folder.folder / "campaign.json").write_text(json.dumps(record))
+    (job,) = folder.jobs()
+    key = f"{folder.folder.resolve()}\n{record['digest']}\n{job.slug}"
+    assert prepared(folder)[0].name.endswith(hashlib.sha256(key.encode()).hexdigest()[:10])
 
 
 def test_a_full_disk_here_is_named(tmp_path):

@@ -15,7 +15,7 @@ from paretoken.bench.live_file import LIVE, LiveFile
 from paretoken.bench.lock import locked
 from paretoken.bench.plan import Closed, Stop
 from paretoken.bench.stats.metrics_reading import MetricsReading
-from paretoken.errors import BadFile
+from paretoken.errors import BadFile, NoData
 from paretoken.serve.api.openapi import ROOT
 from paretoken.serve.app import create_app
 from paretoken.serve.runs.index import RunIndex
@@ -240,6 +240,25 @@ def test_runs_beyond_the_first_are_listed_without_figures(tmp_path, monkeypatch)
     index.close()
     assert first["now"]["load"] == "4 users"
     assert set(second["now"].values()) == {None}
+
+
+@pytest.mark.parametrize("error", [NoData("it went away"), FileNotFoundError()])
+def test_a_run_that_went_away_leaves_the_list_of_the_others(tmp_path, monkeypatch, error):
+    for name in ("a", "b"):
+        live(bare_run(tmp_path / name), 2)
+    index = RunIndex(tmp_path)
+    index.refresh()
+    read = RunWatch.picture
+
+    def picture(watch):
+        if watch._folder.name == "a":
+            raise error
+        return read(watch)
+
+    monkeypatch.setattr(RunWatch, "picture", picture)
+    rows = {row["path"]: row["now"] for row in live_rows(index, RunWatches(index))}
+    index.close()
+    assert set(rows["a"].values()) == {None} and rows["b"]["load"] == "4 users"
 
 
 def test_readers_of_runs_are_bounded(tmp_path, monkeypatch):

@@ -10,8 +10,8 @@ from functools import partial
 from threading import Event
 from typing import cast
 
-from paretoken.campaign.kubernetes.kubectl import Kubectl
-from paretoken.campaign.kubernetes.manifests import ALONE_MINUTES, JobObjects
+from paretoken.campaign.kubernetes.kubectl import HEARTBEAT_S, Kubectl
+from paretoken.campaign.kubernetes.manifests import JobObjects
 from paretoken.campaign.kubernetes.parcel import pack
 from paretoken.campaign.kubernetes.pods import (
     COMPONENTS,
@@ -42,8 +42,6 @@ SETTLE_S = 20.0
 """How long the cluster may take to show that an engine has ended."""
 LOST_S = 300.0
 """How long the cluster may not answer before the campaign ends, and may not send the results before they are lost."""
-HEARTBEAT_S = ALONE_MINUTES * 60 / 3
-"""Time between heartbeats of the driver while nothing is fetched: two of them may fail."""
 SLACK_S = 60.0
 """Files get their names once they are whole; one that was begun this long before a transfer counts as new."""
 
@@ -70,9 +68,9 @@ class JobDriver:
     kubectl: Kubectl
     stop: Event
     clock: Callable[[], float] = time.monotonic
-    answered_s: float = field(default=0.0, init=False)
-    pulled_s: float | None = field(default=None, init=False)
-    """When the last transfer began after which everything was here; None before the first of an attempt."""
+    wall_clock: Callable[[], float] = time.time
+    pulled: tuple[float, float] | None = field(default=None, init=False)
+    """When the last transfer of this attempt began after which everything was here, by both clocks."""
 
     def drive(self) -> None:
         """Run the job to its end, or until `stop` is set. Its objects are deleted however it ends."""
@@ -99,7 +97,7 @@ class JobDriver:
 
     def _attempt(self) -> None:
         """One life of the engine. AttemptFailed where it ends too early."""
-        self.answered_s, self.pulled_s = self.clock(), None
+        self.pulled = None
         self.job.begin_attempt()
         starts = len(self.job.status()["starts"])
         with self._on_cluster():
@@ -207,17 +205,15 @@ class JobDriver:
 
     def _pods(self) -> list[Pod]:
         """The pods of the job, after a pause. Stopped when the campaign is interrupted."""
+        until_s = self.clock() + LOST_S
         while True:
             if self.stop.wait(LOOK_S):
                 raise Stopped
             try:
-                pods = self.kubectl.pods(self.objects.name)
+                return self.kubectl.pods(self.objects.name)
             except ParetokenError:
-                if self.clock() - self.answered_s > LOST_S:
+                if self.clock() > until_s:
                     raise
-                continue
-            self.answered_s = self.clock()
-            return pods
 
     def _push(self, load: Pod) -> None:
         """Send the job, which the load waits for."""
@@ -228,14 +224,15 @@ class JobDriver:
                 raise Stopped from e
             reason = f"the campaign did not reach the pod of the load: {e}"
             raise AttemptFailed(Trouble(reason, "transfer", True)) from e
-        self.answered_s = self.clock()
 
     def _pull(self, load: Pod, *, everything: bool = False) -> None:
         """Fetch what is new in the load's pod, or everything that it wrote."""
-        began_s = self.clock()
-        newest_s = None if everything or self.pulled_s is None else began_s - self.pulled_s + SLACK_S
+        began, newest_s = (self.clock(), self.wall_clock()), None
+        if self.pulled and not everything:  # the first clock stops while this machine sleeps, the second may be set
+            newest_s = SLACK_S + max(now_s - then_s for now_s, then_s in zip(began, self.pulled, strict=True))
         self.kubectl.pull(pod_name(load), f"{JOBS}/{self.job.job.slug}", self.folder.folder, newest_s=newest_s)
-        self.pulled_s, self.answered_s = began_s, self.clock()
+        self.pulled = began
+        self.job.forget_lost_levels()
 
     def _pull_all(self, load: Pod) -> None:
         """Fetch everything, again and again while the cluster does not send it. AttemptFailed where it is lost."""

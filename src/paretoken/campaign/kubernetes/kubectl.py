@@ -19,7 +19,7 @@ from typing import IO
 
 from paretoken.campaign.cluster_settings import KubernetesSettings
 from paretoken.campaign.commands import output_of
-from paretoken.campaign.kubernetes.manifests import FOLDER_AT, HEARTBEAT, PUSHED, selector
+from paretoken.campaign.kubernetes.manifests import ALONE_MINUTES, FOLDER_AT, HEARTBEAT, PUSHED, selector
 from paretoken.campaign.kubernetes.pods import KEEPER, Pod, PodList
 from paretoken.engines.kubernetes.text import Manifest
 from paretoken.errors import BadConfig, BadFile, CannotWrite, ParetokenError
@@ -28,6 +28,8 @@ from paretoken.plain_files import as_type
 
 STREAM_S = 1800.0
 """Longest time of a transfer."""
+HEARTBEAT_S = ALONE_MINUTES * 60 / 3
+"""Time between heartbeats of the driver, also during a transfer: two of them may fail."""
 STOP_S = 0.5
 """How soon a transfer ends after an interruption."""
 LOG_LINES = 5_000
@@ -71,13 +73,14 @@ class Kubectl:
         return self._run("logs", pod, f"--container={container}", f"--tail={LOG_LINES}")
 
     def heartbeat(self, pod: str) -> None:
-        """Show the load's pod that its driver is there, as every `pull` does."""
+        """Show the load's pod that its driver is there, as every transfer does."""
         self._run("exec", pod, f"--container={KEEPER}", "--", "touch", HEARTBEAT)
 
     def push(self, pod: str, write: Callable[[tarfile.TarFile], None], stop: Event) -> None:
         """Put files into the campaign's folder of a pod, until `stop` is set; the load starts once all have arrived."""
-        script = f"tar xmf - -C {FOLDER_AT} && touch {PUSHED}"
+        script = f"touch {HEARTBEAT} && tar xmf - -C {FOLDER_AT} && touch {PUSHED}"
         with (
+            self._beating(pod),
             self._streaming(("exec", "--stdin", *_shell(pod, script)), stop) as process,
             tarfile.open(fileobj=process.stdin, mode="w|") as tar,
         ):
@@ -95,10 +98,26 @@ class Kubectl:
             "[ $? -lt 2 ]"  # 1 is a file that grew while it was read
         )
         with (
+            self._beating(pod),
             self._streaming(("exec", *_shell(pod, script)), Event()) as process,
             tarfile.open(fileobj=process.stdout, mode="r|") as tar,
         ):
             unpack(tar, inside, into)
+
+    @contextmanager
+    def _beating(self, pod: str) -> Iterator[None]:
+        """Heartbeats during a transfer, which may take longer than the load goes on without them."""
+        over = Event()
+        Thread(target=self._beat, args=(pod, over), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _beat(self, pod: str, over: Event) -> None:
+        while not over.wait(HEARTBEAT_S):
+            with suppress(ParetokenError):
+                self.heartbeat(pod)
 
     @contextmanager
     def _streaming(self, words: Sequence[str], stop: Event) -> Iterator[subprocess.Popen[bytes]]:

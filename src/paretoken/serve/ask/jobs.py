@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from paretoken.answers.ask import Envelope, envelope_of, verb_named
+from paretoken.answers.ask import Envelope, answer_of, envelope_of, verb_named
 from paretoken.answers.seam import Question, question_from_json, to_json
 from paretoken.report.asked.page import page_data, render_answer
 from paretoken.report.asked.view import AnswerView
@@ -61,7 +61,7 @@ def _answered(payload: bytes) -> tuple[Envelope, object, Question]:
     question = question_from_json(entry.question, text)
     require_inside(question, folder)
     question = bounded(question)
-    answer = entry.function(question)
+    answer = answer_of(entry, question)
     reply = envelope_of(verb.decode(), question, answer)
     if names_files(question, folder):
         reply = replace(reply, command=f"cd {shlex.quote(str(folder))} && {reply.command}")

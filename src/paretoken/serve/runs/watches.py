@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from paretoken.errors import ParetokenError
 from paretoken.serve.runs.index import RunIndex
 from paretoken.serve.runs.live import Picture, RunWatch
 
@@ -18,17 +20,19 @@ AS_THEY_ARE = ("state", "number", "of", "load", "elapsed_s", "seconds", "running
 
 @dataclass(slots=True)
 class RunWatches:
-    """One reader for each run, whoever watches it."""
+    """One reader for each run, whoever watches it: the list reads in threads beside the streams."""
 
     index: RunIndex
     watches: dict[str, RunWatch] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def of(self, path: str) -> RunWatch:
         """The reader of a run; NoData for what is not in the index."""
         folder = self.index.root / self.index.place(path).path
-        while path not in self.watches and len(self.watches) >= MOST_WATCHED:
-            del self.watches[next(iter(self.watches))]
-        return self.watches.setdefault(path, RunWatch(folder))
+        with self._lock:
+            while path not in self.watches and len(self.watches) >= MOST_WATCHED:
+                del self.watches[next(iter(self.watches))]
+            return self.watches.setdefault(path, RunWatch(folder))
 
 
 def live_rows(index: RunIndex, watches: RunWatches) -> list[dict[str, object]]:
@@ -36,9 +40,17 @@ def live_rows(index: RunIndex, watches: RunWatches) -> list[dict[str, object]]:
     query = f"SELECT * FROM runs WHERE measuring ORDER BY started DESC, path LIMIT {MOST_LISTED}"  # noqa: S608
     rows = index.tables(query)
     return [
-        {**row, "now": level_now(watches.of(str(row["path"])).picture() if place < MOST_READ else {})}
+        {**row, "now": level_now(_picture(watches, str(row["path"])) if place < MOST_READ else {})}
         for place, row in enumerate(rows)
     ]
+
+
+def _picture(watches: RunWatches, path: str) -> Picture:
+    """What a run says of itself; nothing where it went away, or where its files cannot be read: the list goes on."""
+    try:
+        return watches.of(path).picture()
+    except (ParetokenError, OSError):
+        return {}
 
 
 def level_now(picture: Picture) -> dict[str, object]:
