@@ -69,6 +69,16 @@ def test_inferencex_comes_back_as_the_same_point(measured, tmp_path):
     assert row["origin"] == "published"  # the format is a publication's; the importer's --origin says otherwise
 
 
+def test_requests_outside_the_window_come_back_as_no_failures(measured, tmp_path):
+    assert measured.throughput.window.requests < measured.errors.requests
+    row = read_back(tmp_path, export("vllm", measured))
+    assert (row["error_rate"], row["notes"]) == (0.0, None)
+    failing = replace(measured, errors=replace(measured.errors, failed=5))
+    document = export("vllm", failing)
+    assert document["num_prompts"] == document["completed"] + 5
+    assert read_back(tmp_path, document)["notes"].startswith("5 of ")
+
+
 def test_vllm_comes_back_as_the_same_point(measured, tmp_path):
     point = measured.point
     row = read_back(tmp_path, export("vllm", measured))

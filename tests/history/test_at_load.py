@@ -269,3 +269,13 @@ def test_no_throughput_is_compared_where_nobody_counted_the_output():
     ]
     level = level_of(rows)
     assert {d.figure for d in compare([level], [level]).differences} == {"median E2E"}
+
+
+def test_a_request_cut_before_its_first_token_hides_no_throughput():
+    rows = closed(8, 40.0, stagger_s=0.13).to_dicts()
+    never = {"first_ns": -1, "last_ns": -1, "end_ns": 60 * S, "output_tokens": -1}
+    cut = [request(39 * S, [], status="cancelled", user=user, **never) for user in range(3)]
+    whole, with_cut = level_of(rows, 8), level_of(rows + cut, 8)
+    figures = [d.figure for d in compare([whole], [with_cut]).differences]
+    assert figures[:2] == ["output throughput", "total throughput"]
+    assert with_cut.summary.intervals["total_tok_s"] is not None

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 from paretoken.bench.config import OSL, BenchConfig
 from paretoken.bench.stats.level_summary import ErrorSummary
+from paretoken.sessions.label import SAMPLE_SESSIONS
 
 _COMPARED = (
     "api",
@@ -33,7 +34,7 @@ _COMPARED_IF_STATED = ("answers", "sessions", "session_seed", "trace_speed", "im
 
 def compared_settings(config: BenchConfig) -> dict[str, object]:
     """The settings that must be equal for two runs to be compared."""
-    values = config.as_dict()
+    values = config.as_dict() | ({"sessions": None} if config.sessions == SAMPLE_SESSIONS else {})
     stated = [f.name for f in fields(config) if f.name in _COMPARED_IF_STATED and values[f.name] != f.default]
     return {name: values[name] for name in (*_COMPARED, *stated)} | {"osl": config.osl or OSL}
 

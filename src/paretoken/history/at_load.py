@@ -3,7 +3,7 @@
 Within one run each, the difference B/A − 1 is bootstrapped in blocks of neighbouring requests; where a load
 was repeated, the spread between repeats is used instead, since it holds more: Welch's t where both sides were
 repeated, Student's where one was, whose spread is then assumed for the single run too.
-The share of failed requests is compared as the difference B − A, since it may be 0 (Fisher's exact test).
+The share of failures among ended requests is compared as the difference B − A, since it may be 0 (Fisher's exact test).
 The p-values of all figures and loads are corrected together (Holm 1979), so that one in twenty comparisons
 of equal runs, not one in twenty figures, shows a difference that is not there. Without a significant
 difference, the smallest detectable one is named: the one detected four times in five.

@@ -27,7 +27,8 @@ def vllm(summary: LevelSummary, over: Span = "window") -> dict[str, object]:
         "label": None,
         "model_id": model,
         "tokenizer_id": model,
-        "num_prompts": errors.requests,
+        # Readers take a prompt that is neither completed nor failed for a failure.
+        "num_prompts": span.requests + errors.failed,
         **without_none({name: point[name] for name in SELF_NAMED}),
         "request_rate": "inf" if closed else point["request_rate"],
         "burstiness": _burstiness(str(summary.config.get("arrivals", "poisson"))),

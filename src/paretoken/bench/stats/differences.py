@@ -95,7 +95,7 @@ def _errors(load: tuple[str, float], a: list[ComparedLevel], b: list[ComparedLev
         high=high,
         p_value=p,
         spread=spread,
-        basis=f"{n_a} against {counted(n_b, 'request')}",
+        basis=f"{n_a} against {counted(n_b, 'ended request')}",
     )
 
 

@@ -92,8 +92,8 @@ class Samples:
 
     @property
     def uncounted(self) -> Mask:
-        """Answers in one piece whose tokens nobody counted."""
-        return self.counted & ~self.streamed & np.isnan(self.osl)
+        """Answers in one piece whose tokens nobody counted; a request that was cut before any arrived is none."""
+        return self.counted & ~self.streamed & (self.last_ns >= 0) & np.isnan(self.osl)
 
     @property
     def counted(self) -> Mask:
