@@ -166,6 +166,8 @@ def score(state: State, ids: list[int]) -> tuple[list, list]:
 
 def answer(state: State, ids: list[int], n: int, stop: str | None, echo: bool) -> dict:
     """One request as plain values, before it is put into an engine's words."""
+    if state.fault == "batch-noise":
+        time.sleep(0.02)  # requests sent together then meet here, however slowly their client sends them
     given = (*score(state, ids),) if echo and state.fault != "generated-only" else ([], [])
     out = generate(state, ids, n, stop, together=state.inside > 1)
     found = {"ids": ids, "given": given, "out": out}
