@@ -141,7 +141,7 @@ def test_the_gate_closes_on_missed_goals_and_on_a_worse_run(call, server, tmp_pa
 
 
 def test_a_ladder_prints_a_table_and_one_level_in_full(call, server):
-    code, out, err = call(f"bench {server.base_url} {SHAPE} --concurrency 2,4 --until 2s --slo ttft_p99=5s --out run")
+    code, out, err = call(f"bench {server.base_url} {SHAPE} --concurrency 2,4 --until 2s --slo e2e_p99=9s --out run")
     assert code == 0, err
     head = next(line for line in out.splitlines() if line.startswith("load"))
     assert head.split()[:5] == ["load", "req/s", "tok/s", "TTFT", "p50"] and "SLO" in head and "GPU" not in head
@@ -153,7 +153,7 @@ def test_a_ladder_prints_a_table_and_one_level_in_full(call, server):
 
 
 def test_no_gate_opens_on_a_p99_of_too_few_requests(call, server):
-    line = f"bench {server.base_url} {SHAPE} --concurrency 4 --slo ttft_p99=60s --gate --out run"
+    line = f"bench {server.base_url} {SHAPE} --concurrency 4 --slo e2e_p99=60s --gate --out run"
     code, _, err = call(f"{line} --until 90requests")
     assert code == 1 and re.search(r"can't be judged: p99 needs 299 requests in the window, has \d\d\b", err)
 
