@@ -45,6 +45,7 @@ SLOW_FILES = {
     "bench/test_steady",
     "bench/test_stream_forms_served",
     "bench/test_traps",
+    "campaign/test_campaign_mistakes",
     "campaign/test_campaign_run",
     "campaign/test_campaign_slurm",
     "cli/test_calibrate_url",

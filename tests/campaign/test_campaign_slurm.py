@@ -46,7 +46,7 @@ JOBS = [
 
 
 class TestScripts:
-    def asked(self, tmp_path, text=""):
+    def slurm_campaign(self, tmp_path, text=""):
         return load_campaign(write(tmp_path, TINY + text))
 
     def test_one_array_for_each_kind_of_resource(self):
@@ -58,7 +58,7 @@ class TestScripts:
             '[slurm]\npartition = { H200 = "hopper" }\naccount = "perf"\ntime = "04:00:00"\nmost_at_once = 2\n'
             'gres = "gpu:h200:{gpus}"\nlines = ["--exclusive"]\nsetup = ["module load cuda"]\n'
         )
-        script = array_script(self.asked(tmp_path, text), tmp_path / "out", arrays(JOBS)[0])
+        script = array_script(self.slurm_campaign(tmp_path, text), tmp_path / "out", arrays(JOBS)[0])
         lines = script.splitlines()
         for line in (
             "--array=1,3%2",
@@ -75,8 +75,10 @@ class TestScripts:
 
     def test_names_with_blanks_and_signs_stay_whole(self, tmp_path):
         """sbatch splits its lines at blanks, ends them at #, and replaces % in the path of the log."""
-        asked = self.asked(tmp_path, '[slurm]\ngres = "gpu:{model}:{gpus}"\n').model_copy(update={"name": "a b/c #1"})
-        script = array_script(asked, tmp_path / "my 5% runs", arrays(JOBS)[0])
+        spaced = self.slurm_campaign(tmp_path, '[slurm]\ngres = "gpu:{model}:{gpus}"\n').model_copy(
+            update={"name": "a b/c #1"}
+        )
+        script = array_script(spaced, tmp_path / "my 5% runs", arrays(JOBS)[0])
         options = [shlex.split(line[8:], comments=True) for line in script.splitlines() if line.startswith("#SBATCH")]
         assert all(len(words) == 1 for words in options)
         words = [word for (word,) in options]
@@ -104,10 +106,12 @@ class TestScripts:
                 submit(folder)
 
     def test_on_a_cpu_no_gpu_is_asked_for(self, tmp_path):
-        assert "gres" not in array_script(self.asked(tmp_path), tmp_path, SlurmArray("CPU", 0, (JOBS[3],)))
+        assert "gres" not in array_script(self.slurm_campaign(tmp_path), tmp_path, SlurmArray("CPU", 0, (JOBS[3],)))
 
     def test_collecting_waits_for_all_arrays(self, tmp_path):
-        assert "#SBATCH --dependency=afterany:17:18\n" in collect_script(self.asked(tmp_path), tmp_path, [17, 18])
+        assert "#SBATCH --dependency=afterany:17:18\n" in collect_script(
+            self.slurm_campaign(tmp_path), tmp_path, [17, 18]
+        )
 
     def test_no_slurm(self, tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", str(tmp_path))

@@ -141,8 +141,8 @@ def failing(seed, every):
 def test_requests_cut_at_the_end_dilute_no_compared_error_rate():
     sound, bad = run(1), failing(2, 3)
     cut = replace(bad.summary.errors, requests=20 * bad.summary.errors.requests)
-    found = compare([sound], [replace(bad, summary=replace(bad.summary, errors=cut))])
-    rate = next(d for d in found.differences if d.figure == "error rate")
+    comparison = compare([sound], [replace(bad, summary=replace(bad.summary, errors=cut))])
+    rate = next(d for d in comparison.differences if d.figure == "error rate")
     assert rate.b == pytest.approx(1 / 3, abs=0.01)
 
 

@@ -1,16 +1,13 @@
-"""A campaign driven through a kubectl of the tests: attempts, failures, interruption, and what comes back."""
+"""A campaign driven through a kubectl of the tests: attempts, failures and interruption."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
-import os
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 from threading import Event, Thread
@@ -18,92 +15,16 @@ from threading import Event, Thread
 import pytest
 
 from paretoken.campaign.collect import status
-from paretoken.campaign.kubernetes import drive, kubectl
+from paretoken.campaign.kubernetes import drive
 from paretoken.campaign.kubernetes.drive import JobDriver
-from paretoken.campaign.kubernetes.kubectl import Kubectl, unpack
-from paretoken.campaign.kubernetes.manifests import job_objects
-from paretoken.campaign.kubernetes.parcel import pack
+from paretoken.campaign.kubernetes.kubectl import Kubectl
 from paretoken.campaign.kubernetes.run import check_kubernetes, go_kubernetes
 from paretoken.campaign.load import load_campaign
 from paretoken.campaign.run import begin, plan_of, reopen
 from paretoken.campaign.state import CampaignFolder
-from paretoken.catalog.loader import load_catalog
-from paretoken.errors import BadConfig, BadFile, CannotWrite, ParetokenError
-from tests.support import kubectl_here
+from paretoken.errors import BadConfig, CannotWrite, ParetokenError
+from tests.support.cluster_campaigns import BOTH, ENDED, RECIPE, TEXT, calls, measured, prepared, states
 from tests.support.kubectl_here import RUNS, over, pod, waits
-
-RECIPE = """
-name = "Emulator"
-engine = "emulator"
-version = "1"
-date = "2026-11-30"
-source = "tests"
-vendors = ["CPU"]
-install = "none"
-program = ["paretoken", "emulate"]
-model_form = "hf"
-dialect = "vllm"
-ready_within_s = 5
-grace_s = 1
-images = { CPU = "registry/emulator:1" }
-[flags]
-host = ["--host", "{}"]
-port = ["--port", "{}"]
-"""
-TEXT = """
-name = "on a cluster"
-recipes = { emulator = "emulator.toml" }
-[matrix]
-engine = ["emulator"]
-model = ["llama-3-70b"]
-precision = ["fp8"]
-workload = ["16/8", "32/16"]
-concurrency = "1"
-[models.llama-3-70b]
-path = "org/model"
-tokenizer = "tokenizer.json"
-[bench]
-until = "4 requests"
-[kubernetes]
-image = "registry/paretoken:1"
-namespace = "bench"
-"""
-BOTH = [pod("engine", server=RUNS), pod("load", load=RUNS, keeper=RUNS)]
-ENDED = [pod("engine", server=RUNS), pod("load", load=over(0, "Completed"), keeper=RUNS)]
-
-
-@pytest.fixture
-def begun(tmp_path, monkeypatch):
-    """Begin a campaign on a cluster whose pods are given; its folder and the state of the program."""
-    for name in ("LOOK_S", "SETTLE_S", "PULL_S"):
-        monkeypatch.setattr(drive, name, 0.01)
-    monkeypatch.setenv("PATH", os.environ["PATH"])
-
-    def begin_with(*pods, text: str = TEXT) -> tuple[CampaignFolder, Path]:
-        place = kubectl_here.install(tmp_path, list(pods))
-        (tmp_path / "emulator.toml").write_text(RECIPE)
-        (tmp_path / "tokenizer.json").write_text("{}")
-        (tmp_path / "c.toml").write_text(text)
-        return begin(tmp_path / "c.toml", tmp_path / "out", here=False), place
-
-    return begin_with
-
-
-def measured(folder: CampaignFolder, place: Path, attempt: int, **cells: str) -> None:
-    """What the load of an attempt leaves: the status of each cell."""
-    (job,) = folder.jobs()
-    for slug, state in cells.items():
-        cell = place / f"measured-{attempt}/jobs/{job.slug}/{slug.replace('_', '-').strip('-')}"
-        cell.mkdir(parents=True)
-        (cell / "cell.json").write_text(json.dumps({"status": state, "attempts": []}))
-
-
-def states(folder: CampaignFolder) -> list[tuple[str, str | None]]:
-    return [(row.status, row.kind) for row in status(folder)]
-
-
-def calls(place: Path) -> list[list[str]]:
-    return [json.loads(line) for line in (place / "calls").read_text().splitlines()]
 
 
 def test_what_the_load_measured_comes_back_and_nothing_is_left(begun):
@@ -140,6 +61,8 @@ def test_failures_are_counted_with_their_reason(begun, before, pods, kind, tries
 
 
 EVICTED = pod("load", load=over(137), keeper=over(137))
+
+
 EVICTED["status"] |= {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}
 
 
@@ -240,99 +163,6 @@ def test_objects_are_deleted_once_the_cluster_answers_again(begun, monkeypatch):
     assert states(folder) == [("done", None)] * 2 and calls(place)[-1][1:3] == ["delete", "pod"]
 
 
-def test_an_interruption_ends_a_transfer(begun, tmp_path):
-    folder, _ = begun([BOTH])
-    after = tmp_path / "after"
-    (tmp_path / "bin" / "kubectl").write_text(
-        f"#!{sys.executable} -IS\nimport pathlib, time\ntime.sleep(60)\npathlib.Path({str(after)!r}).touch()\n"
-    )
-    stop = Event()
-    stop.set()
-    with pytest.raises(ParetokenError, match="the transfer was interrupted"):
-        Kubectl(folder.campaign().kubernetes).push("load-1", lambda tar: None, stop)
-    assert not after.exists()
-
-
-def test_a_transfer_that_takes_too_long_says_so(begun, tmp_path, monkeypatch):
-    monkeypatch.setattr(kubectl, "STREAM_S", 0.1)
-    monkeypatch.setattr(kubectl, "STOP_S", 0.05)
-    folder, _ = begun([BOTH])
-    (tmp_path / "bin" / "kubectl").write_text(f"#!{sys.executable} -IS\nimport time\ntime.sleep(60)\n")
-    with pytest.raises(ParetokenError, match=r"or took longer than 0\.1 s"):
-        Kubectl(folder.campaign().kubernetes).pull("load-1", "jobs/a", tmp_path)
-
-
-def test_only_what_is_new_is_fetched_by_the_clock_of_the_pod(begun, tmp_path):
-    folder, place = begun([BOTH])
-    inside = place / "pod/jobs/a"
-    inside.mkdir(parents=True)
-    now_s = time.time()
-    for name, age_s in {"pushed": 5_000, "old": 200, "new": 20, "new.journal": 20}.items():
-        (inside / name).write_text(name)
-        os.utime(inside / name, (now_s - age_s, now_s - age_s))
-    (place / "pod/.pushed").touch()
-    os.utime(place / "pod/.pushed", (now_s - 3_000, now_s - 3_000))
-    client = Kubectl(folder.campaign().kubernetes)
-    client.pull("load-1", "jobs/a", tmp_path / "part", newest_s=75.0)
-    client.pull("load-1", "jobs/a", tmp_path / "all")
-    assert {p.name for p in (tmp_path / "part/jobs/a").iterdir()} == {"new"}
-    assert {p.name for p in (tmp_path / "all/jobs/a").iterdir()} == {"old", "new", "new.journal"}
-
-
-def test_a_long_transfer_has_heartbeats(begun, tmp_path, monkeypatch):
-    """The load ends without them, and a transfer may take longer than it waits."""
-    monkeypatch.setattr(kubectl, "HEARTBEAT_S", 0.05)
-    folder, _ = begun([BOTH])
-    beats, program = tmp_path / "beats", tmp_path / "bin" / "kubectl"
-    program.write_text(
-        f"#!{sys.executable} -IS\nimport os, pathlib, sys, tarfile, time\nbeats = pathlib.Path({str(beats)!r})\n"
-        "if sys.argv[-2] == 'touch':\n    sys.exit(beats.touch())\n"
-        "while not beats.exists():\n    time.sleep(0.01)\n"
-        "if '--stdin' in sys.argv:\n    sys.exit(not sys.stdin.buffer.read())\n"
-        "tarfile.open(fileobj=sys.stdout.buffer, mode='w|').close()\n"
-    )
-    monkeypatch.setattr(kubectl, "STREAM_S", 20.0)
-    client = Kubectl(folder.campaign().kubernetes)
-    client.pull("load-1", "jobs/a", tmp_path)
-    beats.unlink()
-    client.push("load-1", lambda tar: None, Event())
-    assert beats.exists()
-
-
-def test_what_the_load_wrote_while_this_machine_slept_is_new(begun, monkeypatch):
-    folder, _ = begun([BOTH])
-    (job,), windows, at = folder.jobs(), [], {"clock": 0.0, "wall": 0.0}
-    monkeypatch.setattr(Kubectl, "pull", lambda *_, newest_s=None: windows.append(newest_s))
-    driver = JobDriver(
-        folder, folder.of(job), *prepared(folder), Event(), lambda: at["clock"], wall_clock=lambda: at["wall"]
-    )
-    for clock, wall in ((0.0, 0.0), (20.0, 600.0), (40.0, 0.0)):
-        at |= {"clock": clock, "wall": wall}
-        driver._pull(BOTH[1])
-    driver._pull(BOTH[1], everything=True)
-    assert windows == [None, 660.0, 80.0, None]
-
-
-def test_a_long_transfer_that_fails_is_no_silence_of_the_cluster(begun, monkeypatch):
-    """One list that fails after it does not end the campaign."""
-    monkeypatch.setattr(drive, "PULL_S", -1.0)
-    folder, place = begun([BOTH, BOTH, ENDED])
-    measured(folder, place, 1, _16_8="done", _32_16="done")
-    (job,), pull, at_s = folder.jobs(), Kubectl.pull, [0.0]
-
-    def slow_then_cut(self, *words, newest_s=None):
-        if list(place.glob("created-*")) and not (place / "cut").exists():
-            (place / "cut").touch()
-            (place / "refuse").write_text("get-pods 1")
-            at_s[0] += drive.LOST_S + 1
-            raise ParetokenError("connection reset")
-        pull(self, *words, newest_s=newest_s)
-
-    monkeypatch.setattr(Kubectl, "pull", slow_then_cut)
-    JobDriver(folder, folder.of(job), *prepared(folder), Event(), lambda: at_s[0], lambda: at_s[0]).drive()
-    assert (place / "cut").exists() and states(folder) == [("done", None)] * 2
-
-
 def test_a_level_that_was_fetched_before_its_engine_was_missed_is_measured_again(begun):
     """The load writes the summary of a failed level, and moves it aside once the engine has not answered."""
     folder, place = begun([BOTH, ENDED], [BOTH, ENDED])
@@ -382,68 +212,6 @@ def test_a_full_disk_here_keeps_no_gpu_there(begun, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         go_kubernetes(folder)
     assert calls(place)[-1][1:3] == ["delete", "pod"]
-
-
-def test_results_that_do_not_come_at_once_are_fetched_again(begun):
-    folder, place = begun([BOTH, ENDED])
-    measured(folder, place, 1, _16_8="done", _32_16="done")
-    (place / "refuse").write_text("pull-all 2")
-    go_kubernetes(folder)
-    assert states(folder) == [("done", None)] * 2 and len(list(place.glob("created-*"))) == 1
-
-
-@pytest.mark.parametrize(
-    ("refused", "words"), [("push", "did not reach the pod of the load"), ("pull-all", "could not be fetched within")]
-)
-def test_a_transfer_that_fails_costs_an_attempt_and_not_the_campaign(begun, monkeypatch, refused, words):
-    monkeypatch.setattr(drive, "LOST_S", 0.05)
-    folder, place = begun([BOTH, ENDED])
-    (place / "refuse").write_text(refused)
-    go_kubernetes(folder)
-    assert states(folder) == [("failed", "transfer")] * 2
-    assert all(words in (row.reason or "") and row.attempts == 2 for row in status(folder))
-    assert calls(place)[-1][1:3] == ["delete", "pod"]
-
-
-def test_a_push_that_fails_once_is_tried_again(begun):
-    folder, place = begun([BOTH, ENDED])
-    for attempt in (1, 2):
-        measured(folder, place, attempt, _16_8="done", _32_16="done")
-    (place / "refuse").write_text("push 1")
-    go_kubernetes(folder)
-    assert states(folder) == [("done", None)] * 2 and len(list(place.glob("created-*"))) == 2
-
-
-def test_many_warnings_of_a_pod_block_no_transfer(begun, monkeypatch):
-    monkeypatch.setattr(kubectl, "STREAM_S", 10.0)
-    folder, place = begun([BOTH, ENDED])
-    measured(folder, place, 1, _16_8="done", _32_16="done")
-    (place / "noise").write_text("tar: file changed as we read it\n" * 20_000)
-    go_kubernetes(folder)
-    assert states(folder) == [("done", None)] * 2
-
-
-def test_a_pod_that_writes_elsewhere_is_not_waited_for(begun, tmp_path):
-    folder, place = begun([BOTH])
-    hostile = place / "hostile.tar"
-    with tarfile.open(hostile, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("../x"), io.BytesIO())
-    waited = place / "waited"
-    program = tmp_path / "bin" / "kubectl"
-    program.write_text(
-        f"#!{sys.executable} -IS\nimport pathlib, sys, time\n"
-        f"sys.stdout.buffer.write(pathlib.Path({str(hostile)!r}).read_bytes())\nsys.stdout.flush()\n"
-        f"time.sleep(20)\npathlib.Path({str(waited)!r}).touch()\n"
-    )
-    with pytest.raises(BadFile, match="is outside jobs/a"):
-        Kubectl(folder.campaign().kubernetes).pull("load-1", "jobs/a", tmp_path)
-    assert not waited.exists()
-
-
-def prepared(folder: CampaignFolder):
-    """The objects of its only job, and the commands for its cluster."""
-    campaign, (job,) = folder.campaign(), folder.jobs()
-    return job_objects(campaign, load_catalog(), job, folder.identity()), Kubectl(campaign.kubernetes)
 
 
 def test_an_interruption_deletes_everything_and_leaves_what_is_done(begun):
@@ -537,45 +305,6 @@ def test_without_kubectl(tmp_path, monkeypatch):
     assert load_campaign(tmp_path / "c.toml").kubernetes.namespace == "bench"
 
 
-def sent(folder: CampaignFolder) -> dict[str, bytes]:
-    """What the parcel of its only job holds, by name; only files have content."""
-    (job,), content = folder.jobs(), io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w|") as tar:
-        pack(tar, folder, folder.of(job))
-    content.seek(0)
-    with tarfile.open(fileobj=content) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar if member.isreg()}
-
-
-def test_no_weights_logs_or_locks_are_sent(begun):
-    folder, _ = begun([BOTH])
-    (job,) = folder.jobs()
-    inside = folder.of(job).folder
-    for name in ("server.1.log", ".lock", "16-8/levels/0001/summary.json"):
-        (inside / name).parent.mkdir(parents=True, exist_ok=True)
-        (inside / name).write_text("{}")
-    names = list(sent(folder))
-    assert f"jobs/{job.slug}/16-8/levels/0001/summary.json" in names and "campaign.json" in names
-    assert not [n for n in names if n.endswith((".log", ".lock"))]
-
-
-def test_files_behind_links_are_sent_with_their_content(begun, tmp_path):
-    """As the tokenizers in the cache of the hub are."""
-    (tmp_path / "hub").mkdir()
-    (tmp_path / "blob").write_text('{"a": 1}')
-    (tmp_path / "hub" / "tokenizer.json").symlink_to("../blob")
-    folder, _ = begun([BOTH], text=TEXT.replace('"tokenizer.json"', '"hub"'))
-    assert b'{"a": 1}' in sent(folder).values()
-
-
-def test_a_trace_beside_the_campaign_file_is_sent(begun, tmp_path):
-    (tmp_path / "trace.jsonl").write_text("{}\n")
-    folder, _ = begun([BOTH], text=TEXT.replace("[bench]", '[bench]\ntrace = "trace.jsonl"'))
-    members = sent(folder)
-    trace = json.loads(members["campaign.json"])["campaign"]["bench"]["trace"]
-    assert members[trace.removeprefix("/campaign/")] == b"{}\n"
-
-
 def test_two_campaigns_of_one_file_and_path_have_their_own_objects(begun, tmp_path):
     """Two machines of a CI run the same file in folders of the same name, on one cluster."""
     folder, _ = begun([BOTH])
@@ -594,37 +323,3 @@ def test_objects_of_a_campaign_that_an_earlier_version_began_are_found(begun):
     (job,) = folder.jobs()
     key = f"{folder.folder.resolve()}\n{record['digest']}\n{job.slug}"
     assert prepared(folder)[0].name.endswith(hashlib.sha256(key.encode()).hexdigest()[:10])
-
-
-def test_a_full_disk_here_is_named(tmp_path):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("jobs/a/x/y"), io.BytesIO())
-    content.seek(0)
-    (tmp_path / "jobs/a").mkdir(parents=True)
-    (tmp_path / "jobs/a/x").touch()
-    with pytest.raises(CannotWrite, match="jobs/a/x/y is not writable"), tarfile.open(fileobj=content) as tar:
-        unpack(tar, "jobs/a", tmp_path)
-
-
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "jobs/a/../../x", "other/x"])
-def test_a_pod_cannot_write_elsewhere(tmp_path, name):
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-    content.seek(0)
-    with pytest.raises(BadFile, match="is outside jobs/a"), tarfile.open(fileobj=content) as tar:
-        unpack(tar, "jobs/a", tmp_path / "in")
-    assert not list(tmp_path.rglob("x"))
-
-
-def test_links_are_left_out(tmp_path):
-    content, link = io.BytesIO(), tarfile.TarInfo("jobs/a/link")
-    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
-    with tarfile.open(fileobj=content, mode="w") as tar:
-        tar.addfile(link)
-        tar.addfile(tarfile.TarInfo("jobs/a/link/passwd"), io.BytesIO())
-    content.seek(0)
-    with tarfile.open(fileobj=content) as tar:
-        unpack(tar, "jobs/a", tmp_path)
-    assert (tmp_path / "jobs/a/link").is_dir() and not (tmp_path / "jobs/a/link").is_symlink()

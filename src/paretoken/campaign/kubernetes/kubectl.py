@@ -89,7 +89,7 @@ class Kubectl:
     def pull(self, pod: str, inside: str, into: Path, *, newest_s: float | None = None) -> None:
         """Fetch what the load wrote into the folder `inside` of its campaign; each file arrives whole in `into`.
 
-        With `newest_s` only what it wrote in so many last seconds, without journals: no clock of the pod is compared.
+        With `newest_s`, only files written in the last `newest_s` seconds by the pod's own clock, without journals.
         """
         new = PUSHED if newest_s is None else f"'{ceil(newest_s)} seconds ago' --exclude='*.journal'"
         script = (
