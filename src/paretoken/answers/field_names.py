@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from paretoken.predict.settings import OTHER_NAMES as SETTING_NAMES
@@ -76,19 +75,15 @@ def field_for(word: str, names: Collection[str]) -> str:
 
 def _written(option: str, kind: type[object], *, python: bool) -> str:
     """The field of an option as JSON or Python has it, a flag with its value; "" for an option that is no field."""
+    if kind not in _TYPES:
+        _TYPES[kind] = dict(_fields(kind))
     for word, value in ((option, True), (option.removeprefix("no_"), False)):
-        for prefix, types in _types_of(kind).items():
+        for prefix, types in _TYPES[kind].items():
             if name := field_for(word, types):
                 if types[name] is not bool:
                     return f"'{prefix}{name}'"
                 return f"{prefix}{name}={value}" if python else f"'{prefix}{name}': {str(value).lower()}"
     return ""
-
-
-@cache
-def _types_of(kind: type[object]) -> dict[str, dict[str, Any]]:
-    """The types of all fields of a question by the names that lead to them; kept, as answers have many sentences."""
-    return dict(_fields(kind))
 
 
 def _fields(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -100,3 +95,7 @@ def _fields(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, dict[str, 
         for inner in (hint, *get_args(hint)):
             if is_dataclass(inner) and isinstance(inner, type):
                 yield from _fields(inner, f"{prefix}{name}.")
+
+
+_TYPES: dict[type[object], dict[str, dict[str, Any]]] = {}
+"""Resolved once for each class: an answer may have thousands of sentences."""
